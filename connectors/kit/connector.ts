@@ -1,0 +1,279 @@
+/**
+ * THE CONTRACT: what every connector gives, and what it is lent.
+ *
+ * A connector is code for a kind of system; an installation is one such system with its own address, secrets,
+ * guard and health. Life of an installation: declared (no side effects) -> opened (nothing waits for the source)
+ * -> checked until the source answers, and again and again -> asked, many times -> closed (idempotent; nothing
+ * of it runs on). The same object lives inside the gateway or behind its own port; it cannot tell.
+ */
+import type { GraphQLSchema } from 'graphql';
+import type { Tx } from '../../schema/database/open.ts';
+import type { Stores } from '../../schema/database/stores.ts';
+import type { Known } from './facts.ts';
+import type { Guard } from './guard.ts';
+import type { Log } from './log.ts';
+import type { Cursors } from './page.ts';
+import type { Principal } from './principal.ts';
+import type { Settings } from './settings.ts';
+
+export type { Tx } from '../../schema/database/open.ts';
+export type { Stores } from '../../schema/database/stores.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: the list holds connectors of different settings and request types
+export type AnyConnector = Connector<any, any>;
+
+/** One kind of legacy system. `S`: its settings; `R`: what resolvers get of one installation for one request. */
+export interface Connector<S = unknown, R extends object = object> {
+  /** Folder, subgraph and settings section in one word. */
+  readonly name: string;
+  /** One declaration of all that must be told; the type S comes out of it. */
+  readonly settings: Settings<S>;
+  readonly graph: Graph;
+  /** What this installation speaks, as shown in `Source.protocol`, such as sql, apds, x-road, sftp, modbus, mqtt. */
+  protocol(settings: S): string;
+  /**
+   * Once per installation. Makes the objects and returns at once, whether or not the source answers: mirrors stand
+   * from the first moment. Opens no connection that it does not close in `close`. A rejection is a fault of the
+   * hub (a broken certificate file, say) and stops this installation only.
+   */
+  open(settings: S, services: Services): Promise<Opened<R>>;
+}
+
+/** The connector's part of the graph: classes decorated with type-graphql, and how its entities are found by key. */
+export interface Graph {
+  /** Resolver classes. The first may hold nothing but field resolvers. */
+  // biome-ignore lint/complexity/noBannedTypes: type-graphql takes classes as Function
+  readonly resolvers: readonly Function[];
+  /** Object types that no resolver of this connector returns directly (entity extensions, union members). */
+  // biome-ignore lint/complexity/noBannedTypes: type-graphql takes classes as Function
+  readonly types?: readonly Function[];
+  /** By entity type name: from `{__typename, ...key}` to the object, or null when this connector knows none. Absent: the key itself is the object. */
+  readonly references?: Readonly<Record<string, ResolveReference>>;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: the context's type is the connector's own
+export type ResolveReference = (reference: any, context: GraphContext<any>) => unknown;
+
+/** One installation, brought to life. */
+export interface Opened<R extends object = object> {
+  /** What resolvers get for one request: fresh loaders, nothing shared between requests. Must not wait. */
+  request(call: Call): R;
+  /**
+   * One cheap question to the source. Resolves when it answered, rejects with `SourceError` when not.
+   * The host calls it at start, every few seconds while the source is down, and every half minute while it is up.
+   * Wrap the question in `services.guard.read` so that breaker and health see it.
+   */
+  check(call: Call): Promise<void>;
+  /** How far the newest record is behind now, in milliseconds; null when the source does not tell. */
+  lag?(): number | null;
+  /** Signed calls from the legacy system; absent where it makes none. Answer only after commit. */
+  webhook?(request: WebhookRequest): Promise<WebhookAnswer>;
+  /** Work by the clock; the host holds the installation's lease and runs each job alone. */
+  readonly jobs?: readonly Job[];
+  /** Idempotent; afterwards no timer, socket or file of this installation is open. */
+  close(): Promise<void>;
+}
+
+/** Work that one process at a time does. */
+export interface Job {
+  readonly name: string;
+  /** Pause between the end of one run and the start of the next, in milliseconds. */
+  readonly every: number;
+  /**
+   * One run. May last as long as the process (a subscription to a broker) as long as it ends soon after
+   * `call.signal` aborts. A rejection is logged, counted against the source's health and tried again after a pause.
+   * `services.transaction` inside a job proves the lease in the same transaction.
+   */
+  run(call: Call): Promise<void>;
+}
+
+/** One piece of work with an end: who asks, until when, and the signal that ends it early. */
+export interface Call {
+  readonly principal: Principal;
+  /** Milliseconds since the epoch, of the real clock. */
+  readonly deadline: number;
+  readonly signal: AbortSignal;
+  /** Sources that were stale, slow or down for this call, by installation; the host reports them with the answer. */
+  readonly noted: Map<string, 'stale' | 'down'>;
+}
+
+/** The raw bytes of a call from a legacy system. */
+export interface WebhookRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly body: Buffer;
+}
+
+/** What the legacy system is answered. */
+export interface WebhookAnswer {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+/** What resolvers of a connector get as context. */
+export interface GraphContext<R extends object> {
+  readonly call: Call;
+  readonly principal: Principal;
+  readonly installations: Installations<R>;
+  /** The services' clock. */
+  now(): Date;
+  readonly cursors: Cursors;
+  /** The hub's tables; only the hub's own connector, whose records these are, has a use for it in a resolver. */
+}
+
+/** The installations of one connector, as one request sees them. */
+export interface Installations<R extends object> {
+  /** All of them, or those of one park. */
+  all(park?: string): readonly Installed<R>[];
+  /** By its own id. */
+  byId(id: string): Installed<R> | undefined;
+  /** By a global id of one of its records (`installation:local`); undefined when no installation made it. */
+  owner(globalId: string): (Installed<R> & { readonly local: string }) | undefined;
+}
+
+export interface Installed<R extends object> {
+  readonly id: string;
+  readonly park: string;
+  readonly source: R;
+}
+
+/** Everything that is lent to an installation; it opens nothing else for itself. */
+export interface Services {
+  readonly installation: InstallationInfo;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly guard: Guard;
+  readonly cursors: Cursors;
+  /** Global id of one of this installation's records: `installation:local`. */
+  globalId(local: string): string;
+  /** Keyed hash, the same in every process of this hub: opaque ids of persons and vehicles. 22 characters, base64url. */
+  hash(kind: string, text: string): string;
+  /** The building that the legacy system calls `code` (see `known` in isthmus.yaml), or null. */
+  building(code: string): string | null;
+  /** Runs `work` in one database transaction. In a job, the lease is proved in the same transaction. */
+  transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  /**
+   * Appends to the event log, once per foreign id, last in its transaction. Answers how many were new. The caller
+   * acknowledges to its legacy system only after the transaction has committed.
+   */
+  emit(tx: Tx, events: readonly NewEvent[]): Promise<number>;
+  /** Says under which ids this installation knows companies, vehicles, persons and meters. Idempotent. */
+  identify(tx: Tx, claims: readonly Claim[]): Promise<void>;
+  /** Small state of this installation, such as a poll cursor; commits with its transaction. */
+  readonly state: {
+    get<T>(tx: Tx, name: string): Promise<T | null>;
+    set(tx: Tx, name: string, value: unknown): Promise<void>;
+  };
+  /**
+   * Does a mutation once per (subject, mutation, clientMutationId): the same payload again gets the same answer,
+   * another payload BAD_USER_INPUT. When a former try ended unknown, `recover` is asked first (null: not done).
+   */
+  once<T>(
+    call: Call,
+    request: { mutation: string; clientMutationId: string; payload: unknown },
+    act: (ownId: string) => Promise<T>,
+    recover?: (ownId: string) => Promise<T | null>,
+  ): Promise<T>;
+  /** The hub's tables that belong to connectors; touch only your own. */
+  readonly store: Stores;
+  /** Runs `work` outside a transaction, for plain reads of the store. */
+  read<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** Aborts when the installation is closed. */
+  readonly signal: AbortSignal;
+  /** A call for the hub's own work that ends after `milliseconds` or with the installation. */
+  call(milliseconds: number): Call;
+}
+
+export interface InstallationInfo {
+  readonly id: string;
+  readonly connector: string;
+  readonly park: string;
+}
+
+/** The one source of time, so that tests can step it. */
+export interface Clock {
+  now(): Date;
+}
+
+export const EVENT_KINDS = [
+  'ACCESS_GRANTED',
+  'ACCESS_DENIED',
+  'DOOR_STATE_CHANGED',
+  'VEHICLE_ENTERED',
+  'VEHICLE_EXITED',
+  'OCCUPANCY_CHANGED',
+  'METER_READING_TAKEN',
+  'METER_ALARM',
+  'REGISTRATION_CHANGED',
+  'TAX_FILE_RECEIVED',
+  'SOURCE_STATE_CHANGED',
+  'CASE_CHANGED',
+] as const;
+export type EventKind = (typeof EVENT_KINDS)[number];
+
+/** One event, before it has its number. Carries keys, not records; all ids are global. */
+export interface NewEvent {
+  /** Unique within the installation; the same one twice is one row. */
+  readonly foreignId: string;
+  readonly kind: EventKind;
+  /** When it happened, by the source. */
+  readonly time: Date;
+  readonly company?: string | null;
+  readonly vehicle?: string | null;
+  readonly door?: string | null;
+  readonly badge?: string | null;
+  readonly lot?: string | null;
+  readonly meter?: string | null;
+  readonly case?: string | null;
+  /**
+   * The scalars of the event's type: ACCESS_DENIED {reason} · DOOR_STATE_CHANGED {state} · OCCUPANCY_CHANGED {occupied}
+   * · METER_READING_TAKEN {value, unit} · METER_ALARM {alarm} · REGISTRATION_CHANGED {fields} · TAX_FILE_RECEIVED
+   * {name, rows, refused} · SOURCE_STATE_CHANGED {from, to, reason} · CASE_CHANGED {state, kind, receipt, reason}.
+   */
+  readonly data?: Readonly<Record<string, unknown>>;
+}
+
+/** One id under which an installation knows something. */
+export interface Claim {
+  readonly entity: 'COMPANY' | 'VEHICLE' | 'PERSON' | 'METER';
+  /** The entity's key in the graph: USCC for companies, the opaque id otherwise. */
+  readonly key: string;
+  /** Kind of id, such as uscc, tenant-no, taxpayer-no. */
+  readonly system: string;
+  readonly value: string;
+  /** Only from the register: the company's legal name, kept by the hub as a copy. */
+  readonly name?: string | null;
+}
+
+/** One subgraph, in this process or behind a port: the same interface. */
+export interface Subgraph {
+  readonly name: string;
+  /** Federation 2 SDL, with its `@link`. */
+  readonly sdl: string;
+  /** Present where the subgraph lives in this process. */
+  readonly schema?: GraphQLSchema;
+  /** Never rejects for a fault of the source: that is an error in the response. Rejects when the subgraph itself cannot be reached. */
+  execute(request: SubgraphRequest): Promise<SubgraphResponse>;
+}
+
+export interface SubgraphRequest {
+  readonly query: string;
+  readonly operationName?: string | undefined;
+  readonly variables: Readonly<Record<string, unknown>>;
+  readonly call: Call;
+}
+
+export interface SubgraphResponse {
+  readonly data?: Readonly<Record<string, unknown>> | null;
+  readonly errors?: readonly SubgraphError[];
+}
+
+export interface SubgraphError {
+  readonly message: string;
+  readonly path?: readonly (string | number)[] | undefined;
+  readonly extensions?: Readonly<Record<string, unknown>> | undefined;
+}
+
+export type { Known };

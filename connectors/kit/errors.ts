@@ -1,0 +1,100 @@
+/**
+ * The catalogue of errors that reach a client: code, meaning, and whether trying again helps.
+ * docs/errors.md lists the same codes; tests/house.test.ts keeps both equal.
+ */
+export const ERRORS = {
+  SOURCE_UNAVAILABLE: { retryable: true, meaning: 'The source cannot be reached, or its circuit breaker is open.' },
+  SOURCE_TIMEOUT: { retryable: true, meaning: 'The source did not answer within the time allowed.' },
+  SOURCE_REJECTED: { retryable: false, meaning: 'The source refused the request.' },
+  SOURCE_MALFORMED: { retryable: false, meaning: 'The source answered something that cannot be understood.' },
+  BAD_USER_INPUT: { retryable: false, meaning: 'An argument or variable is not of the form that the field needs.' },
+  BAD_REQUEST: { retryable: false, meaning: 'The HTTP request is not a GraphQL request.' },
+  GRAPHQL_PARSE_FAILED: { retryable: false, meaning: 'The document is not GraphQL.' },
+  GRAPHQL_VALIDATION_FAILED: { retryable: false, meaning: 'The document does not fit the graph.' },
+  OPERATION_RESOLUTION_FAILURE: { retryable: false, meaning: 'No operation of that name, or several and none named.' },
+  PERSISTED_QUERY_NOT_FOUND: { retryable: true, meaning: 'The hash is unknown: send the text along.' },
+  PERSISTED_QUERY_NOT_SUPPORTED: { retryable: false, meaning: 'Persisted queries are off.' },
+  UNAUTHENTICATED: { retryable: false, meaning: 'The caller must be signed in.' },
+  FORBIDDEN: { retryable: false, meaning: 'The caller lacks a right that the field needs.' },
+  CONSENT_REQUIRED: { retryable: false, meaning: 'The company has not granted this client that purpose.' },
+  LIMIT_DEPTH: { retryable: false, meaning: 'The document is nested too deeply.' },
+  LIMIT_COST: { retryable: false, meaning: 'The operation costs too much.' },
+  LIMIT_RATE: { retryable: true, meaning: 'Too many requests in too short a time.' },
+  LIMIT_SIZE: { retryable: false, meaning: 'The request or the answer is too large.' },
+  CURSOR_INVALID: { retryable: false, meaning: 'The cursor was not made by this hub, or for another list or filter.' },
+  CURSOR_EXPIRED: { retryable: false, meaning: 'The place is older than what the log still holds.' },
+  INTERNAL: { retryable: false, meaning: 'A fault of the hub; the log has it under errorId.' },
+} as const;
+
+export type ErrorCode = keyof typeof ERRORS;
+export type SourceErrorCode = Extract<ErrorCode, `SOURCE_${string}`>;
+
+/** A fault that a client may read: `message` is written for people and carries nothing of an upstream's text. */
+export class HubError extends Error {
+  readonly code: ErrorCode;
+  readonly extensions: Readonly<Record<string, unknown>>;
+  constructor(code: ErrorCode, message: string, extensions: Record<string, unknown> = {}, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = 'HubError';
+    this.code = code;
+    this.extensions = { code, ...extensions };
+  }
+}
+
+/** Bad input of a client: an argument, a cursor, a filter. */
+export const badInput = (message: string): HubError => new HubError('BAD_USER_INPUT', message);
+
+/**
+ * A fault of a legacy system. The connector throws it with what is known; the guard adds source and operation.
+ * `detail` and `cause` go to the log only.
+ */
+export class SourceError extends Error {
+  readonly code: SourceErrorCode;
+  readonly detail: string;
+  source = '';
+  operation = '';
+  constructor(code: SourceErrorCode, detail: string, cause?: unknown) {
+    super(detail, cause === undefined ? undefined : { cause });
+    this.name = 'SourceError';
+    this.code = code;
+    this.detail = detail;
+  }
+  get retryable(): boolean {
+    return ERRORS[this.code].retryable;
+  }
+}
+
+/** The source cannot be reached: refused, reset, closed, no route. */
+export const unavailable = (detail: string, cause?: unknown) => new SourceError('SOURCE_UNAVAILABLE', detail, cause);
+/** The source did not answer in time. */
+export const timeout = (detail: string, cause?: unknown) => new SourceError('SOURCE_TIMEOUT', detail, cause);
+/** The source understood and said no: never retried. */
+export const rejected = (detail: string, cause?: unknown) => new SourceError('SOURCE_REJECTED', detail, cause);
+/** The source answered nonsense; `detail` names the field. */
+export const malformed = (detail: string, cause?: unknown) => new SourceError('SOURCE_MALFORMED', detail, cause);
+
+const SENTENCES: Record<SourceErrorCode, string> = {
+  SOURCE_UNAVAILABLE: 'cannot be reached at the moment',
+  SOURCE_TIMEOUT: 'did not answer in time',
+  SOURCE_REJECTED: 'refused the request',
+  SOURCE_MALFORMED: 'gave an answer that cannot be understood',
+};
+
+/** What a client may know of any fault; everything else stays in the log under `errorId`. */
+export function publicError(
+  error: unknown,
+  errorId: () => string,
+): { message: string; extensions: Record<string, unknown> } {
+  if (error instanceof HubError) return { message: error.message, extensions: { ...error.extensions } };
+  if (error instanceof SourceError) {
+    return {
+      message: `The source ${error.source || 'behind this field'} ${SENTENCES[error.code]}.`,
+      extensions: {
+        code: error.code,
+        ...(error.source ? { source: error.source } : {}),
+        retryable: error.retryable,
+      },
+    };
+  }
+  return { message: 'Something went wrong in the hub.', extensions: { code: 'INTERNAL', errorId: errorId() } };
+}

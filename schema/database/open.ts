@@ -1,0 +1,126 @@
+/** The hub's database: one pool, transactions, and a listener of its own. Table files hold the queries. */
+import type { Client as PgClient } from 'pg';
+import pg from 'pg';
+import { DataSource, type EntityManager } from 'typeorm';
+import { entities } from './entities.ts';
+
+/** A transaction, or a plain connection for reads. Table files take it as their first argument. */
+export type Tx = EntityManager;
+
+/** The hub's database is not as this version needs it; the message is a sentence for people. */
+export class DatabaseError extends Error {
+  override name = 'DatabaseError';
+}
+
+export interface Database {
+  readonly url: string;
+  /** TypeORM's view; only `migrations` and table files use it. */
+  readonly source: DataSource;
+  transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** Without a transaction: one connection per query. */
+  readonly plain: Tx;
+  /** Calls `heard` for each NOTIFY on the channel, and `heard(null)` after each (re)connection, since some may be lost. */
+  listen(channel: string, heard: (payload: string | null) => void): Promise<{ close(): Promise<void> }>;
+  close(): Promise<void>;
+}
+
+/** Opens the pool. Rejects with `DatabaseError` when the server cannot be reached. */
+export async function openDatabase(url: string, options: { pool?: number; name?: string } = {}): Promise<Database> {
+  const source = new DataSource({
+    type: 'postgres',
+    url: withoutQuery(url),
+    ...socketOf(url),
+    applicationName: options.name ?? 'isthmus',
+    entities,
+    synchronize: false,
+    migrationsRun: false,
+    installExtensions: false,
+    logging: false,
+    poolSize: options.pool ?? 10,
+    extra: { connectionTimeoutMillis: 5_000, idle_in_transaction_session_timeout: 60_000 },
+    // A lost idle connection is replaced by the pool; without a handler it would end the process.
+    poolErrorHandler: () => undefined,
+  });
+  try {
+    await source.initialize();
+  } catch (error) {
+    const code = (error as { code?: string }).code ?? '';
+    const why = code === '28P01' ? 'it refuses the password' : code === '3D000' ? 'it has no such database' : code || 'no answer';
+    throw new DatabaseError(
+      `The database at ${shownUrl(url)} cannot be opened (${why}). Check DATABASE_URL, such as postgres://isthmus:password@127.0.0.1:5432/isthmus.`,
+      { cause: error },
+    );
+  }
+  return {
+    url,
+    source,
+    plain: source.manager,
+    transaction: (work) => source.transaction(work),
+    listen: (channel, heard) => listen(url, channel, heard),
+    close: async () => {
+      if (source.isInitialized) await source.destroy();
+    },
+  };
+}
+
+/** The pg client behind a transaction, for COPY. */
+export async function clientOf(tx: Tx): Promise<PgClient> {
+  const runner = tx.queryRunner;
+  if (!runner) throw new Error('COPY needs a transaction.');
+  return (await runner.connect()) as PgClient;
+}
+
+/** The address without its password. */
+export function shownUrl(url: string): string {
+  try {
+    const parsed = new URL(url);
+    parsed.password = '';
+    return parsed.toString();
+  } catch {
+    return 'DATABASE_URL';
+  }
+}
+
+const withoutQuery = (url: string): string => url.replace(/\?.*$/, '');
+
+/** `postgres://user@localhost/name?host=/socket/folder`: TypeORM does not read the folder from the address. */
+function socketOf(url: string): { host?: string } {
+  const host = /[?&]host=([^&]+)/.exec(url)?.[1];
+  return host ? { host: decodeURIComponent(host) } : {};
+}
+
+async function listen(url: string, channel: string, heard: (payload: string | null) => void) {
+  let closed = false;
+  let client: PgClient | undefined;
+  let again: NodeJS.Timeout | undefined;
+  const connect = async (): Promise<void> => {
+    if (closed) return;
+    const next = new pg.Client({ connectionString: url, application_name: `isthmus listen ${channel}`, keepAlive: true });
+    client = next;
+    const lost = () => {
+      if (client !== next || closed) return;
+      client = undefined;
+      again = setTimeout(() => void connect(), 500);
+    };
+    next.on('error', lost);
+    next.on('end', lost);
+    next.on('notification', (message) => {
+      if (message.channel === channel) heard(message.payload ?? '');
+    });
+    try {
+      await next.connect();
+      await next.query(`LISTEN "${channel}"`);
+      heard(null);
+    } catch {
+      lost();
+    }
+  };
+  await connect();
+  return {
+    close: async () => {
+      closed = true;
+      clearTimeout(again);
+      await client?.end().catch(() => undefined);
+    },
+  };
+}

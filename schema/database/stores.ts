@@ -1,0 +1,5 @@
+/** The tables that belong to connectors, as `Services.store` lends them. One line per table file. */
+export const stores = {};
+
+/** Each connector touches only its own. */
+export type Stores = typeof stores;

@@ -1,0 +1,151 @@
+import { GraphQLError, GraphQLScalarType, Kind, type ValueNode } from 'graphql';
+import { isRegionCode, parsePlate, parseUscc } from './identifiers.ts';
+
+interface Form<I> {
+  readonly name: string;
+  readonly description: string;
+  readonly example: string;
+  /** Text of a client to the inner value; null refuses it. */
+  parse(text: string): I | null;
+  /** Inner value to text; null refuses it. */
+  print(value: unknown): string | null;
+}
+
+/** A scalar that reads and prints exactly one form; the refusal names an example. */
+function scalar<I>(form: Form<I>): GraphQLScalarType<I, string> {
+  const parse = (value: unknown): I => {
+    const parsed = typeof value === 'string' ? form.parse(value) : null;
+    if (parsed === null) {
+      throw new GraphQLError(`${form.name} expected, such as "${form.example}".`, {
+        extensions: { code: 'BAD_USER_INPUT' },
+      });
+    }
+    return parsed;
+  };
+  return new GraphQLScalarType<I, string>({
+    name: form.name,
+    description: form.description,
+    parseValue: parse,
+    parseLiteral: (node: ValueNode) => parse(node.kind === Kind.STRING ? node.value : undefined),
+    serialize: (value) => {
+      const text = form.print(value);
+      if (text === null) throw new GraphQLError(`A source gave something that is no ${form.name}.`);
+      return text;
+    },
+  });
+}
+
+const same = (value: unknown, test: (text: string) => boolean): string | null =>
+  typeof value === 'string' && test(value) ? value : null;
+
+const DECIMAL = /^-?(0|[1-9]\d*)(\.\d+)?$/;
+const isDecimal = (text: string) => DECIMAL.test(text);
+const DATE_TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})$/;
+const PERIOD = /^\d{4}(-(Q[1-4]|0[1-9]|1[0-2]))?$/;
+
+function isDate(text: string): boolean {
+  if (!/^\d{4}-\d{2}-\d{2}$/.test(text)) return false;
+  const day = new Date(`${text}T00:00:00Z`);
+  return !Number.isNaN(day.getTime()) && day.toISOString().startsWith(text);
+}
+
+/** Milliseconds as an ISO 8601 duration in days, hours, minutes and seconds. */
+export function printDuration(milliseconds: number): string {
+  const sign = milliseconds < 0 ? '-' : '';
+  let rest = Math.abs(Math.round(milliseconds));
+  const days = Math.floor(rest / 86_400_000);
+  rest %= 86_400_000;
+  const hours = Math.floor(rest / 3_600_000);
+  rest %= 3_600_000;
+  const minutes = Math.floor(rest / 60_000);
+  const seconds = (rest % 60_000) / 1000;
+  const time = `${hours ? `${hours}H` : ''}${minutes ? `${minutes}M` : ''}${seconds ? `${seconds}S` : ''}`;
+  if (!days && !time) return 'PT0S';
+  return `${sign}P${days ? `${days}D` : ''}${time ? `T${time}` : ''}`;
+}
+
+/** An ISO 8601 duration (days to seconds, no months) to milliseconds; null when it is none. */
+export function parseDuration(text: string): number | null {
+  const parts =
+    /^(-)?P(?=.)(?:(\d+)W)?(?:(\d+)D)?(?:T(?=\d)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d{1,3})?)S)?)?$/.exec(text);
+  if (!parts) return null;
+  const [weeks, days, hours, minutes, seconds] = parts.slice(2).map((part) => Number(part ?? 0));
+  const total = ((weeks ?? 0) * 7 + (days ?? 0)) * 86_400_000 + (hours ?? 0) * 3_600_000;
+  const all = total + (minutes ?? 0) * 60_000 + Math.round((seconds ?? 0) * 1000);
+  return parts[1] ? -all : all;
+}
+
+export const USCC = scalar({
+  name: 'USCC',
+  description: 'Unified social credit code, GB 32100: 18 characters, upper case, both check characters right.',
+  example: '91500112MA5U0H4T0Q',
+  parse: parseUscc,
+  print: (value) => (typeof value === 'string' ? parseUscc(value) : null),
+});
+export const Plate = scalar({
+  name: 'Plate',
+  description: 'Number plate, GA 36: upper case, half width, no dot.',
+  example: '渝A12345',
+  parse: parsePlate,
+  print: (value) => (typeof value === 'string' ? parsePlate(value) : null),
+});
+export const RegionCode = scalar({
+  name: 'RegionCode',
+  description: 'Administrative division, GB/T 2260: six digits.',
+  example: '500112',
+  parse: (text) => (isRegionCode(text) ? text : null),
+  print: (value) => same(value, isRegionCode),
+});
+export const DateTime = scalar<Date>({
+  name: 'DateTime',
+  description: 'ISO 8601 with offset and milliseconds.',
+  example: '2026-03-01T08:00:00+08:00',
+  parse: (text) => {
+    if (!DATE_TIME.test(text) || !isDate(text.slice(0, 10))) return null;
+    const time = new Date(text);
+    return Number.isNaN(time.getTime()) ? null : time;
+  },
+  print: (value) => (value instanceof Date && !Number.isNaN(value.getTime()) ? value.toISOString() : null),
+});
+export const CalendarDate = scalar({
+  name: 'Date',
+  description: 'ISO 8601 calendar day.',
+  example: '2026-03-01',
+  parse: (text) => (isDate(text) ? text : null),
+  print: (value) => same(value, isDate),
+});
+export const Duration = scalar<number>({
+  name: 'Duration',
+  description: 'ISO 8601 duration, such as PT4M12.5S.',
+  example: 'PT4M12.5S',
+  parse: parseDuration,
+  print: (value) => (typeof value === 'number' && Number.isFinite(value) ? printDuration(value) : null),
+});
+export const Period = scalar({
+  name: 'Period',
+  description: 'Calendar period: 2026, 2026-Q1 or 2026-03.',
+  example: '2026-Q1',
+  parse: (text) => (PERIOD.test(text) ? text : null),
+  print: (value) => same(value, (text) => PERIOD.test(text)),
+});
+export const Decimal = scalar({
+  name: 'Decimal',
+  description: 'Exact decimal number, as a string.',
+  example: '2201.7838',
+  parse: (text) => (isDecimal(text) ? text : null),
+  print: (value) => (typeof value === 'bigint' ? String(value) : same(value, isDecimal)),
+});
+export const SquareMetres = scalar({
+  name: 'SquareMetres',
+  description: 'Square metres, as an exact decimal string.',
+  example: '1250.5',
+  parse: (text) => (isDecimal(text) ? text : null),
+  print: (value) => same(value, isDecimal),
+});
+export const Cursor = scalar({
+  name: 'Cursor',
+  description: 'Opaque, signed place in a list or in the event log; fits only the list and filter it came from.',
+  example: 'the endCursor of a page',
+  parse: (text) => (text.length > 0 && text.length <= 1024 ? text : null),
+  print: (value) => same(value, (text) => text.length > 0),
+});

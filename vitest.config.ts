@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  // Dependencies load graphql's main entry, our sources its module entry: two realms meet unless both take this one.
+  resolve: { alias: [{ find: /^graphql$/, replacement: 'graphql/index.js' }] },
+  test: {
+    include: ['{gateway,connectors,schema,migrations,tests}/**/*.test.ts'],
+    exclude: ['tests/services/**', 'node_modules/**', 'dist/**'],
+    setupFiles: ['tests/setup.ts'],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    pool: 'forks',
+  },
+});
