@@ -1,0 +1,385 @@
+/**
+ * The PostgreSQL launcher: real PostgreSQL from an npm package, started as a child of the hub on a folder of its own. Nothing
+ * else imports those binaries. Data is never destroyed here: what is not understood is refused in one sentence.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { copyFile, mkdir, open, readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import pg from 'pg';
+import { type Binaries, CLEAN_ENV, findBinaries } from './embedded-binaries.ts';
+import { endOrphan, type Lock, takeLock } from './embedded-lock.ts';
+import { choosePlace, codeOf, own, type Place, problem, socketFolder } from './embedded-place.ts';
+
+export interface EmbeddedOptions {
+  /** Where the cluster lives, such as .isthmus/database; made when absent. */
+  directory: string;
+  /** Its superuser; default isthmus. */
+  user?: string;
+  /** Made when absent; default isthmus. */
+  database?: string;
+  /** A TCP address beside the unix socket; port 0 takes a free one. Absent: unix socket only. */
+  listen?: { host: '127.0.0.1'; port: number };
+  /** Who may come in by TCP: everybody on this machine, or with this password. The socket's folder is 0700 and trusted. */
+  auth?: 'trust' | { password: string };
+  /** PostgreSQL settings beyond the small defaults. */
+  settings?: Record<string, string>;
+}
+
+/** A running cluster. */
+export interface Embedded {
+  /** For pg and as DATABASE_URL: by TCP when it listens there, else by unix socket (`?host=/folder`). */
+  readonly url: string;
+  /** Of the postmaster now running: a crashed one is started again. */
+  readonly pid: number;
+  /** PostgreSQL's data folder, wherever it had to be put. */
+  readonly directory: string;
+  /** Fast shutdown; resolves when no process of it is left. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/** Small: a hub shares the machine with the park's other programs. Durability is PostgreSQL's own. */
+const DEFAULTS: Record<string, string> = {
+  shared_buffers: '32MB',
+  max_connections: '60',
+  work_mem: '8MB',
+  maintenance_work_mem: '48MB',
+  max_wal_size: '256MB',
+  autovacuum_max_workers: '1',
+  max_logical_replication_workers: '0',
+  max_parallel_workers_per_gather: '0',
+  io_method: 'sync',
+  jit: 'off',
+  huge_pages: 'off',
+  fsync: 'on',
+  synchronous_commit: 'on',
+  timezone: 'UTC',
+  log_timezone: 'UTC',
+  // Statements and details hold the park's data; the log does not.
+  log_min_error_statement: 'panic',
+  log_error_verbosity: 'terse',
+};
+const LOG_BOUND = 4 * 1024 * 1024;
+const OURS = /^(data|data\.making|hub\.lock.*|postgres\.log(\.1)?|WHERE|OWNER|postgresql-.*)$/;
+
+const running = new Set<{ child: ChildProcess; lock: Lock }>();
+/** The hub may end without `stop`: PostgreSQL then stops too. After a `kill -9` the next start ends it. */
+function endAll(): void {
+  for (const { child, lock } of running) {
+    child.kill('SIGINT');
+    lock.release();
+  }
+}
+
+/**
+ * Starts the cluster of a folder, making it first when the folder is new. Rejects with a `DatabaseError`, one sentence that
+ * says what, where and what to do: in use by another hub, not a data folder, of another version, no binaries, no rights.
+ */
+export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
+  const place = await choosePlace(options.directory);
+  const binaries = await findBinaries(place);
+  await inspect(place, binaries);
+  const lock = await takeLock(place);
+  try {
+    await endOrphan(place);
+    await initialise(place, binaries, options);
+    return await launch(place, binaries, options, lock);
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+/** Refuses, before anything is written, a folder that holds something that we did not make or cannot read. */
+async function inspect(place: Place, binaries: Binaries): Promise<void> {
+  const { data, home } = place;
+  const strange = (await readdir(home)).filter((name) => !OURS.test(name));
+  const found = await stat(data).catch(() => null);
+  if (!found) {
+    if (strange.length === 0) return;
+    throw await problem(
+      `The database folder ${home} holds something else (${strange.slice(0, 3).join(', ')}) and no database of the hub. Move it away or set ISTHMUS_DATA to another folder; nothing was changed.`,
+    );
+  }
+  const remedy = 'Restore it from a backup, or move it away to begin with an empty database; nothing was changed.';
+  let version: string;
+  try {
+    version = (await readFile(join(data, 'PG_VERSION'), 'utf8')).trim();
+    await stat(join(data, 'global', 'pg_control'));
+  } catch (error) {
+    if (codeOf(error) === 'EACCES') {
+      throw await problem(
+        `The database in ${data} belongs to another user. Start as that user (or as root), or set ISTHMUS_DATA to another folder; nothing was changed.`,
+        error,
+      );
+    }
+    throw await problem(`The folder ${data} is not a whole PostgreSQL database. ${remedy}`, error);
+  }
+  if (version !== binaries.major) {
+    const shown = /^\d{1,3}(\.\d{1,3})?$/.test(version) ? `version ${version}` : 'an unknown version';
+    throw await problem(
+      `The database in ${data} is of PostgreSQL ${shown}; this hub brings version ${binaries.major}. Convert it with pg_upgrade or pg_dump of that version, or move it away; nothing was changed.`,
+    );
+  }
+}
+
+/** Makes the cluster beside its place and moves it there whole, so that half a one is never taken for data. */
+async function initialise(place: Place, binaries: Binaries, options: EmbeddedOptions): Promise<void> {
+  if (await stat(place.data).catch(() => null)) return;
+  const making = join(place.home, 'data.making');
+  await rm(making, { recursive: true, force: true });
+  await mkdir(making, { mode: 0o700 });
+  await own(making, place.runAs);
+  const complaint = await run(place, binaries.initdb, [
+    ...['-D', making, '-U', options.user ?? 'isthmus', '--auth=trust', '--encoding=UTF8'],
+    // The built-in C.UTF-8 is the same on every system; the system's own may be missing.
+    ...['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--no-sync', '--no-instructions'],
+  ]);
+  if (complaint !== null) {
+    throw await problem(
+      `The database cannot be made in ${place.home} (${complaint}). Check space and rights there, or set DATABASE_URL.`,
+    );
+  }
+  await rename(making, place.data);
+}
+
+async function launch(place: Place, binaries: Binaries, options: EmbeddedOptions, lock: Lock): Promise<Embedded> {
+  const user = options.user ?? 'isthmus';
+  const database = options.database ?? 'isthmus';
+  const socket = await socketFolder(place);
+  const port = options.listen ? options.listen.port || (await freePort()) : 5432;
+  const auth = options.auth ?? 'trust';
+  await access(place, auth);
+  const log = join(place.home, 'postgres.log');
+  const args = ['-D', place.data, '-k', socket, '-p', String(port)];
+  const settings = { ...DEFAULTS, listen_addresses: options.listen?.host ?? '', ...options.settings };
+  for (const [name, value] of Object.entries(settings)) args.push('-c', `${name}=${value}`);
+
+  const start = (): ChildProcess => {
+    const out = openSync(log, 'a', 0o600);
+    try {
+      // A session of its own: Ctrl-C at the terminal goes to the hub alone, which still needs its database to end well.
+      return spawn(binaries.postgres, args, {
+        ...(place.runAs ?? {}),
+        cwd: '/',
+        env: CLEAN_ENV,
+        detached: true,
+        stdio: ['ignore', out, out],
+      });
+    } finally {
+      closeSync(out);
+    }
+  };
+  /** Starts it and waits until it answers. A killed postmaster's last children may hold its memory for a moment. */
+  const up = async (): Promise<ChildProcess> => {
+    for (const end = Date.now() + 15_000; ; await pause(200)) {
+      await boundLog(log);
+      const before = (await stat(log).catch(() => null))?.size ?? 0;
+      const child = start();
+      const why = await answers(child, { host: socket, port, user });
+      if (why === null) return child;
+      child.kill('SIGQUIT');
+      const told = why === 'ended' ? await lastWords(log, before) : why;
+      if (/shared memory block|is another postmaster/i.test(told) && Date.now() < end) continue;
+      throw await problem(
+        `PostgreSQL does not start on ${place.data} (${told}). Its log is ${log}; the data was left as it is.`,
+      );
+    }
+  };
+
+  const held = {
+    lock,
+    child: await up().catch(async (error: unknown) => {
+      await rm(socket, { recursive: true, force: true });
+      throw error;
+    }),
+  };
+  let stopping = false;
+  const watch = (child: ChildProcess): void => {
+    child.unref();
+    child.once('exit', () => {
+      // Only a crash or a kill comes here unasked; committed rows are in its log, so it simply starts again.
+      if (!stopping) void again();
+    });
+  };
+  const again = async (): Promise<void> => {
+    for (let wait = 100; !stopping; wait = Math.min(wait * 2, 10_000)) {
+      await pause(wait, undefined, { ref: false });
+      if (stopping) return;
+      try {
+        const child = await up();
+        held.child = child;
+        if (stopping) return end(child);
+        return watch(child);
+      } catch {
+        // The reason stands in its log; tried again after a longer pause.
+      }
+    }
+  };
+  if (running.size === 0) process.once('exit', endAll);
+  running.add(held);
+  watch(held.child);
+  const keeper = setInterval(() => void boundLog(log), 60_000);
+  keeper.unref();
+
+  let stopped: Promise<void> | undefined;
+  const stop = (): Promise<void> => {
+    stopped ??= (async () => {
+      stopping = true;
+      clearInterval(keeper);
+      await end(held.child);
+      running.delete(held);
+      if (running.size === 0) process.removeListener('exit', endAll);
+      await rm(socket, { recursive: true, force: true });
+      lock.release();
+    })();
+    return stopped;
+  };
+  try {
+    await prepare({ host: socket, port, user }, database, auth === 'trust' ? null : auth.password);
+  } catch (error) {
+    await stop();
+    throw await problem(
+      `The database ${database} cannot be made in ${place.data} (${codeOf(error)}). The data was left as it is.`,
+      error,
+    );
+  }
+  const word = auth === 'trust' ? '' : `:${encodeURIComponent(auth.password)}`;
+  const who = encodeURIComponent(user);
+  return {
+    url: options.listen
+      ? `postgres://${who}${word}@${options.listen.host}:${port}/${encodeURIComponent(database)}`
+      : `postgres://${who}@localhost/${encodeURIComponent(database)}?host=${encodeURIComponent(socket).replaceAll('%2F', '/')}`,
+    get pid() {
+      return held.child.pid ?? 0;
+    },
+    directory: place.data,
+    stop,
+  };
+}
+
+type Target = { host: string; port: number; user: string };
+
+/** Null once it answers; `ended` when it stopped by itself; else why it was given up (recovery may take its time). */
+async function answers(child: ChildProcess, target: Target): Promise<string | null> {
+  let failed: string | null = null;
+  child.once('error', (error) => {
+    failed = codeOf(error);
+  });
+  child.once('exit', () => {
+    failed ??= 'ended';
+  });
+  for (const end = Date.now() + 120_000; Date.now() < end; await pause(15)) {
+    if (failed !== null) return failed;
+    const client = new pg.Client({ ...target, database: 'postgres' });
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+      await client.end();
+      return null;
+    } catch {
+      await client.end().catch(() => undefined);
+    }
+  }
+  return 'no answer within two minutes';
+}
+
+/** Makes the database when it is absent, and sets the password anew: it may have changed since the last start. */
+async function prepare(target: Target, database: string, password: string | null): Promise<void> {
+  const client = new pg.Client({ ...target, database: 'postgres' });
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    const found = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [database]);
+    if (found.rowCount === 0) await client.query(`CREATE DATABASE ${client.escapeIdentifier(database)}`);
+    if (password !== null) {
+      await client.query(
+        `ALTER ROLE ${client.escapeIdentifier(target.user)} PASSWORD ${client.escapeLiteral(password)}`,
+      );
+    }
+  } finally {
+    await client.end();
+  }
+}
+
+/** Who may come in: the socket's folder is guarded by its mode, TCP by password unless the caller wants trust. */
+async function access(place: Place, auth: NonNullable<EmbeddedOptions['auth']>): Promise<void> {
+  const method = auth === 'trust' ? 'trust' : 'scram-sha-256';
+  await writeFile(
+    join(place.data, 'pg_hba.conf'),
+    `# Written at every start by the hub.\nlocal all all trust\nhost all all 127.0.0.1/32 ${method}\n`,
+  );
+}
+
+/** Fast shutdown; harder when that takes too long. Resolves when it is gone. */
+async function end(child: ChildProcess): Promise<void> {
+  const gone = () => child.exitCode !== null || child.signalCode !== null;
+  for (const [signal, seconds] of [
+    ['SIGINT', 20],
+    ['SIGQUIT', 10],
+    ['SIGKILL', 5],
+  ] as const) {
+    if (gone()) return;
+    child.kill(signal);
+    for (const until = Date.now() + seconds * 1000; Date.now() < until && !gone(); await pause(10));
+  }
+}
+
+/** Null when the program ended well, else its last line of complaint. */
+function run(place: Place, program: string, args: readonly string[]): Promise<string | null> {
+  return new Promise((answer) => {
+    const child = spawn(program, args, {
+      ...(place.runAs ?? {}),
+      cwd: '/',
+      env: CLEAN_ENV,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let complaint = '';
+    child.stderr.on('data', (bytes: Buffer) => {
+      complaint = (complaint + bytes.toString('utf8')).slice(-4000);
+    });
+    child.once('error', (error) => answer(codeOf(error)));
+    child.once('close', (code, signal) => {
+      const line = complaint.split('\n').find((one) => /error|fatal|panic/i.test(one));
+      answer(
+        code === 0 ? null : (line?.replace(/^.*?(error|FATAL|PANIC):\s*/, '') ?? `it ended with ${signal ?? code}`),
+      );
+    });
+  });
+}
+
+/** What PostgreSQL said of its end, from that place of its log on. */
+async function lastWords(log: string, from: number): Promise<string> {
+  const file = await open(log);
+  try {
+    const { size } = await file.stat();
+    const bytes = Buffer.alloc(Math.min(Math.max(size - from, 0), 64 * 1024));
+    await file.read(bytes, 0, bytes.length, from);
+    const lines = bytes.toString('utf8').split('\n');
+    const line = lines.find((one) => /(FATAL|PANIC):/.test(one)) ?? lines.findLast((one) => one.trim() !== '') ?? '';
+    return line.replace(/^.*?(FATAL|PANIC|LOG):\s*/, '').trim() || 'it ended without a word';
+  } finally {
+    await file.close();
+  }
+}
+
+/** Keeps the log and one older part, each of at most about 4 MB. PostgreSQL appends, so emptying is safe. */
+async function boundLog(log: string): Promise<void> {
+  const size = (await stat(log).catch(() => null))?.size ?? 0;
+  if (size <= LOG_BOUND) return;
+  await copyFile(log, `${log}.1`);
+  await truncate(log);
+}
+
+function freePort(): Promise<number> {
+  return new Promise((found, failed) => {
+    const server = createServer();
+    server.once('error', failed);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => found(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
+}
