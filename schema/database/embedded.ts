@@ -342,10 +342,10 @@ function run(place: Place, program: string, args: readonly string[]): Promise<st
     });
     child.once('error', (error) => answer(codeOf(error)));
     child.once('close', (code, signal) => {
-      const line = complaint.split('\n').find((one) => /error|fatal|panic/i.test(one));
-      answer(
-        code === 0 ? null : (line?.replace(/^.*?(error|FATAL|PANIC):\s*/, '') ?? `it ended with ${signal ?? code}`),
-      );
+      const lines = complaint.split('\n').filter((one) => one.trim() !== '');
+      const line = lines.find((one) => /error|fatal|panic/i.test(one)) ?? lines.at(-1);
+      const said = line?.replace(/^.*?(error|FATAL|PANIC|initdb):\s*/, '').trim();
+      answer(code === 0 ? null : said || `it ended with ${signal ?? code}`);
     });
   });
 }
