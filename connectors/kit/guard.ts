@@ -52,12 +52,7 @@ type Call1<T> = (signal: AbortSignal) => Promise<T>;
 
 export interface Guard {
   /** One guarded read. `ask` must stop when its signal aborts. `recordedAt` says when the source recorded the value. */
-  read<T>(
-    call: Call,
-    request: ReadRequest,
-    ask: Call1<T>,
-    recordedAt?: (value: T) => Date | null,
-  ): Promise<Known<T>>;
+  read<T>(call: Call, request: ReadRequest, ask: Call1<T>, recordedAt?: (value: T) => Date | null): Promise<Known<T>>;
   /**
    * One guarded batch by keys; a key that is missing in the answer is `value: null`. Kept and shared per key, so a loader's
    * batches of different composition profit from each other.
@@ -84,6 +79,8 @@ export interface SourceCallFact {
   readonly operation: string;
   readonly milliseconds: number;
   readonly code: string | null;
+  /** What was wrong, for the log only. */
+  readonly detail: string | null;
 }
 
 interface Tools {
@@ -128,11 +125,13 @@ export function makeGuard(tools: Tools, policy: GuardPolicy = DEFAULT_POLICY): G
     const limit = Math.min(policy.timeout, left);
     const started = performance.now();
     let code: string | null = null;
+    let detail: string | null = null;
     try {
       return await places.execute(() => breakerOf(operation).execute(() => within(limit, call.signal, ask)));
     } catch (error) {
       const named = name(error, operation);
       code = named instanceof SourceError ? named.code : 'INTERNAL';
+      detail = named instanceof Error ? named.message : String(named);
       throw named;
     } finally {
       tools.tell({
@@ -141,6 +140,7 @@ export function makeGuard(tools: Tools, policy: GuardPolicy = DEFAULT_POLICY): G
         operation,
         milliseconds: performance.now() - started,
         code,
+        detail,
       });
     }
   }
@@ -194,7 +194,7 @@ export function makeGuard(tools: Tools, policy: GuardPolicy = DEFAULT_POLICY): G
       if (request.key === undefined) return run();
       const flightKey = `${request.operation}\0${request.key}`;
       const under = flights.get(flightKey) as ReturnType<typeof run> | undefined;
-      if (under) return withDeadline(under, call);
+      if (under !== undefined) return withDeadline(under, call);
       const flight = run().finally(() => flights.delete(flightKey));
       flights.set(flightKey, flight);
       return flight;
@@ -209,7 +209,10 @@ export function makeGuard(tools: Tools, policy: GuardPolicy = DEFAULT_POLICY): G
       return new Map(
         wanted.map((key) => {
           const value = all.value.get(key) ?? null;
-          return [key, { value, facts: { ...all.facts, recordedAt: value === null ? null : (recordedAt?.(value) ?? null) } }];
+          return [
+            key,
+            { value, facts: { ...all.facts, recordedAt: value === null ? null : (recordedAt?.(value) ?? null) } },
+          ];
         }),
       );
     },

@@ -55,7 +55,9 @@ function wrap(logger: Logger): Log {
 /** A log as JSON lines to `write` (default: standard error). Level by ISTHMUS_LOG, default `info`. */
 export function makeLog(write?: (line: string) => void, level = process.env['ISTHMUS_LOG'] ?? 'info'): Log {
   const out = write ? undefined : destination({ dest: 2, sync: true });
-  const stream = { write: (line: string) => (write ?? ((text: string) => void out?.write(text)))(withoutSecrets(line)) };
+  const stream = {
+    write: (line: string) => (write ?? ((text: string) => void out?.write(text)))(withoutSecrets(line)),
+  };
   return wrap(pino({ level, base: null, timestamp: () => `,"time":"${new Date().toISOString()}"` }, stream));
 }
 

@@ -145,5 +145,8 @@ export class Cursors {
 
 /** A short, stable name of a list and its filter, for cursor scopes. */
 export function scopeOf(list: string, filter: unknown): string {
-  return `${list}:${createHash('sha256').update(JSON.stringify(filter ?? null)).digest('base64url').slice(0, 16)}`;
+  return `${list}:${createHash('sha256')
+    .update(JSON.stringify(filter ?? null))
+    .digest('base64url')
+    .slice(0, 16)}`;
 }

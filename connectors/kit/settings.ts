@@ -123,7 +123,11 @@ export const optionalSecret = (purpose: string, example = '"${NAME}"'): Setting<
   make<string | null>(purpose, true, { example, fallback: null, read: secret(purpose).read });
 
 /** An address of one of the given schemes; a password in it is struck out of every log line. */
-export const url = (purpose: string, example: string, schemes: readonly string[] = ['http', 'https']): Setting<string> =>
+export const url = (
+  purpose: string,
+  example: string,
+  schemes: readonly string[] = ['http', 'https'],
+): Setting<string> =>
   make(purpose, false, {
     example,
     schema: { type: 'string', format: 'uri' },
@@ -230,7 +234,11 @@ export const structure = <T>(
 /** The README's table of a declaration: one row a setting, in Markdown. `npm run schema` prints it between two marks. */
 export function settingsTable<S>(declaration: Settings<S>): string {
   const rows = Object.entries(declaration.fields as Readonly<Record<string, Setting<unknown>>>).map(([name, one]) => {
-    const given = one.required ? '(must be given)' : one.fallback === null ? '(none)' : `\`${JSON.stringify(one.fallback)}\``;
+    const given = one.required
+      ? '(must be given)'
+      : one.fallback === null
+        ? '(none)'
+        : `\`${JSON.stringify(one.fallback)}\``;
     const shown = one.secret ? 'secret, ' : '';
     return `| \`${name}\` | ${one.purpose} | ${shown}${given} | \`${one.example}\` |`;
   });

@@ -45,7 +45,8 @@ export async function openDatabase(url: string, options: { pool?: number; name?:
     await source.initialize();
   } catch (error) {
     const code = (error as { code?: string }).code ?? '';
-    const why = code === '28P01' ? 'it refuses the password' : code === '3D000' ? 'it has no such database' : code || 'no answer';
+    const why =
+      code === '28P01' ? 'it refuses the password' : code === '3D000' ? 'it has no such database' : code || 'no answer';
     throw new DatabaseError(
       `The database at ${shownUrl(url)} cannot be opened (${why}). Check DATABASE_URL, such as postgres://isthmus:password@127.0.0.1:5432/isthmus.`,
       { cause: error },
@@ -95,7 +96,11 @@ async function listen(url: string, channel: string, heard: (payload: string | nu
   let again: NodeJS.Timeout | undefined;
   const connect = async (): Promise<void> => {
     if (closed) return;
-    const next = new pg.Client({ connectionString: url, application_name: `isthmus listen ${channel}`, keepAlive: true });
+    const next = new pg.Client({
+      connectionString: url,
+      application_name: `isthmus listen ${channel}`,
+      keepAlive: true,
+    });
     client = next;
     const lost = () => {
       if (client !== next || closed) return;

@@ -66,8 +66,9 @@ export function printDuration(milliseconds: number): string {
 
 /** An ISO 8601 duration (days to seconds, no months) to milliseconds; null when it is none. */
 export function parseDuration(text: string): number | null {
-  const parts =
-    /^(-)?P(?=.)(?:(\d+)W)?(?:(\d+)D)?(?:T(?=\d)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d{1,3})?)S)?)?$/.exec(text);
+  const parts = /^(-)?P(?=.)(?:(\d+)W)?(?:(\d+)D)?(?:T(?=\d)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d{1,3})?)S)?)?$/.exec(
+    text,
+  );
   if (!parts) return null;
   const [weeks, days, hours, minutes, seconds] = parts.slice(2).map((part) => Number(part ?? 0));
   const total = ((weeks ?? 0) * 7 + (days ?? 0)) * 86_400_000 + (hours ?? 0) * 3_600_000;

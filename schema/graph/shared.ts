@@ -4,7 +4,7 @@ import { SHAREABLE } from './directives.ts';
 import { CalendarDate, Cursor, DateTime, Decimal, Duration, USCC } from './scalars.ts';
 
 @Directive(SHAREABLE)
-@ObjectType({ description: 'Where the reading stands in a connection.' })
+@ObjectType({ simpleResolvers: true, description: 'Where the reading stands in a connection.' })
 export class PageInfo {
   @Field(() => Boolean, { description: 'More rows follow.' }) hasNextPage!: boolean;
   @Field(() => Boolean, { description: 'Rows precede.' }) hasPreviousPage!: boolean;
@@ -15,7 +15,7 @@ export class PageInfo {
 }
 
 @Directive(SHAREABLE)
-@ObjectType({ description: 'Which source said it, when it was true, how old it is.' })
+@ObjectType({ simpleResolvers: true, description: 'Which source said it, when it was true, how old it is.' })
 export class Provenance {
   @Field(() => ID, { description: 'Id of the installation; with several parts, of the oldest one.' }) source!: string;
   @Field(() => String, {
@@ -41,14 +41,14 @@ export class Provenance {
 }
 
 @Directive(SHAREABLE)
-@ObjectType({ description: 'An amount of money.' })
+@ObjectType({ simpleResolvers: true, description: 'An amount of money.' })
 export class Money {
   @Field(() => Decimal, { description: 'In the currency named beside it.' }) value!: string;
   @Field(() => String, { description: 'ISO 4217.' }) currency!: string;
 }
 
 @Directive(SHAREABLE)
-@ObjectType({ description: 'A measured amount.' })
+@ObjectType({ simpleResolvers: true, description: 'A measured amount.' })
 export class Quantity {
   @Field(() => Decimal, { description: 'In the unit named beside it.' }) value!: string;
   @Field(() => String, { description: 'UCUM, such as kWh or m3.' }) unit!: string;
@@ -146,7 +146,10 @@ export class MoneyInput {
 /** first/after or last/before, never both; neither means the first 20; at most 200. Checked by the kit's `paging`. */
 @ArgsType()
 export class PageArgs {
-  @Field(() => Int, { nullable: true, description: 'How many from the front; 20 when neither first nor last is given.' })
+  @Field(() => Int, {
+    nullable: true,
+    description: 'How many from the front; 20 when neither first nor last is given.',
+  })
   first?: number | null;
   @Field(() => Cursor, { nullable: true, description: 'Only what follows this place.' }) after?: string | null;
   @Field(() => Int, { nullable: true, description: 'How many from the end.' }) last?: number | null;
@@ -157,7 +160,7 @@ type NodeClass = new (...args: never[]) => object;
 
 /** A Relay edge over `Node`. Assign the result to a class of the same name in the connector's graph.ts. */
 export function edgeType(name: string, description: string, node: () => NodeClass) {
-  @ObjectType(name, { description })
+  @ObjectType(name, { description, simpleResolvers: true })
   class Edge {
     @Field(() => Cursor, { description: 'Place of this row.' }) cursor!: string;
     @Field(() => node(), { description: 'The row itself.' }) node!: object;
@@ -173,17 +176,22 @@ export function connectionType(
   edge: NodeClass,
   options: { provenance: boolean },
 ) {
-  @ObjectType(name, { description })
+  @ObjectType(name, { description, simpleResolvers: true })
   class Connection {
     @Field(() => [node()], { description: 'The rows of this page.' }) nodes!: readonly object[];
     @Field(() => [edge], { description: 'The rows with their places.' }) edges!: readonly object[];
     @Field(() => PageInfo, { description: 'Where this page stands.' }) pageInfo!: PageInfo;
-    @Field(() => Int, { nullable: true, description: 'Rows in the whole list; null where the source cannot tell cheaply.' })
+    @Field(() => Int, {
+      nullable: true,
+      // Simple: graphql-js calls the function, so that rows are counted only when asked for.
+      simple: true,
+      description: 'Rows in the whole list; null where the source cannot tell cheaply.',
+    })
     totalCount?: number | null | (() => Promise<number | null>);
   }
   if (!options.provenance) return Connection;
 
-  @ObjectType(name, { description })
+  @ObjectType(name, { description, simpleResolvers: true })
   class SourcedConnection extends Connection {
     @Field(() => Provenance, { description: 'Where this list comes from, also when it is empty.' })
     provenance!: Provenance;

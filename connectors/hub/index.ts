@@ -1,0 +1,22 @@
+import type { Connector } from '../kit/connector.ts';
+import { graph } from './graph/index.ts';
+import { hubSettings } from './settings.ts';
+import { type HubRequest, HubSource } from './source.ts';
+
+/** The hub's own records through the same contract: parks, identities, events, sources, cases. */
+const hub: Connector<object, HubRequest> = {
+  name: 'hub',
+  settings: hubSettings,
+  graph,
+  protocol: () => 'sql',
+  open: async (_settings, services) => {
+    const source = new HubSource(services);
+    return {
+      request: (call) => source.request(call),
+      check: (call) => source.check(call),
+      close: async () => undefined,
+    };
+  },
+};
+
+export default hub;

@@ -1,0 +1,149 @@
+/** From the hub's rows to its model, and from the graph's filters to questions of the log. Pure. */
+import type { Building, Company, Source } from './model.ts';
+
+/** A source's row of which nobody has heard for this long is taken for dead, in milliseconds. */
+const SILENT = 45_000;
+
+export interface SourceRow {
+  readonly id: string;
+  readonly system: string;
+  readonly protocol: string;
+  readonly park: string;
+  readonly state: Source['state'];
+  readonly since: Date;
+  readonly reason: string | null;
+  readonly lastSuccess: Date | null;
+  readonly lagMs: string | null;
+  readonly errors: number;
+  readonly breaker: Source['breaker'];
+  readonly updatedAt: Date;
+}
+
+/** When the process that hosts a source has fallen silent, the row no longer tells the truth. */
+export function source(row: SourceRow, now: Date): Source {
+  const silent = now.getTime() - row.updatedAt.getTime() > SILENT;
+  return {
+    id: row.id,
+    system: row.system,
+    protocol: row.protocol,
+    park: row.park,
+    state: silent ? 'DOWN' : row.state,
+    since: silent ? row.updatedAt : row.since,
+    reason: silent ? 'the process that speaks with it does not report' : row.reason,
+    lastSuccess: row.lastSuccess,
+    lag: row.lagMs === null ? null : Number(row.lagMs),
+    errors: row.errors,
+    breaker: row.breaker,
+  };
+}
+
+export const building = (row: { id: string; park: string; name: string; floorArea: string | null }): Building => ({
+  id: row.id,
+  park: row.park,
+  name: row.name,
+  floorArea: row.floorArea,
+});
+
+export const company = (row: Company): Company => ({
+  uscc: row.uscc,
+  name: row.name,
+  nameSource: row.nameSource,
+  nameFetchedAt: row.nameFetchedAt,
+});
+
+/** A filter on keys: `eq` and `in` must both hold. Undefined: no test. */
+export interface KeyFilter {
+  readonly eq?: string | null;
+  readonly in?: readonly string[] | null;
+}
+
+/** The keys that pass the filter; undefined when every key does. */
+export function keys(filter: KeyFilter | null | undefined): string[] | undefined {
+  if (filter == null) return undefined;
+  const { eq, in: list } = filter;
+  if (eq == null && list == null) return undefined;
+  if (eq == null) return [...(list ?? [])];
+  return list == null || list.includes(eq) ? [eq] : [];
+}
+
+export interface EventFilter {
+  readonly kind?: KeyFilter | null;
+  readonly park?: KeyFilter | null;
+  readonly company?: KeyFilter | null;
+  readonly vehicle?: KeyFilter | null;
+  readonly door?: KeyFilter | null;
+  readonly lot?: KeyFilter | null;
+  readonly meter?: KeyFilter | null;
+  readonly source?: KeyFilter | null;
+  readonly time?: { readonly from?: Date | null; readonly to?: Date | null } | null;
+}
+
+const FILTER_NAMES = ['kind', 'park', 'company', 'vehicle', 'door', 'lot', 'meter', 'source'] as const;
+
+/** The graph's filter as the log's question: only tests that were given. */
+export function eventQuery(filter: EventFilter | null | undefined): Record<string, string[] | Date> {
+  const query: Record<string, string[] | Date> = {};
+  for (const name of FILTER_NAMES) {
+    const list = keys(filter?.[name]);
+    if (list) query[name] = list;
+  }
+  if (filter?.time?.from) query['from'] = filter.time.from;
+  if (filter?.time?.to) query['to'] = filter.time.to;
+  return query;
+}
+
+/** Concrete type of each kind of event. */
+export const EVENT_TYPES: Readonly<Record<string, string>> = {
+  ACCESS_GRANTED: 'AccessGranted',
+  ACCESS_DENIED: 'AccessDenied',
+  DOOR_STATE_CHANGED: 'DoorStateChanged',
+  VEHICLE_ENTERED: 'VehicleEntered',
+  VEHICLE_EXITED: 'VehicleExited',
+  OCCUPANCY_CHANGED: 'OccupancyChanged',
+  METER_READING_TAKEN: 'MeterReadingTaken',
+  METER_ALARM: 'MeterAlarm',
+  REGISTRATION_CHANGED: 'RegistrationChanged',
+  TAX_FILE_RECEIVED: 'TaxFileReceived',
+  SOURCE_STATE_CHANGED: 'SourceStateChanged',
+  CASE_CHANGED: 'CaseChanged',
+};
+
+/** The sorted text of an event filter: cursors of one filter do not fit another. */
+export const filterScope = (filter: EventFilter | null | undefined): unknown => {
+  const query = eventQuery(filter);
+  return Object.keys(query)
+    .sort()
+    .map((name) => [name, query[name]]);
+};
+
+/** What an event's concrete type holds, entities as keys. */
+export function eventShape(row: {
+  readonly id: string;
+  readonly time: Date;
+  readonly recordedAt: Date;
+  readonly kind: string;
+  readonly company: string | null;
+  readonly vehicle: string | null;
+  readonly door: string | null;
+  readonly badge: string | null;
+  readonly lot: string | null;
+  readonly meter: string | null;
+  readonly data: Readonly<Record<string, unknown>>;
+}) {
+  const stub = (id: string | null) => (id === null ? null : { id });
+  return {
+    typename: EVENT_TYPES[row.kind],
+    ...row.data,
+    ...(row.kind === 'METER_READING_TAKEN' ? { reading: { value: row.data['value'], unit: row.data['unit'] } } : {}),
+    id: row.id,
+    time: row.time,
+    recordedAt: row.recordedAt,
+    kind: row.kind,
+    company: row.company === null ? null : { uscc: row.company },
+    vehicle: stub(row.vehicle),
+    door: stub(row.door),
+    badge: stub(row.badge),
+    lot: stub(row.lot),
+    meter: stub(row.meter),
+  };
+}

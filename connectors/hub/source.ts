@@ -1,0 +1,107 @@
+/** The hub's own tables, asked in batches: one query for all keys of a tick. */
+import type { Call, Services } from '../kit/connector.ts';
+import type { Facts } from '../kit/facts.ts';
+import { loader } from '../kit/loader.ts';
+import type { PageRequest } from '../kit/page.ts';
+import * as mapping from './mapping.ts';
+import type { Building, Case, Company, Identifier, LoggedEvent, Park, Source } from './model.ts';
+
+export type HubRequest = ReturnType<HubSource['request']>;
+
+/** What may be asked of a list of companies. */
+export interface CompanyQuery {
+  readonly park?: readonly string[];
+  readonly source?: readonly string[];
+  readonly uscc?: readonly string[];
+  readonly nameEq?: readonly string[];
+  readonly nameContains?: string;
+}
+
+export class HubSource {
+  readonly #services: Services;
+  constructor(services: Services) {
+    this.#services = services;
+  }
+
+  /** Answers when the database answers. */
+  async check(call: Call): Promise<void> {
+    await this.#services.guard.read(call, { operation: 'check' }, () =>
+      this.#services.read((tx) => tx.query('SELECT 1')),
+    );
+  }
+
+  /** Loaders for one request. */
+  request(call: Call) {
+    const { store, read, clock } = this.#services;
+    const hub = store.hub;
+    const parks = loader<Park>((ids) => read((tx) => hub.parksByIds(tx, ids)));
+    const buildings = loader<Building>(async (ids) =>
+      mapped(await read((tx) => hub.buildingsByIds(tx, ids)), mapping.building),
+    );
+    const buildingsOf = loader<Building[]>(async (ids) =>
+      mapped(await read((tx) => hub.buildingsByPark(tx, ids)), (rows) => rows.map(mapping.building)),
+    );
+    const companies = loader<Company>(async (codes) =>
+      mapped(await read((tx) => hub.companiesByCodes(tx, codes)), mapping.company),
+    );
+    const identifiers = loader<Identifier[]>((codes) => read((tx) => hub.identifiersOf(tx, 'COMPANY', codes)));
+    const cases = loader<Case>((ids) => read((tx) => hub.casesByIds(tx, ids)));
+    let sources: Promise<Source[]> | undefined;
+    const pageOf = (page: PageRequest) => ({ forward: page.forward, limit: page.size + 1, place: page.place });
+    return {
+      call,
+      park: (id: string) => parks.load(id),
+      parks: (): Promise<Park[]> => read((tx) => hub.allParks(tx)),
+      building: (id: string) => buildings.load(id),
+      buildingsOf: async (park: string): Promise<Building[]> => (await buildingsOf.load(park)) ?? [],
+      company: (uscc: string) => companies.load(uscc),
+      identifiers: async (uscc: string): Promise<Identifier[]> => (await identifiers.load(uscc)) ?? [],
+      companies: (query: CompanyQuery, page: PageRequest): Promise<Company[]> =>
+        read((tx) => hub.companyPage(tx, query, pageOf(page))),
+      companyCount: (query: CompanyQuery) => read((tx) => hub.companyCount(tx, query)),
+      /** All sources: they are few, and every question about them is answered from one reading. */
+      sources: (): Promise<Source[]> => {
+        sources ??= read((tx) => hub.allSources(tx)).then((rows) =>
+          rows.map((row) => mapping.source(row, clock.now())),
+        );
+        return sources;
+      },
+      case: (id: string) => cases.load(id),
+      cases: (uscc: string, page: PageRequest): Promise<Case[]> => read((tx) => hub.casePage(tx, uscc, pageOf(page))),
+      caseCount: (uscc: string) => read((tx) => hub.caseCount(tx, uscc)),
+      events: (filter: mapping.EventFilter | null | undefined, page: PageRequest): Promise<LoggedEvent[]> =>
+        read((tx) =>
+          hub.eventPage(tx, mapping.eventQuery(filter), {
+            forward: page.forward,
+            limit: page.size + 1,
+            place: page.place === null ? null : String(page.place[0]),
+          }),
+        ),
+      eventCount: (filter: mapping.EventFilter | null | undefined) =>
+        read((tx) => hub.eventCount(tx, mapping.eventQuery(filter))),
+      /** Events with after < position <= upTo, oldest first. */
+      eventRange: (
+        filter: mapping.EventFilter | null | undefined,
+        range: { after: string; upTo: string; limit: number },
+      ): Promise<LoggedEvent[]> => read((tx) => hub.eventRange(tx, mapping.eventQuery(filter), range)),
+      logStart: () => read((tx) => hub.logStart(tx)),
+    };
+  }
+
+  /** Facts of the hub's own records. */
+  facts(recordedAt: Date | null = null): Facts {
+    return {
+      source: this.#services.installation.id,
+      system: 'hub',
+      fetchedAt: this.#services.clock.now(),
+      recordedAt,
+      stale: false,
+    };
+  }
+}
+
+const mapped = <A, B>(rows: ReadonlyMap<string, A>, map: (row: A) => B): Map<string, B> =>
+  new Map([...rows].map(([key, row]) => [key, map(row)]));
+
+// The graph speaks with the source only; what it needs of the mapping is handed on here.
+export { type EventFilter, eventShape, filterScope, keys } from './mapping.ts';

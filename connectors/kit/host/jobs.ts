@@ -1,0 +1,144 @@
+/** Jobs by the clock: one process at a time, by a lease that every transaction of a job proves. */
+import { dropLease, type Lease, takeLease } from '../../../schema/database/leases.ts';
+import type { Database } from '../../../schema/database/open.ts';
+import type { Job } from '../connector.ts';
+import type { Log } from '../log.ts';
+import { heldLease, hubCall, LeaseLost } from './services.ts';
+
+/** A lease lasts this long without renewal, and is renewed three times within. */
+const LEASE = 10_000;
+const RENEW = 3_000;
+/** Pause after a failed run, at most; the job's own pause when that is shorter. */
+const AFTER_FAULT = 3_000;
+/** A job's calls have all the time they need; each is limited by the guard. */
+const JOB_TIME = 24 * 3_600_000;
+
+export interface RunnerOptions {
+  readonly name: string;
+  readonly jobs: readonly Job[];
+  readonly database: Database;
+  readonly log: Log;
+  readonly owner: string;
+  readonly signal: AbortSignal;
+  /** Told after each run; null means it went well. */
+  outcome(job: string, error: unknown): void;
+}
+
+export class JobRunner {
+  readonly #options: RunnerOptions;
+  #lease: Lease | null = null;
+  #term = new AbortController();
+  #renewer: NodeJS.Timeout | undefined;
+  #renewed = 0;
+  #stopped = false;
+  readonly #running = new Map<string, Promise<void>>();
+  readonly #timers = new Map<string, NodeJS.Timeout>();
+  readonly #failing = new Set<string>();
+
+  constructor(options: RunnerOptions) {
+    this.#options = options;
+  }
+
+  /** Whether this process works for the installation now. */
+  get holding(): boolean {
+    return this.#lease !== null;
+  }
+
+  start(): void {
+    void this.#renew();
+  }
+
+  /** Takes the lease if need be, and runs the job once, also when it is not due. */
+  async once(name: string): Promise<void> {
+    const job = this.#options.jobs.find((one) => one.name === name);
+    if (!job) throw new Error(`There is no job ${name}.`);
+    await this.#running.get(name);
+    if (!this.#lease) await this.#take();
+    if (!this.#lease) throw new Error(`Another process holds the lease of ${this.#options.name}.`);
+    await this.#run(job, true);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#renewer);
+    this.#term.abort();
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    await Promise.all([...this.#running.values()].map((one) => one.catch(() => undefined)));
+    const lease = this.#lease;
+    this.#lease = null;
+    if (lease) await dropLease(this.#options.database.plain, lease).catch(() => undefined);
+  }
+
+  async #take(): Promise<void> {
+    const { database, name, owner } = this.#options;
+    const lease = await takeLease(database.plain, name, owner, LEASE);
+    this.#renewed = Date.now();
+    if (lease && this.#lease?.fence === lease.fence) return;
+    if (this.#lease) this.#lost();
+    if (!lease || this.#stopped) return;
+    this.#lease = lease;
+    this.#term = new AbortController();
+    for (const job of this.#options.jobs) this.#plan(job, 0);
+  }
+
+  async #renew(): Promise<void> {
+    try {
+      await this.#take();
+    } catch (error) {
+      if (this.#lease && Date.now() - this.#renewed > LEASE - RENEW) {
+        this.#options.log.warn('The lease could not be renewed; its jobs stop.', { error });
+        this.#lost();
+      }
+    }
+    if (!this.#stopped) this.#renewer = setTimeout(() => void this.#renew(), RENEW);
+  }
+
+  #lost(): void {
+    this.#lease = null;
+    this.#term.abort();
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+  }
+
+  #plan(job: Job, pause: number): void {
+    clearTimeout(this.#timers.get(job.name));
+    if (this.#stopped || !this.#lease) return;
+    this.#timers.set(
+      job.name,
+      setTimeout(() => {
+        if (this.#running.has(job.name)) return;
+        void this.#run(job, false);
+      }, pause),
+    );
+  }
+
+  #run(job: Job, loud: boolean): Promise<void> {
+    const lease = this.#lease;
+    if (!lease) return Promise.resolve();
+    const signal = AbortSignal.any([this.#term.signal, this.#options.signal]);
+    const run = heldLease.run(lease, async () => job.run(hubCall(JOB_TIME, signal)));
+    const settled = run.then(
+      () => this.#ended(job, null),
+      (error: unknown) => this.#ended(job, error),
+    );
+    this.#running.set(job.name, settled);
+    return loud ? run : settled;
+  }
+
+  #ended(job: Job, error: unknown): void {
+    this.#running.delete(job.name);
+    if (this.#stopped) return;
+    if (error instanceof LeaseLost) {
+      this.#lost();
+      return;
+    }
+    this.#options.outcome(job.name, error);
+    // One line on the way down, one on the way up.
+    if (error !== null && !this.#failing.has(job.name)) {
+      this.#failing.add(job.name);
+      this.#options.log.warn(`The job ${job.name} failed; it is tried again.`, { error });
+    } else if (error === null && this.#failing.delete(job.name)) {
+      this.#options.log.info(`The job ${job.name} works again.`);
+    }
+    this.#plan(job, error === null ? job.every : Math.min(job.every, AFTER_FAULT));
+  }
+}

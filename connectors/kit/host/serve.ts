@@ -1,0 +1,184 @@
+/** A connector behind a port of its own: `/graphql` as a Federation 2 subgraph, `/webhooks/:installation`, `/healthz`, `/readyz`. */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { ApolloServer, HeaderMap } from '@apollo/server';
+import { GraphQLError, type GraphQLFormattedError } from 'graphql';
+import type { Call, SubgraphResponse } from '../connector.ts';
+import type { Log } from '../log.ts';
+import { HUB_PRINCIPAL, unpackPrincipal } from '../principal.ts';
+import type { Host } from './host.ts';
+
+/** How the gateway tells who asks and how much time is left; issue of trust: from loopback or the park's own network only. */
+export const PRINCIPAL_HEADER = 'x-isthmus-principal';
+export const TIME_HEADER = 'x-isthmus-milliseconds';
+
+const DEFAULT_TIME = 10_000;
+const LARGEST_BODY = 8 * 1024 * 1024;
+
+interface Context {
+  readonly call: Call;
+}
+
+export interface Served {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** Listens; rejects when the port is taken. */
+export async function serveHost(host: Host, options: { port: number; host?: string; log: Log }): Promise<Served> {
+  const apollo = new ApolloServer<Context>({
+    gateway: {
+      onSchemaLoadOrUpdate: (told) => {
+        queueMicrotask(() => told({ apiSchema: schemaOf(host), coreSupergraphSdl: '' }));
+        return () => undefined;
+      },
+      load: async () => ({
+        executor: async (request) => {
+          const { call } = request.context as Context;
+          const answer = await host.subgraph.execute({
+            query: request.request.query ?? '',
+            operationName: request.request.operationName,
+            variables: request.request.variables ?? {},
+            call,
+          });
+          return { ...forApollo(answer), extensions: { sources: Object.fromEntries(call.noted) } };
+        },
+      }),
+      stop: async () => undefined,
+    },
+    introspection: true,
+    csrfPrevention: true,
+    stopOnTerminationSignals: false,
+    includeStacktraceInErrorResponses: false,
+    formatError: (formatted) => ({ ...formatted, extensions: withoutStack(formatted) }),
+    logger: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined },
+  });
+  await apollo.start();
+  const server = createServer((request, response) => {
+    void answer(request, response).catch((error: unknown) => {
+      options.log.error('A request to the subgraph failed.', { error });
+      if (!response.headersSent) response.writeHead(500);
+      response.end();
+    });
+  });
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const path = new URL(request.url ?? '/', 'http://localhost').pathname;
+    if (path === '/healthz') return reply(response, 200, '{"status":"ok"}');
+    if (path === '/readyz') return reply(response, 200, JSON.stringify({ sources: host.sources() }));
+    const body = await read(request);
+    if (body === null) return reply(response, 413, '{"error":"The request is too large."}');
+    if (path.startsWith('/webhooks/')) {
+      const made = await host.webhook(decodeURIComponent(path.slice('/webhooks/'.length)), {
+        method: request.method ?? 'POST',
+        path,
+        headers: request.headers as Record<string, string | undefined>,
+        body,
+      });
+      if (!made) return reply(response, 404, '{"error":"No such installation takes calls here."}');
+      response.writeHead(made.status, made.headers ?? {});
+      response.end(made.body ?? '');
+      return;
+    }
+    if (path !== '/graphql' && path !== '/') return reply(response, 404, '{"error":"Not found."}');
+    await graphql(request, response, path, body);
+  }
+
+  async function graphql(request: IncomingMessage, response: ServerResponse, path: string, body: Buffer) {
+    const gone = new AbortController();
+    response.on('close', () => gone.abort());
+    const headers = new HeaderMap();
+    for (const [name, value] of Object.entries(request.headers)) {
+      if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(', ') : value);
+    }
+    let parsed: unknown;
+    try {
+      parsed = body.length > 0 ? JSON.parse(body.toString('utf8')) : undefined;
+    } catch {
+      return reply(
+        response,
+        400,
+        '{"errors":[{"message":"The body is not JSON.","extensions":{"code":"BAD_REQUEST"}}]}',
+      );
+    }
+    const result = await apollo.executeHTTPGraphQLRequest({
+      httpGraphQLRequest: {
+        method: request.method ?? 'POST',
+        headers,
+        search: new URL(request.url ?? path, 'http://localhost').search,
+        body: parsed,
+      },
+      context: async () => ({ call: callOf(headers, gone.signal) }),
+    });
+    for (const [name, value] of result.headers) response.setHeader(name, value);
+    response.statusCode = result.status ?? 200;
+    if (result.body.kind === 'complete') response.end(result.body.string);
+    else {
+      for await (const chunk of result.body.asyncIterator) response.write(chunk);
+      response.end();
+    }
+  }
+
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port, options.host ?? '127.0.0.1', resolve);
+  });
+  const bound = server.address() as { port: number; address: string };
+  return {
+    url: `http://${bound.address.includes(':') ? `[${bound.address}]` : bound.address}:${bound.port}`,
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+      await apollo.stop();
+    },
+  };
+}
+
+function callOf(headers: HeaderMap, signal: AbortSignal): Call {
+  const packed = headers.get(PRINCIPAL_HEADER);
+  const time = Number(headers.get(TIME_HEADER) ?? DEFAULT_TIME);
+  return {
+    principal: packed ? unpackPrincipal(Buffer.from(packed, 'base64url').toString('utf8')) : HUB_PRINCIPAL,
+    deadline: Date.now() + (Number.isFinite(time) ? Math.min(time, 60_000) : DEFAULT_TIME),
+    signal,
+    noted: new Map(),
+  };
+}
+
+function schemaOf(host: Host) {
+  const { schema } = host.subgraph;
+  if (!schema) throw new Error(`The subgraph ${host.name} has no schema in this process.`);
+  return schema;
+}
+
+const forApollo = (answer: SubgraphResponse) => ({
+  ...(answer.data === undefined ? {} : { data: answer.data as Record<string, unknown> | null }),
+  ...(answer.errors
+    ? {
+        errors: answer.errors.map(
+          (one) => new GraphQLError(one.message, { path: one.path ?? null, extensions: one.extensions ?? null }),
+        ),
+      }
+    : {}),
+});
+
+const withoutStack = (formatted: GraphQLFormattedError) => {
+  const { stacktrace: _, ...rest } = formatted.extensions ?? {};
+  return rest;
+};
+
+function reply(response: ServerResponse, status: number, body: string): void {
+  response.writeHead(status, { 'content-type': 'application/json' });
+  response.end(body);
+}
+
+/** The whole body, or null when it is too large. */
+async function read(request: IncomingMessage): Promise<Buffer | null> {
+  const parts: Buffer[] = [];
+  let size = 0;
+  for await (const part of request as AsyncIterable<Buffer>) {
+    size += part.length;
+    if (size > LARGEST_BODY) return null;
+    parts.push(part);
+  }
+  return Buffer.concat(parts);
+}

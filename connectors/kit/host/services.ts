@@ -1,0 +1,187 @@
+/** What is lent to an installation, made from the hub's database, clock and log. */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { createHash, createHmac, randomUUID } from 'node:crypto';
+import { projectCase } from '../../../schema/database/cases.ts';
+import { appendEvents } from '../../../schema/database/events.ts';
+import { saveClaims } from '../../../schema/database/identities.ts';
+import { type Lease, proveLease } from '../../../schema/database/leases.ts';
+import type { Database } from '../../../schema/database/open.ts';
+import {
+  beginMutation,
+  finishMutation,
+  forgetMutation,
+  getState,
+  secretKey,
+  setState,
+} from '../../../schema/database/state.ts';
+import { stores } from '../../../schema/database/stores.ts';
+import type { Call, Clock, InstallationInfo, NewEvent, Services } from '../connector.ts';
+import { badInput, SourceError, unavailable } from '../errors.ts';
+import type { Guard } from '../guard.ts';
+import type { Log } from '../log.ts';
+import { Cursors } from '../page.ts';
+import { HUB_PRINCIPAL } from '../principal.ts';
+import { eventsWritten } from './channels.ts';
+
+/** The keys that all processes of one hub share. */
+export interface Keys {
+  readonly cursors: Cursors;
+  readonly hash: Buffer;
+}
+
+export async function loadKeys(database: Database): Promise<Keys> {
+  return {
+    cursors: new Cursors(await secretKey(database.plain, 'cursor')),
+    hash: await secretKey(database.plain, 'hash'),
+  };
+}
+
+/** The lease under which the current job runs; its transactions prove it. */
+export const heldLease = new AsyncLocalStorage<Lease>();
+
+/** Thrown inside a job's transaction when another process has taken over. */
+export class LeaseLost extends Error {
+  override name = 'LeaseLost';
+}
+
+export interface ServicesParts {
+  readonly info: InstallationInfo;
+  readonly database: Database;
+  readonly keys: Keys;
+  readonly guard: Guard;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  /** Code of a legacy system to building id. */
+  readonly buildings: ReadonlyMap<string, string>;
+}
+
+export function makeServices(parts: ServicesParts): Services {
+  const { info, database, keys, clock, signal } = parts;
+  const by = () => ({ installation: info.id, connector: info.connector, park: info.park, at: clock.now() });
+  const underWay = new Map<string, Promise<unknown>>();
+
+  const services: Services = {
+    installation: info,
+    log: parts.log,
+    clock,
+    guard: parts.guard,
+    cursors: keys.cursors,
+    store: stores,
+    signal,
+    globalId: (local) => `${info.id}:${local}`,
+    hash: (kind, text) =>
+      createHmac('sha256', keys.hash).update(kind).update('\0').update(text).digest('base64url').slice(0, 22),
+    building: (code) => parts.buildings.get(code) ?? null,
+    transaction: (work) =>
+      database.transaction(async (tx) => {
+        const lease = heldLease.getStore();
+        if (lease && !(await proveLease(tx, lease)))
+          throw new LeaseLost(`The lease ${lease.name} is held elsewhere now.`);
+        return work(tx);
+      }),
+    read: (work) => work(database.plain),
+    async emit(tx, events: readonly NewEvent[]) {
+      const written = await appendEvents(tx, by(), events);
+      for (const event of written.fresh) {
+        if (event.kind === 'CASE_CHANGED' && event.case && event.company) {
+          const data = event.data ?? {};
+          await projectCase(tx, {
+            id: event.case,
+            kind: String(data['kind']),
+            company: event.company,
+            state: String(data['state']),
+            since: event.time,
+            receipt: (data['receipt'] as string | null | undefined) ?? null,
+            reason: (data['reason'] as string | null | undefined) ?? null,
+            installation: info.id,
+            connector: info.connector,
+            position: event.position,
+            recordedAt: clock.now(),
+          });
+        }
+      }
+      if (written.count > 0) eventsWritten.publish({ installation: info.id, count: written.count });
+      return written.count;
+    },
+    identify: (tx, claims) => saveClaims(tx, by(), claims),
+    state: {
+      get: (tx, name) => getState(tx, info.id, name),
+      set: (tx, name, value) => setState(tx, info.id, name, value),
+    },
+    async once(call, request, act, recover) {
+      const key = {
+        subject: call.principal.subject,
+        mutation: request.mutation,
+        clientMutationId: request.clientMutationId,
+      };
+      const name = JSON.stringify(key);
+      const hash = createHash('sha256').update(JSON.stringify(request.payload)).digest('hex');
+      const earlier = underWay.get(name);
+      if (earlier !== undefined) await earlier.catch(() => undefined);
+      const work = doOnce(key, hash, act, recover);
+      underWay.set(name, work);
+      try {
+        return await work;
+      } finally {
+        if (underWay.get(name) === work) underWay.delete(name);
+      }
+    },
+    call: (milliseconds) => hubCall(milliseconds, signal),
+  };
+
+  async function doOnce<T>(
+    key: { subject: string; mutation: string; clientMutationId: string },
+    hash: string,
+    act: (ownId: string) => Promise<T>,
+    recover: ((ownId: string) => Promise<T | null>) | undefined,
+  ): Promise<T> {
+    const freshId = randomUUID();
+    const before = await database.transaction((tx) => beginMutation(tx, key, hash, freshId));
+    const finish = async (answer: T): Promise<T> => {
+      await database.transaction((tx) => finishMutation(tx, key, pack(answer)));
+      return answer;
+    };
+    if (before && before.payloadHash !== hash) {
+      throw badInput(`clientMutationId "${key.clientMutationId}" was used before with other input.`);
+    }
+    if (before?.state === 'DONE') return unpack(before.answer) as T;
+    if (before) {
+      // A former try ended without an answer: ask the island by our own id, never send blindly again.
+      if (!recover) throw unavailable('the outcome of a former try is not known, and the source cannot be asked');
+      const found = await recover(before.ownId);
+      if (found !== null) return finish(found);
+    }
+    try {
+      return await finish(await act(before?.ownId ?? freshId));
+    } catch (error) {
+      const certain = !(error instanceof SourceError) || error.code === 'SOURCE_REJECTED';
+      if (certain) await database.transaction((tx) => forgetMutation(tx, key));
+      throw error;
+    }
+  }
+  return services;
+}
+
+/** JSON that keeps dates. */
+const pack = (value: unknown): unknown =>
+  value instanceof Date
+    ? { $date: value.toISOString() }
+    : Array.isArray(value)
+      ? value.map(pack)
+      : typeof value === 'object' && value !== null
+        ? Object.fromEntries(Object.entries(value).map(([name, one]) => [name, pack(one)]))
+        : value;
+
+const unpack = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(unpack);
+  if (typeof value !== 'object' || value === null) return value;
+  const date = (value as { $date?: unknown }).$date;
+  if (typeof date === 'string') return new Date(date);
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, unpack(one)]));
+};
+
+/** A call for the hub's own work. */
+export function hubCall(milliseconds: number, signal: AbortSignal): Call {
+  return { principal: HUB_PRINCIPAL, deadline: Date.now() + milliseconds, signal, noted: new Map() };
+}

@@ -1,0 +1,176 @@
+/** From a connector's decorated classes to a Federation 2 subgraph: schema, SDL, `_service`, `_entities`, execution. */
+import { randomUUID } from 'node:crypto';
+import { printSchemaWithDirectives } from '@graphql-tools/utils';
+import {
+  type DocumentNode,
+  type ExecutionResult,
+  execute,
+  extendSchema,
+  type GraphQLError,
+  type GraphQLResolveInfo,
+  type GraphQLSchema,
+  type GraphQLUnionType,
+  isUnionType,
+  parse,
+  specifiedDirectives,
+  validate,
+} from 'graphql';
+import { LRUCache } from 'lru-cache';
+import { buildSchema } from 'type-graphql';
+import { FEDERATION, FEDERATION_DIRECTIVES } from '../../../schema/graph/directives.ts';
+import type { Graph, GraphContext, ResolveReference, SubgraphRequest, SubgraphResponse } from '../connector.ts';
+import { publicError } from '../errors.ts';
+import type { Log } from '../log.ts';
+
+/** A connector's graph, built once. */
+export interface BuiltGraph {
+  readonly name: string;
+  readonly schema: GraphQLSchema;
+  readonly sdl: string;
+}
+
+const ENTITY_SDL = /^(type|interface) (\w+)[^{\n]*@key\(/gm;
+
+/** Builds schema and SDL. A subgraph without root query fields gets a Query that holds only the federation fields. */
+export async function buildGraph(name: string, graph: Graph): Promise<BuiltGraph> {
+  const raw = await buildSchema({
+    // biome-ignore lint/complexity/noBannedTypes: type-graphql takes classes as Function
+    resolvers: [...graph.resolvers] as unknown as [Function, ...Function[]],
+    orphanedTypes: [...(graph.types ?? [])],
+    directives: [...specifiedDirectives],
+    skipCheck: true,
+    validate: false,
+    // Subscriptions are delivered by the gateway from the event log; nothing is ever published here.
+    pubSub: {
+      publish: () => undefined,
+      subscribe: () =>
+        ({ [Symbol.asyncIterator]: () => ({ next: async () => ({ done: true, value: undefined }) }) }) as never,
+    },
+    // Resolver classes hold no state: one object each is enough.
+    container: { get: (target: new () => object) => instanceOf(target) },
+  });
+  const body = printSchemaWithDirectives(raw, { assumeValid: true }).replace(/^schema\s*\{[^}]*\}\s*/m, '');
+  const used = FEDERATION_DIRECTIVES.filter((directive) => new RegExp(`${directive}\\b`).test(body));
+  const sdl = `extend schema @link(url: "${FEDERATION}", import: [${used.map((one) => `"${one}"`).join(', ')}])\n\n${body.trim()}\n`;
+  const entities = [...body.matchAll(ENTITY_SDL)]
+    .filter((match) => isResolvable(body, match.index))
+    .map((match) => match[2] ?? '');
+  return { name, sdl, schema: withFederation(raw, sdl, entities, graph.references ?? {}) };
+}
+
+function isResolvable(body: string, at: number): boolean {
+  const line = body.slice(at, body.indexOf('\n', at));
+  return /@key\((?![^)]*resolvable: false)/.test(line);
+}
+
+const instances = new Map<new () => object, object>();
+function instanceOf(target: new () => object): object {
+  let one = instances.get(target);
+  if (!one) {
+    one = new target();
+    instances.set(target, one);
+  }
+  return one;
+}
+
+interface Representation {
+  readonly __typename: string;
+}
+
+function withFederation(
+  raw: GraphQLSchema,
+  sdl: string,
+  entities: readonly string[],
+  references: Readonly<Record<string, ResolveReference>>,
+): GraphQLSchema {
+  const union = entities.length > 0 ? `scalar _Any union _Entity = ${entities.join(' | ')}` : '';
+  const field = entities.length > 0 ? '_entities(representations: [_Any!]!): [_Entity]!' : '';
+  const extension = parse(
+    `${union} type _Service { sdl: String! } ${raw.getQueryType() ? 'extend ' : ''}type Query { _service: _Service! ${field} }`,
+  );
+  const schema = extendSchema(raw, extension, { assumeValid: true, assumeValidSDL: true });
+  const fields = schema.getQueryType()?.getFields() ?? {};
+  if (fields['_service']) fields['_service'].resolve = () => ({ sdl });
+  if (fields['_entities']) {
+    fields['_entities'].resolve = (
+      _root: unknown,
+      args: { representations: readonly Representation[] },
+      context: unknown,
+      _info: GraphQLResolveInfo,
+    ) =>
+      args.representations.map((representation) => {
+        const reference = references[representation.__typename];
+        const found = reference ? reference(representation, context as GraphContext<object>) : representation;
+        return named(found, representation.__typename);
+      });
+    const entity = schema.getType('_Entity');
+    if (isUnionType(entity)) {
+      (entity as GraphQLUnionType).resolveType = (value: { __typename?: string }) =>
+        typeNames.get(value) ?? value.__typename;
+    }
+  }
+  return schema;
+}
+
+/** The type of an entity object, remembered beside it: the object itself stays as the connector made it. */
+const typeNames = new WeakMap<object, string>();
+function named(found: unknown, typename: string): unknown {
+  if (found instanceof Promise) return found.then((value) => named(value, typename));
+  if (typeof found === 'object' && found !== null) typeNames.set(found, typename);
+  return found;
+}
+
+/** Executes requests against a built graph. Documents are parsed and checked once. */
+export function executor(
+  built: BuiltGraph,
+  context: (request: SubgraphRequest) => GraphContext<object>,
+  log: Log,
+): (request: SubgraphRequest) => Promise<SubgraphResponse> {
+  const documents = new LRUCache<string, DocumentNode>({ max: 2_000 });
+  return async (request) => {
+    let document = documents.get(request.query);
+    if (!document) {
+      try {
+        document = parse(request.query);
+      } catch (error) {
+        return { errors: [{ message: (error as Error).message, extensions: { code: 'GRAPHQL_PARSE_FAILED' } }] };
+      }
+      const faults = validate(built.schema, document);
+      if (faults.length > 0) {
+        return {
+          errors: faults.map((one) => ({ message: one.message, extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } })),
+        };
+      }
+      documents.set(request.query, document);
+    }
+    const result = (await execute({
+      schema: built.schema,
+      document,
+      contextValue: context(request),
+      variableValues: request.variables,
+      operationName: request.operationName ?? null,
+    })) as ExecutionResult;
+    return {
+      ...(result.data === undefined ? {} : { data: result.data as Record<string, unknown> | null }),
+      ...(result.errors ? { errors: result.errors.map((error) => shown(error, built.name, log)) } : {}),
+    };
+  };
+}
+
+function shown(error: GraphQLError, subgraph: string, log: Log) {
+  const path = error.path ? { path: error.path } : {};
+  // graphql-js's own faults (a variable of the wrong form, a null in a non-null) carry no original error.
+  const original = error.originalError;
+  if (original === undefined && error.extensions['code'] === undefined && error.path === undefined) {
+    return { message: error.message, extensions: { code: 'BAD_USER_INPUT' } };
+  }
+  if (error.extensions['code'] === 'BAD_USER_INPUT' && !original) {
+    return { message: error.message, ...path, extensions: { code: 'BAD_USER_INPUT' } };
+  }
+  const errorId = randomUUID();
+  const open = publicError(original ?? error, () => errorId);
+  if (open.extensions['code'] === 'INTERNAL') {
+    log.error('A resolver failed.', { errorId, subgraph, path: error.path?.join('.'), error: original ?? error });
+  }
+  return { message: open.message, ...path, extensions: open.extensions };
+}

@@ -1,0 +1,40 @@
+/** A database of its own for each test file, in the one cluster that the test run started. */
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+import { migrate } from '../../../migrations/migrate.ts';
+import { type Database, openDatabase } from '../../../schema/database/open.ts';
+
+/** Address of the test run's cluster; set by tests/global.ts. */
+export function clusterUrl(): string {
+  const url = process.env['ISTHMUS_TEST_CLUSTER'];
+  if (!url)
+    throw new Error('ISTHMUS_TEST_CLUSTER is not set: run the tests by `npx vitest`, which starts the cluster.');
+  return url;
+}
+
+/** Makes an empty database and brings it to this version. `url` can be handed to other processes. */
+export async function freshDatabase(
+  options: { migrated?: boolean } = {},
+): Promise<Database & { drop(): Promise<void> }> {
+  const name = `t_${randomBytes(6).toString('hex')}`;
+  const admin = async (sql: string) => {
+    const client = new pg.Client({ connectionString: clusterUrl() });
+    await client.connect();
+    try {
+      await client.query(sql);
+    } finally {
+      await client.end();
+    }
+  };
+  await admin(`CREATE DATABASE ${name}`);
+  const url = clusterUrl().replace(/\/[^/?]+(\?|$)/, `/${name}$1`);
+  const database = await openDatabase(url, { pool: 8, name: 'isthmus test' });
+  if (options.migrated !== false) await migrate(database.source);
+  return {
+    ...database,
+    drop: async () => {
+      await database.close();
+      await admin(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+    },
+  };
+}

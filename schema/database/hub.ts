@@ -1,0 +1,6 @@
+/** What the hub's own connector reads: its store in one word. */
+export * from './cases.ts';
+export * from './events.ts';
+export * from './identities.ts';
+export * from './parks.ts';
+export * from './sources.ts';

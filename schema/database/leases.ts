@@ -1,0 +1,41 @@
+/** Leases: one process at a time works for an installation, and proves it in each of its transactions. */
+import type { Tx } from './open.ts';
+
+/** A held lease: `fence` grows with each holder. */
+export interface Lease {
+  readonly name: string;
+  readonly owner: string;
+  readonly fence: string;
+}
+
+/** Takes the lease when it is free, run out, or already ours; null when another holds it. */
+export async function takeLease(tx: Tx, name: string, owner: string, milliseconds: number): Promise<Lease | null> {
+  const rows: { fence: string }[] = await tx.query(
+    `INSERT INTO lease (name, owner, until, fence) VALUES ($1, $2, now() + $3 * interval '1 millisecond', 1)
+     ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, until = excluded.until,
+       fence = lease.fence + CASE WHEN lease.owner = excluded.owner THEN 0 ELSE 1 END
+     WHERE lease.owner = excluded.owner OR lease.until < now()
+     RETURNING fence`,
+    [name, owner, milliseconds],
+  );
+  const fence = rows[0]?.fence;
+  return fence === undefined ? null : { name, owner, fence };
+}
+
+/** True while the lease is still ours; the row stays locked until the transaction ends, so nobody takes it meanwhile. */
+export async function proveLease(tx: Tx, lease: Lease): Promise<boolean> {
+  const rows: unknown[] = await tx.query(
+    'SELECT 1 FROM lease WHERE name = $1 AND owner = $2 AND fence = $3 FOR SHARE',
+    [lease.name, lease.owner, lease.fence],
+  );
+  return rows.length === 1;
+}
+
+/** Gives it back, so that another process need not wait. */
+export async function dropLease(tx: Tx, lease: Lease): Promise<void> {
+  await tx.query('UPDATE lease SET until = now() WHERE name = $1 AND owner = $2 AND fence = $3', [
+    lease.name,
+    lease.owner,
+    lease.fence,
+  ]);
+}
