@@ -231,6 +231,12 @@ test('two clusters at once, one of them on loopback TCP with a password', async 
   await expect(ask({ url: wrong.toString() }, 'SELECT 1')).rejects.toMatchObject({ code: '28P01' });
 });
 
+test.runIf(root)('as root in a 0700 folder of root, the data stays there', async () => {
+  const directory = await mkdtemp(join(base, 'shut-'));
+  const one = await start({ directory });
+  expect(one.directory).toBe(join(directory, 'data'));
+});
+
 test.runIf(root)('as root under a 0700 home the data lies elsewhere, and WHERE says so', async () => {
   const home = await mkdtemp(join(base, 'home-'));
   await chmod(home, 0o700);

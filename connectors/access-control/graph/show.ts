@@ -1,0 +1,132 @@
+/** From what the sources know to what the graph shows: masks, rights and provenance. */
+import type { GraphContext, Installed } from '../../kit/connector.ts';
+import { type Facts, joinedProvenance, type Known, provenance } from '../../kit/facts.ts';
+import { maskName } from '../../kit/identifiers.ts';
+import { can, type Principal } from '../../kit/principal.ts';
+import type * as model from '../model.ts';
+import { AccessSource } from '../source/index.ts';
+import type { AccessEvent, Badge, Door, Person, Presence } from './types.ts';
+import { AccessOutcome } from './types.ts';
+
+export type Context = GraphContext<AccessSource>;
+
+/** Below this, a count tells of single persons. */
+const SMALL = 5;
+
+/** Whether the caller may see records of this company. */
+export const mayCompany = (principal: Principal, uscc: string | null): boolean =>
+  principal.companies === null || (uscc !== null && principal.companies.includes(uscc));
+
+/** The installations of the parks that the caller may see. */
+export const allowed = ({ installations, principal }: Context): readonly Installed<AccessSource>[] =>
+  installations.all().filter((one) => principal.parks === null || principal.parks.includes(one.park));
+
+/** Asks every installation; dark ones are left out as long as one answers, and are noted by the guard. */
+export async function gather<T>(
+  context: Context,
+  ask: (source: AccessSource) => Promise<T | null>,
+): Promise<{ answers: { at: Installed<AccessSource>; value: T }[]; dark: boolean }> {
+  const all = allowed(context);
+  const asked = await Promise.allSettled(all.map(async (at) => ({ at, value: await ask(at.source) })));
+  const answers = asked.flatMap((one) => {
+    if (one.status === 'rejected' || one.value.value === null) return [];
+    return [{ at: one.value.at, value: one.value.value }];
+  });
+  const failed = asked.find((one) => one.status === 'rejected');
+  if (answers.length === 0 && failed) throw failed.reason;
+  return { answers, dark: failed !== undefined };
+}
+
+/** A door by its global id; null when no installation that the caller may see has made it. */
+export async function doorById(id: string, context: Context): Promise<Door | null> {
+  const found = owned(id, 'door', context);
+  if (!found) return null;
+  const known = await found.source.door.load(found.number);
+  return known && showDoor(known, found.source, context);
+}
+
+/** A badge by its global id; null also when its company is none of the caller's. */
+export async function badgeById(id: string, context: Context): Promise<Badge | null> {
+  const found = owned(id, 'badge', context);
+  if (!found) return null;
+  const known = await found.source.badge.load(found.number);
+  if (!known || !mayCompany(context.principal, known.value.company)) return null;
+  return showBadge(known, found.source, context);
+}
+
+function owned(id: string, kind: 'door' | 'badge', { installations, principal }: Context) {
+  const owner = installations.owner(id);
+  if (!owner || (principal.parks !== null && !principal.parks.includes(owner.park))) return null;
+  const number = AccessSource.number(kind, owner.local);
+  return number === null ? null : { source: owner.source, number: String(number) };
+}
+
+const localNumber = (id: string): string => id.slice(id.lastIndexOf('-') + 1);
+
+export function showDoor({ value, facts }: Known<model.Door>, source: AccessSource, context: Context): Door {
+  return {
+    id: value.id,
+    name: value.name,
+    building: value.building === null ? null : { id: value.building },
+    provenance: provenance(facts, context.now()),
+    number: localNumber(value.id),
+    source,
+  };
+}
+
+export function showBadge(known: Known<model.Badge>, source: AccessSource, context: Context): Badge {
+  const { value, facts } = known;
+  return {
+    id: value.id,
+    company: value.company === null ? null : { uscc: value.company },
+    active: value.active,
+    provenance: provenance(facts, context.now()),
+    number: localNumber(value.id),
+    known,
+    source,
+  };
+}
+
+export function showPassage({ value, facts }: Known<model.Passage>, context: Context): AccessEvent {
+  return {
+    id: value.id,
+    time: value.time,
+    outcome: value.granted ? AccessOutcome.GRANTED : AccessOutcome.DENIED,
+    reason: value.reason,
+    provenance: provenance({ ...facts, recordedAt: value.time }, context.now()),
+    doorId: value.door,
+    badgeId: value.badge,
+  };
+}
+
+export function showPerson(person: model.Person, facts: Facts, context: Context): Person {
+  const open = can(context.principal, 'access:names');
+  return {
+    id: person.id,
+    name: open ? person.name : null,
+    nameMasked: person.name === null ? null : maskName(person.name),
+    company: person.company === null ? null : { uscc: person.company },
+    provenance: provenance(facts, context.now(), { masked: open || person.name === null ? [] : ['name'] }),
+  };
+}
+
+/** Null when no installation knows the building or company. A count of few is withheld from whoever may not see persons. */
+export function showPresence(
+  seen: readonly Known<readonly model.Sighting[]>[],
+  dark: boolean,
+  list: string,
+  context: Context,
+): Presence | null {
+  if (seen.length === 0) return null;
+  const count = seen.reduce((sum, one) => sum + one.value.length, 0);
+  const withheld = count < SMALL && !can(context.principal, 'access:persons');
+  const newest = (one: Known<readonly model.Sighting[]>) =>
+    one.value.reduce<Date | null>((last, { time }) => (last === null || time > last ? time : last), null);
+  const facts = seen.map((one) => ({ ...one.facts, recordedAt: newest(one), stale: one.facts.stale || dark }));
+  return {
+    peopleInside: withheld ? null : count,
+    provenance: joinedProvenance(facts, context.now(), { masked: withheld ? ['peopleInside'] : [] }),
+    list,
+    seen,
+  };
+}

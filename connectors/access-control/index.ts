@@ -1,0 +1,33 @@
+import type { Connector } from '../kit/connector.ts';
+import { accessGraph } from './graph/index.ts';
+import { type AccessSettings, accessSettings } from './settings.ts';
+import { AccessSource, contextOf, type Installation } from './source/index.ts';
+import { LogPoll } from './source/poll.ts';
+import { openVendorDatabase } from './source/sql.ts';
+import { ping } from './source/statements.ts';
+
+/** Doors, badges and who is inside, read from the door system's own database. */
+const accessControl: Connector<AccessSettings, AccessSource> = {
+  name: 'access-control',
+  settings: accessSettings,
+  graph: accessGraph,
+  protocol: () => 'sql',
+  async open(settings, services) {
+    const database = await openVendorDatabase(settings.url, settings.timeout);
+    const at: Installation = { settings, services, database, context: contextOf(settings, services) };
+    const poll = new LogPoll(at);
+    return {
+      request: (call) => new AccessSource(at, call),
+      check: async (call) => {
+        await services.guard.read(call, { operation: 'check' }, (signal) =>
+          database.select(ping.sql, ping.values, signal),
+        );
+      },
+      lag: () => poll.lag(),
+      jobs: poll.jobs,
+      close: () => database.close(),
+    };
+  },
+};
+
+export default accessControl;

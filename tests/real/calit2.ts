@@ -1,0 +1,129 @@
+/** UCI's CalIt2 door counts as swipes in a vendor's database, and the question whether the hub counts the same. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import accessControl from '../../connectors/access-control/index.ts';
+import { Host } from '../../connectors/kit/host/host.ts';
+import { hubCall, loadKeys } from '../../connectors/kit/host/services.ts';
+import { silentLog } from '../../connectors/kit/log.ts';
+import { readSettings } from '../../connectors/kit/settings.ts';
+import { freshDatabase } from '../../connectors/kit/testing/database.ts';
+import { eventCount } from '../../schema/database/events.ts';
+
+const FILE = join(
+  process.env['ISTHMUS_REAL_DATA'] ?? join(import.meta.dirname, '../../../shared/data'),
+  'access/calit2-door-counts.csv',
+);
+/** Known of the file: SOURCES.md beside it. */
+export const ROWS = 10_080;
+export const IN = 19_597;
+export const OUT = 18_837;
+export const IN_DOOR = 1;
+export const OUT_DOOR = 2;
+
+/** Whether the real data is there; in CI it must be, elsewhere its absence is said once. */
+export function haveData(): boolean {
+  if (existsSync(FILE)) return true;
+  if (process.env['CI'] === 'true') throw new Error(`The real data is missing: ${FILE}.`);
+  console.log(`Skipped: the real data is not here (${FILE}).`);
+  return false;
+}
+
+/** One swipe as the vendor writes it. */
+export interface Swipe {
+  readonly time: string;
+  readonly door: number;
+  readonly state: number;
+}
+
+/** Each count of each half hour becomes that many swipes, spread over it. Flow 9 is in, 7 is out. */
+export function swipes(): Swipe[] {
+  const lines = readFileSync(FILE, 'utf8')
+    .split(/\r?\n/)
+    .filter((line) => line.trim() !== '');
+  expect(lines).toHaveLength(ROWS);
+  return lines.flatMap((line) => {
+    const found = /^([79]),(\d\d)\/(\d\d)\/(\d\d),(\d\d):(\d\d):00,(\d+)$/.exec(line);
+    if (!found) throw new Error(`Not understood: ${line}`);
+    const [, flow, month, day, year, hour, minute, count] = found;
+    return Array.from({ length: Number(count) }, (_, i) => {
+      const second = Math.floor((i * 1800) / Number(count));
+      const minutes = Number(minute) + Math.floor(second / 60);
+      const time = `20${year}-${month}-${day} ${hour}:${String(minutes).padStart(2, '0')}:${String(second % 60).padStart(2, '0')}`;
+      return flow === '9' ? { time, door: IN_DOOR, state: 0 } : { time, door: OUT_DOOR, state: 1 };
+    });
+  });
+}
+
+/** A hub on the vendor's database: polls all, then asks door by door. */
+export async function expectTotals(url: string): Promise<void> {
+  const database = await freshDatabase();
+  const raw = { url, zone: 'America/Los_Angeles', history: 'P36500D', timeout: '20s' };
+  const read = readSettings(accessControl.settings, raw);
+  expect(read.faults).toEqual([]);
+  const host = await Host.raise({
+    connector: accessControl,
+    installations: [
+      { id: 'calit2', park: 'irvine', connector: 'access-control', settings: read.values, protocol: 'sql' },
+    ],
+    parks: [],
+    database,
+    keys: await loadKeys(database),
+    log: silentLog,
+    pace: {},
+  });
+  try {
+    await host.runJob('calit2', 'log');
+    await host.runJob('calit2', 'log');
+    const count = (door: number) => eventCount(database.plain, { door: [`calit2:door-${door}`] });
+    expect({ in: await count(IN_DOOR), out: await count(OUT_DOOR) }).toEqual({ in: IN, out: OUT });
+
+    const ask = async (query: string, variables: Record<string, unknown> = {}) => {
+      const answer = await host.subgraph.execute({
+        query,
+        variables,
+        call: hubCall(20_000, AbortSignal.timeout(25_000)),
+      });
+      expect(answer.errors).toBeUndefined();
+      return answer.data as Record<string, { events: Connection }>;
+    };
+    const totals = await ask(
+      `{ in: door(id: "calit2:door-1") { events(first: 0) { totalCount } } out: door(id: "calit2:door-2") { events(first: 0) { totalCount } } }`,
+    );
+    expect(totals).toEqual({ in: { events: { totalCount: IN } }, out: { events: { totalCount: OUT } } });
+
+    // One day, page by page, there and back.
+    const span = { from: '2005-09-27T00:00:00-07:00', to: '2005-09-28T00:00:00-07:00' };
+    const expected = swipes().filter((one) => one.door === IN_DOOR && one.time.startsWith('2005-09-27')).length;
+    const page = `query ($time: TimeRange, $first: Int, $after: Cursor, $last: Int, $before: Cursor) {
+      door(id: "calit2:door-1") { events(time: $time, first: $first, after: $after, last: $last, before: $before) {
+        totalCount nodes { id time outcome } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } } }`;
+    const there: string[] = [];
+    for (let after: string | null = null; ; ) {
+      const { events }: { events: Connection } = (await ask(page, { time: span, first: 100, after }))['door']!;
+      expect(events.totalCount).toBe(expected);
+      there.push(...events.nodes.map((node) => node.id));
+      if (!events.pageInfo.hasNextPage) break;
+      after = events.pageInfo.endCursor;
+    }
+    const back: string[] = [];
+    for (let before: string | null = null; ; ) {
+      const { events }: { events: Connection } = (await ask(page, { time: span, last: 70, before }))['door']!;
+      back.unshift(...events.nodes.map((node) => node.id));
+      if (!events.pageInfo.hasPreviousPage) break;
+      before = events.pageInfo.startCursor;
+    }
+    expect(there).toHaveLength(expected);
+    expect(new Set(there).size).toBe(expected);
+    expect(back).toEqual(there);
+  } finally {
+    await host.close();
+    await database.drop();
+  }
+}
+
+interface Connection {
+  readonly totalCount: number;
+  readonly nodes: readonly { id: string; time: string }[];
+  readonly pageInfo: { hasNextPage: boolean; hasPreviousPage: boolean; startCursor: string; endCursor: string };
+}
