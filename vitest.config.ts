@@ -6,6 +6,7 @@ export default defineConfig({
   test: {
     include: ['{gateway,connectors,schema,migrations,tests}/**/*.test.ts'],
     exclude: ['tests/services/**', 'node_modules/**', 'dist/**'],
+    globalSetup: ['tests/global.ts'],
     setupFiles: ['tests/setup.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,

@@ -28,8 +28,7 @@ export interface Database {
 export async function openDatabase(url: string, options: { pool?: number; name?: string } = {}): Promise<Database> {
   const source = new DataSource({
     type: 'postgres',
-    url: withoutQuery(url),
-    ...socketOf(url),
+    ...placeOf(url),
     applicationName: options.name ?? 'isthmus',
     entities,
     synchronize: false,
@@ -82,12 +81,18 @@ export function shownUrl(url: string): string {
   }
 }
 
-const withoutQuery = (url: string): string => url.replace(/\?.*$/, '');
-
 /** `postgres://user@localhost/name?host=/socket/folder`: TypeORM does not read the folder from the address. */
-function socketOf(url: string): { host?: string } {
-  const host = /[?&]host=([^&]+)/.exec(url)?.[1];
-  return host ? { host: decodeURIComponent(host) } : {};
+function placeOf(url: string): { url: string } | { host: string; port: number; username: string; password?: string; database: string } {
+  const folder = /[?&]host=([^&]+)/.exec(url)?.[1];
+  if (!folder) return { url };
+  const parsed = new URL(url);
+  return {
+    host: decodeURIComponent(folder),
+    port: Number(parsed.port || 5432),
+    username: decodeURIComponent(parsed.username),
+    ...(parsed.password ? { password: decodeURIComponent(parsed.password) } : {}),
+    database: parsed.pathname.slice(1),
+  };
 }
 
 async function listen(url: string, channel: string, heard: (payload: string | null) => void) {

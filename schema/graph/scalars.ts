@@ -79,7 +79,7 @@ export function parseDuration(text: string): number | null {
 export const USCC = scalar({
   name: 'USCC',
   description: 'Unified social credit code, GB 32100: 18 characters, upper case, both check characters right.',
-  example: '91500112MA5U0H4T0Q',
+  example: '91500112MA5U0H4T21',
   parse: parseUscc,
   print: (value) => (typeof value === 'string' ? parseUscc(value) : null),
 });

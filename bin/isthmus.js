@@ -1,0 +1,14 @@
+#!/usr/bin/env node
+// The `isthmus` command: the built house where there is one, the sources under tsx where there is not.
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const built = join(root, 'dist', 'gateway', 'cli.js');
+if (existsSync(built)) await import(built);
+else {
+  const { register } = await import('tsx/esm/api');
+  register();
+  await import(join(root, 'gateway', 'cli.ts'));
+}

@@ -1,0 +1,223 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { replaceParks } from '../../schema/database/parks.ts';
+import { HUB_INSTALLATION } from '../index.ts';
+import type { Services, SubgraphResponse } from '../kit/connector.ts';
+import type { ParkConfig } from '../kit/host/config.ts';
+import { Host } from '../kit/host/host.ts';
+import { hubCall, loadKeys } from '../kit/host/services.ts';
+import { silentLog } from '../kit/log.ts';
+import { freshDatabase } from '../kit/testing/database.ts';
+import hub from './index.ts';
+import { eventQuery, keys } from './mapping.ts';
+
+const PARK: ParkConfig = {
+  id: 'lakeside',
+  name: 'Lakeside',
+  region: '500112',
+  kind: 'SOFTWARE',
+  function: null,
+  ledBy: null,
+  level: null,
+  buildings: [{ id: 'lakeside-b01', name: 'One', floorArea: '1200.5', known: ['B01'] }],
+};
+const USCC = '91350100M000100Y43';
+
+describe('hub', () => {
+  let database: Awaited<ReturnType<typeof freshDatabase>>;
+  let host: Host;
+  let services: Services;
+  const ask = async (query: string, variables: Record<string, unknown> = {}): Promise<SubgraphResponse> =>
+    host.subgraph.execute({ query, variables, call: hubCall(5_000, new AbortController().signal) });
+  const data = async (query: string, variables: Record<string, unknown> = {}) => {
+    const answer = await ask(query, variables);
+    expect(answer.errors).toBeUndefined();
+    // biome-ignore lint/suspicious/noExplicitAny: answers are read by path
+    return JSON.parse(JSON.stringify(answer.data)) as any;
+  };
+  const emit = (events: Parameters<Services['emit']>[1]) => services.transaction((tx) => services.emit(tx, events));
+  const entered = (id: string) =>
+    ({ foreignId: id, kind: 'VEHICLE_ENTERED', time: new Date(), vehicle: `v${id}`, company: USCC }) as const;
+
+  beforeAll(async () => {
+    database = await freshDatabase();
+    await database.transaction((tx) =>
+      replaceParks(
+        tx,
+        [{ ...PARK, position: 0 }],
+        PARK.buildings.map((one, position) => ({ ...one, known: [...one.known], park: PARK.id, position })),
+      ),
+    );
+    host = await Host.raise({
+      connector: hub,
+      installations: [{ ...HUB_INSTALLATION, park: 'lakeside' }],
+      parks: [PARK],
+      database,
+      keys: await loadKeys(database),
+      log: silentLog,
+    });
+    services = host.services('hub') as Services;
+    await services.transaction((tx) =>
+      services.identify(tx, [
+        { entity: 'COMPANY', key: USCC, system: 'uscc', value: USCC, name: '样例科技有限公司' },
+        { entity: 'COMPANY', key: USCC, system: 'tenant-no', value: 'T-0001' },
+        { entity: 'COMPANY', key: '91110000MA00000077', system: 'tenant-no', value: 'T-0002' },
+      ]),
+    );
+  });
+  afterAll(async () => {
+    await host?.close();
+    await database?.drop();
+  });
+
+  test('parks and buildings come from isthmus.yaml', async () => {
+    const { park } = await data(
+      '{ park(id: "lakeside") { name region kind buildings { id name floorArea park { id } } provenance { source system } } }',
+    );
+    expect(park).toMatchObject({
+      name: 'Lakeside',
+      buildings: [{ floorArea: '1200.5', park: { id: 'lakeside' } }],
+      provenance: { source: 'hub' },
+    });
+  });
+
+  test('companies page both ways by signed cursors, and say under which ids the islands know them', async () => {
+    const first = await data(
+      '{ companies(first: 1) { nodes { uscc name } totalCount pageInfo { endCursor hasNextPage } } }',
+    );
+    expect(first.companies).toMatchObject({ totalCount: 2, pageInfo: { hasNextPage: true } });
+    const next = await data(
+      'query ($after: Cursor) { companies(first: 1, after: $after) { nodes { uscc name identifiers { system value } } pageInfo { startCursor hasNextPage hasPreviousPage } } }',
+      { after: first.companies.pageInfo.endCursor },
+    );
+    expect(next.companies.nodes[0].identifiers).toEqual([
+      { system: 'tenant-no', value: 'T-0001' },
+      { system: 'uscc', value: USCC },
+    ]);
+    expect(next.companies.pageInfo).toMatchObject({ hasNextPage: false, hasPreviousPage: true });
+    const back = await data('query ($b: Cursor) { companies(last: 1, before: $b) { nodes { uscc } } }', {
+      b: next.companies.pageInfo.startCursor,
+    });
+    expect(back.companies.nodes).toEqual(first.companies.nodes.map(({ uscc }: { uscc: string }) => ({ uscc })));
+    const forged = await ask(
+      'query ($after: Cursor) { companies(after: $after, filter: { uscc: { eq: "91350100M000100Y43" } }) { nodes { uscc } } }',
+      { after: first.companies.pageInfo.endCursor },
+    );
+    expect(forged.errors?.[0]?.extensions?.['code']).toBe('CURSOR_INVALID');
+    const both = await ask('query ($after: Cursor) { companies(first: 1, last: 1, after: $after) { nodes { uscc } } }');
+    expect(both.errors?.[0]?.extensions?.['code']).toBe('BAD_USER_INPUT');
+  });
+
+  test('filters: by name, by park, by what nobody named', async () => {
+    const found = await data(
+      '{ companies(filter: { name: { contains: "样例" }, park: { eq: "lakeside" } }) { nodes { uscc } } none: companies(filter: { park: { eq: "x" } }) { nodes { uscc } } company(uscc: "91440300MA5EYUJT4D") { uscc } }',
+    );
+    expect(found.companies.nodes).toEqual([{ uscc: USCC }]);
+    expect(found.none.nodes).toEqual([]);
+  });
+
+  test('the log is written once per foreign id, in order, without gaps', async () => {
+    expect(await emit([entered('1'), entered('2')])).toBe(2);
+    expect(await emit([entered('2'), entered('3')])).toBe(1);
+    await Promise.all(Array.from({ length: 20 }, (_, i) => emit([entered(`c${i}`), entered(`d${i % 5}`)])));
+    const rows: { position: string }[] = await database.plain.query('SELECT position FROM event ORDER BY position');
+    expect(rows.map((row) => Number(row.position))).toEqual(rows.map((_, i) => i + 1));
+    expect(rows).toHaveLength(3 + 20 + 5);
+  });
+
+  test('a transaction that fails leaves neither event nor key', async () => {
+    await expect(
+      services.transaction(async (tx) => {
+        await services.emit(tx, [entered('lost')]);
+        throw new Error('no');
+      }),
+    ).rejects.toThrow('no');
+    expect(await emit([entered('lost')])).toBe(1);
+  });
+
+  test('history pages under its filter, and its cursor begins a subscription', async () => {
+    const page = await data(
+      '{ events(first: 2, filter: { kind: { in: [VEHICLE_ENTERED] }, company: { eq: "91350100M000100Y43" } }) { nodes { __typename id cursor kind time company { uscc name } ... on VehicleEntered { vehicle { id } } } totalCount pageInfo { endCursor hasNextPage } } }',
+    );
+    expect(page.events.nodes[0]).toMatchObject({
+      __typename: 'VehicleEntered',
+      vehicle: { id: 'v1' },
+      company: { name: '样例科技有限公司' },
+    });
+    expect(page.events.totalCount).toBe(29);
+    const begin = await data(
+      'query ($a: Cursor) { _eventStart(after: $a, head: "99", filter: { company: { eq: "91350100M000100Y43" }, kind: { in: [VEHICLE_ENTERED] } }) { position gapFrom } }',
+      { a: page.events.pageInfo.endCursor },
+    );
+    expect(begin._eventStart).toEqual({ position: '2', gapFrom: null });
+    const batch = await data(
+      'query ($t: String!) { _delivery(token: $t) { __typename ... on EventsBatch { cursor events { id } } } }',
+      {
+        t: JSON.stringify({ type: 'batch', after: '2', upTo: '5', limit: 100 }),
+      },
+    );
+    expect(batch._delivery.events).toHaveLength(3);
+  });
+
+  test('a mutation is done once per client id', async () => {
+    const call = hubCall(5_000, new AbortController().signal);
+    let done = 0;
+    const act = async () => ({ at: new Date(1_000), n: ++done });
+    const request = { mutation: 'grant', clientMutationId: 'a', payload: { plate: 'x' } };
+    const both = await Promise.all([services.once(call, request, act), services.once(call, request, act)]);
+    expect(both[0]).toEqual(both[1]);
+    expect(both[1]?.at).toBeInstanceOf(Date);
+    expect(done).toBe(1);
+    await expect(services.once(call, { ...request, payload: { plate: 'y' } }, act)).rejects.toMatchObject({
+      code: 'BAD_USER_INPUT',
+    });
+  });
+
+  test('a case follows its events', async () => {
+    await emit([
+      {
+        foreignId: 'case1 sent',
+        kind: 'CASE_CHANGED',
+        time: new Date(),
+        company: USCC,
+        case: 'reg:1',
+        data: { state: 'SENT', kind: 'REGISTRATION' },
+      },
+    ]);
+    await emit([
+      {
+        foreignId: 'case1 accepted',
+        kind: 'CASE_CHANGED',
+        time: new Date(),
+        company: USCC,
+        case: 'reg:1',
+        data: { state: 'ACCEPTED', kind: 'REGISTRATION', receipt: 'R1' },
+      },
+    ]);
+    const found = await data(
+      '{ case(id: "reg:1") { state receipt company { uscc } } company(uscc: "91350100M000100Y43") { cases { nodes { id state } totalCount } } }',
+    );
+    expect(found.case).toEqual({ state: 'ACCEPTED', receipt: 'R1', company: { uscc: USCC } });
+    expect(found.company.cases).toEqual({ nodes: [{ id: 'reg:1', state: 'ACCEPTED' }], totalCount: 1 });
+  });
+
+  test('entities answer by key, unknown companies with nulls', async () => {
+    const { _entities } = await data(
+      'query ($r: [_Any!]!) { _entities(representations: $r) { ... on Company { uscc name } ... on Park { id name } } }',
+      {
+        r: [
+          { __typename: 'Company', uscc: '91440300MA5EYUJT4D' },
+          { __typename: 'Park', id: 'lakeside' },
+          { __typename: 'Park', id: 'x' },
+        ],
+      },
+    );
+    expect(_entities).toEqual([{ uscc: '91440300MA5EYUJT4D', name: null }, { id: 'lakeside', name: 'Lakeside' }, null]);
+  });
+
+  test('filters become questions of the log', () => {
+    expect(keys({ eq: 'a', in: ['a', 'b'] })).toEqual(['a']);
+    expect(keys({ eq: 'c', in: ['a', 'b'] })).toEqual([]);
+    expect(keys(null)).toBeUndefined();
+    expect(eventQuery({ lot: { eq: 'l' } })).toEqual({ lot: ['l'] });
+  });
+});

@@ -1,0 +1,11 @@
+/** THE LIST: one line per connector. */
+import hub from './hub/index.ts';
+import type { AnyConnector } from './kit/connector.ts';
+
+export const connectors: readonly AnyConnector[] = [hub];
+
+/** Connectors that stand for legacy systems: what isthmus.yaml may name. */
+export const islands: readonly AnyConnector[] = connectors.filter((one) => one.name !== 'hub');
+
+/** The hub's one installation; it needs no line in isthmus.yaml. */
+export const HUB_INSTALLATION = { id: 'hub', park: '', connector: 'hub', settings: {}, protocol: 'sql' } as const;

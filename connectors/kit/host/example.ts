@@ -1,0 +1,100 @@
+/** isthmus.example.yaml, its JSON Schema and the settings tables of the READMEs: all printed from the declarations. */
+import type { AnyConnector } from '../connector.ts';
+import { type Setting, settingsTable } from '../settings.ts';
+
+const OPEN = '<!-- settings -->';
+const CLOSE = '<!-- /settings -->';
+
+const fieldsOf = (connector: AnyConnector) =>
+  Object.entries(connector.settings.fields as Readonly<Record<string, Setting<unknown>>>);
+
+/** The example file: every setting of every connector, with its purpose. */
+export function exampleYaml(islands: readonly AnyConnector[]): string {
+  const installations = islands.map((connector) => {
+    const lines = fieldsOf(connector).map(([name, one]) => {
+      const value = one.secret
+        ? `"\${LAKESIDE_${`${connector.name}_${name}`.toUpperCase().replaceAll('-', '_')}}"`
+        : one.example;
+      const shown = value === '' ? '""' : value;
+      return one.required ? `    ${name}: ${shown} # ${one.purpose}` : `    # ${name}: ${shown} # ${one.purpose}`;
+    });
+    return [
+      `  - id: lakeside-${connector.name}`,
+      '    park: lakeside',
+      `    connector: ${connector.name}`,
+      ...lines,
+    ].join('\n');
+  });
+  return `# Isthmus: parks and the legacy systems in them. Printed from the settings' own declarations by \`isthmus schema\`.
+# Secrets come from the environment by \${NAME}; \${NAME:-default} gives a default.
+parks:
+  - id: lakeside
+    name: Lakeside Software Park
+    region: "500112" # GB/T 2260
+    kind: SOFTWARE
+    buildings:
+      - { id: lakeside-b01, name: Tower 1, floorArea: "12000", known: [B01] } # known: what the legacy systems call it
+
+installations:
+${installations.join('\n\n')}
+
+# Connectors in a process of their own (isthmus connector NAME):
+# subgraphs:
+#   parking: { url: "http://127.0.0.1:4101" }
+
+# The role of a caller from this machine without a token; absent: such a caller is nobody.
+# anonymous: developer
+
+# How long the event log is kept; absent: for ever.
+# retention: { events: 90d }
+`;
+}
+
+/** A JSON Schema of isthmus.yaml, for editors. */
+export function settingsSchema(islands: readonly AnyConnector[]): string {
+  const one = (connector: AnyConnector) => ({
+    type: 'object',
+    additionalProperties: false,
+    required: [
+      'id',
+      'park',
+      'connector',
+      ...fieldsOf(connector)
+        .filter(([, field]) => field.required)
+        .map(([name]) => name),
+    ],
+    properties: {
+      id: { type: 'string', pattern: '^[a-z0-9][a-z0-9-]{0,62}$' },
+      park: { type: 'string' },
+      connector: { const: connector.name },
+      ...Object.fromEntries(
+        fieldsOf(connector).map(([name, field]) => [name, { ...field.schema, description: field.purpose }]),
+      ),
+    },
+  });
+  const schema = {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: 'isthmus.yaml',
+    type: 'object',
+    additionalProperties: false,
+    required: ['parks'],
+    properties: {
+      parks: { type: 'array', items: { type: 'object', required: ['id', 'name', 'region'] } },
+      installations: { type: 'array', items: { oneOf: islands.map(one) } },
+      subgraphs: { type: 'object' },
+      auth: { type: 'object' },
+      anonymous: { enum: ['developer'] },
+      limits: { type: 'object' },
+      retention: { type: 'object', properties: { events: { type: 'string' } } },
+    },
+  };
+  return `${JSON.stringify(schema, null, 2)}\n`;
+}
+
+/** The README with its settings table made anew between the two marks. */
+export function withSettingsTable(readme: string, connector: AnyConnector): string {
+  const from = readme.indexOf(OPEN);
+  const to = readme.indexOf(CLOSE);
+  if (from < 0 || to < from) return readme;
+  return `${readme.slice(0, from + OPEN.length)}\n${settingsTable(connector.settings)}\n${readme.slice(to)}`;
+}

@@ -1,0 +1,61 @@
+/** One connector in a process of its own: all its installations, behind one port. */
+import 'reflect-metadata';
+import { waitForVersion } from '../migrations/migrate.ts';
+import { openDatabase } from '../schema/database/open.ts';
+import { connectors, HUB_INSTALLATION } from './index.ts';
+import type { GuardPolicy } from './kit/guard.ts';
+import type { Config } from './kit/host/config.ts';
+import { Host, type HostPace } from './kit/host/host.ts';
+import { serveHost } from './kit/host/serve.ts';
+import { loadKeys } from './kit/host/services.ts';
+import type { Log } from './kit/log.ts';
+
+export interface ServeOptions {
+  readonly name: string;
+  readonly config: Config;
+  readonly databaseUrl: string;
+  readonly host: string;
+  readonly port: number;
+  readonly log: Log;
+  readonly pace?: Partial<HostPace>;
+  readonly policy?: Partial<GuardPolicy>;
+}
+
+/** Serves until stopped; waits up to a minute for the database to be brought to this version. */
+export async function serveConnector(options: ServeOptions): Promise<{ url: string; stop(): Promise<void> }> {
+  const connector = connectors.find((one) => one.name === options.name);
+  if (!connector) {
+    throw new Error(
+      `There is no connector ${options.name}. Known are ${connectors.map((one) => one.name).join(', ')}.`,
+    );
+  }
+  const database = await openDatabase(options.databaseUrl, { pool: 8, name: `isthmus ${options.name}` });
+  try {
+    await waitForVersion(database.source, 60_000);
+    const host = await Host.raise({
+      connector,
+      installations:
+        connector.name === 'hub'
+          ? [HUB_INSTALLATION]
+          : options.config.installations.filter((one) => one.connector === connector.name),
+      parks: options.config.parks,
+      database,
+      keys: await loadKeys(database),
+      log: options.log,
+      ...(options.pace ? { pace: options.pace } : {}),
+      ...(options.policy ? { policy: options.policy } : {}),
+    });
+    const served = await serveHost(host, { port: options.port, host: options.host, log: options.log });
+    return {
+      url: served.url,
+      stop: async () => {
+        await served.close();
+        await host.close();
+        await database.close();
+      },
+    };
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}

@@ -1,0 +1,209 @@
+/** The `isthmus` command: each subcommand is one call into a room. */
+import 'reflect-metadata';
+import { existsSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { Command } from 'commander';
+import { makeLog } from '../connectors/kit/log.ts';
+import { onSignals } from './ops/shutdown.ts';
+import { packageFolder } from './pictures.ts';
+import { type GatewaySettings, readEnvironment } from './settings.ts';
+
+const version = (): string =>
+  (JSON.parse(readFileSync(join(packageFolder(), 'package.json'), 'utf8')) as { version: string }).version;
+
+const say = (text: string): void => {
+  process.stdout.write(`${text}\n`);
+};
+
+/** Errors that are sentences for people; anything else is a fault of ours and keeps its stack. */
+const SENTENCES = [
+  'ConfigError',
+  'EnvironmentError',
+  'PortError',
+  'DatabaseError',
+  'SchemaVersionError',
+  'CompositionError',
+  'CommandError',
+];
+
+class CommandError extends Error {
+  override name = 'CommandError';
+}
+
+function fail(error: unknown): never {
+  const known = error instanceof Error && SENTENCES.includes(error.name);
+  process.stderr.write(
+    known ? `${error.message}\n` : `${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+  );
+  process.exit(1);
+}
+
+/** Runs the command's body; every fault ends the process with code 1. */
+const run = (body: () => Promise<void>): Promise<void> => body().catch(fail);
+
+async function loadConfig(file: string | undefined) {
+  const { readConfigFile } = await import('../connectors/kit/host/config.ts');
+  const { islands } = await import('../connectors/index.ts');
+  const { simulatedEnvironment } = await import('../connectors/simulate.ts');
+  const path = file ? resolve(file) : join(packageFolder(), 'isthmus.demo.yaml');
+  const settings = readEnvironment(process.env);
+  // What running simulators say of themselves stands behind the environment, so that the demo's file finds them.
+  const environment = { ...simulatedEnvironment(settings.data), ...process.env, PORT: String(settings.port) };
+  return { config: readConfigFile(path, islands, environment), settings };
+}
+
+async function startHub(options: { demo?: boolean; config?: string }): Promise<void> {
+  const began = performance.now();
+  const log = makeLog(undefined, process.env['ISTHMUS_LOG'] ?? (options.demo ? 'warn' : 'info'));
+  const settings: GatewaySettings = readEnvironment(process.env);
+  const { start } = await import('./main.ts');
+  let simulators: { stop(): Promise<void> } | null = null;
+  if (options.demo) {
+    const { startSimulators } = await import('../connectors/simulate.ts');
+    simulators = await startSimulators({ data: settings.data });
+  }
+  try {
+    const { config } = await loadConfig(options.config);
+    const hub = await start({
+      config,
+      host: settings.host,
+      port: settings.port,
+      data: settings.data,
+      databaseUrl: settings.databaseUrl,
+      log,
+    });
+    const seconds = ((performance.now() - began) / 1000).toFixed(1);
+    const { firstScreen } = await import('./screen.ts');
+    say(firstScreen({ hub, config, demo: options.demo ?? false, seconds, data: settings.data }));
+    onSignals(async () => {
+      say('Stopping: finishing what is under way.');
+      await hub.stop();
+      await simulators?.stop();
+      say('Stopped.');
+    });
+  } catch (error) {
+    await simulators?.stop();
+    throw error;
+  }
+}
+
+const program = new Command('isthmus')
+  .description("Isthmus joins a smart park's islands into one GraphQL graph; every answer comes with its proof.")
+  .version(version())
+  .showHelpAfterError('Run isthmus --help to see what there is.');
+
+program
+  .command('start')
+  .description('bring the hub up: gateway, connectors and database in one process')
+  .option('--demo', 'start the five simulators of the demo park too')
+  .option('--config <file>', 'isthmus.yaml with parks and installations (default: the demo)')
+  .action((options: { demo?: boolean; config?: string }) => run(() => startHub(options)));
+
+program
+  .command('gateway')
+  .description('serve any Federation 2 supergraph: SUPERGRAPH=file.graphql PORT=4000 isthmus gateway')
+  .option('--unprotected', 'allow another HOST than loopback, without any sign-in')
+  .action((options: { unprotected?: boolean }) =>
+    run(async () => {
+      const { startGateway } = await import('./plain.ts');
+      const file = process.env['SUPERGRAPH'];
+      if (!file || !existsSync(file)) {
+        throw new CommandError(
+          `SUPERGRAPH must name a file with a supergraph, found ${JSON.stringify(file ?? null)}; example: SUPERGRAPH=supergraph.graphql isthmus gateway`,
+        );
+      }
+      const { host, port } = readEnvironment(process.env);
+      const gateway = await startGateway({
+        supergraph: readFileSync(file, 'utf8'),
+        host,
+        port,
+        unprotected: options.unprotected ?? false,
+        log: makeLog(undefined, process.env['ISTHMUS_LOG'] ?? 'warn'),
+      });
+      say(`The gateway answers at ${gateway.url}/graphql`);
+      onSignals(() => gateway.stop());
+    }),
+  );
+
+program
+  .command('connector <name>')
+  .description('serve one connector as a subgraph of its own; needs DATABASE_URL')
+  .option('--config <file>', 'isthmus.yaml with parks and installations (default: the demo)')
+  .action((name: string, options: { config?: string }) =>
+    run(async () => {
+      const { config, settings } = await loadConfig(options.config);
+      if (settings.databaseUrl === null) {
+        throw new CommandError(
+          "DATABASE_URL is missing: a connector of its own shares the hub's database; example: DATABASE_URL=postgres://isthmus:password@127.0.0.1:5432/isthmus",
+        );
+      }
+      const { serveConnector } = await import('../connectors/serve.ts');
+      const served = await serveConnector({
+        name,
+        config,
+        databaseUrl: settings.databaseUrl,
+        host: settings.host,
+        port: settings.port,
+        log: makeLog(),
+      });
+      say(`The connector ${name} answers at ${served.url}/graphql`);
+      onSignals(() => served.stop());
+    }),
+  );
+
+program
+  .command('simulate [name]')
+  .description('start a simulator of the demo park, or all; --stop stops it, --status tells what runs')
+  .option('--stop', 'stop instead')
+  .option('--status', 'tell which run')
+  .option('--serve', 'be the simulator in this process (used by start)')
+  .option('--fresh', 'forget what the simulator has kept and begin anew')
+  .action((name: string | undefined, options: { stop?: boolean; status?: boolean; serve?: boolean; fresh?: boolean }) =>
+    run(async () => {
+      const { simulateCommand } = await import('../connectors/simulate.ts');
+      await simulateCommand({ name, ...options, data: readEnvironment(process.env).data, say });
+    }),
+  );
+
+program
+  .command('migrate')
+  .description('bring the database in DATABASE_URL to this version; --down takes the newest step back')
+  .option('--down', 'take the newest step back')
+  .action((options: { down?: boolean }) =>
+    run(async () => {
+      const { databaseUrl } = readEnvironment(process.env);
+      if (databaseUrl === null) {
+        throw new CommandError(
+          'DATABASE_URL is missing; example: DATABASE_URL=postgres://isthmus:password@127.0.0.1:5432/isthmus isthmus migrate (the embedded database migrates by itself)',
+        );
+      }
+      const { openDatabase } = await import('../schema/database/open.ts');
+      const { migrate, migrateDown } = await import('../migrations/migrate.ts');
+      const database = await openDatabase(databaseUrl, { pool: 2 });
+      try {
+        if (options.down)
+          say(`Taken back: ${(await migrateDown(database.source)) ?? 'nothing, the database is empty'}`);
+        else {
+          const made = await migrate(database.source);
+          say(made.length > 0 ? `Done: ${made.join(', ')}` : 'Nothing to do: the database is of this version.');
+        }
+      } finally {
+        await database.close();
+      }
+    }),
+  );
+
+program
+  .command('schema')
+  .description(
+    'print the pictures (subgraphs, supergraph, public graph, database, settings); --check compares and lints',
+  )
+  .option('--check', 'compare with what is checked in, and lint')
+  .action((options: { check?: boolean }) =>
+    run(async () => {
+      const { schemaCommand } = await import('./schema-command.ts');
+      if (!(await schemaCommand({ check: options.check ?? false, say }))) process.exit(1);
+    }),
+  );
+
+await program.parseAsync();

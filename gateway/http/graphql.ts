@@ -1,0 +1,125 @@
+/** Apollo Server as a face: HTTP semantics, CSRF guard, persisted queries; what an operation is stays in `operation.run`. */
+import { ApolloServer, HeaderMap } from '@apollo/server';
+import { GraphQLError, type GraphQLFormattedError } from 'graphql';
+import { HubError } from '../../connectors/kit/errors.ts';
+import type { Principal } from '../../connectors/kit/principal.ts';
+import type { OperationAnswer, Operations } from '../operation.ts';
+
+export interface GraphqlRequest {
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly search: string;
+  /** Raw bytes of the body. */
+  readonly body: Buffer;
+  readonly principal: Principal | null;
+  readonly signal: AbortSignal;
+}
+
+export interface GraphqlAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+interface Context {
+  readonly principal: Principal | null;
+  readonly signal: AbortSignal;
+}
+
+export interface GraphqlFace {
+  answer(request: GraphqlRequest): Promise<GraphqlAnswer>;
+  stop(): Promise<void>;
+}
+
+/** Starts Apollo over the operation. */
+export async function graphqlFace(operations: Operations, options: { introspection: boolean }): Promise<GraphqlFace> {
+  const apollo = new ApolloServer<Context>({
+    gateway: {
+      onSchemaLoadOrUpdate: (told) => {
+        queueMicrotask(() => told({ apiSchema: operations.schema, coreSupergraphSdl: '' }));
+        return () => undefined;
+      },
+      load: async () => ({
+        executor: async (request) => {
+          const context = request.context as Context;
+          const answer = await operations.run({
+            query: request.source,
+            operationName: request.request.operationName,
+            variables: request.request.variables,
+            principal: context.principal,
+            signal: context.signal,
+          });
+          return forApollo(answer);
+        },
+      }),
+      stop: async () => undefined,
+    },
+    introspection: options.introspection,
+    csrfPrevention: true,
+    stopOnTerminationSignals: false,
+    includeStacktraceInErrorResponses: false,
+    hideSchemaDetailsFromClientErrors: !options.introspection,
+    formatError: shown,
+    logger: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined },
+  });
+  await apollo.start();
+
+  return {
+    answer: async (request) => {
+      const headers = new HeaderMap();
+      for (const [name, value] of Object.entries(request.headers)) {
+        if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(', ') : value);
+      }
+      let body: unknown;
+      if (request.body.length > 0) {
+        try {
+          body = JSON.parse(request.body.toString('utf8'));
+        } catch {
+          return fault(new HubError('BAD_REQUEST', 'The body is not JSON.'), 400);
+        }
+      }
+      const made = await apollo.executeHTTPGraphQLRequest({
+        httpGraphQLRequest: { method: request.method, headers, search: request.search, body },
+        context: async () => ({ principal: request.principal, signal: request.signal }),
+      });
+      const text = made.body.kind === 'complete' ? made.body.string : await whole(made.body.asyncIterator);
+      return { status: made.status ?? 200, headers: Object.fromEntries(made.headers), body: text };
+    },
+    stop: () => apollo.stop(),
+  };
+}
+
+/** An answer with one error and no data. */
+export function fault(error: HubError, status: number): GraphqlAnswer {
+  return {
+    status,
+    headers: { 'content-type': 'application/json; charset=utf-8' },
+    body: JSON.stringify({ errors: [{ message: error.message, extensions: error.extensions }] }),
+  };
+}
+
+const forApollo = (answer: OperationAnswer) => ({
+  ...(answer.data === undefined ? {} : { data: answer.data }),
+  ...(answer.errors
+    ? {
+        errors: answer.errors.map(
+          (one) => new GraphQLError(one.message, { path: one.path ?? null, extensions: one.extensions ?? null }),
+        ),
+      }
+    : {}),
+  ...(answer.extensions ? { extensions: answer.extensions } : {}),
+});
+
+/** Our codes, no stack, no "did you mean" of what a client may not know. */
+function shown(formatted: GraphQLFormattedError): GraphQLFormattedError {
+  const { stacktrace: _, ...extensions } = formatted.extensions ?? {};
+  const code = extensions['code'] === 'INTERNAL_SERVER_ERROR' ? 'INTERNAL' : extensions['code'];
+  const message = code === 'INTERNAL' ? 'Something went wrong in the hub.' : formatted.message;
+  return { ...formatted, message, extensions: { ...extensions, ...(code ? { code } : {}) } };
+}
+
+async function whole(parts: AsyncIterable<string>): Promise<string> {
+  let text = '';
+  for await (const part of parts) text += part;
+  return text;
+}

@@ -1,0 +1,201 @@
+/** One port: `/graphql`, `/explorer`, `/webhooks/:installation`, `/healthz`, `/readyz`, `/metrics`. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { HubError } from '../../connectors/kit/errors.ts';
+import type { Log } from '../../connectors/kit/log.ts';
+import type { Principal } from '../../connectors/kit/principal.ts';
+import { fault, type GraphqlFace } from './graphql.ts';
+import { serveFile } from './static.ts';
+import type { Webhooks } from './webhooks.ts';
+
+/** What the doors lead to; set once the house stands. */
+export interface Rooms {
+  readonly graphql: GraphqlFace;
+  readonly webhooks?: Webhooks;
+  readonly explorer?: string;
+  ready(): Promise<{ ready: boolean; body: unknown }>;
+  metrics(): Promise<{ type: string; body: string }>;
+  /** Throws `HubError` when the caller is refused. */
+  principal(request: IncomingMessage): Principal | null;
+}
+
+export interface HttpServer {
+  readonly server: Server;
+  readonly port: number;
+  /** Opens the doors; until then only `/healthz` answers, the rest says 503. */
+  open(rooms: Rooms): void;
+  /** No new requests; those under way may end within `milliseconds`. */
+  close(milliseconds: number): Promise<void>;
+}
+
+const LARGEST_QUERY = 1024 * 1024;
+const LARGEST_WEBHOOK = 8 * 1024 * 1024;
+
+/** The port cannot be had; the message is a sentence for people. */
+export class PortError extends Error {
+  override name = 'PortError';
+}
+
+/** Takes the port at once, so that a taken one is known before anything else is started. */
+export async function listen(options: { host: string; port: number; log: Log }): Promise<HttpServer> {
+  let rooms: Rooms | null = null;
+  let closing = false;
+  const server = createServer({
+    requestTimeout: 30_000,
+    headersTimeout: 10_000,
+    keepAliveTimeout: 30_000,
+    maxHeaderSize: 16_384,
+  });
+  server.on('request', (request, response) => {
+    if (closing) response.setHeader('connection', 'close');
+    route(request, response, rooms).catch((error: unknown) => {
+      options.log.error('A request failed.', { error, path: request.url?.slice(0, 200) });
+      if (!response.headersSent)
+        json(response, 500, {
+          errors: [{ message: 'Something went wrong in the hub.', extensions: { code: 'INTERNAL' } }],
+        });
+      else response.destroy();
+    });
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(portError(error, options)));
+    server.listen(options.port, options.host, resolve);
+  });
+  const { port } = server.address() as { port: number };
+  return {
+    server,
+    port,
+    open: (given) => {
+      rooms = given;
+    },
+    close: async (milliseconds) => {
+      closing = true;
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeIdleConnections();
+      const timer = setTimeout(() => server.closeAllConnections(), milliseconds);
+      await closed;
+      clearTimeout(timer);
+    },
+  };
+}
+
+function portError(error: NodeJS.ErrnoException, options: { host: string; port: number }): Error {
+  if (error.code === 'EADDRINUSE') {
+    return new PortError(
+      `Port ${options.port} is in use by another program. Stop that program, or choose another port: PORT=${options.port + 1} npm start`,
+    );
+  }
+  if (error.code === 'EACCES') {
+    return new PortError(
+      `Port ${options.port} needs rights that this user lacks. Choose one above 1023: PORT=4000 npm start`,
+    );
+  }
+  if (error.code === 'EADDRNOTAVAIL') {
+    return new PortError(
+      `This machine has no address ${options.host}. Set HOST to one that it has, such as HOST=127.0.0.1`,
+    );
+  }
+  return error;
+}
+
+async function route(request: IncomingMessage, response: ServerResponse, rooms: Rooms | null): Promise<void> {
+  const url = new URL(request.url ?? '/', 'http://localhost');
+  const path = url.pathname;
+  if (path === '/healthz') return json(response, 200, { status: 'ok' });
+  if (!rooms) {
+    response.setHeader('retry-after', '2');
+    return json(response, 503, { errors: [{ message: 'The hub is starting.' }] });
+  }
+  if (path === '/graphql') return graphql(request, response, url, rooms);
+  if (path.startsWith('/webhooks/')) return webhook(request, response, path, rooms);
+  if (path === '/readyz') {
+    const { ready, body } = await rooms.ready();
+    return json(response, ready ? 200 : 503, body);
+  }
+  if (path === '/metrics') {
+    const { type, body } = await rooms.metrics();
+    response.writeHead(200, { 'content-type': type });
+    response.end(body);
+    return;
+  }
+  if (rooms.explorer && (request.method === 'GET' || request.method === 'HEAD')) {
+    if (path === '/') return redirect(response, '/explorer/');
+    if (path === '/explorer') return redirect(response, '/explorer/');
+    if (
+      path.startsWith('/explorer/') &&
+      (await serveFile(response, rooms.explorer, decodeURIComponent(path.slice(10))))
+    )
+      return;
+  }
+  json(response, 404, { errors: [{ message: `There is nothing at ${path}. Try /explorer or /graphql.` }] });
+}
+
+async function graphql(request: IncomingMessage, response: ServerResponse, url: URL, rooms: Rooms): Promise<void> {
+  const gone = new AbortController();
+  response.on('close', () => gone.abort());
+  const body = await read(request, LARGEST_QUERY);
+  if (body === null) {
+    return send(response, fault(new HubError('LIMIT_SIZE', `A request may hold ${LARGEST_QUERY} bytes.`), 413));
+  }
+  let principal: Principal | null;
+  try {
+    principal = rooms.principal(request);
+  } catch (error) {
+    if (error instanceof HubError) return send(response, fault(error, 401));
+    throw error;
+  }
+  const answer = await rooms.graphql.answer({
+    method: request.method ?? 'POST',
+    headers: request.headers,
+    search: url.search,
+    body,
+    principal,
+    signal: gone.signal,
+  });
+  send(response, answer);
+}
+
+async function webhook(request: IncomingMessage, response: ServerResponse, path: string, rooms: Rooms): Promise<void> {
+  const body = await read(request, LARGEST_WEBHOOK);
+  if (body === null) return json(response, 413, { error: `A call may hold ${LARGEST_WEBHOOK} bytes.` });
+  const headers: Record<string, string | undefined> = {};
+  for (const [name, value] of Object.entries(request.headers))
+    headers[name] = Array.isArray(value) ? value.join(', ') : value;
+  const installation = decodeURIComponent(path.slice('/webhooks/'.length));
+  const answer = await rooms.webhooks?.(installation, { method: request.method ?? 'POST', path, headers, body });
+  if (!answer) return json(response, 404, { error: 'No such installation takes calls here.' });
+  response.writeHead(answer.status, answer.headers ?? {});
+  response.end(answer.body ?? '');
+}
+
+function send(
+  response: ServerResponse,
+  answer: { status: number; headers: Readonly<Record<string, string>>; body: string },
+): void {
+  response.writeHead(answer.status, answer.headers);
+  response.end(answer.body);
+}
+
+function json(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' });
+  response.end(JSON.stringify(body));
+}
+
+function redirect(response: ServerResponse, to: string): void {
+  response.writeHead(302, { location: to });
+  response.end();
+}
+
+/** The whole body, or null when it is larger than `most`. */
+async function read(request: IncomingMessage, most: number): Promise<Buffer | null> {
+  const parts: Buffer[] = [];
+  let size = 0;
+  for await (const part of request as AsyncIterable<Buffer>) {
+    size += part.length;
+    if (size > most) {
+      request.resume();
+      return null;
+    }
+    parts.push(part);
+  }
+  return Buffer.concat(parts);
+}

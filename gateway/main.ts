@@ -1,0 +1,241 @@
+/** Wires the house and opens the door. */
+import 'reflect-metadata';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { connectors, HUB_INSTALLATION, islands } from '../connectors/index.ts';
+import type { Call, Clock } from '../connectors/kit/connector.ts';
+import { HubError } from '../connectors/kit/errors.ts';
+import type { GuardPolicy } from '../connectors/kit/guard.ts';
+import { type Config, readConfigFile } from '../connectors/kit/host/config.ts';
+import { Host, type HostPace, type SourceStatus } from '../connectors/kit/host/host.ts';
+import { PRINCIPAL_HEADER, TIME_HEADER } from '../connectors/kit/host/serve.ts';
+import { loadKeys } from '../connectors/kit/host/services.ts';
+import type { Log } from '../connectors/kit/log.ts';
+import { type Principal, packPrincipal } from '../connectors/kit/principal.ts';
+import { migrate } from '../migrations/migrate.ts';
+import { startEmbedded } from '../schema/database/embedded.ts';
+import { type Database, openDatabase } from '../schema/database/open.ts';
+import { replaceParks } from '../schema/database/parks.ts';
+import { keepSources } from '../schema/database/sources.ts';
+import { createFederation, remoteSubgraph } from './federation/index.ts';
+import { graphqlFace } from './http/graphql.ts';
+import { listen } from './http/server.ts';
+import { firstOf, forwardWebhooks, type Webhooks } from './http/webhooks.ts';
+import { openSockets } from './live/socket.ts';
+import { Tail } from './live/tail.ts';
+import { Operations } from './operation.ts';
+import { startMetrics } from './ops/metrics.ts';
+import { makeShutdown } from './ops/shutdown.ts';
+import { readSupergraph } from './pictures.ts';
+import { readPolicy } from './trust/policy.ts';
+import { anonymousPrincipal } from './trust/principal.ts';
+
+export interface StartOptions {
+  readonly config: Config;
+  readonly host: string;
+  readonly port: number;
+  /** Folder of the embedded database. */
+  readonly data: string;
+  /** Null: the embedded PostgreSQL, or `cluster` of a test. */
+  readonly databaseUrl: string | null;
+  readonly log: Log;
+  readonly clock?: Clock;
+  readonly pace?: Partial<HostPace>;
+  readonly policy?: Partial<GuardPolicy>;
+  /** How long one operation may take, in milliseconds. */
+  readonly operationTime?: number;
+}
+
+export interface Hub {
+  readonly url: string;
+  readonly operations: Operations;
+  readonly database: Database;
+  readonly hosts: readonly Host[];
+  sources(): SourceStatus[];
+  /** Stops accepting, ends what is under way within 10 s, closes sockets with 1001, stops the database. */
+  stop(): Promise<void>;
+}
+
+/** Brings the whole hub up. Rejects with an error whose message is a sentence for people; nothing stays behind then. */
+export async function start(options: StartOptions): Promise<Hub> {
+  const { config, log } = options;
+  const shutdown = makeShutdown(log);
+  try {
+    const http = await listen({ host: options.host, port: options.port, log });
+    shutdown.add('the HTTP server', () => http.close(10_000));
+    const database = await raiseDatabase(options, shutdown);
+    await migrate(database.source);
+    await database.transaction(async (tx) => {
+      await replaceParks(
+        tx,
+        config.parks.map((park, position) => ({ ...park, position })),
+        config.parks.flatMap((park) =>
+          park.buildings.map((building, position) => ({
+            ...building,
+            known: [...building.known],
+            park: park.id,
+            position,
+          })),
+        ),
+      );
+      await keepSources(
+        tx,
+        config.installations.map((one) => one.id),
+      );
+    });
+    const keys = await loadKeys(database);
+
+    const local = connectors.filter((one) => !(one.name in config.subgraphs));
+    const hosts = await Promise.all(
+      local.map((connector) =>
+        Host.raise({
+          connector,
+          installations:
+            connector.name === 'hub'
+              ? [HUB_INSTALLATION]
+              : config.installations.filter((one) => one.connector === connector.name),
+          parks: config.parks,
+          database,
+          keys,
+          log,
+          ...(options.clock ? { clock: options.clock } : {}),
+          ...(options.pace ? { pace: options.pace } : {}),
+          ...(options.policy ? { policy: options.policy } : {}),
+        }),
+      ),
+    );
+    shutdown.add('the connectors', async () => {
+      await Promise.all(hosts.map((host) => host.close()));
+    });
+
+    const subgraphs = new Map(hosts.map((host) => [host.name, host.subgraph]));
+    for (const [name, { url }] of Object.entries(config.subgraphs)) {
+      subgraphs.set(name, remoteSubgraph({ name, url: new URL('/graphql', url).href, headers: callHeaders }));
+    }
+    const supergraph = await readSupergraph();
+    const federation = createFederation({ supergraph, subgraphs, log });
+    const operations = new Operations({
+      federation,
+      policy: readPolicy(supergraph),
+      ...(options.operationTime ? { time: options.operationTime } : {}),
+    });
+
+    const tail = new Tail(database);
+    await tail.open();
+    shutdown.add('the event log', () => tail.close());
+    const anonymous = anonymousPrincipal(config.anonymous);
+    const principal = (
+      request: { headers: Record<string, unknown>; socket: { remoteAddress?: string | undefined } },
+      token: unknown,
+    ): Principal | null => {
+      if (token !== undefined)
+        throw new HubError('UNAUTHENTICATED', 'This hub takes no tokens yet; leave the authorization out.');
+      return isLoopback(request.socket.remoteAddress) ? anonymous : null;
+    };
+    const face = await graphqlFace(operations, { introspection: anonymous !== null });
+    const sources = () => hosts.flatMap((host) => (host.name === 'hub' ? [] : host.sources()));
+    const sockets = openSockets({
+      server: http.server,
+      path: '/graphql',
+      operations,
+      tail,
+      log,
+      principal: (request, params) =>
+        principal(request as never, request.headers.authorization ?? params?.['authorization']),
+      originAllowed: (request) => sameOrigin(request.headers),
+    });
+    const metrics = startMetrics({ sockets: sockets.count, position: () => tail.head, sources });
+    shutdown.add('the metrics', async () => metrics.close());
+    shutdown.add('the GraphQL face', () => face.stop());
+    shutdown.add('the sockets', () => sockets.close());
+
+    const hooks: Webhooks[] = [
+      async (installation, call) => {
+        const one = config.installations.find((each) => each.id === installation);
+        const host = hosts.find((each) => each.name === one?.connector);
+        return host ? host.webhook(installation, call) : null;
+      },
+      ...Object.entries(config.subgraphs).map(([name, { url }]): Webhooks => {
+        const forward = forwardWebhooks(url);
+        return async (installation, call) =>
+          config.installations.some((one) => one.id === installation && one.connector === name)
+            ? forward(installation, call)
+            : null;
+      }),
+    ];
+    const explorer = explorerFolder();
+    http.open({
+      graphql: face,
+      webhooks: firstOf(hooks),
+      ...(explorer && anonymous ? { explorer } : {}),
+      ready: () => readiness(database, sources()),
+      metrics: () => metrics.text(),
+      principal: (request) => principal(request as never, request.headers.authorization),
+    });
+    return {
+      url: `http://${shownHost(options.host)}:${http.port}`,
+      operations,
+      database,
+      hosts,
+      sources,
+      stop: () => shutdown.run(),
+    };
+  } catch (error) {
+    await shutdown.run();
+    throw error;
+  }
+}
+
+async function raiseDatabase(options: StartOptions, shutdown: ReturnType<typeof makeShutdown>): Promise<Database> {
+  let url = options.databaseUrl;
+  if (url === null) {
+    const embedded = await startEmbedded({ directory: resolve(options.data, 'database') });
+    shutdown.add('the embedded database', () => embedded.stop());
+    url = embedded.url;
+    options.log.debug('The embedded database stands.', { directory: embedded.directory });
+  }
+  const database = await openDatabase(url, { pool: 16 });
+  shutdown.add('the database connections', () => database.close());
+  return database;
+}
+
+async function readiness(database: Database, sources: SourceStatus[]) {
+  const alive = await database.plain.query('SELECT 1').then(
+    () => true,
+    () => false,
+  );
+  return { ready: alive, body: { ready: alive, database: alive ? 'up' : 'down', sources } };
+}
+
+/** Who asks and how much time is left, for a connector's own process. */
+const callHeaders = (call: Call): Record<string, string> => ({
+  [PRINCIPAL_HEADER]: Buffer.from(packPrincipal(call.principal)).toString('base64url'),
+  [TIME_HEADER]: String(Math.max(call.deadline - Date.now(), 1)),
+});
+
+const isLoopback = (address: string | undefined): boolean =>
+  address !== undefined && /^(::1|127\.|::ffff:127\.)/.test(address);
+
+/** Pages of other origins may not open sockets: browsers do not ask before. */
+function sameOrigin(headers: { readonly origin?: string | undefined; readonly host?: string | undefined }): boolean {
+  if (headers.origin === undefined) return true;
+  try {
+    return new URL(headers.origin).host === headers.host;
+  } catch {
+    return false;
+  }
+}
+
+const shownHost = (host: string): string =>
+  host === '127.0.0.1' || host === '::1' ? 'localhost' : host.includes(':') ? `[${host}]` : host;
+
+/** The explorer's built page, where it has been built. */
+function explorerFolder(): string | null {
+  const candidates = [
+    join(import.meta.dirname, 'explorer', 'page'),
+    join(import.meta.dirname, '..', 'dist', 'gateway', 'explorer', 'page'),
+  ];
+  return candidates.find((one) => existsSync(join(one, 'index.html'))) ?? null;
+}
+
+export { islands, readConfigFile };

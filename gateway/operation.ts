@@ -1,0 +1,132 @@
+/**
+ * THE LIFE OF AN OPERATION: admit, plan, execute, answer. HTTP, WebSocket and everything else that carries GraphQL lend
+ * their requests to `run`; nobody else asks who the caller is or what may be seen.
+ */
+import { type DocumentNode, type GraphQLFormattedError, type GraphQLSchema, parse } from 'graphql';
+import { LRUCache } from 'lru-cache';
+import type { Call } from '../connectors/kit/connector.ts';
+import { HubError } from '../connectors/kit/errors.ts';
+import { HUB_PRINCIPAL, type Principal } from '../connectors/kit/principal.ts';
+import type { Federation } from './federation/index.ts';
+import { checkDocument, DEFAULT_LIMITS, type DocumentLimits } from './trust/limits.ts';
+import type { Policy } from './trust/policy.ts';
+
+export interface OperationRequest {
+  readonly query: string;
+  readonly operationName?: string | undefined;
+  readonly variables?: Readonly<Record<string, unknown>> | undefined;
+  /** Null: nobody is signed in. */
+  readonly principal: Principal | null;
+  /** Aborts when the client has gone. */
+  readonly signal: AbortSignal;
+  /** True for documents that the gateway made itself and that may name internal fields. */
+  readonly internal?: boolean;
+}
+
+export interface OperationAnswer {
+  /** Absent when the operation was not executed at all. */
+  readonly data?: Record<string, unknown> | null;
+  readonly errors?: readonly GraphQLFormattedError[];
+  readonly extensions?: Record<string, unknown>;
+}
+
+export interface OperationOptions {
+  readonly federation: Federation;
+  readonly policy: Policy;
+  readonly limits?: Partial<DocumentLimits>;
+  /** How long one operation may take, in milliseconds. */
+  readonly time?: number;
+}
+
+export const OPERATION_TIME = 3_000;
+const NOBODY: Principal = { ...HUB_PRINCIPAL, subject: 'anonymous', client: 'anonymous', roles: [] };
+
+export class Operations {
+  #federation: Federation;
+  #policy: Policy;
+  readonly #limits: DocumentLimits;
+  readonly #time: number;
+  /** Texts that have passed the limits. */
+  readonly #admitted = new LRUCache<string, true>({
+    maxSize: 8 * 1024 * 1024,
+    sizeCalculation: (_, text) => text.length,
+  });
+
+  constructor(options: OperationOptions) {
+    this.#federation = options.federation;
+    this.#policy = options.policy;
+    this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#time = options.time ?? OPERATION_TIME;
+  }
+
+  /** The public graph. */
+  get schema(): GraphQLSchema {
+    return this.#federation.schema;
+  }
+
+  /** Another supergraph from now on; operations under way end on the old one. */
+  replace(federation: Federation, policy: Policy): void {
+    this.#federation = federation;
+    this.#policy = policy;
+  }
+
+  /** Parses within the limits; throws a `HubError`. */
+  parse(query: string): DocumentNode {
+    let document: DocumentNode;
+    try {
+      document = parse(query, { maxTokens: this.#limits.tokens });
+    } catch (error) {
+      const text = error instanceof Error ? error.message : 'The document is not GraphQL.';
+      if (/tokens/.test(text))
+        throw new HubError('LIMIT_SIZE', `The document has more than ${this.#limits.tokens} tokens.`);
+      throw new HubError('GRAPHQL_PARSE_FAILED', text);
+    }
+    checkDocument(document, this.#limits);
+    return document;
+  }
+
+  /** Whether this caller may see the field at all; for subscriptions, whose root field never reaches the planner. */
+  refused(coordinate: { type: string; field: string; returns: string }, principal: Principal | null): HubError | null {
+    const refusal = this.#policy.refused(coordinate, principal);
+    return refusal && new HubError(refusal.code, refusal.message);
+  }
+
+  /** Runs one query or mutation. Never rejects: every fault is in the answer. */
+  async run(request: OperationRequest): Promise<OperationAnswer> {
+    const federation = this.#federation;
+    const policy = this.#policy;
+    const { principal } = request;
+    if (!request.internal && !this.#admitted.has(request.query)) {
+      try {
+        this.parse(request.query);
+      } catch (error) {
+        if (error instanceof HubError)
+          return { errors: [{ message: error.message, extensions: { ...error.extensions } }] };
+        throw error;
+      }
+      this.#admitted.set(request.query, true);
+    }
+    const compiled = federation.compile(
+      { query: request.query, operationName: request.operationName },
+      {
+        refused: (coordinate) => policy.refused(coordinate, principal),
+        refusedKey: policy.mark(principal),
+        internal: request.internal ?? false,
+      },
+    );
+    if ('errors' in compiled) return { errors: compiled.errors };
+    const call: Call = {
+      principal: principal ?? NOBODY,
+      deadline: Date.now() + this.#time,
+      signal: request.signal,
+      noted: new Map(),
+    };
+    const answer = await federation.execute(compiled, {
+      variables: request.variables as Record<string, unknown>,
+      call,
+    });
+    if (call.noted.size === 0) return answer;
+    const sources = [...call.noted].map(([source, state]) => ({ source, state }));
+    return { ...answer, extensions: { sources } };
+  }
+}

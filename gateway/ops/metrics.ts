@@ -1,0 +1,82 @@
+/** Prometheus metrics from what the rooms tell on diagnostics channels; nobody imports this but main. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+export interface Metrics {
+  text(): Promise<{ type: string; body: string }>;
+  close(): void;
+}
+
+interface CallFact {
+  readonly source: string;
+  readonly operation: string;
+  readonly milliseconds: number;
+  readonly code: string | null;
+}
+
+/** Listens from now on. `gauges` are read when metrics are asked for. */
+export function startMetrics(gauges: {
+  sockets(): number;
+  position(): bigint;
+  sources(): { id: string; state: string }[];
+}): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const calls = new Histogram({
+    name: 'isthmus_source_call_seconds',
+    help: 'Calls to legacy systems.',
+    labelNames: ['source', 'operation', 'outcome'] as const,
+    buckets: [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+    registers: [registry],
+  });
+  const events = new Counter({
+    name: 'isthmus_events_total',
+    help: 'Events written to the log.',
+    labelNames: ['installation'] as const,
+    registers: [registry],
+  });
+  new Gauge({
+    name: 'isthmus_sockets',
+    help: 'Open WebSockets.',
+    registers: [registry],
+    collect() {
+      this.set(gauges.sockets());
+    },
+  });
+  new Gauge({
+    name: 'isthmus_log_position',
+    help: 'Newest position of the event log.',
+    registers: [registry],
+    collect() {
+      this.set(Number(gauges.position()));
+    },
+  });
+  new Gauge({
+    name: 'isthmus_source_up',
+    help: '1 up, 0.5 degraded, 0 down.',
+    labelNames: ['source'] as const,
+    registers: [registry],
+    collect() {
+      for (const source of gauges.sources())
+        this.set({ source: source.id }, source.state === 'UP' ? 1 : source.state === 'DEGRADED' ? 0.5 : 0);
+    },
+  });
+  const onCall = (fact: unknown) => {
+    const { source, operation, milliseconds, code } = fact as CallFact;
+    calls.observe({ source, operation, outcome: code ?? 'ok' }, milliseconds / 1000);
+  };
+  const onEvents = (fact: unknown) => {
+    const { installation, count } = fact as { installation: string; count: number };
+    events.inc({ installation }, count);
+  };
+  subscribe('isthmus:source:call', onCall);
+  subscribe('isthmus:events:written', onEvents);
+  return {
+    text: async () => ({ type: registry.contentType, body: await registry.metrics() }),
+    close: () => {
+      unsubscribe('isthmus:source:call', onCall);
+      unsubscribe('isthmus:events:written', onEvents);
+      registry.clear();
+    },
+  };
+}

@@ -1,0 +1,55 @@
+/** `isthmus gateway`: a general Federation 2 gateway for any supergraph; no database, no sign-in, no state. */
+import type { Log } from '../connectors/kit/log.ts';
+import { createFederation, remoteSubgraph } from './federation/index.ts';
+import { graphqlFace } from './http/graphql.ts';
+import { listen, PortError } from './http/server.ts';
+import { Operations } from './operation.ts';
+import { readPolicy } from './trust/policy.ts';
+
+/** Only document limits, wide enough for ordinary clients of other graphs. */
+const LIMITS = { depth: 50, aliases: 500, rootFields: 200, tokens: 50_000 };
+const TIME = 30_000;
+
+export async function startGateway(options: {
+  supergraph: string;
+  host: string;
+  port: number;
+  unprotected: boolean;
+  log: Log;
+}): Promise<{ url: string; stop(): Promise<void> }> {
+  if (!/^(127\.|::1$|localhost$)/.test(options.host) && !options.unprotected) {
+    throw new PortError(
+      `HOST=${options.host} would open the gateway to others without any sign-in; add --unprotected if that is meant.`,
+    );
+  }
+  const http = await listen(options);
+  try {
+    const operations = new Operations({
+      federation: createFederation({
+        supergraph: options.supergraph,
+        subgraphs: (name, url) => remoteSubgraph({ name, url }),
+        log: options.log,
+      }),
+      policy: readPolicy(options.supergraph),
+      limits: LIMITS,
+      time: TIME,
+    });
+    const face = await graphqlFace(operations, { introspection: true });
+    http.open({
+      graphql: face,
+      ready: async () => ({ ready: true, body: { ready: true } }),
+      metrics: async () => ({ type: 'text/plain', body: '' }),
+      principal: () => null,
+    });
+    return {
+      url: `http://localhost:${http.port}`,
+      stop: async () => {
+        await http.close(3_000);
+        await face.stop();
+      },
+    };
+  } catch (error) {
+    await http.close(0);
+    throw error;
+  }
+}

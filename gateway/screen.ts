@@ -1,0 +1,32 @@
+/** The first screen: where things are, what to try, how to stop. */
+import type { Config } from '../connectors/kit/host/config.ts';
+import type { Hub } from './main.ts';
+
+export function firstScreen(about: { hub: Hub; config: Config; demo: boolean; seconds: string; data: string }): string {
+  const { hub, config, demo, seconds } = about;
+  const parks = config.parks.map((park) => park.name).join(', ');
+  const lines = [
+    '',
+    `  Isthmus is up after ${seconds} s: ${parks}, ${config.installations.length} legacy systems.`,
+    '',
+    `    Explorer   ${hub.url}/explorer`,
+    `    Graph      ${hub.url}/graphql`,
+    `    Sources    ${hub.url}/readyz`,
+    '',
+  ];
+  if (demo) {
+    lines.push(
+      '  Try in another terminal:',
+      '',
+      `    curl -s ${hub.url}/graphql -H 'content-type: application/json' \\`,
+      `      -d '{"query":"{ companies(first: 3) { nodes { uscc name presence { peopleInside } } } }"}'`,
+      '',
+      '    npx isthmus simulate parking --stop    # an island goes dark: the answers stand',
+      '    npx isthmus simulate parking           # and it comes back',
+      '',
+      `  Data and simulators live in ${about.data}/ (delete it to begin anew). Stop with Ctrl-C.`,
+      '',
+    );
+  } else lines.push('  Stop with Ctrl-C.', '');
+  return lines.join('\n');
+}

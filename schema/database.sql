@@ -1,0 +1,167 @@
+-- The hub's database, printed by `isthmus schema`. Do not edit: write a migration.
+
+CREATE TABLE building (
+  id text NOT NULL,
+  park text NOT NULL,
+  name text NOT NULL,
+  floor_area numeric,
+  known text[] NOT NULL DEFAULT '{}'::text[],
+  position integer NOT NULL,
+  PRIMARY KEY (id),
+  FOREIGN KEY (park) REFERENCES park(id) ON DELETE CASCADE
+);
+CREATE INDEX building_park ON building USING btree (park);
+
+CREATE TABLE company (
+  uscc text NOT NULL,
+  name text,
+  name_source text,
+  name_recorded_at timestamp with time zone,
+  name_fetched_at timestamp with time zone,
+  sort_name text NOT NULL DEFAULT ''::text,
+  PRIMARY KEY (uscc)
+);
+CREATE INDEX company_order ON company USING btree (sort_name, uscc);
+
+CREATE TABLE event (
+  position bigint NOT NULL,
+  id uuid NOT NULL,
+  time timestamp with time zone NOT NULL,
+  recorded_at timestamp with time zone NOT NULL,
+  kind text NOT NULL,
+  installation text NOT NULL,
+  connector text NOT NULL,
+  park text NOT NULL,
+  company text,
+  vehicle text,
+  door text,
+  badge text,
+  lot text,
+  meter text,
+  case_id text,
+  data jsonb NOT NULL DEFAULT '{}'::jsonb,
+  PRIMARY KEY (recorded_at, "position")
+) PARTITION BY RANGE (recorded_at);
+CREATE INDEX event_company ON event USING btree (company, "position") WHERE (company IS NOT NULL);
+CREATE INDEX event_door ON event USING btree (door, "position") WHERE (door IS NOT NULL);
+CREATE INDEX event_position ON event USING btree ("position");
+
+CREATE TABLE event_day (
+  day date NOT NULL,
+  first_position bigint NOT NULL,
+  PRIMARY KEY (day)
+);
+
+CREATE TABLE event_head (
+  one boolean NOT NULL DEFAULT true,
+  position bigint NOT NULL,
+  PRIMARY KEY (one),
+  CHECK (one)
+);
+
+CREATE TABLE event_key (
+  installation text NOT NULL,
+  foreign_id text NOT NULL,
+  recorded_at timestamp with time zone NOT NULL,
+  PRIMARY KEY (installation, foreign_id)
+);
+
+CREATE TABLE filing (
+  id text NOT NULL,
+  kind text NOT NULL,
+  company text NOT NULL,
+  state text NOT NULL,
+  since timestamp with time zone NOT NULL,
+  receipt text,
+  reason text,
+  installation text NOT NULL,
+  connector text NOT NULL,
+  position bigint NOT NULL,
+  recorded_at timestamp with time zone NOT NULL,
+  PRIMARY KEY (id)
+);
+CREATE INDEX filing_company ON filing USING btree (company, since, id);
+
+CREATE TABLE identity (
+  entity text NOT NULL,
+  key text NOT NULL,
+  system text NOT NULL,
+  value text NOT NULL,
+  installation text NOT NULL,
+  connector text NOT NULL,
+  park text NOT NULL,
+  first_seen timestamp with time zone NOT NULL,
+  last_seen timestamp with time zone NOT NULL,
+  PRIMARY KEY (entity, key, installation, system, value)
+);
+CREATE INDEX identity_installation ON identity USING btree (installation, entity);
+CREATE INDEX identity_park ON identity USING btree (park, entity, key);
+CREATE INDEX identity_value ON identity USING btree (entity, system, value);
+
+CREATE TABLE lease (
+  name text NOT NULL,
+  owner text NOT NULL,
+  until timestamp with time zone NOT NULL,
+  fence bigint NOT NULL,
+  PRIMARY KEY (name)
+);
+
+CREATE TABLE mutation (
+  subject text NOT NULL,
+  mutation text NOT NULL,
+  client_mutation_id text NOT NULL,
+  payload_hash text NOT NULL,
+  own_id text NOT NULL,
+  state text NOT NULL,
+  answer jsonb,
+  started_at timestamp with time zone NOT NULL,
+  PRIMARY KEY (subject, mutation, client_mutation_id)
+);
+
+CREATE TABLE park (
+  id text NOT NULL,
+  name text NOT NULL,
+  region text NOT NULL,
+  kind text,
+  function text,
+  led_by text,
+  level text,
+  position integer NOT NULL,
+  PRIMARY KEY (id)
+);
+
+CREATE TABLE schema_step (
+  number integer NOT NULL,
+  name text NOT NULL,
+  run_at timestamp with time zone NOT NULL DEFAULT now(),
+  PRIMARY KEY (number)
+);
+
+CREATE TABLE secret (
+  name text NOT NULL,
+  value bytea NOT NULL,
+  PRIMARY KEY (name)
+);
+
+CREATE TABLE source (
+  id text NOT NULL,
+  system text NOT NULL,
+  protocol text NOT NULL,
+  park text NOT NULL,
+  state text NOT NULL,
+  since timestamp with time zone NOT NULL,
+  reason text,
+  last_success timestamp with time zone,
+  lag_ms bigint,
+  errors integer NOT NULL,
+  breaker text NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  PRIMARY KEY (id)
+);
+
+CREATE TABLE state (
+  installation text NOT NULL,
+  name text NOT NULL,
+  value jsonb NOT NULL,
+  PRIMARY KEY (installation, name)
+);
