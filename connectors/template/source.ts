@@ -1,0 +1,58 @@
+/** The only file that talks to the legacy system; speaks our model outward. */
+import { Agent, request } from 'undici';
+import type { Call, Known, Services } from '../kit/connector.ts';
+import { rejected, unavailable } from '../kit/errors.ts';
+import { loader } from '../kit/loader.ts';
+import type { Values } from '../kit/settings.ts';
+import * as mapping from './mapping.ts';
+import type { Notice } from './model.ts';
+import type { templateSettings } from './settings.ts';
+
+export class TemplateSource {
+  readonly #settings: Values<typeof templateSettings>;
+  readonly #services: Services;
+  readonly #agent = new Agent({ keepAliveTimeout: 5_000, connections: 4 });
+
+  constructor(settings: Values<typeof templateSettings>, services: Services) {
+    this.#settings = settings;
+    this.#services = services;
+  }
+
+  /** One cheap question. */
+  async check(call: Call): Promise<void> {
+    await this.#services.guard.read(call, { operation: 'check' }, (signal) => this.#get('/ping', signal));
+  }
+
+  /** What one request needs: companies asked for in one tick are one call. */
+  request(call: Call) {
+    const { guard } = this.#services;
+    const byCompany = loader<Known<readonly Notice[] | null>>((companies) =>
+      guard.readMany(call, { operation: 'notices' }, companies, async (wanted, signal) => {
+        const found = mapping.notices(await this.#get(`/notices?firms=${wanted.join(',')}`, signal));
+        return new Map(wanted.map((company) => [company, found.filter((one) => one.company === company)]));
+      }),
+    );
+    return {
+      /** Newest first; empty when the board has none. */
+      notices: (company: string) => byCompany.load(company),
+    };
+  }
+
+  close(): Promise<void> {
+    return this.#agent.close();
+  }
+
+  async #get(path: string, signal: AbortSignal): Promise<unknown> {
+    const answer = await request(`${this.#settings.url}${path}`, {
+      headers: { authorization: `Bearer ${this.#settings.token}` },
+      dispatcher: this.#agent,
+      signal,
+    });
+    const body = await answer.body.text();
+    if (answer.statusCode >= 500) throw unavailable(`HTTP ${answer.statusCode}`);
+    if (answer.statusCode >= 400) throw rejected(`HTTP ${answer.statusCode}`);
+    return JSON.parse(body);
+  }
+}
+
+export type TemplateRequest = ReturnType<TemplateSource['request']>;

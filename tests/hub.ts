@@ -1,0 +1,219 @@
+/** A whole hub on free ports, embedded or scale-out, over simulators of its own. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createClient } from 'graphql-ws';
+import { WebSocket } from 'ws';
+import { connectors, islands } from '../connectors/index.ts';
+import { readConfig } from '../connectors/kit/host/config.ts';
+import { makeLog } from '../connectors/kit/log.ts';
+import { freshDatabase } from '../connectors/kit/testing/database.ts';
+import { world } from '../connectors/kit/testing/park.ts';
+import type { Running, Simulator } from '../connectors/kit/testing/simulator.ts';
+import { SIMULATORS } from '../connectors/simulate.ts';
+import { type Hub, start } from '../gateway/main.ts';
+
+export type Form = 'embedded' | 'scale-out';
+export const FORMS: readonly Form[] = ['embedded', 'scale-out'];
+const ROOT = join(import.meta.dirname, '..');
+
+// biome-ignore lint/suspicious/noExplicitAny: answers are read by path
+type Data = any;
+
+export interface Answer {
+  readonly data?: Data;
+  readonly errors?: { message: string; path?: (string | number)[]; extensions: Record<string, unknown> }[];
+  readonly extensions?: Data;
+}
+
+export interface WholeHub {
+  readonly url: string;
+  readonly hub: Hub;
+  readonly log: string[];
+  readonly world: ReturnType<typeof world>;
+  ask(query: string, variables?: Record<string, unknown>): Promise<Answer>;
+  /** Deliveries of a subscription; `stop` ends it. */
+  listen(query: string, variables?: Record<string, unknown>): { deliveries: Data[]; stop(): void };
+  stopSimulator(name: string): Promise<void>;
+  startSimulator(name: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Waits until `test` answers something truthy; fails with `what` after `seconds`. */
+export async function until<T>(what: string, seconds: number, test: () => Promise<T> | T): Promise<NonNullable<T>> {
+  const end = Date.now() + seconds * 1000;
+  let last: unknown;
+  for (;;) {
+    try {
+      const value = await test();
+      if (value) return value as NonNullable<T>;
+    } catch (error) {
+      last = error;
+    }
+    if (Date.now() > end) throw new Error(`${what} did not happen within ${seconds} s`, { cause: last });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+/** A port that was free a moment ago. */
+export const freePort = (): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+
+/** The operation files of the explorer, by name. */
+export const operation = (name: string): string =>
+  readFileSync(join(ROOT, 'gateway', 'explorer', 'operations', `${name}.graphql`), 'utf8');
+
+export async function wholeHub(form: Form): Promise<WholeHub> {
+  const directory = mkdtempSync(join(tmpdir(), `isthmus-${form}-`));
+  const log: string[] = [];
+  const demo = world();
+  const running = new Map<string, Running>();
+  const known = new Map<string, Simulator>();
+  const ports = new Map<string, Record<string, number>>();
+  const children: ChildProcess[] = [];
+  const startSimulator = async (name: string) => {
+    const simulator =
+      known.get(name) ??
+      (await (SIMULATORS as Record<string, () => Promise<{ simulator: Simulator }>>)[name]?.())?.simulator;
+    if (!simulator) throw new Error(`There is no simulator ${name}.`);
+    known.set(name, simulator);
+    const folder = join(directory, name);
+    mkdirSync(folder, { recursive: true });
+    const kept = ports.get(name);
+    const one = await simulator.start({
+      directory: folder,
+      world: demo,
+      now: () => new Date(),
+      history: 2 * 86_400_000,
+      live: true,
+      ...(kept ? { ports: kept } : {}),
+    });
+    ports.set(name, one.ports);
+    running.set(name, one);
+  };
+  await Promise.all(islands.map((island) => startSimulator(island.name)));
+
+  const port = await freePort();
+  const environment: Record<string, string> = { PORT: String(port) };
+  for (const one of running.values()) Object.assign(environment, one.env);
+  const database = await freshDatabase();
+  let text = readFileSync(join(ROOT, 'isthmus.demo.yaml'), 'utf8');
+  if (form === 'scale-out') {
+    const remote: string[] = [];
+    for (const connector of connectors) {
+      const own = await freePort();
+      remote.push(`  ${connector.name}: { url: "http://127.0.0.1:${own}" }`);
+      environment[`PORT_${connector.name}`] = String(own);
+    }
+    text += `\nsubgraphs:\n${remote.join('\n')}\n`;
+  }
+  const file = join(directory, 'isthmus.yaml');
+  writeFileSync(file, text);
+  if (form === 'scale-out') {
+    for (const connector of connectors) {
+      const child = spawn(
+        process.execPath,
+        ['--import', 'tsx', join(ROOT, 'gateway', 'cli.ts'), 'connector', connector.name, '--config', file],
+        {
+          cwd: ROOT,
+          env: {
+            ...process.env,
+            ...environment,
+            PORT: environment[`PORT_${connector.name}`],
+            HUB_PORT: String(port),
+            DATABASE_URL: database.url,
+            ISTHMUS_DATA: join(directory, 'data'),
+          },
+          stdio: ['ignore', 'pipe', 'pipe'],
+        },
+      );
+      child.stdout.on('data', (part: Buffer) => log.push(`${connector.name}: ${part.toString().trim()}`));
+      child.stderr.on('data', (part: Buffer) => log.push(`${connector.name}: ${part.toString().trim()}`));
+      children.push(child);
+    }
+    await Promise.all(
+      connectors.map((connector) =>
+        until(
+          `the connector ${connector.name}`,
+          60,
+          async () => (await fetch(`http://127.0.0.1:${environment[`PORT_${connector.name}`]}/healthz`)).ok,
+        ),
+      ),
+    );
+  }
+  const config = readConfig(text, file, islands, { ...environment, HUB_PORT: String(port) });
+  const hub = await start({
+    config,
+    host: '127.0.0.1',
+    port,
+    data: join(directory, 'data'),
+    databaseUrl: database.url,
+    log: makeLog((line) => log.push(line)),
+  });
+  const url = `http://127.0.0.1:${port}`;
+  const sockets = createClient({
+    url: `ws://127.0.0.1:${port}/graphql`,
+    webSocketImpl: WebSocket,
+    lazy: true,
+    retryAttempts: 0,
+  });
+
+  return {
+    url,
+    hub,
+    log,
+    world: demo,
+    ask: async (query, variables) => {
+      const answer = await fetch(`${url}/graphql`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ query, variables }),
+      });
+      return (await answer.json()) as Answer;
+    },
+    listen: (query, variables) => {
+      const deliveries: Data[] = [];
+      const stop = sockets.subscribe(
+        { query, variables: variables ?? {} },
+        {
+          next: (one) => deliveries.push(one),
+          error: (error) => deliveries.push({ error }),
+          complete: () => undefined,
+        },
+      );
+      return { deliveries, stop };
+    },
+    stopSimulator: async (name) => {
+      await running.get(name)?.close();
+      running.delete(name);
+    },
+    startSimulator,
+    close: async () => {
+      await sockets.dispose();
+      await hub.stop();
+      await Promise.all(
+        children.map(
+          (child) =>
+            new Promise<void>((resolve) => {
+              if (child.exitCode !== null) return resolve();
+              child.once('exit', () => resolve());
+              child.kill('SIGTERM');
+              setTimeout(() => child.kill('SIGKILL'), 10_000).unref();
+            }),
+        ),
+      );
+      for (const one of running.values()) await one.close();
+      await database.drop();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,183 @@
+/** The whole hub over all five islands, in one process and in seven: the same tests. */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { islands } from '../connectors/index.ts';
+import { type Answer, FORMS, operation, until, type WholeHub, wholeHub } from './hub.ts';
+
+const DAY = 86_400_000;
+const span = () => ({
+  from: new Date(Date.now() - DAY).toISOString(),
+  to: new Date(Date.now() + 3_600_000).toISOString(),
+});
+
+/** Paths of nulls and empty lists in an answer. */
+function holes(value: unknown, path = ''): string[] {
+  if (value === null || value === undefined) return [path];
+  if (Array.isArray(value)) return value.length === 0 ? [path] : value.flatMap((one, i) => holes(one, `${path}.${i}`));
+  if (typeof value === 'object')
+    return Object.entries(value).flatMap(([name, one]) => holes(one, path ? `${path}.${name}` : name));
+  return [];
+}
+
+describe.each(FORMS)('the whole hub, %s', (form) => {
+  let whole: WholeHub;
+  let codes: string[] = [];
+  const company360 = (uscc: string): Promise<Answer> => whole.ask(operation('Company360'), { uscc, ...span() });
+
+  beforeAll(async () => {
+    whole = await wholeHub(form);
+    await until('every source is up', 60, async () => {
+      const { data } = await whole.ask(operation('Sources'));
+      return (
+        data?.sources?.length >= islands.length && data.sources.every((one: { state: string }) => one.state === 'UP')
+      );
+    });
+    await until('the companies are known by name', 60, async () => {
+      const { data } = await whole.ask(operation('Companies'), { first: 50 });
+      codes = data.companies.nodes.map((one: { uscc: string }) => one.uscc);
+      return codes.length === 40 && data.companies.nodes.every((one: { name: string | null }) => one.name);
+    });
+  }, 180_000);
+
+  afterAll(async () => {
+    await whole?.close();
+  }, 60_000);
+
+  test('every operation of the explorer answers without errors', async () => {
+    const files = readdirSync(join(import.meta.dirname, '..', 'gateway', 'explorer', 'operations')).filter((one) =>
+      one.endsWith('.graphql'),
+    );
+    expect(files.length).toBeGreaterThanOrEqual(6);
+    for (const file of files) {
+      const text = operation(file.replace('.graphql', ''));
+      if (text.startsWith('subscription')) continue;
+      const answer = await whole.ask(text, { uscc: codes[0], id: 'lakeside', ...span() });
+      expect(answer.errors, file).toBeUndefined();
+    }
+  });
+
+  test('Company360 is filled in every field for at least one company', async () => {
+    await until('a company with every field', 60, async () => {
+      const answers = await Promise.all(codes.map((code) => company360(code)));
+      expect(answers.flatMap((one) => one.errors ?? [])).toEqual([]);
+      const sets = answers.map(({ data }) => {
+        const company = data.company;
+        // A session is there only for the cars that are parked now; buckets have gaps by nature.
+        const parked = company.vehicles.nodes.some((one: { session: unknown }) => one.session);
+        const measured = company.energy.buckets.some((one: { value: unknown }) => one.value);
+        const rest = holes({ ...company, vehicles: company.vehicles.nodes.length, energy: company.energy.total });
+        return [
+          ...rest.filter((one) => !/recordedAt$/.test(one)),
+          ...(parked ? [] : ['session']),
+          ...(measured ? [] : ['energy']),
+        ];
+      });
+      const best = sets.reduce((a, b) => (b.length < a.length ? b : a));
+      if (best.length > 0) throw new Error(`nearest lacks ${best.join(', ')}`);
+      return true;
+    });
+  }, 90_000);
+
+  test('Live delivers events of four islands, and resumes behind a cursor without gap or repetition', async () => {
+    const live = whole.listen(operation('Live'));
+    const kinds = await until('events of four islands', 60, () => {
+      const events = live.deliveries.flatMap((one) => one.data?.events?.events ?? []);
+      const islandsSeen = new Set(events.map((one: { kind: string }) => ISLAND_OF[one.kind]));
+      return islandsSeen.size >= 4 ? events : null;
+    });
+    live.stop();
+    const errors = live.deliveries.flatMap((one) => one.errors ?? (one.error ? [one.error] : []));
+    expect(errors).toEqual([]);
+    const cursor = kinds[0].cursor as string;
+    const again = whole.listen(operation('Live'), { after: cursor });
+    const resumed = await until('the same events again', 20, () => {
+      const events = again.deliveries.flatMap((one) => one.data?.events?.events ?? []);
+      return events.length >= kinds.length - 1 ? events : null;
+    });
+    again.stop();
+    const ids = resumed.map((one: { id: string }) => one.id);
+    expect(ids.slice(0, kinds.length - 1)).toEqual(kinds.slice(1).map((one: { id: string }) => one.id));
+    expect(new Set(ids).size).toBe(ids.length);
+    const history = await whole.ask(operation('History'), { first: 5, after: cursor });
+    expect(history.data.events.nodes[0].id).toBe(ids[0]);
+  }, 120_000);
+
+  test.each(islands.map((one) => one.name))(
+    '%s goes dark: its live fields are null with a typed error, the rest stands, and it heals',
+    async (name) => {
+      const before = await company360(codes[0] as string);
+      await whole.stopSimulator(name);
+      try {
+        const dark = await until('the island is dark', 15, async () => {
+          const started = performance.now();
+          const answer = await company360(codes[0] as string);
+          expect(performance.now() - started).toBeLessThan(3_500);
+          const marked = JSON.stringify(answer.extensions?.sources ?? []);
+          return marked.includes('lakeside') ? answer : null;
+        });
+        const company = dark.data.company;
+        expect(company.name).toBe(before.data.company.name);
+        const live = LIVE_FIELDS[name];
+        if (live) {
+          expect(company[live]).toBeNull();
+          const error = dark.errors?.find((one) => one.path?.join('.') === `company.${live}`);
+          expect(error?.extensions['code']).toMatch(/^SOURCE_/);
+          expect(error?.extensions['source']).toMatch(/^lakeside-/);
+        } else {
+          expect(dark.errors).toBeUndefined();
+          if (name === 'tax') expect(company.tax.provenance.stale).toBe(true);
+          else expect(company.meters.nodes.length).toBe(before.data.company.meters.nodes.length);
+        }
+        for (const [other, field] of Object.entries(LIVE_FIELDS)) {
+          if (other !== name) expect(company[field], field).not.toBeNull();
+        }
+      } finally {
+        await whole.startSimulator(name);
+      }
+      await until('it heals', 15, async () => {
+        const { errors, extensions } = await company360(codes[0] as string);
+        return errors === undefined && extensions?.sources === undefined;
+      });
+    },
+    60_000,
+  );
+
+  test('no rights, no answer: a caller who may not, gets null and the reason', async () => {
+    const answer = await whole.hub.operations.run({
+      query: '{ events(first: 1) { nodes { id } } parks { id } }',
+      principal: null,
+      signal: new AbortController().signal,
+    });
+    expect(answer.data).toEqual({ events: null, parks: [{ id: 'lakeside' }] });
+    expect(answer.errors?.map((one) => one.extensions?.['code'])).toEqual(['UNAUTHENTICATED']);
+  });
+
+  test('health, readiness and metrics', async () => {
+    expect((await fetch(`${whole.url}/healthz`)).status).toBe(200);
+    const ready = await fetch(`${whole.url}/readyz`);
+    expect(ready.status).toBe(200);
+    expect(await (await fetch(`${whole.url}/metrics`)).text()).toContain('isthmus_log_position');
+  });
+});
+
+const ISLAND_OF: Record<string, string> = {
+  ACCESS_GRANTED: 'access-control',
+  ACCESS_DENIED: 'access-control',
+  DOOR_STATE_CHANGED: 'access-control',
+  VEHICLE_ENTERED: 'parking',
+  VEHICLE_EXITED: 'parking',
+  OCCUPANCY_CHANGED: 'parking',
+  METER_READING_TAKEN: 'energy',
+  METER_ALARM: 'energy',
+  REGISTRATION_CHANGED: 'registration',
+  CASE_CHANGED: 'registration',
+  TAX_FILE_RECEIVED: 'tax',
+  SOURCE_STATE_CHANGED: 'hub',
+};
+
+const LIVE_FIELDS: Record<string, string> = {
+  'access-control': 'presence',
+  parking: 'vehicles',
+  registration: 'registration',
+};
