@@ -46,8 +46,6 @@ const CONDITIONS: Readonly<Record<number, DoorCondition>> = {
 };
 export const STATE_CODES: readonly number[] = Object.keys(CONDITIONS).map(Number);
 
-/** `state` of a swipe: which reader of the door. */
-const IN = 0;
 /** `event_point_type` of a door; others are auxiliary inputs and the controller itself. */
 const DOOR_POINT = 0;
 
@@ -120,7 +118,6 @@ export function mapSighting(row: Row, context: Context): Sighting {
   return {
     person: mapPerson(row, context),
     time: instant(row, context),
-    inside: whole(row, 'state') === IN,
     building: area === null ? null : context.building(area),
   };
 }
@@ -207,10 +204,6 @@ export function localOf(time: Date, zone: string): string {
   const shown = new Date(time.getTime() + offset(zone, time.getTime())).toISOString().slice(0, 23);
   return shown.replace('T', ' ').replace(/\.000$/, '');
 }
-
-/** Midnight at which the zone's present day began. */
-export const dayStart = (now: Date, zone: string): Date =>
-  instantOf(`${localOf(now, zone).slice(0, 10)} 00:00:00`, zone);
 
 const HOUR = 3_600_000;
 const clocks = new Map<string, Intl.DateTimeFormat>();

@@ -43,11 +43,10 @@ export interface Passage {
   readonly place: readonly [string, number];
 }
 
-/** Where a person was last seen today. */
+/** A person who is inside: their last granted swipe was in. */
 export interface Sighting {
   readonly person: Person;
   readonly time: Date;
-  readonly inside: boolean;
   readonly building: string | null;
 }
 

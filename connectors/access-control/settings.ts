@@ -56,6 +56,10 @@ export const accessSettings = settings('access-control', {
     },
     {},
   ),
+  presence: milliseconds(
+    'How long a swipe in counts as being inside: longer than any shift, since people forget to swipe out',
+    '16h',
+  ),
   history: milliseconds('How far back the first poll reads', 'P1D'),
   poll: milliseconds('Pause between two polls of the log', '2s'),
   overlap: milliseconds('How long a line may take to be committed and still be read: the overlap of polls', '10m'),

@@ -21,12 +21,13 @@ CREATE TABLE IF NOT EXISTS "acc_monitor_log" (
   "delete_operator" varchar(50), "delete_time" timestamp, "status" int DEFAULT 0, "log_tag" int,
   "time" timestamp, "pin" varchar(50), "card_no" varchar(50), "device_id" int, "device_sn" varchar(50), "device_name" varchar(50),
   "verified" int DEFAULT 200, "state" int, "event_type" int, "description" varchar(100), "event_point_type" int,
-  "event_point_id" int, "event_point_name" varchar(50),
-  UNIQUE ("time", "pin", "card_no", "device_id", "verified", "state", "event_type", "description", "event_point_type", "event_point_id"));
+  "event_point_id" int, "event_point_name" varchar(50));
 `;
 
 /** Made after the history is in: that is quicker. The vendor's installation has the like. */
 export const INDEXES = `
+CREATE UNIQUE INDEX IF NOT EXISTS "acc_monitor_log_natural" ON "acc_monitor_log" (
+  "time", "pin", "card_no", "device_id", "verified", "state", "event_type", "description", "event_point_type", "event_point_id");
 CREATE INDEX IF NOT EXISTS "acc_monitor_log_point" ON "acc_monitor_log" ("event_point_id", "time", "id");
 CREATE INDEX IF NOT EXISTS "acc_monitor_log_pin" ON "acc_monitor_log" ("pin", "time");
 CREATE INDEX IF NOT EXISTS "acc_monitor_log_card" ON "acc_monitor_log" ("card_no", "time");

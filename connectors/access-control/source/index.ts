@@ -4,7 +4,6 @@ import { type Known, withFacts } from '../../kit/facts.ts';
 import { byArguments, loader } from '../../kit/loader.ts';
 import {
   type Context,
-  dayStart,
   localOf,
   mapBadge,
   mapCondition,
@@ -51,11 +50,17 @@ export class AccessSource {
     this.#call = call;
   }
 
-  /** One guarded SELECT, shared by equal ones under way. */
-  async #rows(operation: string, { sql, values }: ask.Statement): Promise<Known<readonly Row[]>> {
-    const { guard } = this.#at.services;
+  /** One guarded SELECT, shared by equal ones under way. Rows are mapped within the guard: nonsense is the source's fault. */
+  async #read<T>(
+    operation: string,
+    { sql, values }: ask.Statement,
+    map: (row: Row) => T,
+  ): Promise<Known<readonly T[]>> {
+    const { services, database } = this.#at;
     const key = `${sql}\0${JSON.stringify(values)}`;
-    return guard.read(this.#call, { operation, key }, (signal) => this.#at.database.select(sql, values, signal));
+    return services.guard.read(this.#call, { operation, key }, async (signal) =>
+      (await database.select(sql, values, signal)).map(map),
+    );
   }
 
   /** Local number of a global id of that kind, such as `door-7`; null for anything else. */
@@ -64,15 +69,20 @@ export class AccessSource {
     return found?.[1] === kind ? Number(found[2]) : null;
   }
 
+  /** So long ago, by the whole minute: equal questions of one minute are one question. */
+  #ago(milliseconds: number): Date {
+    return new Date(Math.floor((this.#at.services.clock.now().getTime() - milliseconds) / 60_000) * 60_000);
+  }
+
+  readonly #badge = (row: Row): Badge => mapBadge(row, this.#at.context);
+
   #doors: Promise<Known<Doors>> | undefined;
   /** All doors; they are few, and the park's own table says which building an area is. */
   #allDoors(): Promise<Known<Doors>> {
-    this.#doors ??= this.#rows('doors', ask.doors).then(({ value, facts }) =>
-      withFacts(
-        value.map((row) => ({ ...mapDoor(row, this.#at.context), device: whole(row, 'device_id') })),
-        facts,
-      ),
-    );
+    this.#doors ??= this.#read('doors', ask.doors, (row) => ({
+      ...mapDoor(row, this.#at.context),
+      device: whole(row, 'device_id'),
+    }));
     return this.#doors;
   }
 
@@ -102,26 +112,30 @@ export class AccessSource {
 
   /** Physical state by door number, as far as the log of the last day tells it. */
   readonly condition = loader<Known<DoorCondition>>(async (numbers) => {
-    const since = new Date(this.#at.services.clock.now().getTime() - STATE_AGE);
-    const statement = ask.conditions(numbers.map(Number), localOf(since, this.#at.settings.zone));
-    const { value, facts } = await this.#rows('door states', statement);
-    const told = new Map(value.map((row) => [String(whole(row, 'door')), mapCondition(row)]));
+    const statement = ask.conditions(numbers.map(Number), localOf(this.#ago(STATE_AGE), this.#at.settings.zone));
+    const { value, facts } = await this.#read('door states', statement, (row) => ({
+      door: String(whole(row, 'door')),
+      condition: mapCondition(row),
+    }));
+    const told = new Map(value.map((one) => [one.door, one.condition]));
     return new Map(numbers.map((number) => [number, withFacts(told.get(number) ?? ('UNKNOWN' as const), facts)]));
   });
 
   /** A badge by its number. */
   readonly badge = loader<Known<Badge>>(async (numbers) => {
-    const { value, facts } = await this.#rows('badges', ask.badges(numbers.map(Number)));
-    return new Map(value.map((row) => [String(whole(row, 'id')), withFacts(mapBadge(row, this.#at.context), facts)]));
+    const { value, facts } = await this.#read('badges', ask.badges(numbers.map(Number)), this.#badge);
+    return new Map(value.map((badge) => [String(badge.order), withFacts(badge, facts)]));
   });
 
   /** The last try of a badge. */
   readonly lastSeen = loader<Known<Passage>>(
     async (numbers) => {
-      const { value, facts } = await this.#rows('last passages', ask.lastPassages(numbers.map(Number)));
-      return new Map(
-        value.map((row) => [String(whole(row, 'wanted')), withFacts(mapPassage(row, this.#at.context), facts)]),
-      );
+      const statement = ask.lastPassages(numbers.map(Number));
+      const { value, facts } = await this.#read('last passages', statement, (row) => ({
+        wanted: String(whole(row, 'wanted')),
+        passage: mapPassage(row, this.#at.context),
+      }));
+      return new Map(value.map(({ wanted, passage }) => [wanted, withFacts(passage, facts)]));
     },
     { maxBatch: 100 },
   );
@@ -129,10 +143,10 @@ export class AccessSource {
   /** One page of badges by company, in reading direction; companies it does not know have an empty one. */
   readonly badgesOf = byArguments((page: PageAsk & { after: number | null; active: boolean | null }) =>
     loader<Known<readonly Badge[]>>(async (companies) => {
-      const { value, facts } = await this.#rows('badges of companies', ask.badgesOf(companies, page));
+      const statement = ask.badgesOf(companies, page);
+      const { value, facts } = await this.#read('badges of companies', statement, this.#badge);
       const found = new Map<string, Known<Badge[]>>(companies.map((company) => [company, withFacts([], facts)]));
-      for (const row of value) {
-        const badge = mapBadge(row, this.#at.context);
+      for (const badge of value) {
         if (badge.company !== null) found.get(badge.company)?.value.push(badge);
       }
       return found;
@@ -141,8 +155,13 @@ export class AccessSource {
 
   readonly badgeCount = byArguments((active: boolean | null) =>
     loader<number>(async (companies) => {
-      const { value } = await this.#rows('count badges', ask.badgeCounts(companies, active));
-      const found = new Map(value.map((row) => [String(row['uscc']), whole(row, 'n')]));
+      const statement = ask.badgeCounts(companies, active);
+      const { value } = await this.#read(
+        'count badges',
+        statement,
+        (row) => [String(row['uscc']), whole(row, 'n')] as const,
+      );
+      const found = new Map(value);
       return new Map(companies.map((company) => [company, found.get(company) ?? 0]));
     }),
   );
@@ -154,10 +173,12 @@ export class AccessSource {
         const found = new Map<string, Known<Passage[]>>();
         for (const [zone, group] of await this.#byZone(numbers)) {
           const statement = ask.passagesOf(group.map(Number), { ...page, ...spanIn(page, zone) });
-          const { value, facts } = await this.#rows('passages', statement);
+          const { value, facts } = await this.#read('passages', statement, (row) => ({
+            door: String(whole(row, 'event_point_id')),
+            passage: mapPassage(row, this.#at.context),
+          }));
           for (const number of group) found.set(number, withFacts([], facts));
-          for (const row of value)
-            found.get(String(whole(row, 'event_point_id')))?.value.push(mapPassage(row, this.#at.context));
+          for (const { door, passage } of value) found.get(door)?.value.push(passage);
         }
         for (const { value } of found.values())
           value.sort((a, b) => inOrder(a.place, b.place) * (page.forward ? 1 : -1));
@@ -171,53 +192,54 @@ export class AccessSource {
     loader<number>(async (numbers) => {
       const found = new Map(numbers.map((number) => [number, 0]));
       for (const [zone, group] of await this.#byZone(numbers)) {
-        const { value } = await this.#rows('count passages', ask.passageCounts(group.map(Number), spanIn(span, zone)));
-        for (const row of value) found.set(String(whole(row, 'door')), whole(row, 'n'));
+        const statement = ask.passageCounts(group.map(Number), spanIn(span, zone));
+        const { value } = await this.#read(
+          'count passages',
+          statement,
+          (row) => [String(whole(row, 'door')), whole(row, 'n')] as const,
+        );
+        for (const [door, count] of value) found.set(door, count);
       }
       return found;
     }),
   );
 
-  /** Everybody seen today, by their last granted swipe: all, for buildings. */
+  /** Those who are inside, by building; null for buildings that this system does not know. */
   readonly seenIn = loader<Known<readonly Sighting[]>>(async (buildings) => {
     const [known, seen] = await Promise.all([this.#allDoors(), this.#sightings(null)]);
     const found = new Map<string, Known<Sighting[]>>();
     for (const { building } of known.value) {
       if (building !== null && buildings.includes(building)) found.set(building, withFacts([], seen.facts));
     }
-    for (const one of seen.value) if (one.inside && one.building !== null) found.get(one.building)?.value.push(one);
+    for (const one of seen.value) if (one.building !== null) found.get(one.building)?.value.push(one);
     return found;
   });
 
-  /** Those of a company who are inside any building. */
+  /** Those of a company who are inside any building, by company. */
   readonly seenOf = loader<Known<readonly Sighting[]>>(async (companies) => {
     const seen = await this.#sightings(companies);
     const found = new Map<string, Known<Sighting[]>>(companies.map((company) => [company, withFacts([], seen.facts)]));
     for (const one of seen.value) {
-      if (one.inside && one.person.company !== null) found.get(one.person.company)?.value.push(one);
+      if (one.person.company !== null) found.get(one.person.company)?.value.push(one);
     }
     return found;
   });
 
-  /** Last granted swipe of each person today (the park's day), newest per person. */
+  /** Those whose last granted swipe, within the time that one counts, was in. */
   async #sightings(companies: readonly string[] | null): Promise<Known<readonly Sighting[]>> {
-    const { settings, services, context } = this.#at;
-    const start = dayStart(services.clock.now(), settings.zone);
-    const others = Object.entries(settings.zones)
-      .filter(([device]) => /^\d+$/.test(device))
-      .map(([device, zone]) => ({ device: Number(device), since: localOf(start, zone) }));
-    const since = { usual: localOf(start, settings.zone), others };
-    const { value, facts } = await this.#rows(
+    const { settings, context } = this.#at;
+    const start = this.#ago(settings.presence);
+    const zones = [settings.zone, ...Object.values(settings.zones)];
+    const since = zones.map((zone) => localOf(start, zone)).sort()[0] as string;
+    const { value, facts } = await this.#read(
       companies === null ? 'presence' : 'presence of companies',
       ask.sightings(since, companies),
+      (row) => mapSighting(row, context),
     );
-    const last = new Map<string, Sighting>();
-    for (const row of value) {
-      const one = mapSighting(row, context);
-      const known = last.get(one.person.id);
-      if (!known || known.time <= one.time) last.set(one.person.id, one);
-    }
-    return withFacts([...last.values()], facts);
+    return withFacts(
+      value.filter((one) => one.time >= start),
+      facts,
+    );
   }
 
   /** Door numbers by the zone of their controllers: a span of time is another local span in each. */

@@ -146,41 +146,25 @@ export function lastPassages(badgeNumbers: readonly number[]): Statement {
   return { sql: parts.join(' UNION ALL '), values: badgeNumbers };
 }
 
-/** Since when to look, by controller: most run in the installation's zone, some in their own. */
-export interface Since {
-  readonly usual: string;
-  readonly others: readonly { readonly device: number; readonly since: string }[];
-}
-
-/** Each person's last granted swipe since then; of all, or of some companies. With controllers in several zones: the last one per controller. */
-export function sightings(since: Since, companies: readonly string[] | null): Statement {
-  const values: (string | number)[] = [since.usual];
-  let when = 'l."time" >= ?';
-  if (since.others.length > 0) {
-    const devices = since.others.map((one) => one.device);
-    when = `(l."device_id" NOT IN (${marks(devices)}) AND l."time" >= ?)`;
-    values.unshift(...devices);
-    for (const one of since.others) {
-      when += ' OR (l."device_id" = ? AND l."time" >= ?)';
-      values.push(one.device, one.since);
-    }
-  }
+/**
+ * Each person's last granted swipe since that local time; of all, or of some companies. One range of the vendor's own key, which
+ * begins with the time: other indexes may not be there.
+ */
+export function sightings(since: string, companies: readonly string[] | null): Statement {
   const people =
     companies === null
       ? `l."pin" <> ''`
       : `l."pin" IN (SELECT s."Badgenumber" FROM "USERINFO" s JOIN "DEPARTMENTS" t ON t."DEPTID" = s."DEFAULTDEPTID"
           WHERE t."uscc" IN (${marks(companies)}))`;
-  if (companies !== null) values.push(...companies);
-  const each = since.others.length > 0 ? 'l."pin", l."device_id"' : 'l."pin"';
   return {
     sql: `SELECT x."time" AS "time", x."device_id" AS "device_id", x."state" AS "state", x."pin" AS "pin",
         u."name" AS "name", d."uscc" AS "uscc", a."areaid" AS "area" FROM (
       SELECT l."time" AS "time", l."device_id" AS "device_id", l."state" AS "state", l."pin" AS "pin", l."event_point_id" AS "door",
-        ROW_NUMBER() OVER (PARTITION BY ${each} ORDER BY l."time" DESC, l."id" DESC) AS "n"
-      FROM "acc_monitor_log" l WHERE (${when}) AND l."event_type" IN (${codes(GRANTED)}) AND l."state" IN (0, 1) AND ${people}) x
+        ROW_NUMBER() OVER (PARTITION BY l."pin" ORDER BY l."time" DESC, l."id" DESC) AS "n"
+      FROM "acc_monitor_log" l WHERE l."time" >= ? AND l."event_type" IN (${codes(GRANTED)}) AND l."state" IN (0, 1) AND ${people}) x
       LEFT JOIN "USERINFO" u ON u."Badgenumber" = x."pin" LEFT JOIN "DEPARTMENTS" d ON d."DEPTID" = u."DEFAULTDEPTID"
-      LEFT JOIN "acc_door" o ON o."id" = x."door" ${PLACE} WHERE x."n" = 1`,
-    values,
+      LEFT JOIN "acc_door" o ON o."id" = x."door" ${PLACE} WHERE x."n" = 1 AND x."state" = 0`,
+    values: [since, ...(companies ?? [])],
   };
 }
 

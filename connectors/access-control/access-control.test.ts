@@ -1,0 +1,439 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Host } from '../kit/host/host.ts';
+import { hubCall, loadKeys } from '../kit/host/services.ts';
+import { makeLog } from '../kit/log.ts';
+import { HUB_PRINCIPAL, type Principal } from '../kit/principal.ts';
+import { readSettings } from '../kit/settings.ts';
+import { conformance, demoPark } from '../kit/testing/conformance.ts';
+import { freshDatabase } from '../kit/testing/database.ts';
+import { type Client, openClient } from '../kit/testing/embedded.ts';
+import { inside, story, world } from '../kit/testing/park.ts';
+import type { Running } from '../kit/testing/simulator.ts';
+import accessControl from './index.ts';
+import { type Context, foreignId, instantOf, localOf, mapBadge, mapDoor, mapLogLine, type Row } from './mapping.ts';
+import { simulator } from './simulator/index.ts';
+
+const context: Context = {
+  globalId: (local) => `lakeside-access:${local}`,
+  personId: (pin) => `person of ${pin}`,
+  building: (code) => (code === 'B03' ? 'lakeside-b03' : null),
+  zone: (device) => (device === 7 ? 'Asia/Urumqi' : 'Asia/Shanghai'),
+};
+
+const at = (url: string, host: string, port: number) => {
+  const address = new URL(url);
+  address.hostname = host;
+  address.port = String(port);
+  return address.toString();
+};
+
+conformance({
+  connector: accessControl,
+  simulator,
+  folder: import.meta.dirname,
+  settings: ({ env }) => ({ url: env['LAKESIDE_ACCESS_URL'], timeout: '1s' }),
+  settingsAt: ({ host, port }, { env }) => ({ url: at(env['LAKESIDE_ACCESS_URL'] ?? '', host, port), timeout: '1s' }),
+  question: (demo) => ({
+    query:
+      '{ door(id: "test:door-12") { id name building { id } state events(first: 3) { totalCount nodes { id outcome } } } }',
+    check: (data) => {
+      const door = data['door'] as { name: string; building: { id: string }; events: { totalCount: number } };
+      expect(door.name).toBe(demo.doors[11]?.name);
+      expect(door.building.id).toBe(demo.doors[11]?.building);
+      expect(door.events.totalCount).toBeGreaterThan(0);
+    },
+  }),
+  batch: (demo) => ({
+    representations: [
+      ...demo.people.slice(0, 20).map((one) => ({ __typename: 'Badge', id: `test:badge-${one.index + 1}` })),
+      { __typename: 'Badge', id: 'test:badge-999999' },
+      ...demo.people.slice(20, 30).map((one) => ({ __typename: 'Badge', id: `test:badge-${one.index + 1}` })),
+    ],
+    selection: '... on Badge { id active company { uscc } holder { nameMasked } }',
+    unknown: 20,
+    isUnknown: (entity) => entity === null,
+    calls: 1,
+  }),
+  live: { question: '{ door(id: "test:door-12") { name } }' },
+  nonsense: { serve: (socket) => pretendPostgres(socket, { door_name: 'lobby', id: 'twelve' }), field: /id/ },
+  refusal: { serve: (socket) => pretendPostgres(socket, null) },
+  twice: {
+    job: 'log',
+    state: 'SELECT kind, count(*)::int AS n, max(time) AS last FROM event GROUP BY kind ORDER BY kind',
+  },
+  fixture: (name, bytes) => {
+    const row = JSON.parse(bytes.toString('utf8')) as Row;
+    if (name.startsWith('event')) return mapLogLine(row, context);
+    return name.startsWith('badge') ? mapBadge(row, context) : mapDoor(row, context);
+  },
+});
+
+describe('the clocks of the controllers', () => {
+  test('local time and instant belong together, by zone', () => {
+    expect(instantOf('2026-03-01 08:05:00', 'Asia/Shanghai').toISOString()).toBe('2026-03-01T00:05:00.000Z');
+    expect(instantOf('2026-03-01 08:05:00', 'Asia/Urumqi').toISOString()).toBe('2026-03-01T02:05:00.000Z');
+    expect(localOf(new Date('2026-03-01T00:05:00Z'), 'Asia/Shanghai')).toBe('2026-03-01 08:05:00');
+    expect(localOf(new Date('2026-03-01T00:05:00.250Z'), 'Pacific/Auckland')).toBe('2026-03-01 13:05:00.250');
+  });
+
+  test('an hour that comes twice is its first, one that never comes is moved on', () => {
+    const zone = 'America/Los_Angeles';
+    expect(instantOf('2005-10-30 01:30:00', zone).toISOString()).toBe('2005-10-30T08:30:00.000Z');
+    expect(instantOf('2005-10-30 02:30:00', zone).toISOString()).toBe('2005-10-30T10:30:00.000Z');
+    expect(instantOf('2005-04-03 02:30:00', zone).toISOString()).toBe('2005-04-03T10:30:00.000Z');
+    expect(instantOf('2005-04-03 03:30:00', zone).toISOString()).toBe('2005-04-03T10:30:00.000Z');
+  });
+
+  test('every hour of a year goes there and back', () => {
+    for (const zone of ['Asia/Shanghai', 'Europe/Berlin', 'Australia/Lord_Howe', 'Asia/Kathmandu']) {
+      for (let hour = 0; hour < 366 * 24; hour += 5) {
+        const local = localOf(new Date(Date.UTC(2026, 0, 1, hour)), zone);
+        expect(localOf(instantOf(local, zone), zone)).toBe(local);
+      }
+    }
+  });
+
+  test('the natural key is the same whatever the driver makes of the row', () => {
+    const row = {
+      time: '2026-03-02 08:05:00',
+      pin: '1',
+      card_no: '0042',
+      device_id: 3,
+      verified: 4,
+      state: 0,
+      event_type: 0,
+    };
+    expect(foreignId(row)).toBe(
+      foreignId({ ...row, time: '2026-03-02T08:05:00.000', device_id: '3', description: null, id: 9 }),
+    );
+    expect(foreignId(row)).not.toBe(foreignId({ ...row, card_no: '42' }));
+  });
+});
+
+describe('settings', () => {
+  test('a missing driver, a wrong zone and a wrong duration are named at once', () => {
+    const read = readSettings(accessControl.settings, {
+      url: 'mssql://sa:very-secret@10.0.0.5/zkaccess',
+      zones: { 7: 'Mars/Olympus' },
+      poll: 'often',
+    });
+    expect(read.faults.map((fault) => fault.name)).toEqual(['url', 'zones', 'poll']);
+    expect(read.faults[0]?.problem).toContain('the package mssql');
+    expect(JSON.stringify(read.faults)).not.toContain('very-secret');
+  });
+});
+
+describe('against the pretend door system', () => {
+  const demo = world();
+  const lines: string[] = [];
+  const directory = mkdtempSync(join(tmpdir(), 'isthmus-doors-'));
+  let running: Running;
+  let owner: Client;
+  let reader: Client;
+  let database: Awaited<ReturnType<typeof freshDatabase>>;
+  let host: Host;
+  let now: Date;
+
+  const scoped = (...scopes: string[]): Principal => ({ ...HUB_PRINCIPAL, subject: 'test', scopes: new Set(scopes) });
+  const all = scoped('access:read', 'access:persons', 'access:names');
+  async function ask<T>(
+    query: string,
+    principal: Principal = all,
+    variables: Record<string, unknown> = {},
+  ): Promise<T> {
+    const call = { ...hubCall(10_000, AbortSignal.timeout(10_000)), principal };
+    const answer = await host.subgraph.execute({ query, variables, call });
+    expect(answer.errors).toBeUndefined();
+    return answer.data as T;
+  }
+  const entity = async <T>(
+    reference: Record<string, unknown>,
+    selection: string,
+    principal?: Principal,
+  ): Promise<T> => {
+    const query = 'query ($r: [_Any!]!) { _entities(representations: $r) { SELECTION } }'.replace(
+      'SELECTION',
+      selection,
+    );
+    return (await ask<{ _entities: T[] }>(query, principal, { r: [reference] }))._entities[0] as T;
+  };
+
+  beforeAll(async () => {
+    now = new Date();
+    const options = { directory, world: demo, now: () => now, history: 2 * 86_400_000, live: false };
+    running = await simulator.start(options);
+    const reading = running.env['LAKESIDE_ACCESS_URL'] ?? '';
+    const { owner: password } = JSON.parse(readFileSync(join(directory, 'passwords.json'), 'utf8')) as {
+      owner: string;
+    };
+    const owning = new URL(reading);
+    owning.username = 'zk';
+    owning.password = password;
+    owner = await openClient(owning.toString());
+    reader = await openClient(reading);
+    database = await freshDatabase();
+    const read = readSettings(accessControl.settings, { url: reading, overlap: '10m', history: 'PT6H' });
+    expect(read.faults).toEqual([]);
+    host = await Host.raise({
+      connector: accessControl,
+      installations: [
+        { id: 'doors', park: 'lakeside', connector: 'access-control', settings: read.values, protocol: 'sql' },
+      ],
+      parks: [demoPark(demo)],
+      database,
+      keys: await loadKeys(database),
+      log: makeLog((line) => lines.push(line)),
+      clock: { now: () => now },
+      pace: { checkUp: 60_000 },
+    });
+    await host.runJob('doors', 'log');
+  }, 60_000);
+  afterAll(async () => {
+    await host?.close();
+    await owner?.end();
+    await reader?.end();
+    await running?.close();
+    await database?.drop();
+    rmSync(directory, { recursive: true, force: true });
+  }, 60_000);
+
+  const granted = async () =>
+    (await database.plain.query(`SELECT count(*)::int AS n FROM event WHERE kind = 'ACCESS_GRANTED'`))[0].n as number;
+
+  test('the first poll begins `history` ago and knows whose badge it was', async () => {
+    const from = new Date(now.getTime() - 6 * 3_600_000);
+    const told = [...story(demo, from, now)].filter((one) => one.kind === 'swipe');
+    const yes = told.filter((one) => one.granted);
+    // The controllers show whole seconds, so one line at the edge may be in or out.
+    expect(Math.abs((await granted()) - yes.length)).toBeLessThanOrEqual(1);
+    const [row] = await database.plain.query(
+      `SELECT company, count(*)::int AS n FROM event WHERE kind = 'ACCESS_GRANTED' GROUP BY company ORDER BY n DESC, company LIMIT 1`,
+    );
+    const most = yes.filter((one) => one.person.company === row.company).length;
+    expect(Math.abs(row.n - most)).toBeLessThanOrEqual(1);
+  });
+
+  test('who is inside is what the park says, by building and by company', async () => {
+    const { _entities: buildings } = await ask<{
+      _entities: { id: string; peopleInside: number; presence: { peopleInside: number } }[];
+    }>(
+      'query ($r: [_Any!]!) { _entities(representations: $r) { ... on Building { id peopleInside presence { peopleInside } } } }',
+      all,
+      { r: demo.buildings.map(({ id }) => ({ __typename: 'Building', id })) },
+    );
+    const truth = inside(demo, now);
+    for (const one of buildings) {
+      expect(one.peopleInside).toBe(truth.get(one.id)?.length ?? 0);
+      expect(one.presence.peopleInside).toBe(one.peopleInside);
+    }
+    const company = demo.companies[0]!;
+    const there = [...truth.values()].flat().filter((person) => person.company === company.uscc);
+    const found = await entity<{
+      presence: { peopleInside: number; people: { totalCount: number; nodes: { name: string }[] } };
+    }>(
+      { __typename: 'Company', uscc: company.uscc },
+      '... on Company { presence { peopleInside people(first: 100) { totalCount nodes { name nameMasked } } } }',
+    );
+    expect(found.presence.peopleInside).toBe(there.length);
+    expect(found.presence.people.nodes.map((one) => one.name).sort()).toEqual(there.map((one) => one.name).sort());
+  });
+
+  test('names are masked, and few people are withheld, without the right', async () => {
+    const company = demo.companies[0]!;
+    const selection =
+      '... on Company { badges(first: 1) { nodes { holder { name nameMasked provenance { masked } } } } }';
+    type Badges = {
+      badges: { nodes: { holder: { name: string | null; nameMasked: string; provenance: { masked: string[] } } }[] };
+    };
+    const reference = { __typename: 'Company', uscc: company.uscc };
+    const open = await entity<Badges>(reference, selection, all);
+    const shut = await entity<Badges>(reference, selection, scoped('access:read', 'access:persons'));
+    const holder = demo.people.find((one) => one.company === company.uscc)!;
+    expect(open.badges.nodes[0]?.holder.name).toBe(holder.name);
+    expect(shut.badges.nodes[0]?.holder.name).toBeNull();
+    expect(shut.badges.nodes[0]?.holder.nameMasked).toMatch(new RegExp(`^${holder.name[0]}\\*+$`));
+    expect(shut.badges.nodes[0]?.holder.provenance.masked).toEqual(['name']);
+
+    const few = demo.companies
+      .map(({ uscc }) => ({
+        uscc,
+        n: [...inside(demo, now).values()].flat().filter((one) => one.company === uscc).length,
+      }))
+      .find(({ n }) => n < 5);
+    const unknown = { __typename: 'Company', uscc: few?.uscc ?? company.uscc };
+    const presence = '... on Company { presence { peopleInside provenance { masked } } }';
+    type Few = { presence: { peopleInside: number | null; provenance: { masked: string[] } } };
+    const seen = await entity<Few>(unknown, presence, scoped('access:read'));
+    if (few) {
+      expect(seen.presence).toEqual({ peopleInside: null, provenance: { masked: ['peopleInside'] } });
+      expect((await entity<Few>(unknown, presence, all)).presence.peopleInside).toBe(few.n);
+    } else expect(seen.presence.peopleInside).toBeGreaterThanOrEqual(5);
+  });
+
+  test('badges go page by page, there and back, and by whether they open doors', async () => {
+    const company = demo.companies[1]!;
+    const reference = { __typename: 'Company', uscc: company.uscc };
+    type Page = {
+      badges: {
+        totalCount: number;
+        nodes: { id: string; active: boolean }[];
+        pageInfo: { endCursor: string; hasNextPage: boolean; startCursor: string };
+      };
+    };
+    const page = (args: string) =>
+      entity<Page>(
+        reference,
+        `... on Company { badges(${args}) { totalCount nodes { id active } pageInfo { startCursor endCursor hasNextPage } } }`,
+      );
+    const whole = (await page('first: 200')).badges;
+    const cards = demo.people.filter((one) => one.company === company.uscc);
+    const lost = cards.filter((one) => one.index % 40 === 0).length;
+    expect(whole.totalCount).toBe(cards.length + lost);
+    const first = (await page('first: 4')).badges;
+    const second = (await page(`first: 4, after: "${first.pageInfo.endCursor}"`)).badges;
+    expect([...first.nodes, ...second.nodes]).toEqual(whole.nodes.slice(0, 8));
+    expect((await page(`last: 3, before: "${second.pageInfo.startCursor}"`)).badges.nodes).toEqual(
+      whole.nodes.slice(1, 4),
+    );
+    expect((await page('active: true')).badges.totalCount).toBe(cards.length);
+    expect((await page('active: false')).badges.totalCount).toBe(lost);
+  });
+
+  test('lines that are committed out of order, while we poll, are not lost, and none comes twice', async () => {
+    const before = await granted();
+    const insert = (second: number) =>
+      `INSERT INTO "acc_monitor_log" ("time", "pin", "card_no", "device_id", "verified", "state", "event_type", "description", "event_point_type", "event_point_id")
+       VALUES ('2031-01-01 00:00:${String(second).padStart(2, '0')}', '', '', 1, 4, 0, 0, 'late', 0, 1)`;
+    const slow = await openClient((await ownerUrl()).toString());
+    try {
+      await slow.query('BEGIN');
+      await slow.query(insert(1));
+      await owner.query(insert(2));
+      await host.runJob('doors', 'log');
+      expect(await granted()).toBe(before + 1);
+      now = new Date(now.getTime() + 4 * 60_000);
+      await owner.query(insert(3));
+      await host.runJob('doors', 'log');
+      expect(await granted()).toBe(before + 2);
+      await slow.query('COMMIT');
+      await host.runJob('doors', 'log');
+      expect(await granted()).toBe(before + 3);
+      await host.runJob('doors', 'log');
+      // A process that begins anew reads the overlap again and keeps each line once.
+      expect(await granted()).toBe(before + 3);
+    } finally {
+      await slow.end();
+    }
+  });
+
+  test('a line that cannot be read is reported by its number, and the others are kept', async () => {
+    const before = await granted();
+    const [bad] = await owner.query<{ id: number }>(
+      `INSERT INTO "acc_monitor_log" ("time", "pin", "device_id", "state", "event_type", "event_point_type", "event_point_id") VALUES (NULL, '', 1, 0, 0, 0, 1) RETURNING "id"`,
+    );
+    await owner.query(
+      `INSERT INTO "acc_monitor_log" ("time", "pin", "device_id", "state", "event_type", "event_point_type", "event_point_id") VALUES ('2031-02-01 00:00:00', '', 1, 0, 0, 0, 1)`,
+    );
+    await host.runJob('doors', 'log');
+    expect(await granted()).toBe(before + 1);
+    const told = lines
+      .map((line) => JSON.parse(line) as { msg: string; line?: number })
+      .filter((one) => /cannot be read/.test(one.msg));
+    expect(told.map((one) => one.line)).toContain(bad?.id);
+  });
+
+  test('the state of a door is what the log told last', async () => {
+    const state = async () =>
+      (await ask<{ door: { state: string } }>('{ door(id: "doors:door-1") { state } }')).door.state;
+    const local = localOf(now, 'Asia/Shanghai').slice(0, 19);
+    const tell = (code: number) =>
+      owner.query(
+        `INSERT INTO "acc_monitor_log" ("time", "pin", "device_id", "state", "event_type", "event_point_type", "event_point_id") VALUES ('${local}', '', 1, 2, ${code}, 0, 1)`,
+      );
+    await owner.query(
+      `DELETE FROM "acc_monitor_log" WHERE "event_point_id" = 1 AND "event_type" IN (28, 37, 102, 200, 201)`,
+    );
+    expect(await state()).toBe('UNKNOWN');
+    await tell(102);
+    expect(await state()).toBe('FORCED');
+    await tell(201);
+    expect(await state()).toBe('CLOSED');
+  });
+
+  test("the hub's account can write nothing", async () => {
+    await expect(reader.query('DELETE FROM "acc_monitor_log"')).rejects.toThrow(/read-only|permission denied/);
+    await reader.query('SET default_transaction_read_only = off');
+    await expect(reader.query('DELETE FROM "acc_monitor_log"')).rejects.toThrow(/permission denied/);
+  });
+
+  test('the directory says under which numbers companies and persons are known', async () => {
+    await host.runJob('doors', 'directory');
+    const rows = (await database.plain.query(
+      `SELECT entity, system, count(*)::int AS n FROM identity WHERE installation = 'doors' GROUP BY entity, system ORDER BY entity, system`,
+    )) as unknown[];
+    expect(rows).toEqual([
+      { entity: 'COMPANY', system: 'tenant-no', n: 40 },
+      { entity: 'COMPANY', system: 'uscc', n: 40 },
+      { entity: 'PERSON', system: 'pin', n: 800 },
+    ]);
+  });
+
+  async function ownerUrl(): Promise<URL> {
+    const url = new URL(running.env['LAKESIDE_ACCESS_URL'] ?? '');
+    const { owner: password } = JSON.parse(readFileSync(join(directory, 'passwords.json'), 'utf8')) as {
+      owner: string;
+    };
+    url.username = 'zk';
+    url.password = password;
+    return url;
+  }
+});
+
+/** Just enough of PostgreSQL's protocol to answer every question with one row of texts, or (null) to refuse the password. */
+function pretendPostgres(socket: Socket, row: Record<string, string> | null): void {
+  const message = (type: string, ...parts: (Buffer | string)[]) => {
+    const body = Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(`${part}\0`) : part)));
+    const length = Buffer.alloc(4);
+    length.writeInt32BE(body.length + 4);
+    return Buffer.concat([Buffer.from(type), length, body]);
+  };
+  const int16 = (value: number) => Buffer.from([value >> 8, value & 255]);
+  const int32 = (value: number) => Buffer.from([value >> 24, (value >> 16) & 255, (value >> 8) & 255, value & 255]);
+  const ready = message('Z', Buffer.from('I'));
+  let greeted = false;
+  socket.on('data', (bytes: Buffer) => {
+    if (!greeted) {
+      greeted = true;
+      if (row === null) {
+        socket.end(message('E', 'SFATAL', 'C28P01', 'Mpassword authentication failed', Buffer.from([0])));
+      } else socket.write(Buffer.concat([message('R', int32(0)), ready]));
+      return;
+    }
+    if (row === null || bytes[0] === 0x58) return;
+    const names = Object.entries(row);
+    const columns = names.flatMap(([name]) => [
+      name,
+      int32(0),
+      int16(0),
+      int32(25),
+      int16(-1 & 0xffff),
+      int32(-1),
+      int16(0),
+    ]);
+    const values = names.flatMap(([, value]) => [int32(Buffer.byteLength(value)), Buffer.from(value)]);
+    socket.write(
+      Buffer.concat([
+        message('1'),
+        message('2'),
+        message('T', int16(names.length), ...columns),
+        message('D', int16(names.length), ...values),
+        message('C', 'SELECT 1'),
+        ready,
+      ]),
+    );
+  });
+}
