@@ -162,6 +162,25 @@ describe('against the pretend door system', () => {
     return (await ask<{ _entities: T[] }>(query, principal, { r: [reference] }))._entities[0] as T;
   };
 
+  /** A host of these installations, by id and address. */
+  async function raise(addresses: Record<string, string>): Promise<Host> {
+    const installations = Object.entries(addresses).map(([id, url]) => {
+      const read = readSettings(accessControl.settings, { url, overlap: '10m', history: 'PT6H' });
+      expect(read.faults).toEqual([]);
+      return { id, park: 'lakeside', connector: 'access-control', settings: read.values, protocol: 'sql' };
+    });
+    return Host.raise({
+      connector: accessControl,
+      installations,
+      parks: [demoPark(demo)],
+      database,
+      keys: await loadKeys(database),
+      log: makeLog((line) => lines.push(line)),
+      clock: { now: () => now },
+      pace: { checkUp: 60_000, checkDown: 60_000 },
+    });
+  }
+
   beforeAll(async () => {
     now = new Date();
     const options = { directory, world: demo, now: () => now, history: 2 * 86_400_000, live: false };
@@ -176,20 +195,7 @@ describe('against the pretend door system', () => {
     owner = await openClient(owning.toString());
     reader = await openClient(reading);
     database = await freshDatabase();
-    const read = readSettings(accessControl.settings, { url: reading, overlap: '10m', history: 'PT6H' });
-    expect(read.faults).toEqual([]);
-    host = await Host.raise({
-      connector: accessControl,
-      installations: [
-        { id: 'doors', park: 'lakeside', connector: 'access-control', settings: read.values, protocol: 'sql' },
-      ],
-      parks: [demoPark(demo)],
-      database,
-      keys: await loadKeys(database),
-      log: makeLog((line) => lines.push(line)),
-      clock: { now: () => now },
-      pace: { checkUp: 60_000 },
-    });
+    host = await raise({ doors: reading });
     await host.runJob('doors', 'log');
   }, 60_000);
   afterAll(async () => {
@@ -323,7 +329,6 @@ describe('against the pretend door system', () => {
       await host.runJob('doors', 'log');
       expect(await granted()).toBe(before + 3);
       await host.runJob('doors', 'log');
-      // A process that begins anew reads the overlap again and keeps each line once.
       expect(await granted()).toBe(before + 3);
     } finally {
       await slow.end();
@@ -362,6 +367,71 @@ describe('against the pretend door system', () => {
     expect(await state()).toBe('FORCED');
     await tell(201);
     expect(await state()).toBe('CLOSED');
+  });
+
+  test('a process that begins anew reads the overlap again and keeps each line once', async () => {
+    const before = await granted();
+    await host.close();
+    host = await raise({ doors: running.env['LAKESIDE_ACCESS_URL'] ?? '' });
+    await host.runJob('doors', 'log');
+    expect(await granted()).toBe(before);
+    await owner.query(
+      `INSERT INTO "acc_monitor_log" ("time", "pin", "device_id", "state", "event_type", "event_point_type", "event_point_id") VALUES ('2031-03-01 00:00:00', '', 1, 0, 0, 0, 1)`,
+    );
+    await host.runJob('doors', 'log');
+    expect(await granted()).toBe(before + 1);
+  });
+
+  test('two door systems make one list; while one is dark the list says so and has no total', async () => {
+    const url = running.env['LAKESIDE_ACCESS_URL'] ?? '';
+    const company = demo.companies[2]!;
+    const cards = demo.people.filter((one) => one.company === company.uscc);
+    const total = cards.length + cards.filter((one) => one.index % 40 === 0).length;
+    type Page = {
+      badges: {
+        totalCount: number | null;
+        nodes: { id: string }[];
+        pageInfo: { hasNextPage: boolean; hasPreviousPage: boolean; startCursor: string; endCursor: string };
+        provenance: { stale: boolean; parts: { source: string }[] | null };
+      };
+    };
+    const single = host;
+    const badges = (args: string) =>
+      entity<Page>(
+        { __typename: 'Company', uscc: company.uscc },
+        `... on Company { badges(${args}) { totalCount nodes { id } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } provenance { stale parts { source } } } }`,
+      );
+    try {
+      host = await raise({ annex: url, main: url });
+      const there: string[] = [];
+      for (let args = 'first: 7'; ; ) {
+        const page = (await badges(args)).badges;
+        expect(page.totalCount).toBe(2 * total);
+        expect(page.provenance.parts?.map((one) => one.source).sort()).toEqual(['annex', 'main']);
+        there.push(...page.nodes.map((one) => one.id));
+        if (!page.pageInfo.hasNextPage) break;
+        args = `first: 7, after: "${page.pageInfo.endCursor}"`;
+      }
+      expect(there).toHaveLength(2 * total);
+      expect(new Set(there).size).toBe(2 * total);
+      const back: string[] = [];
+      for (let args = 'last: 5'; ; ) {
+        const page = (await badges(args)).badges;
+        back.unshift(...page.nodes.map((one) => one.id));
+        if (!page.pageInfo.hasPreviousPage) break;
+        args = `last: 5, before: "${page.pageInfo.startCursor}"`;
+      }
+      expect(back).toEqual(there);
+      await host.close();
+      host = await raise({ annex: at(url, '127.0.0.1', 9), main: url });
+      const dark = (await badges('first: 200')).badges;
+      expect(dark.nodes).toHaveLength(total);
+      expect(dark.totalCount).toBeNull();
+      expect(dark.provenance.stale).toBe(true);
+    } finally {
+      await host.close();
+      host = single;
+    }
   });
 
   test("the hub's account can write nothing", async () => {

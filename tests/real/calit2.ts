@@ -6,6 +6,7 @@ import accessControl from '../../connectors/access-control/index.ts';
 import { Host } from '../../connectors/kit/host/host.ts';
 import { hubCall, loadKeys } from '../../connectors/kit/host/services.ts';
 import { silentLog } from '../../connectors/kit/log.ts';
+import { HUB_PRINCIPAL } from '../../connectors/kit/principal.ts';
 import { readSettings } from '../../connectors/kit/settings.ts';
 import { freshDatabase } from '../../connectors/kit/testing/database.ts';
 import { eventCount } from '../../schema/database/events.ts';
@@ -55,10 +56,10 @@ export function swipes(): Swipe[] {
   });
 }
 
-/** A hub on the vendor's database: polls all, then asks door by door. */
-export async function expectTotals(url: string): Promise<void> {
+/** A hub's connector on the vendor's database, with a caller who holds every right. */
+export async function raiseHub(url: string, zone: string) {
   const database = await freshDatabase();
-  const raw = { url, zone: 'America/Los_Angeles', history: 'P36500D', timeout: '20s' };
+  const raw = { url, zone, history: 'P36500D', timeout: '20s' };
   const read = readSettings(accessControl.settings, raw);
   expect(read.faults).toEqual([]);
   const host = await Host.raise({
@@ -72,21 +73,34 @@ export async function expectTotals(url: string): Promise<void> {
     log: silentLog,
     pace: {},
   });
+  const principal = { ...HUB_PRINCIPAL, scopes: new Set(['access:read', 'access:persons', 'access:names']) };
+  return {
+    host,
+    database,
+    async ask<T>(query: string, variables: Record<string, unknown> = {}): Promise<T> {
+      const call = { ...hubCall(20_000, AbortSignal.timeout(25_000)), principal };
+      const answer = await host.subgraph.execute({ query, variables, call });
+      expect(answer.errors).toBeUndefined();
+      return answer.data as T;
+    },
+    async close() {
+      await host.close();
+      await database.drop();
+    },
+  };
+}
+
+/** A hub on the vendor's database: polls all, then asks door by door. */
+export async function expectTotals(url: string): Promise<void> {
+  const hub = await raiseHub(url, 'America/Los_Angeles');
+  const { host, database } = hub;
+  const ask = hub.ask<Record<string, { events: Connection }>>;
   try {
     await host.runJob('calit2', 'log');
     await host.runJob('calit2', 'log');
     const count = (door: number) => eventCount(database.plain, { door: [`calit2:door-${door}`] });
     expect({ in: await count(IN_DOOR), out: await count(OUT_DOOR) }).toEqual({ in: IN, out: OUT });
 
-    const ask = async (query: string, variables: Record<string, unknown> = {}) => {
-      const answer = await host.subgraph.execute({
-        query,
-        variables,
-        call: hubCall(20_000, AbortSignal.timeout(25_000)),
-      });
-      expect(answer.errors).toBeUndefined();
-      return answer.data as Record<string, { events: Connection }>;
-    };
     const totals = await ask(
       `{ in: door(id: "calit2:door-1") { events(first: 0) { totalCount } } out: door(id: "calit2:door-2") { events(first: 0) { totalCount } } }`,
     );
@@ -117,8 +131,7 @@ export async function expectTotals(url: string): Promise<void> {
     expect(new Set(there).size).toBe(expected);
     expect(back).toEqual(there);
   } finally {
-    await host.close();
-    await database.drop();
+    await hub.close();
   }
 }
 
