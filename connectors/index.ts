@@ -1,8 +1,9 @@
 /** THE LIST: one line per connector. */
+import accessControl from './access-control/index.ts';
 import hub from './hub/index.ts';
 import type { AnyConnector } from './kit/connector.ts';
 
-export const connectors: readonly AnyConnector[] = [hub];
+export const connectors: readonly AnyConnector[] = [accessControl, hub];
 
 /** Connectors that stand for legacy systems: what isthmus.yaml may name. */
 export const islands: readonly AnyConnector[] = connectors.filter((one) => one.name !== 'hub');

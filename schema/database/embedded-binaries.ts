@@ -66,12 +66,22 @@ export async function findBinaries(place: Place): Promise<Binaries> {
   );
 }
 
+/**
+ * What to put before a program so that the kernel sends it SIGINT (a fast shutdown) when this process dies, however it dies.
+ * Empty where the system has no `setpriv` that can do it: an orphan is then ended at the next start.
+ */
+export async function leash(binaries: Binaries, runAs: RunAs): Promise<readonly string[]> {
+  const words = ['setpriv', '--pdeathsig', 'INT'];
+  return platform() === 'linux' && (await fault(binaries, runAs, words)) === null ? words : [];
+}
+
 /** Null when `postgres --version` runs as that user, else why not. */
-function fault(binaries: Binaries, runAs: RunAs): Promise<string | null> {
+function fault(binaries: Binaries, runAs: RunAs, before: readonly string[] = []): Promise<string | null> {
   return new Promise((answer) => {
     const options = { ...(runAs ?? {}), cwd: '/', env: CLEAN_ENV, timeout: 20_000 };
+    const [program = '', ...args] = [...before, binaries.postgres, '--version'];
     try {
-      execFile(binaries.postgres, ['--version'], options, (error, _out, complaint) =>
+      execFile(program, args, options, (error, _out, complaint) =>
         answer(error ? complaint.trim().split('\n')[0] || codeOf(error) : null),
       );
     } catch (error) {

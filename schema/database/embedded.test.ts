@@ -1,5 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { chmod, cp, lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -42,9 +43,9 @@ async function ask(one: { url: string }, sql: string, values: unknown[] = []): P
 }
 
 /** A hub of its own: a child process that starts the cluster and tells its address. */
-async function otherHub(directory: string): Promise<{ child: ChildProcess; url: string; pid: number }> {
+async function otherHub(directory: string, bound = true): Promise<{ child: ChildProcess; url: string; pid: number }> {
   const script = `import { startEmbedded } from ${JSON.stringify(LAUNCHER)};
-    const one = await startEmbedded({ directory: ${JSON.stringify(directory)} });
+    const one = await startEmbedded({ directory: ${JSON.stringify(directory)}, bound: ${bound} });
     process.stdout.write(JSON.stringify({ url: one.url, pid: one.pid }) + '\\n');
     setInterval(() => {}, 1000);`;
   const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
@@ -105,7 +106,7 @@ test('a cold start makes the cluster, a warm one finds its rows, and a stop leav
 
 test('after kill -9 of the hub its orphan is ended and a committed row is kept', async () => {
   const directory = join(base, 'killed');
-  const hub = await otherHub(directory);
+  const hub = await otherHub(directory, false);
   await ask(hub, 'CREATE TABLE kept (n int)');
   const busy = new pg.Client({ connectionString: hub.url });
   busy.on('error', () => undefined);
@@ -118,6 +119,16 @@ test('after kill -9 of the hub its orphan is ended and a committed row is kept',
   const next = await start({ directory });
   expect(alive(hub.pid)).toBe(false);
   expect(await ask(next, 'SELECT n FROM kept')).toEqual([{ n: 1 }]);
+});
+
+test.runIf(existsSync('/usr/bin/setpriv'))('after kill -9 of the hub its PostgreSQL stops by itself', async () => {
+  const directory = join(base, 'bound');
+  const hub = await otherHub(directory);
+  await ask(hub, 'CREATE TABLE kept AS SELECT 4 AS n');
+  hub.child.kill('SIGKILL');
+  await expect.poll(() => alive(hub.pid), { timeout: 10_000 }).toBe(false);
+  const next = await start({ directory });
+  expect(await ask(next, 'SELECT n FROM kept')).toEqual([{ n: 4 }]);
 });
 
 test('a hub that ends without stopping takes its PostgreSQL along', async () => {

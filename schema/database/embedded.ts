@@ -9,7 +9,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
-import { type Binaries, CLEAN_ENV, findBinaries } from './embedded-binaries.ts';
+import { type Binaries, CLEAN_ENV, findBinaries, leash } from './embedded-binaries.ts';
 import { endOrphan, type Lock, takeLock } from './embedded-lock.ts';
 import { choosePlace, codeOf, own, type Place, problem, socketFolder } from './embedded-place.ts';
 
@@ -24,6 +24,8 @@ export interface EmbeddedOptions {
   listen?: { host: '127.0.0.1'; port: number };
   /** Who may come in by TCP: everybody on this machine, or with this password. The socket's folder is 0700 and trusted. */
   auth?: 'trust' | { password: string };
+  /** False: it outlives a killed hub until the next start. Default true, where the system can do it (Linux with setpriv). */
+  bound?: boolean;
   /** PostgreSQL settings beyond the small defaults. */
   settings?: Record<string, string>;
 }
@@ -65,7 +67,7 @@ const LOG_BOUND = 4 * 1024 * 1024;
 const OURS = /^(data|data\.making|hub\.lock.*|postgres\.log(\.1)?|WHERE|OWNER|postgresql-.*)$/;
 
 const running = new Set<{ child: ChildProcess; lock: Lock }>();
-/** The hub may end without `stop`: PostgreSQL then stops too. After a `kill -9` the next start ends it. */
+/** The hub may end without `stop`: PostgreSQL then stops too. After a `kill -9` the kernel tells it, or the next start ends it. */
 function endAll(): void {
   for (const { child, lock } of running) {
     child.kill('SIGINT');
@@ -157,11 +159,14 @@ async function launch(place: Place, binaries: Binaries, options: EmbeddedOptions
   const settings = { ...DEFAULTS, listen_addresses: options.listen?.host ?? '', ...options.settings };
   for (const [name, value] of Object.entries(settings)) args.push('-c', `${name}=${value}`);
 
+  const before = options.bound === false ? [] : await leash(binaries, place.runAs);
+  const [program = '', ...words] = [...before, binaries.postgres, ...args];
+
   const start = (): ChildProcess => {
     const out = openSync(log, 'a', 0o600);
     try {
       // A session of its own: Ctrl-C at the terminal goes to the hub alone, which still needs its database to end well.
-      return spawn(binaries.postgres, args, {
+      return spawn(program, words, {
         ...(place.runAs ?? {}),
         cwd: '/',
         env: CLEAN_ENV,
@@ -176,12 +181,12 @@ async function launch(place: Place, binaries: Binaries, options: EmbeddedOptions
   const up = async (): Promise<ChildProcess> => {
     for (const end = Date.now() + 15_000; ; await pause(200)) {
       await boundLog(log);
-      const before = (await stat(log).catch(() => null))?.size ?? 0;
+      const written = (await stat(log).catch(() => null))?.size ?? 0;
       const child = start();
       const why = await answers(child, { host: socket, port, user });
       if (why === null) return child;
       child.kill('SIGQUIT');
-      const told = why === 'ended' ? await lastWords(log, before) : why;
+      const told = why === 'ended' ? await lastWords(log, written) : why;
       if (/shared memory block|is another postmaster/i.test(told) && Date.now() < end) continue;
       throw await problem(
         `PostgreSQL does not start on ${place.data} (${told}). Its log is ${log}; the data was left as it is.`,

@@ -1,0 +1,147 @@
+/** Walking and merging the data that the fetches bring together. Objects have no prototype, so any key may stand in them. */
+import type { Requirement, Rewrite, RewriteStep, Step } from './planner.ts';
+
+export type Tree = Record<string, unknown>;
+export type Path = readonly (string | number)[];
+
+const isTree = (value: unknown): value is Tree => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** A copy without prototypes, so that keys such as `__proto__` are keys. */
+export function bare(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(bare);
+  if (!isTree(value)) return value;
+  const made = Object.create(null) as Tree;
+  for (const key of Object.keys(value)) made[key] = bare(value[key]);
+  return made;
+}
+
+/** Merges `from` into `into`; lists are merged item by item. */
+export function merge(into: Tree, from: Tree): void {
+  for (const key of Object.keys(from)) {
+    const there = into[key];
+    const here = from[key];
+    if (there === undefined || there === null || typeof there !== 'object') into[key] = here;
+    else if (isTree(there) && isTree(here)) merge(there, here);
+    else if (Array.isArray(there) && Array.isArray(here)) mergeLists(there, here);
+  }
+}
+
+function mergeLists(into: unknown[], from: readonly unknown[]): void {
+  for (let i = 0; i < from.length; i++) {
+    const there = into[i];
+    const here = from[i];
+    if (there === undefined || there === null) into[i] = here;
+    else if (isTree(there) && isTree(here)) merge(there, here);
+    else if (Array.isArray(there) && Array.isArray(here)) mergeLists(there, here);
+  }
+}
+
+/** Calls `found` for each object at the end of `steps`, with its place. */
+export function walk(data: unknown, steps: readonly Step[], found: (object: Tree, path: Path) => void): void {
+  const go = (value: unknown, at: number, path: (string | number)[]): void => {
+    if (value === null || value === undefined) return;
+    const step = steps[at];
+    if (step === '@') {
+      if (Array.isArray(value)) value.forEach((one, i) => void go(one, at + 1, [...path, i]));
+      return;
+    }
+    if (Array.isArray(value)) {
+      value.forEach((one, i) => void go(one, at, [...path, i]));
+      return;
+    }
+    if (step === undefined) {
+      if (isTree(value)) found(value, path);
+      return;
+    }
+    if (!isTree(value)) return;
+    if ('Field' in step) go(value[step.Field], at + 1, [...path, step.Field]);
+    else if (value['__typename'] === undefined || step.TypeCondition.includes(String(value['__typename'])))
+      go(value, at + 1, path);
+  };
+  go(data, 0, []);
+}
+
+/** Whether an object of type `name` may stand for `condition`. */
+export type Fits = (condition: string, name: string | undefined) => boolean;
+
+/** What a subgraph needs to find the object again; null when the object cannot be one, undefined when something is missing. */
+export function representation(
+  object: Tree,
+  requires: readonly Requirement[],
+  fits: Fits,
+  variables: Readonly<Record<string, unknown>>,
+): Tree | null | undefined {
+  const made = Object.create(null) as Tree;
+  let fitted = false;
+  let missing = false;
+  const take = (from: Tree, into: Tree, all: readonly Requirement[], top: boolean): void => {
+    for (const one of all) {
+      if (one.kind === 'InlineFragment') {
+        if (one.skipIf && variables[one.skipIf] === true) continue;
+        if (one.includeIf && variables[one.includeIf] !== true) continue;
+        if (!fits(one.typeCondition, from['__typename'] as string | undefined)) continue;
+        if (top) {
+          fitted = true;
+          into['__typename'] ??= from['__typename'] ?? one.typeCondition;
+        }
+        take(from, into, one.selections, false);
+      } else if (one.kind === 'Field') {
+        const key = one.alias ?? one.name;
+        const value = from[key];
+        if (one.name === '__typename') {
+          into['__typename'] ??= value;
+          continue;
+        }
+        if (value === undefined) {
+          missing = true;
+          continue;
+        }
+        into[one.name] = one.selections ? part(value, one.selections) : value;
+      }
+    }
+  };
+  const part = (value: unknown, selections: readonly Requirement[]): unknown => {
+    if (Array.isArray(value)) return value.map((one) => part(one, selections));
+    if (!isTree(value)) return value;
+    const inner = Object.create(null) as Tree;
+    take(value, inner, selections, false);
+    return inner;
+  };
+  const nested = requires.some((one) => one.kind === 'InlineFragment');
+  if (!nested) fitted = true;
+  take(object, made, requires, true);
+  if (!fitted) return null;
+  return missing ? undefined : made;
+}
+
+/** Applies what the planner says of differing names and types. `value` may be a list. */
+export function rewrite(value: unknown, rewrites: readonly Rewrite[] | undefined): void {
+  for (const one of rewrites ?? []) {
+    if ('ValueSetter' in one)
+      apply(value, one.ValueSetter.path, (object, key) => {
+        object[key] = one.ValueSetter.setValueTo;
+      });
+    else if ('KeyRenamer' in one) {
+      apply(value, one.KeyRenamer.path, (object, key) => {
+        if (!(key in object)) return;
+        object[one.KeyRenamer.renameKeyTo] = object[key];
+        delete object[key];
+      });
+    }
+  }
+}
+
+function apply(value: unknown, path: readonly RewriteStep[], change: (object: Tree, key: string) => void): void {
+  if (Array.isArray(value)) {
+    for (const one of value) apply(one, path, change);
+    return;
+  }
+  if (!isTree(value)) return;
+  const [step, ...rest] = path;
+  if (!step) return;
+  if ('TypenameEquals' in step) {
+    if (value['__typename'] === undefined || step.TypenameEquals.includes(String(value['__typename'])))
+      apply(value, rest, change);
+  } else if (rest.length === 0) change(value, step.Key);
+  else apply(value[step.Key], rest, change);
+}

@@ -1,0 +1,341 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { buildASTSchema, type GraphQLSchema, graphql, parse, execute as run } from 'graphql';
+import { describe, expect, test } from 'vitest';
+import type { Call, Subgraph } from '../../connectors/kit/connector.ts';
+import { hubCall } from '../../connectors/kit/host/services.ts';
+import { silentLog } from '../../connectors/kit/log.ts';
+import { compose } from '../../schema/compose.ts';
+import { type Answer, createFederation } from './index.ts';
+
+const LINK =
+  'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@shareable", "@external", "@requires", "@provides", "@override", "@inaccessible", "@interfaceObject"])\n';
+
+type Resolvers = Record<string, Record<string, (source: never, args: never) => unknown>>;
+type References = Record<string, (reference: never) => unknown>;
+
+/** A subgraph over graphql-js; counts its requests. */
+function fake(
+  name: string,
+  sdl: string,
+  resolvers: Resolvers,
+  references: References = {},
+): Subgraph & { requests: string[] } {
+  const bareSdl = sdl.replace(
+    /@(key|shareable|external|requires|provides|override|inaccessible|interfaceObject)(\([^)]*\))?/g,
+    '',
+  );
+  const entities = Object.keys(references);
+  const extra =
+    entities.length > 0
+      ? `scalar _Any union _Entity = ${entities.join(' | ')} extend type Query { _entities(representations: [_Any!]!): [_Entity]! }`
+      : '';
+  const base = /type Query\b/.test(bareSdl) ? bareSdl : `${bareSdl} type Query { _: Int }`;
+  const schema: GraphQLSchema = buildASTSchema(parse(`${base} ${extra}`), { assumeValidSDL: true });
+  const requests: string[] = [];
+  return {
+    name,
+    sdl: LINK + sdl,
+    requests,
+    execute: async ({ query, variables }) => {
+      requests.push(query);
+      const result = await run({
+        schema,
+        document: parse(query),
+        variableValues: variables,
+        typeResolver: (value: { __typename: string }) => value.__typename,
+        fieldResolver: (source, args, _context, info) => {
+          const own = resolvers[info.parentType.name]?.[info.fieldName];
+          if (own) return own(source as never, args as never);
+          if (info.fieldName === '_entities') {
+            return (args.representations as { __typename: string }[]).map(async (one) => {
+              const found = await references[one.__typename]?.(one as never);
+              return found && { __typename: one.__typename, ...found };
+            });
+          }
+          return (source as Record<string, unknown>)?.[info.fieldName];
+        },
+      });
+      return {
+        data: result.data as never,
+        ...(result.errors
+          ? {
+              errors: result.errors.map((one) => ({
+                message: one.message,
+                path: one.path,
+                extensions: { code: 'SOURCE_REJECTED', ...one.originalError },
+              })),
+            }
+          : {}),
+      };
+    },
+  };
+}
+
+function federate(...subgraphs: Subgraph[]) {
+  const { supergraph } = compose(subgraphs.map(({ name, sdl }) => ({ name, sdl, url: `http://${name}.test` })));
+  return createFederation({ supergraph, subgraphs: new Map(subgraphs.map((one) => [one.name, one])), log: silentLog });
+}
+
+async function ask(
+  federation: ReturnType<typeof createFederation>,
+  query: string,
+  variables: Record<string, unknown> = {},
+  options: Parameters<typeof federation.compile>[1] = {},
+  call: Call = hubCall(2_000, new AbortController().signal),
+): Promise<Answer> {
+  const compiled = federation.compile({ query }, options);
+  if ('errors' in compiled) return { data: null, errors: compiled.errors };
+  return JSON.parse(JSON.stringify(await federation.execute(compiled, { variables, call }))) as Answer;
+}
+
+const people = [
+  { id: '1', name: 'Ada' },
+  { id: '2', name: 'Bo' },
+  { id: '3', name: 'Cy' },
+];
+const accounts = () =>
+  fake(
+    'accounts',
+    'type Query { me: Person people: [Person!]! named(kind: Kind): [Named!]! } enum Kind { A B } interface Named { name: String } type Person implements Named @key(fields: "id") { id: ID! name: String friends: [Person!] } type Thing implements Named { name: String weight: Int } type Mutation { rename(id: ID!, name: String!): Person }',
+    {
+      Query: {
+        me: () => people[0],
+        people: () => people,
+        named: () => [
+          { __typename: 'Thing', name: 'rock', weight: 3 },
+          { __typename: 'Person', ...people[1] },
+        ],
+      },
+      Person: { friends: (person: { id: string }) => people.filter((one) => one.id !== person.id) },
+      Mutation: { rename: (_: unknown, args: { id: string; name: string }) => args },
+    },
+    { Person: (one: { id: string }) => people.find((each) => each.id === one.id) },
+  );
+const reviews = (fail: (id: string) => unknown = () => undefined) =>
+  fake(
+    'reviews',
+    'type Person @key(fields: "id") { id: ID! reviews: [Review!] score: Int rank: Int! } type Review { text: String! stars: Int author: Person }',
+    {
+      Person: {
+        score: (person: { id: string }) => {
+          const error = fail(person.id);
+          if (error) throw error;
+          return Number(person.id) * 10;
+        },
+      },
+    },
+    {
+      Person: (one: { id: string }) => ({
+        id: one.id,
+        rank: one.id === '2' ? null : 1,
+        reviews: [{ text: `by ${one.id}`, stars: 5, author: { id: one.id } }],
+      }),
+    },
+  );
+
+describe('federation', () => {
+  test('joins by key, in one batch, each entity once', async () => {
+    const far = reviews();
+    const answer = await ask(
+      federate(accounts(), far),
+      '{ people { name reviews { text author { name } } } me { score } }',
+    );
+    expect(answer.errors).toBeUndefined();
+    expect(answer.data?.['people']).toEqual(
+      people.map((one) => ({ name: one.name, reviews: [{ text: `by ${one.id}`, author: { name: one.name } }] })),
+    );
+    expect(answer.data?.['me']).toEqual({ score: 10 });
+    expect(far.requests.length).toBeLessThanOrEqual(2);
+  });
+
+  test('equal selections are merged, aliases and fragments answered as written', async () => {
+    const answer = await ask(
+      federate(accounts(), reviews()),
+      'query ($with: Boolean!) { me { friends { id } } me { friends { name } } a: me { t: __typename ...F @include(if: $with) score @skip(if: $with) } named { __typename name ... on Thing { weight } ... on Person { reviews { stars } } } } fragment F on Person { x: name name }',
+      { with: true },
+    );
+    expect(answer).toEqual({
+      data: {
+        me: {
+          friends: [
+            { id: '2', name: 'Bo' },
+            { id: '3', name: 'Cy' },
+          ],
+        },
+        a: { t: 'Person', x: 'Ada', name: 'Ada' },
+        named: [
+          { __typename: 'Thing', name: 'rock', weight: 3 },
+          { __typename: 'Person', name: 'Bo', reviews: [{ stars: 5 }] },
+        ],
+      },
+    });
+  });
+
+  test('an error stands at the place of the null, in every place of that entity', async () => {
+    const federation = federate(
+      accounts(),
+      reviews((id) => (id === '2' ? new Error('no') : undefined)),
+    );
+    const answer = await ask(federation, '{ people { id score } me { friends { score } } }');
+    expect(answer.data?.['people']).toEqual([
+      { id: '1', score: 10 },
+      { id: '2', score: null },
+      { id: '3', score: 30 },
+    ]);
+    expect(answer.errors?.map((one) => one.path?.join('.')).sort()).toEqual(['me.friends.0.score', 'people.1.score']);
+    expect(answer.errors?.[0]?.extensions).toEqual({ code: 'SOURCE_REJECTED' });
+  });
+
+  test('a null in a non-null climbs to the nearest nullable parent', async () => {
+    const answer = await ask(federate(accounts(), reviews()), '{ me { friends { id rank } } }');
+    expect(answer.data).toEqual({ me: { friends: null } });
+    expect(answer.errors?.[0]?.path).toEqual(['me', 'friends', 0, 'rank']);
+  });
+
+  test('a subgraph that is away, hangs or talks nonsense nulls its own fields, each with one typed error', async () => {
+    const broken = (execute: Subgraph['execute']) => ({ ...reviews(), execute });
+    const cases: [Subgraph['execute'], string][] = [
+      [
+        async () => {
+          throw Object.assign(new Error('x'), { code: 'ECONNREFUSED' });
+        },
+        'SOURCE_UNAVAILABLE',
+      ],
+      [() => new Promise(() => undefined), 'SOURCE_TIMEOUT'],
+      [
+        async () => ({
+          data: null,
+          errors: [{ message: 'The source x refused.', extensions: { code: 'SOURCE_REJECTED', secret: 'no' } }],
+        }),
+        'SOURCE_REJECTED',
+      ],
+    ];
+    for (const [execute, code] of cases) {
+      const answer = await ask(
+        federate(accounts(), broken(execute)),
+        '{ people { id score reviews { text } } }',
+        {},
+        {},
+        hubCall(200, new AbortController().signal),
+      );
+      expect(answer.data?.['people']).toEqual(people.map(({ id }) => ({ id, score: null, reviews: null })));
+      expect(answer.errors).toHaveLength(6);
+      expect(new Set(answer.errors?.map((one) => one.extensions?.['code']))).toEqual(new Set([code]));
+      expect(JSON.stringify(answer.errors)).not.toContain('secret');
+    }
+  });
+
+  test('a refused field is never fetched, is null, and says why; the rest answers', async () => {
+    const far = reviews();
+    const refused = ({ type, field }: { type: string; field: string }) =>
+      `${type}.${field}` === 'Person.score' ? { code: 'FORBIDDEN', message: 'no' } : null;
+    const answer = await ask(
+      federate(accounts(), far),
+      '{ me { name score } people { ...S } } fragment S on Person { score }',
+      {},
+      { refused, refusedKey: 'x' },
+    );
+    expect(answer.data?.['me']).toEqual({ name: 'Ada', score: null });
+    expect(answer.errors?.map((one) => [one.path?.join('.'), one.extensions?.['code']])).toEqual([
+      ['me.score', 'FORBIDDEN'],
+      ...people.map((_, i) => [`people.${i}.score`, 'FORBIDDEN']),
+    ]);
+    expect(far.requests).toEqual([]);
+  });
+
+  test('keys called then and __proto__ are keys', async () => {
+    const answer = await ask(
+      federate(accounts(), reviews()),
+      '{ then: me { __proto__: name constructor: id then: score } }',
+    );
+    expect(JSON.stringify(answer.data)).toBe('{"then":{"__proto__":"Ada","constructor":"1","then":10}}');
+  });
+
+  test('@requires, @provides, composite and nested keys, @override, @interfaceObject', async () => {
+    const catalog = fake(
+      'catalog',
+      'type Query { items: [Item!]! media: [Media!]! } type Item @key(fields: "id maker { code }") { id: ID! maker: Maker! size: Int weight: Int price: Int } type Maker { code: ID! @shareable } interface Media @key(fields: "id") { id: ID! } type Book implements Media @key(fields: "id") { id: ID! pages: Int } type Film implements Media @key(fields: "id") { id: ID! minutes: Int }',
+      {
+        Query: {
+          items: () => [
+            { id: '1', maker: { code: 'm' }, size: 2, weight: 3, price: 1 },
+            { id: '2', maker: { code: 'm' }, size: 5, weight: 7, price: 1 },
+          ],
+          media: () => [
+            { __typename: 'Book', id: 'b', pages: 9 },
+            { __typename: 'Film', id: 'f', minutes: 90 },
+          ],
+        },
+      },
+      { Item: (one: object) => one, Book: (one: object) => one, Film: (one: object) => one },
+    );
+    const shipping = fake(
+      'shipping',
+      'type Item @key(fields: "id maker { code }") { id: ID! maker: Maker! size: Int @external weight: Int @external price: Int @override(from: "catalog") fee(per: Int = 2): Int @requires(fields: "size weight") } type Maker { code: ID! @shareable }  type Media @key(fields: "id") @interfaceObject { id: ID! stock: Int }',
+      {
+        Item: {
+          fee: (item: { size: number; weight: number }, args: { per: number }) => item.size * item.weight * args.per,
+        },
+      },
+      {
+        Item: (one: object) => ({ ...one, price: 99 }),
+        Media: (one: { id: string }) => ({ ...one, stock: one.id === 'b' ? 1 : 2 }),
+      },
+    );
+    const answer = await ask(
+      federate(catalog, shipping),
+      '{ items { id price fee(per: 10) } media { id stock ... on Book { pages } } }',
+    );
+    expect(answer).toEqual({
+      data: {
+        items: [
+          { id: '1', price: 99, fee: 60 },
+          { id: '2', price: 99, fee: 350 },
+        ],
+        media: [
+          { id: 'b', stock: 1, pages: 9 },
+          { id: 'f', stock: 2 },
+        ],
+      },
+    });
+  });
+
+  test('mutations run in the order written', async () => {
+    const near = accounts();
+    const answer = await ask(
+      federate(near, reviews()),
+      'mutation { a: rename(id: "1", name: "x") { name score } b: rename(id: "2", name: "y") { name } }',
+    );
+    expect(answer.data).toEqual({ a: { name: 'x', score: 10 }, b: { name: 'y' } });
+  });
+
+  test('what is inaccessible is not in the public graph, but for the gateway itself', async () => {
+    const near = fake('near', 'type Query { open: Int secret: Int @inaccessible }', {
+      Query: { open: () => 1, secret: () => 2 },
+    });
+    const federation = federate(near);
+    expect((await ask(federation, '{ secret }')).errors?.[0]?.extensions?.['code']).toBe('GRAPHQL_VALIDATION_FAILED');
+    expect((await ask(federation, '{ s: secret open }', {}, { internal: true })).data).toEqual({ s: 2, open: 1 });
+    const types = await ask(federation, '{ __schema { queryType { fields { name } } } open }');
+    expect(types.data).toEqual({ __schema: { queryType: { fields: [{ name: 'open' }] } }, open: 1 });
+  });
+
+  test('bad input is refused with its code', async () => {
+    const federation = federate(accounts(), reviews());
+    const code = async (query: string, variables = {}) =>
+      (await ask(federation, query, variables)).errors?.[0]?.extensions?.['code'];
+    expect(await code('{')).toBe('GRAPHQL_PARSE_FAILED');
+    expect(await code('{ nothing }')).toBe('GRAPHQL_VALIDATION_FAILED');
+    expect(await code('query A { me { id } } query B { me { id } }')).toBe('OPERATION_RESOLUTION_FAILURE');
+    expect(await code('query ($k: Kind) { named(kind: $k) { name } }', { k: 'C' })).toBe('BAD_USER_INPUT');
+  });
+
+  test('the reference operations need as many fetches as the design says', async () => {
+    const supergraph = readFileSync(join(import.meta.dirname, '..', '..', 'schema', 'supergraph.graphql'), 'utf8');
+    const federation = createFederation({ supergraph, subgraphs: new Map(), log: silentLog });
+    expect(await graphql({ schema: federation.schema, source: '{ __schema { queryType { name } } }' })).toMatchObject({
+      data: { __schema: { queryType: { name: 'Query' } } },
+    });
+  });
+});

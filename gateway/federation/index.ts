@@ -1,0 +1,134 @@
+/** The face of federation: compile an operation, execute it. Nothing outside this folder knows which planner or engine runs. */
+import {
+  execute as executeLocally,
+  type GraphQLFormattedError,
+  type GraphQLSchema,
+  getVariableValues,
+  Kind,
+  valueFromASTUntyped,
+} from 'graphql';
+import { LRUCache } from 'lru-cache';
+import type { Call, Subgraph } from '../../connectors/kit/connector.ts';
+import type { Log } from '../../connectors/kit/log.ts';
+import { type Compiled, compileOperation } from './compile.ts';
+import type { Tree } from './data.ts';
+import type { Refuse } from './document.ts';
+import type { Run } from './execute.ts';
+import { makePlanner } from './planner.ts';
+import { remoteSubgraph } from './subgraph.ts';
+import { readSupergraph } from './supergraph.ts';
+import { write } from './writer.ts';
+
+export type { Compiled } from './compile.ts';
+export type { FieldCoordinate, Refusal } from './document.ts';
+export { remoteSubgraph };
+
+export interface Answer {
+  readonly data: Record<string, unknown> | null;
+  readonly errors?: readonly GraphQLFormattedError[];
+}
+
+export interface Federation {
+  /** The public graph. */
+  readonly schema: GraphQLSchema;
+  /** Tells one supergraph from another. */
+  readonly id: string;
+  /**
+   * Compiles, or takes from the cache. `refused` is asked for every field before planning: a refused one is not fetched, is null, and
+   * has one error at each of its places; callers with equal `refusedKey` are refused the same. `internal` documents may name
+   * `@inaccessible` fields.
+   */
+  compile(
+    request: { query: string; operationName?: string | undefined },
+    options?: { refused?: Refuse; refusedKey?: string; internal?: boolean },
+  ): Compiled | { errors: readonly GraphQLFormattedError[] };
+  /** Executes. Never rejects for a fault of a subgraph. */
+  execute(
+    compiled: Compiled,
+    request: { variables: Readonly<Record<string, unknown>> | undefined; call: Call },
+  ): Promise<Answer>;
+}
+
+export interface FederationOptions {
+  readonly supergraph: string;
+  /** By the name in the supergraph; or how one is made from name and address. */
+  readonly subgraphs: ReadonlyMap<string, Subgraph> | ((name: string, url: string) => Subgraph);
+  readonly log: Log;
+}
+
+const CACHE_BYTES = 64 * 1024 * 1024;
+
+export function createFederation(options: FederationOptions): Federation {
+  const supergraph = readSupergraph(options.supergraph);
+  const planner = makePlanner(options.supergraph);
+  const cache = new LRUCache<string, Compiled>({ maxSize: CACHE_BYTES, sizeCalculation: (one) => one.size });
+  const made = new Map<string, Subgraph>();
+  const subgraph = (name: string): Subgraph => {
+    const known = made.get(name);
+    if (known) return known;
+    const { subgraphs } = options;
+    const one =
+      typeof subgraphs === 'function'
+        ? subgraphs(name, supergraph.subgraphs.get(name)?.url ?? '')
+        : subgraphs.get(name);
+    if (!one) throw new Error(`The supergraph names a subgraph ${name} that is not here.`);
+    made.set(name, one);
+    return one;
+  };
+
+  return {
+    schema: supergraph.open,
+    id: supergraph.id,
+    compile: (request, { refused, refusedKey = '', internal = false } = {}) => {
+      const key = `${internal ? 'i' : 'o'}\0${refusedKey}\0${request.operationName ?? ''}\0${request.query}`;
+      const known = cache.get(key);
+      if (known) return known;
+      try {
+        const compiled = compileOperation({ supergraph, planner }, request, { refuse: refused ?? null, internal });
+        if (!('errors' in compiled)) cache.set(key, compiled);
+        return compiled;
+      } catch (error) {
+        options.log.error('An operation could not be planned.', { error, query: request.query.slice(0, 500) });
+        return {
+          errors: [{ message: 'The operation cannot be planned over the islands.', extensions: { code: 'INTERNAL' } }],
+        };
+      }
+    },
+    execute: async (compiled, { variables: given, call }) => {
+      const definitions = compiled.operation.variableDefinitions ?? [];
+      const coerced = getVariableValues(compiled.schema, definitions, { ...given }, { maxErrors: 20 });
+      if (coerced.errors) {
+        return {
+          data: null,
+          errors: coerced.errors.map((one) => ({ message: one.message, extensions: { code: 'BAD_USER_INPUT' } })),
+        };
+      }
+      // Subgraphs coerce again, so they get what the client sent, with defaults filled in.
+      const variables: Record<string, unknown> = {};
+      for (const definition of definitions) {
+        const name = definition.variable.name.value;
+        if (given && Object.hasOwn(given, name)) variables[name] = given[name];
+        else if (definition.defaultValue && definition.defaultValue.kind !== Kind.NULL)
+          variables[name] = valueFromASTUntyped(definition.defaultValue);
+      }
+      const run: Run = { call, subgraphs: subgraph, variables, data: Object.create(null) as Tree, errors: [] };
+      await compiled.run?.(run);
+      if (compiled.introspects) {
+        const local = await executeLocally({
+          schema: compiled.schema,
+          document: compiled.document,
+          operationName: compiled.name,
+          variableValues: { ...given },
+          fieldResolver: (source: Tree | undefined, _args, _context, info) => source?.[info.fieldName] ?? null,
+          rootValue: {},
+        });
+        for (const [key, value] of Object.entries(local.data ?? {}))
+          if (value !== null && run.data[key] === undefined) run.data[key] = value;
+      }
+      const root = compiled.schema.getRootType(compiled.operation.operation);
+      if (!root) throw new Error('unreachable: validated before');
+      const written = write(compiled.shape, compiled.schema, root, run.data, coerced.coerced, run.errors);
+      return written.errors.length > 0 ? written : { data: written.data };
+    },
+  };
+}

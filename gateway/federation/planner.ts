@@ -1,0 +1,81 @@
+/** The planner behind an interface, so that another can take its place. Now: the Rust planner of Hive, by its Node addon. */
+import { QueryPlanner } from '@graphql-hive/router-query-planner';
+
+/** A step into the data: a field by response key, every item of a list, or only objects of these types. */
+export type Step = { readonly Field: string } | { readonly TypeCondition: readonly string[] } | '@';
+
+export type Requirement =
+  | {
+      readonly kind: 'InlineFragment';
+      readonly typeCondition: string;
+      readonly selections: readonly Requirement[];
+      readonly skipIf?: string;
+      readonly includeIf?: string;
+    }
+  | {
+      readonly kind: 'Field';
+      readonly name: string;
+      readonly alias?: string;
+      readonly selections?: readonly Requirement[];
+    }
+  | { readonly kind: 'FragmentSpread'; readonly value: string };
+
+export type RewriteStep = { readonly TypenameEquals: readonly string[] } | { readonly Key: string };
+export type Rewrite =
+  | { readonly ValueSetter: { readonly path: readonly RewriteStep[]; readonly setValueTo: string } }
+  | { readonly KeyRenamer: { readonly path: readonly RewriteStep[]; readonly renameKeyTo: string } };
+
+export interface FetchStep {
+  readonly kind: 'Fetch';
+  readonly serviceName: string;
+  readonly variableUsages?: readonly string[];
+  readonly operation: string;
+  readonly requires?: readonly Requirement[];
+  readonly inputRewrites?: readonly Rewrite[];
+  readonly outputRewrites?: readonly Rewrite[];
+}
+
+export interface BatchStep {
+  readonly kind: 'BatchFetch';
+  readonly serviceName: string;
+  readonly variableUsages?: readonly string[];
+  readonly operation: string;
+  readonly entityBatch: {
+    readonly aliases: readonly {
+      readonly alias: string;
+      readonly representationsVariableName: string;
+      readonly paths: readonly (readonly Step[])[];
+      readonly requires: readonly Requirement[];
+      readonly inputRewrites?: readonly Rewrite[];
+      readonly outputRewrites?: readonly Rewrite[];
+    }[];
+  };
+}
+
+export type PlanStep =
+  | FetchStep
+  | BatchStep
+  | { readonly kind: 'Sequence' | 'Parallel'; readonly nodes: readonly PlanStep[] }
+  | { readonly kind: 'Flatten'; readonly path: readonly Step[]; readonly node: PlanStep }
+  | {
+      readonly kind: 'Condition';
+      readonly condition: string;
+      readonly ifClause?: PlanStep;
+      readonly elseClause?: PlanStep;
+    };
+
+export interface Planner {
+  /** The plan of one operation of the document; null when nothing need be fetched. Throws when there is no way. */
+  plan(document: string, operationName: string | null): PlanStep | null;
+}
+
+export function makePlanner(supergraph: string): Planner {
+  const planner = new QueryPlanner(supergraph);
+  const none = new Set<string>();
+  return {
+    plan: (document, operationName) => {
+      const plan = planner.plan(document, operationName, none, 0);
+      return (plan.node as PlanStep | undefined) ?? null;
+    },
+  };
+}
