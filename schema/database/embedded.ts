@@ -4,14 +4,14 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { copyFile, mkdir, open, readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import { type Binaries, CLEAN_ENV, findBinaries, leash } from './embedded-binaries.ts';
 import { endOrphan, type Lock, takeLock } from './embedded-lock.ts';
 import { choosePlace, codeOf, own, type Place, problem, socketFolder } from './embedded-place.ts';
+import { answers, boundLog, end, freePort, lastWords, run, type Target } from './embedded-process.ts';
 
 export interface EmbeddedOptions {
   /** Where the cluster lives, such as .isthmus/database; made when absent. */
@@ -63,7 +63,6 @@ const DEFAULTS: Record<string, string> = {
   log_min_error_statement: 'panic',
   log_error_verbosity: 'terse',
 };
-const LOG_BOUND = 4 * 1024 * 1024;
 const OURS = /^(data|data\.making|hub\.lock.*|postgres\.log(\.1)?|WHERE|OWNER|postgresql-.*)$/;
 
 const running = new Set<{ child: ChildProcess; lock: Lock }>();
@@ -265,32 +264,6 @@ async function launch(place: Place, binaries: Binaries, options: EmbeddedOptions
   };
 }
 
-type Target = { host: string; port: number; user: string };
-
-/** Null once it answers; `ended` when it stopped by itself; else why it was given up (recovery may take its time). */
-async function answers(child: ChildProcess, target: Target): Promise<string | null> {
-  let failed: string | null = null;
-  child.once('error', (error) => {
-    failed = codeOf(error);
-  });
-  child.once('exit', () => {
-    failed ??= 'ended';
-  });
-  for (const end = Date.now() + 120_000; Date.now() < end; await pause(15)) {
-    if (failed !== null) return failed;
-    const client = new pg.Client({ ...target, database: 'postgres' });
-    client.on('error', () => undefined);
-    try {
-      await client.connect();
-      await client.end();
-      return null;
-    } catch {
-      await client.end().catch(() => undefined);
-    }
-  }
-  return 'no answer within two minutes';
-}
-
 /** Makes the database when it is absent, and sets the password anew: it may have changed since the last start. */
 async function prepare(target: Target, database: string, password: string | null): Promise<void> {
   const client = new pg.Client({ ...target, database: 'postgres' });
@@ -316,75 +289,4 @@ async function access(place: Place, auth: NonNullable<EmbeddedOptions['auth']>):
     join(place.data, 'pg_hba.conf'),
     `# Written at every start by the hub.\nlocal all all trust\nhost all all 127.0.0.1/32 ${method}\n`,
   );
-}
-
-/** Fast shutdown; harder when that takes too long. Resolves when it is gone. */
-async function end(child: ChildProcess): Promise<void> {
-  const gone = () => child.exitCode !== null || child.signalCode !== null;
-  for (const [signal, seconds] of [
-    ['SIGINT', 20],
-    ['SIGQUIT', 10],
-    ['SIGKILL', 5],
-  ] as const) {
-    if (gone()) return;
-    child.kill(signal);
-    for (const until = Date.now() + seconds * 1000; Date.now() < until && !gone(); await pause(10));
-  }
-}
-
-/** Null when the program ended well, else its last line of complaint. */
-function run(place: Place, program: string, args: readonly string[]): Promise<string | null> {
-  return new Promise((answer) => {
-    const child = spawn(program, args, {
-      ...(place.runAs ?? {}),
-      cwd: '/',
-      env: CLEAN_ENV,
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    let complaint = '';
-    child.stderr.on('data', (bytes: Buffer) => {
-      complaint = (complaint + bytes.toString('utf8')).slice(-4000);
-    });
-    child.once('error', (error) => answer(codeOf(error)));
-    child.once('close', (code, signal) => {
-      const lines = complaint.split('\n').filter((one) => one.trim() !== '');
-      const line = lines.find((one) => /error|fatal|panic/i.test(one)) ?? lines.at(-1);
-      const said = line?.replace(/^.*?(error|FATAL|PANIC|initdb):\s*/, '').trim();
-      answer(code === 0 ? null : said || `it ended with ${signal ?? code}`);
-    });
-  });
-}
-
-/** What PostgreSQL said of its end, from that place of its log on. */
-async function lastWords(log: string, from: number): Promise<string> {
-  const file = await open(log);
-  try {
-    const { size } = await file.stat();
-    const bytes = Buffer.alloc(Math.min(Math.max(size - from, 0), 64 * 1024));
-    await file.read(bytes, 0, bytes.length, from);
-    const lines = bytes.toString('utf8').split('\n');
-    const line = lines.find((one) => /(FATAL|PANIC):/.test(one)) ?? lines.findLast((one) => one.trim() !== '') ?? '';
-    return line.replace(/^.*?(FATAL|PANIC|LOG):\s*/, '').trim() || 'it ended without a word';
-  } finally {
-    await file.close();
-  }
-}
-
-/** Keeps the log and one older part, each of at most about 4 MB. PostgreSQL appends, so emptying is safe. */
-async function boundLog(log: string): Promise<void> {
-  const size = (await stat(log).catch(() => null))?.size ?? 0;
-  if (size <= LOG_BOUND) return;
-  await copyFile(log, `${log}.1`);
-  await truncate(log);
-}
-
-function freePort(): Promise<number> {
-  return new Promise((found, failed) => {
-    const server = createServer();
-    server.once('error', failed);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => found(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
 }

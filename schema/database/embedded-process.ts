@@ -1,0 +1,108 @@
+/** The small steps of running PostgreSQL as a child: waiting for it, ending it, reading and bounding its log. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { copyFile, open, stat, truncate } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+import pg from 'pg';
+import { CLEAN_ENV } from './embedded-binaries.ts';
+import { codeOf, type Place } from './embedded-place.ts';
+
+const LOG_BOUND = 4 * 1024 * 1024;
+
+/** Where a cluster answers. */
+export type Target = { host: string; port: number; user: string };
+
+/** Null once it answers; `ended` when it stopped by itself; else why it was given up (recovery may take its time). */
+export async function answers(child: ChildProcess, target: Target): Promise<string | null> {
+  let failed: string | null = null;
+  child.once('error', (error) => {
+    failed = codeOf(error);
+  });
+  child.once('exit', () => {
+    failed ??= 'ended';
+  });
+  for (const end = Date.now() + 120_000; Date.now() < end; await pause(15)) {
+    if (failed !== null) return failed;
+    const client = new pg.Client({ ...target, database: 'postgres' });
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+      await client.end();
+      return null;
+    } catch {
+      await client.end().catch(() => undefined);
+    }
+  }
+  return 'no answer within two minutes';
+}
+
+/** Fast shutdown; harder when that takes too long. Resolves when it is gone. */
+export async function end(child: ChildProcess): Promise<void> {
+  const gone = () => child.exitCode !== null || child.signalCode !== null;
+  for (const [signal, seconds] of [
+    ['SIGINT', 20],
+    ['SIGQUIT', 10],
+    ['SIGKILL', 5],
+  ] as const) {
+    if (gone()) return;
+    child.kill(signal);
+    for (const until = Date.now() + seconds * 1000; Date.now() < until && !gone(); await pause(10));
+  }
+}
+
+/** Null when the program ended well, else its last line of complaint. */
+export function run(place: Place, program: string, args: readonly string[]): Promise<string | null> {
+  return new Promise((answer) => {
+    const child = spawn(program, args, {
+      ...(place.runAs ?? {}),
+      cwd: '/',
+      env: CLEAN_ENV,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let complaint = '';
+    child.stderr.on('data', (bytes: Buffer) => {
+      complaint = (complaint + bytes.toString('utf8')).slice(-4000);
+    });
+    child.once('error', (error) => answer(codeOf(error)));
+    child.once('close', (code, signal) => {
+      const lines = complaint.split('\n').filter((one) => one.trim() !== '');
+      const line = lines.find((one) => /error|fatal|panic/i.test(one)) ?? lines.at(-1);
+      const said = line?.replace(/^.*?(error|FATAL|PANIC|initdb):\s*/, '').trim();
+      answer(code === 0 ? null : said || `it ended with ${signal ?? code}`);
+    });
+  });
+}
+
+/** What PostgreSQL said of its end, from that place of its log on. */
+export async function lastWords(log: string, from: number): Promise<string> {
+  const file = await open(log);
+  try {
+    const { size } = await file.stat();
+    const bytes = Buffer.alloc(Math.min(Math.max(size - from, 0), 64 * 1024));
+    await file.read(bytes, 0, bytes.length, from);
+    const lines = bytes.toString('utf8').split('\n');
+    const line = lines.find((one) => /(FATAL|PANIC):/.test(one)) ?? lines.findLast((one) => one.trim() !== '') ?? '';
+    return line.replace(/^.*?(FATAL|PANIC|LOG):\s*/, '').trim() || 'it ended without a word';
+  } finally {
+    await file.close();
+  }
+}
+
+/** Keeps the log and one older part, each of at most about 4 MB. PostgreSQL appends, so emptying is safe. */
+export async function boundLog(log: string): Promise<void> {
+  const size = (await stat(log).catch(() => null))?.size ?? 0;
+  if (size <= LOG_BOUND) return;
+  await copyFile(log, `${log}.1`);
+  await truncate(log);
+}
+
+export function freePort(): Promise<number> {
+  return new Promise((found, failed) => {
+    const server = createServer();
+    server.once('error', failed);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => found(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
+}
