@@ -115,14 +115,14 @@ export function representation(
 }
 
 /** Applies what the planner says of differing names and types. `value` may be a list. */
-export function rewrite(value: unknown, rewrites: readonly Rewrite[] | undefined): void {
+export function rewrite(value: unknown, rewrites: readonly Rewrite[] | undefined, fits: Fits): void {
   for (const one of rewrites ?? []) {
     if ('ValueSetter' in one)
-      apply(value, one.ValueSetter.path, (object, key) => {
+      apply(value, one.ValueSetter.path, fits, (object, key) => {
         object[key] = one.ValueSetter.setValueTo;
       });
     else if ('KeyRenamer' in one) {
-      apply(value, one.KeyRenamer.path, (object, key) => {
+      apply(value, one.KeyRenamer.path, fits, (object, key) => {
         if (!(key in object)) return;
         object[one.KeyRenamer.renameKeyTo] = object[key];
         delete object[key];
@@ -131,17 +131,25 @@ export function rewrite(value: unknown, rewrites: readonly Rewrite[] | undefined
   }
 }
 
-function apply(value: unknown, path: readonly RewriteStep[], change: (object: Tree, key: string) => void): void {
+function apply(
+  value: unknown,
+  path: readonly RewriteStep[],
+  fits: Fits,
+  change: (object: Tree, key: string) => void,
+): void {
   if (Array.isArray(value)) {
-    for (const one of value) apply(one, path, change);
+    for (const one of value) apply(one, path, fits, change);
     return;
   }
   if (!isTree(value)) return;
   const [step, ...rest] = path;
   if (!step) return;
   if ('TypenameEquals' in step) {
-    if (value['__typename'] === undefined || step.TypenameEquals.includes(String(value['__typename'])))
-      apply(value, rest, change);
+    if (
+      value['__typename'] === undefined ||
+      step.TypenameEquals.some((name) => fits(name, value['__typename'] as string))
+    )
+      apply(value, rest, fits, change);
   } else if (rest.length === 0) change(value, step.Key);
-  else apply(value[step.Key], rest, change);
+  else apply(value[step.Key], rest, fits, change);
 }

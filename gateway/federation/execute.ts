@@ -55,7 +55,7 @@ export function executable(step: PlanStep, supergraph: Supergraph, at: readonly 
     case 'Fetch':
       return step.requires && step.requires.length > 0
         ? entityFetch(step, asBatch(step, at), supergraph)
-        : rootFetch(step, at);
+        : rootFetch(step, at, supergraph);
     case 'BatchFetch':
       return entityFetch(step, step.entityBatch.aliases, supergraph);
     default:
@@ -83,14 +83,15 @@ const asBatch = (step: FetchStep, at: readonly Step[]): Alias[] => [
   },
 ];
 
-function rootFetch(step: FetchStep, at: readonly Step[]): Executable {
+function rootFetch(step: FetchStep, at: readonly Step[], supergraph: Supergraph): Executable {
+  const fits = fitter(supergraph);
   const document = parse(step.operation, { noLocation: true });
   const keys = responseKeys(document, operationSet(document), null, () => true);
   return async (run) => {
     const answer = await ask(run, step.serviceName, step.operation, pick(step.variableUsages, run.variables));
     const data = answer.data ? (bare(answer.data) as Tree) : null;
     const rename = renamed(step.outputRewrites);
-    if (data) rewrite(data, step.outputRewrites);
+    if (data) rewrite(data, step.outputRewrites, fits);
     if (at.length === 0) {
       if (data) merge(run.data, data);
       for (const error of answer.errors ?? []) run.errors.push(placed(error, rename(error.path ?? [])));
@@ -139,7 +140,7 @@ function entityFetch(step: FetchStep | BatchStep, aliases: readonly Alias[], sup
           const one = representation(object, alias.requires, fits, run.variables);
           if (one === undefined) starved.push({ object, path });
           if (!one) return;
-          rewrite(one, alias.inputRewrites);
+          rewrite(one, alias.inputRewrites, fits);
           const mark = JSON.stringify(one);
           let index = reps.known.get(mark);
           if (index === undefined) {
@@ -160,7 +161,7 @@ function entityFetch(step: FetchStep | BatchStep, aliases: readonly Alias[], sup
     for (const { alias, set, places } of todo) {
       const entities = data?.[alias.alias];
       const list = Array.isArray(entities) ? entities : null;
-      if (list) for (const one of list) rewrite(one, alias.outputRewrites);
+      if (list) for (const one of list) rewrite(one, alias.outputRewrites, fits);
       for (const { object, index } of places) {
         const one = list?.[index];
         if (typeof one === 'object' && one !== null) merge(object, one as Tree);
