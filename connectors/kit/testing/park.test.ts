@@ -232,7 +232,12 @@ describe('the story', () => {
     expect(count['swipe']).toBeLessThan(150_000);
     expect(count['register-change']).toBe(120);
     expect(count['tax-file']).toBe(180);
-    expect([...story(quiet, to, plus(to, HOUR))].length).toBeGreaterThan(1_000);
+    const first = [...story(quiet, to, plus(to, 60_000))];
+    expect(first.filter((one) => one.kind === 'swipe').length).toBeGreaterThanOrEqual(12);
+    expect(first.filter((one) => one.kind === 'enter' || one.kind === 'exit').length).toBeGreaterThanOrEqual(4);
+    expect(
+      first.filter((one) => one.kind === 'register-change' || one.kind === 'tax-file').length,
+    ).toBeGreaterThanOrEqual(2);
   });
 });
 

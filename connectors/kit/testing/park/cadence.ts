@@ -101,9 +101,10 @@ function remember<T extends Visit | Outing>(plan: Plan, key: string, make: () =>
   return made;
 }
 
-function begun(plan: Plan, at: number): boolean {
+/** Blocks begin a block early, so that the cadence is whole from its first second. */
+function begun(plan: Plan, start: number): boolean {
   const { liveFrom } = plan.world;
-  return liveFrom === null || at >= liveFrom.getTime();
+  return liveFrom === null || start >= liveFrom.getTime() - CARS.block;
 }
 
 function visitsOf(plan: Plan, chain: 0 | 1, start: number): Visit[] {

@@ -2,7 +2,7 @@
 
 export interface World {
   readonly seed: string;
-  /** From this instant on the demo's cadence is added to the office rhythm; null: always. */
+  /** From this instant on (for cars and people 20 minutes before) the demo's cadence is added to the office rhythm; null: always. */
   readonly liveFrom: Date | null;
   readonly park: { readonly id: 'lakeside'; readonly name: string; readonly nameEn: string; readonly region: '500112' };
   /** 12, `lakeside-b01`... */
