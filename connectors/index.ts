@@ -2,8 +2,9 @@
 import accessControl from './access-control/index.ts';
 import hub from './hub/index.ts';
 import type { AnyConnector } from './kit/connector.ts';
+import parking from './parking/index.ts';
 
-export const connectors: readonly AnyConnector[] = [accessControl, hub];
+export const connectors: readonly AnyConnector[] = [accessControl, hub, parking];
 
 /** Connectors that stand for legacy systems: what isthmus.yaml may name. */
 export const islands: readonly AnyConnector[] = connectors.filter((one) => one.name !== 'hub');

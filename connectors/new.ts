@@ -48,6 +48,17 @@ export function newConnector(name: string, folder = here): string[] {
     list,
     text.replace(head, `${sorted}\n`).replace(/(AnyConnector\[\] = \[[^\]]*?)(,?\s*\];)/, `$1, ${camel}$2`),
   );
+  const simulators = join(folder, 'simulate.ts');
+  if (existsSync(simulators)) {
+    const key = name.includes('-') ? `'${name}'` : name;
+    writeFileSync(
+      simulators,
+      readFileSync(simulators, 'utf8').replace(
+        /(const SIMULATORS[^{]*\{\n(?:[^}]*\n)?)(\};)/,
+        `$1  ${key}: () => import('./${name}/simulator.ts'),\n$2`,
+      ),
+    );
+  }
   return made;
 }
 

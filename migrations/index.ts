@@ -1,4 +1,5 @@
 /** Every step, in order. One line per step; a landed step never changes. */
 import { Core0001 } from './0001-core.ts';
+import { Parking0003 } from './0003-parking.ts';
 
-export const migrations = [Core0001];
+export const migrations = [Core0001, Parking0003];

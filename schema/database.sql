@@ -118,6 +118,20 @@ CREATE TABLE mutation (
   PRIMARY KEY (subject, mutation, client_mutation_id)
 );
 
+CREATE TABLE occupancy (
+  installation text NOT NULL,
+  vendor_id text NOT NULL,
+  lot text NOT NULL,
+  time timestamp with time zone NOT NULL,
+  occupied integer NOT NULL,
+  capacity integer,
+  over_capacity boolean NOT NULL,
+  negative boolean NOT NULL,
+  duplicate boolean NOT NULL,
+  PRIMARY KEY (installation, vendor_id)
+);
+CREATE INDEX occupancy_lot ON occupancy USING btree (installation, lot, "time");
+
 CREATE TABLE park (
   id text NOT NULL,
   name text NOT NULL,
@@ -165,3 +179,13 @@ CREATE TABLE state (
   value jsonb NOT NULL,
   PRIMARY KEY (installation, name)
 );
+
+CREATE TABLE vehicle (
+  id text NOT NULL,
+  installation text NOT NULL,
+  plate text NOT NULL,
+  colour text NOT NULL,
+  company text,
+  PRIMARY KEY (id, installation)
+);
+CREATE INDEX vehicle_plate ON vehicle USING btree (plate);

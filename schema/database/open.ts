@@ -82,7 +82,9 @@ export function shownUrl(url: string): string {
 }
 
 /** `postgres://user@localhost/name?host=/socket/folder`: TypeORM does not read the folder from the address. */
-function placeOf(url: string): { url: string } | { host: string; port: number; username: string; password?: string; database: string } {
+function placeOf(
+  url: string,
+): { url: string } | { host: string; port: number; username: string; password?: string; database: string } {
   const folder = /[?&]host=([^&]+)/.exec(url)?.[1];
   if (!folder) return { url };
   const parsed = new URL(url);

@@ -1,0 +1,69 @@
+/** What parking knows, in our words (APDS, ISO/TS 5206-1, where it has one). */
+
+export type PlateColour = 'BLUE' | 'YELLOW' | 'GREEN' | 'YELLOW_GREEN' | 'WHITE' | 'BLACK';
+
+/** A vehicle is its plate and its colour: the same text may stand on a yellow, a blue and a green plate. */
+export interface VehicleKey {
+  readonly plate: string;
+  readonly colour: PlateColour;
+}
+
+export interface Lot {
+  readonly id: string;
+  readonly name: string;
+  /** Places; null where the vendor does not tell. */
+  readonly capacity: number | null;
+  /** Measured; null where nothing is measured, or the vendor's figure is its word for "unknown". */
+  readonly occupied: number | null;
+  readonly measuredAt: Date | null;
+}
+
+export interface Money {
+  readonly value: string;
+  readonly currency: string;
+}
+
+export interface Session {
+  readonly id: string;
+  readonly vehicle: VehicleKey | null;
+  readonly lot: string;
+  /** Credit code of the holder of the right it parks under. */
+  readonly company: string | null;
+  readonly enteredAt: Date;
+  readonly exitedAt: Date | null;
+  readonly fee: Money | null;
+}
+
+export interface Permit {
+  readonly id: string;
+  readonly vehicle: VehicleKey | null;
+  readonly lot: string;
+  readonly company: string | null;
+  readonly contract: string | null;
+  readonly validFrom: Date;
+  readonly validTo: Date | null;
+  readonly revoked: boolean;
+}
+
+export interface Observation {
+  readonly id: string;
+  readonly lot: string;
+  readonly time: Date;
+  readonly occupied: number;
+  readonly capacity: number | null;
+}
+
+/** A list as the vendor pages it. */
+export interface VendorPage<T> {
+  readonly items: readonly T[];
+  /** Rows in the whole list. */
+  readonly total: number;
+  /** Ids of what was deleted over there since. */
+  readonly deleted: readonly string[];
+}
+
+/** What a gate or a sensor has told by webhook. */
+export type GateEvent =
+  | { readonly kind: 'entered' | 'exited'; readonly id: string; readonly time: Date; readonly session: Session }
+  | { readonly kind: 'occupancy'; readonly id: string; readonly time: Date; readonly observation: Observation }
+  | { readonly kind: 'other'; readonly id: string };
