@@ -9,5 +9,4 @@ export const connectors: readonly AnyConnector[] = [accessControl, hub, parking]
 /** Connectors that stand for legacy systems: what isthmus.yaml may name. */
 export const islands: readonly AnyConnector[] = connectors.filter((one) => one.name !== 'hub');
 
-/** The hub's one installation; it needs no line in isthmus.yaml. */
-export const HUB_INSTALLATION = { id: 'hub', park: '', connector: 'hub', settings: {}, protocol: 'sql' } as const;
+export { HUB_INSTALLATION } from './hub/index.ts';

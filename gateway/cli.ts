@@ -41,14 +41,18 @@ function fail(error: unknown): never {
 /** Runs the command's body; every fault ends the process with code 1. */
 const run = (body: () => Promise<void>): Promise<void> => body().catch(fail);
 
-async function loadConfig(file: string | undefined) {
+async function loadConfig(file: string | undefined, hub: boolean) {
   const { readConfigFile } = await import('../connectors/kit/host/config.ts');
   const { islands } = await import('../connectors/index.ts');
   const { simulatedEnvironment } = await import('../connectors/simulate.ts');
   const path = file ? resolve(file) : join(packageFolder(), 'isthmus.demo.yaml');
   const settings = readEnvironment(process.env);
   // What running simulators say of themselves stands behind the environment, so that the demo's file finds them.
-  const environment = { ...simulatedEnvironment(settings.data), ...process.env, PORT: String(settings.port) };
+  const environment = {
+    ...simulatedEnvironment(settings.data),
+    ...(hub ? { HUB_PORT: String(settings.port) } : {}),
+    ...process.env,
+  };
   return { config: readConfigFile(path, islands, environment), settings };
 }
 
@@ -63,7 +67,7 @@ async function startHub(options: { demo?: boolean; config?: string }): Promise<v
     simulators = await startSimulators({ data: settings.data });
   }
   try {
-    const { config } = await loadConfig(options.config);
+    const { config } = await loadConfig(options.config, true);
     const hub = await start({
       config,
       host: settings.host,
@@ -131,7 +135,7 @@ program
   .option('--config <file>', 'isthmus.yaml with parks and installations (default: the demo)')
   .action((name: string, options: { config?: string }) =>
     run(async () => {
-      const { config, settings } = await loadConfig(options.config);
+      const { config, settings } = await loadConfig(options.config, false);
       if (settings.databaseUrl === null) {
         throw new CommandError(
           "DATABASE_URL is missing: a connector of its own shares the hub's database; example: DATABASE_URL=postgres://isthmus:password@127.0.0.1:5432/isthmus",

@@ -1,12 +1,11 @@
 /** Wires the house and opens the door. */
 import 'reflect-metadata';
-import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { connectors, HUB_INSTALLATION, islands } from '../connectors/index.ts';
+import { resolve } from 'node:path';
+import { connectors, HUB_INSTALLATION } from '../connectors/index.ts';
 import type { Call, Clock } from '../connectors/kit/connector.ts';
 import { HubError } from '../connectors/kit/errors.ts';
 import type { GuardPolicy } from '../connectors/kit/guard.ts';
-import { type Config, readConfigFile } from '../connectors/kit/host/config.ts';
+import type { Config } from '../connectors/kit/host/config.ts';
 import { Host, type HostPace, type SourceStatus } from '../connectors/kit/host/host.ts';
 import { PRINCIPAL_HEADER, TIME_HEADER } from '../connectors/kit/host/serve.ts';
 import { loadKeys } from '../connectors/kit/host/services.ts';
@@ -17,6 +16,7 @@ import { startEmbedded } from '../schema/database/embedded.ts';
 import { type Database, openDatabase } from '../schema/database/open.ts';
 import { replaceParks } from '../schema/database/parks.ts';
 import { keepSources } from '../schema/database/sources.ts';
+import { pageFolder } from './explorer/index.ts';
 import { createFederation, remoteSubgraph } from './federation/index.ts';
 import { graphqlFace } from './http/graphql.ts';
 import { listen } from './http/server.ts';
@@ -163,7 +163,7 @@ export async function start(options: StartOptions): Promise<Hub> {
             : null;
       }),
     ];
-    const explorer = explorerFolder();
+    const explorer = pageFolder();
     http.open({
       graphql: face,
       webhooks: firstOf(hooks),
@@ -228,14 +228,3 @@ function sameOrigin(headers: { readonly origin?: string | undefined; readonly ho
 
 const shownHost = (host: string): string =>
   host === '127.0.0.1' || host === '::1' ? 'localhost' : host.includes(':') ? `[${host}]` : host;
-
-/** The explorer's built page, where it has been built. */
-function explorerFolder(): string | null {
-  const candidates = [
-    join(import.meta.dirname, 'explorer', 'page'),
-    join(import.meta.dirname, '..', 'dist', 'gateway', 'explorer', 'page'),
-  ];
-  return candidates.find((one) => existsSync(join(one, 'index.html'))) ?? null;
-}
-
-export { islands, readConfigFile };

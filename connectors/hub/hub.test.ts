@@ -1,13 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { replaceParks } from '../../schema/database/parks.ts';
-import { HUB_INSTALLATION } from '../index.ts';
 import type { Services, SubgraphResponse } from '../kit/connector.ts';
 import type { ParkConfig } from '../kit/host/config.ts';
 import { Host } from '../kit/host/host.ts';
 import { hubCall, loadKeys } from '../kit/host/services.ts';
 import { silentLog } from '../kit/log.ts';
 import { freshDatabase } from '../kit/testing/database.ts';
-import hub from './index.ts';
+import hub, { HUB_INSTALLATION } from './index.ts';
 import { eventQuery, keys } from './mapping.ts';
 
 const PARK: ParkConfig = {

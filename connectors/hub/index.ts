@@ -3,6 +3,9 @@ import { graph } from './graph/index.ts';
 import { hubSettings } from './settings.ts';
 import { type HubRequest, HubSource } from './source.ts';
 
+/** The hub's one installation; it needs no line in isthmus.yaml. */
+export const HUB_INSTALLATION = { id: 'hub', park: '', connector: 'hub', settings: {}, protocol: 'sql' } as const;
+
 /** The hub's own records through the same contract: parks, identities, events, sources, cases. */
 const hub: Connector<object, HubRequest> = {
   name: 'hub',

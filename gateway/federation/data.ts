@@ -15,24 +15,28 @@ export function bare(value: unknown): unknown {
   return made;
 }
 
-/** Merges `from` into `into`; lists are merged item by item. */
-export function merge(into: Tree, from: Tree): void {
+/** Merges `from` into `into`; lists are merged item by item. `concrete`: whether a type name is that of an object type. */
+export function merge(into: Tree, from: Tree, concrete: (name: unknown) => boolean): void {
   for (const key of Object.keys(from)) {
     const there = into[key];
     const here = from[key];
-    if (there === undefined || there === null || typeof there !== 'object') into[key] = here;
-    else if (isTree(there) && isTree(here)) merge(there, here);
-    else if (Array.isArray(there) && Array.isArray(here)) mergeLists(there, here);
+    if (isTree(there) && isTree(here)) merge(there, here, concrete);
+    else if (Array.isArray(there) && Array.isArray(here)) mergeLists(there, here, concrete);
+    // A failed or unknowing subgraph does not take away what another one said.
+    else if (here === null && there !== undefined) continue;
+    // An interface object knows less about its type than what is there.
+    else if (key === '__typename' && concrete(there) && !concrete(here)) continue;
+    else into[key] = here;
   }
 }
 
-function mergeLists(into: unknown[], from: readonly unknown[]): void {
+function mergeLists(into: unknown[], from: readonly unknown[], concrete: (name: unknown) => boolean): void {
   for (let i = 0; i < from.length; i++) {
     const there = into[i];
     const here = from[i];
-    if (there === undefined || there === null) into[i] = here;
-    else if (isTree(there) && isTree(here)) merge(there, here);
-    else if (Array.isArray(there) && Array.isArray(here)) mergeLists(there, here);
+    if (isTree(there) && isTree(here)) merge(there, here, concrete);
+    else if (Array.isArray(there) && Array.isArray(here)) mergeLists(there, here, concrete);
+    else if (there === undefined || there === null) into[i] = here;
   }
 }
 
@@ -64,64 +68,77 @@ export function walk(data: unknown, steps: readonly Step[], found: (object: Tree
 /** Whether an object of type `name` may stand for `condition`. */
 export type Fits = (condition: string, name: string | undefined) => boolean;
 
-/** What a subgraph needs to find the object again; null when the object cannot be one, undefined when something is missing. */
+/** What a subgraph needs to find an object again. */
+export interface Representation {
+  /** Null when the object is none of the types asked for. */
+  readonly value: Tree | null;
+  /** A required field that no fetch has brought: the representation must not be sent. */
+  readonly missing: string | null;
+  /** Required fields that are null. */
+  readonly empty: readonly string[];
+}
+
+const NONE: Representation = { value: null, missing: null, empty: [] };
+
+/** Reads the required fields of one object out of the merged data. */
 export function representation(
   object: Tree,
   requires: readonly Requirement[],
   fits: Fits,
   variables: Readonly<Record<string, unknown>>,
-): Tree | null | undefined {
+): Representation {
   const made = Object.create(null) as Tree;
   let fitted = false;
-  let missing = false;
-  const take = (from: Tree, into: Tree, all: readonly Requirement[], top: boolean): void => {
+  let missing: string | null = null;
+  let empty: string[] | null = null;
+  /** `top`: the field of the object itself on the way to here; null while at the object. */
+  const take = (from: Tree, into: Tree, all: readonly Requirement[], top: string | null): void => {
     for (const one of all) {
       if (one.kind === 'InlineFragment') {
         if (one.skipIf && variables[one.skipIf] === true) continue;
         if (one.includeIf && variables[one.includeIf] !== true) continue;
         if (!fits(one.typeCondition, from['__typename'] as string | undefined)) continue;
-        if (top) {
+        if (top === null) {
           fitted = true;
           into['__typename'] ??= from['__typename'] ?? one.typeCondition;
         }
-        take(from, into, one.selections, false);
+        take(from, into, one.selections, top);
       } else if (one.kind === 'Field') {
-        const key = one.alias ?? one.name;
-        const value = from[key];
+        // Here `name` is the key in the data, and `alias` what the subgraph calls it.
+        const value = from[one.name];
         if (one.name === '__typename') {
-          into['__typename'] ??= value;
+          if (value !== undefined) into['__typename'] ??= value;
           continue;
         }
-        if (value === undefined) {
-          missing = true;
-          continue;
+        if (value === undefined) missing ??= top ?? one.name;
+        else into[one.alias ?? one.name] = one.selections ? part(value, one.selections, top ?? one.name) : value;
+        if (value === null) {
+          empty ??= [];
+          empty.push(top ?? one.name);
         }
-        into[one.name] = one.selections ? part(value, one.selections) : value;
       }
     }
   };
-  const part = (value: unknown, selections: readonly Requirement[]): unknown => {
-    if (Array.isArray(value)) return value.map((one) => part(one, selections));
+  const part = (value: unknown, selections: readonly Requirement[], top: string): unknown => {
+    if (Array.isArray(value)) return value.map((one) => part(one, selections, top));
     if (!isTree(value)) return value;
     const inner = Object.create(null) as Tree;
-    take(value, inner, selections, false);
+    take(value, inner, selections, top);
     return inner;
   };
-  const nested = requires.some((one) => one.kind === 'InlineFragment');
-  if (!nested) fitted = true;
-  take(object, made, requires, true);
-  if (!fitted) return null;
-  return missing ? undefined : made;
+  take(object, made, requires, null);
+  if (!fitted && requires.some((one) => one.kind === 'InlineFragment')) return NONE;
+  return { value: made, missing, empty: empty ?? NONE.empty };
 }
 
 /** Applies what the planner says of differing names and types. `value` may be a list. */
 export function rewrite(value: unknown, rewrites: readonly Rewrite[] | undefined, fits: Fits): void {
   for (const one of rewrites ?? []) {
-    if ('ValueSetter' in one)
+    if ('ValueSetter' in one) {
       apply(value, one.ValueSetter.path, fits, (object, key) => {
         object[key] = one.ValueSetter.setValueTo;
       });
-    else if ('KeyRenamer' in one) {
+    } else {
       apply(value, one.KeyRenamer.path, fits, (object, key) => {
         if (!(key in object)) return;
         object[one.KeyRenamer.renameKeyTo] = object[key];

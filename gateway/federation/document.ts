@@ -1,10 +1,14 @@
-/** The client's document made ready for the planner: refused fields taken out, equal fields merged, types of abstract objects asked for. */
+/**
+ * The client's document made ready for the planner: refused fields and introspection taken out, keys made safe, equal
+ * selections merged.
+ */
 import {
   type DocumentNode,
   type FieldNode,
   type FragmentDefinitionNode,
+  type GraphQLInterfaceType,
   type GraphQLSchema,
-  getNamedType,
+  type InlineFragmentNode,
   isAbstractType,
   isInterfaceType,
   Kind,
@@ -16,76 +20,85 @@ import {
   visit,
   visitWithTypeInfo,
 } from 'graphql';
-
-export interface FieldCoordinate {
-  readonly type: string;
-  readonly field: string;
-  /** Named type that the field returns. */
-  readonly returns: string;
-}
-export interface Refusal {
-  readonly code: string;
-  readonly message: string;
-}
-export type Refuse = (coordinate: FieldCoordinate) => Refusal | null;
+import type { Names } from './naming.ts';
+import type { Refusals } from './refusal.ts';
 
 const TYPENAME: FieldNode = { kind: Kind.FIELD, name: { kind: Kind.NAME, value: '__typename' } };
 
-/** Why a field of `typeName` is refused: on the type itself, or, for an abstract one, on any type it may stand for. */
-export function refusalOf(schema: GraphQLSchema, typeName: string, field: string, refuse: Refuse): Refusal | null {
-  const type = schema.getType(typeName);
-  if (!type || !('getFields' in type) || field.startsWith('__')) return null;
-  const found = type.getFields()[field];
-  if (!found) return null;
-  const returns = getNamedType(found.type).name;
-  const own = refuse({ type: typeName, field, returns });
-  if (own || !isInterfaceType(type)) return own;
-  for (const possible of schema.getPossibleTypes(type)) {
-    const other = refuse({ type: possible.name, field, returns });
-    if (other) return other;
-  }
-  return null;
+export interface Preparation {
+  readonly schema: GraphQLSchema;
+  readonly names: Names;
+  readonly refusals: Refusals;
+  /** Abstract types with members that `schema` does not show: their objects must say what they are. */
+  readonly veiled: ReadonlySet<string>;
 }
 
-/** The document that is planned. `refuse` null: nothing is refused. */
+/** The document that is planned; null when nothing of it need be fetched. */
 export function forPlanner(
-  schema: GraphQLSchema,
+  { schema, names, refusals, veiled }: Preparation,
   document: DocumentNode,
   operation: OperationDefinitionNode,
-  refuse: Refuse | null,
-): string {
+): string | null {
   const info = new TypeInfo(schema);
   const cut = visit(
     document,
     visitWithTypeInfo(info, {
       Field: {
         enter: (node) => {
+          const name = node.name.value;
           const parent = info.getParentType();
-          if (node.name.value === '__schema' || node.name.value === '__type') return null;
-          if (refuse && parent && refusalOf(schema, parent.name, node.name.value, refuse)) return null;
-          return undefined;
+          if (name === '__schema' || name === '__type' || !parent) return null;
+          if (refusals(parent, name)) return null;
+          if (!isInterfaceType(parent)) return undefined;
+          return onlyAllowed(schema, parent, node, refusals);
         },
+        leave: (node) => renamed(node, names.key(node)),
       },
       SelectionSet: {
         leave: (node) => {
           const parent = info.getParentType();
           const selections = mergeEqual(node.selections);
-          const needsType = isAbstractType(parent) || selections.length === 0;
-          const hasType = selections.some(
-            (one) =>
-              one.kind === Kind.FIELD && one.name.value === '__typename' && !one.alias && !one.directives?.length,
-          );
-          return { ...node, selections: needsType && !hasType ? [TYPENAME, ...selections] : selections };
+          const tell = selections.length === 0 || (isAbstractType(parent) && veiled.has(parent.name));
+          return { ...node, selections: tell ? [TYPENAME, ...selections] : selections };
         },
       },
     }),
   ) as DocumentNode;
-  const kept = cut.definitions.filter(
-    (one) =>
-      one.kind === Kind.FRAGMENT_DEFINITION ||
-      (one.kind === Kind.OPERATION_DEFINITION && one.name?.value === operation.name?.value),
+  const fragments = new Map<string, FragmentDefinitionNode>();
+  let planned: OperationDefinitionNode | undefined;
+  for (const one of cut.definitions) {
+    if (one.kind === Kind.FRAGMENT_DEFINITION) fragments.set(one.name.value, one);
+    else if (one.kind === Kind.OPERATION_DEFINITION && one.name?.value === operation.name?.value) planned = one;
+  }
+  if (!planned || isIdle(planned.selectionSet, fragments)) return null;
+  return print(withoutUnused(planned, fragments));
+}
+
+/** A field of an interface, asked only of the types that the caller may see it on; undefined when that is all of them. */
+function onlyAllowed(
+  schema: GraphQLSchema,
+  parent: GraphQLInterfaceType,
+  node: FieldNode,
+  refusals: Refusals,
+): InlineFragmentNode | null | undefined {
+  const possible = schema.getPossibleTypes(parent);
+  const allowed = possible.filter((type) => !refusals(type, node.name.value));
+  if (allowed.length === possible.length) return undefined;
+  if (allowed.length === 0) return null;
+  const on = (type: string, selections: SelectionNode[]): InlineFragmentNode => ({
+    kind: Kind.INLINE_FRAGMENT,
+    typeCondition: { kind: Kind.NAMED_TYPE, name: { kind: Kind.NAME, value: type } },
+    selectionSet: { kind: Kind.SELECTION_SET, selections },
+  });
+  return on(
+    parent.name,
+    allowed.map((type) => on(type.name, [node])),
   );
-  return print(withoutUnused({ kind: Kind.DOCUMENT, definitions: kept }));
+}
+
+function renamed(node: FieldNode, key: string): FieldNode {
+  const { alias: _, ...bare } = node;
+  return key === node.name.value ? bare : { ...bare, alias: { kind: Kind.NAME, value: key } };
 }
 
 /** Two selections of the same field under the same key become one: planners and runtimes have doubled lists over it. */
@@ -93,19 +106,20 @@ function mergeEqual(selections: readonly SelectionNode[]): SelectionNode[] {
   const kept: SelectionNode[] = [];
   const seen = new Map<string, number>();
   for (const one of selections) {
-    if (one.kind !== Kind.FIELD || !one.selectionSet) {
+    if (one.kind !== Kind.FIELD) {
       kept.push(one);
       continue;
     }
-    const { selectionSet: _, ...head } = one;
+    const { selectionSet, ...head } = one;
     const mark = print(head);
     const at = seen.get(mark);
     if (at === undefined) {
       seen.set(mark, kept.push(one) - 1);
       continue;
     }
+    if (!selectionSet) continue;
     const before = kept[at] as FieldNode;
-    kept[at] = { ...before, selectionSet: joined(before.selectionSet, one.selectionSet) };
+    kept[at] = { ...before, selectionSet: joined(before.selectionSet, selectionSet) };
   }
   return kept;
 }
@@ -115,42 +129,37 @@ const joined = (a: SelectionSetNode | undefined, b: SelectionSetNode): Selection
   selections: mergeEqual([...(a?.selections ?? []), ...b.selections]),
 });
 
+/** Whether only names of root types are asked for: the writer knows them. */
+function isIdle(set: SelectionSetNode, fragments: ReadonlyMap<string, FragmentDefinitionNode>): boolean {
+  return set.selections.every((one) => {
+    if (one.kind === Kind.FIELD) return one.name.value === '__typename';
+    if (one.kind === Kind.INLINE_FRAGMENT) return isIdle(one.selectionSet, fragments);
+    const fragment = fragments.get(one.name.value);
+    return !fragment || isIdle(fragment.selectionSet, fragments);
+  });
+}
+
 /** Fragments and variables that nothing names any more are left out: the planner would refuse or send them. */
-function withoutUnused(document: DocumentNode): DocumentNode {
-  const operation = document.definitions.find(
-    (one): one is OperationDefinitionNode => one.kind === Kind.OPERATION_DEFINITION,
-  );
-  if (!operation) return document;
-  const fragments = new Map(
-    document.definitions
-      .filter((one): one is FragmentDefinitionNode => one.kind === Kind.FRAGMENT_DEFINITION)
-      .map((one) => [one.name.value, one]),
-  );
-  const usedFragments = new Set<string>();
-  const usedVariables = new Set<string>();
+function withoutUnused(
+  operation: OperationDefinitionNode,
+  fragments: ReadonlyMap<string, FragmentDefinitionNode>,
+): DocumentNode {
+  const used = new Map<string, FragmentDefinitionNode>();
+  const variables = new Set<string>();
   const look = (node: SelectionSetNode): void => {
     visit(node, {
-      Variable: (one) => void usedVariables.add(one.name.value),
+      Variable: (one) => void variables.add(one.name.value),
       FragmentSpread: (one) => {
-        const name = one.name.value;
-        const fragment = fragments.get(name);
-        if (usedFragments.has(name) || !fragment) return;
-        usedFragments.add(name);
+        const fragment = fragments.get(one.name.value);
+        if (!fragment || used.has(fragment.name.value)) return;
+        used.set(fragment.name.value, fragment);
         look(fragment.selectionSet);
       },
     });
   };
   look(operation.selectionSet);
-  return {
-    kind: Kind.DOCUMENT,
-    definitions: [
-      {
-        ...operation,
-        variableDefinitions: (operation.variableDefinitions ?? []).filter((one) =>
-          usedVariables.has(one.variable.name.value),
-        ),
-      },
-      ...[...usedFragments].flatMap((name) => fragments.get(name) ?? []),
-    ],
-  };
+  const variableDefinitions = (operation.variableDefinitions ?? []).filter((one) =>
+    variables.has(one.variable.name.value),
+  );
+  return { kind: Kind.DOCUMENT, definitions: [{ ...operation, variableDefinitions }, ...used.values()] };
 }

@@ -282,6 +282,8 @@ export class Host {
     const snapshot = room.health.snapshot();
     const mark = `${snapshot.state} ${snapshot.reason} ${snapshot.breaker}`;
     const due = Date.now() - room.savedAt >= this.#pace.heartbeat;
+    // The hub's own installation belongs to no park: it is no legacy system, and no source in the graph.
+    if (room.config.park === '') return;
     if (!room.announced || (mark === room.saved && !due) || this.#closed) return;
     if (room.runner && !room.runner.holding && room.saved !== '') return;
     room.saved = mark;

@@ -1,0 +1,115 @@
+/** Faults of fetches and where the client sees them. */
+import type { GraphQLFormattedError } from 'graphql';
+import type { Path, Tree } from './data.ts';
+import { type Composite, type FieldShape, type Selection, stands, type ValueShape } from './shape.ts';
+
+/** A fault at a place. An empty path: of the whole operation. */
+export interface PlacedError {
+  readonly message: string;
+  readonly path: Path;
+  readonly extensions: Readonly<Record<string, unknown>>;
+}
+
+/** A fault as a subgraph tells it, with only what a client may know. */
+export function placed(
+  error: { readonly message: string; readonly extensions?: Readonly<Record<string, unknown>> | undefined },
+  path: Path,
+): PlacedError {
+  const { code, source, retryable, errorId } = error.extensions ?? {};
+  const known = Object.entries({ code: code ?? 'INTERNAL', source, retryable, errorId });
+  return {
+    message: error.message,
+    path,
+    extensions: Object.fromEntries(known.filter(([, value]) => value !== undefined)),
+  };
+}
+
+/** Faults of one answer, each place and code once. */
+export class Places {
+  readonly #errors = new Map<string, PlacedError>();
+  /** Every place at which, or below which, there is a fault. */
+  readonly #above = new Set<string>();
+
+  add(error: PlacedError): void {
+    const mark = `${String(error.extensions['code'])} ${JSON.stringify(error.path)}`;
+    if (this.#errors.has(mark)) return;
+    this.#errors.set(mark, error);
+    for (let length = error.path.length; length > 0; length--) {
+      const prefix = JSON.stringify(error.path.slice(0, length));
+      if (this.#above.has(prefix)) break;
+      this.#above.add(prefix);
+    }
+  }
+
+  /** Whether a known fault is why there is null. */
+  explain(path: Path): boolean {
+    return this.#above.size > 0 && this.#above.has(JSON.stringify(path));
+  }
+
+  told(): GraphQLFormattedError[] {
+    return [...this.#errors.values()].map(({ message, path, extensions }) => ({
+      message,
+      ...(path.length > 0 ? { path } : {}),
+      extensions: { ...extensions },
+    }));
+  }
+}
+
+/**
+ * From a place in the merged data to the client's path; null when the client did not ask for that field. Goes on below
+ * a null, where the data no longer tell the type.
+ */
+export function clientPath(
+  shape: Selection,
+  root: Composite,
+  data: Tree,
+  variables: Readonly<Record<string, unknown>>,
+  path: Path,
+): Path | null {
+  const made: (string | number)[] = [];
+  let at = 0;
+  let value: unknown = data;
+  let selection = shape;
+  let declared: Composite = root;
+  while (at < path.length) {
+    const field = fieldAt(selection, declared, value, path[at] as string | number, variables);
+    if (!field?.value || field.refusal) return null;
+    made.push(field.key);
+    value = step(value, path[at] as string);
+    at++;
+    let inner: ValueShape = field.value;
+    while (inner.kind === 'list') {
+      const index = path[at];
+      if (typeof index !== 'number' || (Array.isArray(value) && index >= value.length)) return made;
+      made.push(index);
+      value = step(value, index);
+      at++;
+      inner = inner.of;
+    }
+    if (inner.kind === 'leaf') return made;
+    selection = inner.selection;
+    declared = inner.type;
+  }
+  return made;
+}
+
+const step = (value: unknown, key: string | number): unknown =>
+  typeof value === 'object' && value !== null ? (value as Record<string | number, unknown>)[key] : undefined;
+
+function fieldAt(
+  selection: Selection,
+  declared: Composite,
+  value: unknown,
+  from: string | number,
+  variables: Readonly<Record<string, unknown>>,
+): FieldShape | undefined {
+  const type =
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? selection.typeOf(value as Tree, declared)
+      : null;
+  for (const one of type ? [type] : selection.possible(declared)) {
+    const found = selection.fields(one).find((field) => field.from === from && stands(field, variables));
+    if (found) return found;
+  }
+  return undefined;
+}
