@@ -3,19 +3,21 @@ import {
   type DocumentNode,
   type GraphQLError,
   type GraphQLFormattedError,
+  type GraphQLObjectType,
   type GraphQLSchema,
   getOperationAST,
-  Kind,
   type OperationDefinitionNode,
   OperationTypeNode,
   parse,
   validate,
 } from 'graphql';
-import { forPlanner, type Refuse } from './document.ts';
+import { forPlanner } from './document.ts';
 import { type Executable, executable } from './execute.ts';
+import { type Introspect, introspection } from './introspection.ts';
 import type { Planner } from './planner.ts';
+import { makeRefusals, type Refuse } from './refusal.ts';
+import { type Selection, shapeOf } from './shape.ts';
 import type { Supergraph } from './supergraph.ts';
-import { type Shape, shapeOf } from './writer.ts';
 
 /** One operation, ready to run. */
 export interface Compiled {
@@ -24,11 +26,12 @@ export interface Compiled {
   readonly schema: GraphQLSchema;
   readonly document: DocumentNode;
   readonly operation: OperationDefinitionNode;
-  readonly shape: Shape;
+  readonly root: GraphQLObjectType;
+  readonly shape: Selection;
   /** Null when nothing need be fetched. */
   readonly run: Executable | null;
-  /** Root fields `__schema` and `__type` are answered here. */
-  readonly introspects: boolean;
+  /** Answers root fields `__schema` and `__type`; null when there are none. */
+  readonly introspect: Introspect | null;
   /** Bytes that it counts for in the cache. */
   readonly size: number;
 }
@@ -68,31 +71,25 @@ export function compileOperation(
   if (operation.operation === OperationTypeNode.SUBSCRIPTION) {
     return { errors: [fault({ message: 'Subscriptions need a WebSocket.' }, 'OPERATION_RESOLUTION_FAILURE')] };
   }
-  const text = forPlanner(schema, document, operation, options.refuse);
-  const plan = planner.plan(text, operation.name?.value ?? null);
+  const root = schema.getRootType(operation.operation);
+  if (!root)
+    return { errors: [fault({ message: `The graph has no ${operation.operation}.` }, 'GRAPHQL_VALIDATION_FAILED')] };
+  const { names, veiled } = supergraph;
+  const refusals = makeRefusals(options.refuse);
+  const text = forPlanner({ schema, names, refusals, veiled: options.internal ? NONE : veiled }, document, operation);
+  const plan = text === null ? null : planner.plan(text, operation.name?.value ?? null);
   return {
     kind: operation.operation,
     name: operation.name?.value ?? null,
     schema,
     document,
     operation,
-    shape: shapeOf(schema, document, operation, options.refuse),
+    root,
+    shape: shapeOf({ schema, refusals, names }, document, operation),
     run: plan ? executable(plan, supergraph) : null,
-    introspects: introspects(document, operation),
+    introspect: introspection(schema, document, operation),
     size: 2_000 + 8 * request.query.length + 4 * JSON.stringify(plan ?? '').length,
   };
 }
 
-/** Whether a root field asks about the schema itself. */
-function introspects(document: DocumentNode, operation: OperationDefinitionNode): boolean {
-  const look = (selections: OperationDefinitionNode['selectionSet']['selections']): boolean =>
-    selections.some((one) => {
-      if (one.kind === Kind.FIELD) return one.name.value === '__schema' || one.name.value === '__type';
-      if (one.kind === Kind.INLINE_FRAGMENT) return look(one.selectionSet.selections);
-      const fragment = document.definitions.find(
-        (each) => each.kind === Kind.FRAGMENT_DEFINITION && each.name.value === one.name.value,
-      );
-      return fragment?.kind === Kind.FRAGMENT_DEFINITION ? look(fragment.selectionSet.selections) : false;
-    });
-  return look(operation.selectionSet.selections);
-}
+const NONE: ReadonlySet<string> = new Set();

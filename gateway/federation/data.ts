@@ -1,4 +1,5 @@
 /** Walking and merging the data that the fetches bring together. Objects have no prototype, so any key may stand in them. */
+import { type GraphQLSchema, isAbstractType, isObjectType } from 'graphql';
 import type { Requirement, Rewrite, RewriteStep, Step } from './planner.ts';
 
 export type Tree = Record<string, unknown>;
@@ -65,8 +66,26 @@ export function walk(data: unknown, steps: readonly Step[], found: (object: Tree
   go(data, 0, []);
 }
 
-/** Whether an object of type `name` may stand for `condition`. */
-export type Fits = (condition: string, name: string | undefined) => boolean;
+/** What of the graph's types must be known to read the data. */
+export interface Fits {
+  /** Whether an object of type `name` may stand for `condition`; an unknown name may. */
+  (condition: string, name: string | undefined): boolean;
+  /** Whether the name is that of an object type. */
+  readonly concrete: (name: unknown) => boolean;
+}
+
+/** By the whole graph, inaccessible types too. */
+export function fitter(schema: GraphQLSchema): Fits {
+  const fits = (condition: string, name: string | undefined): boolean => {
+    if (name === undefined || name === condition) return true;
+    const wanted = schema.getType(condition);
+    const type = schema.getType(name);
+    if (isAbstractType(wanted)) return (isObjectType(type) && schema.isSubType(wanted, type)) || type === wanted;
+    // An interface object: the data says the interface, the plan says one of its types.
+    return isAbstractType(type) && isObjectType(wanted) && schema.isSubType(type, wanted);
+  };
+  return Object.assign(fits, { concrete: (name: unknown) => isObjectType(schema.getType(String(name))) });
+}
 
 /** What a subgraph needs to find an object again. */
 export interface Representation {
@@ -134,17 +153,18 @@ export function representation(
 /** Applies what the planner says of differing names and types. `value` may be a list. */
 export function rewrite(value: unknown, rewrites: readonly Rewrite[] | undefined, fits: Fits): void {
   for (const one of rewrites ?? []) {
-    if ('ValueSetter' in one) {
-      apply(value, one.ValueSetter.path, fits, (object, key) => {
-        object[key] = one.ValueSetter.setValueTo;
-      });
-    } else {
+    if ('KeyRenamer' in one) {
       apply(value, one.KeyRenamer.path, fits, (object, key) => {
         if (!(key in object)) return;
         object[one.KeyRenamer.renameKeyTo] = object[key];
         delete object[key];
       });
+      continue;
     }
+    const { path, setValueTo } = 'ValueSetter' in one ? one.ValueSetter : one;
+    apply(value, path, fits, (object, key) => {
+      object[key] = setValueTo;
+    });
   }
 }
 

@@ -1,10 +1,9 @@
 /** The face of federation: compile an operation, execute it. Nothing outside this folder knows which planner or engine runs. */
 import {
-  execute as executeLocally,
   type GraphQLFormattedError,
   type GraphQLSchema,
   getVariableValues,
-  Kind,
+  type VariableDefinitionNode,
   valueFromASTUntyped,
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
@@ -12,15 +11,16 @@ import type { Call, Subgraph } from '../../connectors/kit/connector.ts';
 import type { Log } from '../../connectors/kit/log.ts';
 import { type Compiled, compileOperation } from './compile.ts';
 import type { Tree } from './data.ts';
-import type { Refuse } from './document.ts';
-import type { Run } from './execute.ts';
+import { placed } from './faults.ts';
 import { makePlanner } from './planner.ts';
+import type { Refuse } from './refusal.ts';
+import type { Run } from './run.ts';
 import { remoteSubgraph } from './subgraph.ts';
 import { readSupergraph } from './supergraph.ts';
 import { write } from './writer.ts';
 
 export type { Compiled } from './compile.ts';
-export type { FieldCoordinate, Refusal } from './document.ts';
+export type { FieldCoordinate, Refusal } from './refusal.ts';
 export { remoteSubgraph };
 
 export interface Answer {
@@ -103,32 +103,37 @@ export function createFederation(options: FederationOptions): Federation {
           errors: coerced.errors.map((one) => ({ message: one.message, extensions: { code: 'BAD_USER_INPUT' } })),
         };
       }
-      // Subgraphs coerce again, so they get what the client sent, with defaults filled in.
-      const variables: Record<string, unknown> = {};
-      for (const definition of definitions) {
-        const name = definition.variable.name.value;
-        if (given && Object.hasOwn(given, name)) variables[name] = given[name];
-        else if (definition.defaultValue && definition.defaultValue.kind !== Kind.NULL)
-          variables[name] = valueFromASTUntyped(definition.defaultValue);
-      }
-      const run: Run = { call, subgraphs: subgraph, variables, data: Object.create(null) as Tree, errors: [] };
+      const run: Run = {
+        call,
+        subgraph,
+        variables: toSend(definitions, given),
+        data: Object.create(null) as Tree,
+        errors: [],
+      };
       await compiled.run?.(run);
-      if (compiled.introspects) {
-        const local = await executeLocally({
-          schema: compiled.schema,
-          document: compiled.document,
-          operationName: compiled.name,
-          variableValues: { ...given },
-          fieldResolver: (source: Tree | undefined, _args, _context, info) => source?.[info.fieldName] ?? null,
-          rootValue: {},
-        });
-        for (const [key, value] of Object.entries(local.data ?? {}))
-          if (value !== null && run.data[key] === undefined) run.data[key] = value;
-      }
-      const root = compiled.schema.getRootType(compiled.operation.operation);
-      if (!root) throw new Error('unreachable: validated before');
-      const written = write(compiled.shape, compiled.schema, root, run.data, coerced.coerced, run.errors);
-      return written.errors.length > 0 ? written : { data: written.data };
+      const about = compiled.introspect?.(coerced.coerced);
+      const own = about && {
+        data: about.data ?? {},
+        errors: (about.errors ?? []).map((one) => placed({ message: one.message }, one.path ?? [])),
+      };
+      const { shape, root } = compiled;
+      const { data, errors } = write(shape, root, run.data, coerced.coerced, run.errors, own ?? null);
+      return errors.length > 0 ? { data, errors } : { data };
     },
   };
+}
+
+/** Subgraphs coerce again, so they get what the client sent, with defaults filled in. */
+function toSend(
+  definitions: readonly VariableDefinitionNode[],
+  given: Readonly<Record<string, unknown>> | undefined,
+): Record<string, unknown> {
+  const variables = Object.create(null) as Record<string, unknown>;
+  for (const { variable, defaultValue } of definitions) {
+    const name = variable.name.value;
+    const value = given && Object.hasOwn(given, name) ? given[name] : undefined;
+    if (value !== undefined) variables[name] = value;
+    else if (defaultValue) variables[name] = valueFromASTUntyped(defaultValue);
+  }
+  return variables;
 }

@@ -4,6 +4,7 @@ import { QueryPlanner } from '@graphql-hive/router-query-planner';
 /** A step into the data: a field by response key, every item of a list, or only objects of these types. */
 export type Step = { readonly Field: string } | { readonly TypeCondition: readonly string[] } | '@';
 
+/** A required field. `name` is the key in the merged data; `alias` what the subgraph calls it, where that differs. */
 export type Requirement =
   | {
       readonly kind: 'InlineFragment';
@@ -17,12 +18,16 @@ export type Requirement =
       readonly name: string;
       readonly alias?: string;
       readonly selections?: readonly Requirement[];
-    }
-  | { readonly kind: 'FragmentSpread'; readonly value: string };
+    };
 
 export type RewriteStep = { readonly TypenameEquals: readonly string[] } | { readonly Key: string };
+interface ValueSetter {
+  readonly path: readonly RewriteStep[];
+  readonly setValueTo: string;
+}
 export type Rewrite =
-  | { readonly ValueSetter: { readonly path: readonly RewriteStep[]; readonly setValueTo: string } }
+  | { readonly ValueSetter: ValueSetter }
+  | ({ readonly kind: 'ValueSetter' } & ValueSetter)
   | { readonly KeyRenamer: { readonly path: readonly RewriteStep[]; readonly renameKeyTo: string } };
 
 export interface FetchStep {
@@ -35,21 +40,22 @@ export interface FetchStep {
   readonly outputRewrites?: readonly Rewrite[];
 }
 
+/** Entities that are asked under one alias of a fetch. */
+export interface EntityAlias {
+  readonly alias: string;
+  readonly representationsVariableName: string;
+  readonly paths: readonly (readonly Step[])[];
+  readonly requires: readonly Requirement[];
+  readonly inputRewrites?: readonly Rewrite[];
+  readonly outputRewrites?: readonly Rewrite[];
+}
+
 export interface BatchStep {
   readonly kind: 'BatchFetch';
   readonly serviceName: string;
   readonly variableUsages?: readonly string[];
   readonly operation: string;
-  readonly entityBatch: {
-    readonly aliases: readonly {
-      readonly alias: string;
-      readonly representationsVariableName: string;
-      readonly paths: readonly (readonly Step[])[];
-      readonly requires: readonly Requirement[];
-      readonly inputRewrites?: readonly Rewrite[];
-      readonly outputRewrites?: readonly Rewrite[];
-    }[];
-  };
+  readonly entityBatch: { readonly aliases: readonly EntityAlias[] };
 }
 
 export type PlanStep =

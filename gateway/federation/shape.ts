@@ -128,11 +128,7 @@ export class Selection {
     return [...groups].map(([key, nodes]) => this.#field(type, key, nodes));
   }
 
-  #field(
-    type: Composite,
-    key: string,
-    nodes: readonly { node: FieldNode; when: readonly Condition[] }[],
-  ): FieldShape {
+  #field(type: Composite, key: string, nodes: readonly { node: FieldNode; when: readonly Condition[] }[]): FieldShape {
     const { node } = nodes[0] as { node: FieldNode };
     const name = node.name.value;
     const field = isUnionType(type) || name.startsWith('__') ? undefined : type.getFields()[name];
@@ -163,8 +159,7 @@ export function shapeOf(
   operation: OperationDefinitionNode,
 ): Selection {
   const fragments = new Map<string, FragmentDefinitionNode>();
-  for (const one of document.definitions)
-    if (one.kind === Kind.FRAGMENT_DEFINITION) fragments.set(one.name.value, one);
+  for (const one of document.definitions) if (one.kind === Kind.FRAGMENT_DEFINITION) fragments.set(one.name.value, one);
   return new Selection({ ...parts, fragments }, [{ set: operation.selectionSet, when: [] }]);
 }
 

@@ -6,10 +6,12 @@ import {
   type DefinitionNode,
   type DocumentNode,
   type GraphQLSchema,
+  isAbstractType,
   Kind,
   parse,
   visit,
 } from 'graphql';
+import { makeNames, type Names } from './naming.ts';
 
 export interface Supergraph {
   readonly id: string;
@@ -18,6 +20,9 @@ export interface Supergraph {
   readonly open: GraphQLSchema;
   /** With it. */
   readonly inner: GraphQLSchema;
+  readonly names: Names;
+  /** Abstract types of which `open` does not show all members. */
+  readonly veiled: ReadonlySet<string>;
   /** Subgraphs by the name that plans use. */
   readonly subgraphs: ReadonlyMap<string, { readonly name: string; readonly url: string }>;
 }
@@ -25,18 +30,50 @@ export interface Supergraph {
 const MACHINERY = /^(join|link|core|tag|inaccessible|context|connect)__/;
 const KEPT = new Set(['deprecated', 'specifiedBy', 'oneOf']);
 
-/** Reads the text; throws when it is no supergraph. */
+/** Reads the text, with its `join__Graph` and `join__field`; throws when it is no supergraph. */
 export function readSupergraph(text: string): Supergraph {
   const document = parse(text, { noLocation: true });
   const subgraphs = readSubgraphs(document);
   if (subgraphs.size === 0) throw new Error('The supergraph names no subgraphs: it has no join__Graph.');
+  const open = toSchema(document, true);
+  const inner = toSchema(document, false);
   return {
     id: createHash('sha256').update(text).digest('hex').slice(0, 16),
     text,
-    open: toSchema(document, true),
-    inner: toSchema(document, false),
+    open,
+    inner,
+    names: readNames(document),
+    veiled: new Set(
+      Object.values(open.getTypeMap()).flatMap((type) => {
+        const whole = inner.getType(type.name);
+        if (!isAbstractType(type) || !isAbstractType(whole)) return [];
+        return inner.getPossibleTypes(whole).length > open.getPossibleTypes(type).length ? [type.name] : [];
+      }),
+    ),
     subgraphs,
   };
+}
+
+/** Names of all fields, and of those that a `@requires` asks with arguments. */
+function readNames(document: DocumentNode): Names {
+  const fields = new Set<string>();
+  const argued = new Set<string>();
+  visit(document, {
+    FieldDefinition: (node) => {
+      fields.add(node.name.value);
+      for (const directive of node.directives ?? []) {
+        if (directive.name.value !== 'join__field') continue;
+        const requires = directive.arguments?.find((one) => one.name.value === 'requires')?.value;
+        if (requires?.kind !== Kind.STRING) continue;
+        visit(parse(`{ ${requires.value} }`, { noLocation: true }), {
+          Field: (one) => {
+            if (one.arguments && one.arguments.length > 0) argued.add(one.name.value);
+          },
+        });
+      }
+    },
+  });
+  return makeNames(fields, argued);
 }
 
 function readSubgraphs(document: DocumentNode): Map<string, { name: string; url: string }> {

@@ -106,7 +106,8 @@ export function write(
     return written === CLIMB ? null : written;
   };
 
-  const misfit = (at: Link): null => fault(at, 'A source gave a value that does not fit the graph.', 'SOURCE_MALFORMED');
+  const misfit = (at: Link): null =>
+    fault(at, 'A source gave a value that does not fit the graph.', 'SOURCE_MALFORMED');
 
   const written = object(data, root, shape, null);
   return { data: written === CLIMB ? null : written, errors: places.told() };

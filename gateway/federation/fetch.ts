@@ -1,0 +1,210 @@
+/** The two kinds of fetch: fields of a root type, and fields of entities by their representations. */
+import { parse, type SelectionSetNode } from 'graphql';
+import type { SubgraphError } from '../../connectors/kit/connector.ts';
+import { bare, type Fits, merge, type Path, representation, rewrite, type Tree, walk } from './data.ts';
+import { type PlacedError, placed } from './faults.ts';
+import { entitySet, keyRenames, operationSet, responseKeys } from './operation-text.ts';
+import type { BatchStep, EntityAlias, FetchStep, Step } from './planner.ts';
+import { ask, malformed, type Run } from './run.ts';
+
+/** A fetch of fields of a root type, merged at `at`. */
+export function rootFetch(step: FetchStep, at: readonly Step[], fits: Fits): (run: Run) => Promise<void> {
+  const document = parse(step.operation, { noLocation: true });
+  const rename = keyRenames(step.outputRewrites);
+  const keys = responseKeys(document, operationSet(document), null, fits);
+  return async (run) => {
+    const answer = await ask(run, step.serviceName, step.operation, pick(step.variableUsages, run.variables));
+    const data = answer.data ? (bare(answer.data) as Tree) : null;
+    const faults: PlacedError[] = [];
+    const vague: SubgraphError[] = [];
+    for (const error of answer.errors ?? []) {
+      if (error.path && error.path.length > 0) faults.push(placed(error, rename(error.path)));
+      else vague.push(error);
+    }
+    // A fault without a place shows where there is nothing; so does any fault, when there is no data at all.
+    const cause = vague[0] ?? (data ? undefined : answer.errors?.[0]);
+    if (cause) {
+      const told = new Set(faults.map((one) => one.path[0]));
+      const bereft = keys.filter((key) => (data?.[key] ?? null) === null && !told.has(rename([key])[0] ?? key));
+      for (const key of bereft) faults.push(placed(cause, rename([key])));
+      if (faults.length === 0) faults.push(placed(cause, []));
+    }
+    if (data) rewrite(data, step.outputRewrites, fits);
+    const places: { object: Tree; path: Path }[] = [];
+    if (at.length === 0) places.push({ object: run.data, path: [] });
+    else walk(run.data, at, (object, path) => void places.push({ object, path }));
+    places.forEach(({ object, path }, i) => {
+      if (data) merge(object, i === 0 ? data : (bare(data) as Tree), fits.concrete);
+      for (const one of faults) run.errors.push(path.length === 0 ? one : { ...one, path: [...path, ...one.path] });
+    });
+  };
+}
+
+interface Place {
+  readonly object: Tree;
+  readonly path: Path;
+  /** Which representation; -1 when the object lacked what its representation needs. */
+  readonly index: number;
+  /** Why a required field was missing or null. */
+  readonly cause: PlacedError | undefined;
+}
+
+interface Asked {
+  readonly alias: EntityAlias;
+  /** What is asked of the entities; keys as in the subgraph's answer. */
+  readonly set: SelectionSetNode | null;
+  readonly rename: (path: Path) => Path;
+}
+
+/** A fetch of fields of entities; equal representations are sent once. */
+export function entityFetch(
+  step: FetchStep | BatchStep,
+  aliases: readonly EntityAlias[],
+  fits: Fits,
+): (run: Run) => Promise<void> {
+  const document = parse(step.operation, { noLocation: true });
+  const all: readonly Asked[] = aliases.map((alias) => ({
+    alias,
+    set: entitySet(document, alias.alias),
+    rename: keyRenames(alias.outputRewrites),
+  }));
+  const known = new Set(aliases.map((one) => one.alias));
+
+  /** Tells the fault at every field that was asked of the place and is null. Answers whether there was one. */
+  const blame = (run: Run, asked: Asked, place: Place, got: Tree | null, cause: PlacedError): boolean => {
+    if (!asked.set) return false;
+    let told = false;
+    for (const raw of responseKeys(document, asked.set, place.object, fits)) {
+      const path = asked.rename([raw]);
+      const key = path[0] as string;
+      if (key === '__typename' || (got?.[key] ?? null) !== null) continue;
+      run.errors.push({ ...cause, path: [...place.path, ...path] });
+      told = true;
+    }
+    return told;
+  };
+
+  const settle = (
+    run: Run,
+    asked: Asked,
+    places: readonly Place[],
+    data: Tree | null,
+    errors: SubgraphError[],
+  ): void => {
+    const { alias, outputRewrites } = asked.alias;
+    const list = data?.[alias];
+    const entities = Array.isArray(list) ? (list as unknown[]) : null;
+    for (const one of entities ?? []) rewrite(one, outputRewrites, fits);
+    const { exact, whole, vague } = sorted(errors, alias, known);
+    const general = vague ?? (entities ? undefined : errors[0]);
+    const given = new Set<number>();
+    let told = entities === null;
+    for (const place of places) {
+      const { index, object, path } = place;
+      const got = tree(entities?.[index]);
+      for (const error of exact.get(index) ?? [])
+        run.errors.push(placed(error, [...path, ...asked.rename((error.path ?? []).slice(2))]));
+      const short =
+        index >= 0 && entities !== null && index >= entities.length ? malformed(step.serviceName) : undefined;
+      const fault = index < 0 ? undefined : (whole.get(index) ?? general ?? short?.errors?.[0]);
+      const cause = fault ? placed(fault, []) : place.cause;
+      if (cause && !exact.has(index)) told = blame(run, asked, place, got, cause) || told;
+      if (!got) continue;
+      merge(object, given.has(index) ? (bare(got) as Tree) : got, fits.concrete);
+      given.add(index);
+    }
+    if (vague && !told) run.errors.push(placed(vague, []));
+  };
+
+  return async (run) => {
+    const variables = pick(step.variableUsages, run.variables);
+    const found = gather(run, all, variables, fits);
+    const sent = all.some(({ alias }) => (variables[alias.representationsVariableName] as unknown[]).length > 0);
+    const answer = sent ? await ask(run, step.serviceName, step.operation, variables) : { data: {} };
+    const data = answer.data ? (bare(answer.data) as Tree) : null;
+    const errors = [...(answer.errors ?? [])];
+    all.forEach((asked, i) => {
+      const missing = sent && errors.length === 0 && !Array.isArray(data?.[asked.alias.alias]);
+      settle(run, asked, found[i] ?? [], data, missing ? [...(malformed(step.serviceName).errors ?? [])] : errors);
+    });
+  };
+}
+
+/** Walks to the entities and fills in the variables with their representations. Places of each alias in turn. */
+function gather(run: Run, all: readonly Asked[], variables: Record<string, unknown>, fits: Fits): Place[][] {
+  const shared = new Map<string, { list: Tree[]; known: Map<string, number> }>();
+  let causes: Map<string, PlacedError> | undefined;
+  const causeOf = (path: Path, keys: readonly string[]): PlacedError | undefined => {
+    if (run.errors.length === 0) return undefined;
+    causes ??= byPlace(run.errors);
+    for (const key of keys) {
+      const cause = causes.get(JSON.stringify([...path, key]));
+      if (cause) return cause;
+    }
+    return undefined;
+  };
+  return all.map(({ alias }) => {
+    const name = alias.representationsVariableName;
+    const batch = shared.get(name) ?? { list: [], known: new Map<string, number>() };
+    shared.set(name, batch);
+    variables[name] = batch.list;
+    const places: Place[] = [];
+    const visit = (object: Tree, path: Path): void => {
+      const { value, missing, empty } = representation(object, alias.requires, fits, run.variables);
+      if (!value) return;
+      if (missing !== null) {
+        places.push({ object, path, index: -1, cause: causeOf(path, [missing]) });
+        return;
+      }
+      rewrite(value, alias.inputRewrites, fits);
+      const mark = JSON.stringify(value);
+      let index = batch.known.get(mark);
+      if (index === undefined) {
+        index = batch.list.push(value) - 1;
+        batch.known.set(mark, index);
+      }
+      places.push({ object, path, index, cause: empty.length > 0 ? causeOf(path, empty) : undefined });
+    };
+    for (const steps of alias.paths) walk(run.data, steps, visit);
+    return places;
+  });
+}
+
+/** Faults by the places they stand at or below. */
+function byPlace(errors: readonly PlacedError[]): Map<string, PlacedError> {
+  const found = new Map<string, PlacedError>();
+  for (const one of errors)
+    for (let length = one.path.length; length > 0; length--) {
+      const mark = JSON.stringify(one.path.slice(0, length));
+      if (found.has(mark)) break;
+      found.set(mark, one);
+    }
+  return found;
+}
+
+/** Errors of an alias: of a field of one entity, of one entity as a whole, and the first that tells no entity. */
+function sorted(errors: readonly SubgraphError[], alias: string, known: ReadonlySet<string>) {
+  const exact = new Map<number, SubgraphError[]>();
+  const whole = new Map<number, SubgraphError>();
+  let vague: SubgraphError | undefined;
+  for (const error of errors) {
+    const [head, index, ...rest] = error.path ?? [];
+    if (head !== alias && typeof head === 'string' && known.has(head)) continue;
+    if (head !== alias || typeof index !== 'number') vague ??= error;
+    else if (rest.length === 0) whole.set(index, whole.get(index) ?? error);
+    else exact.set(index, [...(exact.get(index) ?? []), error]);
+  }
+  return { exact, whole, vague };
+}
+
+const tree = (value: unknown): Tree | null =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Tree) : null;
+
+const pick = (
+  names: readonly string[] | undefined,
+  variables: Readonly<Record<string, unknown>>,
+): Record<string, unknown> => {
+  const picked: Record<string, unknown> = {};
+  for (const name of names ?? []) if (variables[name] !== undefined) picked[name] = variables[name];
+  return picked;
+};
