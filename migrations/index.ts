@@ -1,5 +1,6 @@
 /** Every step, in order. One line per step; a landed step never changes. */
 import { Core0001 } from './0001-core.ts';
 import { Parking0003 } from './0003-parking.ts';
+import { Tax0004 } from './0004-tax.ts';
 
-export const migrations = [Core0001, Parking0003];
+export const migrations = [Core0001, Parking0003, Tax0004];
