@@ -24,6 +24,7 @@ import type { Simulator } from './kit/testing/simulator.ts';
 /** The list; literal imports, so that the build can rewrite them. */
 export const SIMULATORS: Readonly<Record<string, () => Promise<{ simulator: Simulator }>>> = {
   'access-control': () => import('./access-control/simulator/index.ts'),
+  energy: () => import('./energy/simulator/index.ts'),
   parking: () => import('./parking/simulator.ts'),
 };
 

@@ -2,5 +2,6 @@
 import { Core0001 } from './0001-core.ts';
 import { Parking0003 } from './0003-parking.ts';
 import { Tax0004 } from './0004-tax.ts';
+import { Energy0005 } from './0005-energy.ts';
 
-export const migrations = [Core0001, Parking0003, Tax0004];
+export const migrations = [Core0001, Parking0003, Tax0004, Energy0005];

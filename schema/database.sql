@@ -106,6 +106,40 @@ CREATE TABLE lease (
   PRIMARY KEY (name)
 );
 
+CREATE TABLE meter (
+  id text NOT NULL,
+  installation text NOT NULL,
+  serial text NOT NULL,
+  medium text,
+  unit text,
+  building text,
+  company text,
+  modulus numeric,
+  PRIMARY KEY (id)
+);
+CREATE INDEX meter_building ON meter USING btree (building, id);
+CREATE INDEX meter_company ON meter USING btree (company, id);
+CREATE INDEX meter_installation ON meter USING btree (installation);
+
+CREATE TABLE meter_reading (
+  meter text NOT NULL,
+  time timestamp with time zone NOT NULL,
+  value numeric NOT NULL,
+  quality text NOT NULL,
+  PRIMARY KEY (meter, "time")
+) PARTITION BY RANGE ("time");
+
+CREATE TABLE meter_refusal (
+  id bigint NOT NULL,
+  installation text NOT NULL,
+  topic text NOT NULL,
+  payload bytea NOT NULL,
+  reason text NOT NULL,
+  at timestamp with time zone NOT NULL,
+  PRIMARY KEY (id)
+);
+CREATE INDEX meter_refusal_installation ON meter_refusal USING btree (installation, id);
+
 CREATE TABLE mutation (
   subject text NOT NULL,
   mutation text NOT NULL,
@@ -178,6 +212,97 @@ CREATE TABLE state (
   name text NOT NULL,
   value jsonb NOT NULL,
   PRIMARY KEY (installation, name)
+);
+
+CREATE TABLE tax_account (
+  installation text NOT NULL,
+  company text NOT NULL,
+  standing text NOT NULL,
+  standing_since date,
+  stated boolean NOT NULL,
+  digest bytea NOT NULL,
+  recorded_at timestamp with time zone NOT NULL,
+  PRIMARY KEY (installation, company)
+);
+
+CREATE TABLE tax_clearance (
+  installation text NOT NULL,
+  reference text NOT NULL,
+  company text NOT NULL,
+  until text NOT NULL,
+  requested_at timestamp with time zone NOT NULL,
+  PRIMARY KEY (installation, reference)
+);
+
+CREATE TABLE tax_file (
+  installation text NOT NULL,
+  digest bytea NOT NULL,
+  name text NOT NULL,
+  size bigint NOT NULL,
+  bytes bytea,
+  modified_at timestamp with time zone NOT NULL,
+  received_at timestamp with time zone NOT NULL,
+  state text NOT NULL,
+  layout text,
+  recorded_at timestamp with time zone,
+  rows integer,
+  refused integer,
+  reason text,
+  detail text,
+  notes text[] NOT NULL DEFAULT '{}'::text[],
+  settled_at timestamp with time zone,
+  PRIMARY KEY (installation, digest)
+);
+
+CREATE TABLE tax_filing (
+  installation text NOT NULL,
+  company text NOT NULL,
+  number text NOT NULL,
+  period text NOT NULL,
+  ends text NOT NULL GENERATED ALWAYS AS (
+CASE
+    WHEN (length(period) = 4) THEN (period || '-12'::text)
+    WHEN (substr(period, 6, 1) = 'Q'::text) THEN ("left"(period, 5) || lpad((((substr(period, 7, 1))::integer * 3))::text, 2, '0'::text))
+    ELSE period
+END) STORED,
+  filed_on date,
+  amount numeric NOT NULL,
+  currency text NOT NULL,
+  digest bytea NOT NULL,
+  recorded_at timestamp with time zone NOT NULL,
+  PRIMARY KEY (installation, company, number)
+);
+CREATE INDEX tax_filing_order ON tax_filing USING btree (installation, company, ends, number);
+CREATE INDEX tax_filing_period ON tax_filing USING btree (installation, period);
+
+CREATE TABLE tax_invoice (
+  installation text NOT NULL,
+  company text NOT NULL,
+  number text NOT NULL,
+  issued_on date NOT NULL,
+  net numeric NOT NULL,
+  tax numeric NOT NULL,
+  gross numeric NOT NULL,
+  currency text NOT NULL,
+  cancelled boolean NOT NULL,
+  counted boolean NOT NULL,
+  original text,
+  digest bytea NOT NULL,
+  recorded_at timestamp with time zone NOT NULL,
+  PRIMARY KEY (installation, company, number)
+);
+CREATE INDEX tax_invoice_day ON tax_invoice USING btree (installation, issued_on);
+CREATE INDEX tax_invoice_order ON tax_invoice USING btree (installation, company, issued_on, number);
+
+CREATE TABLE tax_row_report (
+  installation text NOT NULL,
+  digest bytea NOT NULL,
+  number integer NOT NULL,
+  line integer NOT NULL,
+  reason text NOT NULL,
+  detail text NOT NULL,
+  PRIMARY KEY (installation, digest, number),
+  FOREIGN KEY (installation, digest) REFERENCES tax_file(installation, digest) ON DELETE CASCADE
 );
 
 CREATE TABLE vehicle (

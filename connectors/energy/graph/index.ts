@@ -1,0 +1,237 @@
+/** Energy's part of the graph: everything from what was kept, one query for all keys of a tick. */
+import { Arg, Args, Ctx, Directive, FieldResolver, ID, Query, Resolver, Root } from 'type-graphql';
+import { AUTHENTICATED, LIST_SIZE } from '../../../schema/graph/directives.ts';
+import { DateTime, Decimal } from '../../../schema/graph/scalars.ts';
+import { BucketSize, PageArgs, Provenance } from '../../../schema/graph/shared.ts';
+import type { Graph, GraphContext } from '../../kit/connector.ts';
+import { badInput, HubError } from '../../kit/errors.ts';
+import { joinedProvenance, provenance } from '../../kit/facts.ts';
+import { connection, pageOf, paging, scopeOf } from '../../kit/page.ts';
+import type { EnergyQuery, EnergyRequest, KnownMeter, MetersQuery } from '../source/index.ts';
+import { sum } from './decimal.ts';
+import * as types from './types.ts';
+
+type Context = GraphContext<EnergyRequest>;
+
+/** Buckets of one series, at most. */
+const MOST_BUCKETS = 40_000;
+const MINUTES: Readonly<Record<BucketSize, number>> = {
+  QUARTER_HOUR: 15,
+  HOUR: 60,
+  DAY: 1_440,
+  MONTH: 43_200,
+  YEAR: 525_600,
+};
+
+/** The tables hold the registers of all installations: any one of them may be asked. */
+function any(context: Context): EnergyRequest {
+  const one = context.installations.all()[0];
+  if (!one) throw new HubError('SOURCE_UNAVAILABLE', 'No meters are set up here.');
+  return one.source;
+}
+
+const ids = (context: Context, park?: string): string[] => context.installations.all(park).map((one) => one.id);
+
+/** Facts of several installations: the oldest speaks. */
+async function factsOf(context: Context, installations: readonly string[]) {
+  const all = context.installations.all().filter((one) => installations.includes(one.id));
+  const facts = await Promise.all(all.map((one) => one.source.facts()));
+  if (facts.length === 0) throw new HubError('SOURCE_UNAVAILABLE', 'No meters are set up here.');
+  return joinedProvenance(facts, context.now());
+}
+
+async function series(context: Context, key: string, query: EnergyQuery) {
+  const minutes = (query.to.getTime() - query.from.getTime()) / 60_000;
+  if (minutes <= 0) throw badInput('to must be later than from.');
+  if (minutes / MINUTES[query.bucket as BucketSize] > MOST_BUCKETS) {
+    throw badInput(`This series would have more than ${MOST_BUCKETS} buckets: take wider ones or a shorter time.`);
+  }
+  const [buckets, told] = await Promise.all([any(context).energy(key, query), factsOf(context, query.installations)]);
+  const values = buckets.flatMap((one) => (one.value === null ? [] : [one.value]));
+  const unit = buckets.find((one) => one.unit !== null)?.unit;
+  return { total: values.length > 0 && unit ? { value: sum(values), unit } : null, buckets, provenance: told };
+}
+
+async function meterPage(
+  context: Context,
+  by: 'company' | 'building',
+  key: string,
+  args: PageArgs,
+  filter: types.MeterFilter | null | undefined,
+) {
+  const list = (test: { eq?: string | null; in?: string[] | null } | null | undefined) => {
+    if (test == null || (test.eq == null && test.in == null)) return undefined;
+    if (test.eq == null) return test.in ?? [];
+    return test.in == null || test.in.includes(test.eq) ? [test.eq] : [];
+  };
+  const query: MetersQuery = { by, installations: ids(context), ids: list(filter?.id), media: list(filter?.medium) };
+  const scope = scopeOf('meters', [by, key, query.ids, query.media]);
+  const page = paging(args, context.cursors, scope);
+  const [rows, told] = await Promise.all([
+    any(context).meters(key, query, page),
+    factsOf(context, query.installations),
+  ]);
+  return connection(
+    pageOf(
+      page,
+      rows,
+      (row) => [row.id],
+      () => any(context).meterCount(key, query),
+    ),
+    context.cursors,
+    scope,
+    show,
+    told,
+  );
+}
+
+const show = (one: KnownMeter) => ({
+  id: one.id,
+  medium: one.medium,
+  unit: one.unit,
+  building: one.building === null ? null : { id: one.building },
+  company: one.company === null ? null : { uscc: one.company },
+});
+
+async function meterOf(id: string, context: Context) {
+  if (!context.installations.owner(id)) return null;
+  const found = await any(context).meter(id);
+  return found && show(found);
+}
+
+@Resolver(() => types.Park)
+class ParkResolver {
+  @FieldResolver(() => types.EnergySeries, {
+    nullable: true,
+    description: "energy: sum over the park's meters of this medium.",
+  })
+  energy(
+    @Root() park: { id: string },
+    @Arg('from', () => DateTime, { description: 'Inclusive.' }) from: Date,
+    @Arg('to', () => DateTime, { description: 'Exclusive.' }) to: Date,
+    @Arg('bucket', () => BucketSize, { defaultValue: BucketSize.HOUR, description: 'Width of a bucket.' })
+    bucket: BucketSize,
+    @Arg('medium', () => types.Medium, { defaultValue: types.Medium.ELECTRICITY, description: 'Media do not add up.' })
+    medium: types.Medium,
+    @Ctx() context: Context,
+  ) {
+    return series(context, park.id, { by: 'park', installations: ids(context, park.id), medium, from, to, bucket });
+  }
+}
+
+@Resolver(() => types.Building)
+class BuildingResolver {
+  @Directive(AUTHENTICATED)
+  @Directive(LIST_SIZE)
+  @FieldResolver(() => types.MeterConnection, { nullable: true, description: 'energy' })
+  meters(
+    @Root() building: { id: string },
+    @Args(() => PageArgs) args: PageArgs,
+    @Arg('filter', () => types.MeterFilter, { nullable: true, description: 'Which meters.' })
+    filter: types.MeterFilter | null,
+    @Ctx() context: Context,
+  ) {
+    return meterPage(context, 'building', building.id, args, filter);
+  }
+
+  @FieldResolver(() => types.EnergySeries, { nullable: true, description: 'energy' })
+  energy(
+    @Root() building: { id: string },
+    @Arg('from', () => DateTime, { description: 'Inclusive.' }) from: Date,
+    @Arg('to', () => DateTime, { description: 'Exclusive.' }) to: Date,
+    @Arg('bucket', () => BucketSize, { defaultValue: BucketSize.HOUR, description: 'Width of a bucket.' })
+    bucket: BucketSize,
+    @Arg('medium', () => types.Medium, { defaultValue: types.Medium.ELECTRICITY, description: 'Media do not add up.' })
+    medium: types.Medium,
+    @Ctx() context: Context,
+  ) {
+    return series(context, building.id, { by: 'building', installations: ids(context), medium, from, to, bucket });
+  }
+}
+
+@Resolver(() => types.Company)
+class CompanyResolver {
+  @Directive(AUTHENTICATED)
+  @Directive(LIST_SIZE)
+  @FieldResolver(() => types.MeterConnection, { nullable: true, description: 'energy' })
+  meters(
+    @Root() company: { uscc: string },
+    @Args(() => PageArgs) args: PageArgs,
+    @Arg('filter', () => types.MeterFilter, { nullable: true, description: 'Which meters.' })
+    filter: types.MeterFilter | null,
+    @Ctx() context: Context,
+  ) {
+    return meterPage(context, 'company', company.uscc, args, filter);
+  }
+
+  @Directive(AUTHENTICATED)
+  @FieldResolver(() => types.EnergySeries, {
+    nullable: true,
+    description: "energy: sum over the company's meters of this medium.",
+  })
+  energy(
+    @Root() company: { uscc: string },
+    @Arg('from', () => DateTime, { description: 'Inclusive.' }) from: Date,
+    @Arg('to', () => DateTime, { description: 'Exclusive.' }) to: Date,
+    @Arg('bucket', () => BucketSize, { defaultValue: BucketSize.HOUR, description: 'Width of a bucket.' })
+    bucket: BucketSize,
+    @Arg('medium', () => types.Medium, { defaultValue: types.Medium.ELECTRICITY, description: 'Media do not add up.' })
+    medium: types.Medium,
+    @Ctx() context: Context,
+  ) {
+    return series(context, company.uscc, { by: 'company', installations: ids(context), medium, from, to, bucket });
+  }
+}
+
+@Resolver(() => types.Meter)
+class MeterResolver {
+  @Directive(AUTHENTICATED)
+  @Query(() => types.Meter, { nullable: true, description: 'Null when no installation made the id.' })
+  meter(@Arg('id', () => ID, { description: 'Global id.' }) id: string, @Ctx() context: Context) {
+    return meterOf(id, context);
+  }
+
+  @FieldResolver(() => Decimal, { nullable: true, description: 'Newest register value.' })
+  async register(@Root() meter: { id: string }, @Ctx() context: Context) {
+    return (await any(context).latest(meter.id))?.value ?? null;
+  }
+
+  @FieldResolver(() => types.MeterReading, { nullable: true, description: 'Newest reading; null when there is none.' })
+  async latest(@Root() meter: { id: string; unit: string | null }, @Ctx() context: Context) {
+    const owner = context.installations.owner(meter.id);
+    const found = await any(context).latest(meter.id);
+    if (!found || !owner) return null;
+    return {
+      ...found,
+      unit: meter.unit ?? '1',
+      provenance: provenance(await owner.source.facts(found.time), context.now()),
+    };
+  }
+
+  @FieldResolver(() => types.EnergySeries, { nullable: true, description: 'What it has counted.' })
+  series(
+    @Root() meter: { id: string },
+    @Arg('from', () => DateTime, { description: 'Inclusive.' }) from: Date,
+    @Arg('to', () => DateTime, { description: 'Exclusive.' }) to: Date,
+    @Arg('bucket', () => BucketSize, { defaultValue: BucketSize.HOUR, description: 'Width of a bucket.' })
+    bucket: BucketSize,
+    @Ctx() context: Context,
+  ) {
+    const owner = context.installations.owner(meter.id);
+    return owner
+      ? series(context, meter.id, { by: 'meter', installations: [owner.id], medium: null, from, to, bucket })
+      : null;
+  }
+
+  @FieldResolver(() => Provenance, { nullable: true, description: "energy: of the meter's own fields." })
+  async provenance(@Root() meter: { id: string }, @Ctx() context: Context) {
+    const owner = context.installations.owner(meter.id);
+    return owner ? provenance(await owner.source.facts(), context.now()) : null;
+  }
+}
+
+export const graph: Graph = {
+  resolvers: [ParkResolver, BuildingResolver, CompanyResolver, MeterResolver],
+  types: [types.Park, types.Building, types.Company],
+  references: { Meter: ({ id }: { id: string }, context: Context) => meterOf(id, context) },
+};

@@ -1,0 +1,28 @@
+import type { Connector } from '../kit/connector.ts';
+import { graph } from './graph/index.ts';
+import { energySettings } from './settings.ts';
+import { type EnergyRequest, type EnergySettings, EnergySource } from './source/index.ts';
+
+/** Meters behind Modbus TCP gateways and MQTT brokers. */
+const energy: Connector<EnergySettings, EnergyRequest> = {
+  name: 'energy',
+  settings: energySettings,
+  graph,
+  protocol: (settings) => (settings.url.startsWith('modbus:') ? 'modbus' : 'mqtt'),
+  open: async (settings, services) => {
+    const source = new EnergySource(settings, services);
+    let closed: Promise<void> | undefined;
+    return {
+      request: (call) => source.request(call),
+      check: (call) => source.check(call),
+      lag: () => source.lag(),
+      jobs: source.jobs,
+      close: () => {
+        closed ??= source.close();
+        return closed;
+      },
+    };
+  },
+};
+
+export default energy;

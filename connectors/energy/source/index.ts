@@ -1,0 +1,164 @@
+/** The only room that talks to meters; keeps their registers, and answers from what was kept. */
+import { readFileSync } from 'node:fs';
+import type { Call, Job, Known, Services } from '../../kit/connector.ts';
+import { SourceError } from '../../kit/errors.ts';
+import type { Facts } from '../../kit/facts.ts';
+import { byArguments, loader } from '../../kit/loader.ts';
+import type { PageRequest } from '../../kit/page.ts';
+import type { Values } from '../../kit/settings.ts';
+import * as mapping from '../mapping/index.ts';
+import type { WiredMeter } from '../model.ts';
+import type { energySettings } from '../settings.ts';
+import { Inflow } from './inflow.ts';
+import { ModbusGateway } from './modbus.ts';
+import { Telemetry } from './telemetry.ts';
+
+export type EnergySettings = Values<typeof energySettings>;
+
+/** A meter as the hub keeps it. */
+export interface KnownMeter {
+  readonly id: string;
+  readonly installation: string;
+  readonly medium: string | null;
+  readonly unit: string | null;
+  readonly building: string | null;
+  readonly company: string | null;
+}
+
+export interface Bucket {
+  readonly start: Date;
+  readonly value: string | null;
+  readonly quality: string;
+  readonly unit: string | null;
+}
+
+/** Which consumption, of all installations named. */
+export interface EnergyQuery {
+  readonly by: 'company' | 'building' | 'park' | 'meter';
+  readonly installations: readonly string[];
+  readonly medium: string | null;
+  readonly from: Date;
+  readonly to: Date;
+  readonly bucket: string;
+}
+
+/** Which meters. */
+export interface MetersQuery {
+  readonly by: 'company' | 'building';
+  readonly installations: readonly string[];
+  readonly ids: readonly string[] | undefined;
+  readonly media: readonly string[] | undefined;
+}
+
+export interface Latest {
+  readonly time: Date;
+  readonly value: string;
+  readonly quality: string;
+}
+
+/** The park's calendar. */
+const ZONE = 'Asia/Shanghai';
+
+export type EnergyRequest = ReturnType<EnergySource['request']>;
+
+export class EnergySource {
+  readonly #settings: EnergySettings;
+  readonly #services: Services;
+  readonly #inflow: Inflow;
+  readonly #gateway: ModbusGateway | null;
+  readonly #telemetry: Telemetry | null;
+  readonly #meters: readonly WiredMeter[];
+
+  constructor(settings: EnergySettings, services: Services) {
+    this.#settings = settings;
+    this.#services = services;
+    this.#inflow = new Inflow(settings, services);
+    const wired = settings.url.startsWith('modbus:');
+    this.#gateway = wired ? new ModbusGateway(settings.url, settings.pause, settings.timeout, services) : null;
+    this.#telemetry = wired ? null : new Telemetry(settings, services, this.#inflow);
+    this.#meters = wired && settings.sheet ? mapping.meterSheet(readFileSync(settings.sheet, 'utf8')) : [];
+  }
+
+  get jobs(): readonly Job[] {
+    if (this.#telemetry)
+      return [{ name: 'poll telemetry', every: 1_000, run: (call) => (this.#telemetry as Telemetry).listen(call) }];
+    return [{ name: 'poll meters', every: this.#settings.poll, run: () => this.#round() }];
+  }
+
+  /** One cheap question: the first meter's register, or a visit to the broker. */
+  async check(call: Call): Promise<void> {
+    if (this.#telemetry) return this.#telemetry.check(call);
+    const first = this.#meters[0];
+    if (first) await this.#gateway?.read(call, first, 'check');
+  }
+
+  lag(): number | null {
+    return this.#inflow.lag();
+  }
+
+  async close(): Promise<void> {
+    this.#telemetry?.close();
+    await this.#gateway?.close();
+  }
+
+  /** Everything is answered from what was kept; no call here reaches a meter. */
+  request(call: Call) {
+    const { store, read } = this.#services;
+    const meters = loader<KnownMeter>((ids) => read((tx) => store.energy.metersByIds(tx, ids)));
+    const latest = loader<Latest>((ids) => read((tx) => store.energy.latestReadings(tx, ids)));
+    const pages = byArguments(
+      (args: { query: MetersQuery; page: { forward: boolean; limit: number; place: string | null } }) =>
+        loader<KnownMeter[]>((keys) =>
+          read((tx) => store.energy.meterPages(tx, args.query.by, keys, args.query, args.page)),
+        ),
+    );
+    const energy = byArguments((query: EnergyQuery) =>
+      loader<Bucket[]>(async (keys) => {
+        const rows = await read((tx) => store.energy.consumption(tx, query.by, keys, query, { ...query, zone: ZONE }));
+        const found = new Map<string, Bucket[]>(keys.map((key) => [key, []]));
+        for (const row of rows) found.get(row.key)?.push(row);
+        return found;
+      }),
+    );
+    return {
+      meter: (id: string) => meters.load(id),
+      latest: (id: string) => latest.load(id),
+      meters: async (key: string, query: MetersQuery, page: PageRequest): Promise<KnownMeter[]> => {
+        const place = page.place === null ? null : String(page.place[0]);
+        return (await pages({ query, page: { forward: page.forward, limit: page.size + 1, place } }).load(key)) ?? [];
+      },
+      meterCount: (key: string, query: MetersQuery) => read((tx) => store.energy.meterCount(tx, query.by, key, query)),
+      energy: async (key: string, query: EnergyQuery): Promise<Bucket[]> => (await energy(query).load(key)) ?? [],
+      facts: (recordedAt: Date | null = null): Promise<Facts> => this.#inflow.facts(call, recordedAt),
+    };
+  }
+
+  /** One round over all meters, one after the other. A silent meter is told, and the others are read on. */
+  async #round(): Promise<void> {
+    const gateway = this.#gateway;
+    if (!gateway) return;
+    await this.#inflow.know(this.#meters);
+    const found: { serial: string; time: Date; value: string; quality: 'GOOD' }[] = [];
+    let fault: unknown = null;
+    for (const meter of this.#meters) {
+      if (this.#services.signal.aborted) return;
+      try {
+        const { value, at } = await gateway.read(
+          this.#services.call(this.#settings.timeout * 3),
+          meter,
+          `poll ${meter.serial}`,
+        );
+        found.push({ serial: meter.serial, time: at, value, quality: 'GOOD' });
+      } catch (error) {
+        fault ??= error;
+        // Without the gateway no meter answers: the round is over.
+        if (error instanceof SourceError && error.code === 'SOURCE_UNAVAILABLE') break;
+        this.#services.log.debug('A meter gave no register.', { serial: meter.serial, error });
+      }
+    }
+    if (found.length > 0) await this.#inflow.take(found, []);
+    if (fault !== null && found.length === 0) throw fault;
+  }
+}
+
+export type { Known };

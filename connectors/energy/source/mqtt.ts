@@ -1,0 +1,227 @@
+/**
+ * A kept session with an MQTT broker, on a socket of our own: messages are gathered for a moment, committed together, and only then
+ * acknowledged, each one. MQTT 5 first (a session that outlives us needs its expiry), 3.1.1 where the broker knows no better.
+ */
+import { connect, type Socket } from 'node:net';
+import { generate, type IConnackPacket, type IPublishPacket, type Packet, parser } from 'mqtt-packet';
+import { malformed, rejected, SourceError, timeout, unavailable } from '../../kit/errors.ts';
+
+export interface MqttOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly clientId: string;
+  readonly username: string | null;
+  readonly password: string | null;
+  readonly timeout: number;
+  /** False for a short visit that keeps no session. */
+  readonly keep: boolean;
+}
+
+export interface MqttMessage {
+  readonly topic: string;
+  readonly payload: Buffer;
+}
+
+/** Gathered before a commit: this many messages, or for this long (milliseconds). */
+const BATCH = 500;
+const GATHER = 40;
+const KEEPALIVE = 15;
+/** The broker keeps our session for a week. */
+const EXPIRY = 7 * 86_400;
+
+const versions = new Map<string, 4 | 5>();
+
+export class MqttSession {
+  readonly #options: MqttOptions;
+  readonly #socket: Socket;
+  readonly #version: 4 | 5;
+  readonly #parser: ReturnType<typeof parser>;
+  readonly #waiting = new Map<string, (packet: Packet) => void>();
+  #messages: { message: MqttMessage; id: number | null }[] = [];
+  #handle: ((batch: readonly MqttMessage[]) => Promise<void>) | null = null;
+  #timer: NodeJS.Timeout | undefined;
+  #ping: NodeJS.Timeout | undefined;
+  #working: Promise<void> = Promise.resolve();
+  #nextId = 1;
+  #heard = Date.now();
+  /** Settles when the connection has ended, with the reason. */
+  readonly ended: Promise<Error>;
+  #end: (reason: Error) => void = () => undefined;
+
+  private constructor(options: MqttOptions, socket: Socket, version: 4 | 5) {
+    this.#options = options;
+    this.#socket = socket;
+    this.#version = version;
+    this.#parser = parser({ protocolVersion: version });
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+    this.#parser.on('packet', (packet: Packet) => this.#received(packet));
+    this.#parser.on('error', (error: unknown) => this.close(malformed('the broker talks no MQTT', error)));
+    socket.on('data', (bytes: Buffer) => {
+      this.#heard = Date.now();
+      this.#parser.parse(bytes);
+    });
+    socket.on('error', (error) => this.close(unavailable('the connection to the broker was lost', error)));
+    socket.on('close', () => this.close(unavailable('the broker closed the connection')));
+  }
+
+  /** Connects; rejects with a `SourceError`. */
+  static async open(options: MqttOptions): Promise<{ session: MqttSession; present: boolean }> {
+    const key = `${options.host}:${options.port}`;
+    const wanted = versions.get(key);
+    if (wanted !== undefined) return MqttSession.#try(options, wanted);
+    try {
+      const opened = await MqttSession.#try(options, 5);
+      versions.set(key, 5);
+      return opened;
+    } catch (error) {
+      if (!(error instanceof SourceError) || error.code === 'SOURCE_TIMEOUT') throw error;
+      const opened = await MqttSession.#try(options, 4);
+      versions.set(key, 4);
+      return opened;
+    }
+  }
+
+  static async #try(options: MqttOptions, version: 4 | 5): Promise<{ session: MqttSession; present: boolean }> {
+    const socket = connect(options.port, options.host);
+    socket.setNoDelay(true);
+    const session = new MqttSession(options, socket, version);
+    const answer = session.#await('connack', options.timeout);
+    socket.once('connect', () =>
+      session.#send({
+        cmd: 'connect',
+        protocolId: 'MQTT',
+        protocolVersion: version,
+        clean: !options.keep,
+        clientId: options.clientId,
+        keepalive: KEEPALIVE,
+        ...(options.username === null ? {} : { username: options.username }),
+        ...(options.password === null ? {} : { password: Buffer.from(options.password) }),
+        ...(version === 5 && options.keep ? { properties: { sessionExpiryInterval: EXPIRY } } : {}),
+      }),
+    );
+    const packet = (await answer) as IConnackPacket;
+    const code = packet.reasonCode ?? packet.returnCode ?? 0;
+    if (code !== 0) {
+      const fault = rejected(`the broker refuses the connection (code ${code})`);
+      session.close(fault);
+      throw fault;
+    }
+    session.#ping = setInterval(() => session.#alive(), (KEEPALIVE * 1000) / 2);
+    return { session, present: packet.sessionPresent };
+  }
+
+  /** Subscribes at QoS 1; `handle` gets batches, one at a time, and its rejection ends the session without acknowledging them. */
+  async subscribe(topics: readonly string[], handle: (batch: readonly MqttMessage[]) => Promise<void>): Promise<void> {
+    this.#handle = handle;
+    const messageId = this.#id();
+    const answer = this.#await(`suback ${messageId}`, this.#options.timeout);
+    this.#send({ cmd: 'subscribe', messageId, subscriptions: topics.map((topic) => ({ topic, qos: 1 as const })) });
+    await answer;
+    this.#plan();
+  }
+
+  /** Publishes at QoS 1 and waits for the acknowledgement. */
+  async publish(topic: string, payload: string): Promise<void> {
+    const messageId = this.#id();
+    const answer = this.#await(`puback ${messageId}`, this.#options.timeout);
+    this.#send({ cmd: 'publish', topic, payload, qos: 1, messageId, dup: false, retain: false });
+    await answer;
+  }
+
+  /** Ends the connection; idempotent. */
+  close(reason: Error = unavailable('the connection was closed')): void {
+    clearTimeout(this.#timer);
+    clearInterval(this.#ping);
+    this.#socket.destroy();
+    this.#end(reason);
+    for (const [, wake] of this.#waiting) wake({ cmd: 'disconnect' } as Packet);
+    this.#waiting.clear();
+  }
+
+  /** Says goodbye, so that the broker keeps no will and no wait. */
+  leave(): void {
+    if (!this.#socket.destroyed) this.#send({ cmd: 'disconnect' } as Packet);
+    this.#socket.end();
+    this.close();
+  }
+
+  /** Waits for batches under way. */
+  settled(): Promise<void> {
+    return this.#working;
+  }
+
+  #id(): number {
+    this.#nextId = (this.#nextId % 65_535) + 1;
+    return this.#nextId;
+  }
+
+  #send(packet: Packet): void {
+    if (!this.#socket.destroyed) this.#socket.write(generate(packet, { protocolVersion: this.#version }));
+  }
+
+  #await(what: string, limit: number): Promise<Packet> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#waiting.delete(what);
+        const fault = timeout(`the broker gave no ${what.split(' ')[0]} within ${limit} ms`);
+        this.close(fault);
+        reject(fault);
+      }, limit);
+      this.#waiting.set(what, (packet) => {
+        clearTimeout(timer);
+        this.#waiting.delete(what);
+        if (packet.cmd === 'disconnect') void this.ended.then(reject);
+        else resolve(packet);
+      });
+    });
+  }
+
+  #received(packet: Packet): void {
+    if (packet.cmd === 'publish') {
+      const { topic, payload, qos, messageId } = packet as IPublishPacket;
+      this.#messages.push({
+        message: { topic, payload: Buffer.from(payload) },
+        id: qos > 0 ? (messageId ?? null) : null,
+      });
+      this.#plan();
+      return;
+    }
+    if (packet.cmd === 'disconnect') {
+      this.close(unavailable('the broker ended the session'));
+      return;
+    }
+    const key = packet.cmd === 'connack' ? 'connack' : `${packet.cmd} ${packet.messageId}`;
+    this.#waiting.get(key)?.(packet);
+  }
+
+  #plan(): void {
+    if (!this.#handle || this.#messages.length === 0) return;
+    if (this.#messages.length >= BATCH) this.#flush();
+    else this.#timer ??= setTimeout(() => this.#flush(), GATHER);
+  }
+
+  #flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const handle = this.#handle;
+    const batch = this.#messages.splice(0, BATCH);
+    if (!handle || batch.length === 0) return;
+    this.#working = this.#working.then(async () => {
+      if (this.#socket.destroyed) return;
+      try {
+        await handle(batch.map((one) => one.message));
+        for (const { id } of batch) if (id !== null) this.#send({ cmd: 'puback', messageId: id } as Packet);
+      } catch (error) {
+        this.close(error instanceof Error ? error : unavailable(String(error)));
+      }
+    });
+    this.#plan();
+  }
+
+  #alive(): void {
+    if (Date.now() - this.#heard > KEEPALIVE * 1500) this.close(timeout('the broker has fallen silent'));
+    else this.#send({ cmd: 'pingreq' });
+  }
+}
