@@ -15,6 +15,8 @@ export class ModbusGateway {
   readonly #timeout: number;
   readonly #services: Services;
   #client: Client | null = null;
+  /** Rejects when the present connection ends: a request under way would else wait for its whole time. */
+  #lost: Promise<never> = new Promise(() => undefined);
   /** Requests stand in line: RS-485 behind the gateway carries one at a time. */
   #line: Promise<unknown> = Promise.resolve();
   /** Where each unit's SunSpec meter model begins, once found. */
@@ -96,9 +98,9 @@ export class ModbusGateway {
     const client = await this.#connected();
     client.setID(unit);
     try {
-      const answer = await (functionCode === 3
-        ? client.readHoldingRegisters(address, count)
-        : client.readInputRegisters(address, count));
+      const read =
+        functionCode === 3 ? client.readHoldingRegisters(address, count) : client.readInputRegisters(address, count);
+      const answer = await Promise.race([read, this.#lost]);
       if (answer.buffer.length !== count * 2)
         throw malformed(`unit ${unit} sent ${answer.buffer.length} bytes for ${count} registers at ${address}`);
       return answer.buffer;
@@ -116,6 +118,13 @@ export class ModbusGateway {
     this.#client = client;
     // An error between two requests ends the connection; the next request makes a new one.
     client.on('error', () => undefined);
+    this.#lost = new Promise((_, reject) => {
+      client.on('close', () => {
+        if (this.#client === client) this.#client = null;
+        reject(unavailable('the gateway closed the connection'));
+      });
+    });
+    this.#lost.catch(() => undefined);
     try {
       await within(this.#timeout, client.connectTCP(this.#address.host, { port: this.#address.port }));
     } catch (error) {
