@@ -11,6 +11,8 @@ import {
   parse,
   validate,
 } from 'graphql';
+import { LRUCache } from 'lru-cache';
+import { deciders, settled } from './conditions.ts';
 import { forPlanner } from './document.ts';
 import { type Executable, executable } from './execute.ts';
 import { type Introspect, introspection } from './introspection.ts';
@@ -24,17 +26,27 @@ export interface Compiled {
   readonly kind: 'query' | 'mutation';
   readonly name: string | null;
   readonly schema: GraphQLSchema;
+  /** As the client wrote it. */
   readonly document: DocumentNode;
   readonly operation: OperationDefinitionNode;
   readonly root: GraphQLObjectType;
+  /** What is done for these coerced variables. Throws when the planner finds no way. */
+  variant(variables: Readonly<Record<string, unknown>>): Variant;
+  /** Bytes that it counts for in the cache. */
+  readonly size: number;
+}
+
+/** The operation with its `@skip` and `@include` settled. */
+export interface Variant {
   readonly shape: Selection;
   /** Null when nothing need be fetched. */
   readonly run: Executable | null;
   /** Answers root fields `__schema` and `__type`; null when there are none. */
   readonly introspect: Introspect | null;
-  /** Bytes that it counts for in the cache. */
-  readonly size: number;
 }
+
+/** As many variants of one operation are kept. */
+const VARIANTS = 16;
 
 const fault = (
   error: { message: string; locations?: GraphQLFormattedError['locations'] | undefined },
@@ -74,10 +86,32 @@ export function compileOperation(
   const root = schema.getRootType(operation.operation);
   if (!root)
     return { errors: [fault({ message: `The graph has no ${operation.operation}.` }, 'GRAPHQL_VALIDATION_FAILED')] };
-  const { names, veiled } = supergraph;
+  const { reserved } = supergraph;
   const refusals = makeRefusals(options.refuse);
-  const text = forPlanner({ schema, names, refusals, veiled: options.internal ? NONE : veiled }, document, operation);
-  const plan = text === null ? null : planner.plan(text, operation.name?.value ?? null);
+  const veiled = options.internal ? NONE : supergraph.veiled;
+  let planSize = 0;
+  const make = (variables: Readonly<Record<string, unknown>>): Variant => {
+    const plain = settled(document, variables);
+    const same = getOperationAST(plain, request.operationName);
+    if (!same) throw new Error('unreachable: operations are not skipped');
+    const { text, keys } = forPlanner({ schema, reserved, refusals, veiled }, plain, same, root);
+    const plan = text === null ? null : planner.plan(text, operation.name?.value ?? null);
+    planSize = JSON.stringify(plan ?? '').length;
+    return {
+      shape: shapeOf({ schema, refusals, keys }, plain, same),
+      run: plan ? executable(plan, supergraph) : null,
+      introspect: introspection(schema, plain, same),
+    };
+  };
+  const decide = deciders(document);
+  const variants = new LRUCache<string, Variant>({ max: VARIANTS });
+  const variant = (variables: Readonly<Record<string, unknown>>): Variant => {
+    const key = decide.map((name) => (variables[name] === true ? '1' : '0')).join('');
+    const known = variants.get(key) ?? make(variables);
+    variants.set(key, known);
+    return known;
+  };
+  if (decide.length === 0) variant({});
   return {
     kind: operation.operation,
     name: operation.name?.value ?? null,
@@ -85,10 +119,11 @@ export function compileOperation(
     document,
     operation,
     root,
-    shape: shapeOf({ schema, refusals, names }, document, operation),
-    run: plan ? executable(plan, supergraph) : null,
-    introspect: introspection(schema, document, operation),
-    size: 2_000 + 8 * request.query.length + 4 * JSON.stringify(plan ?? '').length,
+    variant,
+    size:
+      2_000 +
+      (8 * request.query.length + 4 * Math.max(planSize, 10 * request.query.length)) *
+        Math.min(2 ** decide.length, VARIANTS),
   };
 }
 

@@ -100,12 +100,7 @@ export interface Representation {
 const NONE: Representation = { value: null, missing: null, empty: [] };
 
 /** Reads the required fields of one object out of the merged data. */
-export function representation(
-  object: Tree,
-  requires: readonly Requirement[],
-  fits: Fits,
-  variables: Readonly<Record<string, unknown>>,
-): Representation {
+export function representation(object: Tree, requires: readonly Requirement[], fits: Fits): Representation {
   const made = Object.create(null) as Tree;
   let fitted = false;
   let missing: string | null = null;
@@ -114,8 +109,6 @@ export function representation(
   const take = (from: Tree, into: Tree, all: readonly Requirement[], top: string | null): void => {
     for (const one of all) {
       if (one.kind === 'InlineFragment') {
-        if (one.skipIf && variables[one.skipIf] === true) continue;
-        if (one.includeIf && variables[one.includeIf] !== true) continue;
         if (!fits(one.typeCondition, from['__typename'] as string | undefined)) continue;
         if (top === null) {
           fitted = true;

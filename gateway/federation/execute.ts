@@ -28,13 +28,6 @@ function build(step: PlanStep, fits: Fits, at: readonly Step[]): Executable {
     }
     case 'Flatten':
       return build(step.node, fits, [...at, ...step.path]);
-    case 'Condition': {
-      const yes = step.ifClause && build(step.ifClause, fits, at);
-      const no = step.elseClause && build(step.elseClause, fits, at);
-      return async (run) => {
-        await (run.variables[step.condition] === true ? yes : no)?.(run);
-      };
-    }
     case 'Fetch': {
       if (!step.requires || step.requires.length === 0) return rootFetch(step, at, fits);
       const { requires, inputRewrites, outputRewrites } = step;

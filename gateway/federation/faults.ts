@@ -1,7 +1,8 @@
 /** Faults of fetches and where the client sees them. */
 import type { GraphQLFormattedError } from 'graphql';
 import type { Path, Tree } from './data.ts';
-import { type Composite, type FieldShape, type Selection, stands, type ValueShape } from './shape.ts';
+import type { Composite } from './normal.ts';
+import type { FieldShape, Selection, ValueShape } from './shape.ts';
 
 /** A fault at a place. An empty path: of the whole operation. */
 export interface PlacedError {
@@ -59,20 +60,14 @@ export class Places {
  * From a place in the merged data to the client's path; null when the client did not ask for that field. Goes on below
  * a null, where the data no longer tell the type.
  */
-export function clientPath(
-  shape: Selection,
-  root: Composite,
-  data: Tree,
-  variables: Readonly<Record<string, unknown>>,
-  path: Path,
-): Path | null {
+export function clientPath(shape: Selection, root: Composite, data: Tree, path: Path): Path | null {
   const made: (string | number)[] = [];
   let at = 0;
   let value: unknown = data;
   let selection = shape;
   let declared: Composite = root;
   while (at < path.length) {
-    const field = fieldAt(selection, declared, value, path[at] as string | number, variables);
+    const field = fieldAt(selection, declared, value, path[at] as string | number);
     if (!field?.value || field.refusal) return null;
     made.push(field.key);
     value = step(value, path[at] as string);
@@ -101,14 +96,13 @@ function fieldAt(
   declared: Composite,
   value: unknown,
   from: string | number,
-  variables: Readonly<Record<string, unknown>>,
 ): FieldShape | undefined {
   const type =
     typeof value === 'object' && value !== null && !Array.isArray(value)
       ? selection.typeOf(value as Tree, declared)
       : null;
   for (const one of type ? [type] : selection.possible(declared)) {
-    const found = selection.fields(one).find((field) => field.from === from && stands(field, variables));
+    const found = selection.fields(one).find((field) => field.from === from);
     if (found) return found;
   }
   return undefined;

@@ -4,7 +4,7 @@ import type { SubgraphError } from '../../connectors/kit/connector.ts';
 import { bare, type Fits, merge, type Path, representation, rewrite, type Tree, walk } from './data.ts';
 import { type PlacedError, placed } from './faults.ts';
 import { entitySet, keyRenames, operationSet, responseKeys } from './operation-text.ts';
-import type { BatchStep, EntityAlias, FetchStep, Step } from './planner.ts';
+import type { BatchStep, EntityAlias, FetchStep, Requirement, Step } from './planner.ts';
 import { ask, malformed, type Run } from './run.ts';
 
 /** A fetch of fields of a root type, merged at `at`. */
@@ -51,6 +51,7 @@ interface Place {
 
 interface Asked {
   readonly alias: EntityAlias;
+  readonly requires: readonly Requirement[];
   /** What is asked of the entities; keys as in the subgraph's answer. */
   readonly set: SelectionSetNode | null;
   readonly rename: (path: Path) => Path;
@@ -66,6 +67,7 @@ export function entityFetch(
   const all: readonly Asked[] = aliases.map((alias) => ({
     alias,
     set: entitySet(document, alias.alias),
+    requires: widened(alias, fits),
     rename: keyRenames(alias.outputRewrites),
   }));
   const known = new Set(aliases.map((one) => one.alias));
@@ -130,6 +132,24 @@ export function entityFetch(
   };
 }
 
+/**
+ * An entity that is sent as an interface may be any type of it. Where the planner has joined fetches for several such types, its
+ * condition names only the last of them.
+ */
+function widened(alias: EntityAlias, fits: Fits): readonly Requirement[] {
+  const faces = (alias.inputRewrites ?? []).flatMap((one) => {
+    if ('KeyRenamer' in one) return [];
+    const { path, setValueTo } = 'ValueSetter' in one ? one.ValueSetter : one;
+    const last = path.at(-1);
+    return last && 'Key' in last && last.Key === '__typename' && !fits.concrete(setValueTo) ? [setValueTo] : [];
+  });
+  return alias.requires.map((one) => {
+    if (one.kind !== 'InlineFragment') return one;
+    const face = faces.find((each) => fits(each, one.typeCondition));
+    return face ? { ...one, typeCondition: face } : one;
+  });
+}
+
 /** Walks to the entities and fills in the variables with their representations. Places of each alias in turn. */
 function gather(run: Run, all: readonly Asked[], variables: Record<string, unknown>, fits: Fits): Place[][] {
   const shared = new Map<string, { list: Tree[]; known: Map<string, number> }>();
@@ -143,14 +163,14 @@ function gather(run: Run, all: readonly Asked[], variables: Record<string, unkno
     }
     return undefined;
   };
-  return all.map(({ alias }) => {
+  return all.map(({ alias, requires }) => {
     const name = alias.representationsVariableName;
     const batch = shared.get(name) ?? { list: [], known: new Map<string, number>() };
     shared.set(name, batch);
     variables[name] = batch.list;
     const places: Place[] = [];
     const visit = (object: Tree, path: Path): void => {
-      const { value, missing, empty } = representation(object, alias.requires, fits, run.variables);
+      const { value, missing, empty } = representation(object, requires, fits);
       if (!value) return;
       if (missing !== null) {
         places.push({ object, path, index: -1, cause: causeOf(path, [missing]) });

@@ -9,9 +9,10 @@ import {
 import { LRUCache } from 'lru-cache';
 import type { Call, Subgraph } from '../../connectors/kit/connector.ts';
 import type { Log } from '../../connectors/kit/log.ts';
-import { type Compiled, compileOperation } from './compile.ts';
+import { type Compiled, compileOperation, type Variant } from './compile.ts';
 import type { Tree } from './data.ts';
 import { placed } from './faults.ts';
+import { TooLarge } from './normal.ts';
 import { makePlanner } from './planner.ts';
 import type { Refuse } from './refusal.ts';
 import type { Run } from './run.ts';
@@ -76,6 +77,12 @@ export function createFederation(options: FederationOptions): Federation {
     return one;
   };
 
+  const unplanned = (error: unknown, operation: string | null): GraphQLFormattedError => {
+    if (error instanceof TooLarge) return { message: error.message, extensions: { code: 'LIMIT_COST' } };
+    options.log.error('An operation could not be planned.', { error, operation });
+    return { message: 'The operation cannot be planned over the islands.', extensions: { code: 'INTERNAL' } };
+  };
+
   return {
     schema: supergraph.open,
     id: supergraph.id,
@@ -88,10 +95,7 @@ export function createFederation(options: FederationOptions): Federation {
         if (!('errors' in compiled)) cache.set(key, compiled);
         return compiled;
       } catch (error) {
-        options.log.error('An operation could not be planned.', { error, query: request.query.slice(0, 500) });
-        return {
-          errors: [{ message: 'The operation cannot be planned over the islands.', extensions: { code: 'INTERNAL' } }],
-        };
+        return { errors: [unplanned(error, request.operationName ?? null)] };
       }
     },
     execute: async (compiled, { variables: given, call }) => {
@@ -103,6 +107,13 @@ export function createFederation(options: FederationOptions): Federation {
           errors: coerced.errors.map((one) => ({ message: one.message, extensions: { code: 'BAD_USER_INPUT' } })),
         };
       }
+      const { coerced: variables } = coerced;
+      let variant: Variant;
+      try {
+        variant = compiled.variant(variables);
+      } catch (error) {
+        return { data: null, errors: [unplanned(error, compiled.name)] };
+      }
       const run: Run = {
         call,
         subgraph,
@@ -110,14 +121,13 @@ export function createFederation(options: FederationOptions): Federation {
         data: Object.create(null) as Tree,
         errors: [],
       };
-      await compiled.run?.(run);
-      const about = compiled.introspect?.(coerced.coerced);
+      await variant.run?.(run);
+      const about = variant.introspect?.(variables);
       const own = about && {
         data: about.data ?? {},
         errors: (about.errors ?? []).map((one) => placed({ message: one.message }, one.path ?? [])),
       };
-      const { shape, root } = compiled;
-      const { data, errors } = write(shape, root, run.data, coerced.coerced, run.errors, own ?? null);
+      const { data, errors } = write(variant.shape, compiled.root, run.data, run.errors, own ?? null);
       return errors.length > 0 ? { data, errors } : { data };
     },
   };

@@ -10,8 +10,6 @@ export type Requirement =
       readonly kind: 'InlineFragment';
       readonly typeCondition: string;
       readonly selections: readonly Requirement[];
-      readonly skipIf?: string;
-      readonly includeIf?: string;
     }
   | {
       readonly kind: 'Field';
@@ -58,17 +56,12 @@ export interface BatchStep {
   readonly entityBatch: { readonly aliases: readonly EntityAlias[] };
 }
 
+/** There are no conditions: they are settled before planning. */
 export type PlanStep =
   | FetchStep
   | BatchStep
   | { readonly kind: 'Sequence' | 'Parallel'; readonly nodes: readonly PlanStep[] }
-  | { readonly kind: 'Flatten'; readonly path: readonly Step[]; readonly node: PlanStep }
-  | {
-      readonly kind: 'Condition';
-      readonly condition: string;
-      readonly ifClause?: PlanStep;
-      readonly elseClause?: PlanStep;
-    };
+  | { readonly kind: 'Flatten'; readonly path: readonly Step[]; readonly node: PlanStep };
 
 export interface Planner {
   /** The plan of one operation of the document; null when nothing need be fetched. Throws when there is no way. */

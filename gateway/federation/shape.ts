@@ -3,12 +3,9 @@ import {
   type DocumentNode,
   type FieldNode,
   type FragmentDefinitionNode,
-  type GraphQLInterfaceType,
   type GraphQLLeafType,
-  type GraphQLObjectType,
   type GraphQLOutputType,
   type GraphQLSchema,
-  type GraphQLUnionType,
   isAbstractType,
   isEnumType,
   isLeafType,
@@ -22,14 +19,10 @@ import {
   type SelectionSetNode,
 } from 'graphql';
 import type { Tree } from './data.ts';
-import type { Names } from './naming.ts';
+import { fragmentsOf } from './document.ts';
+import type { Keys } from './naming.ts';
+import type { Composite } from './normal.ts';
 import type { Refusal, Refusals } from './refusal.ts';
-
-/** One `@skip` or `@include`: holds when its value equals `wanted`. */
-interface Condition {
-  readonly value: { readonly variable: string } | boolean;
-  readonly wanted: boolean;
-}
 
 export interface FieldShape {
   /** As the client calls it. */
@@ -40,8 +33,6 @@ export interface FieldShape {
   /** Null for `__typename` and introspection. */
   readonly value: ValueShape | null;
   readonly refusal: Refusal | null;
-  /** Null: always there. Otherwise there when one of these lists holds whole. */
-  readonly when: readonly (readonly Condition[])[] | null;
 }
 
 export type ValueShape = { readonly nonNull: boolean } & (
@@ -50,32 +41,28 @@ export type ValueShape = { readonly nonNull: boolean } & (
   | { readonly kind: 'object'; readonly type: Composite; readonly selection: Selection }
 );
 
-export type Composite = GraphQLObjectType | GraphQLInterfaceType | GraphQLUnionType;
-
 interface Parts {
   readonly schema: GraphQLSchema;
   readonly fragments: ReadonlyMap<string, FragmentDefinitionNode>;
   readonly refusals: Refusals;
-  readonly names: Names;
-}
-
-interface Source {
-  readonly set: SelectionSetNode;
-  readonly when: readonly Condition[];
+  readonly keys: Keys;
 }
 
 /** One selection set, all its fragments and all selections that merge with it. */
 export class Selection {
   readonly #parts: Parts;
-  readonly #sources: readonly Source[];
+  readonly #sets: readonly SelectionSetNode[];
   readonly #fields = new Map<string, readonly FieldShape[]>();
 
-  constructor(parts: Parts, sources: readonly Source[]) {
+  constructor(parts: Parts, sets: readonly SelectionSetNode[]) {
     this.#parts = parts;
-    this.#sources = sources;
+    this.#sets = sets;
   }
 
-  /** The fields of an object of that type, in the order of the answer. For an abstract type: those that all its objects have. */
+  /**
+   * The fields of an object of that type, in the order of the answer. For an abstract type: the fields that all its
+   * objects have.
+   */
   fields(type: Composite): readonly FieldShape[] {
     let known = this.#fields.get(type.name);
     if (!known) {
@@ -105,43 +92,36 @@ export class Selection {
   }
 
   #collect(type: Composite): FieldShape[] {
-    const groups = new Map<string, { node: FieldNode; when: readonly Condition[] }[]>();
-    const take = (set: SelectionSetNode, when: readonly Condition[]): void => {
+    const groups = new Map<string, FieldNode[]>();
+    const take = (set: SelectionSetNode): void => {
       for (const one of set.selections) {
-        const own = conditionsOf(one);
-        if (own === null) continue;
-        const conditions = own.length > 0 ? [...when, ...own] : when;
         if (one.kind === Kind.FIELD) {
           const key = (one.alias ?? one.name).value;
           const group = groups.get(key);
-          if (group) group.push({ node: one, when: conditions });
-          else groups.set(key, [{ node: one, when: conditions }]);
+          if (group) group.push(one);
+          else groups.set(key, [one]);
           continue;
         }
         const fragment = one.kind === Kind.INLINE_FRAGMENT ? one : this.#parts.fragments.get(one.name.value);
-        if (!fragment) continue;
-        const condition = fragment.typeCondition?.name.value;
-        if (condition === undefined || this.#fits(condition, type)) take(fragment.selectionSet, conditions);
+        const condition = fragment?.typeCondition?.name.value;
+        if (fragment && (condition === undefined || this.#fits(condition, type))) take(fragment.selectionSet);
       }
     };
-    for (const { set, when } of this.#sources) take(set, when);
+    for (const set of this.#sets) take(set);
     return [...groups].map(([key, nodes]) => this.#field(type, key, nodes));
   }
 
-  #field(type: Composite, key: string, nodes: readonly { node: FieldNode; when: readonly Condition[] }[]): FieldShape {
-    const { node } = nodes[0] as { node: FieldNode };
+  #field(type: Composite, key: string, nodes: readonly FieldNode[]): FieldShape {
+    const node = nodes[0] as FieldNode;
     const name = node.name.value;
     const field = isUnionType(type) || name.startsWith('__') ? undefined : type.getFields()[name];
-    const sources = nodes.flatMap((one) =>
-      one.node.selectionSet ? [{ set: one.node.selectionSet, when: one.when }] : [],
-    );
+    const sets = nodes.flatMap((one) => one.selectionSet ?? []);
     return {
       key,
-      from: this.#parts.names.key(node),
+      from: field ? this.#parts.keys.of(node, field.type) : name,
       name,
-      value: field ? valueShape(field.type, new Selection(this.#parts, sources)) : null,
+      value: field ? valueShape(field.type, new Selection(this.#parts, sets)) : null,
       refusal: this.#parts.refusals(type, name),
-      when: nodes.some((one) => one.when.length === 0) ? null : nodes.map((one) => one.when),
     };
   }
 
@@ -152,25 +132,13 @@ export class Selection {
   }
 }
 
-/** The shape of a whole operation. */
+/** The shape of a whole operation, its conditions settled. */
 export function shapeOf(
-  parts: { schema: GraphQLSchema; refusals: Refusals; names: Names },
+  parts: { schema: GraphQLSchema; refusals: Refusals; keys: Keys },
   document: DocumentNode,
   operation: OperationDefinitionNode,
 ): Selection {
-  const fragments = new Map<string, FragmentDefinitionNode>();
-  for (const one of document.definitions) if (one.kind === Kind.FRAGMENT_DEFINITION) fragments.set(one.name.value, one);
-  return new Selection({ ...parts, fragments }, [{ set: operation.selectionSet, when: [] }]);
-}
-
-/** Whether the field stands in this answer. */
-export function stands(field: FieldShape, variables: Readonly<Record<string, unknown>>): boolean {
-  if (field.when === null) return true;
-  return field.when.some((all) =>
-    all.every(
-      ({ value, wanted }) => (typeof value === 'boolean' ? value : variables[value.variable] === true) === wanted,
-    ),
-  );
+  return new Selection({ ...parts, fragments: fragmentsOf(document) }, [operation.selectionSet]);
 }
 
 function valueShape(type: GraphQLOutputType, selection: Selection): ValueShape {
@@ -195,18 +163,4 @@ function leafWriter(type: GraphQLLeafType): (value: unknown) => unknown {
       return undefined;
     }
   };
-}
-
-/** Null when it can never hold. */
-function conditionsOf(node: { readonly directives?: FieldNode['directives'] }): Condition[] | null {
-  const found: Condition[] = [];
-  for (const directive of node.directives ?? []) {
-    const name = directive.name.value;
-    if (name !== 'skip' && name !== 'include') continue;
-    const wanted = name === 'include';
-    const value = directive.arguments?.find((one) => one.name.value === 'if')?.value;
-    if (value?.kind === Kind.VARIABLE) found.push({ value: { variable: value.name.value }, wanted });
-    else if ((value?.kind === Kind.BOOLEAN && value.value) !== wanted) return null;
-  }
-  return found;
 }

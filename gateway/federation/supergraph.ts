@@ -11,7 +11,7 @@ import {
   parse,
   visit,
 } from 'graphql';
-import { makeNames, type Names } from './naming.ts';
+import type { Reserved } from './naming.ts';
 
 export interface Supergraph {
   readonly id: string;
@@ -20,7 +20,7 @@ export interface Supergraph {
   readonly open: GraphQLSchema;
   /** With it. */
   readonly inner: GraphQLSchema;
-  readonly names: Names;
+  readonly reserved: Reserved;
   /** Abstract types of which `open` does not show all members. */
   readonly veiled: ReadonlySet<string>;
   /** Subgraphs by the name that plans use. */
@@ -42,7 +42,7 @@ export function readSupergraph(text: string): Supergraph {
     text,
     open,
     inner,
-    names: readNames(document),
+    reserved: readNames(document),
     veiled: new Set(
       Object.values(open.getTypeMap()).flatMap((type) => {
         const whole = inner.getType(type.name);
@@ -55,7 +55,7 @@ export function readSupergraph(text: string): Supergraph {
 }
 
 /** Names of all fields, and of those that a `@requires` asks with arguments. */
-function readNames(document: DocumentNode): Names {
+function readNames(document: DocumentNode): Reserved {
   const fields = new Set<string>();
   const argued = new Set<string>();
   visit(document, {
@@ -73,7 +73,7 @@ function readNames(document: DocumentNode): Names {
       }
     },
   });
-  return makeNames(fields, argued);
+  return { fields, argued };
 }
 
 function readSubgraphs(document: DocumentNode): Map<string, { name: string; url: string }> {

@@ -1,11 +1,12 @@
 /**
  * The last pass: from the data that was brought together to the answer, exactly as the client's document says. Aliases,
- * fragments, conditions, abstract types, refused fields, and nulls that climb to the nearest nullable parent.
+ * fragments, abstract types, refused fields, and nulls that climb to the nearest nullable parent.
  */
 import { type GraphQLFormattedError, type GraphQLObjectType, isObjectType } from 'graphql';
 import type { Path, Tree } from './data.ts';
 import { clientPath, type PlacedError, Places } from './faults.ts';
-import { type Composite, type Selection, stands, type ValueShape } from './shape.ts';
+import type { Composite } from './normal.ts';
+import type { Selection, ValueShape } from './shape.ts';
 
 /** A null that the parent must take up. */
 const CLIMB = Symbol('climb');
@@ -29,13 +30,12 @@ export function write(
   shape: Selection,
   root: GraphQLObjectType,
   data: Tree,
-  variables: Readonly<Record<string, unknown>>,
   found: readonly PlacedError[],
   own: { readonly data: Tree; readonly errors: readonly PlacedError[] } | null,
 ): Written {
   const places = new Places();
   for (const one of found) {
-    const path = clientPath(shape, root, data, variables, one.path);
+    const path = clientPath(shape, root, data, one.path);
     if (path) places.add({ ...one, path });
   }
   for (const one of own?.errors ?? []) places.add(one);
@@ -49,7 +49,6 @@ export function write(
   const object = (value: Tree, type: Composite, selection: Selection, at: Link | null): Tree | typeof CLIMB => {
     const made = Object.create(null) as Tree;
     for (const field of selection.fields(type)) {
-      if (field.when !== null && !stands(field, variables)) continue;
       const { key } = field;
       if (field.value === null) {
         const told = field.name !== '__typename' ? own?.data[key] : isObjectType(type) ? type.name : null;
