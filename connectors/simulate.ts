@@ -26,6 +26,7 @@ export const SIMULATORS: Readonly<Record<string, () => Promise<{ simulator: Simu
   'access-control': () => import('./access-control/simulator/index.ts'),
   energy: () => import('./energy/simulator/index.ts'),
   parking: () => import('./parking/simulator.ts'),
+  registration: () => import('./registration/simulator.ts'),
 };
 
 /** Names of the demo's simulators, in the order in which they are started. */

@@ -3,5 +3,6 @@ import { Core0001 } from './0001-core.ts';
 import { Parking0003 } from './0003-parking.ts';
 import { Tax0004 } from './0004-tax.ts';
 import { Energy0005 } from './0005-energy.ts';
+import { Registration0006 } from './0006-registration.ts';
 
-export const migrations = [Core0001, Parking0003, Tax0004, Energy0005];
+export const migrations = [Core0001, Parking0003, Tax0004, Energy0005, Registration0006];

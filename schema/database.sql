@@ -178,6 +178,22 @@ CREATE TABLE park (
   PRIMARY KEY (id)
 );
 
+CREATE TABLE register_application (
+  installation text NOT NULL,
+  number text NOT NULL,
+  reference text NOT NULL,
+  uscc text NOT NULL,
+  state text NOT NULL,
+  PRIMARY KEY (installation, number)
+);
+
+CREATE TABLE register_entry (
+  installation text NOT NULL,
+  uscc text NOT NULL,
+  fields jsonb NOT NULL,
+  PRIMARY KEY (installation, uscc)
+);
+
 CREATE TABLE schema_step (
   number integer NOT NULL,
   name text NOT NULL,

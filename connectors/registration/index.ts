@@ -1,0 +1,27 @@
+import type { Connector } from '../kit/connector.ts';
+import { graph } from './graph.ts';
+import { registrationSettings } from './settings.ts';
+import { type RegistrationRequest, type RegistrationSettings, RegistrationSource } from './source/index.ts';
+
+/** A company register behind an X-Road security server. */
+const registration: Connector<RegistrationSettings, RegistrationRequest> = {
+  name: 'registration',
+  settings: registrationSettings,
+  graph,
+  protocol: () => 'x-road',
+  open: async (settings, services) => {
+    const source = new RegistrationSource(settings, services);
+    let closed: Promise<void> | undefined;
+    return {
+      request: (call) => source.request(call),
+      check: (call) => source.check(call),
+      jobs: source.jobs,
+      close: () => {
+        closed ??= source.close();
+        return closed;
+      },
+    };
+  },
+};
+
+export default registration;

@@ -1,0 +1,225 @@
+/**
+ * A pretend company register behind a pretend X-Road security server, written from the protocol's specification. An independent
+ * witness: it reads and writes XML by itself and shares nothing with the connector.
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { type Company, registered, type World } from '../kit/testing/park.ts';
+import { Journal, listen, type Running, type Simulator, type SimulatorOptions } from '../kit/testing/simulator.ts';
+
+const ENVELOPE = 'http://schemas.xmlsoap.org/soap/envelope/';
+const XRD = 'http://x-road.eu/xsd/xroad.xsd';
+const IDEN = 'http://x-road.eu/xsd/identifiers';
+const REG = 'http://register.example/company';
+/** An application is taken up after, and done after (milliseconds). */
+const TAKEN = 6_000;
+const READY = 14_000;
+
+interface Application {
+  readonly number: string;
+  readonly reference: string;
+  readonly fields: Record<string, string>;
+  readonly at: number;
+  withdrawn: number | null;
+}
+
+const text = (value: string): string => value.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
+const plain = (value: string): string =>
+  value
+    .replace(/&lt;/g, '<')
+    .replace(/&gt;/g, '>')
+    .replace(/&quot;/g, '"')
+    .replace(/&amp;/g, '&');
+/** Content of the first element of that local name. */
+const inner = (xml: string, name: string): string | null => {
+  const found = new RegExp(`<(?:[\\w.-]+:)?${name}(?:\\s[^>]*)?(?:/>|>([\\s\\S]*?)</(?:[\\w.-]+:)?${name}>)`).exec(xml);
+  return found ? plain((found[1] ?? '').trim()) : null;
+};
+const tag = (name: string, value: string | null): string =>
+  value === null ? '' : `<reg:${name}>${text(value)}</reg:${name}>`;
+
+class Register {
+  readonly #options: SimulatorOptions;
+  readonly #world: World;
+  readonly #file: string;
+  readonly #applications: Application[];
+
+  constructor(options: SimulatorOptions) {
+    this.#options = options;
+    this.#world = options.world;
+    this.#file = join(options.directory, 'applications.json');
+    this.#applications = existsSync(this.#file) ? (JSON.parse(readFileSync(this.#file, 'utf8')) as Application[]) : [];
+  }
+
+  /** Answers one service; null when there is no such. Throws a text: a client's fault. */
+  answer(code: string, body: string): string | null {
+    const field = (name: string) => inner(body, name);
+    if (code === 'getCompany') {
+      const one = this.#world.companies.find((each) => each.uscc === field('UNISCID'));
+      return one ? this.#company(one) : '';
+    }
+    if (code === 'listCompanies')
+      return this.#list(Number(field('OFFSET') ?? 0), Number(field('LIMIT') ?? 20), field('CHANGEDSINCE'));
+    if (code === 'submitApplication') return this.#submit(body);
+    const wanted = (one: Application) => one.number === field('APPLNO') || one.reference === field('REFERENCE');
+    const application = this.#applications.find(wanted);
+    if (code === 'getApplication') return application ? this.#application(application) : '';
+    if (code !== 'withdrawApplication') return null;
+    if (!application) throw 'no such application';
+    const now = this.#options.now().getTime();
+    if (application.withdrawn === null && now - application.at < READY) application.withdrawn = now;
+    this.#save();
+    return this.#application(application);
+  }
+
+  #company(company: Company): string {
+    const facts = registered(this.#world, company, this.#options.now());
+    const state =
+      { active: '存续（在营、开业、在册）', suspended: '歇业', pending: '筹建' }[
+        company.status as 'active' | 'suspended' | 'pending'
+      ] ?? '存续';
+    const mine = this.#applications
+      .filter((one) => one.fields['UNISCID'] === company.uscc && this.#state(one) === '已办结')
+      .at(-1);
+    const changed = mine ? new Date(Math.max(mine.at + READY, facts.changedAt.getTime())) : facts.changedAt;
+    const field = (name: string, value: string) => mine?.fields[name] ?? value;
+    return `<reg:company>${[
+      tag('UNISCID', company.uscc),
+      tag('ENTNAME', field('ENTNAME', company.name)),
+      tag('LEREP', field('LEREP', facts.legalRepresentative)),
+      tag('REGCAP', field('REGCAP', String(Number(facts.capital) / 10_000))),
+      tag('REGCAPCUR', 'CNY'),
+      tag('OPSCOPE', field('OPSCOPE', facts.scope)),
+      tag('DOM', field('DOM', facts.address)),
+      tag('ESTDATE', company.establishedOn.replaceAll('-', '')),
+      tag('APPRDATE', facts.approvedOn.replaceAll('-', '')),
+      tag('REGSTATE_CN', state),
+      tag('CHANGED', changed.toISOString()),
+    ].join('')}</reg:company>`;
+  }
+
+  #list(offset: number, limit: number, since: string | null): string {
+    const all = this.#world.companies
+      .map((one) => this.#company(one))
+      .filter((one) => since === null || (inner(one, 'CHANGED') ?? '') > since);
+    return `${tag('total', String(all.length))}${all.slice(offset, offset + Math.min(limit, 500)).join('')}`;
+  }
+
+  #submit(body: string): string {
+    const names = ['REFERENCE', 'UNISCID', 'ENTNAME', 'LEREP', 'REGCAP', 'OPSCOPE', 'DOM'];
+    const fields = Object.fromEntries(names.map((name) => [name, inner(body, name) ?? '']));
+    const known = this.#applications.find((one) => one.reference === fields['REFERENCE']);
+    if (known) return this.#application(known);
+    if (!this.#world.companies.some((one) => one.uscc === fields['UNISCID'])) throw 'the company is not entered here';
+    const number = `A${String(this.#applications.length + 1).padStart(6, '0')}`;
+    const one: Application = {
+      number,
+      reference: fields['REFERENCE'] as string,
+      fields,
+      at: this.#options.now().getTime(),
+      withdrawn: null,
+    };
+    this.#applications.push(one);
+    this.#save();
+    return this.#application(one);
+  }
+
+  #state(one: Application): string {
+    if (one.withdrawn !== null) return '已撤回';
+    const age = this.#options.now().getTime() - one.at;
+    if (age >= READY) return one.fields['ENTNAME']?.includes('驳回') ? '已驳回' : '已办结';
+    return age >= TAKEN ? '已受理' : '已提交';
+  }
+
+  #application(one: Application): string {
+    const state = this.#state(one);
+    const since = one.withdrawn ?? one.at + ({ 已受理: TAKEN, 已办结: READY, 已驳回: READY }[state] ?? 0);
+    return `<reg:application>${[
+      tag('APPLNO', one.number),
+      tag('REFERENCE', one.reference),
+      tag('UNISCID', one.fields['UNISCID'] ?? ''),
+      tag('STATE', state),
+      tag('SINCE', new Date(since).toISOString()),
+      tag('REASON', state === '已驳回' ? '名称不符合规定' : null),
+    ].join('')}</reg:application>`;
+  }
+
+  #save(): void {
+    writeFileSync(this.#file, JSON.stringify(this.#applications));
+  }
+}
+
+const envelope = (headers: string, body: string): string =>
+  `<?xml version="1.0" encoding="UTF-8"?><SOAP-ENV:Envelope xmlns:SOAP-ENV="${ENVELOPE}" xmlns:xrd="${XRD}" xmlns:id="${IDEN}" xmlns:reg="${REG}"><SOAP-ENV:Header>${headers}</SOAP-ENV:Header><SOAP-ENV:Body>${body}</SOAP-ENV:Body></SOAP-ENV:Envelope>`;
+const fault = (code: string, why: string): string =>
+  envelope(
+    '',
+    `<SOAP-ENV:Fault><faultcode>SOAP-ENV:${code}</faultcode><faultstring>${text(why)}</faultstring></SOAP-ENV:Fault>`,
+  );
+
+/** The question's route, written back in this server's own prefixes. */
+function echo(xml: string): string {
+  const header = inner(xml, 'Header') ?? '';
+  const member = (name: string, more: readonly string[]): string => {
+    const part = new RegExp(`<(?:[\\w.-]+:)?${name}[\\s>][\\s\\S]*?</(?:[\\w.-]+:)?${name}>`).exec(header)?.[0] ?? '';
+    const type = /objectType="([^"]*)"/.exec(part)?.[1] ?? '';
+    const fields = ['xRoadInstance', 'memberClass', 'memberCode', 'subsystemCode', ...more].map(
+      (one) => [one, inner(part, one)] as const,
+    );
+    return `<xrd:${name} id:objectType="${type}">${fields.map(([one, value]) => (value === null ? '' : `<id:${one}>${text(value)}</id:${one}>`)).join('')}</xrd:${name}>`;
+  };
+  const simple = (name: string): string => `<xrd:${name}>${text(inner(header, name) ?? '')}</xrd:${name}>`;
+  return [
+    member('client', []),
+    member('service', ['serviceCode', 'serviceVersion']),
+    simple('id'),
+    simple('protocolVersion'),
+  ].join('');
+}
+
+export const simulator: Simulator = {
+  name: 'registration',
+  start: async (options): Promise<Running> => {
+    const register = new Register(options);
+    const journal = new Journal(options.directory);
+    const server = createServer((request, response) => {
+      const parts: Buffer[] = [];
+      request.on('data', (part: Buffer) => parts.push(part));
+      request.on('end', () => {
+        const xml = Buffer.concat(parts).toString('utf8');
+        const code = inner(inner(xml, 'Header') ?? '', 'serviceCode') ?? '';
+        const say = (status: number, body: string) => {
+          journal.append({ operation: code || 'unknown', status, id: inner(xml, 'id') });
+          response.writeHead(status, { 'content-type': 'text/xml; charset=utf-8' });
+          response.end(body);
+        };
+        if (inner(xml, 'protocolVersion') !== '4.0')
+          return say(500, fault('Client.InvalidProtocolVersion', 'protocolVersion'));
+        try {
+          const body = register.answer(
+            code,
+            inner(xml, 'Body') === null ? '' : xml.slice(xml.search(/<(?:[\w.-]+:)?Body[\s>]/)),
+          );
+          if (body === null) return say(500, fault('Server.ServerProxy.UnknownService', `Unknown service: ${code}`));
+          say(200, envelope(echo(xml), `<reg:${code}Response>${body}</reg:${code}Response>`));
+        } catch (reason) {
+          say(500, fault('Client', String(reason)));
+        }
+      });
+    });
+    const port = await listen(server, options.ports?.['http']);
+    let closed: Promise<void> | undefined;
+    return {
+      ports: { http: port },
+      env: { LAKESIDE_REGISTER_URL: `http://127.0.0.1:${port}/` },
+      close: () => {
+        closed ??= new Promise((resolve) => {
+          server.closeAllConnections();
+          server.close(() => resolve());
+        });
+        return closed;
+      },
+    };
+  },
+};
