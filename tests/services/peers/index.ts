@@ -1,0 +1,10 @@
+/** The peers, in the order in which they are started. */
+import { mariadb } from './mariadb.ts';
+import { mosquitto } from './mosquitto.ts';
+import { openssh } from './openssh.ts';
+import type { Peer } from './peer.ts';
+import { php } from './php.ts';
+import { postgres } from './postgres.ts';
+import { pymodbus } from './pymodbus.ts';
+
+export const peers: readonly Peer[] = [mariadb, postgres, mosquitto, pymodbus, php, openssh];

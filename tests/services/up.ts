@@ -1,0 +1,62 @@
+/** Installs what is missing from Debian's packages, and starts every peer in a folder and on a port of its own. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { peers } from './peers/index.ts';
+import type { Peer, Started } from './peers/peer.ts';
+
+const POLICY = '/usr/sbin/policy-rc.d';
+
+const present = ({ program }: Peer): boolean =>
+  program.startsWith('/')
+    ? existsSync(program)
+    : spawnSync('sh', ['-c', `command -v ${program} || ls /usr/sbin/${program}`], { stdio: 'ignore' }).status === 0;
+
+/** Installs the packages of peers that are not there; nothing is started by it. */
+function install(missing: readonly Peer[]): void {
+  const packages = missing.flatMap((one) => one.packages);
+  if (packages.length === 0) return;
+  if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) {
+    throw new Error(`Missing: ${packages.join(' ')}. Install them, or run this as root on Debian.`);
+  }
+  const own = !existsSync(POLICY);
+  if (own) {
+    writeFileSync(POLICY, '#!/bin/sh\nexit 101\n');
+    chmodSync(POLICY, 0o755);
+  }
+  try {
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+    execFileSync('apt-get', ['update', '-qq'], { stdio: 'ignore', env });
+    execFileSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+      env,
+    });
+  } finally {
+    if (own) rmSync(POLICY, { force: true });
+  }
+}
+
+/** Everything up; a peer that cannot be had is a failure. */
+export async function up(): Promise<Started> {
+  install(peers.filter((one) => !present(one)));
+  const root = mkdtempSync(join(tmpdir(), 'isthmus-services-'));
+  chmodSync(root, 0o755);
+  const started: Started[] = [];
+  const stop = async () => {
+    for (const one of started.reverse()) await one.stop();
+    rmSync(root, { recursive: true, force: true });
+  };
+  try {
+    for (const peer of peers) {
+      const directory = join(root, peer.name.toLowerCase());
+      mkdirSync(directory);
+      started.push(await peer.start(directory));
+      process.stdout.write(`${peer.name} is up.\n`);
+    }
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { env: Object.assign({}, ...started.map((one) => one.env)) as Record<string, string>, stop };
+}
