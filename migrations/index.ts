@@ -4,5 +4,6 @@ import { Parking0003 } from './0003-parking.ts';
 import { Tax0004 } from './0004-tax.ts';
 import { Energy0005 } from './0005-energy.ts';
 import { Registration0006 } from './0006-registration.ts';
+import { TaxAttempts0007 } from './0007-tax-attempts.ts';
 
-export const migrations = [Core0001, Parking0003, Tax0004, Energy0005, Registration0006];
+export const migrations = [Core0001, Parking0003, Tax0004, Energy0005, Registration0006, TaxAttempts0007];

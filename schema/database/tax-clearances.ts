@@ -12,12 +12,12 @@ export interface TaxClearanceRow {
 export async function prepareTaxClearance(
   tx: Tx,
   installation: string,
-  request: { reference: string; company: string; until: string; file: string; at: Date },
+  request: { reference: string; company: string; until: string; at: Date },
 ): Promise<void> {
   await tx.query(
-    `INSERT INTO tax_clearance (installation, reference, company, until, file, state, since)
-     VALUES ($1, $2, $3, $4, $5, 'PREPARED', $6) ON CONFLICT DO NOTHING`,
-    [installation, request.reference, request.company, request.until, request.file, request.at],
+    `INSERT INTO tax_clearance (installation, reference, company, until, requested_at, state, since)
+     VALUES ($1, $2, $3, $4, $5, 'PREPARED', $5) ON CONFLICT DO NOTHING`,
+    [installation, request.reference, request.company, request.until, request.at],
   );
 }
 

@@ -1,6 +1,8 @@
 /** Files of the tax office: their own bytes, what became of them, and what was refused in them. */
 import type { Tx } from './open.ts';
 
+const binary = (digest: string): Buffer => Buffer.from(digest, 'hex');
+
 export interface ReceivedFile {
   /** SHA-256 of the bytes, hex. */
   readonly digest: string;
@@ -8,6 +10,8 @@ export interface ReceivedFile {
   readonly size: number;
   /** Null when the file was too large to be read. */
   readonly bytes: Buffer | null;
+  /** By the drop. */
+  readonly modifiedAt: Date;
   readonly receivedAt: Date;
 }
 
@@ -21,14 +25,14 @@ export async function receiveTaxFile(
   file: ReceivedFile,
 ): Promise<{ taken: boolean; attempts: number }> {
   const rows: { state: string; attempts: number }[] = await tx.query(
-    `INSERT INTO tax_file (installation, digest, name, size, bytes, received_at, state, attempts)
-     VALUES ($1, $2, $3, $4, $5, $6, 'RECEIVED', 1)
+    `INSERT INTO tax_file (installation, digest, name, size, bytes, modified_at, received_at, state, attempts)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, 'RECEIVED', 1)
      ON CONFLICT (installation, digest) DO UPDATE SET
        state = CASE WHEN tax_file.state = 'TAKEN' THEN 'TAKEN' ELSE 'RECEIVED' END,
        name = CASE WHEN tax_file.state = 'TAKEN' THEN tax_file.name ELSE excluded.name END,
        attempts = CASE WHEN tax_file.state = 'RECEIVED' THEN tax_file.attempts + 1 ELSE 1 END
      RETURNING state, attempts`,
-    [installation, file.digest, file.name, file.size, file.bytes, file.receivedAt],
+    [installation, binary(file.digest), file.name, file.size, file.bytes, file.modifiedAt, file.receivedAt],
   );
   return { taken: rows[0]?.state === 'TAKEN', attempts: rows[0]?.attempts ?? 1 };
 }
@@ -49,12 +53,13 @@ export interface DecidedFile {
 
 /** Says what became of a received file, with its report in place of an earlier one. */
 export async function decideTaxFile(tx: Tx, installation: string, file: DecidedFile): Promise<void> {
+  const digest = binary(file.digest);
   await tx.query(
-    `UPDATE tax_file SET state = $3, decided_at = $4, layout = $5, recorded_at = $6, reason = $7, detail = $8, rows = $9,
+    `UPDATE tax_file SET state = $3, settled_at = $4, layout = $5, recorded_at = $6, reason = $7, detail = $8, rows = $9,
        refused = $10, notes = $11 WHERE installation = $1 AND digest = $2`,
     [
       installation,
-      file.digest,
+      digest,
       file.reason === null ? 'TAKEN' : 'REFUSED',
       file.at,
       file.layout,
@@ -66,14 +71,14 @@ export async function decideTaxFile(tx: Tx, installation: string, file: DecidedF
       file.notes,
     ],
   );
-  await tx.query('DELETE FROM tax_fault WHERE installation = $1 AND digest = $2', [installation, file.digest]);
+  await tx.query('DELETE FROM tax_row_report WHERE installation = $1 AND digest = $2', [installation, digest]);
   await tx.query(
-    `INSERT INTO tax_fault (installation, digest, position, line, reason, detail)
-     SELECT $1, $2, position - 1, line, reason, detail
-     FROM unnest($3::int[], $4::text[], $5::text[]) WITH ORDINALITY AS given (line, reason, detail, position)`,
+    `INSERT INTO tax_row_report (installation, digest, number, line, reason, detail)
+     SELECT $1, $2, number, line, reason, detail
+     FROM unnest($3::int[], $4::text[], $5::text[]) WITH ORDINALITY AS given (line, reason, detail, number)`,
     [
       installation,
-      file.digest,
+      digest,
       file.faults.map((one) => one.line),
       file.faults.map((one) => one.reason),
       file.faults.map((one) => one.detail),
@@ -87,8 +92,8 @@ export async function newestTaxFile(
   installation: string,
 ): Promise<{ takenAt: Date; recordedAt: Date | null } | null> {
   const rows: { takenAt: Date; recordedAt: Date | null }[] = await tx.query(
-    `SELECT decided_at AS "takenAt", recorded_at AS "recordedAt" FROM tax_file
-     WHERE installation = $1 AND state = 'TAKEN' AND layout <> 'reply' ORDER BY decided_at DESC LIMIT 1`,
+    `SELECT settled_at AS "takenAt", recorded_at AS "recordedAt" FROM tax_file
+     WHERE installation = $1 AND state = 'TAKEN' AND layout <> 'reply' ORDER BY settled_at DESC LIMIT 1`,
     [installation],
   );
   return rows[0] ?? null;

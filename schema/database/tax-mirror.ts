@@ -17,6 +17,7 @@ export interface MirrorFile {
     readonly spared: {
       readonly accounts: readonly string[];
       readonly documents: readonly (readonly [string, string])[];
+      readonly all: boolean;
     };
   };
   readonly accounts: readonly { readonly company: string; readonly standing: string; readonly since: string | null }[];
@@ -28,7 +29,6 @@ export interface MirroredFiling {
   readonly company: string;
   readonly number: string;
   readonly period: string;
-  readonly periodEnd: string;
   readonly filedOn: string | null;
   readonly amount: string;
   readonly currency: string;
@@ -56,7 +56,7 @@ export async function swapTaxMirror(tx: Tx, installation: string, file: MirrorFi
 
 async function swapAccounts(tx: Tx, installation: string, { scope, accounts, recordedAt, digest }: MirrorFile) {
   if (scope.accounts === 'none') return;
-  if (scope.accounts === 'all') {
+  if (scope.accounts === 'all' && !scope.spared.all) {
     const kept = [...accounts.map((one) => one.company), ...scope.spared.accounts];
     await tx.query(
       'DELETE FROM tax_account WHERE installation = $1 AND recorded_at <= $2 AND company <> ALL($3::text[])',
@@ -64,14 +64,14 @@ async function swapAccounts(tx: Tx, installation: string, { scope, accounts, rec
     );
   }
   await tx.query(
-    `INSERT INTO tax_account (installation, company, standing, since, digest, recorded_at)
+    `INSERT INTO tax_account (installation, company, standing, standing_since, digest, recorded_at)
      SELECT $1, company, standing, since, $2, $3
      FROM unnest($4::text[], $5::text[], $6::date[]) AS given (company, standing, since) ORDER BY company
-     ON CONFLICT (installation, company) DO UPDATE SET standing = excluded.standing, since = excluded.since,
+     ON CONFLICT (installation, company) DO UPDATE SET standing = excluded.standing, standing_since = excluded.standing_since,
        digest = excluded.digest, recorded_at = excluded.recorded_at
      WHERE tax_account.recorded_at <= excluded.recorded_at`,
     [
-      ...[installation, digest, recordedAt],
+      ...[installation, Buffer.from(digest, 'hex'), recordedAt],
       ...[accounts.map((one) => one.company), accounts.map((one) => one.standing), accounts.map((one) => one.since)],
     ],
   );
@@ -92,19 +92,16 @@ async function clear(
     `SELECT DISTINCT company FROM ${table} WHERE ${within} AND recorded_at > $2`,
     values,
   );
+  const known = new Set(newer.map((one) => one.company));
+  if (file.scope.spared.all) return known;
   const spared = file.scope.spared.documents;
   const next = values.length;
   await tx.query(
     `DELETE FROM ${table} WHERE ${within} AND recorded_at <= $2 AND company <> ALL($${next + 1}::text[])
        AND (company, number) NOT IN (SELECT * FROM unnest($${next + 2}::text[], $${next + 3}::text[]))`,
-    [
-      ...values,
-      newer.map((one) => one.company),
-      spared.map(([company]) => company),
-      spared.map(([, number]) => number),
-    ],
+    [...values, [...known], spared.map(([company]) => company), spared.map(([, number]) => number)],
   );
-  return new Set(newer.map((one) => one.company));
+  return known;
 }
 
 async function swapFilings(tx: Tx, installation: string, file: MirrorFile): Promise<void> {
@@ -115,19 +112,18 @@ async function swapFilings(tx: Tx, installation: string, file: MirrorFile): Prom
   const rows = file.filings.filter((one) => !newer.has(one.company));
   const column = (pick: (one: MirroredFiling) => unknown) => rows.map(pick);
   await tx.query(
-    `INSERT INTO tax_filing (installation, digest, recorded_at, company, number, period, period_end, filed_on, amount, currency)
-     SELECT $1, $2, $3, given.* FROM unnest($4::text[], $5::text[], $6::text[], $7::date[], $8::date[], $9::numeric[], $10::text[])
-       AS given (company, number, period, period_end, filed_on, amount, currency) ORDER BY company, number
+    `INSERT INTO tax_filing (installation, digest, recorded_at, company, number, period, filed_on, amount, currency)
+     SELECT $1, $2, $3, given.* FROM unnest($4::text[], $5::text[], $6::text[], $7::date[], $8::numeric[], $9::text[])
+       AS given (company, number, period, filed_on, amount, currency) ORDER BY company, number
      ON CONFLICT (installation, company, number) DO UPDATE SET digest = excluded.digest, recorded_at = excluded.recorded_at,
-       period = excluded.period, period_end = excluded.period_end, filed_on = excluded.filed_on, amount = excluded.amount,
+       period = excluded.period, filed_on = excluded.filed_on, amount = excluded.amount,
        currency = excluded.currency
      WHERE tax_filing.recorded_at <= excluded.recorded_at`,
     [
-      ...[installation, digest, recordedAt],
+      ...[installation, Buffer.from(digest, 'hex'), recordedAt],
       column((one) => one.company),
       column((one) => one.number),
       column((one) => one.period),
-      column((one) => one.periodEnd),
       column((one) => one.filedOn),
       column((one) => one.amount),
       column((one) => one.currency),
@@ -154,7 +150,7 @@ async function swapInvoices(tx: Tx, installation: string, file: MirrorFile): Pro
        currency = excluded.currency, cancelled = excluded.cancelled, counted = excluded.counted, original = excluded.original
      WHERE tax_invoice.recorded_at <= excluded.recorded_at`,
     [
-      ...[installation, digest, recordedAt],
+      ...[installation, Buffer.from(digest, 'hex'), recordedAt],
       column((one) => one.company),
       column((one) => one.number),
       column((one) => one.issuedOn),

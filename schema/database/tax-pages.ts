@@ -35,8 +35,8 @@ export interface TaxFilingRow {
   readonly company: string;
   readonly number: string;
   readonly period: string;
-  /** Last day of the period. */
-  readonly periodEnd: string;
+  /** Last month of the period. */
+  readonly ends: string;
   readonly filedOn: string | null;
   readonly amount: string;
   readonly currency: string;
@@ -47,17 +47,23 @@ export interface TaxFilingRow {
 export interface TaxPage {
   readonly forward: boolean;
   readonly limit: number;
-  /** Day, number, installation of the row before; null at the end of the list. */
+  /** Day (of returns: last month), number, installation of the row before; null at the end of the list. */
   readonly after: readonly [string, string, string] | null;
 }
 
-const FILING = `installation, company, number, period, period_end::text AS "periodEnd", filed_on::text AS "filedOn",
+const FILING = `installation, company, number, period, ends, filed_on::text AS "filedOn",
   amount::text AS amount, currency, recorded_at AS "recordedAt"`;
 
 /** Rows of one table, the newest first, a page for each company. */
 function pages<T>(
   tx: Tx,
-  list: { readonly table: string; readonly columns: string; readonly day: string; readonly test?: string },
+  list: {
+    readonly table: string;
+    readonly columns: string;
+    readonly day: string;
+    readonly type: string;
+    readonly test?: string;
+  },
   values: unknown[],
   page: TaxPage,
 ): Promise<T[]> {
@@ -65,7 +71,7 @@ function pages<T>(
   let test = `installation = ANY($1) AND company = c.wanted${list.test ? ` AND ${list.test}` : ''}`;
   if (page.after) {
     const n = values.push(...page.after);
-    test += ` AND (${list.day}, number, installation) ${compare} ($${n - 2}::date, $${n - 1}, $${n})`;
+    test += ` AND (${list.day}, number, installation) ${compare} ($${n - 2}::${list.type}, $${n - 1}, $${n})`;
   }
   const limit = values.push(page.limit);
   return tx.query(
@@ -83,7 +89,7 @@ export const taxFilings = (
   companies: readonly string[],
   page: TaxPage,
 ): Promise<TaxFilingRow[]> =>
-  pages(tx, { table: 'tax_filing', columns: FILING, day: 'period_end' }, [installations, companies], page);
+  pages(tx, { table: 'tax_filing', columns: FILING, day: 'ends', type: 'text' }, [installations, companies], page);
 
 export async function taxFilingCounts(
   tx: Tx,
@@ -146,7 +152,7 @@ export function taxInvoices(
 ): Promise<TaxInvoiceRow[]> {
   const values: unknown[] = [installations, companies];
   const test = invoiceTest(filter, values);
-  return pages(tx, { table: 'tax_invoice', columns: INVOICE, day: 'issued_on', test }, values, page);
+  return pages(tx, { table: 'tax_invoice', columns: INVOICE, day: 'issued_on', type: 'date', test }, values, page);
 }
 
 export async function taxInvoiceCounts(
