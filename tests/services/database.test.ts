@@ -1,0 +1,66 @@
+/** The hub's own database on Debian's PostgreSQL: every step up and down, the log in commit order, two sessions at once. */
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import hub from '../../connectors/hub/index.ts';
+import { HUB_INSTALLATION } from '../../connectors/index.ts';
+import { Host } from '../../connectors/kit/host/host.ts';
+import { hubCall, loadKeys } from '../../connectors/kit/host/services.ts';
+import { silentLog } from '../../connectors/kit/log.ts';
+import { migrations } from '../../migrations/index.ts';
+import { migrate, migrateDown, SchemaVersionError } from '../../migrations/migrate.ts';
+import { type Database, openDatabase } from '../../schema/database/open.ts';
+
+describe("the hub on Debian's PostgreSQL", () => {
+  let database: Database;
+
+  beforeAll(async () => {
+    const server = process.env['SERVICES_DATABASE_URL'];
+    if (!server) throw new Error('SERVICES_DATABASE_URL is not set: run npm run test:services.');
+    const client = new pg.Client({ connectionString: server });
+    await client.connect();
+    await client.query('CREATE DATABASE hub');
+    await client.end();
+    database = await openDatabase(server.replace('/postgres', '/hub'), { pool: 8 });
+  });
+  afterAll(() => database?.close());
+
+  test('every step goes up, down, and up again; a newer database is refused untouched', async () => {
+    expect(await migrate(database.source)).toHaveLength(migrations.length);
+    expect(await migrate(database.source)).toEqual([]);
+    for (const _ of migrations) expect(await migrateDown(database.source)).not.toBeNull();
+    expect(await migrateDown(database.source)).toBeNull();
+    expect(await migrate(database.source)).toHaveLength(migrations.length);
+    await database.plain.query("INSERT INTO schema_step (number, name) VALUES (999, 'FromTheFuture')");
+    await expect(migrate(database.source)).rejects.toThrow(SchemaVersionError);
+    await database.plain.query('DELETE FROM schema_step WHERE number = 999');
+  });
+
+  test('positions are in commit order, without gaps, whoever writes', async () => {
+    const host = await Host.raise({
+      connector: hub,
+      installations: [HUB_INSTALLATION],
+      parks: [],
+      database,
+      keys: await loadKeys(database),
+      log: silentLog,
+    });
+    const services = host.services('hub');
+    if (!services) throw new Error('the hub has no services');
+    const emit = (id: string, wait = 0) =>
+      services.transaction(async (tx) => {
+        await services.emit(tx, [{ foreignId: id, kind: 'VEHICLE_ENTERED', time: new Date() }]);
+        await new Promise((resolve) => setTimeout(resolve, wait));
+      });
+    await Promise.all(Array.from({ length: 60 }, (_, i) => emit(`e${i % 50}`, i % 7)));
+    const answer = await host.subgraph.execute({
+      query: '{ events(first: 100) { nodes { id } totalCount } }',
+      variables: {},
+      call: hubCall(5_000, new AbortController().signal),
+    });
+    expect(answer.errors).toBeUndefined();
+    expect((answer.data as { events: { totalCount: number } }).events.totalCount).toBe(50);
+    const rows: { position: string }[] = await database.plain.query('SELECT position FROM event ORDER BY position');
+    expect(rows.map((row) => Number(row.position))).toEqual(rows.map((_, i) => i + 1));
+    await host.close();
+  });
+});
