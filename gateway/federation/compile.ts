@@ -87,7 +87,7 @@ export function compileOperation(
   if (!root)
     return { errors: [fault({ message: `The graph has no ${operation.operation}.` }, 'GRAPHQL_VALIDATION_FAILED')] };
   const { reserved } = supergraph;
-  const refusals = makeRefusals(options.refuse);
+  const refusals = makeRefusals(schema, options.refuse);
   const veiled = options.internal ? NONE : supergraph.veiled;
   let planSize = 0;
   const make = (variables: Readonly<Record<string, unknown>>): Variant => {

@@ -1,7 +1,6 @@
 /** The client's document made ready for the planner. */
 import {
   type DocumentNode,
-  type FieldNode,
   type FragmentDefinitionNode,
   type GraphQLObjectType,
   type GraphQLSchema,
@@ -16,7 +15,7 @@ import {
   visit,
 } from 'graphql';
 import { Keys, type Reserved } from './naming.ts';
-import { type Composite, type Item, Normalizer } from './normal.ts';
+import { type Composite, type Item, Normalizer, TYPENAME } from './normal.ts';
 import type { Refusals } from './refusal.ts';
 
 export interface Preparation {
@@ -68,8 +67,6 @@ function learn(items: readonly Item[], keys: Keys): void {
     if (one.items) learn(one.items, keys);
   }
 }
-
-const TYPENAME: FieldNode = { kind: Kind.FIELD, name: { kind: Kind.NAME, value: '__typename' } };
 
 function toSet(items: readonly Item[], type: Composite, keys: Keys, veiled: ReadonlySet<string>): SelectionSetNode {
   const selections = items.map((one): SelectionNode => {

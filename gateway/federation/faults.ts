@@ -67,6 +67,8 @@ export function clientPath(shape: Selection, root: Composite, data: Tree, path: 
   let selection = shape;
   let declared: Composite = root;
   while (at < path.length) {
+    // Without its type, the object itself may not be written.
+    if (path[at] === '__typename') return selection.needsType(declared) ? made : null;
     const field = fieldAt(selection, declared, value, path[at] as string | number);
     if (!field?.value || field.refusal) return null;
     made.push(field.key);

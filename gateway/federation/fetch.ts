@@ -79,7 +79,8 @@ export function entityFetch(
     for (const raw of responseKeys(document, asked.set, place.object, fits)) {
       const path = asked.rename([raw]);
       const key = path[0] as string;
-      if (key === '__typename' || (got?.[key] ?? null) !== null) continue;
+      if ((got?.[key] ?? null) !== null) continue;
+      if (key === '__typename' && fits.concrete(place.object[key])) continue;
       run.errors.push({ ...cause, path: [...place.path, ...path] });
       told = true;
     }

@@ -40,6 +40,22 @@ export type Item = FieldItem | OnItem;
 /** The operation selects too much. */
 export class TooLarge extends Error {}
 
+export const TYPENAME: FieldNode = { kind: Kind.FIELD, name: { kind: Kind.NAME, value: '__typename' } };
+
+/** Whether a field of an interface is not the same for all these types: of another type, or refused on some only. */
+export function dependsOnType(
+  parent: GraphQLInterfaceType,
+  name: string,
+  possible: Iterable<GraphQLObjectType>,
+  refusals: Refusals,
+): boolean {
+  const type = String(parent.getFields()[name]?.type);
+  const refused = refusals(parent, name) !== null;
+  for (const one of possible)
+    if (String(one.getFields()[name]?.type) !== type || (refusals(one, name) !== null) !== refused) return true;
+  return false;
+}
+
 /** As many items one operation may have, written out. */
 const MOST = 20_000;
 
@@ -103,14 +119,15 @@ export class Normalizer {
     if (name === '__typename') return [{ node, type: null, items: null }];
     const field = isUnionType(parent) ? undefined : parent.getFields()[name];
     // `__schema` and `__type` are no fields of the type: they are answered elsewhere.
-    if (!field || this.#refusals(parent, name)) return [];
-    if (isInterfaceType(parent)) {
-      const types = [...possible];
-      const allowed = types.filter((one) => !this.#refusals(one, name));
-      const differs = types.some((one) => String(one.getFields()[name]?.type) !== String(field.type));
-      if (allowed.length < types.length || differs)
-        return allowed.map((on) => ({ on, items: this.#field(node, on, new Set([on])) }));
+    if (!field) return [];
+    const refused = this.#refusals(parent, name) !== null;
+    if (isInterfaceType(parent) && dependsOnType(parent, name, possible, this.#refusals)) {
+      // Whether its null climbs, the type says.
+      if (refused) return [{ node: TYPENAME, type: null, items: null }];
+      const allowed = [...possible].filter((one) => !this.#refusals(one, name));
+      return allowed.map((on) => ({ on, items: this.#field(node, on, new Set([on])) }));
     }
+    if (refused) return [];
     const named = getNamedType(field.type);
     const items =
       node.selectionSet && isCompositeType(named)
@@ -136,4 +153,4 @@ export class Normalizer {
 const markOf = (node: FieldNode): string =>
   node.name.value === '__typename'
     ? ':'
-    : `${(node.alias ?? node.name).value}:${node.name.value}(${(node.arguments ?? []).map(print).join()})`;
+    : `${(node.alias ?? node.name).value}:${node.name.value}(${(node.arguments ?? []).map(print).sort().join()})`;

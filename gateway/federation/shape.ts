@@ -8,6 +8,7 @@ import {
   type GraphQLSchema,
   isAbstractType,
   isEnumType,
+  isInterfaceType,
   isLeafType,
   isListType,
   isNonNullType,
@@ -21,7 +22,7 @@ import {
 import type { Tree } from './data.ts';
 import { fragmentsOf } from './document.ts';
 import type { Keys } from './naming.ts';
-import type { Composite } from './normal.ts';
+import { type Composite, dependsOnType } from './normal.ts';
 import type { Refusal, Refusals } from './refusal.ts';
 
 export interface FieldShape {
@@ -53,6 +54,7 @@ export class Selection {
   readonly #parts: Parts;
   readonly #sets: readonly SelectionSetNode[];
   readonly #fields = new Map<string, readonly FieldShape[]>();
+  readonly #depends = new Map<string, boolean>();
 
   constructor(parts: Parts, sets: readonly SelectionSetNode[]) {
     this.#parts = parts;
@@ -73,17 +75,37 @@ export class Selection {
   }
 
   /**
-   * The type of an object where `declared` stands in the graph: the object's own, or `declared` itself where no
-   * subgraph needed to know it (interface objects). Null when the object cannot stand there.
+   * The type of an object where `declared` stands in the graph: the object's own, or `declared` itself where nobody knows
+   * it (interface objects) and nothing that is selected depends on it. Null when the object cannot be written.
    */
   typeOf(object: Tree, declared: Composite): Composite | null {
     if (isObjectType(declared)) return declared;
-    const name = object['__typename'];
-    if (name === undefined || name === declared.name) return isUnionType(declared) ? null : declared;
     const { schema } = this.#parts;
-    const type = schema.getType(String(name));
+    const name = object['__typename'];
+    const type = name === undefined ? declared : schema.getType(String(name));
     if (isObjectType(type)) return schema.isSubType(declared, type) ? type : null;
-    return type && isAbstractType(type) && !isUnionType(declared) ? declared : null;
+    return type && !this.needsType(declared) ? declared : null;
+  }
+
+  /** Whether what is selected of an object of that declared type depends on its own type. */
+  needsType(declared: Composite): boolean {
+    const known = this.#depends.get(declared.name);
+    if (known !== undefined) return known;
+    const { schema, refusals } = this.#parts;
+    const differs = (field: string): boolean =>
+      isInterfaceType(declared) && dependsOnType(declared, field, schema.getPossibleTypes(declared), refusals);
+    const look = (set: SelectionSetNode): boolean =>
+      set.selections.some((one) => {
+        if (one.kind === Kind.FIELD) return one.name.value === '__typename' || differs(one.name.value);
+        const fragment = one.kind === Kind.INLINE_FRAGMENT ? one : this.#parts.fragments.get(one.name.value);
+        const condition = fragment?.typeCondition?.name.value;
+        return (
+          fragment !== undefined && ((condition && !this.#fits(condition, declared)) || look(fragment.selectionSet))
+        );
+      });
+    const depends = this.#sets.some(look);
+    this.#depends.set(declared.name, depends);
+    return depends;
   }
 
   /** All concrete types that may stand there. */

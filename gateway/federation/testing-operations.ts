@@ -58,7 +58,7 @@ class Writer {
     this.#schema = schema;
     this.#next = next;
     this.#aliases = aliases;
-    this.#budget = 6 + Math.floor(next() * 40);
+    this.#budget = 5 + Math.floor(next() ** 3 * 250);
   }
 
   operation(): RandomOperation {

@@ -230,11 +230,15 @@ export function subgraphsOf(resolvers: Resolvers) {
     const all: Record<string, References[string]> = { Post: post, Badge: ofBadge };
     return Object.fromEntries(names.map((name) => [name, all[name] ?? same]));
   };
+  const stocked = resolvers['Query']?.['stocked'];
   // An interface object does not know what it is.
   const veiled: Resolvers = {
     ...resolvers,
-    Query: { ...resolvers['Query'], stocked: () => some('4', 2, (id) => ({ __typename: 'Media', id })) },
-    Media: { stock: media.stock, shelf: media.shelf },
+    Query: {
+      ...resolvers['Query'],
+      stocked: () => (stocked?.({}, {}) as Thing[] | undefined)?.map(({ id }) => ({ __typename: 'Media', id })),
+    },
+    Media: { ...resolvers['Book'] },
   };
   return [
     fake('a', A, resolvers, references('User', 'Dog', 'Cat', 'Post', 'Book', 'Film')),

@@ -18,7 +18,7 @@ const DIRECTIVES =
   /@(key|shareable|external|requires|provides|override|inaccessible|interfaceObject)\b(\((?:"[^"]*"|[^)"])*\))?/g;
 
 // biome-ignore lint/suspicious/noExplicitAny: resolvers of all types stand in one table
-type Resolver = (source: any, args: any) => unknown;
+export type Resolver = (source: any, args: any) => unknown;
 export type Resolvers = Readonly<Record<string, Readonly<Record<string, Resolver>>>>;
 // biome-ignore lint/suspicious/noExplicitAny: a reference has the form of its key
 export type References = Readonly<Record<string, (reference: any) => unknown>>;
