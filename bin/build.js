@@ -20,7 +20,10 @@ function newest(folder) {
 
 // An image that ships `dist` alone has nothing to build from.
 if (!existsSync(join(root, 'tsconfig.json')) || !existsSync(join(root, 'node_modules', 'typescript'))) process.exit(0);
-const changed = Math.max(...ROOMS.map((room) => newest(join(root, room))), statSync(join(root, 'tsconfig.json')).mtimeMs);
+const changed = Math.max(
+  ...ROOMS.map((room) => newest(join(root, room))),
+  statSync(join(root, 'tsconfig.json')).mtimeMs,
+);
 if (existsSync(stamp) && statSync(stamp).mtimeMs >= changed) process.exit(0);
 
 const run = (script, ...args) => {

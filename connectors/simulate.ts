@@ -27,6 +27,7 @@ export const SIMULATORS: Readonly<Record<string, () => Promise<{ simulator: Simu
   energy: () => import('./energy/simulator/index.ts'),
   parking: () => import('./parking/simulator.ts'),
   registration: () => import('./registration/simulator.ts'),
+  tax: () => import('./tax/simulator/index.ts'),
 };
 
 /** Names of the demo's simulators, in the order in which they are started. */

@@ -235,7 +235,6 @@ CREATE TABLE tax_account (
   company text NOT NULL,
   standing text NOT NULL,
   standing_since date,
-  stated boolean NOT NULL,
   digest bytea NOT NULL,
   recorded_at timestamp with time zone NOT NULL,
   PRIMARY KEY (installation, company)
@@ -247,6 +246,10 @@ CREATE TABLE tax_clearance (
   company text NOT NULL,
   until text NOT NULL,
   requested_at timestamp with time zone NOT NULL,
+  state text NOT NULL,
+  since timestamp with time zone NOT NULL,
+  receipt text,
+  reason text,
   PRIMARY KEY (installation, reference)
 );
 
@@ -267,8 +270,10 @@ CREATE TABLE tax_file (
   detail text,
   notes text[] NOT NULL DEFAULT '{}'::text[],
   settled_at timestamp with time zone,
+  attempts integer NOT NULL DEFAULT 1,
   PRIMARY KEY (installation, digest)
 );
+CREATE INDEX tax_file_taken ON tax_file USING btree (installation, settled_at) WHERE (state = 'TAKEN'::text);
 
 CREATE TABLE tax_filing (
   installation text NOT NULL,
