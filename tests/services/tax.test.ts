@@ -1,0 +1,254 @@
+/** The tax office's drop on OpenSSH with internal-sftp: the real Portuguese file and its broken twins. SFTP_* name the server. */
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Host } from '../../connectors/kit/host/host.ts';
+import { hubCall, loadKeys } from '../../connectors/kit/host/services.ts';
+import { silentLog } from '../../connectors/kit/log.ts';
+import { HUB_PRINCIPAL } from '../../connectors/kit/principal.ts';
+import { readSettings } from '../../connectors/kit/settings.ts';
+import { demoPark } from '../../connectors/kit/testing/conformance.ts';
+import { freshDatabase } from '../../connectors/kit/testing/database.ts';
+import { world } from '../../connectors/kit/testing/park.ts';
+import tax from '../../connectors/tax/index.ts';
+
+const DATA = join(process.env['ISTHMUS_REAL_DATA'] ?? join(import.meta.dirname, '../../../shared/data'), 'tax/saft-pt');
+const have = existsSync(DATA);
+if (!have && process.env['CI'] === 'true') throw new Error(`The real data is missing: ${DATA}.`);
+if (!have) console.log(`Skipped: the real data is not here (${DATA}).`);
+
+const FILE = 'saft_idemo599999999.xml';
+/** The company that the Portuguese number stands for here. */
+const USCC = '91350100M000100Y43';
+const TWINS: Readonly<Record<string, string>> = {
+  'saft_MISSING_CUSTOMER_INVOICE.xml': 'CUSTOMER_UNKNOWN',
+  'saft_MISSING_PRODUCT_INVOICE.xml': 'PRODUCT_UNKNOWN',
+  'saft_MISSING_SUPPLIER.xml': 'SUPPLIER_UNKNOWN',
+  'saft_WRONG_SCHEMA.xml': 'TAXPAYER_MISSING',
+  'saft_with_error.xml': 'ELEMENT_MISSING',
+};
+
+/** Four decimals, summed without floats. */
+const sum = (all: readonly string[]): number =>
+  Number(all.reduce((total, text) => total + BigInt(Math.round(Number(text) * 10_000)), 0n)) / 10_000;
+
+interface Invoice {
+  readonly id: string;
+  readonly net: { value: string; currency: string };
+  readonly cancelled: boolean;
+}
+
+describe.runIf(have)('the Portuguese SAF-T file over OpenSSH', () => {
+  const env = (name: string): string => {
+    const value = process.env[name];
+    if (!value) throw new Error(`${name} is not set: start the peers with npm run test:services.`);
+    return value;
+  };
+  let root: string;
+  let database: Awaited<ReturnType<typeof freshDatabase>>;
+  let host: Host;
+
+  /** A host of one installation. `port`: of something that stands before the server. */
+  async function raise(extra: Record<string, unknown> = {}, port = env('SFTP_PORT')): Promise<Host> {
+    const read = readSettings(tax.settings, {
+      url: `sftp://${env('SFTP_USER')}@${env('SFTP_HOST')}:${port}${root}`,
+      hostKey: env('SFTP_HOST_KEY'),
+      privateKey: env('SFTP_KEY'),
+      companies: { '599999993': USCC },
+      poll: '1h',
+      ...extra,
+    });
+    expect(read.faults).toEqual([]);
+    return Host.raise({
+      connector: tax,
+      installations: [{ id: 'office', park: 'lakeside', connector: 'tax', settings: read.values, protocol: 'sftp' }],
+      parks: [demoPark(world())],
+      database,
+      keys: await loadKeys(database),
+      log: silentLog,
+      pace: { checkUp: 60_000, checkDown: 60_000 },
+    });
+  }
+  async function ask<T>(query: string, variables: Record<string, unknown>): Promise<T> {
+    const principal = { ...HUB_PRINCIPAL, subject: 'test', scopes: new Set(['tax:read', 'tax:file']) };
+    const call = { ...hubCall(20_000, AbortSignal.timeout(20_000)), principal };
+    const answer = await host.subgraph.execute({ query, variables, call });
+    expect(answer.errors).toBeUndefined();
+    return JSON.parse(JSON.stringify(answer.data)) as T;
+  }
+  // biome-ignore lint/suspicious/noExplicitAny: answers are read by path
+  const account = async (selection: string): Promise<any> => {
+    const query = `query ($r: [_Any!]!) { _entities(representations: $r) { ... on Company { tax { ${selection} } } } }`;
+    const found = await ask<{ _entities: { tax: unknown }[] }>(query, {
+      r: [{ __typename: 'Company', uscc: USCC }],
+    });
+    return found._entities[0]?.tax;
+  };
+  const put = (from: string, name: string) => copyFileSync(join(DATA, from), join(root, name));
+  const finished = (from: string, name: string) => {
+    put(from, name);
+    writeFileSync(join(root, `${name}.ok`), '');
+  };
+  const all = () =>
+    account(`standing provenance { recordedAt stale } invoices(first: 200) { totalCount nodes { id net { value currency } cancelled } }
+      totals(from: "2017", to: "2017") { period invoices net { value currency } }`);
+
+  beforeAll(async () => {
+    root = join(env('SFTP_ROOT'), `office-${process.pid}`);
+    mkdirSync(root);
+    database = await freshDatabase();
+    host = await raise();
+  });
+  afterAll(async () => {
+    await host?.close();
+    await database?.drop();
+  });
+
+  test('a growing file is left alone; the settled one adds up to its own header', async () => {
+    const bytes = readFileSync(join(DATA, FILE));
+    writeFileSync(join(root, FILE), bytes.subarray(0, 40_000));
+    await host.runJob('office', 'drop');
+    expect(readdirSync(root)).toContain(FILE);
+    writeFileSync(join(root, FILE), bytes);
+    await host.runJob('office', 'drop');
+    expect(readdirSync(root)).toContain(FILE);
+    await host.runJob('office', 'drop');
+    expect(readdirSync(join(root, 'done'))).toEqual([FILE]);
+    expect(readFileSync(join(root, 'done', FILE)).equals(bytes)).toBe(true);
+
+    const shown = await all();
+    const invoices = shown.invoices.nodes as Invoice[];
+    expect(shown.invoices.totalCount).toBe(24);
+    expect(new Set(invoices.map((one) => one.net.currency))).toEqual(new Set(['EUR']));
+    const counted = invoices.filter((one) => !one.cancelled).map((one) => one.net.value);
+    const credit = sum(counted.filter((text) => !text.startsWith('-')));
+    const debit = sum(counted.filter((text) => text.startsWith('-')));
+    expect(credit).toBe(14_918.709);
+    expect(debit).toBe(-2_201.7838);
+    // With the cancelled ones it would be another sum.
+    expect(sum(invoices.map((one) => one.net.value).filter((text) => !text.startsWith('-')))).toBe(19_325.5056);
+    expect(JSON.stringify(shown)).not.toContain('19325.5056');
+    expect(shown.totals).toEqual([{ period: '2017', invoices: 18, net: { value: '12716.9252', currency: 'EUR' } }]);
+    expect(shown.provenance).toEqual({ recordedAt: '2018-05-14T00:00:00.000Z', stale: false });
+  });
+
+  test('each broken twin is refused for its own reason, and nothing of it is in the mirror', async () => {
+    const before = JSON.stringify((await all()).invoices);
+    for (const name of Object.keys(TWINS)) finished(`invalid/${name}`, name);
+    await host.runJob('office', 'drop');
+    const rows: { name: string; state: string; reason: string }[] = await database.plain.query(
+      `SELECT name, state, reason FROM tax_file WHERE state = 'REFUSED' ORDER BY name`,
+    );
+    expect(Object.fromEntries(rows.map(({ name, reason }) => [name, reason]))).toEqual(TWINS);
+    for (const [name, reason] of Object.entries(TWINS)) {
+      expect(readFileSync(join(root, 'refused', `${name}.reason`), 'utf8')).toMatch(new RegExp(`^${reason}: `));
+      expect(readdirSync(join(root, 'refused'))).toContain(name);
+    }
+    expect(JSON.stringify((await all()).invoices)).toBe(before);
+  });
+
+  test('the twin whose signatures only are wrong passes with a note, as no key is configured', async () => {
+    finished('invalid/saft_WRONG_INVOICE_SIGNATURE.xml', 'signed.xml');
+    await host.runJob('office', 'drop');
+    const rows = await database.plain.query(`SELECT state, notes FROM tax_file WHERE name = 'signed.xml'`);
+    expect(rows[0].state).not.toBe('REFUSED');
+    expect(rows[0].notes).toContain('SIGNATURE_UNVERIFIED');
+    expect((await all()).invoices.totalCount).toBe(24);
+  });
+
+  test('the same bytes again change nothing', async () => {
+    const events = 'SELECT count(*)::int AS n FROM event';
+    const [before] = await database.plain.query(events);
+    finished(FILE, 'again.xml');
+    await host.runJob('office', 'drop');
+    expect((await database.plain.query(events))[0].n).toBe(before.n);
+    expect(readdirSync(join(root, 'done'))).toContain('again.xml');
+  });
+
+  test('a session that is cut in the middle of a file loses nothing', async () => {
+    let left = Number.POSITIVE_INFINITY;
+    const sockets = new Set<Socket>();
+    const cutter: Server = createServer((socket) => {
+      const onward = connect(Number(env('SFTP_PORT')), env('SFTP_HOST'));
+      for (const one of [socket, onward]) {
+        sockets.add(one);
+        one.on('error', () => undefined).on('close', () => [socket, onward].map((end) => end.destroy()));
+      }
+      socket.pipe(onward);
+      onward.on('data', (piece: Buffer) => {
+        left -= piece.length;
+        if (left < 0) onward.destroy();
+        else socket.write(piece);
+      });
+    });
+    await new Promise<void>((resolve) => cutter.listen(0, '127.0.0.1', resolve));
+    // A file of its own: the same invoices, another time of making.
+    const text = readFileSync(join(DATA, FILE), 'latin1').replace(
+      '2018-05-14</DateCreated>',
+      '2018-05-15</DateCreated>',
+    );
+    writeFileSync(join(root, 'cut.xml'), text, 'latin1');
+    writeFileSync(join(root, 'cut.xml.ok'), '');
+    await host.close();
+    const cut = await raise({}, String((cutter.address() as { port: number }).port));
+    try {
+      await cut.runJob('office', 'drop').catch(() => undefined);
+      writeFileSync(join(root, 'cut2.xml'), text.replace('2018-05-15<', '2018-05-16<'), 'latin1');
+      writeFileSync(join(root, 'cut2.xml.ok'), '');
+      left = 60_000;
+      await expect(cut.runJob('office', 'drop')).rejects.toMatchObject({ code: expect.stringMatching(/^SOURCE_/) });
+    } finally {
+      await cut.close();
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => cutter.close(resolve));
+    }
+    expect(readdirSync(join(root, 'claimed'))).toEqual(['cut2.xml']);
+    host = await raise();
+    await host.runJob('office', 'drop');
+    expect(readdirSync(join(root, 'claimed'))).toEqual([]);
+    expect(readdirSync(join(root, 'done'))).toContain('cut2.xml');
+    const shown = await all();
+    expect(shown.invoices.totalCount).toBe(24);
+    expect(shown.provenance.recordedAt).toBe('2018-05-16T00:00:00.000Z');
+  });
+
+  test('a server with another host key is refused', async () => {
+    await host.close();
+    const other = await raise({ hostKey: `SHA256:${'A'.repeat(42)}E` });
+    try {
+      await expect(other.runJob('office', 'drop')).rejects.toMatchObject({ code: 'SOURCE_REJECTED' });
+    } finally {
+      await other.close();
+      host = await raise();
+    }
+  });
+
+  test('a request for clearance lies in outbound/, and the answer moves its case', async () => {
+    await host.runJob('office', 'drop');
+    const made = await ask<{ requestTaxClearance: { case: { id: string } } }>(
+      'mutation ($i: RequestTaxClearanceInput!) { requestTaxClearance(input: $i) { case { id } } }',
+      { i: { clientMutationId: 'one', installation: 'office', uscc: USCC, until: '2017-12' } },
+    );
+    const id = made.requestTaxClearance.case.id;
+    const reference = id.slice('office:'.length);
+    const [file] = readdirSync(join(root, 'outbound'));
+    const decode = (path: string) =>
+      execFileSync('iconv', ['-f', 'GB18030', '-t', 'UTF-8', path], { encoding: 'utf8' });
+    // The office knows the company by its own number.
+    expect(decode(join(root, 'outbound', file ?? ''))).toContain(`完税证明申请,${reference},599999993,2017-12,`);
+    const reply = `类别,申请编号,结果,文书号,原因,时间\r\n完税证明答复,${reference},办结,2026-0007,,2026-11-21 10:00:08\r\n`;
+    writeFileSync(
+      join(root, 'replies', 'r1.csv'),
+      execFileSync('iconv', ['-f', 'UTF-8', '-t', 'GB18030'], { input: reply }),
+    );
+    writeFileSync(join(root, 'replies', 'r1.csv.ok'), '');
+    await host.runJob('office', 'drop');
+    const states = await database.plain.query(
+      `SELECT data->>'state' AS state FROM event WHERE case_id = $1 ORDER BY position`,
+      [id],
+    );
+    expect(states.map((one: { state: string }) => one.state)).toEqual(['SENT', 'COMPLETED']);
+  });
+});
