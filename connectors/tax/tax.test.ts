@@ -6,6 +6,7 @@ import { conformance } from '../kit/testing/conformance.ts';
 import tax from './index.ts';
 import { type ReadOptions, readReplies, readTaxFile } from './mapping/index.ts';
 import { simulator } from './simulator/index.ts';
+import { makeHostKey } from './simulator/sftp.ts';
 
 const OPTIONS: ReadOptions = {
   companyOf: (taxpayerNo) => (taxpayerNo === '599999993' ? '91350100M000100Y43' : parseUscc(taxpayerNo)),
@@ -14,10 +15,9 @@ const OPTIONS: ReadOptions = {
 };
 
 /** An SSH server of ours on one socket, whose account and listing are as the test wants them. */
-const key = ssh2.utils.generateKeyPairSync('ed25519');
-const { fingerprint } = await import('./simulator/sftp.ts');
+const key = makeHostKey();
 function pretend(socket: Socket, right: boolean): void {
-  const server = new ssh2.Server({ hostKeys: [key.private] }, (connection) => {
+  const server = new ssh2.Server({ hostKeys: [key.hostKey] }, (connection) => {
     connection.on('error', () => undefined);
     connection.on('authentication', (context) => (right ? context.accept() : context.reject(['password'])));
     connection.on('session', (accept) =>
@@ -60,7 +60,7 @@ conformance({
     ...settings(env),
     url: `sftp://isthmus@${host}:${port}/park`,
     // The traps of the suite speak with a key of their own; what goes through the gate is the simulator's.
-    hostKey: [env['LAKESIDE_TAX_HOST_KEY'], fingerprint(key.public)],
+    hostKey: [env['LAKESIDE_TAX_HOST_KEY'], key.fingerprint],
     poll: '1h',
   }),
   prepare: ['drop', 'drop'],

@@ -6,7 +6,6 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import iconv from 'iconv-lite';
-import ssh2 from 'ssh2';
 import { type Company, story, type TaxFile } from '../../kit/testing/park.ts';
 import {
   Journal,
@@ -16,7 +15,7 @@ import {
   tellStory,
 } from '../../kit/testing/simulator.ts';
 import { bills, returns, standing } from './figures.ts';
-import { fingerprint, serveDrop } from './sftp.ts';
+import { makeHostKey, serveDrop } from './sftp.ts';
 import { auditFile, type Delivery, filings, invoices, standings } from './write.ts';
 
 const USER = 'isthmus';
@@ -33,7 +32,7 @@ const DAY = 86_400_000;
 interface Secrets {
   readonly password: string;
   readonly hostKey: string;
-  readonly publicKey: string;
+  readonly fingerprint: string;
 }
 
 export const simulator: Simulator = {
@@ -57,7 +56,7 @@ export const simulator: Simulator = {
       env: {
         LAKESIDE_TAX_URL: `sftp://${USER}@127.0.0.1:${server.port}/${FOLDER}`,
         LAKESIDE_TAX_PASSWORD: secrets.password,
-        LAKESIDE_TAX_HOST_KEY: fingerprint(secrets.publicKey),
+        LAKESIDE_TAX_HOST_KEY: secrets.fingerprint,
       },
       close() {
         teller.stop();
@@ -73,8 +72,7 @@ async function secretsOf(directory: string): Promise<Secrets> {
   const file = join(directory, 'secrets.json');
   const known = await readFile(file, 'utf8').catch(() => null);
   if (known !== null) return JSON.parse(known) as Secrets;
-  const pair = ssh2.utils.generateKeyPairSync('ed25519');
-  const made = { password: randomBytes(18).toString('base64url'), hostKey: pair.private, publicKey: pair.public };
+  const made = { password: randomBytes(18).toString('base64url'), ...makeHostKey() };
   await writeFile(file, JSON.stringify(made), { mode: 0o600 });
   return made;
 }

@@ -1,5 +1,5 @@
 /** A small SFTP server (protocol version 3) over a folder: one account, no symbolic links, plain renaming only. */
-import { createHash } from 'node:crypto';
+import { createHash, generateKeyPairSync } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -12,7 +12,7 @@ const { OPEN_MODE, STATUS_CODE } = ssh2.utils.sftp;
 export interface DropServerOptions {
   /** Folder that clients see as `/`. */
   readonly root: string;
-  /** OpenSSH's private key format. */
+  /** Private key, PEM. */
   readonly hostKey: string;
   readonly username: string;
   readonly password: string;
@@ -26,12 +26,18 @@ export interface DropServer {
   close(): Promise<void>;
 }
 
-/** SHA-256 fingerprint of a public key in OpenSSH's one-line form. */
-export const fingerprint = (publicKey: string): string =>
-  `SHA256:${createHash('sha256')
-    .update(Buffer.from(publicKey.split(' ')[1] ?? '', 'base64'))
-    .digest('base64')
-    .replace(/=+$/, '')}`;
+/** A new host key and its fingerprint, as OpenSSH writes it. By Node's own generator: the library's sometimes makes keys it cannot read. */
+export function makeHostKey(): { hostKey: string; fingerprint: string } {
+  const { privateKey: hostKey } = generateKeyPairSync('ec', {
+    namedCurve: 'P-256',
+    privateKeyEncoding: { type: 'sec1', format: 'pem' },
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+  });
+  const key = ssh2.utils.parseKey(hostKey);
+  if (key instanceof Error) throw key;
+  const digest = createHash('sha256').update(key.getPublicSSH()).digest('base64');
+  return { hostKey, fingerprint: `SHA256:${digest.replace(/=+$/, '')}` };
+}
 
 export async function serveDrop(options: DropServerOptions): Promise<DropServer> {
   const connections = new Set<Connection>();
@@ -49,7 +55,7 @@ export async function serveDrop(options: DropServerOptions): Promise<DropServer>
       accept().on('sftp', (begin) => serve(begin(), options));
     });
   });
-  const server = createServer((socket) => ssh.injectSocket(socket));
+  const server = createServer({ noDelay: true }, (socket) => ssh.injectSocket(socket));
   const port = await listen(server, options.port ?? 0);
   return {
     port,

@@ -51,8 +51,16 @@ export class FileDrop {
     return this.#newest && Math.max(this.#at.services.clock.now().getTime() - this.#newest.getTime(), 0);
   }
 
-  /** One run over all folders. A file that cannot be worked on does not hold up the others. */
-  async poll(call: Call): Promise<void> {
+  #last: Promise<void> = Promise.resolve();
+  /** One run over all folders, after the one before has ended. */
+  poll(call: Call): Promise<void> {
+    const run = this.#last.then(() => this.#poll(call));
+    this.#last = run.catch(() => undefined);
+    return run;
+  }
+
+  /** A file that cannot be worked on does not hold up the others. */
+  async #poll(call: Call): Promise<void> {
     const { services } = this.#at;
     if (!this.#furnished) {
       await this.#step(call, 'furnish', (signal) => this.#at.drop.furnish(FOLDERS, signal));

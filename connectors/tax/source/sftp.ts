@@ -100,7 +100,12 @@ export class Drop {
   async furnish(folders: readonly string[], signal: AbortSignal): Promise<void> {
     for (const folder of folders) {
       await this.#ask(signal, async (client) => {
-        if ((await client.exists(this.#path(folder))) === false) await client.mkdir(this.#path(folder));
+        const path = this.#path(folder);
+        if ((await client.exists(path)) !== false) return;
+        await client.mkdir(path).catch(async (error: Error) => {
+          // The office may have made it in the meantime.
+          if ((await client.exists(path)) === false) throw error;
+        });
       });
     }
   }
