@@ -25,7 +25,7 @@ import type { Simulator } from './kit/testing/simulator.ts';
 export const SIMULATORS: Readonly<Record<string, () => Promise<{ simulator: Simulator }>>> = {
   'access-control': () => import('./access-control/simulator/index.ts'),
   energy: () => import('./energy/simulator/index.ts'),
-  parking: () => import('./parking/simulator.ts'),
+  parking: () => import('./parking/simulator/index.ts'),
   registration: () => import('./registration/simulator.ts'),
   tax: () => import('./tax/simulator/index.ts'),
 };

@@ -12,10 +12,10 @@ import { readSettings } from '../kit/settings.ts';
 import { conformance, demoPark } from '../kit/testing/conformance.ts';
 import { freshDatabase } from '../kit/testing/database.ts';
 import { type World, world } from '../kit/testing/park.ts';
-import type { Running } from '../kit/testing/simulator.ts';
+import { type Running, readJournal } from '../kit/testing/simulator.ts';
 import parking from './index.ts';
-import * as mapping from './mapping.ts';
-import { simulator } from './simulator.ts';
+import * as mapping from './mapping/index.ts';
+import { simulator } from './simulator/index.ts';
 import { isSigned } from './source/signature.ts';
 
 const http = (status: number, body: string) =>
@@ -31,22 +31,35 @@ const webhook = (secret: string, body: unknown, age = 0) => {
   const v1 = createHmac('sha256', secret).update(`${t}.`).update(bytes).digest('hex');
   return { method: 'POST', path: '/webhooks/test', headers: { 'x-signature': `t=${t},v1=${v1}` }, body: bytes };
 };
-const entry = (demo: World, id: string) => ({
-  eventId: id,
-  eventType: 'session.started',
-  eventDateTime: '2026-03-01T00:00:00Z',
-  object: {
-    id: `S-${id}`,
-    version: 1,
-    actualStart: new Date().toISOString(),
-    actualEnd: null,
-    hierarchyElement: { id: 'lot-1', version: 1, className: 'Place' },
-    identifiedCredentials: [
-      { type: 'licensePlate', identifier: demo.vehicles[0]?.plate, plateColour: demo.vehicles[0]?.colour },
-    ],
-    rightHolder: { creditCode: demo.vehicles[0]?.company, contractNumber: 'PK-1' },
-    amountPaid: null,
-  },
+const reference = (id: string, className: string) => ({ id, version: 1, className });
+const credential = (className: string, type: string, id: string | undefined, more: object = {}) => ({
+  type,
+  identifier: { className, id },
+  issuer: [{ language: 'zh', string: '湖滨停车' }],
+  ...more,
+});
+/** What the vendor's gate tells of a session of the first vehicle. */
+const entry = (demo: World, id: string, more: object = {}) => ({
+  eventSubscriptionId: 'W1',
+  eventTime: new Date().toISOString(),
+  topic: 'SessionCreated',
+  data: [
+    {
+      id: `S-${id}`,
+      version: 1,
+      actualStart: new Date().toISOString(),
+      initiator: reference('gate-1', 'SupplementalEquipment'),
+      hierachyElement: reference('lot-1', 'Place'),
+      identifiedCredentials: [
+        credential('VehicleCredential', 'licensePlate', demo.vehicles[0]?.plate, {
+          plateColour: demo.vehicles[0]?.colour,
+        }),
+        credential('CustomerCredential', 'electronicID', demo.vehicles[0]?.company),
+      ],
+      segments: [],
+      ...more,
+    },
+  ],
 });
 const LOTS =
   'query ($r: [_Any!]!) { _entities(representations: $r) { ... on Park { lots { id name capacity occupied free } } } }';
@@ -81,7 +94,8 @@ conformance({
   }),
   live: { question: LOTS, variables: () => park },
   nonsense: {
-    serve: (socket) => socket.on('data', () => socket.end(http(200, '{"meta":{"total":1},"data":[{"id":"a"}]}'))),
+    serve: (socket) =>
+      socket.on('data', () => socket.end(http(200, '{"meta":{"total":1,"referenceInstant":1},"data":[{"id":"a"}]}'))),
     field: /data\[0\]\.name/,
   },
   refusal: { serve: (socket) => socket.on('data', () => socket.end(http(403, '{}'))) },
@@ -93,8 +107,10 @@ conformance({
   twice: { job: 'poll observations', state: 'SELECT vendor_id, occupied FROM occupancy ORDER BY 1' },
   fixture: (name, bytes) => {
     const raw = JSON.parse(bytes.toString('utf8'));
-    if (name === 'session') return mapping.page(raw, mapping.session);
-    return name === 'place' ? mapping.lot(raw) : mapping.permit(raw);
+    if (name === 'sessions') return mapping.page(raw, mapping.session);
+    if (name === 'observations') return mapping.pageOfSound(raw, mapping.observation);
+    if (name.startsWith('event')) return mapping.gateEvents(raw);
+    return name.startsWith('place') ? mapping.lot(raw) : mapping.permit(raw);
   },
 });
 
@@ -190,9 +206,46 @@ describe('parking', () => {
     ).toContain('*');
   });
 
+  test('pages go on to the end, each row once, and count all', async () => {
+    const query =
+      'query ($r: [_Any!]!, $a: Cursor) { _entities(representations: $r) { ... on Company { vehicles(first: 4, after: $a) { nodes { id } totalCount pageInfo { endCursor hasNextPage } } } } }';
+    const wanted = demo.vehicles.filter((one) => one.company === company).length;
+    const ids: string[] = [];
+    for (let a: string | null = null, more = true; more; ) {
+      const answer = await data(query, { r: [{ __typename: 'Company', uscc: company }], a });
+      const { vehicles } = answer._entities[0];
+      expect(vehicles.totalCount).toBe(wanted);
+      ids.push(...vehicles.nodes.map((one: { id: string }) => one.id));
+      a = vehicles.pageInfo.endCursor;
+      more = vehicles.pageInfo.hasNextPage;
+    }
+    expect(new Set(ids).size).toBe(wanted);
+    expect(ids).toHaveLength(wanted);
+  });
+
+  test("several companies' sessions are one call, each with its own page", async () => {
+    const some = demo.companies.slice(0, 4).map((one) => ({ __typename: 'Company', uscc: one.uscc }));
+    const asked = () =>
+      readJournal(directory, 'GET /sessions').filter((line) => String(line['query']).includes('CustomerCredential'));
+    const before = asked().length;
+    const { _entities } = await data(
+      'query ($r: [_Any!]!) { _entities(representations: $r) { ... on Company { uscc parkingSessions(first: 2) { nodes { id enteredAt vehicle { company { uscc } } lot { id } } totalCount pageInfo { hasNextPage } } } } }',
+      { r: some },
+    );
+    expect(asked().length - before).toBe(1);
+    for (const one of _entities) {
+      expect(one.parkingSessions.nodes).toHaveLength(2);
+      expect(one.parkingSessions.totalCount).toBeGreaterThan(2);
+      for (const session of one.parkingSessions.nodes) {
+        expect(session.vehicle.company.uscc).toBe(one.uscc);
+        expect(session.lot.id).toMatch(/^p:lot-/);
+      }
+    }
+  });
+
   test('permits: granted once, revoked once, another payload refused, an unknown lot refused', async () => {
     const grant =
-      'mutation ($i: GrantParkingPermitInput!) { grantParkingPermit(input: $i) { clientMutationId permit { id state vehicle { plate } lot { id } } } }';
+      'mutation ($i: GrantParkingPermitInput!) { grantParkingPermit(input: $i) { clientMutationId permit { id state validFrom validTo company { uscc } vehicle { id plate } lot { id } } } }';
     const input = {
       clientMutationId: 'g1',
       lot: 'p:lot-1',
@@ -204,44 +257,147 @@ describe('parking', () => {
     const who = principal('parking:plates');
     const one = (await data(grant, { i: input }, who)).grantParkingPermit;
     const two = (await data(grant, { i: input }, who)).grantParkingPermit;
-    expect(one.permit).toMatchObject({ state: 'ACTIVE', vehicle: { plate: '渝AD12345' }, lot: { id: 'p:lot-1' } });
+    expect(one.permit).toMatchObject({
+      state: 'ACTIVE',
+      validTo: null,
+      company: { uscc: company },
+      vehicle: { plate: '渝AD12345' },
+      lot: { id: 'p:lot-1' },
+    });
     expect(two).toEqual(one);
+    expect(readJournal(directory, 'POST /rights/assigned')).toHaveLength(1);
+    const known = await data('query ($id: ID) { vehicle(id: $id) { colour company { uscc } permits { id } } }', {
+      id: one.permit.vehicle.id,
+    });
+    expect(known.vehicle).toEqual({ colour: 'GREEN', company: { uscc: company }, permits: [{ id: one.permit.id }] });
     const other = await ask(grant, { i: { ...input, plate: '渝A54321', colour: 'BLUE' } });
     expect(other.errors?.[0]?.extensions?.['code']).toBe('BAD_USER_INPUT');
     const nowhere = await ask(grant, { i: { ...input, clientMutationId: 'g2', lot: 'p:none' } });
     expect(nowhere.errors?.[0]?.extensions?.['code']).toBe('BAD_USER_INPUT');
-    const revoked = await data(
-      'mutation ($i: RevokeParkingPermitInput!) { revokeParkingPermit(input: $i) { permit { id state } } }',
-      { i: { clientMutationId: 'r1', permit: one.permit.id } },
-    );
-    expect(revoked.revokeParkingPermit.permit).toEqual({ id: one.permit.id, state: 'REVOKED' });
+    const revoke = async (clientMutationId: string) =>
+      (
+        await data(
+          'mutation ($i: RevokeParkingPermitInput!) { revokeParkingPermit(input: $i) { permit { id state } } }',
+          { i: { clientMutationId, permit: one.permit.id, reason: 'sold' } },
+        )
+      ).revokeParkingPermit.permit;
+    expect(await revoke('r1')).toEqual({ id: one.permit.id, state: 'REVOKED' });
+    // Again under another name: it is revoked already, so nothing is sent.
+    expect(await revoke('r2')).toEqual({ id: one.permit.id, state: 'REVOKED' });
+    expect(readJournal(directory).filter((line) => line.operation.startsWith('PUT '))).toHaveLength(1);
+    await host.runJob('p', 'poll contracts');
+    const left = await data('query ($id: ID) { vehicle(id: $id) { company { uscc } } }', { id: one.permit.vehicle.id });
+    expect(left.vehicle.company).toBeNull();
   });
 
-  test('webhooks: late ones count, old signatures do not, delivered twice is one event, unknown kinds are taken', async () => {
+  test('webhooks: late ones count, old signatures do not, told twice is one event, unknown topics are taken', async () => {
     const secret = running.env['LAKESIDE_PARKING_SECRET'] as string;
-    const events = async () =>
-      Number((await database.plain.query("SELECT count(*) FROM event WHERE kind = 'VEHICLE_ENTERED'"))[0].count);
-    expect((await host.webhook('p', webhook(secret, entry(demo, 'w1'), 3_600)))?.status).toBe(401);
-    for (const _ of [1, 2]) expect((await host.webhook('p', webhook(secret, entry(demo, 'w1'))))?.status).toBe(200);
-    expect(await events()).toBe(1);
-    expect((await host.webhook('p', webhook(secret, { eventId: 'x', eventType: 'tariff.changed' })))?.status).toBe(200);
-    expect(
-      (await host.webhook('p', webhook(secret, { eventId: 'y', eventType: 'session.started', object: {} })))?.status,
-    ).toBe(422);
+    const count = async (kind: string) =>
+      Number((await database.plain.query('SELECT count(*) FROM event WHERE kind = $1', [kind]))[0].count);
+    const tell = async (body: unknown, age = 0) => (await host.webhook('p', webhook(secret, body, age)))?.status;
+    expect(await tell(entry(demo, 'w1'), 3_600)).toBe(401);
+    expect(await count('VEHICLE_ENTERED')).toBe(0);
+    for (const _ of [1, 2]) expect(await tell(entry(demo, 'w1'))).toBe(200);
+    expect([await count('VEHICLE_ENTERED'), await count('VEHICLE_EXITED')]).toEqual([1, 0]);
+    // Uploaded when the car has left already, two days ago.
+    const then = (days: number) => new Date(Date.now() - days * 86_400_000).toISOString();
+    expect(await tell(entry(demo, 'w2', { actualStart: then(2.1), actualEnd: then(2) }))).toBe(200);
+    expect([await count('VEHICLE_ENTERED'), await count('VEHICLE_EXITED')]).toEqual([2, 1]);
+    expect(await tell({ ...entry(demo, 'w3'), topic: 'RateTableUpdated' })).toBe(200);
+    expect(await tell({ ...entry(demo, 'w4'), data: [{}] })).toBe(422);
+    expect((await host.webhook('p', { ...webhook(secret, {}), method: 'GET' }))?.status).toBe(405);
+    expect(await count('VEHICLE_ENTERED')).toBe(2);
     const rows = await database.plain.query('SELECT data FROM event UNION ALL SELECT to_jsonb(i) FROM identity i');
     expect(JSON.stringify(rows)).not.toContain(demo.vehicles[0]?.plate);
   });
 
-  test('history: buckets of the mirrored observations, the impossible left out and counted', async () => {
-    await host.runJob('p', 'poll observations');
-    const query =
-      'query ($from: DateTime!, $to: DateTime!) { parkingLot(id: "p:lot-1") { history(from: $from, to: $to) { buckets { start mean min max flagged } provenance { stale } } } }';
-    const { parkingLot } = await data(query, {
-      from: new Date(Date.now() - 6 * 3_600_000).toISOString(),
-      to: new Date().toISOString(),
+  test('the webhook is registered, and again after the vendor has forgotten it', async () => {
+    const { values } = readSettings(parking.settings, {
+      ...settings(running),
+      callback: 'http://127.0.0.1:9/webhooks/q',
+      poll: '1h',
     });
-    expect(parkingLot.history.buckets.length).toBeGreaterThanOrEqual(5);
-    expect(parkingLot.history.buckets[0]).toMatchObject({ mean: expect.stringMatching(/^\d+(\.\d+)?$/), flagged: 0 });
+    const second = await Host.raise({
+      connector: parking,
+      installations: [{ id: 'q', park: 'lakeside', connector: 'parking', settings: values, protocol: 'apds' }],
+      parks: [demoPark(demo)],
+      database,
+      keys: await loadKeys(database),
+      log: silentLog,
+    });
+    const subscriptions = () => readJournal(directory, 'POST /webhooks').length;
+    const vendor = (method: string, path: string) =>
+      fetch(`${running.env['LAKESIDE_PARKING_URL']}${path}`, {
+        method,
+        headers: { 'x-mcc-access-token': running.env['LAKESIDE_PARKING_TOKEN'] as string },
+      });
+    try {
+      for (const _ of [1, 2]) await second.runJob('q', 'poll webhook registration');
+      expect(subscriptions()).toBe(1);
+      const [{ value: id }] = await database.plain.query(
+        "SELECT value FROM state WHERE installation = 'q' AND name = 'subscription'",
+      );
+      expect(await (await vendor('GET', `/webhooks/${id}`)).json()).toMatchObject({
+        endpoint: 'http://127.0.0.1:9/webhooks/q',
+      });
+      expect((await vendor('DELETE', `/webhooks/${id}`)).status).toBe(200);
+      await second.runJob('q', 'poll webhook registration');
+      expect(subscriptions()).toBe(2);
+    } finally {
+      await second.close();
+    }
+  });
+
+  test('history: a bucket for every hour, null where nothing was measured; what the vendor deletes is gone', async () => {
+    await host.runJob('p', 'poll observations');
+    const hour = 3_600_000;
+    const now = Math.floor(Date.now() / hour) * hour;
+    const history = async (from: number, to: number, bucket = 'HOUR') => {
+      const answer = await ask(
+        'query ($from: DateTime!, $to: DateTime!, $b: BucketSize!) { parkingLot(id: "p:lot-1") { history(from: $from, to: $to, bucket: $b) { buckets { start mean min max flagged } provenance { stale source } } } }',
+        { from: new Date(from).toISOString(), to: new Date(to).toISOString(), b: bucket },
+      );
+      // biome-ignore lint/suspicious/noExplicitAny: answers are read by path
+      const read = JSON.parse(JSON.stringify(answer.data)) as any;
+      return { series: read?.parkingLot?.history, code: answer.errors?.[0]?.extensions?.['code'] };
+    };
+    const { series } = await history(now - 6 * hour, now + 2 * hour);
+    expect(series.provenance).toEqual({ stale: false, source: 'p' });
+    expect(series.buckets).toHaveLength(8);
+    for (const one of series.buckets.slice(0, 6)) {
+      expect(one.mean).toMatch(/^\d+(\.\d+)?$/);
+      expect(one.min).toBeLessThanOrEqual(Number(one.mean));
+      expect(one.max).toBeGreaterThanOrEqual(Number(one.mean));
+    }
+    expect(series.buckets[7]).toMatchObject({ mean: null, min: null, max: null, flagged: 0 });
+
+    // Two of the hour's four readings are deleted over there: the mean becomes that of the others.
+    const quarter = (n: number) => (now - 6 * hour) / 900_000 + n;
+    for (const n of [0, 1]) {
+      const answer = await fetch(
+        `${running.env['LAKESIDE_PARKING_URL']}/observations/q-lot-1-${quarter(n)}?version=1`,
+        { method: 'DELETE', headers: { 'x-mcc-access-token': running.env['LAKESIDE_PARKING_TOKEN'] as string } },
+      );
+      expect(answer.status).toBe(200);
+    }
+    await host.runJob('p', 'poll observations');
+    const left: { occupied: number }[] = await database.plain.query(
+      "SELECT occupied FROM occupancy WHERE installation = 'p' AND lot = 'lot-1' AND time >= $1 AND time < $2",
+      [new Date(now - 6 * hour), new Date(now - 5 * hour)],
+    );
+    expect(left).toHaveLength(2);
+    const after = (await history(now - 6 * hour, now - 5 * hour)).series.buckets;
+    expect(Number(after[0].mean)).toBeCloseTo(left.reduce((sum, one) => sum + one.occupied, 0) / 2, 4);
+
+    expect((await history(now, now - hour)).code).toBe('BAD_USER_INPUT');
+    expect((await history(0, now, 'QUARTER_HOUR')).code).toBe('BAD_USER_INPUT');
+    // A day is a day of the park: in Shanghai it begins at 16:00 UTC.
+    const days = (await history(Date.UTC(2026, 0, 1), Date.UTC(2026, 0, 3), 'DAY')).series.buckets;
+    expect(days.map((one: { start: string }) => Date.parse(one.start))).toEqual([
+      Date.UTC(2025, 11, 31, 16),
+      Date.UTC(2026, 0, 1, 16),
+      Date.UTC(2026, 0, 2, 16),
+    ]);
   });
 
   test('a signature covers every byte', () => {

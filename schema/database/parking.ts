@@ -9,16 +9,30 @@ export interface KnownVehicle {
   readonly company: string | null;
 }
 
-/** Keeps what the ids mean. Rows are sorted, so that writers never lock crosswise; a known company is not forgotten. */
-export async function saveVehicles(tx: Tx, installation: string, vehicles: readonly KnownVehicle[]): Promise<void> {
-  const distinct = new Map(vehicles.map((one) => [one.id, one]));
+/** Keeps what the ids mean. A company is only added where none is known: what names a vehicle in passing may be old. */
+export const nameVehicles = (tx: Tx, installation: string, vehicles: readonly KnownVehicle[]): Promise<void> =>
+  saveVehicles(tx, installation, vehicles, 'coalesce(vehicle.company, excluded.company)');
+
+/** Keeps what the ids mean, and whose they are by the vendor's whole list of rights; null: nobody's any more. */
+export const assignVehicles = (tx: Tx, installation: string, vehicles: readonly KnownVehicle[]): Promise<void> =>
+  saveVehicles(tx, installation, vehicles, 'excluded.company');
+
+/** Rows are sorted, so that writers never lock crosswise. `company` is what a row that is there already takes. */
+async function saveVehicles(
+  tx: Tx,
+  installation: string,
+  vehicles: readonly KnownVehicle[],
+  company: 'coalesce(vehicle.company, excluded.company)' | 'excluded.company',
+): Promise<void> {
+  const distinct = new Map<string, KnownVehicle>();
+  for (const one of vehicles)
+    distinct.set(one.id, { ...one, company: one.company ?? distinct.get(one.id)?.company ?? null });
   const rows = [...distinct.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   if (rows.length === 0) return;
   await tx.query(
     `INSERT INTO vehicle (id, installation, plate, colour, company)
      SELECT id, $1, plate, colour, company FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]) AS given (id, plate, colour, company)
-     ON CONFLICT (id, installation) DO UPDATE SET company = coalesce(excluded.company, vehicle.company)
-     WHERE vehicle.company IS DISTINCT FROM coalesce(excluded.company, vehicle.company)`,
+     ON CONFLICT (id, installation) DO UPDATE SET company = ${company} WHERE vehicle.company IS DISTINCT FROM ${company}`,
     [
       installation,
       rows.map((one) => one.id),
@@ -58,19 +72,41 @@ export interface ObservationInput {
 }
 
 /**
- * Keeps observations, each vendor id once; answers the ids that were new. Flags what cannot be: more cars than places,
- * fewer than none, a second one of the same lot and time.
+ * Keeps observations, each vendor id once; answers the ids that were new. With `correct`, one that is kept with other figures
+ * takes the given ones. Flags what cannot be: more cars than places, fewer than none, a second one of the same lot and time.
  */
 export async function saveObservations(
   tx: Tx,
   installation: string,
   all: readonly ObservationInput[],
+  options: { correct: boolean },
 ): Promise<Set<string>> {
   const distinct = [...new Map(all.map((one) => [one.id, one])).values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   if (distinct.length === 0) return new Set();
+  const given = [
+    installation,
+    distinct.map((one) => one.id),
+    distinct.map((one) => one.lot),
+    distinct.map((one) => one.time),
+    distinct.map((one) => one.occupied),
+    distinct.map((one) => one.capacity),
+  ];
+  const columns = '$2::text[], $3::text[], $4::timestamptz[], $5::int[], $6::int[]';
+  if (options.correct) {
+    const [moved]: [{ lot: string; time: Date }[], number] = await tx.query(
+      `UPDATE occupancy o SET lot = g.lot, time = g.time, occupied = g.occupied, capacity = g.capacity,
+         over_capacity = coalesce(g.occupied > g.capacity, false), negative = g.occupied < 0
+       FROM unnest(${columns}) AS g (id, lot, time, occupied, capacity), occupancy before
+       WHERE o.installation = $1 AND o.vendor_id = g.id AND before.installation = $1 AND before.vendor_id = g.id
+         AND (o.lot, o.time, o.occupied, o.capacity) IS DISTINCT FROM (g.lot, g.time, g.occupied, g.capacity)
+       RETURNING before.lot, before.time`,
+      given,
+    );
+    if (moved.length > 0) await flagDuplicates(tx, installation, [...moved, ...distinct]);
+  }
   const rows: { id: string }[] = await tx.query(
     `WITH given AS (
-       SELECT * FROM unnest($2::text[], $3::text[], $4::timestamptz[], $5::int[], $6::int[]) AS g (id, lot, time, occupied, capacity)
+       SELECT * FROM unnest(${columns}) AS g (id, lot, time, occupied, capacity)
        WHERE NOT EXISTS (SELECT 1 FROM occupancy o WHERE o.installation = $1 AND o.vendor_id = g.id)
      )
      INSERT INTO occupancy (installation, vendor_id, lot, time, occupied, capacity, over_capacity, negative, duplicate)
@@ -79,16 +115,34 @@ export async function saveObservations(
          OR EXISTS (SELECT 1 FROM occupancy o WHERE o.installation = $1 AND o.lot = given.lot AND o.time = given.time)
      FROM given
      ON CONFLICT (installation, vendor_id) DO NOTHING RETURNING vendor_id AS id`,
-    [
-      installation,
-      distinct.map((one) => one.id),
-      distinct.map((one) => one.lot),
-      distinct.map((one) => one.time),
-      distinct.map((one) => one.occupied),
-      distinct.map((one) => one.capacity),
-    ],
+    given,
   );
   return new Set(rows.map((row) => row.id));
+}
+
+/** Forgets observations that the vendor has deleted; what they were the first of is then no duplicate any more. */
+export async function withdrawObservations(tx: Tx, installation: string, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return;
+  const [gone]: [{ lot: string; time: Date }[], number] = await tx.query(
+    'DELETE FROM occupancy WHERE installation = $1 AND vendor_id = ANY($2) RETURNING lot, time',
+    [installation, ids],
+  );
+  if (gone.length > 0) await flagDuplicates(tx, installation, gone);
+}
+
+/** At each lot and time one row stands (the one that was no duplicate, else the lowest id); the others are flagged. */
+async function flagDuplicates(
+  tx: Tx,
+  installation: string,
+  places: readonly { readonly lot: string; readonly time: Date }[],
+): Promise<void> {
+  await tx.query(
+    `UPDATE occupancy o SET duplicate = ranked.n > 1
+     FROM (SELECT vendor_id, row_number() OVER (PARTITION BY lot, time ORDER BY duplicate, vendor_id) AS n
+       FROM occupancy WHERE installation = $1 AND (lot, time) IN (SELECT * FROM unnest($2::text[], $3::timestamptz[]))) ranked
+     WHERE o.installation = $1 AND o.vendor_id = ranked.vendor_id AND o.duplicate IS DISTINCT FROM (ranked.n > 1)`,
+    [installation, places.map((one) => one.lot), places.map((one) => one.time)],
+  );
 }
 
 export interface OccupancyBucketRow {
@@ -100,29 +154,46 @@ export interface OccupancyBucketRow {
   readonly flagged: number;
 }
 
-/** Widths that a clock knows, in minutes; the others follow the park's calendar. */
+/** Widths that a clock knows; the others follow the park's calendar. */
 const WIDTHS: Readonly<Record<string, string>> = { QUARTER_HOUR: '15 minutes', HOUR: '1 hour' };
 const CALENDAR: Readonly<Record<string, string>> = { DAY: 'day', MONTH: 'month', YEAR: 'year' };
 
-/** Buckets of several lots in one query; flagged rows count, but not in the rates. Days, months and years are of `zone`. */
+/**
+ * Buckets of several lots in one query, a row per lot and bucket from `from` to `to`; null where nothing was measured. Flagged
+ * rows are counted, but stay out of the rates. Days, months and years are those of `zone`.
+ */
 export async function occupancyBuckets(
   tx: Tx,
   installation: string,
   lots: readonly string[],
   range: { from: Date; to: Date; bucket: string; zone: string },
 ): Promise<OccupancyBucketRow[]> {
-  const width = WIDTHS[range.bucket];
-  const start = width
-    ? `date_bin('${width}', time, timestamptz '2000-01-01 00:00:00+00')`
-    : `date_trunc('${CALENDAR[range.bucket] ?? 'day'}', time, $5)`;
+  const calendar = CALENDAR[range.bucket];
+  const width = WIDTHS[range.bucket] ?? '1 hour';
+  const bin = (expression: string) =>
+    calendar
+      ? `date_trunc('${calendar}', ${expression}, $5)`
+      : `date_bin('${width}', ${expression}, timestamptz '2000-01-01 00:00:00+00')`;
+  // A calendar is walked in local time, where each day is one step.
+  const walk = calendar
+    ? `generate_series(${bin('$3::timestamptz')} AT TIME ZONE $5, ($4::timestamptz AT TIME ZONE $5) - interval '1 microsecond', interval '1 ${calendar}')`
+    : `generate_series(${bin('$3::timestamptz')}, $4::timestamptz - interval '1 microsecond', interval '${width}')`;
   return tx.query(
-    `SELECT lot, ${start} AS start,
-       trim_scale(round(avg(occupied) FILTER (WHERE NOT flagged), 4))::text AS mean,
-       min(occupied) FILTER (WHERE NOT flagged) AS min, max(occupied) FILTER (WHERE NOT flagged) AS max,
-       count(*) FILTER (WHERE flagged)::int AS flagged
-     FROM (SELECT *, over_capacity OR negative OR duplicate AS flagged FROM occupancy) o
-     WHERE installation = $1 AND lot = ANY($2) AND time >= $3 AND time < $4 AND $5::text IS NOT NULL
-     GROUP BY lot, 2 ORDER BY lot, 2`,
+    `WITH measured AS (
+       SELECT lot, ${bin('time')} AS start, occupied, over_capacity OR negative OR duplicate AS flagged
+       FROM occupancy WHERE installation = $1 AND lot = ANY($2) AND time >= $3 AND time < $4
+     ), rates AS (
+       SELECT lot, start, trim_scale(round(avg(occupied) FILTER (WHERE NOT flagged), 4))::text AS mean,
+         min(occupied) FILTER (WHERE NOT flagged) AS min, max(occupied) FILTER (WHERE NOT flagged) AS max,
+         count(*) FILTER (WHERE flagged)::int AS flagged
+       FROM measured GROUP BY lot, start
+     ), buckets AS (
+       SELECT l.lot, ${calendar ? '(g.at AT TIME ZONE $5)' : 'g.at'} AS start
+       FROM unnest($2::text[]) AS l (lot) CROSS JOIN ${walk} AS g (at)
+     )
+     SELECT b.lot, b.start, r.mean, r.min, r.max, coalesce(r.flagged, 0) AS flagged
+     FROM buckets b LEFT JOIN rates r ON r.lot = b.lot AND r.start = b.start
+     WHERE $5::text IS NOT NULL ORDER BY b.lot, b.start`,
     [installation, lots, range.from, range.to, range.zone],
   );
 }

@@ -54,21 +54,36 @@ describe.runIf(have)('Birmingham 2016', () => {
   let islands: Host;
   let records: Host;
 
+  const element = (row: Row, measured: boolean) => ({
+    elementId: { id: row.lot, version: 1, className: 'Place' },
+    supply: [{ supplyViewType: 'vehicleView', supplyQuantity: row.capacity }],
+    ...(measured
+      ? {
+          demandTable: [
+            { demandType: [{ count: row.occupied, occupancyCalculation: 'counted', recordDateTime: row.time }] },
+          ],
+        }
+      : {}),
+  });
   const place = (row: Row) => ({
     id: row.lot,
     version: 1,
-    className: 'Place',
+    type: 'parkingPlace',
+    layer: 1,
     name: [{ language: 'en', string: row.lot }],
-    supplyQuantity: row.capacity,
-    occupancy: null,
+    timeZone: 'Europe/London',
+    hierarchyElementRecord: { creationTime: '2016-01-01T00:00:00Z' },
+    hierarchyElementReference: element(row, false),
   });
   const observation = (row: Row) => ({
     id: row.id,
     version: 1,
-    observedElement: { id: row.lot, version: 1, className: 'Place' },
-    observationDateTime: row.time,
-    occupancyCount: row.occupied,
-    supplyQuantity: row.capacity,
+    method: 'visual',
+    observationStartTime: row.time,
+    creationDateTime: row.time,
+    location: { observerLocation: { type: 'Point', coordinates: [-1.9, 52.5] } },
+    observerOrganisation: { id: 'NCP', version: 1, className: 'Organisation' },
+    hierarchyElement: element(row, true),
   });
   // biome-ignore lint/suspicious/noExplicitAny: answers are read by path
   const ask = async (host: Host, query: string, variables: Record<string, unknown> = {}): Promise<any> => {
@@ -89,11 +104,10 @@ describe.runIf(have)('Birmingham 2016', () => {
           ? lots.map(place)
           : url.pathname === '/observations'
             ? sorted
-                .filter(
-                  (row) =>
-                    everything ||
-                    row.time >= new Date(url.searchParams.get('start_after') ?? 0).toISOString().replace('.000', ''),
-                )
+                .filter((row) => {
+                  const since = url.searchParams.get('modified_since') ?? url.searchParams.get('start_after') ?? 0;
+                  return everything || Date.parse(row.time) >= Number(since) * 1000;
+                })
                 .map(observation)
             : [];
       const offset = Number(url.searchParams.get('offset') ?? 0);
@@ -102,9 +116,8 @@ describe.runIf(have)('Birmingham 2016', () => {
       response.writeHead(200, { 'content-type': 'application/json' });
       response.end(
         JSON.stringify({
-          meta: { referenceInstant: 0, offset, pageSize: data.length, total: all.length },
+          meta: { referenceInstant: Math.floor(Date.now() / 1000), offset, pageSize: data.length, total: all.length },
           data,
-          deletedReferences: [],
         }),
       );
     });

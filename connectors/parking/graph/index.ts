@@ -7,11 +7,20 @@ import type { Graph } from '../../kit/connector.ts';
 import { badInput } from '../../kit/errors.ts';
 import { provenance } from '../../kit/facts.ts';
 import { scopeOf } from '../../kit/page.ts';
-import type { IdentifiedVehicle } from '../source/index.ts';
 import { fromAll, vendorPage } from './pages.ts';
 import type { At, Context } from './show.ts';
 import * as show from './show.ts';
 import * as types from './types.ts';
+
+/** More than a year of quarters of an hour. */
+const MOST_BUCKETS = 40_000;
+const MINUTES: Readonly<Record<BucketSize, number>> = {
+  QUARTER_HOUR: 15,
+  HOUR: 60,
+  DAY: 1_440,
+  MONTH: 43_200,
+  YEAR: 525_600,
+};
 
 type ShownVehicle = ReturnType<typeof show.vehicle>;
 
@@ -22,20 +31,14 @@ async function lotOf(id: string, context: Context) {
 
 /** The vehicle as the installations know it; the one that knows its company speaks. */
 async function vehicleOf(id: string, context: Context): Promise<ShownVehicle | null> {
-  const found = await fromAll(context.installations.all(), (at) => at.source.vehicle(id));
-  const known = found.filter((one): one is { at: At; value: IdentifiedVehicle } => one.value !== null);
-  const best = known.find((one) => one.value.company !== null) ?? known[0];
-  return best ? show.vehicle(best.value, best.at, stored(best.at, context), context) : null;
+  const found = await fromAll(context.installations.all(), async (at) => {
+    const vehicle = await at.source.vehicle(id);
+    return vehicle && { vehicle, facts: await at.source.vehicleFacts() };
+  });
+  const known = found.flatMap(({ at, value }) => (value === null ? [] : [{ at, ...value }]));
+  const best = known.find(({ vehicle }) => vehicle.company !== null) ?? known[0];
+  return best ? show.vehicle(best.vehicle, best.at, best.facts, context) : null;
 }
-
-/** Facts of what an opaque id means: a fact of the id itself, kept with it. */
-const stored = (at: At, context: Context) => ({
-  source: at.id,
-  system: 'parking',
-  fetchedAt: context.now(),
-  recordedAt: null,
-  stale: false,
-});
 
 @Resolver(() => types.Park)
 class ParkResolver {
@@ -64,6 +67,10 @@ class LotResolver {
   ) {
     const owner = context.installations.owner(one.id);
     if (!owner) return null;
+    const minutes = (to.getTime() - from.getTime()) / 60_000;
+    if (minutes <= 0) throw badInput('to must be later than from.');
+    if (minutes / MINUTES[bucket] > MOST_BUCKETS)
+      throw badInput(`This series would have more than ${MOST_BUCKETS} buckets: take wider ones or a shorter time.`);
     const [buckets, facts] = await Promise.all([
       owner.source.history(owner.local, { from, to, bucket }),
       owner.source.historyFacts(),
@@ -82,8 +89,8 @@ class CompanyResolver {
       context,
       args,
       scopeOf('vehicles', company.uscc),
-      (at, slice) => at.source.permitsByHolder(company.uscc, slice),
-      (row, at, facts) => row.vehicle && show.vehicle({ ...row.vehicle, company: row.company }, at, facts, context),
+      (at, slice) => at.source.vehiclesOfHolder(company.uscc, slice),
+      (row, at, facts) => show.vehicle(row, at, facts, context),
     );
   }
 
@@ -96,12 +103,12 @@ class CompanyResolver {
     @Arg('time', () => TimeRange, { nullable: true, description: 'By when they began.' }) time: TimeRange | null,
     @Ctx() context: Context,
   ) {
-    const range = { from: time?.from?.toISOString() ?? null, to: time?.to?.toISOString() ?? null };
+    const range = { from: time?.from ?? null, to: time?.to ?? null };
     return vendorPage(
       context,
       args,
       scopeOf('sessions', [company.uscc, range]),
-      (at, slice) => at.source.sessionsByHolder(company.uscc, { ...slice, ...range }),
+      (at, slice) => at.source.sessionsOfHolder(company.uscc, { ...slice, ...range }),
       (row, at, facts) => show.session(row, at, facts, context),
     );
   }
@@ -125,12 +132,12 @@ class VehicleResolver {
     if (id != null) return vehicleOf(id, context);
     const found = await fromAll(context.installations.all(), (at) => at.source.vehiclesByPlate(plate as string));
     const all = found
-      .flatMap(({ at, value }) => value.map((one) => ({ at, one })))
+      .flatMap(({ at, value: { value, facts } }) => value.map((one) => ({ at, one, facts })))
       .filter(({ one }) => colour == null || one.colour === colour);
     if (new Set(all.map(({ one }) => one.colour)).size > 1)
       throw badInput('Several colours of this plate are known: give colour.');
     const best = all.find(({ one }) => one.company !== null) ?? all[0];
-    return best ? show.vehicle(best.one, best.at, stored(best.at, context), context) : null;
+    return best ? show.vehicle(best.one, best.at, best.facts, context) : null;
   }
 
   @FieldResolver(() => types.ParkingSession, {
@@ -150,7 +157,7 @@ class VehicleResolver {
   async permits(@Root() one: ShownVehicle, @Ctx() context: Context) {
     const found = await fromAll(context.installations.all(), (at) => at.source.permits(one.key));
     return found.flatMap(({ at, value }) =>
-      (value?.value ?? []).map((row) => show.permit(row, at, value?.facts ?? stored(at, context), context)),
+      value === null ? [] : value.value.map((row) => show.permit(row, at, value.facts, context)),
     );
   }
 }
@@ -158,16 +165,16 @@ class VehicleResolver {
 @Resolver(() => types.ParkingSession)
 class SessionResolver {
   @FieldResolver(() => types.ParkingLot, { nullable: true, description: 'Where.' })
-  lot(@Root() one: { lotId: string }, @Ctx() context: Context) {
-    return lotOf(one.lotId, context);
+  lot(@Root() one: { lotId: string | null }, @Ctx() context: Context) {
+    return one.lotId === null ? null : lotOf(one.lotId, context);
   }
 }
 
 @Resolver(() => types.ParkingPermit)
 class PermitResolver {
   @FieldResolver(() => types.ParkingLot, { nullable: true, description: 'Where.' })
-  lot(@Root() one: { lotId: string }, @Ctx() context: Context) {
-    return lotOf(one.lotId, context);
+  async lot(@Root() one: { at: At; specification: string }, @Ctx() context: Context) {
+    return show.knownLot(await one.at.source.lotOfPermit(one.specification), one.at, context);
   }
 
   @Directive(requiresScopes('permits:write'))

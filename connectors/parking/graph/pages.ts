@@ -1,39 +1,46 @@
 /** Pages over the vendors' own paging: one continuation per installation, forward only. */
-
 import type { Known } from '../../kit/connector.ts';
 import { HubError, SourceError } from '../../kit/errors.ts';
 import { type Facts, joinedProvenance } from '../../kit/facts.ts';
 import { connection, type PageArguments, paging } from '../../kit/page.ts';
-import type { VendorPage } from '../model.ts';
-import type { Slice } from '../source/index.ts';
+import type { Slice, Sliced } from '../source/index.ts';
 import type { At, Context } from './show.ts';
 
 /**
- * Rows of the first installation, then of the second, and so on; a place is (installation, offset there). All are asked at once. A dark
- * one leaves a hole: the others' rows stand, the count is unknown and the provenance is stale; when all are dark, its fault is the answer.
+ * Rows of the first installation, then of the second, and so on; a place is (installation, offset there, the vendor's instant of
+ * the first page, 0 where it has none). All are asked at once. A dark one leaves a hole: the others' rows stand, the count is
+ * unknown and the provenance is stale; when all are dark, its fault is the answer.
  */
 export async function vendorPage<T, N>(
   context: Context,
   args: PageArguments,
   scope: string,
-  ask: (at: At, slice: Slice) => Promise<Known<VendorPage<T> | null> | null>,
-  show: (row: T, at: At, facts: Facts) => N | null,
+  ask: (at: At, slice: Slice) => Promise<Known<Sliced<T>> | null>,
+  show: (row: T, at: At, facts: Facts) => N,
 ) {
   const page = paging(args, context.cursors, scope, { forwardOnly: true });
   const all = context.installations.all();
-  const [from, offset] = page.place ?? [all[0]?.id, 0];
-  const begin = Math.max(
-    all.findIndex((one) => one.id === from),
-    0,
+  const [from, offset, instant] = page.place ?? [all[0]?.id ?? '', 0, 0];
+  const begin = all.findIndex((one) => one.id === from);
+  if (page.place !== null && begin < 0)
+    throw new HubError(
+      'CURSOR_INVALID',
+      'The parking system that this cursor points into is not set up here any more.',
+    );
+  const asked = all.slice(Math.max(begin, 0));
+  const slices = asked.map(
+    (_, i): Slice => ({
+      offset: i === 0 ? Number(offset) : 0,
+      size: page.size + 1,
+      instant: i === 0 && Number(instant) > 0 ? Number(instant) : null,
+    }),
   );
-  const asked = all.slice(begin);
-  const outcomes = await Promise.allSettled(
-    asked.map((at, i) => ask(at, { offset: i === 0 ? Number(offset) : 0, size: page.size + 1 })),
-  );
-  const rows: { node: N; place: [string, number] }[] = [];
+  const outcomes = await Promise.allSettled(asked.map((at, i) => ask(at, slices[i] as Slice)));
+  const rows: { node: N; place: [string, number, number] }[] = [];
   const facts: Facts[] = [];
   const faults: unknown[] = [];
-  let total: number | null = page.place === null ? 0 : null;
+  // Installations before this page's place are not asked again, so their rows cannot be counted here.
+  let total: number | null = begin <= 0 ? 0 : null;
   outcomes.forEach((outcome, i) => {
     const at = asked[i] as At;
     if (outcome.status === 'rejected') {
@@ -42,23 +49,19 @@ export async function vendorPage<T, N>(
       total = null;
       return;
     }
-    const known = outcome.value;
-    if (!known?.value) return;
-    facts.push(known.facts);
-    if (total !== null) total += known.value.total;
-    const first = i === 0 ? Number(offset) : 0;
-    for (const [n, row] of known.value.items.entries()) {
-      const node = show(row, at, known.facts);
-      // A right for no certain vehicle is no vehicle.
-      if (node !== null) rows.push({ node, place: [at.id, first + n + 1] });
-    }
+    if (outcome.value === null) return;
+    const { value, facts: read } = outcome.value;
+    facts.push(read);
+    if (total !== null) total += value.total;
+    const first = slices[i]?.offset ?? 0;
+    for (const [n, row] of value.items.entries())
+      rows.push({ node: show(row, at, read), place: [at.id, first + n + 1, value.instant ?? 0] });
   });
   if (facts.length === 0) throw faults[0] ?? new HubError('SOURCE_UNAVAILABLE', 'No parking system is set up here.');
   const shownFacts = faults.length > 0 ? facts.map((one) => ({ ...one, stale: true })) : facts;
-  const kept = rows.slice(0, page.size);
   return connection(
     {
-      rows: kept,
+      rows: rows.slice(0, page.size),
       hasNext: rows.length > page.size,
       hasPrevious: page.place !== null,
       total: async () => total,
@@ -76,7 +79,9 @@ export async function fromAll<T>(all: readonly At[], ask: (at: At) => Promise<T>
   const found = outcomes.flatMap((one, i) =>
     one.status === 'fulfilled' ? [{ at: all[i] as At, value: one.value }] : [],
   );
-  const fault = outcomes.find((one) => one.status === 'rejected');
-  if (fault && (found.length === 0 || !(fault.reason instanceof SourceError))) throw fault.reason;
+  const faults = outcomes.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []));
+  const ours = faults.find((one) => !(one instanceof SourceError));
+  if (ours !== undefined) throw ours;
+  if (found.length === 0 && faults.length > 0) throw faults[0];
   return found;
 }

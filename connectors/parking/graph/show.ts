@@ -47,7 +47,7 @@ export function session(one: Session, at: At, facts: Facts, context: Context) {
     exitedAt: one.exitedAt,
     fee: one.fee,
     vehicle: one.vehicle && vehicle({ ...one.vehicle, company: one.company }, at, facts, context),
-    lotId: `${at.id}:${one.lot}`,
+    lotId: one.lot === null ? null : `${at.id}:${one.lot}`,
     provenance: provenance({ ...facts, recordedAt: one.exitedAt ?? one.enteredAt }, context.now()),
   };
 }
@@ -57,7 +57,8 @@ export function permit(one: Permit, at: At, facts: Facts, context: Context) {
   return {
     id: `${at.id}:${one.id}`,
     vehicle: one.vehicle && vehicle({ ...one.vehicle, company: one.company }, at, facts, context),
-    lotId: `${at.id}:${one.lot}`,
+    at,
+    specification: one.specification,
     company: one.company === null ? null : { uscc: one.company },
     validFrom: one.validFrom,
     validTo: one.validTo,

@@ -94,7 +94,7 @@ export class OccupancyBucket {
 
 @ObjectType({ description: 'Occupation over time.', simpleResolvers: true })
 export class OccupancySeries {
-  @Field(() => [OccupancyBucket], { description: 'Oldest first; only buckets with measurements.' })
+  @Field(() => [OccupancyBucket], { description: 'Every bucket from `from` to `to`, oldest first.' })
   buckets!: readonly OccupancyBucket[];
   @Field(() => Provenance, { description: 'Of the mirrored observations.' }) provenance!: Provenance;
 }

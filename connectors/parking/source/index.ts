@@ -1,13 +1,16 @@
 /** The only room that talks to the parking vendor; speaks our model outward. */
 import type { Call, Job, Known, Services, WebhookAnswer, WebhookRequest } from '../../kit/connector.ts';
-import { badInput } from '../../kit/errors.ts';
+import { SourceError } from '../../kit/errors.ts';
+import { withFacts } from '../../kit/facts.ts';
 import { byArguments, loader } from '../../kit/loader.ts';
 import type { Values } from '../../kit/settings.ts';
-import * as mapping from '../mapping.ts';
-import type { Lot, Permit, PlateColour, Session, VehicleKey, VendorPage } from '../model.ts';
+import * as mapping from '../mapping/index.ts';
+import type { Grant, Lot, Permit, PlateColour, Session, VehicleKey } from '../model.ts';
 import type { parkingSettings } from '../settings.ts';
-import { ParkingApi } from './http.ts';
+import { holds, newestHolders, plateKey } from './holders.ts';
+import { ParkingApi, type Query } from './http.ts';
 import { Inflow } from './inflow.ts';
+import { Permits } from './permits.ts';
 
 export type ParkingSettings = Values<typeof parkingSettings>;
 
@@ -17,31 +20,40 @@ export interface IdentifiedVehicle extends VehicleKey {
   readonly company: string | null;
 }
 
-/** Slice of a vendor's list. */
+/** Slice of a list. */
 export interface Slice {
   readonly offset: number;
   readonly size: number;
+  /** The vendor's instant of the list's first page; null for the first page itself. */
+  readonly instant: number | null;
 }
 
-/** Slice of sessions within a time. */
+/** Slice of sessions by when they began. */
 export interface SessionSlice extends Slice {
-  readonly from: string | null;
-  readonly to: string | null;
+  readonly from: Date | null;
+  readonly to: Date | null;
 }
 
-/** What is granted. */
-export interface Grant {
-  readonly lot: string;
-  readonly plate: string;
-  readonly colour: PlateColour;
-  readonly uscc: string | null;
-  readonly validFrom: Date;
-  readonly validTo: Date | null;
+/** Rows of a slice, and how many the whole list has. */
+export interface Sliced<T> {
+  readonly items: readonly T[];
+  readonly total: number;
+  readonly instant: number | null;
 }
+
+/** Buckets of one lot. */
+export type OccupancyBuckets = readonly {
+  readonly start: Date;
+  readonly mean: string | null;
+  readonly min: number | null;
+  readonly max: number | null;
+  readonly flagged: number;
+}[];
 
 /** The park's calendar. */
 const ZONE = 'Asia/Shanghai';
-const EMPTY = { items: [], total: 0, deleted: [] };
+/** Keys in one question: they stand in the address, which vendors cut off at 8 kB. */
+const KEYS = { maxBatch: 200 };
 
 export type ParkingRequest = ReturnType<ParkingSource['request']>;
 
@@ -49,11 +61,15 @@ export class ParkingSource {
   readonly #services: Services;
   readonly #api: ParkingApi;
   readonly #inflow: Inflow;
+  readonly #permits: Permits;
+  /** Whether the vendor answers a page for each holder when asked for several; found out by asking. */
+  #groups = true;
 
   constructor(settings: ParkingSettings, services: Services) {
     this.#services = services;
     this.#api = new ParkingApi(settings.url, settings.token);
     this.#inflow = new Inflow(settings, services, this.#api, (vehicle) => this.vehicleId(vehicle));
+    this.#permits = new Permits(services, this.#api, (all) => this.#remember(all));
   }
 
   /** One cheap question. */
@@ -81,7 +97,7 @@ export class ParkingSource {
 
   /** Opaque id of a vehicle: a keyed hash of plate and colour. */
   vehicleId(vehicle: VehicleKey): string {
-    return this.#services.hash('vehicle', `${vehicle.plate}|${vehicle.colour}`);
+    return this.#services.hash('vehicle', plateKey(vehicle));
   }
 
   /** Loaders for one request: what is asked in one tick is one call to the vendor. */
@@ -90,70 +106,52 @@ export class ParkingSource {
     let allLots: Promise<Known<readonly Lot[]>> | undefined;
     const lots = () => {
       allLots ??= guard.read(call, { operation: 'places', key: '' }, async (signal) =>
-        this.#all('/places', {}, mapping.lot, signal),
+        this.#api.all('/places', { expand: ['rightSpecifications', 'occupancy'] }, mapping.lot, signal),
       );
       return allLots;
     };
-    const byHolder = <T extends { readonly company: string | null }>(
+    const ofPlates = <T extends { id: string; vehicle: VehicleKey | null; company: string | null }>(
       operation: string,
       path: string,
       item: (raw: unknown, where: string) => T,
-      query: (args: Slice) => Record<string, string | number | undefined>,
+      query: Query,
     ) =>
-      byArguments((args: Slice) =>
-        loader<Known<VendorPage<T> | null>>((holders) =>
-          guard.readMany(call, { operation, key: JSON.stringify(args) }, holders, async (wanted, signal) => {
-            const body = await this.#api.get(
-              path,
-              { holder: wanted, offset: args.offset, page_size: args.size, ...query(args) },
-              signal,
-            );
-            const groups = mapping.groups(body, item);
-            await this.#remember(
-              [...groups.values()].flatMap(
-                (one) => one.items as unknown as { vehicle: VehicleKey | null; company: string | null }[],
-              ),
-            );
-            return new Map(wanted.map((holder) => [holder, groups.get(holder) ?? EMPTY]));
+      loader<Known<readonly T[] | null>>(
+        (plates) =>
+          guard.readMany(call, { operation }, plates, async (wanted, signal) => {
+            const credentials = { credential_class: 'VehicleCredential', credential_id: wanted };
+            const items = await this.#api.all(path, { ...credentials, ...query }, item, signal);
+            await this.#remember(items);
+            return new Map(wanted.map((one) => [one, items.filter(({ vehicle }) => vehicle?.plate === one)]));
           }),
-        ),
+        KEYS,
       );
-    const permitsByHolder = byHolder('permits of holders', '/rights/assigned', mapping.permit, () => ({
-      distinct: 'credential',
-    }));
-    const sessionsByHolder = byHolder('sessions of holders', '/sessions', mapping.session, (args) => ({
-      start_after: (args as SessionSlice).from ?? undefined,
-      start_before: (args as SessionSlice).to ?? undefined,
-    }));
+    const sessionsOf = ofPlates('open sessions', '/sessions', mapping.session, {
+      open: 'true',
+      expand: ['credentials', 'segments'],
+    });
+    const permitsOf = ofPlates('permits of vehicles', '/rights/assigned', mapping.permit, { expand: 'plannedUses' });
+    const permitsOfHolders = loader<Known<readonly Permit[] | null>>(
+      (holders) =>
+        guard.readMany(call, { operation: 'permits of holders' }, holders, async (wanted, signal) => {
+          const query = {
+            credential_class: 'CustomerCredential',
+            credential_id: wanted,
+            expand: 'plannedUses',
+          };
+          const items = await this.#api.all('/rights/assigned', query, mapping.permit, signal);
+          await this.#remember(items);
+          return new Map(wanted.map((holder) => [holder, items.filter(({ company }) => company === holder)]));
+        }),
+      KEYS,
+    );
+    const sessionsOfHolders = byArguments((slice: SessionSlice) =>
+      loader<Known<Sliced<Session>>>((holders) => this.#sessionsOfHolders(call, holders, slice), KEYS),
+    );
     const known = loader<IdentifiedVehicle>(async (ids) => {
       const rows = await read((tx) => store.parking.vehiclesByIds(tx, installation.id, ids));
       return new Map([...rows].map(([id, row]) => [id, { ...row, colour: row.colour as PlateColour }]));
     });
-    const ofPlates = <T extends { readonly id: string; readonly vehicle: VehicleKey | null }>(
-      operation: string,
-      path: string,
-      item: (raw: unknown, where: string) => T,
-      query: Record<string, string>,
-    ) =>
-      loader<Known<readonly T[] | null>>((plates) =>
-        guard.readMany(call, { operation }, plates, async (wanted, signal) => {
-          const items = await this.#all(
-            path,
-            { credential: wanted.map((one) => one.split('|')[0] ?? ''), ...query },
-            item,
-            signal,
-          );
-          return new Map(
-            wanted.map((one) => [
-              one,
-              items.filter(({ vehicle }) => vehicle && `${vehicle.plate}|${vehicle.colour}` === one),
-            ]),
-          );
-        }),
-      );
-    const openSessions = ofPlates('open sessions', '/sessions', mapping.session, { open: 'true' });
-    const permitsOf = ofPlates('permits of vehicles', '/rights/assigned', mapping.permit, {});
-    const plate = (vehicle: VehicleKey) => `${vehicle.plate}|${vehicle.colour}`;
     const buckets = byArguments((range: { from: Date; to: Date; bucket: string }) =>
       loader<OccupancyBuckets>(async (wanted) => {
         const rows = await read((tx) =>
@@ -162,131 +160,130 @@ export class ParkingSource {
         return new Map(wanted.map((lot) => [lot, rows.filter((row) => row.lot === lot)]));
       }),
     );
+    const one = async (which: (lot: Lot) => boolean): Promise<Known<Lot | null>> => {
+      const all = await lots();
+      return { ...all, value: all.value.find(which) ?? null };
+    };
+    const openSessions = async (plate: string): Promise<Known<readonly Session[]> | null> => {
+      const found = await sessionsOf.load(plate);
+      return found && { ...found, value: (found.value ?? []).filter((session) => session.exitedAt === null) };
+    };
     return {
       lots,
-      lot: async (id: string): Promise<Known<Lot | null>> => {
-        const all = await lots();
-        return { ...all, value: all.value.find((one) => one.id === id) ?? null };
+      lot: (id: string) => one((lot) => lot.id === id),
+      /** The lot for which rights of this kind are granted. */
+      lotOfPermit: (specification: string) =>
+        one((lot) => lot.specifications.some((each) => each.id === specification)),
+      /** Vehicles for which the company holds a right now or later, each once, in the vendor's order. */
+      vehiclesOfHolder: async (uscc: string, slice: Slice): Promise<Known<Sliced<IdentifiedVehicle>> | null> => {
+        const found = await permitsOfHolders.load(uscc);
+        if (!found) return null;
+        const now = this.#services.clock.now();
+        const distinct = new Map(
+          (found.value ?? []).flatMap(({ vehicle, ...permit }) =>
+            vehicle && holds({ vehicle, ...permit }, now)
+              ? [[plateKey(vehicle), { ...vehicle, id: this.vehicleId(vehicle), company: uscc }] as const]
+              : [],
+          ),
+        );
+        const items = [...distinct.values()].slice(slice.offset, slice.offset + slice.size);
+        return { ...found, value: { items, total: distinct.size, instant: null } };
       },
-      permitsByHolder: (uscc: string, slice: Slice) => permitsByHolder(slice).load(uscc),
-      sessionsByHolder: (uscc: string, slice: SessionSlice) => sessionsByHolder(slice).load(uscc),
+      sessionsOfHolder: (uscc: string, slice: SessionSlice) => sessionsOfHolders(slice).load(uscc),
       vehicle: (id: string) => known.load(id),
-      vehiclesByPlate: (text: string) =>
-        read((tx) => store.parking.vehiclesByPlate(tx, installation.id, text)) as Promise<IdentifiedVehicle[]>,
+      /** How fresh is what `vehicle` says of the company. */
+      vehicleFacts: () => this.#inflow.contractFacts(call),
+      /** All colours of a plate: those that the vendor names now, and those that it has named before. */
+      vehiclesByPlate: async (text: string): Promise<Known<readonly IdentifiedVehicle[]>> => {
+        const before = (await read((tx) =>
+          store.parking.vehiclesByPlate(tx, installation.id, text),
+        )) as readonly IdentifiedVehicle[];
+        try {
+          const [permits, sessions] = await Promise.all([permitsOf.load(text), openSessions(text)]);
+          const rows = [...(sessions?.value ?? []), ...newestHolders(permits?.value ?? [], this.#services.clock.now())];
+          const now = rows.flatMap(({ vehicle, company }) =>
+            vehicle ? [{ ...vehicle, id: this.vehicleId(vehicle), company }] : [],
+          );
+          const all = new Map([...before, ...now].map((each) => [each.id, each]));
+          return withFacts([...all.values()], permits?.facts ?? (await this.#inflow.contractFacts(call)));
+        } catch (error) {
+          if (!(error instanceof SourceError) || before.length === 0) throw error;
+          return withFacts(before, { ...(await this.#inflow.contractFacts(call)), stale: true });
+        }
+      },
       /** The newest open session of a vehicle; `value` null when it is not parked. */
       session: async (vehicle: VehicleKey): Promise<Known<Session | null> | null> => {
-        const found = await openSessions.load(plate(vehicle));
-        const newest = [...(found?.value ?? [])].sort((a, b) => b.enteredAt.getTime() - a.enteredAt.getTime())[0];
+        const found = await openSessions(vehicle.plate);
+        const newest = (found?.value ?? [])
+          .filter((session) => session.vehicle?.colour === vehicle.colour)
+          .sort((a, b) => b.enteredAt.getTime() - a.enteredAt.getTime())[0];
         return found && { ...found, value: newest ?? null };
       },
-      permits: (vehicle: VehicleKey) => permitsOf.load(plate(vehicle)),
-      history: (lot: string, range: { from: Date; to: Date; bucket: string }) => buckets(range).load(lot),
-      historyFacts: () => this.#inflow.facts(call),
-      vehicleId: (vehicle: VehicleKey) => this.vehicleId(vehicle),
-      grant: (clientMutationId: string, grant: Grant) => this.#grant(call, clientMutationId, grant),
-      revoke: (clientMutationId: string, permit: string, reason: string | null) =>
-        this.#revoke(call, clientMutationId, permit, reason),
-      /** The permit is revoked by now, by whatever way; for the mutation's answer. */
-      now: () => this.#services.clock.now(),
-    };
-  }
-
-  async #grant(call: Call, clientMutationId: string, grant: Grant): Promise<Known<Permit>> {
-    const known = await this.#services.guard.read(call, { operation: 'places', key: '' }, (signal) =>
-      this.#all('/places', {}, mapping.lot, signal),
-    );
-    if (!known.value.some((one) => one.id === grant.lot)) throw badInput('lot is not known to this parking system.');
-    const find = async (reference: string): Promise<Known<Permit> | null> => {
-      const found = await this.#services.guard.read(
-        call,
-        { operation: 'permit by reference', key: reference },
-        (signal) => this.#all('/rights/assigned', { reference }, mapping.permit, signal),
-      );
-      const one = found.value[0];
-      return one ? { ...found, value: one } : null;
-    };
-    return this.#services.once(
-      call,
-      { mutation: 'grantParkingPermit', clientMutationId, payload: grant },
-      (reference) =>
-        this.#services.guard.act(call, 'grant permit', async (signal) =>
-          mapping.permit(
-            await this.#api.post(
-              '/rights/assigned',
-              {
-                reference,
-                hierarchyElement: { id: grant.lot, className: 'Place' },
-                credentials: [
-                  { type: 'licensePlate', identifier: grant.plate, plateColour: mapping.colourWord(grant.colour) },
-                ],
-                rightHolder: grant.uscc === null ? null : { creditCode: grant.uscc },
-                validityStart: grant.validFrom.toISOString(),
-                validityEnd: grant.validTo?.toISOString() ?? null,
-              },
-              signal,
-            ),
-          ),
-        ),
-      find,
-    );
-  }
-
-  async #revoke(call: Call, clientMutationId: string, permit: string, reason: string | null): Promise<Known<Permit>> {
-    return this.#services.once(
-      call,
-      { mutation: 'revokeParkingPermit', clientMutationId, payload: { permit, reason } },
-      () =>
-        this.#services.guard.act(call, 'revoke permit', async (signal) =>
-          mapping.permit(
-            await this.#api.post(`/rights/assigned/${encodeURIComponent(permit)}/revoke`, { reason }, signal),
-          ),
-        ),
-      async () => {
-        const found = await this.#services.guard.read(call, { operation: 'permit by id', key: permit }, (signal) =>
-          this.#all('/rights/assigned', { id: permit }, mapping.permit, signal),
-        );
-        const one = found.value[0];
-        return one?.revoked ? { ...found, value: one } : null;
+      permits: async (vehicle: VehicleKey): Promise<Known<readonly Permit[]> | null> => {
+        const found = await permitsOf.load(vehicle.plate);
+        const value = (found?.value ?? []).filter((permit) => permit.vehicle?.colour === vehicle.colour);
+        return found && { ...found, value };
       },
-    );
+      history: (lot: string, range: { from: Date; to: Date; bucket: string }) => buckets(range).load(lot),
+      historyFacts: () => this.#inflow.historyFacts(call),
+      vehicleId: (vehicle: VehicleKey) => this.vehicleId(vehicle),
+      grant: (clientMutationId: string, grant: Grant): Promise<Known<Permit>> =>
+        this.#permits.grant(call, clientMutationId, grant, async () => (await lots()).value),
+      revoke: (clientMutationId: string, permit: string, reason: string | null): Promise<Known<Permit>> =>
+        this.#permits.revoke(call, clientMutationId, permit, reason),
+    };
   }
 
-  /** A list read to its end, page by page; what was deleted meanwhile is left out. */
-  async #all<T extends { readonly id: string }>(
-    path: string,
-    query: Readonly<Record<string, string | number | readonly string[]>>,
-    item: (raw: unknown, where: string) => T,
-    signal: AbortSignal,
-  ): Promise<T[]> {
-    const items: T[] = [];
-    const gone = new Set<string>();
-    for (;;) {
-      const page = mapping.page(
-        await this.#api.get(path, { ...query, offset: items.length, page_size: 200 }, signal),
-        item,
-      );
-      items.push(...page.items);
-      for (const id of page.deleted) gone.add(id);
-      if (page.items.length === 0 || items.length >= page.total) break;
+  /** A page for each holder: in one call where the vendor can group, else a call for each, under the guard's limit. */
+  async #sessionsOfHolders(
+    call: Call,
+    holders: readonly string[],
+    slice: SessionSlice,
+  ): Promise<ReadonlyMap<string, Known<Sliced<Session>>>> {
+    const { guard } = this.#services;
+    const query = (wanted: readonly string[]): Query => ({
+      credential_class: 'CustomerCredential',
+      credential_id: wanted,
+      expand: ['credentials', 'segments', 'segments.financialTransactions'],
+      offset: slice.offset,
+      page_size: slice.size,
+      ...(slice.instant === null ? {} : { reference_instant: slice.instant }),
+      ...(slice.from === null ? {} : { start_after: mapping.secondOf(slice.from) }),
+      ...(slice.to === null ? {} : { start_before: mapping.secondFrom(slice.to) }),
+    });
+    const key = (wanted: readonly string[]) => JSON.stringify([[...wanted].sort(), slice]);
+    if (holders.length > 1 && this.#groups) {
+      const found = await guard.read(call, { operation: 'sessions of holders', key: key(holders) }, async (signal) => {
+        const body = await this.#api.get('/sessions', { ...query(holders), group_by: 'credential' }, signal);
+        const groups = mapping.groups(body, mapping.session);
+        await this.#remember([...(groups?.values() ?? [])].flatMap((one) => one.items));
+        return groups;
+      });
+      const { value, facts } = found;
+      if (value !== null) {
+        const none = { items: [], total: 0, instant: slice.instant };
+        return new Map(holders.map((holder) => [holder, withFacts(value.get(holder) ?? none, facts)]));
+      }
+      this.#groups = false;
     }
-    return items.filter((one) => !gone.has(one.id));
+    const pages = holders.map(async (holder) => {
+      const page = await guard.read(call, { operation: 'sessions of a holder', key: key([holder]) }, async (signal) => {
+        const answer = mapping.page(await this.#api.get('/sessions', query([holder]), signal), mapping.session);
+        await this.#remember(answer.items);
+        return answer;
+      });
+      return [holder, page] as const;
+    });
+    return new Map(await Promise.all(pages));
   }
 
-  /** Keeps what the opaque ids of these vehicles mean, before anyone is told of them. */
+  /** Keeps what the opaque ids of these vehicles mean, before anyone is told of them; a company that is known stays. */
   async #remember(all: readonly { vehicle: VehicleKey | null; company: string | null }[]): Promise<void> {
     const vehicles = all.flatMap(({ vehicle, company }) =>
       vehicle ? [{ ...vehicle, id: this.vehicleId(vehicle), company }] : [],
     );
+    if (vehicles.length === 0) return;
     const { store, installation } = this.#services;
-    await this.#services.transaction((tx) => store.parking.saveVehicles(tx, installation.id, vehicles));
+    await this.#services.transaction((tx) => store.parking.nameVehicles(tx, installation.id, vehicles));
   }
 }
-
-/** Buckets of one lot. */
-export type OccupancyBuckets = readonly {
-  readonly start: Date;
-  readonly mean: string | null;
-  readonly min: number | null;
-  readonly max: number | null;
-  readonly flagged: number;
-}[];

@@ -1,31 +1,36 @@
-/** What comes in by itself: the vendor's webhooks, and observations read by the clock. */
-import type { Call, Claim, Job, NewEvent, Services, Tx, WebhookAnswer, WebhookRequest } from '../../kit/connector.ts';
+/** What comes in by itself: the vendor's webhooks, and what is read by the clock. */
+import type { Call, Job, NewEvent, Services, Tx, WebhookAnswer, WebhookRequest } from '../../kit/connector.ts';
 import { SourceError } from '../../kit/errors.ts';
 import type { Facts } from '../../kit/facts.ts';
-import * as mapping from '../mapping.ts';
-import type { Observation, VehicleKey } from '../model.ts';
-import type { ParkingApi } from './http.ts';
+import * as mapping from '../mapping/index.ts';
+import type { GateEvent, Observation, VehicleKey } from '../model.ts';
+import { claims, readContracts } from './contracts.ts';
+import type { ParkingApi, Query } from './http.ts';
 import type { ParkingSettings } from './index.ts';
 import { isSigned } from './signature.ts';
+import { keepSubscription } from './subscription.ts';
 
 /** Observations in one reading and one transaction. */
 const BATCH = 1_000;
-/** Read back this far, since sensors deliver late, in milliseconds. */
-const OVERLAP = 10 * 60_000;
-/** Mirrored observations older than this many polls are stale. */
+/** What was changed this long before the last reading is read once more, in seconds: the vendor commits late, too. */
+const OVERLAP = 600;
+/** Mirrored records older than this many polls are stale. */
 const FRESH_POLLS = 4;
+/** Contracts change seldom: they are read every so many polls. */
+const CONTRACT_POLLS = 10;
 
-interface Cursor {
-  /** Time of the newest observation read. */
-  readonly until: string;
-}
+/** What the vendor is to tell of sessions. */
+const EXPANDED = ['credentials', 'segments'];
+
+/** A value of this installation's state that says when something was last read. */
+type Clocked = 'observations read' | 'contracts read';
 
 export class Inflow {
   readonly #settings: ParkingSettings;
   readonly #services: Services;
   readonly #api: ParkingApi;
   readonly #vehicleId: (vehicle: VehicleKey) => string;
-  #polledAt: Date | null = null;
+  readonly #readAt = new Map<Clocked, Date>();
   #newest: Date | null = null;
 
   constructor(
@@ -41,187 +46,215 @@ export class Inflow {
   }
 
   get jobs(): readonly Job[] {
-    const poll: Job = { name: 'poll observations', every: this.#settings.poll, run: (call) => this.#poll(call) };
-    const contracts: Job = {
-      name: 'poll contracts',
-      every: 10 * this.#settings.poll,
-      run: (call) => this.#contracts(call),
-    };
-    const hook: Job = {
-      name: 'poll webhook registration',
-      every: this.#settings.poll,
-      run: (call) => this.#register(call),
-    };
-    return this.#settings.callback === null ? [contracts, poll] : [hook, contracts, poll];
+    const { poll, callback } = this.#settings;
+    const jobs: Job[] = [
+      { name: 'poll contracts', every: CONTRACT_POLLS * poll, run: () => this.#contracts() },
+      { name: 'poll observations', every: poll, run: (call) => this.#poll(call) },
+      { name: 'poll sessions', every: poll, run: (call) => this.#sessions(call) },
+    ];
+    if (callback === null) return jobs;
+    return [
+      {
+        name: 'poll webhook registration',
+        every: poll,
+        run: () => keepSubscription(this.#services, this.#api, callback),
+      },
+      ...jobs,
+    ];
   }
 
   /** Age of the newest observation, in milliseconds. */
   lag(): number | null {
-    return this.#newest && this.#services.clock.now().getTime() - this.#newest.getTime();
+    return this.#newest && Math.max(this.#services.clock.now().getTime() - this.#newest.getTime(), 0);
   }
 
   /** Facts of the mirrored observations. */
-  async facts(call: Call): Promise<Facts> {
-    if (this.#polledAt === null) {
-      const kept = await this.#services.read((tx) => this.#services.state.get<string>(tx, 'polled'));
-      if (kept) this.#polledAt = new Date(kept);
-    }
-    return this.#services.guard.mirrored(call, this.#polledAt, this.#newest, FRESH_POLLS * this.#settings.poll + 5_000);
+  historyFacts(call: Call): Promise<Facts> {
+    return this.#facts(call, 'observations read', this.#newest, FRESH_POLLS * this.#settings.poll);
+  }
+
+  /** Facts of what is kept of vehicles and their holders. */
+  contractFacts(call: Call): Promise<Facts> {
+    return this.#facts(call, 'contracts read', null, FRESH_POLLS * CONTRACT_POLLS * this.#settings.poll);
+  }
+
+  async #facts(call: Call, name: Clocked, recordedAt: Date | null, fresh: number): Promise<Facts> {
+    const { read, state, guard } = this.#services;
+    // Another process may hold the lease and do the reading: what it wrote counts.
+    const kept = await read((tx) => state.get<string>(tx, name));
+    if (kept) this.#readAt.set(name, new Date(kept));
+    return guard.mirrored(call, this.#readAt.get(name) ?? null, recordedAt, fresh + 5_000);
+  }
+
+  async #wasRead(tx: Tx, name: Clocked): Promise<void> {
+    const now = this.#services.clock.now();
+    await this.#services.state.set(tx, name, now.toISOString());
+    this.#readAt.set(name, now);
   }
 
   /** Signed calls; answered only after commit. */
   async webhook(request: WebhookRequest): Promise<WebhookAnswer> {
     const { clock, guard, log } = this.#services;
-    if (request.method !== 'POST') return { status: 405 };
+    if (request.method !== 'POST') return { status: 405, headers: { allow: 'POST' } };
     if (!isSigned(request.headers['x-signature'], request.body, this.#settings.webhookSecret, clock.now())) {
       log.warn('A webhook with a wrong signature was refused.');
       return { status: 401 };
     }
-    let event: ReturnType<typeof mapping.gateEvent>;
+    let events: readonly GateEvent[];
     try {
-      event = mapping.gateEvent(JSON.parse(request.body.toString('utf8')));
+      events = mapping.gateEvents(JSON.parse(request.body.toString('utf8')));
     } catch (error) {
+      if (!(error instanceof SourceError) && !(error instanceof SyntaxError)) throw error;
       // Signed, so the vendor's own: it is told, and will try again after it is mended there or here.
       log.warn('A signed webhook cannot be understood.', { error, bytes: request.body.length });
-      return { status: error instanceof SourceError || error instanceof SyntaxError ? 422 : 500 };
+      return { status: 422 };
     }
-    if (event.kind === 'occupancy') await this.#take([event.observation]);
-    else if (event.kind !== 'other') {
-      const { session, kind, id, time } = event;
-      const vehicle = session.vehicle && {
-        ...session.vehicle,
-        id: this.#vehicleId(session.vehicle),
-        company: session.company,
-      };
-      await this.#services.transaction(async (tx) => {
-        if (vehicle) await this.#services.store.parking.saveVehicles(tx, this.#services.installation.id, [vehicle]);
-        await this.#services.identify(tx, claims(vehicle ? [vehicle] : [], session.company, null));
-        await this.#services.emit(tx, [
-          {
-            foreignId: `gate ${id}`,
-            kind: kind === 'entered' ? 'VEHICLE_ENTERED' : 'VEHICLE_EXITED',
-            time,
-            vehicle: vehicle?.id ?? null,
-            lot: this.#services.globalId(session.lot),
-            company: session.company,
-          },
-        ]);
-      });
-    }
+    await this.#services.transaction((tx) => this.#keep(tx, events));
     guard.heard('webhook');
-    return { status: 200, headers: { 'content-type': 'application/json' }, body: '{"received":true}' };
+    return { status: 200, headers: { 'content-type': 'application/json' }, body: '{"status":"ok"}' };
   }
 
-  /** Reads observations from the cursor on, a page a transaction; the cursor commits with its page. */
+  /** All that one webhook tells, in one transaction. Keyed by what happened, not by the call: told twice, it is one row. */
+  async #keep(tx: Tx, events: readonly GateEvent[]): Promise<void> {
+    const { store, installation, identify, emit, globalId } = this.#services;
+    const drives = events.flatMap((one) => (one.kind === 'entered' || one.kind === 'exited' ? [one] : []));
+    const vehicles = drives.flatMap(({ session: { vehicle, company } }) =>
+      vehicle ? [{ ...vehicle, id: this.#vehicleId(vehicle), company }] : [],
+    );
+    await store.parking.nameVehicles(tx, installation.id, vehicles);
+    await identify(tx, [
+      ...vehicles.flatMap((one) => claims(one.id, null, null)),
+      ...drives.flatMap(({ session }) => claims(null, session.company, null)),
+    ]);
+    const measured = events.flatMap((one) => (one.kind === 'occupancy' ? [one.observation] : []));
+    const withdrawn = events.flatMap((one) => (one.kind === 'withdrawn' ? [one.observation] : []));
+    const told = await this.#observed(tx, measured, withdrawn, false);
+    await emit(tx, [
+      ...drives.map(
+        ({ kind, time, session }): NewEvent => ({
+          foreignId: `session ${session.id} ${kind}`,
+          kind: kind === 'entered' ? 'VEHICLE_ENTERED' : 'VEHICLE_EXITED',
+          time,
+          vehicle: session.vehicle && this.#vehicleId(session.vehicle),
+          lot: session.lot && globalId(session.lot),
+          company: session.company,
+        }),
+      ),
+      ...told,
+    ]);
+  }
+
+  /**
+   * Reads what observations were changed since the last reading, by the vendor's own clock: late and corrected ones come
+   * too, and a sensor with a wrong clock spoils nothing. The first reading begins `history` ago. The cursor commits with
+   * the last page; a reading that was cut off is done again, which changes nothing.
+   */
   async #poll(call: Call): Promise<void> {
-    const { services } = { services: this.#services };
-    const kept = await services.read((tx) => services.state.get<Cursor>(tx, 'observations'));
-    const since = kept
-      ? new Date(Date.parse(kept.until) - OVERLAP)
-      : new Date(services.clock.now().getTime() - this.#settings.history);
+    const services = this.#services;
+    const kept = await services.read((tx) => services.state.get<{ instant: number }>(tx, 'observations'));
+    const since = kept?.instant
+      ? { modified_since: kept.instant - OVERLAP }
+      : { start_after: mapping.secondOf(new Date(services.clock.now().getTime() - this.#settings.history)) };
+    let instant: number | undefined;
     for (let offset = 0; !call.signal.aborted; ) {
-      const page = await services.guard.read(
+      const asked = { ...since, expand: 'hierarchyElement', offset, page_size: BATCH, reference_instant: instant };
+      const { value } = await services.guard.read(
         services.call(30_000),
         { operation: 'poll observations' },
-        async (signal) =>
-          mapping.page(
-            await this.#api.get(
-              '/observations',
-              { start_after: since.toISOString(), offset, page_size: BATCH },
-              signal,
-            ),
-            mapping.observation,
-          ),
+        async (signal) => mapping.pageOfSound(await this.#api.get('/observations', asked, signal), mapping.observation),
       );
-      const { items, total } = page.value;
-      const last = new Date(
-        Math.max(...items.map((one) => one.time.getTime()), kept ? Date.parse(kept.until) : since.getTime()),
-      );
-      await this.#take(items, (tx) =>
-        services.state.set(tx, 'observations', { until: last.toISOString() } satisfies Cursor),
-      );
-      offset += items.length;
-      if (items.length === 0 || offset >= total) break;
-    }
-    this.#polledAt = services.clock.now();
-    await services.transaction((tx) => services.state.set(tx, 'polled', this.#polledAt?.toISOString()));
-  }
-
-  /** Keeps observations and tells of those that are new, in one transaction. */
-  async #take(items: readonly Observation[], also?: (tx: Tx) => Promise<void>): Promise<void> {
-    const { store, installation, transaction, emit } = this.#services;
-    await transaction(async (tx) => {
-      const fresh = await store.parking.saveObservations(tx, installation.id, items);
-      await also?.(tx);
-      const events = items
-        .filter((one) => fresh.has(one.id))
-        .map(
-          (one): NewEvent => ({
-            foreignId: `observation ${one.id}`,
-            kind: 'OCCUPANCY_CHANGED',
-            time: one.time,
-            lot: this.#services.globalId(one.lot),
-            data: { occupied: one.occupied },
-          }),
-        );
-      await emit(tx, events);
-    });
-    for (const { time } of items) if (this.#newest === null || time > this.#newest) this.#newest = time;
-  }
-
-  /** Who holds which contract: what the hub must know to name companies while the vendor is dark. */
-  async #contracts(call: Call): Promise<void> {
-    const { services } = { services: this.#services };
-    for (let offset = 0; !call.signal.aborted; ) {
-      const page = await services.guard.read(services.call(30_000), { operation: 'poll contracts' }, async (signal) =>
-        mapping.page(await this.#api.get('/rights/assigned', { offset, page_size: 200 }, signal), mapping.permit),
-      );
-      const { items, total } = page.value;
-      const vehicles = items.flatMap(({ vehicle, company }) =>
-        vehicle ? [{ ...vehicle, id: this.#vehicleId(vehicle), company }] : [],
-      );
+      instant ??= value.instant;
+      const rows = value.items.length + value.refused.length;
+      if (value.refused.length > 0)
+        services.log.warn('Observations were refused.', {
+          refused: value.refused.length,
+          of: rows,
+          offset,
+          first: value.refused.slice(0, 5),
+        });
+      offset += rows;
+      const last = rows === 0 || offset >= value.total;
       await services.transaction(async (tx) => {
-        await services.store.parking.saveVehicles(tx, services.installation.id, vehicles);
-        await services.identify(tx, [
-          ...items.flatMap((one) => claims([], one.company, one.contract)),
-          ...vehicles.flatMap((one) => claims([one], null, null)),
-        ]);
+        const told = await this.#observed(tx, value.items, value.deleted, true);
+        if (last) {
+          await services.state.set(tx, 'observations', { instant });
+          await this.#wasRead(tx, 'observations read');
+        }
+        await services.emit(tx, told);
       });
-      offset += items.length;
-      if (items.length === 0 || offset >= total) break;
+      if (last) break;
     }
   }
 
-  /** Asks the vendor to call us; it forgets after a restart, so this is asked again and again. */
-  async #register(_call: Call): Promise<void> {
-    const { guard } = this.#services;
-    const call = this.#services.call(10_000);
-    const there = await guard.read(call, { operation: 'poll webhooks' }, (signal) =>
-      this.#api.get('/webhooks', {}, signal),
-    );
-    const all = (there.value as { data?: { endpoint?: unknown }[] } | null)?.data ?? [];
-    if (all.some((one) => one.endpoint === this.#settings.callback)) return;
-    await guard.act(call, 'poll register webhook', (signal) =>
-      this.#api.post(
-        '/webhooks',
-        { endpoint: this.#settings.callback, eventTypes: ['session.started', 'session.ended', 'observation.created'] },
-        signal,
-      ),
-    );
+  /**
+   * Keeps observations; answers the events of those that are new and lie within `history`: older ones, uploaded late, are
+   * kept for the histories but are no news. What the vendor lists (`listed`) is its newest word and corrects what is kept;
+   * a webhook may be an old one that comes again, and does not.
+   */
+  async #observed(
+    tx: Tx,
+    items: readonly Observation[],
+    withdrawn: readonly string[],
+    listed: boolean,
+  ): Promise<NewEvent[]> {
+    const { store, installation, clock, globalId } = this.#services;
+    const gone = new Set(withdrawn);
+    const standing = items.filter((one) => !gone.has(one.id));
+    const fresh = await store.parking.saveObservations(tx, installation.id, standing, { correct: listed });
+    await store.parking.withdrawObservations(tx, installation.id, withdrawn);
+    const oldest = clock.now().getTime() - this.#settings.history;
+    for (const { time } of standing) if (this.#newest === null || time > this.#newest) this.#newest = time;
+    return standing
+      .filter((one) => fresh.has(one.id) && one.time.getTime() >= oldest)
+      .map((one) => ({
+        foreignId: `observation ${one.id}`,
+        kind: 'OCCUPANCY_CHANGED',
+        time: one.time,
+        lot: globalId(one.lot),
+        data: { occupied: one.occupied },
+      }));
   }
-}
 
-/** Under which ids parking knows a company and its vehicles. No plates: the hub's identities and log hold none. */
-function claims(
-  vehicles: readonly { readonly id: string }[],
-  company: string | null,
-  contract: string | null,
-): Claim[] {
-  return [
-    ...vehicles.map((one): Claim => ({ entity: 'VEHICLE', key: one.id, system: 'vehicle', value: one.id })),
-    ...(company ? [{ entity: 'COMPANY', key: company, system: 'uscc', value: company } as const] : []),
-    ...(company && contract
-      ? [{ entity: 'COMPANY', key: company, system: 'parking-contract', value: contract } as const]
-      : []),
-  ];
+  /**
+   * Reads what sessions were changed since the last reading: entries and exits whose webhook was lost, or that were made
+   * while nobody was called. It begins with the installation; what was before is no news.
+   */
+  async #sessions(call: Call): Promise<void> {
+    const { guard, read, state, transaction, log } = this.#services;
+    const ask = (query: Query) =>
+      guard.read(this.#services.call(30_000), { operation: 'poll sessions' }, async (signal) =>
+        mapping.pageOfSound(await this.#api.get('/sessions', { ...query, expand: EXPANDED }, signal), mapping.session),
+      );
+    const kept = await read((tx) => state.get<{ began: number; instant: number }>(tx, 'sessions'));
+    if (kept === null) {
+      const { instant } = (await ask({ page_size: 1 })).value;
+      await transaction((tx) => state.set(tx, 'sessions', { began: instant, instant }));
+      return;
+    }
+    const modified = { modified_since: Math.max(kept.instant - OVERLAP, kept.began) };
+    const began = kept.began * 1000;
+    let instant: number | undefined;
+    for (let offset = 0; !call.signal.aborted; ) {
+      const { value } = await ask({ ...modified, offset, page_size: BATCH, reference_instant: instant });
+      instant ??= value.instant;
+      const rows = value.items.length + value.refused.length;
+      if (value.refused.length > 0)
+        log.warn('Sessions were refused.', { refused: value.refused.length, of: rows, first: value.refused[0] });
+      offset += rows;
+      const last = rows === 0 || offset >= value.total;
+      const events = value.items.flatMap((one) => mapping.gateEventsOf(one, true));
+      await transaction(async (tx) => {
+        if (last) await state.set(tx, 'sessions', { began: kept.began, instant });
+        await this.#keep(
+          tx,
+          events.filter((one) => 'time' in one && one.time.getTime() >= began),
+        );
+      });
+      if (last) break;
+    }
+  }
+
+  #contracts(): Promise<void> {
+    return readContracts(this.#services, this.#api, this.#vehicleId, (tx) => this.#wasRead(tx, 'contracts read'));
+  }
 }
