@@ -148,7 +148,9 @@ export async function wholeHub(form: Form): Promise<WholeHub> {
           async () => (await fetch(`http://127.0.0.1:${environment[`PORT_${connector.name}`]}/healthz`)).ok,
         ),
       ),
-    );
+    ).catch((error: Error) => {
+      throw new Error(`${error.message}\n${log.slice(-20).join('\n')}`, { cause: error });
+    });
   }
   const config = readConfig(text, file, islands, { ...environment, HUB_PORT: String(port) });
   const hub = await start({

@@ -296,8 +296,11 @@ export function readConfig(
     const given = plain(remote) as Record<string, { url?: unknown } | null> | null;
     for (const [name, value] of Object.entries(given ?? {})) {
       const url = value?.url;
-      if (!connectors.some((one) => one.name === name)) {
-        fault(remote, `subgraphs: ${name} is no connector; known are ${connectors.map((one) => one.name).join(', ')}`);
+      if (name !== 'hub' && !connectors.some((one) => one.name === name)) {
+        fault(
+          remote,
+          `subgraphs: ${name} is no connector; known are hub, ${connectors.map((one) => one.name).join(', ')}`,
+        );
       } else if (typeof url !== 'string' || !/^https?:\/\//.test(url)) {
         fault(remote, `subgraphs: ${name} needs a url; example: ${name}: { url: "http://127.0.0.1:4101" }`);
       } else subgraphs[name] = { url };
