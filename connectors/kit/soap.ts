@@ -4,7 +4,7 @@
  */
 import { SaxesParser } from 'saxes';
 import { Agent, request } from 'undici';
-import { malformed, unavailable } from './errors.ts';
+import { malformed, rejected, unavailable } from './errors.ts';
 
 export const SOAP11 = 'http://schemas.xmlsoap.org/soap/envelope/';
 export const SOAP12 = 'http://www.w3.org/2003/05/soap-envelope';
@@ -171,6 +171,18 @@ function readFault(fault: XmlElement, version: string): SoapFault {
   };
 }
 
+/** The body as text; one that grows beyond `most` bytes is given up. */
+async function readAtMost(body: AsyncIterable<Buffer>, most: number): Promise<string> {
+  const parts: Buffer[] = [];
+  let size = 0;
+  for await (const part of body) {
+    size += part.length;
+    if (size > most) throw malformed(`the answer is longer than ${most} bytes`);
+    parts.push(part);
+  }
+  return Buffer.concat(parts).toString('utf8');
+}
+
 /** Name without its namespace. */
 export const local = (one: XmlElement): string => one.name.replace(/^\{[^}]*\}/, '');
 
@@ -178,7 +190,13 @@ export const local = (one: XmlElement): string => one.name.replace(/^\{[^}]*\}/,
 export const child = (one: XmlElement | null | undefined, name: string): XmlElement | undefined =>
   one?.children.find((each) => local(each) === name);
 
-/** Sends messages over HTTP; a fault comes with status 500 and is an answer, anything else that is no SOAP is not. */
+/** Bytes of the largest answer that is read. */
+const LARGEST = 16 * 1024 * 1024;
+
+/**
+ * Sends messages over HTTP. A fault comes with status 500 and is an answer. Rejects with SOURCE_UNAVAILABLE for statuses that may
+ * pass (408, 429, 5xx), SOURCE_REJECTED for the other refusals, SOURCE_MALFORMED for what is no SOAP.
+ */
 export class SoapTransport {
   readonly #url: string;
   readonly #agent: Agent;
@@ -195,10 +213,11 @@ export class SoapTransport {
       dispatcher: this.#agent,
       signal,
     });
-    const text = await answer.body.text();
-    const isXml = /xml/.test(String(answer.headers['content-type'] ?? '')) || text.trimStart().startsWith('<');
-    if (answer.statusCode >= 400 && answer.statusCode !== 500) throw unavailable(`HTTP ${answer.statusCode}`);
-    if (answer.statusCode === 500 && !isXml) throw unavailable('HTTP 500 without a SOAP fault');
+    const { statusCode: status } = answer;
+    const text = await readAtMost(answer.body, LARGEST);
+    if (status === 500 && /:?Envelope[\s>]/.test(text)) return readEnvelope(text);
+    if (status >= 500 || status === 408 || status === 429) throw unavailable(`HTTP ${status} without a SOAP message`);
+    if (status >= 400) throw rejected(`HTTP ${status}`);
     return readEnvelope(text);
   }
 

@@ -1,5 +1,5 @@
 /** The register's records, in the authority's field names, to our model; and X-Road's headers. Pure. */
-import { malformed, rejected, type SourceError, unavailable } from '../kit/errors.ts';
+import { malformed, rejected, SourceError, unavailable } from '../kit/errors.ts';
 import { parseUscc } from '../kit/identifiers.ts';
 import { child, element, local, type SoapFault, type SoapMessage, type XmlElement } from '../kit/soap.ts';
 import type { Application, ApplicationState, Entry, EntryPage, Filing, Member, RegistrationStatus } from './model.ts';
@@ -18,6 +18,8 @@ export interface Route {
   /** Unique for each message. */
   readonly id: string;
   readonly userId: string | null;
+  /** What the message is about, such as the number of a filing. */
+  readonly issue?: string | undefined;
 }
 
 const identifiers = (member: Member): XmlElement[] => [
@@ -43,6 +45,7 @@ export function routeHeaders(route: Route): XmlElement[] {
     ),
     element(`{${XROAD}}id`, route.id),
     ...(route.userId === null ? [] : [element(`{${XROAD}}userId`, route.userId)]),
+    ...(route.issue === undefined ? [] : [element(`{${XROAD}}issue`, route.issue)]),
     element(`{${XROAD}}protocolVersion`, '4.0'),
   ];
 }
@@ -106,14 +109,22 @@ export function entry(body: XmlElement): Entry | null {
   return company ? entryOf(company, 'company') : null;
 }
 
-/** A page of the register. */
+/** A page of the register. An entry that cannot be understood is named and left out; it does not stop the others. */
 export function entries(body: XmlElement): EntryPage {
   const total = Number(textOf(body, 'total') ?? Number.NaN);
   if (!Number.isInteger(total)) throw malformed('total is no number');
-  return {
-    total,
-    entries: body.children.filter((one) => local(one) === 'company').map((one, i) => entryOf(one, `company[${i}]`)),
-  };
+  const found: Entry[] = [];
+  const refused: string[] = [];
+  const companies = body.children.filter((one) => local(one) === 'company');
+  for (const [i, one] of companies.entries()) {
+    try {
+      found.push(entryOf(one, `company[${i}]`));
+    } catch (error) {
+      if (!(error instanceof SourceError)) throw error;
+      refused.push(error.detail);
+    }
+  }
+  return { total, entries: found, refused, codes: companies.map((one) => textOf(one, 'UNISCID') ?? '') };
 }
 
 function entryOf(company: XmlElement, where: string): Entry {

@@ -33,6 +33,11 @@ export interface Entry {
 /** A page of the register. */
 export interface EntryPage {
   readonly entries: readonly Entry[];
+  /** Where and why entries were left out. */
+  readonly refused: readonly string[];
+  /** Codes on this page as they stand there, those left out included. */
+  readonly codes: readonly string[];
+  /** Entries on all pages. */
   readonly total: number;
 }
 

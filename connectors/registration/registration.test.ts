@@ -1,17 +1,21 @@
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { SubgraphResponse } from '../kit/connector.ts';
+import type { InstallationConfig } from '../kit/host/config.ts';
 import { Host } from '../kit/host/host.ts';
 import { hubCall, loadKeys } from '../kit/host/services.ts';
-import { silentLog } from '../kit/log.ts';
+import { makeLog } from '../kit/log.ts';
+import type { Principal } from '../kit/principal.ts';
 import { readSettings } from '../kit/settings.ts';
 import { element, readEnvelope, readXml, SOAP12, writeEnvelope } from '../kit/soap.ts';
 import { conformance, demoPark } from '../kit/testing/conformance.ts';
 import { freshDatabase } from '../kit/testing/database.ts';
-import { world } from '../kit/testing/park.ts';
-import type { Running } from '../kit/testing/simulator.ts';
+import { registered, world } from '../kit/testing/park.ts';
+import { type Running, readJournal } from '../kit/testing/simulator.ts';
 import registration from './index.ts';
 import * as mapping from './mapping.ts';
 import { simulator } from './simulator.ts';
@@ -66,11 +70,57 @@ conformance({
     serve: (socket) => socket.on('data', () => socket.end(http(500, fault('Server.ServerProxy.AccessDenied')))),
   },
   twice: { job: 'poll register', state: 'SELECT uscc, fields FROM register_entry ORDER BY 1' },
-  fixture: (name, bytes) =>
-    name === 'company'
-      ? mapping.entry(readXml(bytes.toString('utf8')))
-      : mapping.application(readXml(bytes.toString('utf8'))),
+  fixture: (name, bytes) => {
+    const text = bytes.toString('utf8');
+    if (name === 'company') return mapping.entry(readXml(text));
+    if (name === 'application') return mapping.application(readXml(text));
+    const { body, fault } = readEnvelope(text);
+    if (body) return mapping.entries(body);
+    if (!fault) throw new Error(`${name} is neither body nor fault`);
+    const { code, detail, retryable } = mapping.faultError(fault);
+    return { code, detail, retryable };
+  },
 });
+
+/** A line to the register that fails as told. */
+interface Lossy {
+  readonly installation: InstallationConfig;
+  /** The register does it, the answer is lost. */
+  loses: string | null;
+  /** The question is lost. */
+  drops: string | null;
+  /** Answers come under another id. */
+  mixes: boolean;
+  close(): Promise<void>;
+}
+
+async function openLossy(to: string, installation: (url: string) => InstallationConfig): Promise<Lossy> {
+  const server = createServer(async (question, answer) => {
+    const parts: Buffer[] = [];
+    for await (const part of question) parts.push(part as Buffer);
+    const body = Buffer.concat(parts).toString('utf8');
+    if (lossy.drops && body.includes(lossy.drops)) return void answer.destroy();
+    const far = await request(to, { method: 'POST', headers: { 'content-type': 'text/xml' }, body });
+    const text = await far.body.text();
+    if (lossy.loses && body.includes(lossy.loses)) return void answer.destroy();
+    answer.writeHead(far.statusCode, { 'content-type': 'text/xml' });
+    answer.end(lossy.mixes ? text.replace(/<xrd:id>/, '<xrd:id>x') : text);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  const lossy: Lossy = {
+    installation: installation(`http://127.0.0.1:${port}/`),
+    loses: null,
+    drops: null,
+    mixes: false,
+    close: () =>
+      new Promise((resolve) => {
+        server.closeAllConnections();
+        server.close(() => resolve());
+      }),
+  };
+  return lossy;
+}
 
 describe('registration', () => {
   const directory = mkdtempSync(join(tmpdir(), 'isthmus-register-'));
@@ -78,8 +128,21 @@ describe('registration', () => {
   let running: Running;
   let database: Awaited<ReturnType<typeof freshDatabase>>;
   let host: Host;
-  const ask = (query: string, variables: Record<string, unknown> = {}): Promise<SubgraphResponse> =>
-    host.subgraph.execute({ query, variables, call: hubCall(5_000, new AbortController().signal) });
+  let lossy: Lossy;
+  const lines: string[] = [];
+  const ask = (
+    query: string,
+    variables: Record<string, unknown> = {},
+    principal: Partial<Principal> = {},
+  ): Promise<SubgraphResponse> => {
+    const call = hubCall(5_000, new AbortController().signal);
+    return host.subgraph.execute({
+      query,
+      variables,
+      call: { ...call, principal: { ...call.principal, ...principal } },
+    });
+  };
+  const codeOf = (answer: SubgraphResponse) => answer.errors?.[0]?.extensions?.['code'];
   const input = (clientMutationId: string, legalName = '湖畔新名（示例）有限公司') => ({
     clientMutationId,
     installation: 'reg',
@@ -109,17 +172,28 @@ describe('registration', () => {
       live: false,
     });
     const { values } = readSettings(registration.settings, { ...settings(running), follow: '1h' });
+    lossy = await openLossy(running.env['LAKESIDE_REGISTER_URL'] as string, (url) => ({
+      id: 'lossy',
+      park: 'lakeside',
+      connector: 'registration',
+      settings: readSettings(registration.settings, { ...settings(running), url, sync: '1h', follow: '1h' }).values,
+      protocol: 'x-road',
+    }));
     host = await Host.raise({
       connector: registration,
-      installations: [{ id: 'reg', park: 'lakeside', connector: 'registration', settings: values, protocol: 'x-road' }],
+      installations: [
+        { id: 'reg', park: 'lakeside', connector: 'registration', settings: values, protocol: 'x-road' },
+        lossy.installation,
+      ],
       parks: [demoPark(demo)],
       database,
       keys: await loadKeys(database),
-      log: silentLog,
+      log: makeLog((line) => lines.push(line), 'warn'),
     });
   });
   afterAll(async () => {
     await host?.close();
+    await lossy?.close();
     await running?.close();
     await database?.drop();
     rmSync(directory, { recursive: true, force: true });
@@ -129,12 +203,42 @@ describe('registration', () => {
     await host.runJob('reg', 'poll register');
     const names = await database.plain.query('SELECT count(*) FROM company WHERE name IS NOT NULL');
     expect(Number(names[0].count)).toBe(40);
+    // 25 on a page, the last of one page again as the first of the next.
+    expect(readJournal(directory, 'listCompanies').length).toBeGreaterThanOrEqual(2);
+    const [kept] = await database.plain.query('SELECT string_agg(fields::text, chr(10)) AS text FROM register_entry');
+    for (const one of demo.companies)
+      expect(kept.text).not.toContain(registered(demo, one, new Date(clock)).legalRepresentative);
     const events = async () =>
       Number((await database.plain.query("SELECT count(*) FROM event WHERE kind = 'REGISTRATION_CHANGED'"))[0].count);
     expect(await events()).toBe(0);
     clock += 10 * 60_000;
     await host.runJob('reg', 'poll register');
-    expect(await events()).toBeGreaterThan(0);
+    const told = await events();
+    expect(told).toBeGreaterThan(0);
+    // Each company that differs from ten minutes ago is told once, however often it is read.
+    const says = (one: (typeof demo.companies)[number], at: number) => {
+      const { approvedOn: _, changedAt: __, ...facts } = registered(demo, one, new Date(at));
+      return JSON.stringify(facts);
+    };
+    expect(told).toBe(demo.companies.filter((one) => says(one, clock) !== says(one, clock - 600_000)).length);
+    await host.runJob('reg', 'poll register');
+    expect(await events()).toBe(told);
+  });
+
+  test('an outsider is answered one by one; a code that the register does not know is null', async () => {
+    const ASK = 'query ($u: USCC!) { registeredCompany(uscc: $u) { uscc registration { legalName status } } }';
+    const wanted = [
+      ['915001050000A0013A', 'REVOKED'],
+      ['915001050000A00215', 'DEREGISTERED'],
+      ['915001050000A003XW', 'MOVED_OUT'],
+      ['915001050000A0048W', 'ACTIVE'],
+      ['915001050000A0056P', 'UNKNOWN'],
+    ];
+    for (const [u, status] of wanted) {
+      const { data } = await ask(ASK, { u });
+      expect(data).toMatchObject({ registeredCompany: { uscc: u, registration: { status } } });
+    }
+    expect((await ask(ASK, { u: '91350100M000100Y43' })).data).toMatchObject({ registeredCompany: null });
   });
 
   test('a filing: sent once, followed to its end, and each step told', async () => {
@@ -177,6 +281,74 @@ describe('registration', () => {
     clock += 60_000;
     const refused = await ask(WITHDRAW, { i: { clientMutationId: 'w2', case: late.submitRegistration.case.id } });
     expect(refused.errors?.[0]?.extensions?.['code']).toBe('BAD_USER_INPUT');
+  });
+
+  test('a filing whose answer was lost is asked for, not sent again', async () => {
+    const before = readJournal(directory, 'submitApplication').length;
+    lossy.loses = 'submitApplication';
+    const far = { ...input('s4'), installation: 'lossy' };
+    expect(codeOf(await ask(SUBMIT, { i: far }))).toBe('SOURCE_UNAVAILABLE');
+    lossy.loses = null;
+    const again = await ask(SUBMIT, { i: far });
+    expect(again.errors).toBeUndefined();
+    expect(again.data).toMatchObject({ submitRegistration: { receipt: expect.stringMatching(/^A\d{6}$/) } });
+    expect(readJournal(directory, 'submitApplication')).toHaveLength(before + 1);
+  });
+
+  test('a filing that never arrived is sent', async () => {
+    const before = readJournal(directory, 'submitApplication').length;
+    lossy.drops = 'submitApplication';
+    const far = { ...input('s5'), installation: 'lossy' };
+    expect(codeOf(await ask(SUBMIT, { i: far }))).toBe('SOURCE_UNAVAILABLE');
+    lossy.drops = null;
+    expect((await ask(SUBMIT, { i: far })).errors).toBeUndefined();
+    expect(readJournal(directory, 'submitApplication')).toHaveLength(before + 1);
+  });
+
+  test('filings are for the companies that the caller may act for, and of the form that the register takes', async () => {
+    const mine = { companies: [demo.companies[3]?.uscc as string] };
+    const theirs = { companies: [demo.companies[4]?.uscc as string] };
+    expect(codeOf(await ask(SUBMIT, { i: input('f1') }, theirs))).toBe('FORBIDDEN');
+    const made = await ask(SUBMIT, { i: input('f1') }, mine);
+    const { id } = (made.data as { submitRegistration: { case: { id: string } } }).submitRegistration.case;
+    const WITHDRAW = 'mutation ($i: WithdrawRegistrationInput!) { withdrawRegistration(input: $i) { receipt } }';
+    expect(codeOf(await ask(WITHDRAW, { i: { clientMutationId: 'f2', case: id } }, theirs))).toBe('FORBIDDEN');
+    expect((await ask(WITHDRAW, { i: { clientMutationId: 'f2', case: id } }, mine)).errors).toBeUndefined();
+    expect(codeOf(await ask(WITHDRAW, { i: { clientMutationId: 'f3', case: 'reg:A999999' } }))).toBe('SOURCE_REJECTED');
+    expect(codeOf(await ask(WITHDRAW, { i: { clientMutationId: 'f4', case: 'nowhere:1' } }))).toBe('BAD_USER_INPUT');
+    for (const wrong of [
+      { capital: { value: '-1', currency: 'CNY' } },
+      { capital: { value: '1', currency: 'yuan' } },
+      { address: ' ' },
+      { installation: 'nowhere' },
+    ])
+      expect(codeOf(await ask(SUBMIT, { i: { ...input('f5'), ...wrong } }))).toBe('BAD_USER_INPUT');
+  });
+
+  test('an answer whose headers are those of another question is refused', async () => {
+    lossy.mixes = true;
+    const ASK =
+      'query ($r: [_Any!]!) { _entities(representations: $r) { ... on Company { registration { status } } } }';
+    const only = await Host.raise({
+      connector: registration,
+      installations: [lossy.installation],
+      parks: [demoPark(demo)],
+      database,
+      keys: await loadKeys(database),
+      log: makeLog(() => undefined),
+    });
+    try {
+      const call = hubCall(5_000, new AbortController().signal);
+      const answer = await only.subgraph.execute({
+        query: ASK,
+        variables: { r: [company(demo.companies[0]?.uscc)] },
+        call,
+      });
+      expect(codeOf(answer)).toBe('SOURCE_MALFORMED');
+    } finally {
+      lossy.mixes = false;
+      await only.close();
+    }
   });
 
   test('an answer to another question is refused', () => {

@@ -12,6 +12,19 @@ const ENVELOPE = 'http://schemas.xmlsoap.org/soap/envelope/';
 const XRD = 'http://x-road.eu/xsd/xroad.xsd';
 const IDEN = 'http://x-road.eu/xsd/identifiers';
 const REG = 'http://register.example/company';
+/** Entries that this register puts on a page at most, whatever is asked. */
+const MOST = 25;
+/**
+ * Companies elsewhere in the city, known one by one only: the search is agreed for the park's companies. Their codes begin like those
+ * given to nobody.
+ */
+const OUTSIDERS: readonly (readonly [uscc: string, name: string, state: string])[] = [
+  ['915001050000A0013A', '山那边造纸（示例）有限公司', '吊销，未注销'],
+  ['915001050000A00215', '山那边陶瓷（示例）有限公司', '注销'],
+  ['915001050000A003XW', '山那边运输（示例）有限公司', '迁出'],
+  ['915001050000A0048W', '山那边茶业（示例）有限公司', '存续（在营、开业、在册）'],
+  ['915001050000A0056P', '山那边钟表（示例）有限公司', '另册'],
+];
 /** An application is taken up after, and done after (milliseconds). */
 const TAKEN = 6_000;
 const READY = 14_000;
@@ -25,19 +38,36 @@ interface Application {
 }
 
 const text = (value: string): string => value.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
+const NAMED: Readonly<Record<string, string>> = { lt: '<', gt: '>', quot: '"', apos: "'", amp: '&' };
 const plain = (value: string): string =>
-  value
-    .replace(/&lt;/g, '<')
-    .replace(/&gt;/g, '>')
-    .replace(/&quot;/g, '"')
-    .replace(/&amp;/g, '&');
-/** Content of the first element of that local name. */
-const inner = (xml: string, name: string): string | null => {
+  value.replace(/&(?:#x([\da-fA-F]+)|#(\d+)|(\w+));/g, (all, hex?: string, decimal?: string, name?: string) =>
+    hex
+      ? String.fromCodePoint(Number.parseInt(hex, 16))
+      : decimal
+        ? String.fromCodePoint(+decimal)
+        : (NAMED[name ?? ''] ?? all),
+  );
+/** Content of the first element of that local name, as it stands there. */
+const raw = (xml: string, name: string): string | null => {
   const found = new RegExp(`<(?:[\\w.-]+:)?${name}(?:\\s[^>]*)?(?:/>|>([\\s\\S]*?)</(?:[\\w.-]+:)?${name}>)`).exec(xml);
-  return found ? plain((found[1] ?? '').trim()) : null;
+  return found ? (found[1] ?? '').trim() : null;
+};
+/** The same as a text. */
+const inner = (xml: string, name: string): string | null => {
+  const found = raw(xml, name);
+  return found === null ? null : plain(found);
 };
 const tag = (name: string, value: string | null): string =>
   value === null ? '' : `<reg:${name}>${text(value)}</reg:${name}>`;
+
+const entry = ([uscc, name, state]: (typeof OUTSIDERS)[number]): string =>
+  `<reg:company>${[
+    tag('UNISCID', uscc),
+    tag('ENTNAME', name),
+    tag('ESTDATE', '20110708'),
+    tag('APPRDATE', '20190311'),
+    tag('REGSTATE_CN', state),
+  ].join('')}</reg:company>`;
 
 class Register {
   readonly #options: SimulatorOptions;
@@ -57,7 +87,9 @@ class Register {
     const field = (name: string) => inner(body, name);
     if (code === 'getCompany') {
       const one = this.#world.companies.find((each) => each.uscc === field('UNISCID'));
-      return one ? this.#company(one) : '';
+      if (one) return this.#company(one);
+      const outsider = OUTSIDERS.find(([uscc]) => uscc === field('UNISCID'));
+      return outsider ? entry(outsider) : '';
     }
     if (code === 'listCompanies')
       return this.#list(Number(field('OFFSET') ?? 0), Number(field('LIMIT') ?? 20), field('CHANGEDSINCE'));
@@ -103,7 +135,7 @@ class Register {
     const all = this.#world.companies
       .map((one) => this.#company(one))
       .filter((one) => since === null || (inner(one, 'CHANGED') ?? '') > since);
-    return `${tag('total', String(all.length))}${all.slice(offset, offset + Math.min(limit, 500)).join('')}`;
+    return `${tag('total', String(all.length))}${all.slice(offset, offset + Math.min(limit, MOST)).join('')}`;
   }
 
   #submit(body: string): string {
@@ -160,7 +192,7 @@ const fault = (code: string, why: string): string =>
 
 /** The question's route, written back in this server's own prefixes. */
 function echo(xml: string): string {
-  const header = inner(xml, 'Header') ?? '';
+  const header = raw(xml, 'Header') ?? '';
   const member = (name: string, more: readonly string[]): string => {
     const part = new RegExp(`<(?:[\\w.-]+:)?${name}[\\s>][\\s\\S]*?</(?:[\\w.-]+:)?${name}>`).exec(header)?.[0] ?? '';
     const type = /objectType="([^"]*)"/.exec(part)?.[1] ?? '';
@@ -188,19 +220,20 @@ export const simulator: Simulator = {
       request.on('data', (part: Buffer) => parts.push(part));
       request.on('end', () => {
         const xml = Buffer.concat(parts).toString('utf8');
-        const code = inner(inner(xml, 'Header') ?? '', 'serviceCode') ?? '';
+        const code = inner(raw(xml, 'Header') ?? '', 'serviceCode') ?? '';
+        const question = `<Body>${raw(xml, 'Body') ?? ''}</Body>`;
+        const about = ['UNISCID', 'APPLNO', 'REFERENCE']
+          .map((name) => inner(question, name))
+          .find((one) => one !== null);
         const say = (status: number, body: string) => {
-          journal.append({ operation: code || 'unknown', status, id: inner(xml, 'id') });
+          journal.append({ operation: code || 'unknown', status, id: inner(xml, 'id'), about: about ?? null });
           response.writeHead(status, { 'content-type': 'text/xml; charset=utf-8' });
           response.end(body);
         };
         if (inner(xml, 'protocolVersion') !== '4.0')
           return say(500, fault('Client.InvalidProtocolVersion', 'protocolVersion'));
         try {
-          const body = register.answer(
-            code,
-            inner(xml, 'Body') === null ? '' : xml.slice(xml.search(/<(?:[\w.-]+:)?Body[\s>]/)),
-          );
+          const body = register.answer(code, question);
           if (body === null) return say(500, fault('Server.ServerProxy.UnknownService', `Unknown service: ${code}`));
           say(200, envelope(echo(xml), `<reg:${code}Response>${body}</reg:${code}Response>`));
         } catch (reason) {

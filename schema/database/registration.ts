@@ -56,8 +56,15 @@ export async function saveApplication(
   );
 }
 
-export const openApplications = (tx: Tx, installation: string, limit: number): Promise<OpenApplication[]> =>
+/** Applications under way whose number sorts after `after`, in that order. */
+export const openApplications = (
+  tx: Tx,
+  installation: string,
+  after: string,
+  limit: number,
+): Promise<OpenApplication[]> =>
   tx.query(
-    'SELECT reference, number, uscc, state FROM register_application WHERE installation = $1 ORDER BY number LIMIT $2',
-    [installation, limit],
+    `SELECT reference, number, uscc, state FROM register_application WHERE installation = $1 AND number > $2
+     ORDER BY number LIMIT $3`,
+    [installation, after, limit],
   );
