@@ -9,6 +9,8 @@ export interface PlacedError {
   readonly message: string;
   readonly path: Path;
   readonly extensions: Readonly<Record<string, unknown>>;
+  /** Told only where nothing else explains the null: the fault was of a field beside it. */
+  readonly spare?: boolean;
 }
 
 /** A fault as a subgraph tells it, with only what a client may know. */
@@ -42,9 +44,14 @@ export class Places {
     }
   }
 
-  /** Whether a known fault is why there is null. */
+  /** Whether a known fault is why there is null at the path; the empty path is the whole answer. */
   explain(path: Path): boolean {
+    if (path.length === 0) return this.#errors.size > 0;
     return this.#above.size > 0 && this.#above.has(JSON.stringify(path));
+  }
+
+  all(): Iterable<PlacedError> {
+    return this.#errors.values();
   }
 
   told(): GraphQLFormattedError[] {

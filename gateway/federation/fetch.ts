@@ -26,7 +26,8 @@ export function rootFetch(step: FetchStep, at: readonly Step[], fits: Fits): (ru
     if (cause) {
       const told = new Set(faults.map((one) => one.path[0]));
       const bereft = keys.filter((key) => (data?.[key] ?? null) === null && !told.has(rename([key])[0] ?? key));
-      for (const key of bereft) faults.push(placed(cause, rename([key])));
+      const spare = vague.length === 0;
+      for (const key of bereft) faults.push({ ...placed(cause, rename([key])), spare });
       if (faults.length === 0) faults.push(placed(cause, []));
     }
     if (data) rewrite(data, step.outputRewrites, fits);
@@ -73,13 +74,20 @@ export function entityFetch(
   const known = new Set(aliases.map((one) => one.alias));
 
   /** Tells the fault at every field that was asked of the place and is null. Answers whether there was one. */
-  const blame = (run: Run, asked: Asked, place: Place, got: Tree | null, cause: PlacedError): boolean => {
+  const blame = (
+    run: Run,
+    asked: Asked,
+    place: Place,
+    got: Tree | null,
+    cause: PlacedError,
+    covered: ReadonlySet<unknown>,
+  ): boolean => {
     if (!asked.set) return false;
     let told = false;
     for (const raw of responseKeys(document, asked.set, place.object, fits)) {
       const path = asked.rename([raw]);
       const key = path[0] as string;
-      if ((got?.[key] ?? null) !== null) continue;
+      if (covered.has(key) || (got?.[key] ?? null) !== null) continue;
       if (key === '__typename' && fits.concrete(place.object[key])) continue;
       run.errors.push({ ...cause, path: [...place.path, ...path] });
       told = true;
@@ -92,26 +100,36 @@ export function entityFetch(
     asked: Asked,
     places: readonly Place[],
     data: Tree | null,
-    errors: SubgraphError[],
+    errors: readonly SubgraphError[],
   ): void => {
     const { alias, outputRewrites } = asked.alias;
     const list = data?.[alias];
     const entities = Array.isArray(list) ? (list as unknown[]) : null;
     for (const one of entities ?? []) rewrite(one, outputRewrites, fits);
     const { exact, whole, vague } = sorted(errors, alias, known);
-    const general = vague ?? (entities ? undefined : errors[0]);
+    /** Why fields of a sent entity are null, where an error does not say so itself. */
+    const reason = (index: number, value: unknown, own: SubgraphError | undefined): PlacedError | undefined => {
+      const fault = whole.get(index) ?? vague;
+      if (fault) return placed(fault, []);
+      if (!entities) return { ...placed(errors[0] ?? misfit, []), spare: errors.length > 0 };
+      if (value === null) return own && { ...placed(own, []), spare: true };
+      return tree(value) ? undefined : placed(misfit, []);
+    };
     const given = new Set<number>();
     let told = entities === null;
     for (const place of places) {
       const { index, object, path } = place;
-      const got = tree(entities?.[index]);
-      for (const error of exact.get(index) ?? [])
-        run.errors.push(placed(error, [...path, ...asked.rename((error.path ?? []).slice(2))]));
-      const short =
-        index >= 0 && entities !== null && index >= entities.length ? malformed(step.serviceName) : undefined;
-      const fault = index < 0 ? undefined : (whole.get(index) ?? general ?? short?.errors?.[0]);
-      const cause = fault ? placed(fault, []) : place.cause;
-      if (cause && !exact.has(index)) told = blame(run, asked, place, got, cause) || told;
+      const value = entities?.[index];
+      const got = tree(value);
+      const own = exact.get(index) ?? [];
+      const covered = new Set<unknown>();
+      for (const error of own) {
+        const rest = asked.rename((error.path ?? []).slice(2));
+        covered.add(rest[0]);
+        run.errors.push(placed(error, [...path, ...rest]));
+      }
+      const cause = index < 0 ? place.cause : (reason(index, value, own[0]) ?? place.cause);
+      if (cause) told = blame(run, asked, place, got, cause, covered) || told;
       if (!got) continue;
       merge(object, given.has(index) ? (bare(got) as Tree) : got, fits.concrete);
       given.add(index);
@@ -119,17 +137,15 @@ export function entityFetch(
     if (vague && !told) run.errors.push(placed(vague, []));
   };
 
+  const misfit = malformed(step.serviceName);
+
   return async (run) => {
     const variables = pick(step.variableUsages, run.variables);
     const found = gather(run, all, variables, fits);
     const sent = all.some(({ alias }) => (variables[alias.representationsVariableName] as unknown[]).length > 0);
     const answer = sent ? await ask(run, step.serviceName, step.operation, variables) : { data: {} };
     const data = answer.data ? (bare(answer.data) as Tree) : null;
-    const errors = [...(answer.errors ?? [])];
-    all.forEach((asked, i) => {
-      const missing = sent && errors.length === 0 && !Array.isArray(data?.[asked.alias.alias]);
-      settle(run, asked, found[i] ?? [], data, missing ? [...(malformed(step.serviceName).errors ?? [])] : errors);
-    });
+    all.forEach((asked, i) => void settle(run, asked, found[i] ?? [], data, answer.errors ?? []));
   };
 }
 

@@ -1,5 +1,5 @@
 /** One run of an operation, and one question to a subgraph within it. */
-import type { Call, Subgraph, SubgraphResponse } from '../../connectors/kit/connector.ts';
+import type { Call, Subgraph, SubgraphError, SubgraphResponse } from '../../connectors/kit/connector.ts';
 import type { Tree } from './data.ts';
 import type { PlacedError } from './faults.ts';
 
@@ -19,9 +19,14 @@ const GRACE = 250;
 /** The longest that a timer can wait. */
 const LONGEST = 2 ** 31 - 1;
 
-const fault = (code: string, source: string, says: string, retryable = true): SubgraphResponse => ({
-  errors: [{ message: `The source ${source} ${says}.`, extensions: { code, source, retryable } }],
+const fault = (code: string, source: string, says: string, retryable = true): SubgraphError => ({
+  message: `The source ${source} ${says}.`,
+  extensions: { code, source, retryable },
 });
+
+/** For an answer that is none. */
+export const malformed = (name: string): SubgraphError =>
+  fault('SOURCE_MALFORMED', name, 'gave an answer that cannot be understood', false);
 
 /** Asks the subgraph; never rejects: silence and faults are answers too. */
 export async function ask(
@@ -32,7 +37,7 @@ export async function ask(
 ): Promise<SubgraphResponse> {
   const { call } = run;
   const left = Math.min(call.deadline + GRACE - Date.now(), LONGEST);
-  const late = () => fault('SOURCE_TIMEOUT', name, 'did not answer in time');
+  const late = (): SubgraphResponse => ({ errors: [fault('SOURCE_TIMEOUT', name, 'did not answer in time')] });
   if (left <= 0 || call.signal.aborted) return late();
   let timer: NodeJS.Timeout | undefined;
   let onAbort: (() => void) | undefined;
@@ -43,20 +48,17 @@ export async function ask(
   });
   try {
     const answer = await Promise.race([run.subgraph(name).execute({ query, variables, call }), over]);
-    if (!answer.data && !(answer.errors && answer.errors.length > 0)) return malformed(name);
-    return answer;
+    return answer.data || answer.errors?.length ? answer : { errors: [malformed(name)] };
   } catch (error) {
     const { code } = error as { code?: unknown };
     if (code === 'SOURCE_TIMEOUT') return late();
-    return code === 'SOURCE_MALFORMED'
-      ? malformed(name)
-      : fault('SOURCE_UNAVAILABLE', name, 'cannot be reached at the moment');
+    const told =
+      code === 'SOURCE_MALFORMED'
+        ? malformed(name)
+        : fault('SOURCE_UNAVAILABLE', name, 'cannot be reached at the moment');
+    return { errors: [told] };
   } finally {
     clearTimeout(timer);
     if (onAbort) call.signal.removeEventListener('abort', onAbort);
   }
 }
-
-/** An answer that is none. */
-export const malformed = (name: string): SubgraphResponse =>
-  fault('SOURCE_MALFORMED', name, 'gave an answer that cannot be understood', false);

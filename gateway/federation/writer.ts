@@ -34,15 +34,16 @@ export function write(
   own: { readonly data: Tree; readonly errors: readonly PlacedError[] } | null,
 ): Written {
   const places = new Places();
+  const spare = new Places();
   for (const one of found) {
     const path = clientPath(shape, root, data, one.path);
-    if (path) places.add({ ...one, path });
+    if (path) (one.spare ? spare : places).add({ ...one, path });
   }
   for (const one of own?.errors ?? []) places.add(one);
 
   const fault = (at: Link, message: string, code: string): null => {
     const path = pathOf(at);
-    if (!places.explain(path)) places.add({ message, path, extensions: { code } });
+    if (!places.explain(path) && !spare.explain(path)) places.add({ message, path, extensions: { code } });
     return null;
   };
 
@@ -109,7 +110,19 @@ export function write(
     fault(at, 'A source gave a value that does not fit the graph.', 'SOURCE_MALFORMED');
 
   const written = object(data, root, shape, null);
-  return { data: written === CLIMB ? null : written, errors: places.told() };
+  const answer = written === CLIMB ? null : written;
+  for (const one of spare.all()) if (!places.explain(nullAbove(answer, one.path))) places.add(one);
+  return { data: answer, errors: places.told() };
+}
+
+/** The place of the null that the path runs into; the path itself when there is none. */
+function nullAbove(answer: Tree | null, path: Path): Path {
+  let at: unknown = answer;
+  for (let i = 0; i < path.length; i++) {
+    if (at === null) return path.slice(0, i);
+    at = (at as Record<string | number, unknown>)[path[i] as string];
+  }
+  return path;
 }
 
 function pathOf(at: Link): Path {
