@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse, parseDocument } from 'yaml';
-import { islands } from '../connectors/index.ts';
+import { connectors, islands } from '../connectors/index.ts';
 import { readConfig } from '../connectors/kit/host/config.ts';
 import { gatewaySettings } from '../gateway/settings.ts';
 
@@ -107,13 +107,13 @@ describe('containers', () => {
     expect(names.filter((one) => one !== 'NODE_ENV' && !known.has(one ?? ''))).toEqual([]);
   });
 
-  test('every island has a container, and the lines for isthmus.yaml lead to it', () => {
+  test('every connector has a container, and the lines for isthmus.yaml lead to it', () => {
     const lines = text
       .split('\n')
       .filter((line) => /^# (subgraphs:| {2}[a-z-]+: \{ url)/.test(line))
       .map((line) => line.slice(2));
     const { subgraphs } = readConfig(`${PARK}\n${lines.join('\n')}\n`, 'isthmus.yaml', islands, {});
-    expect(Object.keys(subgraphs).sort()).toEqual(islands.map((one) => one.name).sort());
+    expect(Object.keys(subgraphs).sort()).toEqual(connectors.map((one) => one.name).sort());
     for (const [name, { url }] of Object.entries(subgraphs)) {
       const { hostname, port } = new URL(url);
       const service = compose.services[hostname];

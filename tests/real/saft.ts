@@ -76,7 +76,7 @@ export async function raiseHub(settings: Record<string, unknown>) {
     },
   };
 }
-type Hub = Awaited<ReturnType<typeof raiseHub>>;
+type Hub = Pick<Awaited<ReturnType<typeof raiseHub>>, 'ask'>;
 
 interface Shown {
   readonly id: string;
