@@ -1,12 +1,20 @@
+import { createSign, generateKeyPairSync } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
+import { join } from 'node:path';
+import iconv from 'iconv-lite';
 import ssh2 from 'ssh2';
-import { expect } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { parseUscc } from '../kit/identifiers.ts';
+import { readSettings } from '../kit/settings.ts';
 import { conformance } from '../kit/testing/conformance.ts';
+import { world } from '../kit/testing/park.ts';
 import tax from './index.ts';
 import { type ReadOptions, readReplies, readTaxFile } from './mapping/index.ts';
+import { close, exact, minus, print, rounded, sum } from './mapping/money.ts';
 import { simulator } from './simulator/index.ts';
 import { makeHostKey } from './simulator/sftp.ts';
+import { auditFile } from './simulator/write.ts';
 
 const OPTIONS: ReadOptions = {
   companyOf: (taxpayerNo) => (taxpayerNo === '599999993' ? '91350100M000100Y43' : parseUscc(taxpayerNo)),
@@ -94,4 +102,144 @@ conformance({
       (SELECT sum(gross) FROM tax_invoice) AS gross, (SELECT count(*) FROM event WHERE kind = 'TAX_FILE_RECEIVED') AS events`,
   },
   fixture: (name, bytes) => (name.startsWith('reply') ? readReplies(bytes) : readTaxFile(bytes, OPTIONS)),
+});
+
+const fixture = (name: string): Buffer => readFileSync(join(import.meta.dirname, 'fixtures', name));
+const saft = (change: (text: string) => string, encoding = 'win1252'): Buffer =>
+  iconv.encode(change(iconv.decode(fixture('saft.in.xml'), 'win1252')), encoding);
+const reasonOf = (bytes: Buffer, options = OPTIONS): string => {
+  const read = readTaxFile(bytes, options);
+  return read.taken ? read.notes.join() : read.reason;
+};
+
+describe('money', () => {
+  test('is exact where binary floats are not', () => {
+    const of = (text: string) => exact(text)!;
+    expect(print(sum(['0.1', '0.2', '.0038'].map(of)))).toBe('0.3038');
+    expect(print(minus(of('14918.709'), of('2201.7838')))).toBe('12716.9252');
+    expect(print(of('-0.5'))).toBe('-0.50');
+    expect(print(of('99999999999999999999999999.99'))).toBe('99999999999999999999999999.99');
+    for (const none of ['', '.', '1e3', '0x1A', '1,000', '１', ' 1', 'NaN', '1'.repeat(31)])
+      expect(exact(none), none).toBeNull();
+  });
+
+  test('is rounded half away from zero, and compared by cents', () => {
+    expect(['28.074', '28.075', '-28.075', '28.0749999', '7'].map((text) => rounded(exact(text)!))).toEqual([
+      ...['28.07', '28.08', '-28.08', '28.07', '7.00'],
+    ]);
+    expect(close(exact('23.3938')!, exact('23.39')!, 1)).toBe(true);
+    expect(close(exact('23.40')!, exact('23.39')!, 1)).toBe(false);
+  });
+});
+
+describe('SAF-T', () => {
+  test('the declared encoding is meant', () => {
+    const declared = (name: string) => (text: string) => text.replace('Windows-1252', name);
+    expect(reasonOf(saft(declared('UTF-8'), 'utf8'))).toBe('SIGNATURE_UNVERIFIED');
+    expect(reasonOf(saft(declared('UTF-16'), 'utf-16'))).toBe('SIGNATURE_UNVERIFIED');
+    expect(reasonOf(saft(declared('ISO-8859-15'), 'iso-8859-15'))).toBe('SIGNATURE_UNVERIFIED');
+    expect(reasonOf(saft(declared('EBCDIC-9'), 'win1252'))).toBe('ENCODING_UNKNOWN');
+    const broken = readTaxFile(saft(declared('UTF-8'), 'win1252'), OPTIONS);
+    // The first letter outside ASCII stands in the company's name.
+    expect(broken).toMatchObject({ taken: false, reason: 'ENCODING_BROKEN', faults: [{ line: 5 }] });
+  });
+
+  test('a cut-off file, a document type, another country and another root are refused', () => {
+    expect(reasonOf(saft((text) => text.slice(0, text.length / 2)))).toBe('NOT_WELL_FORMED');
+    const bomb = '<!DOCTYPE a [<!ENTITY a "aaaa">]>';
+    expect(reasonOf(saft((text) => text.replace('<AuditFile', `${bomb}<AuditFile`)))).toBe('NOT_WELL_FORMED');
+    expect(reasonOf(saft((text) => text.replace('Tax:PT_1.04_01"', 'Tax:AO_1.01_01"')))).toBe('LAYOUT_UNKNOWN');
+    expect(reasonOf(Buffer.from('<Invoice/>'))).toBe('LAYOUT_UNKNOWN');
+    expect(reasonOf(saft((text) => text.replace(/<Header>[\s\S]*<\/Header>/, '')))).toBe('ELEMENT_MISSING');
+    expect(reasonOf(saft((text) => text.replace('2026-10-02</InvoiceDate>', '2026-09-30</InvoiceDate>')))).toBe(
+      'PERIOD_OUTSIDE',
+    );
+    expect(reasonOf(saft((text) => text.replace('<NumberOfEntries>3', '<NumberOfEntries>4')))).toBe('COUNT_DIFFERS');
+    expect(reasonOf(fixture('saft.in.xml'), { ...OPTIONS, companyOf: () => null })).toBe('TAXPAYER_UNKNOWN');
+  });
+
+  test('a large file is read in pieces; a piece may end within a character', () => {
+    const demo = world();
+    const many = Array.from({ length: 4_000 }, (_, i) => ({
+      ...{ number: String(i), day: '2026-10-05', net: 100 + i, tax: 13, cancelled: i % 10 === 3, original: null },
+    }));
+    const delivery = { number: 1, at: new Date('2026-11-01T00:00:00Z'), period: '2026-10', whole: false };
+    const bytes = auditFile(delivery, demo.companies[0]!, many);
+    expect(bytes.length).toBeGreaterThan(3 * 1024 * 1024);
+    const read = readTaxFile(bytes, OPTIONS);
+    expect(read).toMatchObject({ taken: true });
+    expect(read.taken && read.invoices.length).toBe(4_000);
+    expect(read.taken && read.invoices.filter((one) => !one.counted).length).toBe(400);
+  });
+
+  test('a series that begins in the middle is chained from its second document on', () => {
+    const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 1024 });
+    const key = publicKey.export({ type: 'spki', format: 'pem' }).toString();
+    const sign = (text: string) => createSign('RSA-SHA1').update(text).sign(privateKey).toString('base64');
+    const first = sign('whatever;was;before');
+    const hashes = [
+      first,
+      sign(`2026-10-03;2026-10-03T10:00:00;FT A/00008;123.00;${first}`),
+      sign('2026-10-04;2026-10-04T10:00:00;NC A/1;4.18;'),
+    ];
+    const signed = (all: readonly string[]) =>
+      saft((text) => {
+        let i = 0;
+        return text.replace(/<Hash>0</g, () => `<Hash>${all[i++]}<`);
+      });
+    const options = { ...OPTIONS, signatureKey: () => key };
+    expect(reasonOf(signed(hashes), options)).toBe('SIGNATURE_CHAIN_OPEN');
+    expect(reasonOf(signed([sign('another'), ...hashes.slice(1)]), options)).toBe('SIGNATURE_WRONG');
+    expect(reasonOf(fixture('saft.in.xml'), options)).toBe('SIGNATURE_WRONG');
+  });
+});
+
+describe('the office files', () => {
+  test('rows may be refused up to the agreed share, and not beyond', () => {
+    const bytes = fixture('daily-faults.in.txt');
+    expect(readTaxFile(bytes, { ...OPTIONS, refusedShare: 10 / 13 }).taken).toBe(true);
+    expect(reasonOf(bytes, { ...OPTIONS, refusedShare: 9 / 13 })).toBe('TOO_MANY_REFUSED');
+  });
+
+  test('no cut, and no changed byte, makes a broken file pass as a whole one', () => {
+    for (const name of ['daily.in.txt', 'invoices.in.csv', 'saft.in.xml']) {
+      const bytes = fixture(name);
+      for (let end = 0; end < bytes.length - 2; end += 97) {
+        const read = readTaxFile(bytes.subarray(0, end), { ...OPTIONS, refusedShare: 0 });
+        expect(read.taken, `${name} cut at ${end}`).toBe(false);
+      }
+      for (let at = 0; at < bytes.length; at += 53) {
+        const spoilt = Buffer.from(bytes);
+        spoilt[at] = 0xff;
+        // Some bytes carry no meaning (a name, a blank); none may make the reading itself fail.
+        expect(() => readTaxFile(spoilt, { ...OPTIONS, refusedShare: 0 })).not.toThrow();
+      }
+    }
+  });
+});
+
+describe('settings', () => {
+  test('every fault is named at once, and no secret in it', () => {
+    const read = readSettings(tax.settings, {
+      url: 'sftp://isthmus:very-secret@tax.example/park',
+      hostKey: 'MD5:00:11',
+      privateKey: 'nowhere.pem',
+      refusedShare: 2,
+      companies: { '599999993': 'no code' },
+      signatureKeys: { '599999993': '-----BEGIN PUBLIC KEY-----\nnonsense\n-----END PUBLIC KEY-----' },
+      largest: 0,
+    });
+    expect(read.faults.map((fault) => fault.name)).toEqual([
+      ...['url', 'hostKey', 'privateKey', 'refusedShare', 'companies', 'signatureKeys', 'largest'],
+    ]);
+    expect(read.faults[1]?.problem).toContain('ssh-keygen');
+  });
+
+  test("a fingerprint is taken in OpenSSH's form and as hex, one or several", () => {
+    const hex = 'b8d895ced92c0ac0e171cd2ef5ef01ae725539dc08c99847005982e524791061'.slice(0, 64);
+    const base64 = Buffer.from(hex, 'hex').toString('base64').replace('=', '');
+    const keys = (hostKey: unknown) => readSettings(tax.settings, { url: 'sftp://a@b/c', hostKey }).values?.hostKey;
+    expect(keys(`SHA256:${base64}`)).toEqual([hex]);
+    expect(keys([hex.toUpperCase(), `SHA256:${base64}`])).toEqual([hex, hex]);
+  });
 });

@@ -95,6 +95,7 @@ function readHead(bytes: Buffer): Head | string {
 }
 
 function readTail(line: number, bytes: Buffer): Tail | null {
+  if (bytes.length !== WIDTH) return null;
   const fields = new Fields(bytes);
   const rows = fields.take(8);
   const total = exact(fen(fields.take(18)));

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import type { Call, Job } from '../../kit/connector.ts';
 import { rejected, SourceError } from '../../kit/errors.ts';
 import { parseUscc } from '../../kit/identifiers.ts';
-import { type ReadOptions, readReplies, readTaxFile, refused } from '../mapping/index.ts';
+import { type ReadOptions, readReplies, readTaxFileInTurns, refused } from '../mapping/index.ts';
 import type { ReadFile, TakenFile } from '../model.ts';
 import { Clearances } from './clearance.ts';
 import { type Installation, LISTED } from './index.ts';
@@ -141,7 +141,7 @@ export class FileDrop {
         ? refused('TOO_LARGE', `The file is larger than ${settings.largest} MiB.`)
         : attempts > MOST_ATTEMPTS
           ? refused('UNREADABLE', `Reading was begun ${attempts - 1} times without an end.`)
-          : readTaxFile(bytes, this.#options);
+          : await readTaxFileInTurns(bytes, this.#options);
     await this.#decide(name, digest, file);
     if (file.taken) await this.#move(call, `claimed/${name}`, `done/${name}`);
     else await this.#putAside(call, name, file.reason, file.detail, file.faults);

@@ -7,14 +7,14 @@ import { HEADER, KINDS, MASTERS, type Master, NOT_COUNTED } from './shape.ts';
 
 type Add = (reason: Reason, line: number, detail: string) => void;
 
-/** All faults, the gravest first; within a reason in order of lines. */
-export function faultsOf(file: SaftFile): Fault[] {
+/** All faults, the gravest first; within a reason in order of lines. Pauses between the kinds of checks. */
+export function* faultsOf(file: SaftFile): Generator<void, Fault[]> {
   const found: Fault[] = [...file.faults];
   const add: Add = (reason, line, detail) => found.push({ line, reason, detail });
-  shape(file, add);
-  references(file, add);
-  numbers(file, add);
-  sums(file, add);
+  for (const check of [shape, references, numbers, sums]) {
+    check(file, add);
+    yield;
+  }
   return found.sort((a, b) => weight(a.reason) - weight(b.reason) || a.line - b.line);
 }
 
@@ -118,8 +118,13 @@ function numbers({ masters, documents }: SaftFile, add: Add): void {
   const invoices = documents.filter(({ kind }) => kind.element === 'Invoice');
   for (const invoice of invoices) {
     const found = seriesOf(numberOf(invoice));
-    if (!found) add('VALUE_INVALID', invoice.line, 'An InvoiceNo is not made of series and number.');
-    else series.set(found.series, [...(series.get(found.series) ?? []), { line: invoice.line, number: found.number }]);
+    if (!found) {
+      add('VALUE_INVALID', invoice.line, 'An InvoiceNo is not made of series and number.');
+      continue;
+    }
+    const own = series.get(found.series) ?? [];
+    series.set(found.series, own);
+    own.push({ line: invoice.line, number: found.number });
   }
   for (const [name, all] of series) {
     const sorted = [...all].sort((a, b) => a.number - b.number);
@@ -128,12 +133,15 @@ function numbers({ masters, documents }: SaftFile, add: Add): void {
       if (before && number > before.number + 1) add('NUMBER_GAP', line, `${name}/${before.number + 1} is missing.`);
     });
   }
+  const last = new Map(
+    [...series].map(([name, all]) => [name, all.reduce((most, one) => Math.max(most, one.number), 0)]),
+  );
   // An original of an earlier year is in another file; one beyond the end of a series that is here is nowhere.
   for (const invoice of invoices) {
     for (const { text, line } of invoice.references) {
       const found = seriesOf(text);
-      const all = found && series.get(found.series);
-      if (found && all && found.number > Math.max(...all.map((one) => one.number))) {
+      const end = found ? last.get(found.series) : undefined;
+      if (found && end !== undefined && found.number > end) {
         add('ORIGINAL_UNKNOWN', line, `${nameOf(invoice)} names ${text}.`);
       }
     }

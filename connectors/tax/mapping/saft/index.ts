@@ -11,20 +11,20 @@ import { verify } from './sign.ts';
 export const isXml = (bytes: Buffer): boolean => /^(ï»¿|ÿþ|þÿ)?[\s\0]*</.test(bytes.subarray(0, 64).toString('latin1'));
 
 /** One file in this layout. */
-export function readSaftFile(bytes: Buffer, options: ReadOptions): ReadFile {
+export function* readSaftFile(bytes: Buffer, options: ReadOptions): Generator<void, ReadFile> {
   let recordedAt: Date | null = null;
   const refuse = (reason: Reason, detail: string, faults: readonly Fault[]): ReadFile => ({
     ...{ taken: false, layout: 'saft-pt', recordedAt, reason, detail, faults },
   });
   let file: SaftFile;
   try {
-    file = readSaft(bytes);
+    file = yield* readSaft(bytes);
   } catch (error) {
     if (!(error instanceof SaftFault)) throw error;
     const fault = { line: error.line, reason: error.reason, detail: error.message };
     return refuse(error.reason, `Line ${error.line}: ${error.message}`, [fault]);
   }
-  const faults = faultsOf(file);
+  const faults = yield* faultsOf(file);
   const created = new Date(`${file.header.get('DateCreated')}T00:00:00Z`);
   if (!Number.isNaN(created.getTime())) recordedAt = created;
   const first = faults[0];

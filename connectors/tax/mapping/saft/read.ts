@@ -59,11 +59,14 @@ export function encodingOf(bytes: Buffer): string {
   return named;
 }
 
-/** Reads the whole file; throws `SaftFault` where that makes no sense. */
-export function readSaft(bytes: Buffer): SaftFile {
+/** Reads the whole file, with a pause after each piece; throws `SaftFault` where that makes no sense. */
+export function* readSaft(bytes: Buffer): Generator<void, SaftFile> {
   const decoder = iconv.getDecoder(encodingOf(bytes));
   const reader = new Reader();
-  for (let at = 0; at < bytes.length; at += PIECE) reader.write(decoder.write(bytes.subarray(at, at + PIECE)));
+  for (let at = 0; at < bytes.length; at += PIECE) {
+    reader.write(decoder.write(bytes.subarray(at, at + PIECE)));
+    yield;
+  }
   reader.write(decoder.end() ?? '');
   return reader.finish();
 }
