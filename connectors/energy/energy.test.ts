@@ -2,7 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Stores } from '../kit/connector.ts';
 import { Host } from '../kit/host/host.ts';
 import { hubCall, loadKeys } from '../kit/host/services.ts';
 import { silentLog } from '../kit/log.ts';
@@ -13,6 +15,7 @@ import { world } from '../kit/testing/park.ts';
 import type { Running } from '../kit/testing/simulator.ts';
 import { sum } from './graph/decimal.ts';
 import energy from './index.ts';
+
 import * as mapping from './mapping/index.ts';
 import { simulator } from './simulator/index.ts';
 
@@ -77,9 +80,15 @@ conformance({
   live: { job: 'poll meters' },
   nonsense: { serve: answering([3, 4, 0x7f, 0xc0, 0, 0]), field: /register 0x101e of unit 3/ },
   refusal: { serve: answering([0x83, 2]) },
-  fixture: (name, bytes) =>
-    name === 'sheet' ? mapping.meterSheet(bytes.toString('utf8')) : mapping.readings('LS1', bytes),
+  fixture: (name, bytes) => {
+    if (name === 'sheet') return mapping.meterSheet(bytes.toString('utf8'));
+    if (name.startsWith('sunspec')) return mapping.importedEnergy(Buffer.from(bytes.toString('utf8').trim(), 'hex'));
+    if (name === 'info') return mapping.info('LS1', bytes);
+    return name === 'alarm' ? mapping.alarm('LS1', bytes) : mapping.readings('LS1', bytes);
+  },
 });
+
+type MeterRow = Parameters<Stores['energy']['saveMeters']>[1][number];
 
 describe('energy', () => {
   const demo = world();
@@ -182,128 +191,212 @@ describe('energy', () => {
     expect(Number(kept[0].count)).toBe(demo.meters.filter((one) => one.protocol === 'modbus').length);
   });
 
-  test('roll-over, reset, gap and double delivery', async () => {
+  const hour = (n: number) => new Date(Date.UTC(2025, 0, 1) + Math.round(n * 60) * 60_000);
+  /** A meter of the second installation with these registers; answers how many were new. */
+  const keep = async (serial: string, values: readonly (readonly [number, string])[], more: Partial<MeterRow> = {}) => {
     const services = host.services('air');
     if (!services) throw new Error('unreachable');
-    const hour = (n: number) => new Date(Date.UTC(2025, 0, 1, n));
-    const save = (meter: string, values: [number, string][]) =>
-      services.transaction((tx) =>
-        services.store.energy.saveReadings(
-          tx,
-          values.map(([at, value]) => ({ meter, time: hour(at), value, quality: 'GOOD' })),
-        ),
-      );
-    await services.transaction((tx) =>
-      services.store.energy.saveMeters(
-        tx,
-        ['roll', 'reset', 'gap'].map((serial) => ({
-          id: `air:${serial}`,
+    const id = `air:${serial}`;
+    return services.transaction(async (tx) => {
+      await services.store.energy.saveMeters(tx, [
+        {
+          id,
           installation: 'air',
           serial,
           medium: 'WATER',
           unit: 'm3',
           building: null,
           company: null,
-          modulus: serial === 'roll' ? '1000' : null,
-        })),
-      ),
-    );
-    await save('air:roll', [
+          modulus: null,
+          ...more,
+        },
+      ]);
+      return services.store.energy.saveReadings(
+        tx,
+        values.map(([at, value]) => ({ meter: id, time: hour(at), value, quality: 'GOOD' })),
+      );
+    });
+  };
+  const series = async (serial: string, from: number, to: number, bucket = 'HOUR') =>
+    (
+      await data(
+        'query ($id: ID!, $from: DateTime!, $to: DateTime!, $bucket: BucketSize!) { meter(id: $id) { series(from: $from, to: $to, bucket: $bucket) { total { value unit } buckets { start value quality } } } }',
+        { id: `air:${serial}`, from: hour(from).toISOString(), to: hour(to).toISOString(), bucket },
+      )
+    ).meter.series as {
+      total: { value: string; unit: string } | null;
+      buckets: { start: string; value: string | null; quality: string }[];
+    };
+  const shown = async (serial: string, hours: number) =>
+    (await series(serial, 0, hours)).buckets.map(({ value, quality }) => [value, quality]);
+
+  test('a register that rolls over goes on; the same reading twice is one', async () => {
+    const values = [
       [0, '990'],
       [1, '998.5'],
       [2, '3.5'],
+    ] as const;
+    expect(await keep('roll', values, { modulus: '1000' })).toBe(3);
+    expect(await keep('roll', values, { modulus: '1000' })).toBe(0);
+    expect(await shown('roll', 2)).toEqual([
+      ['8.5', 'GOOD'],
+      ['5', 'GOOD'],
     ]);
-    expect(await save('air:roll', [[2, '3.5']])).toBe(0);
-    await save('air:reset', [
+    expect((await series('roll', 0, 2)).total).toEqual({ value: '13.5', unit: 'm3' });
+  });
+
+  test('a reset or a changed meter: what is not known is null and SUSPECT, and counting goes on', async () => {
+    await keep('reset', [
       [0, '500'],
       [1, '510'],
       [2, '2'],
       [3, '5'],
     ]);
-    await save('air:gap', [
+    expect(await shown('reset', 3)).toEqual([
+      ['10', 'GOOD'],
+      [null, 'SUSPECT'],
+      ['3', 'GOOD'],
+    ]);
+  });
+
+  test('a gap is null, never 0; what was counted over it stands where it ends', async () => {
+    await keep('gap', [
       [0, '1'],
       [1, '2'],
       [6, '12'],
       [7, '13'],
     ]);
-    const series = async (serial: string, hours: number) =>
-      (
-        await data(
-          'query ($id: ID!, $from: DateTime!, $to: DateTime!) { meter(id: $id) { series(from: $from, to: $to) { total { value } buckets { value quality } } } }',
-          { id: `air:${serial}`, from: hour(0).toISOString(), to: hour(hours).toISOString() },
-        )
-      ).meter.series;
-    expect(await series('roll', 2)).toEqual({
-      total: { value: '13.5' },
-      buckets: [
-        { value: '8.5', quality: 'GOOD' },
-        { value: '5', quality: 'GOOD' },
-      ],
-    });
-    expect(await series('reset', 3)).toEqual({
-      total: { value: '13' },
-      buckets: [
-        { value: '10', quality: 'GOOD' },
-        { value: null, quality: 'SUSPECT' },
-        { value: '3', quality: 'GOOD' },
-      ],
-    });
-    expect((await series('gap', 7)).buckets).toEqual([
-      { value: '1', quality: 'GOOD' },
-      ...[1, 2, 3, 4].map(() => ({ value: null, quality: 'GOOD' })),
-      { value: '10', quality: 'ESTIMATED' },
-      { value: '1', quality: 'GOOD' },
+    expect(await shown('gap', 7)).toEqual([
+      ['1', 'GOOD'],
+      ...[1, 2, 3, 4].map(() => [null, 'GOOD']),
+      ['10', 'ESTIMATED'],
+      ['1', 'GOOD'],
     ]);
   });
 
-  test('what cannot be understood is kept with its reason, and stops nothing', async () => {
-    const { MqttSession } = await import('./source/mqtt.ts');
-    const { hostname, port } = new URL(running.env['LAKESIDE_TELEMETRY_URL'] as string);
-    const { session } = await MqttSession.open({
-      host: hostname,
-      port: Number(port),
-      clientId: 'test',
-      username: running.env['LAKESIDE_TELEMETRY_USER'] ?? null,
-      password: running.env['LAKESIDE_TELEMETRY_PASSWORD'] ?? null,
-      timeout: 2_000,
-      keep: false,
-    });
-    await session.publish('park/gw/BAD/telemetry', '{"ts":"yesterday"}');
-    await session.publish('park/gw/GOOD/telemetry', JSON.stringify({ ts: new Date().toISOString(), register: '7.5' }));
-    await session.publish('park/gw/GOOD/alarm', JSON.stringify({ ts: new Date().toISOString(), text: 'cover open' }));
-    await until('the good one', async () => (await rows('air:GOOD')) === 1);
-    session.leave();
-    const refused = await database.plain.query('SELECT topic, reason, payload FROM meter_refusal');
-    expect(refused).toMatchObject([{ topic: 'park/gw/BAD/telemetry', reason: expect.stringContaining('ts') }]);
-    expect(refused[0].payload.toString()).toBe('{"ts":"yesterday"}');
-    await until(
-      'the alarm',
-      async () =>
-        Number((await database.plain.query("SELECT count(*) FROM event WHERE kind = 'METER_ALARM'"))[0].count) === 1,
-    );
+  test('one register out of line is left out, whether it fell or leapt', async () => {
+    for (const [serial, wrong] of [
+      ['fell', '0'],
+      ['leapt', '99999'],
+    ] as const) {
+      await keep(serial, [
+        [0, '100'],
+        [1, '101'],
+        [2, wrong],
+        [3, '103'],
+        [4, '104'],
+      ]);
+      expect(await shown(serial, 4)).toEqual([
+        ['1', 'GOOD'],
+        ['2', 'SUSPECT'],
+        [null, 'GOOD'],
+        ['1', 'GOOD'],
+      ]);
+      // The range's end cuts at the wrong one.
+      expect((await series(serial, 0, 2)).total?.value).toBe('3');
+      expect((await series(serial, 2, 4)).total?.value).toBe('1');
+    }
   });
 
-  test('a wrong password is refused', async () => {
-    const { MqttSession } = await import('./source/mqtt.ts');
-    const { hostname, port } = new URL(running.env['LAKESIDE_TELEMETRY_URL'] as string);
-    await expect(
-      MqttSession.open({
-        host: hostname,
-        port: Number(port),
-        clientId: 'x',
-        username: 'isthmus',
-        password: 'wrong',
-        timeout: 2_000,
-        keep: false,
-      }),
-    ).rejects.toMatchObject({ code: 'SOURCE_REJECTED' });
+  test('registers in many units add up in one', async () => {
+    const uscc = '91350100M000100Y43';
+    for (const [unit, end] of [
+      ['kWh', '1.5'],
+      ['MWh', '0.002'],
+      ['Wh', '250'],
+      ['GJ', '0.0036'],
+    ] as const) {
+      const values = [
+        [0, '0'],
+        [1, end],
+      ] as const;
+      await keep(`unit-${unit}`, values, { unit, medium: 'HEAT', company: uscc });
+    }
+    const { _entities: found } = await data(
+      'query ($r: [_Any!]!, $from: DateTime!, $to: DateTime!) { _entities(representations: $r) { ... on Company { energy(from: $from, to: $to, medium: HEAT) { total { value unit } provenance { source parts { source } } } } } }',
+      { r: [{ __typename: 'Company', uscc }], from: hour(0).toISOString(), to: hour(1).toISOString() },
+    );
+    // Only the installation that has such meters speaks.
+    expect(found[0].energy).toEqual({
+      total: { value: '4.75', unit: 'kWh' },
+      provenance: { source: 'air', parts: null },
+    });
+  });
+
+  test("days and months are the park's", async () => {
+    await keep('days', [
+      [0, '0'],
+      [15, '15'],
+      [16, '16'],
+      [40, '40'],
+    ]);
+    // 16:00 UTC is midnight in Shanghai.
+    expect((await series('days', -8, 40, 'DAY')).buckets).toEqual([
+      { start: '2024-12-31T16:00:00.000Z', value: '16', quality: 'GOOD' },
+      { start: '2025-01-01T16:00:00.000Z', value: '24', quality: 'GOOD' },
+    ]);
+    expect((await series('days', -8, 40, 'MONTH')).buckets).toEqual([
+      { start: '2024-12-31T16:00:00.000Z', value: '40', quality: 'GOOD' },
+    ]);
+  });
+
+  test('neighbouring ranges add up to the whole, wherever they are cut', async () => {
+    let n = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.integer({ min: 1, max: 90 }), fc.integer({ min: 0, max: 5_000 })), {
+          minLength: 5,
+          maxLength: 40,
+        }),
+        fc.integer({ min: 1, max: 99 }),
+        fc.constantFrom('QUARTER_HOUR', 'HOUR', 'DAY'),
+        async (steps, cut, bucket) => {
+          let minute = 0;
+          let value = 0;
+          const values = steps.map(([minutes, grown]) => {
+            minute += minutes;
+            value += grown;
+            return [minute / 60, String(value)] as const;
+          });
+          const serial = `sum-${n++}`;
+          await keep(serial, values);
+          const end = minute / 60 + 1;
+          const at = Math.max(Math.round(minute * (cut / 100)), 1) / 60;
+          const [left, right, whole] = await Promise.all([
+            series(serial, 0, at, bucket),
+            series(serial, at, end, bucket),
+            series(serial, 0, end, bucket),
+          ]);
+          const parts = [left, right].flatMap((one) => (one.total ? [one.total.value] : []));
+          expect(sum(parts)).toBe(whole.total?.value);
+          expect(whole.total?.value).toBe(String(value - Number(values[0]?.[1])));
+        },
+      ),
+      { numRuns: 25 },
+    );
   });
 
   test('registers and sums are exact', () => {
     expect(mapping.decode(Buffer.from([0, 0, 0, 0, 0, 0x12, 0xd6, 0x87]), 'int64', -3, 'x')).toBe('1234.567');
     expect(mapping.decode(Buffer.from([0xff, 0xfe]), 'uint16', 2, 'x')).toBe('6553400');
     expect(() => mapping.decode(Buffer.from([0xff, 0xff]), 'uint16', 0, 'x')).toThrow('not there');
+    expect(mapping.decode(Buffer.from('44 9a 51 ec'.replaceAll(' ', ''), 'hex'), 'float32', 0, 'x')).toBe('1234.56');
+    expect(mapping.decode(Buffer.from('40934a456d5cfaad', 'hex'), 'float64', -3, 'x')).toBe('1.2345678');
+    expect(mapping.decode(Buffer.from('00000000000000ff', 'hex'), 'uint64', -2, 'x')).toBe('2.55');
+    for (const [type, hex] of [
+      ['uint32', 'ffffffff'],
+      ['uint64', 'ffffffffffffffff'],
+      ['int64', '8000000000000000'],
+      ['float32', '7fc00000'],
+      ['float64', '7ff8000000000000'],
+    ] as const)
+      expect(() => mapping.decode(Buffer.from(hex, 'hex'), type, 0, 'x')).toThrow(/not there|no number/);
     expect(sum(['0.1', '0.2', '959640'])).toBe('959640.3');
     expect(() => mapping.meterSheet('unit_id,map\n999,none\n')).toThrow(/line 2: unit_id must be 0 to 255/);
+    const twice = [1, 2].map((unit_id) => ({ unit_id: String(unit_id), map: 'sdm630', serial: 'A', medium: 'HEAT' }));
+    expect(() => mapping.meterList(twice)).toThrow('meters[1]: serial A stands there twice');
+    const silent = Buffer.alloc(110);
+    silent.writeUInt16BE(203);
+    expect(() => mapping.importedEnergy(silent)).toThrow('TotWhImp is not there');
   });
 });

@@ -1,14 +1,33 @@
-import { integer, milliseconds, optionalSecret, optionalText, settings, text, url } from '../kit/settings.ts';
+import {
+  integer,
+  milliseconds,
+  optionalSecret,
+  optionalText,
+  settings,
+  structure,
+  text,
+  url,
+} from '../kit/settings.ts';
+
+/** Rows as they stand in the file, all values as text; what they mean is the mapping's to say. */
+function rows(raw: unknown): readonly Readonly<Record<string, string>>[] {
+  if (!Array.isArray(raw)) throw new Error('must be a list of meters');
+  return raw.map((one: unknown) => {
+    if (typeof one !== 'object' || one === null) throw new Error('must be a list of meters, each with its columns');
+    return Object.fromEntries(Object.entries(one).map(([column, value]) => [column, String(value ?? '').trim()]));
+  });
+}
 
 export const energySettings = settings('energy', {
   url: url('A Modbus TCP gateway or an MQTT broker', 'modbus://10.0.0.20:502', ['modbus', 'mqtt']),
   sheet: optionalText('Modbus: file with the commissioning sheet of the meters (CSV)', '/etc/isthmus/meters.csv'),
-  pause: integer(
-    'Modbus: pause between two requests, in milliseconds; most gateways take one at a time',
-    10,
-    0,
-    10_000,
+  meters: structure(
+    "Modbus: meters beside the sheet's or in its place, with the same columns",
+    '[{ unit_id: 1, map: sunspec, serial: E-4711, medium: ELECTRICITY, building: B01 }]',
+    rows,
+    [],
   ),
+  pause: integer('Modbus: pause between two requests, in milliseconds; most gateways take one at a time', 10, 0, 5_000),
   poll: milliseconds('Modbus: pause between two rounds over all meters', '15s'),
   timeout: milliseconds('How long one call may take', '1s'),
   prefix: text('MQTT: first part of the topics <prefix>/<gateway>/<serial>/telemetry', 'park', 'park'),

@@ -1,5 +1,7 @@
-/** Meters and their raw registers. Consumption is what registers differ by; it is computed when asked, never stored as a guess. */
+/** Meters, their raw registers, and what could not be understood. */
 import type { Tx } from './open.ts';
+
+export * from './energy-consumption.ts';
 
 export interface MeterRow {
   readonly id: string;
@@ -12,17 +14,31 @@ export interface MeterRow {
   readonly modulus: string | null;
 }
 
-/** Keeps what is known of meters; null never overwrites what was known. */
-export async function saveMeters(tx: Tx, rows: readonly MeterRow[]): Promise<void> {
+/** Keeps what the sheet or the meter itself says; the newest word stands, also where it says null. */
+export const saveMeters = (tx: Tx, rows: readonly MeterRow[]): Promise<void> =>
+  putMeters(
+    tx,
+    rows,
+    `UPDATE SET medium = excluded.medium, unit = excluded.unit, building = excluded.building, company = excluded.company,
+       modulus = excluded.modulus`,
+  );
+
+/** Keeps meters of which nothing is known but the serial; leaves alone what is there. */
+export const meetMeters = (tx: Tx, rows: readonly Pick<MeterRow, 'id' | 'installation' | 'serial'>[]): Promise<void> =>
+  putMeters(
+    tx,
+    rows.map((row) => ({ ...row, medium: null, unit: null, building: null, company: null, modulus: null })),
+    'NOTHING',
+  );
+
+async function putMeters(tx: Tx, rows: readonly MeterRow[], conflict: string): Promise<void> {
   const distinct = [...new Map(rows.map((row) => [row.id, row])).values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   if (distinct.length === 0) return;
   const column = (pick: (row: MeterRow) => string | null) => distinct.map(pick);
   await tx.query(
     `INSERT INTO meter (id, installation, serial, medium, unit, building, company, modulus)
      SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::numeric[])
-     ON CONFLICT (id) DO UPDATE SET medium = coalesce(excluded.medium, meter.medium), unit = coalesce(excluded.unit, meter.unit),
-       building = coalesce(excluded.building, meter.building), company = coalesce(excluded.company, meter.company),
-       modulus = coalesce(excluded.modulus, meter.modulus)`,
+     ON CONFLICT (id) DO ${conflict}`,
     [
       column((row) => row.id),
       column((row) => row.installation),
@@ -151,78 +167,4 @@ export async function latestReadings(tx: Tx, ids: readonly string[]): Promise<Ma
     [ids],
   );
   return new Map(rows.map((row) => [row.meter, row]));
-}
-
-export interface ConsumptionBucket {
-  readonly key: string;
-  readonly start: Date;
-  readonly value: string | null;
-  readonly quality: 'GOOD' | 'ESTIMATED' | 'SUSPECT';
-  readonly unit: string | null;
-}
-
-const WIDTHS: Readonly<Record<string, string>> = {
-  QUARTER_HOUR: '15 minutes',
-  HOUR: '1 hour',
-  DAY: '1 day',
-  MONTH: '1 month',
-  YEAR: '1 year',
-};
-const UNITS: Readonly<Record<string, string>> = { DAY: 'day', MONTH: 'month', YEAR: 'year' };
-
-/**
- * Consumption of several keys in one query, a row per key and bucket from `from` to `to`; null where nothing was measured. What a register
- * grew between two readings belongs to the bucket in which the earlier one lies (an interval is labelled by its start). Over a
- * gap of more than two buckets it belongs to the bucket in which the gap ends, ESTIMATED. A register that fell has rolled over when its
- * modulus is known and it was near it; else the meter was reset and that difference is not known: SUSPECT.
- */
-export async function consumption(
-  tx: Tx,
-  by: 'company' | 'building' | 'park' | 'meter',
-  keys: readonly string[],
-  query: { installations: readonly string[]; medium: string | null },
-  range: { from: Date; to: Date; bucket: string; zone: string },
-): Promise<ConsumptionBucket[]> {
-  const width = WIDTHS[range.bucket] ?? '1 hour';
-  const calendar = UNITS[range.bucket];
-  const bin = (expression: string) =>
-    calendar
-      ? `date_trunc('${calendar}', ${expression}, $6)`
-      : `date_bin('${width}', ${expression}, timestamptz '2000-01-01 00:00:00+00')`;
-  const key = by === 'meter' ? 'm.id' : by === 'park' ? 'k.key' : `m.${by}`;
-  const match = by === 'park' ? 'true' : by === 'meter' ? 'm.id = k.key' : `m.${by} = k.key`;
-  return tx.query(
-    `WITH wanted AS (
-       SELECT ${key} AS key, m.id, m.unit, m.modulus FROM unnest($1::text[]) AS k (key) JOIN meter m ON ${match}
-       WHERE m.installation = ANY($2) AND ($3::text IS NULL OR m.medium = $3)
-     ), registers AS (
-       SELECT w.key, w.unit, w.modulus, r.* FROM wanted w CROSS JOIN LATERAL (
-         (SELECT meter, time, value, quality FROM meter_reading WHERE meter = w.id AND time < $4 ORDER BY time DESC LIMIT 1)
-         UNION ALL
-         SELECT meter, time, value, quality FROM meter_reading WHERE meter = w.id AND time >= $4 AND time <= $5
-       ) r
-     ), steps AS (
-       SELECT key, unit, modulus, quality, value, time, lag(value) OVER one AS before, lag(time) OVER one AS since
-       FROM registers WINDOW one AS (PARTITION BY meter ORDER BY time)
-     ), grown AS (
-       SELECT key, unit,
-         CASE WHEN value >= before THEN value - before
-           WHEN modulus IS NOT NULL AND before > 0.9 * modulus AND value < 0.1 * modulus THEN value + modulus - before END AS amount,
-         CASE WHEN time - since > 2 * interval '${width}' THEN ${bin("time - interval '1 microsecond'")} ELSE ${bin('since')} END AS start,
-         CASE WHEN time - since > 2 * interval '${width}' OR quality = 'ESTIMATED' THEN 1 ELSE 0 END AS estimated,
-         CASE WHEN (value < before AND NOT (modulus IS NOT NULL AND before > 0.9 * modulus AND value < 0.1 * modulus)) OR quality = 'SUSPECT' THEN 1 ELSE 0 END AS suspect
-       FROM steps WHERE since IS NOT NULL
-     ), sums AS (
-       SELECT key, start, trim_scale(sum(amount))::text AS value, max(suspect) AS suspect, max(estimated) AS estimated, min(unit) AS unit
-       FROM grown WHERE start >= ${bin('$4::timestamptz')} AND start < $5 GROUP BY key, start
-     ), buckets AS (
-       SELECT k.key, ${calendar ? `(g.at AT TIME ZONE $6)` : 'g.at'} AS start FROM unnest($1::text[]) AS k (key) CROSS JOIN
-         generate_series(${calendar ? `(${bin('$4::timestamptz')} AT TIME ZONE $6), ($5::timestamptz AT TIME ZONE $6) - interval '1 microsecond'` : `${bin('$4::timestamptz')}, $5::timestamptz - interval '1 microsecond'`}, interval '${width}') AS g (at)
-     )
-     SELECT b.key, b.start, s.value, s.unit,
-       CASE WHEN s.suspect = 1 THEN 'SUSPECT' WHEN s.estimated = 1 THEN 'ESTIMATED' ELSE 'GOOD' END AS quality
-     FROM buckets b LEFT JOIN sums s ON s.key = b.key AND s.start = b.start
-     WHERE $6::text IS NOT NULL ORDER BY b.key, b.start`,
-    [keys, query.installations, query.medium, range.from, range.to, range.zone],
-  );
 }

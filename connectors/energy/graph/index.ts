@@ -1,13 +1,13 @@
 /** Energy's part of the graph: everything from what was kept, one query for all keys of a tick. */
 import { Arg, Args, Ctx, Directive, FieldResolver, ID, Query, Resolver, Root } from 'type-graphql';
 import { AUTHENTICATED, LIST_SIZE } from '../../../schema/graph/directives.ts';
-import { DateTime, Decimal } from '../../../schema/graph/scalars.ts';
-import { BucketSize, PageArgs, Provenance } from '../../../schema/graph/shared.ts';
+import { Decimal } from '../../../schema/graph/scalars.ts';
+import { type BucketSize, PageArgs, Provenance } from '../../../schema/graph/shared.ts';
 import type { Graph, GraphContext } from '../../kit/connector.ts';
 import { badInput, HubError } from '../../kit/errors.ts';
 import { joinedProvenance, provenance } from '../../kit/facts.ts';
 import { connection, pageOf, paging, scopeOf } from '../../kit/page.ts';
-import type { EnergyQuery, EnergyRequest, KnownMeter, MetersQuery } from '../source/index.ts';
+import type { EnergyQuery, EnergyRequest, KnownMeter, MetersQuery, SourcesQuery } from '../source/index.ts';
 import { sum } from './decimal.ts';
 import * as types from './types.ts';
 
@@ -32,21 +32,25 @@ function any(context: Context): EnergyRequest {
 
 const ids = (context: Context, park?: string): string[] => context.installations.all(park).map((one) => one.id);
 
-/** Facts of several installations: the oldest speaks. */
-async function factsOf(context: Context, installations: readonly string[]) {
-  const all = context.installations.all().filter((one) => installations.includes(one.id));
+/** Facts of the installations that have such meters, or of all that were asked when none has: the oldest speaks. */
+async function factsOf(context: Context, key: string, query: SourcesQuery) {
+  const having = await any(context).sources(key, query);
+  const speaking = having.length > 0 ? having : query.installations;
+  const all = context.installations.all().filter((one) => speaking.includes(one.id));
   const facts = await Promise.all(all.map((one) => one.source.facts()));
   if (facts.length === 0) throw new HubError('SOURCE_UNAVAILABLE', 'No meters are set up here.');
   return joinedProvenance(facts, context.now());
 }
 
+/** Null in a park without an installation. */
 async function series(context: Context, key: string, query: EnergyQuery) {
+  if (query.installations.length === 0) return null;
   const minutes = (query.to.getTime() - query.from.getTime()) / 60_000;
   if (minutes <= 0) throw badInput('to must be later than from.');
   if (minutes / MINUTES[query.bucket as BucketSize] > MOST_BUCKETS) {
     throw badInput(`This series would have more than ${MOST_BUCKETS} buckets: take wider ones or a shorter time.`);
   }
-  const [buckets, told] = await Promise.all([any(context).energy(key, query), factsOf(context, query.installations)]);
+  const [buckets, told] = await Promise.all([any(context).energy(key, query), factsOf(context, key, query)]);
   const values = buckets.flatMap((one) => (one.value === null ? [] : [one.value]));
   const unit = buckets.find((one) => one.unit !== null)?.unit;
   return { total: values.length > 0 && unit ? { value: sum(values), unit } : null, buckets, provenance: told };
@@ -69,7 +73,7 @@ async function meterPage(
   const page = paging(args, context.cursors, scope);
   const [rows, told] = await Promise.all([
     any(context).meters(key, query, page),
-    factsOf(context, query.installations),
+    factsOf(context, key, { ...query, medium: null }),
   ]);
   return connection(
     pageOf(
@@ -105,17 +109,8 @@ class ParkResolver {
     nullable: true,
     description: "energy: sum over the park's meters of this medium.",
   })
-  energy(
-    @Root() park: { id: string },
-    @Arg('from', () => DateTime, { description: 'Inclusive.' }) from: Date,
-    @Arg('to', () => DateTime, { description: 'Exclusive.' }) to: Date,
-    @Arg('bucket', () => BucketSize, { defaultValue: BucketSize.HOUR, description: 'Width of a bucket.' })
-    bucket: BucketSize,
-    @Arg('medium', () => types.Medium, { defaultValue: types.Medium.ELECTRICITY, description: 'Media do not add up.' })
-    medium: types.Medium,
-    @Ctx() context: Context,
-  ) {
-    return series(context, park.id, { by: 'park', installations: ids(context, park.id), medium, from, to, bucket });
+  energy(@Root() park: { id: string }, @Args(() => types.EnergyArgs) args: types.EnergyArgs, @Ctx() context: Context) {
+    return series(context, park.id, { by: 'park', installations: ids(context, park.id), ...args });
   }
 }
 
@@ -137,15 +132,10 @@ class BuildingResolver {
   @FieldResolver(() => types.EnergySeries, { nullable: true, description: 'energy' })
   energy(
     @Root() building: { id: string },
-    @Arg('from', () => DateTime, { description: 'Inclusive.' }) from: Date,
-    @Arg('to', () => DateTime, { description: 'Exclusive.' }) to: Date,
-    @Arg('bucket', () => BucketSize, { defaultValue: BucketSize.HOUR, description: 'Width of a bucket.' })
-    bucket: BucketSize,
-    @Arg('medium', () => types.Medium, { defaultValue: types.Medium.ELECTRICITY, description: 'Media do not add up.' })
-    medium: types.Medium,
+    @Args(() => types.EnergyArgs) args: types.EnergyArgs,
     @Ctx() context: Context,
   ) {
-    return series(context, building.id, { by: 'building', installations: ids(context), medium, from, to, bucket });
+    return series(context, building.id, { by: 'building', installations: ids(context), ...args });
   }
 }
 
@@ -171,15 +161,10 @@ class CompanyResolver {
   })
   energy(
     @Root() company: { uscc: string },
-    @Arg('from', () => DateTime, { description: 'Inclusive.' }) from: Date,
-    @Arg('to', () => DateTime, { description: 'Exclusive.' }) to: Date,
-    @Arg('bucket', () => BucketSize, { defaultValue: BucketSize.HOUR, description: 'Width of a bucket.' })
-    bucket: BucketSize,
-    @Arg('medium', () => types.Medium, { defaultValue: types.Medium.ELECTRICITY, description: 'Media do not add up.' })
-    medium: types.Medium,
+    @Args(() => types.EnergyArgs) args: types.EnergyArgs,
     @Ctx() context: Context,
   ) {
-    return series(context, company.uscc, { by: 'company', installations: ids(context), medium, from, to, bucket });
+    return series(context, company.uscc, { by: 'company', installations: ids(context), ...args });
   }
 }
 
@@ -209,18 +194,9 @@ class MeterResolver {
   }
 
   @FieldResolver(() => types.EnergySeries, { nullable: true, description: 'What it has counted.' })
-  series(
-    @Root() meter: { id: string },
-    @Arg('from', () => DateTime, { description: 'Inclusive.' }) from: Date,
-    @Arg('to', () => DateTime, { description: 'Exclusive.' }) to: Date,
-    @Arg('bucket', () => BucketSize, { defaultValue: BucketSize.HOUR, description: 'Width of a bucket.' })
-    bucket: BucketSize,
-    @Ctx() context: Context,
-  ) {
+  series(@Root() meter: { id: string }, @Args(() => types.SeriesArgs) args: types.SeriesArgs, @Ctx() context: Context) {
     const owner = context.installations.owner(meter.id);
-    return owner
-      ? series(context, meter.id, { by: 'meter', installations: [owner.id], medium: null, from, to, bucket })
-      : null;
+    return owner ? series(context, meter.id, { by: 'meter', installations: [owner.id], medium: null, ...args }) : null;
   }
 
   @FieldResolver(() => Provenance, { nullable: true, description: "energy: of the meter's own fields." })

@@ -1,8 +1,8 @@
 /** Energy's types in the graph. */
-import { Directive, Field, ID, InputType, ObjectType, registerEnumType } from 'type-graphql';
+import { ArgsType, Directive, Field, ID, InputType, ObjectType, registerEnumType } from 'type-graphql';
 import { AUTHENTICATED, key } from '../../../schema/graph/directives.ts';
 import { DateTime, Decimal, USCC } from '../../../schema/graph/scalars.ts';
-import { connectionType, edgeType, IDFilter, Provenance, Quantity } from '../../../schema/graph/shared.ts';
+import { BucketSize, connectionType, edgeType, IDFilter, Provenance, Quantity } from '../../../schema/graph/shared.ts';
 
 export enum Medium {
   ELECTRICITY = 'ELECTRICITY',
@@ -33,8 +33,8 @@ registerEnumType(ReadingQuality, {
   description: 'Whether a reading may be counted.',
   valuesConfig: {
     GOOD: { description: 'Measured.' },
-    ESTIMATED: { description: 'Estimated by the meter, or the sum over a gap in the measurements.' },
-    SUSPECT: { description: 'The register fell: the meter was reset or changed, and that difference is not known.' },
+    ESTIMATED: { description: 'Estimated by the meter, or counted over a gap in the measurements.' },
+    SUSPECT: { description: 'The register fell or jumped: what it counted meanwhile is not known, or not sure.' },
   },
 });
 
@@ -80,7 +80,9 @@ export class EnergyBucket {
 export class EnergySeries {
   @Field(() => Quantity, { nullable: true, description: 'Sum of the buckets; null when nothing was measured.' })
   total!: Quantity | null;
-  @Field(() => [EnergyBucket], { description: 'Every bucket from `from` to `to`, oldest first.' })
+  @Field(() => [EnergyBucket], {
+    description: 'Every bucket from `from` to `to`, oldest first; at the ends only what lies within.',
+  })
   buckets!: readonly EnergyBucket[];
   @Field(() => Provenance, { description: 'Of the registers behind it.' }) provenance!: Provenance;
 }
@@ -111,6 +113,20 @@ export class MediumFilter {
 export class MeterFilter {
   @Field(() => IDFilter, { nullable: true, description: 'By id.' }) id?: IDFilter | null;
   @Field(() => MediumFilter, { nullable: true, description: 'By what they count.' }) medium?: MediumFilter | null;
+}
+
+/** Which time, how fine. */
+@ArgsType()
+export class SeriesArgs {
+  @Field(() => DateTime, { description: 'Inclusive.' }) from!: Date;
+  @Field(() => DateTime, { description: 'Exclusive.' }) to!: Date;
+  @Field(() => BucketSize, { defaultValue: BucketSize.HOUR, description: 'Width of a bucket.' }) bucket!: BucketSize;
+}
+
+/** Which time, how fine, and what. */
+@ArgsType()
+export class EnergyArgs extends SeriesArgs {
+  @Field(() => Medium, { defaultValue: Medium.ELECTRICITY, description: 'Media do not add up.' }) medium!: Medium;
 }
 
 export const MeterEdge = edgeType('MeterEdge', 'A meter and its place.', () => Meter);

@@ -1,5 +1,5 @@
 /** MQTT payloads to readings: JSON with the device's own time. */
-import { malformed } from '../../kit/errors.ts';
+import { malformed, SourceError } from '../../kit/errors.ts';
 import { parseUscc } from '../../kit/identifiers.ts';
 import type { Alarm, Medium, MeterInfo, Reading } from '../model.ts';
 
@@ -11,7 +11,19 @@ const MEDIA: Readonly<Record<string, Medium>> = {
   cooling: 'COOLING',
   gas: 'GAS',
 };
-const UNITS: Readonly<Record<string, string>> = { kWh: 'kWh', MWh: 'MWh', m3: 'm3', 'm³': 'm3', GJ: 'GJ' };
+const UNITS: Readonly<Record<string, string>> = {
+  Wh: 'Wh',
+  kWh: 'kWh',
+  MWh: 'MWh',
+  MJ: 'MJ',
+  GJ: 'GJ',
+  L: 'L',
+  l: 'L',
+  m3: 'm3',
+  'm³': 'm3',
+};
+/** A device whose clock has never been set says 1970. */
+const EARLIEST = Date.UTC(2000, 0, 1);
 
 /** `<prefix>/<gateway>/<serial>/<kind>`. */
 export function topic(name: string, prefix: string): { gateway: string; serial: string; kind: string } | null {
@@ -19,47 +31,74 @@ export function topic(name: string, prefix: string): { gateway: string; serial: 
   return gateway && serial && kind && more === undefined ? { gateway, serial, kind } : null;
 }
 
-/** One value, or the stored values of a resend. */
-export function readings(serial: string, payload: Buffer): Reading[] {
+/** What one message said: the values that can be understood, and why the others cannot. */
+export interface Told {
+  readonly readings: readonly Reading[];
+  readonly refused: readonly string[];
+}
+
+/** One value, or the stored `values` of a resend, of which each stands or falls by itself. */
+export function readings(serial: string, payload: Buffer): Told {
   const raw = json(payload);
-  const all = Array.isArray(raw['values']) ? (raw['values'] as unknown[]) : [raw];
-  return all.map((one, i) => {
-    const each = one as Raw;
-    const where = Array.isArray(raw['values']) ? `values[${i}].` : '';
-    return {
-      serial,
-      time: time(each['ts'], `${where}ts`),
-      value: decimal(each['register'], `${where}register`),
-      quality: each['estimated'] === true ? 'ESTIMATED' : 'GOOD',
-    };
-  });
+  const stored = raw['values'];
+  if (stored === undefined) return { readings: [reading(serial, raw, '')], refused: [] };
+  if (!Array.isArray(stored)) throw malformed('values is no list');
+  const good: Reading[] = [];
+  const refused: string[] = [];
+  for (const [i, one] of (stored as unknown[]).entries()) {
+    try {
+      good.push(reading(serial, one, `values[${i}]`));
+    } catch (error) {
+      if (!(error instanceof SourceError)) throw error;
+      refused.push(error.detail);
+    }
+  }
+  return { readings: good, refused };
+}
+
+function reading(serial: string, one: unknown, place: string): Reading {
+  if (typeof one !== 'object' || one === null) throw malformed(`${place || 'the payload'} is no object`);
+  const raw = one as Raw;
+  const name = (field: string) => (place ? `${place}.${field}` : field);
+  return {
+    serial,
+    time: time(raw['ts'], name('ts')),
+    value: decimal(raw['register'], name('register')),
+    quality: raw['estimated'] === true ? 'ESTIMATED' : 'GOOD',
+  };
 }
 
 /** What the meter says of itself (retained). */
 export function info(serial: string, payload: Buffer): MeterInfo {
   const raw = json(payload);
-  const medium = MEDIA[String(raw['medium'])];
-  const unit = UNITS[String(raw['unit'])];
+  const medium = known(MEDIA, raw['medium']);
+  const unit = known(UNITS, raw['unit']);
   if (!medium) throw malformed('medium is not known');
   if (!unit) throw malformed('unit is not known');
-  const uscc = raw['uscc'];
+  const uscc = raw['uscc'] ?? null;
+  const company = typeof uscc === 'string' ? parseUscc(uscc) : null;
+  if (uscc !== null && company === null) throw malformed('uscc is no credit code');
   return {
     serial,
     medium,
     unit,
     building: typeof raw['building'] === 'string' ? raw['building'] : null,
-    company: typeof uscc === 'string' ? parseUscc(uscc) : null,
+    company,
     customer: typeof raw['customer'] === 'string' ? raw['customer'] : null,
     modulus: raw['modulus'] == null ? null : decimal(raw['modulus'], 'modulus'),
   };
 }
 
+/** The meter complains. */
 export function alarm(serial: string, payload: Buffer): Alarm {
   const raw = json(payload);
   const text = raw['text'];
   if (typeof text !== 'string') throw malformed('text is no text');
   return { serial, time: time(raw['ts'], 'ts'), text: text.slice(0, 200) };
 }
+
+const known = <T>(table: Readonly<Record<string, T>>, word: unknown): T | undefined =>
+  typeof word === 'string' && Object.hasOwn(table, word) ? table[word] : undefined;
 
 function json(payload: Buffer): Raw {
   let raw: unknown;
@@ -80,6 +119,7 @@ function time(value: unknown, where: string): Date {
         ? new Date(value)
         : null;
   if (made === null || Number.isNaN(made.getTime())) throw malformed(`${where} is no time with its zone`);
+  if (made.getTime() < EARLIEST) throw malformed(`${where} lies before 2000: the device's clock is not set`);
   return made;
 }
 
@@ -87,6 +127,6 @@ function time(value: unknown, where: string): Date {
 function decimal(value: unknown, where: string): string {
   const text =
     typeof value === 'string' ? value : typeof value === 'number' && Number.isFinite(value) ? String(value) : '';
-  if (!/^\d+(\.\d+)?$/.test(text)) throw malformed(`${where} is no register value`);
+  if (!/^\d{1,18}(\.\d{1,9})?$/.test(text)) throw malformed(`${where} is no register value`);
   return text.replace(/^0+(?=\d)/, '');
 }

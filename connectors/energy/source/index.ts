@@ -1,13 +1,13 @@
 /** The only room that talks to meters; keeps their registers, and answers from what was kept. */
 import { readFileSync } from 'node:fs';
-import type { Call, Job, Known, Services } from '../../kit/connector.ts';
+import type { Call, Job, Services } from '../../kit/connector.ts';
 import { SourceError } from '../../kit/errors.ts';
 import type { Facts } from '../../kit/facts.ts';
 import { byArguments, loader } from '../../kit/loader.ts';
 import type { PageRequest } from '../../kit/page.ts';
 import type { Values } from '../../kit/settings.ts';
 import * as mapping from '../mapping/index.ts';
-import type { WiredMeter } from '../model.ts';
+import type { Reading, WiredMeter } from '../model.ts';
 import type { energySettings } from '../settings.ts';
 import { Inflow } from './inflow.ts';
 import { ModbusGateway } from './modbus.ts';
@@ -50,12 +50,21 @@ export interface MetersQuery {
   readonly media: readonly string[] | undefined;
 }
 
+/** Whose meters, where from. */
+export interface SourcesQuery {
+  readonly by: 'company' | 'building' | 'park' | 'meter';
+  readonly installations: readonly string[];
+  readonly medium: string | null;
+}
+
 export interface Latest {
   readonly time: Date;
   readonly value: string;
   readonly quality: string;
 }
 
+/** So many meters silent in a row: the gateway is frozen. */
+const SILENT = 3;
 /** The park's calendar. */
 const ZONE = 'Asia/Shanghai';
 
@@ -68,6 +77,8 @@ export class EnergySource {
   readonly #gateway: ModbusGateway | null;
   readonly #telemetry: Telemetry | null;
   readonly #meters: readonly WiredMeter[];
+  /** Where the next round begins. */
+  #first = 0;
 
   constructor(settings: EnergySettings, services: Services) {
     this.#settings = settings;
@@ -76,7 +87,7 @@ export class EnergySource {
     const wired = settings.url.startsWith('modbus:');
     this.#gateway = wired ? new ModbusGateway(settings.url, settings.pause, settings.timeout, services) : null;
     this.#telemetry = wired ? null : new Telemetry(settings, services, this.#inflow);
-    this.#meters = wired && settings.sheet ? mapping.meterSheet(readFileSync(settings.sheet, 'utf8')) : [];
+    this.#meters = wired ? metersOf(settings) : [];
   }
 
   get jobs(): readonly Job[] {
@@ -120,6 +131,9 @@ export class EnergySource {
         return found;
       }),
     );
+    const sources = byArguments((query: SourcesQuery) =>
+      loader<string[]>((keys) => read((tx) => store.energy.meterSources(tx, query.by, keys, query))),
+    );
     return {
       meter: (id: string) => meters.load(id),
       latest: (id: string) => latest.load(id),
@@ -129,31 +143,41 @@ export class EnergySource {
       },
       meterCount: (key: string, query: MetersQuery) => read((tx) => store.energy.meterCount(tx, query.by, key, query)),
       energy: async (key: string, query: EnergyQuery): Promise<Bucket[]> => (await energy(query).load(key)) ?? [],
+      /** Installations that have such meters; none where nobody has. */
+      sources: async (key: string, { by, installations, medium }: SourcesQuery): Promise<string[]> =>
+        (await sources({ by, installations, medium }).load(key)) ?? [],
       facts: (recordedAt: Date | null = null): Promise<Facts> => this.#inflow.facts(call, recordedAt),
     };
   }
 
-  /** One round over all meters, one after the other. A silent meter is told, and the others are read on. */
+  /**
+   * One round over all meters, one after the other. A silent meter is told, and the others are read on; when several in a row
+   * keep silent the gateway is taken for frozen and the round ends, the next one beginning behind them.
+   */
   async #round(): Promise<void> {
     const gateway = this.#gateway;
-    if (!gateway) return;
+    if (!gateway || this.#meters.length === 0) return;
     await this.#inflow.know(this.#meters);
-    const found: { serial: string; time: Date; value: string; quality: 'GOOD' }[] = [];
+    const found: Reading[] = [];
     let fault: unknown = null;
-    for (const meter of this.#meters) {
+    let silent = 0;
+    const first = this.#first;
+    for (let n = 0; n < this.#meters.length; n++) {
       if (this.#services.signal.aborted) return;
+      const place = (first + n) % this.#meters.length;
+      const meter = this.#meters[place] as WiredMeter;
       try {
-        const { value, at } = await gateway.read(
-          this.#services.call(this.#settings.timeout * 3),
-          meter,
-          `poll ${meter.serial}`,
-        );
+        const call = this.#services.call(this.#settings.timeout * 3);
+        const { value, at } = await gateway.read(call, meter, `poll ${meter.serial}`);
         found.push({ serial: meter.serial, time: at, value, quality: 'GOOD' });
+        silent = 0;
       } catch (error) {
         fault ??= error;
-        // Without the gateway no meter answers: the round is over.
-        if (error instanceof SourceError && error.code === 'SOURCE_UNAVAILABLE') break;
         this.#services.log.debug('A meter gave no register.', { serial: meter.serial, error });
+        silent = error instanceof SourceError && error.code === 'SOURCE_TIMEOUT' ? silent + 1 : 0;
+        if (gateway.connected && silent < SILENT) continue;
+        this.#first = (place + 1) % this.#meters.length;
+        break;
       }
     }
     if (found.length > 0) await this.#inflow.take(found, []);
@@ -161,4 +185,11 @@ export class EnergySource {
   }
 }
 
-export type { Known };
+/** Meters of the sheet and of the settings, checked together. */
+function metersOf(settings: EnergySettings): readonly WiredMeter[] {
+  const sheet = settings.sheet ? mapping.meterSheet(readFileSync(settings.sheet, 'utf8')) : [];
+  const listed = settings.meters.length > 0 ? mapping.meterList(settings.meters) : [];
+  const twice = listed.find((one) => sheet.some((other) => other.serial === one.serial));
+  if (twice) throw new Error(`Meter ${twice.serial} stands in the sheet and in the settings.`);
+  return [...sheet, ...listed];
+}

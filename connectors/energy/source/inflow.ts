@@ -4,12 +4,25 @@ import type { Facts } from '../../kit/facts.ts';
 import type { Alarm, MeterInfo, Reading } from '../model.ts';
 import type { EnergySettings } from './index.ts';
 
+/** What is kept of the last hearing, so that other processes and later lives know it. */
+export interface Heard {
+  readonly at: string;
+  readonly newest: string | null;
+}
+/** Name of that state. */
+export const HEARD = 'last heard';
+/** It is asked for this often at most, in milliseconds. */
+const RECALL = 1_000;
+
+const later = (a: Date | null, b: Date): Date => (a !== null && a >= b ? a : b);
+
 export class Inflow {
   readonly #settings: EnergySettings;
   readonly #services: Services;
   readonly #companies = new Map<string, { company: string | null; unit: string }>();
   #heardAt: Date | null = null;
   #newest: Date | null = null;
+  #askedAt = 0;
   #known = '';
 
   constructor(settings: EnergySettings, services: Services) {
@@ -24,11 +37,22 @@ export class Inflow {
 
   /** Facts of mirrored registers. */
   async facts(call: Call, recordedAt: Date | null): Promise<Facts> {
-    if (this.#heardAt === null) {
-      const kept = await this.#services.read((tx) => this.#services.state.get<string>(tx, 'heard'));
-      if (kept) this.#heardAt = new Date(kept);
-    }
+    await this.#recall();
     return this.#services.guard.mirrored(call, this.#heardAt, recordedAt ?? this.#newest, this.#settings.fresh);
+  }
+
+  /** Another process may be the one that listens: what it has heard stands in the state. */
+  async #recall(): Promise<void> {
+    const { clock, read, state } = this.#services;
+    const now = clock.now().getTime();
+    const half = this.#settings.fresh / 2;
+    if (this.#heardAt !== null && now - this.#heardAt.getTime() < half) return;
+    if (Math.abs(now - this.#askedAt) < Math.min(half, RECALL)) return;
+    this.#askedAt = now;
+    const kept = await read((tx) => state.get<Heard>(tx, HEARD));
+    if (kept === null) return;
+    this.#heardAt = later(this.#heardAt, new Date(kept.at));
+    if (kept.newest !== null) this.#newest = later(this.#newest, new Date(kept.newest));
   }
 
   /** Keeps what meters are, in a transaction of its own; does nothing when it is known already. */
@@ -48,6 +72,7 @@ export class Inflow {
   ): Promise<void> {
     const { store, clock, globalId, transaction, emit, state } = this.#services;
     const now = clock.now();
+    const newest = readings.reduce((most, { time }) => later(most, time), this.#newest);
     await transaction(async (tx) => {
       if (meters.length > 0) await this.#save(tx, meters);
       await this.#learn(
@@ -63,7 +88,7 @@ export class Inflow {
           quality: one.quality,
         })),
       );
-      await state.set(tx, 'heard', now.toISOString());
+      await state.set(tx, HEARD, { at: now.toISOString(), newest: newest?.toISOString() ?? null } satisfies Heard);
       await also?.(tx);
       const live = readings.filter((one) => now.getTime() - one.time.getTime() <= this.#settings.announce);
       await emit(tx, [
@@ -78,7 +103,7 @@ export class Inflow {
       ]);
     });
     this.#heardAt = now;
-    for (const { time } of readings) if (this.#newest === null || time > this.#newest) this.#newest = time;
+    this.#newest = newest;
   }
 
   #event(
@@ -136,18 +161,9 @@ export class Inflow {
       if (row?.unit) this.#companies.set(serial, { company: row.company, unit: row.unit });
     }
     const unknown = missing.filter((serial) => !rows.has(globalId(serial)));
-    await store.energy.saveMeters(
+    await store.energy.meetMeters(
       tx,
-      unknown.map((serial) => ({
-        id: globalId(serial),
-        installation: installation.id,
-        serial,
-        medium: null,
-        unit: null,
-        building: null,
-        company: null,
-        modulus: null,
-      })),
+      unknown.map((serial) => ({ id: globalId(serial), installation: installation.id, serial })),
     );
   }
 }

@@ -20,7 +20,7 @@ export class ModbusGateway {
   /** Requests stand in line: RS-485 behind the gateway carries one at a time. */
   #line: Promise<unknown> = Promise.resolve();
   /** Where each unit's SunSpec meter model begins, once found. */
-  readonly #models = new Map<number, number>();
+  readonly #models = new Map<number, { readonly at: number; readonly words: number }>();
 
   constructor(url: string, pause: number, limit: number, services: Services) {
     const { hostname, port } = new URL(url);
@@ -36,6 +36,11 @@ export class ModbusGateway {
       this.#inLine(() => this.#register(meter)),
     );
     return { value: known.value, at: known.facts.fetchedAt };
+  }
+
+  /** Whether the gateway itself is there, whatever its units do. */
+  get connected(): boolean {
+    return this.#client?.isOpen === true;
   }
 
   async close(): Promise<void> {
@@ -65,15 +70,16 @@ export class ModbusGateway {
   async #meterModel(unit: number): Promise<Buffer> {
     const place = this.#models.get(unit) ?? (await this.#findModel(unit));
     this.#models.set(unit, place);
-    const model = await this.#words(unit, 3, place, mapping.METER_WORDS);
-    if (!mapping.METER_MODELS.some((id) => id === model.readUInt16BE(0))) {
+    const model = await this.#words(unit, 3, place.at, place.words);
+    if (mapping.meterWords(model.readUInt16BE(0)) !== place.words) {
+      // Another device stands there now: the next reading looks for its model anew.
       this.#models.delete(unit);
-      throw malformed(`unit ${unit} has no meter model at ${place} any more`);
+      throw malformed(`unit ${unit} has no meter model at ${place.at} any more`);
     }
     return model;
   }
 
-  async #findModel(unit: number): Promise<number> {
+  async #findModel(unit: number): Promise<{ at: number; words: number }> {
     for (const base of mapping.SUNSPEC_BASES) {
       let mark: Buffer;
       try {
@@ -87,7 +93,8 @@ export class ModbusGateway {
         const head = await this.#words(unit, 3, at, 2);
         const id = head.readUInt16BE(0);
         if (id === mapping.SUNSPEC_END) break;
-        if (mapping.METER_MODELS.some((one) => one === id)) return at;
+        const words = mapping.meterWords(id);
+        if (words !== null) return { at, words };
         at += 2 + head.readUInt16BE(2);
       }
     }
@@ -137,14 +144,18 @@ export class ModbusGateway {
     return client;
   }
 
-  /** Three causes, three faults: a wrong unit keeps silent, a wrong address is exception 2, a dead gateway closes. */
+  /** Three causes, three faults: a wrong unit keeps silent, a wrong question is exception 1 to 3, a dead gateway closes. */
   #fault(error: unknown, unit: number, address: number): unknown {
     if (error instanceof SourceError) return error;
     const { name, modbusCode, message = '' } = error as { name?: string; modbusCode?: number; message?: string };
     if (name === 'TransactionTimedOutError')
       return timeout(`unit ${unit} does not answer (wrong unit id, or its line is dead)`, error);
-    if (modbusCode !== undefined)
-      return rejected(`unit ${unit} answers exception ${modbusCode} for register ${address}`, error);
+    if (modbusCode !== undefined) {
+      const told = `unit ${unit} answers exception ${modbusCode} for register ${address}`;
+      // 10, 11: the gateway has no path, or its unit keeps silent; 4, 5, 6: the unit is broken or busy; else the question is wrong.
+      if (modbusCode === 10 || modbusCode === 11) return timeout(told, error);
+      return modbusCode >= 4 && modbusCode <= 6 ? unavailable(told, error) : rejected(told, error);
+    }
     if (/Unexpected data error|CRC error|unit ID|expected (address|length|code)/i.test(message))
       return malformed(`unit ${unit}: ${message}`, error);
     const client = this.#client;

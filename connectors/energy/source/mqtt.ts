@@ -1,9 +1,16 @@
 /**
- * A kept session with an MQTT broker, on a socket of our own: messages are gathered for a moment, committed together, and only then
- * acknowledged, each one. MQTT 5 first (a session that outlives us needs its expiry), 3.1.1 where the broker knows no better.
+ * A kept session with an MQTT broker, on a socket of our own: what has come while a batch was being committed is the next batch, and
+ * only after the commit each message is acknowledged. MQTT 5 first (a session that outlives us needs its expiry), 3.1.1 where the broker knows no better.
  */
 import { connect, type Socket } from 'node:net';
-import { generate, type IConnackPacket, type IPublishPacket, type Packet, parser } from 'mqtt-packet';
+import {
+  generate,
+  type IConnackPacket,
+  type IPublishPacket,
+  type ISubackPacket,
+  type Packet,
+  parser,
+} from 'mqtt-packet';
 import { malformed, rejected, SourceError, timeout, unavailable } from '../../kit/errors.ts';
 
 export interface MqttOptions {
@@ -22,9 +29,10 @@ export interface MqttMessage {
   readonly payload: Buffer;
 }
 
-/** Gathered before a commit: this many messages, or for this long (milliseconds). */
+/** Messages of one batch, at most. */
 const BATCH = 500;
-const GATHER = 40;
+/** Beyond this many unread messages the socket waits. */
+const FULL = 4 * BATCH;
 const KEEPALIVE = 15;
 /** The broker keeps our session for a week. */
 const EXPIRY = 7 * 86_400;
@@ -39,7 +47,7 @@ export class MqttSession {
   readonly #waiting = new Map<string, (packet: Packet) => void>();
   #messages: { message: MqttMessage; id: number | null }[] = [];
   #handle: ((batch: readonly MqttMessage[]) => Promise<void>) | null = null;
-  #timer: NodeJS.Timeout | undefined;
+  #busy = false;
   #ping: NodeJS.Timeout | undefined;
   #working: Promise<void> = Promise.resolve();
   #nextId = 1;
@@ -98,7 +106,9 @@ export class MqttSession {
         keepalive: KEEPALIVE,
         ...(options.username === null ? {} : { username: options.username }),
         ...(options.password === null ? {} : { password: Buffer.from(options.password) }),
-        ...(version === 5 && options.keep ? { properties: { sessionExpiryInterval: EXPIRY } } : {}),
+        ...(version === 5 && options.keep
+          ? { properties: { sessionExpiryInterval: EXPIRY, receiveMaximum: FULL } }
+          : {}),
       }),
     );
     const packet = (await answer) as IConnackPacket;
@@ -118,7 +128,9 @@ export class MqttSession {
     const messageId = this.#id();
     const answer = this.#await(`suback ${messageId}`, this.#options.timeout);
     this.#send({ cmd: 'subscribe', messageId, subscriptions: topics.map((topic) => ({ topic, qos: 1 as const })) });
-    await answer;
+    const { granted } = (await answer) as ISubackPacket;
+    const refused = topics.filter((_, i) => Number(granted[i]) >= 0x80);
+    if (refused.length > 0) throw rejected(`the broker refuses the subscription of ${refused.join(', ')}`);
     this.#plan();
   }
 
@@ -132,10 +144,11 @@ export class MqttSession {
 
   /** Ends the connection; idempotent. */
   close(reason: Error = unavailable('the connection was closed')): void {
-    clearTimeout(this.#timer);
     clearInterval(this.#ping);
     this.#socket.destroy();
     this.#end(reason);
+    // Not acknowledged, so they come again.
+    this.#messages = [];
     for (const [, wake] of this.#waiting) wake({ cmd: 'disconnect' } as Packet);
     this.#waiting.clear();
   }
@@ -185,6 +198,7 @@ export class MqttSession {
         message: { topic, payload: Buffer.from(payload) },
         id: qos > 0 ? (messageId ?? null) : null,
       });
+      if (this.#messages.length >= FULL) this.#socket.pause();
       this.#plan();
       return;
     }
@@ -197,30 +211,29 @@ export class MqttSession {
   }
 
   #plan(): void {
-    if (!this.#handle || this.#messages.length === 0) return;
-    if (this.#messages.length >= BATCH) this.#flush();
-    else this.#timer ??= setTimeout(() => this.#flush(), GATHER);
+    if (!this.#handle || this.#busy || this.#messages.length === 0) return;
+    this.#busy = true;
+    // Whatever the socket has for us already comes along.
+    this.#working = new Promise<void>((resolve) => setImmediate(resolve)).then(() => this.#flush());
   }
 
-  #flush(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    const handle = this.#handle;
+  async #flush(): Promise<void> {
     const batch = this.#messages.splice(0, BATCH);
-    if (!handle || batch.length === 0) return;
-    this.#working = this.#working.then(async () => {
-      if (this.#socket.destroyed) return;
-      try {
-        await handle(batch.map((one) => one.message));
-        for (const { id } of batch) if (id !== null) this.#send({ cmd: 'puback', messageId: id } as Packet);
-      } catch (error) {
-        this.close(error instanceof Error ? error : unavailable(String(error)));
-      }
-    });
+    if (this.#messages.length < BATCH && this.#socket.isPaused()) this.#socket.resume();
+    try {
+      if (!this.#socket.destroyed) await this.#handle?.(batch.map((one) => one.message));
+      this.#socket.cork();
+      for (const { id } of batch) if (id !== null) this.#send({ cmd: 'puback', messageId: id } as Packet);
+      this.#socket.uncork();
+    } catch (error) {
+      this.close(error instanceof Error ? error : unavailable(String(error)));
+    }
+    this.#busy = false;
     this.#plan();
   }
 
   #alive(): void {
+    if (this.#socket.isPaused()) this.#heard = Date.now();
     if (Date.now() - this.#heard > KEEPALIVE * 1500) this.close(timeout('the broker has fallen silent'));
     else this.#send({ cmd: 'pingreq' });
   }

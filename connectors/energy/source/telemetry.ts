@@ -4,8 +4,26 @@ import { SourceError } from '../../kit/errors.ts';
 import * as mapping from '../mapping/index.ts';
 import type { Alarm, MeterInfo, Reading } from '../model.ts';
 import type { EnergySettings } from './index.ts';
-import type { Inflow } from './inflow.ts';
+import { HEARD, type Heard, type Inflow } from './inflow.ts';
 import { type MqttMessage, type MqttOptions, MqttSession } from './mqtt.ts';
+
+/** What is asked for again lies this long before what was heard last, in milliseconds. */
+const OVERLAP = 3_600_000;
+/** A device's clock may be ahead of ours by this much, in milliseconds. */
+const AHEAD = 3_600_000;
+
+/** What one message says. */
+interface Understood {
+  readonly readings: readonly Reading[];
+  readonly meters: readonly MeterInfo[];
+  readonly alarms: readonly Alarm[];
+  readonly refused: readonly string[];
+}
+const NOTHING: Understood = { readings: [], meters: [], alarms: [], refused: [] };
+
+/** Whether the database refused a value (SQLSTATE classes 22 and 23), not the whole work. */
+const isDataFault = (error: unknown): boolean =>
+  /^2[23]/.test(String((error as { code?: unknown } | null)?.code ?? ''));
 
 export class Telemetry {
   readonly #settings: EnergySettings;
@@ -29,7 +47,7 @@ export class Telemetry {
 
   /** Listens until the call is aborted or the connection is lost; then it rejects and the host calls again. */
   async listen(call: Call): Promise<void> {
-    const { session } = await this.#services.guard
+    const { session, present } = await this.#services.guard
       .read(this.#services.call(this.#settings.timeout * 2), { operation: 'poll connect', retry: false }, () =>
         MqttSession.open(this.#options(true)),
       )
@@ -42,7 +60,7 @@ export class Telemetry {
       await session.subscribe([`${prefix}/+/+/info`, `${prefix}/+/+/telemetry`, `${prefix}/+/+/alarm`], (batch) =>
         this.#batch(batch),
       );
-      await this.#askResend(session);
+      await this.#askResend(session, present);
       const reason = await session.ended;
       await session.settled();
       if (!call.signal.aborted) throw reason;
@@ -57,43 +75,74 @@ export class Telemetry {
     this.#session?.leave();
   }
 
-  /** Gateways keep what they have measured: at first they are asked for what was before us. */
-  async #askResend(session: MqttSession): Promise<void> {
-    const { state, clock } = this.#services;
-    if (await this.#services.read((tx) => state.get(tx, 'resend'))) return;
-    const since = new Date(clock.now().getTime() - this.#settings.history).toISOString();
+  /** Gateways keep what they have measured: they are asked for what was before us, and again when the broker has lost our session. */
+  async #askResend(session: MqttSession, present: boolean): Promise<void> {
+    const { state, clock, read, transaction } = this.#services;
+    const [asked, heard] = await read(async (tx) => [await state.get(tx, 'resend'), await state.get<Heard>(tx, HEARD)]);
+    if (asked && present) return;
+    const before = clock.now().getTime() - this.#settings.history;
+    const since = new Date(asked && heard ? Date.parse(heard.at) - OVERLAP : before).toISOString();
     await session.publish(`${this.#settings.prefix}/all/resend`, JSON.stringify({ since }));
-    await this.#services.transaction((tx) => state.set(tx, 'resend', { since }));
+    await transaction((tx) => state.set(tx, 'resend', { since }));
   }
 
-  /** A batch in one transaction: what cannot be understood is kept with its reason and never stops the rest. */
+  /**
+   * A batch in one transaction. What cannot be understood is kept with its reason and never stops the rest; when the database takes
+   * offence at a value, halves find the message that bears it.
+   */
   async #batch(batch: readonly MqttMessage[]): Promise<void> {
-    const readings: Reading[] = [];
-    const meters: MeterInfo[] = [];
-    const alarms: Alarm[] = [];
-    const refused: { message: MqttMessage; reason: string }[] = [];
-    for (const message of batch) {
-      const place = mapping.topic(message.topic, this.#settings.prefix);
-      try {
-        if (place?.kind === 'telemetry') readings.push(...mapping.readings(place.serial, message.payload));
-        else if (place?.kind === 'info') meters.push(mapping.info(place.serial, message.payload));
-        else if (place?.kind === 'alarm') alarms.push(mapping.alarm(place.serial, message.payload));
-      } catch (error) {
-        if (!(error instanceof SourceError)) throw error;
-        refused.push({ message, reason: error.detail });
+    try {
+      await this.#keep(
+        batch,
+        batch.map((one) => this.#understand(one)),
+      );
+    } catch (error) {
+      if (!isDataFault(error)) throw error;
+      if (batch.length === 1) {
+        await this.#keep(batch, [{ ...NOTHING, refused: ['the database cannot hold a value of it'] }]);
+        return;
       }
+      const half = batch.length >> 1;
+      await this.#batch(batch.slice(0, half));
+      await this.#batch(batch.slice(half));
     }
+  }
+
+  #understand(message: MqttMessage): Understood {
+    const place = mapping.topic(message.topic, this.#settings.prefix);
+    try {
+      if (place?.kind === 'info') return { ...NOTHING, meters: [mapping.info(place.serial, message.payload)] };
+      if (place?.kind === 'alarm') return { ...NOTHING, alarms: [mapping.alarm(place.serial, message.payload)] };
+      if (place?.kind !== 'telemetry') return NOTHING;
+      const told = mapping.readings(place.serial, message.payload);
+      const latest = this.#services.clock.now().getTime() + AHEAD;
+      const good = told.readings.filter((one) => one.time.getTime() <= latest);
+      const ahead = good.length < told.readings.length ? ["the device's clock is ahead of ours"] : [];
+      return { ...NOTHING, readings: good, refused: [...told.refused, ...ahead] };
+    } catch (error) {
+      if (!(error instanceof SourceError)) throw error;
+      return { ...NOTHING, refused: [error.detail] };
+    }
+  }
+
+  async #keep(batch: readonly MqttMessage[], understood: readonly Understood[]): Promise<void> {
     const { store, installation, log, guard } = this.#services;
-    await this.#inflow.take(readings, meters, alarms, async (tx) => {
-      for (const { message, reason } of refused)
-        await store.energy.refusePayload(tx, installation.id, message.topic, message.payload, reason);
+    const refused = understood.flatMap((one, i) => {
+      const message = batch[i];
+      return message && one.refused.length > 0 ? [{ message, reason: one.refused.slice(0, 10).join('; ') }] : [];
     });
+    await this.#inflow.take(
+      understood.flatMap((one) => one.readings),
+      understood.flatMap((one) => one.meters),
+      understood.flatMap((one) => one.alarms),
+      async (tx) => {
+        for (const { message, reason } of refused)
+          await store.energy.refusePayload(tx, installation.id, message.topic, message.payload, reason);
+      },
+    );
     if (refused.length > 0) {
-      log.warn('Payloads were refused and kept.', {
-        count: refused.length,
-        topic: refused[0]?.message.topic,
-        reason: refused[0]?.reason,
-      });
+      const { message, reason } = refused[0] as (typeof refused)[number];
+      log.warn('Payloads were refused and kept.', { count: refused.length, topic: message.topic, reason });
     }
     guard.heard('telemetry');
   }
