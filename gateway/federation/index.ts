@@ -1,4 +1,5 @@
 /** The face of federation: compile an operation, execute it. Nothing outside this folder knows which planner or engine runs. */
+import { randomUUID } from 'node:crypto';
 import {
   type GraphQLFormattedError,
   type GraphQLSchema,
@@ -54,7 +55,9 @@ export interface FederationOptions {
   readonly supergraph: string;
   /** By the name in the supergraph; or how one is made from name and address. */
   readonly subgraphs: ReadonlyMap<string, Subgraph> | ((name: string, url: string) => Subgraph);
-  readonly log: Log;
+  /** Makes the id under which the log has a fault of the hub. */
+  readonly errorId?: () => string;
+  readonly log?: Log;
 }
 
 const CACHE_BYTES = 64 * 1024 * 1024;
@@ -79,8 +82,9 @@ export function createFederation(options: FederationOptions): Federation {
 
   const unplanned = (error: unknown, operation: string | null): GraphQLFormattedError => {
     if (error instanceof TooLarge) return { message: error.message, extensions: { code: 'LIMIT_COST' } };
-    options.log.error('An operation could not be planned.', { error, operation });
-    return { message: 'The operation cannot be planned over the islands.', extensions: { code: 'INTERNAL' } };
+    const errorId = options.errorId?.() ?? randomUUID();
+    options.log?.error('An operation could not be planned.', { error, operation, errorId });
+    return { message: 'The operation cannot be planned over the islands.', extensions: { code: 'INTERNAL', errorId } };
   };
 
   return {

@@ -1,4 +1,7 @@
-/** The planner behind an interface, so that another can take its place. Now: the Rust planner of Hive, by its Node addon. */
+/**
+ * The planner behind an interface, so that another can take its place. Now: the Rust planner of Hive, by its Node addon. It
+ * is only given documents that `normal.ts` and `naming.ts` have made plain: a fault inside it can end the process.
+ */
 import { QueryPlanner } from '@graphql-hive/router-query-planner';
 
 /** A step into the data: a field by response key, every item of a list, or only objects of these types. */

@@ -96,8 +96,9 @@ class Writer {
 
   #selection(type: GraphQLNamedType, depth: number): string | null {
     this.#budget--;
-    if (isAbstractType(type) && this.#chance(isInterfaceType(type) ? 0.4 : 0.9)) {
-      return this.#fragment(this.#pick(this.#schema.getPossibleTypes(type)), depth);
+    const possible = isAbstractType(type) ? this.#schema.getPossibleTypes(type) : [];
+    if (possible.length > 0 && this.#chance(isInterfaceType(type) ? 0.4 : 0.9)) {
+      return this.#fragment(this.#pick(possible), depth);
     }
     if (this.#chance(0.12)) {
       const faces: GraphQLNamedType[] = isObjectType(type) ? [type, ...type.getInterfaces()] : [type];
