@@ -212,6 +212,10 @@ export class SoapTransport {
       body: envelope,
       dispatcher: this.#agent,
       signal,
+    }).catch((error: unknown) => {
+      const code = String((error as { code?: unknown }).code ?? '');
+      // A certificate that one side does not take: neither an answer nor our own fault.
+      throw /CERT|SIGNATURE|SSL|TLS|EPROTO/.test(code) ? unavailable(`no TLS connection: ${code}`, error) : error;
     });
     const { statusCode: status } = answer;
     const text = await readAtMost(answer.body, LARGEST);

@@ -4,7 +4,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { peers } from './peers/index.ts';
-import type { Peer, Started } from './peers/peer.ts';
+import { type Peer, type Started, stopAll } from './peers/peer.ts';
 
 const POLICY = '/usr/sbin/policy-rc.d';
 
@@ -45,6 +45,7 @@ export async function up(): Promise<Started> {
   const started: Started[] = [];
   const stop = async () => {
     for (const one of started.reverse()) await one.stop();
+    await stopAll();
     rmSync(root, { recursive: true, force: true });
   };
   try {

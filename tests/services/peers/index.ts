@@ -1,10 +1,13 @@
 /** The peers, in the order in which they are started. */
+import { chromium } from './chromium.ts';
 import { mariadb } from './mariadb.ts';
 import { mosquitto } from './mosquitto.ts';
 import { openssh } from './openssh.ts';
+import { openssl } from './openssl.ts';
 import type { Peer } from './peer.ts';
 import { php } from './php.ts';
 import { postgres } from './postgres.ts';
 import { pymodbus } from './pymodbus.ts';
+import { stdnum } from './stdnum.ts';
 
-export const peers: readonly Peer[] = [mariadb, postgres, mosquitto, pymodbus, php, openssh];
+export const peers: readonly Peer[] = [mariadb, postgres, mosquitto, pymodbus, php, openssl, stdnum, chromium, openssh];

@@ -30,6 +30,14 @@ export const freePort = (): Promise<number> =>
     });
   });
 
+/** Programs that run now, also those of a peer that failed half-way. */
+const running = new Set<() => Promise<void>>();
+
+/** Ends every program that `run` started and nobody stopped. */
+export const stopAll = async (): Promise<void> => {
+  await Promise.all([...running].map((stop) => stop()));
+};
+
 /** Starts a program whose output goes to a file, and waits until its port answers. */
 export async function run(
   directory: string,
@@ -44,25 +52,26 @@ export async function run(
   child.stdout?.pipe(log);
   child.stderr?.pipe(log);
   let gone = false;
-  child.once('exit', () => {
+  const stop = (): Promise<void> =>
+    new Promise((resolve) => {
+      if (gone) return resolve();
+      child.once('exit', () => resolve());
+      child.kill('SIGTERM');
+      setTimeout(() => child.kill('SIGKILL'), 8_000).unref();
+    });
+  running.add(stop);
+  const ended = () => {
     gone = true;
-  });
+    running.delete(stop);
+  };
+  child.once('exit', ended).once('error', ended);
   const end = Date.now() + 30_000;
   while (!(await answers(port))) {
     if (gone || Date.now() > end)
       throw new Error(`${command} does not answer on port ${port}; see ${join(directory, 'log')}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  return {
-    child,
-    stop: () =>
-      new Promise((resolve) => {
-        if (gone) return resolve();
-        child.once('exit', () => resolve());
-        child.kill('SIGTERM');
-        setTimeout(() => child.kill('SIGKILL'), 8_000).unref();
-      }),
-  };
+  return { child, stop };
 }
 
 const answers = (port: number): Promise<boolean> =>

@@ -1,0 +1,34 @@
+/** Credit codes, judged by us and by python-stdnum: right ones, and wrong ones of every kind that a hand makes. PYTHON names the program. */
+import { execFileSync } from 'node:child_process';
+import { expect, test } from 'vitest';
+import { parseUscc } from '../../connectors/kit/identifiers.ts';
+import { world } from '../../connectors/kit/testing/park.ts';
+
+const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ';
+const JUDGE =
+  'import sys\nfrom stdnum.cn import uscc\nfor one in sys.stdin: print(1 if uscc.is_valid(one.strip()) else 0)';
+
+test('both say the same of 40 codes and of all that differ from them by a character, a swap, or a character too many', () => {
+  const python = process.env['PYTHON'];
+  if (!python) throw new Error('PYTHON is not set: start the peers with tests/services/up.');
+  const right = world().companies.map((one) => one.uscc);
+  const all = new Set(right);
+  for (const code of right) {
+    for (let i = 0; i < code.length; i++) {
+      const [before, after] = [code.slice(0, i), code.slice(i + 1)];
+      for (const other of ALPHABET) all.add(before + other + after);
+      all.add(before + after);
+      all.add(`${before}0${code.slice(i)}`);
+      if (i < 17) all.add(before + after[0] + code[i] + after.slice(1));
+    }
+  }
+  const codes = [...all];
+  const theirs = execFileSync(python, ['-c', JUDGE], { input: codes.join('\n'), maxBuffer: 1 << 24 })
+    .toString()
+    .trim()
+    .split('\n');
+  expect(theirs).toHaveLength(codes.length);
+  const differ = codes.filter((code, i) => (parseUscc(code) !== null) !== (theirs[i] === '1'));
+  expect(differ).toEqual([]);
+  expect(theirs.filter((one) => one === '1')).toHaveLength(40);
+});

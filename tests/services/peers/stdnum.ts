@@ -1,0 +1,9 @@
+import type { Peer } from './peer.ts';
+
+/** python-stdnum, a second opinion on credit codes. PYTHON names the Python that has it. */
+export const stdnum: Peer = {
+  name: 'python-stdnum',
+  packages: ['python3-stdnum'],
+  program: '/usr/lib/python3/dist-packages/stdnum/__init__.py',
+  start: async () => ({ env: { PYTHON: '/usr/bin/python3' }, stop: async () => undefined }),
+};

@@ -1,0 +1,235 @@
+/** X-Road over SOAP against PHP's server on X-Road's own WSDL, and over mutual TLS. PHP and OPENSSL name the programs. */
+import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { request as ask } from 'node:http';
+import { createServer, type Server } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Host } from '../../connectors/kit/host/host.ts';
+import { hubCall, loadKeys } from '../../connectors/kit/host/services.ts';
+import { silentLog } from '../../connectors/kit/log.ts';
+import { readSettings } from '../../connectors/kit/settings.ts';
+import { element, SoapTransport, writeEnvelope } from '../../connectors/kit/soap.ts';
+import { demoPark } from '../../connectors/kit/testing/conformance.ts';
+import { freshDatabase } from '../../connectors/kit/testing/database.ts';
+import { world } from '../../connectors/kit/testing/park.ts';
+import registration from '../../connectors/registration/index.ts';
+import * as mapping from '../../connectors/registration/mapping.ts';
+import { simulator } from '../../connectors/registration/simulator.ts';
+import { freePort, run } from './peers/peer.ts';
+
+const WSDL = join(
+  process.env['ISTHMUS_REAL_DATA'] ?? join(import.meta.dirname, '../../../shared/data'),
+  'registration/xroad/wsdl/testservice.wsdl',
+);
+const have = existsSync(WSDL);
+if (!have && process.env['CI'] === 'true') throw new Error(`The real data is missing: ${WSDL}.`);
+if (!have) console.log(`Skipped: the real data is not here (${WSDL}).`);
+
+const program = (name: 'PHP' | 'OPENSSL'): string => {
+  const found = process.env[name];
+  if (!found) throw new Error(`${name} is not set: start the peers with tests/services/up.`);
+  return found;
+};
+
+const PRODUCER = 'http://producer.x-road.eu';
+const route = (code: string, id: string = randomUUID()): mapping.Route => ({
+  client: { instance: 'FI_TEST', memberClass: 'GOV', memberCode: '1234567-8', subsystem: 'TestClient' },
+  service: { instance: 'FI_TEST', memberClass: 'GOV', memberCode: '9876543-1', subsystem: 'DemoService' },
+  code,
+  version: 'v1',
+  id,
+  userId: 'EE1234567890',
+  issue: '12345 & <6>',
+});
+
+describe.runIf(have)("PHP's SOAP server on X-Road's test service", () => {
+  const room = mkdtempSync(join(tmpdir(), 'isthmus-php-'));
+  let php: Awaited<ReturnType<typeof run>>;
+  let transport: SoapTransport;
+
+  /** Asks as the connector's bus does. */
+  const call = async (one: mapping.Route, fields: Record<string, string>) => {
+    const headers = mapping.routeHeaders(one);
+    const body = element(
+      `{${PRODUCER}}${one.code}`,
+      Object.entries(fields).map(([name, value]) => element(name, value)),
+    );
+    const answer = await transport.send(writeEnvelope(headers, body), AbortSignal.timeout(10_000));
+    if (!answer.fault) mapping.checkRoute(headers, answer.headers);
+    return { answer, body: mapping.answerBody(answer, one.code) };
+  };
+
+  beforeAll(async () => {
+    const port = await freePort();
+    php = await run(
+      room,
+      program('PHP'),
+      ['-S', `127.0.0.1:${port}`, join(import.meta.dirname, 'registration.php')],
+      port,
+      {
+        env: { TEST_WSDL: WSDL },
+      },
+    );
+    transport = new SoapTransport(`http://127.0.0.1:${port}/`);
+  });
+  afterAll(async () => {
+    await transport?.close();
+    await php?.stop();
+    rmSync(room, { recursive: true, force: true });
+  });
+
+  test('every header that we send is understood and comes back as it was', async () => {
+    const sent = route('xroadGetRandom');
+    const { answer } = await call(sent, { seed: '1' });
+    const plain = (one: ReturnType<typeof mapping.routeHeaders>[number]): unknown => [
+      one.name,
+      // PHP writes the attribute without its namespace.
+      Object.entries(one.attributes).map(([name, value]) => [name.replace(/^\{.*\}/, ''), value]),
+      one.text.trim(),
+      one.children.map(plain),
+    ];
+    expect(answer.headers.map(plain)).toEqual(mapping.routeHeaders(sent).map(plain));
+  });
+
+  test('values are the texts that were sent', async () => {
+    const seed = '0012345678901234567890.10';
+    expect((await call(route('xroadGetRandom'), { seed })).body.children[0]?.text).toBe(seed);
+    const index = await call(route('bodyMassIndex'), { weight: '70', height: '1.75' });
+    expect(index.body.children[0]?.text).toBe('22.857142857143');
+  });
+
+  test("an answer under another id is refused; a client's fault is an answer, the bus's outage is not", async () => {
+    await expect(call(route('xroadGetRandom', 'other 1'), { seed: '1' })).rejects.toMatchObject({
+      code: 'SOURCE_MALFORMED',
+      detail: "the answer's header id is not ours",
+    });
+    await expect(call(route('bodyMassIndex'), { weight: '70', height: '0' })).rejects.toMatchObject({
+      code: 'SOURCE_REJECTED',
+      detail: 'SOAP fault Client: No height: <0 & "nothing"',
+    });
+    await expect(call(route('bodyMassIndex'), { weight: '70', height: '-1' })).rejects.toMatchObject({
+      code: 'SOURCE_UNAVAILABLE',
+      detail: 'SOAP fault Server.ServerProxy.NetworkError: Could not connect to any target host',
+    });
+  });
+
+  test('a server that is gone is unavailable', async () => {
+    await php.stop();
+    await expect(call(route('xroadGetRandom'), { seed: '1' })).rejects.toThrow(/ECONNREFUSED|other side closed/);
+  });
+});
+
+describe('a security server behind mutual TLS', () => {
+  const demo = world();
+  const room = mkdtempSync(join(tmpdir(), 'isthmus-tls-'));
+  const at = (name: string) => join(room, name);
+  let register: Awaited<ReturnType<typeof simulator.start>>;
+  let door: Server;
+  let port: number;
+  let database: Awaited<ReturnType<typeof freshDatabase>>;
+
+  const openssl = (...args: readonly string[]) => execFileSync(program('OPENSSL'), args, { stdio: 'pipe' });
+  const authority = (name: string) =>
+    openssl(
+      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'],
+      ...['-subj', `/CN=${name}`, '-keyout', at(`${name}.key`), '-out', at(`${name}.pem`)],
+    );
+  const certificate = (name: string, by: string) => {
+    openssl(
+      ...['req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-subj', `/CN=${name}`],
+      ...['-keyout', at(`${name}.key`), '-out', at(`${name}.csr`)],
+    );
+    writeFileSync(at('names'), 'subjectAltName=IP:127.0.0.1\n');
+    openssl(
+      ...['x509', '-req', '-in', at(`${name}.csr`), '-CA', at(`${by}.pem`), '-CAkey', at(`${by}.key`)],
+      ...['-CAcreateserial', '-days', '2', '-extfile', at('names'), '-out', at(`${name}.pem`)],
+    );
+  };
+
+  /** What the connector answers for a company with these files. */
+  const answer = async (files: Record<string, string>) => {
+    const raw = {
+      url: `https://127.0.0.1:${port}/`,
+      client: 'CN/GOV/500112/park-hub',
+      service: 'CN/GOV/500000/company-register',
+      ...files,
+    };
+    const { values, faults } = readSettings(registration.settings, raw);
+    expect(faults).toEqual([]);
+    const host = await Host.raise({
+      connector: registration,
+      installations: [
+        { id: 'tls', park: demo.park.id, connector: 'registration', settings: values, protocol: 'x-road' },
+      ],
+      parks: [demoPark(demo)],
+      database,
+      keys: await loadKeys(database),
+      log: silentLog,
+      jobs: false,
+    });
+    try {
+      const { data, errors } = await host.subgraph.execute({
+        query: 'query ($u: USCC!) { registeredCompany(uscc: $u) { registration { legalName } } }',
+        variables: { u: demo.companies[0]?.uscc },
+        call: hubCall(5_000, new AbortController().signal),
+      });
+      const company = data?.['registeredCompany'] as { registration: { legalName: string } } | null | undefined;
+      return company?.registration.legalName ?? errors?.[0]?.extensions?.['code'];
+    } finally {
+      await host.close();
+    }
+  };
+
+  beforeAll(async () => {
+    for (const name of ['trusted', 'stranger']) authority(name);
+    certificate('server', 'trusted');
+    certificate('hub', 'trusted');
+    certificate('intruder', 'stranger');
+    register = await simulator.start({
+      directory: room,
+      world: demo,
+      now: () => new Date(),
+      history: 86_400_000,
+      live: false,
+    });
+    const inner = register.ports['http'];
+    const file = (name: string) => readFileSync(at(name));
+    door = createServer(
+      {
+        cert: file('server.pem'),
+        key: file('server.key'),
+        ca: file('trusted.pem'),
+        requestCert: true,
+        rejectUnauthorized: true,
+      },
+      (question, reply) => {
+        const onward = ask({ port: inner, method: 'POST', headers: question.headers }, (far) => {
+          reply.writeHead(far.statusCode ?? 500, far.headers);
+          far.pipe(reply);
+        });
+        question.pipe(onward);
+      },
+    );
+    await new Promise<void>((resolve) => door.listen(0, '127.0.0.1', resolve));
+    port = (door.address() as { port: number }).port;
+    database = await freshDatabase();
+  });
+  afterAll(async () => {
+    door?.closeAllConnections();
+    await new Promise<void>((resolve) => (door ? door.close(() => resolve()) : resolve()));
+    await register?.close();
+    await database?.drop();
+    rmSync(room, { recursive: true, force: true });
+  });
+
+  test('each side knows the other: answered; otherwise the source is unavailable', async () => {
+    const ours = { ca: at('trusted.pem'), cert: at('hub.pem'), key: at('hub.key') };
+    expect(await answer(ours)).toBe(demo.companies[0]?.name);
+    expect(await answer({ ...ours, ca: at('stranger.pem') })).toBe('SOURCE_UNAVAILABLE');
+    expect(await answer({ ca: at('trusted.pem') })).toBe('SOURCE_UNAVAILABLE');
+    expect(await answer({ ...ours, cert: at('intruder.pem'), key: at('intruder.key') })).toBe('SOURCE_UNAVAILABLE');
+  });
+});
