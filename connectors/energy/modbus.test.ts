@@ -1,0 +1,176 @@
+import type { Server } from 'node:net';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { Host } from '../kit/host/host.ts';
+import { loadKeys } from '../kit/host/services.ts';
+import { silentLog } from '../kit/log.ts';
+import { readSettings } from '../kit/settings.ts';
+import { freshDatabase } from '../kit/testing/database.ts';
+import { listen } from '../kit/testing/simulator.ts';
+import energy from './index.ts';
+import { float32, modbusServer, type Registers, uint32 } from './simulator/modbus.ts';
+
+/** "SunS" at `base`, the common model, then a meter model; without it where `model` is null. */
+function sunspec(base: number, model: number[] | null): Registers {
+  const words = new Map<number, number>();
+  const put = (address: number, all: readonly number[]) => all.forEach((word, i) => void words.set(address + i, word));
+  put(base, [0x5375, 0x6e53, 1, 66]);
+  put(base + 4, Array(66).fill(0x2020));
+  put(base + 70, model ? [...model, 0xffff, 0] : [0xffff, 0]);
+  return () => words;
+}
+const integers = (total: number, scale: number) => {
+  const words: number[] = [204, 105, ...Array(105).fill(0x8000)];
+  [words[46], words[47]] = uint32(total);
+  words[54] = scale & 0xffff;
+  return words;
+};
+const floats = (total: number) => {
+  const words: number[] = [213, 124, ...Array(124).fill(0x7fc0)];
+  [words[68], words[69]] = float32(total);
+  return words;
+};
+const pulse = (thousandths: number): Registers => {
+  const words = new Map(uint32(thousandths).map((word, i) => [i, word]));
+  return () => words;
+};
+
+describe('energy over Modbus', () => {
+  let database: Awaited<ReturnType<typeof freshDatabase>>;
+  let host: Host | undefined;
+  let gateway: { server: Server; drop(): void } | undefined;
+  const asked: number[] = [];
+
+  beforeAll(async () => {
+    database = await freshDatabase();
+    return () => database.drop();
+  });
+  afterEach(async () => {
+    await host?.close();
+    gateway?.drop();
+    await new Promise((resolve) => gateway?.server.close(resolve) ?? resolve(null));
+    asked.length = 0;
+  });
+
+  /** A hub with one gateway of these units; rounds only when the test says so. */
+  async function raise(id: string, units: ReadonlyMap<number, Registers>, meters: readonly [number, string][]) {
+    gateway = modbusServer(units, (unit) => asked.push(unit));
+    const { values, faults } = readSettings(energy.settings, {
+      url: `modbus://127.0.0.1:${await listen(gateway.server)}`,
+      meters: meters.map(([unit_id, map]) => ({ unit_id, map, serial: `${id}${unit_id}`, medium: 'ELECTRICITY' })),
+      pause: 0,
+      timeout: '150ms',
+      poll: '1h',
+    });
+    expect(faults).toEqual([]);
+    host = await Host.raise({
+      connector: energy,
+      installations: [{ id, park: 'works', connector: 'energy', settings: values, protocol: 'modbus' }],
+      parks: [],
+      database,
+      keys: await loadKeys(database),
+      log: silentLog,
+      pace: { checkUp: 60_000, checkDown: 60_000 },
+    });
+    const registers = async () =>
+      Object.fromEntries(
+        (
+          await database.plain.query(
+            'SELECT DISTINCT ON (meter) meter, trim_scale(value)::text AS value FROM meter_reading WHERE meter LIKE $1 ORDER BY meter, time DESC',
+            [`${id}:%`],
+          )
+        ).map((row: { meter: string; value: string }) => [row.meter, row.value]),
+      );
+    return { round: () => (host as Host).runJob(id, 'poll meters'), registers };
+  }
+
+  test('SunSpec is found at 40000, 0 and 50000, integers with scale and floats; "not there" is no register', async () => {
+    const units = new Map([
+      [1, sunspec(40_000, integers(123_456, -1))],
+      [2, sunspec(0, integers(7, 3))],
+      [3, sunspec(50_000, floats(98_765.5))],
+      [4, sunspec(40_000, integers(123_456, -0x8000))],
+      [5, sunspec(40_000, integers(0, 0))],
+      [6, sunspec(40_000, floats(Number.NaN))],
+      [7, sunspec(40_000, null)],
+    ]);
+    const { round, registers } = await raise(
+      'walk',
+      units,
+      [...units.keys()].map((unit) => [unit, 'sunspec']),
+    );
+    await round();
+    expect(await registers()).toEqual({ 'walk:walk1': '12.3456', 'walk:walk2': '7', 'walk:walk3': '98.7655' });
+    // The place of a model is looked for once.
+    asked.length = 0;
+    await round();
+    expect(asked.filter((unit) => unit === 2 || unit === 3)).toEqual([2, 3]);
+  });
+
+  test('a wrong unit id and a wrong register keep no other meter from being read, however long', async () => {
+    const { round, registers } = await raise(
+      'wrong',
+      new Map([
+        [1, pulse(1_000)],
+        [3, pulse(3_000)],
+        [4, pulse(4_000)],
+      ]),
+      [
+        [1, 'pulse'],
+        [2, 'pulse'],
+        [3, 'sdm630'],
+        [4, 'pulse'],
+      ],
+    );
+    // More rounds than the breaker of the silent unit allows.
+    for (let n = 0; n < 8; n++) {
+      await round();
+      expect(asked).toEqual(expect.arrayContaining([1, 4]));
+      asked.length = 0;
+    }
+    expect(await registers()).toEqual({ 'wrong:wrong1': '1', 'wrong:wrong4': '4' });
+  });
+
+  test('a frozen gateway ends the round soon, and the next one begins behind the silent ones', async () => {
+    const units = new Map<number, Registers>([
+      [11, pulse(11_000)],
+      [12, pulse(12_000)],
+    ]);
+    const { round, registers } = await raise(
+      'frozen',
+      units,
+      Array.from({ length: 12 }, (_, i) => [i + 1, 'pulse']),
+    );
+    const started = Date.now();
+    await expect(round()).rejects.toMatchObject({ code: 'SOURCE_TIMEOUT' });
+    expect(Date.now() - started).toBeLessThan(1_000);
+    const seen = async () => {
+      await round().catch(() => undefined);
+      return registers();
+    };
+    await expect
+      .poll(seen, { timeout: 10_000, interval: 50 })
+      .toEqual({ 'frozen:frozen11': '11', 'frozen:frozen12': '12' });
+    // Thawed: all are there again.
+    for (let unit = 1; unit <= 10; unit++) units.set(unit, pulse(unit * 1_000));
+    await expect.poll(async () => Object.keys(await seen()).length, { timeout: 20_000, interval: 200 }).toBe(12);
+  });
+
+  test('a connection that is lost is made anew', async () => {
+    const { round, registers } = await raise('lost', new Map([[1, pulse(1_000)]]), [[1, 'pulse']]);
+    await round();
+    gateway?.drop();
+    await expect
+      .poll(
+        () =>
+          round().then(
+            () => registers(),
+            () => null,
+          ),
+        { timeout: 5_000 },
+      )
+      .toEqual({ 'lost:lost1': '1' });
+    expect(
+      Number((await database.plain.query("SELECT count(*) FROM meter_reading WHERE meter = 'lost:lost1'"))[0].count),
+    ).toBeGreaterThan(1);
+  });
+});
