@@ -1,8 +1,15 @@
 import { milliseconds, optionalText, type Setting, settings, structure, url } from '../kit/settings.ts';
-import type { Member } from './model.ts';
 
-const member = (purpose: string, example: string): Setting<Member> =>
-  structure<Member>(purpose, example, (raw) => {
+/** An X-Road identifier of a subsystem; the model's `Member`. */
+interface Identifier {
+  readonly instance: string;
+  readonly memberClass: string;
+  readonly memberCode: string;
+  readonly subsystem: string;
+}
+
+const member = (purpose: string, example: string): Setting<Identifier> =>
+  structure<Identifier>(purpose, example, (raw) => {
     const parts = typeof raw === 'string' ? raw.split('/') : [];
     const [instance, memberClass, memberCode, subsystem] = parts;
     if (parts.length !== 4 || !instance || !memberClass || !memberCode || !subsystem) {
