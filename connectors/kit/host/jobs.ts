@@ -55,6 +55,9 @@ export class JobRunner {
     await this.#running.get(name);
     if (!this.#lease) await this.#take();
     if (!this.#lease) throw new Error(`Another process holds the lease of ${this.#options.name}.`);
+    // Taking the lease plans every job at once: the one that is asked for must not run beside itself.
+    clearTimeout(this.#timers.get(name));
+    await this.#running.get(name);
     await this.#run(job, true);
   }
 
