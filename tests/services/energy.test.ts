@@ -1,10 +1,12 @@
 /** The steel plant's year through Mosquitto, and through pymodbus with the register stepped while the connector's clock steps. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import modbus from 'modbus-serial';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { counters, expectTotals, haveData, INTERVALS, raiseSteel, throughMqtt, timeOf } from '../real/steel.ts';
+import { freePort, run } from './peers/peer.ts';
 
 const named = (name: string): string => {
   const value = process.env[name];
@@ -55,3 +57,124 @@ describe.runIf(haveData())('the steel plant 2018, with peers', () => {
     }
   }, 600_000);
 });
+
+describe('Mosquitto as Debian ships it', () => {
+  test('it restarts while we are away: what was published is there, once', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'isthmus-mosquitto-'));
+    const port = await freePort();
+    const file = join(directory, 'mosquitto.conf');
+    // Its own limits: 20 messages in flight, 1,000 waiting for a session.
+    writeFileSync(
+      file,
+      `listener ${port} 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location ${directory}/\nuser root\n`,
+    );
+    const start = () => run(directory, 'mosquitto', ['-c', file], port);
+    let broker = await start();
+    const road = await openRoad(port);
+    const steel = await raiseSteel({ url: `mqtt://127.0.0.1:${road.port}`, timeout: '5s' });
+    try {
+      const said = await talk(port);
+      // Said again until the hub's session stands; the same register is one reading.
+      await until(async () => {
+        await said.publish(0, 1);
+        return (await steel.readings()) === 1;
+      });
+      road.close();
+      await said.publish(1, 901);
+      said.leave();
+      await broker.stop();
+      broker = await start();
+      expect(await steel.readings()).toBe(1);
+      road.open();
+      await until(async () => (await steel.readings()) === 901);
+      // At their own limits still fast enough.
+      const more = await talk(port);
+      const began = Date.now();
+      await more.publish(901, 10_901);
+      await until(async () => (await steel.readings()) === 10_901);
+      const rate = Math.round((10_000 * 1_000) / (Date.now() - began));
+      console.log(`Mosquitto's own limits: ${rate} messages a second, published, committed and acknowledged.`);
+      expect(rate).toBeGreaterThan(3_000);
+      more.leave();
+    } finally {
+      await steel.close();
+      road.end();
+      await broker.stop();
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
+});
+
+/** A road to the broker that can be closed while the broker lives. */
+async function openRoad(to: number) {
+  let closed = false;
+  const sockets = new Set<Socket>();
+  const server = createServer((near) => {
+    if (closed) {
+      near.destroy();
+      return;
+    }
+    const far = connect(to, '127.0.0.1');
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(one);
+      one.on('error', () => undefined).on('close', () => other.destroy());
+      one.pipe(other);
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const cut = () => {
+    for (const socket of sockets) socket.destroy();
+  };
+  return {
+    port: (server.address() as { port: number }).port,
+    close: () => {
+      closed = true;
+      cut();
+    },
+    open: () => {
+      closed = false;
+    },
+    end: () => {
+      cut();
+      server.close();
+    },
+  };
+}
+
+/** A gateway that publishes registers number `from` to `to`, 100 at a time. */
+async function talk(port: number) {
+  const { MqttSession } = await import('../../connectors/energy/source/mqtt.ts');
+  const { session } = await MqttSession.open({
+    host: '127.0.0.1',
+    port,
+    clientId: 'gateway',
+    username: null,
+    password: null,
+    timeout: 20_000,
+    keep: false,
+  });
+  return {
+    publish: async (from: number, to: number) => {
+      for (let i = from; i < to; i += 100)
+        await Promise.all(
+          Array.from({ length: Math.min(100, to - i) }, (_, n) =>
+            session.publish(
+              'park/works/PLANT/telemetry',
+              JSON.stringify({ ts: timeOf(i + n).toISOString(), register: String(i + n) }),
+            ),
+          ),
+        );
+    },
+    leave: () => session.leave(),
+  };
+}
+
+async function until(check: () => Promise<boolean>): Promise<void> {
+  for (const end = Date.now() + 60_000; !(await check()); ) {
+    if (Date.now() > end) throw new Error('it did not happen within a minute');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
