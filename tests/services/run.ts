@@ -1,12 +1,21 @@
 /** `npm run test:services`: the peers up, the tests against them, the peers down; also when it is interrupted. */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { up } from './up.ts';
 
 const root = join(import.meta.dirname, '..', '..');
-const { env, stop } = await up();
+const interrupted = new AbortController();
+let child: ChildProcess | undefined;
+// Set before anything is started: a peer that is starting is waited for, then stopped with the others.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    interrupted.abort(new Error('The run was interrupted.'));
+    child?.kill(signal);
+  });
+}
+const { env, stop } = await up(interrupted.signal);
 const code = await new Promise<number>((resolve) => {
-  const child = spawn(
+  child = spawn(
     process.execPath,
     [
       join(root, 'node_modules', 'vitest', 'vitest.mjs'),
@@ -17,7 +26,6 @@ const code = await new Promise<number>((resolve) => {
     ],
     { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } },
   );
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
   child.on('error', (error) => {
     process.stderr.write(`${error.message}\n`);
     resolve(1);

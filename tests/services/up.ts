@@ -37,8 +37,8 @@ function install(missing: readonly Peer[]): void {
   }
 }
 
-/** Everything up; a peer that cannot be had is a failure. */
-export async function up(): Promise<Started> {
+/** Everything up; a peer that cannot be had is a failure. Gives up, with nothing left running, once `signal` is aborted. */
+export async function up(signal: AbortSignal): Promise<Started> {
   install(peers.filter((one) => !present(one)));
   const root = mkdtempSync(join(tmpdir(), 'isthmus-services-'));
   chmodSync(root, 0o755);
@@ -53,6 +53,7 @@ export async function up(): Promise<Started> {
       const directory = join(root, peer.name.toLowerCase());
       mkdirSync(directory);
       started.push(await peer.start(directory));
+      signal.throwIfAborted();
       process.stdout.write(`${peer.name} is up.\n`);
     }
   } catch (error) {

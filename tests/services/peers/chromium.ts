@@ -1,9 +1,11 @@
 import type { Peer } from './peer.ts';
 
-/** A real browser. ISTHMUS_CHROMIUM names the program. */
+const program = process.env['ISTHMUS_CHROMIUM'] ?? '/usr/bin/chromium';
+
+/** A real browser: the one that ISTHMUS_CHROMIUM names (its path), else Debian's. */
 export const chromium: Peer = {
   name: 'Chromium',
   packages: ['chromium'],
-  program: '/usr/bin/chromium',
-  start: async () => ({ env: { ISTHMUS_CHROMIUM: '/usr/bin/chromium' }, stop: async () => undefined }),
+  program,
+  start: async () => ({ env: { ISTHMUS_CHROMIUM: program }, stop: async () => undefined }),
 };
