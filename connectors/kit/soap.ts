@@ -72,7 +72,9 @@ export function writeXml(root: XmlElement): string {
   };
   const write = (one: XmlElement): string => {
     const name = qualified(one.name);
-    const attributes = Object.entries(one.attributes).map(([key, value]) => ` ${qualified(key)}="${escaped(value)}"`);
+    const attributes = Object.entries(one.attributes).map(
+      ([key, value]) => ` ${qualified(key)}="${escaped(value, IN_ATTRIBUTES)}"`,
+    );
     const inner = one.children.length > 0 ? one.children.map(write).join('') : escaped(one.text);
     return `<${name}${attributes.join('')}>${inner}</${name}>`;
   };
@@ -81,8 +83,11 @@ export function writeXml(root: XmlElement): string {
   return text.replace(/^<[^\s>/]+/, (start) => `${start}${declared}`);
 }
 
-const escaped = (text: string): string =>
-  text.replace(/[&<>"]/g, (one) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[one] ?? one);
+/** Also carriage returns, which a reader would turn into line feeds, and in attributes what it would turn into spaces. */
+const escaped = (text: string, what: RegExp = /[&<>"\r]/g): string =>
+  text.replace(what, (one) => ESCAPES[one] ?? `&#${one.charCodeAt(0)};`);
+const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
+const IN_ATTRIBUTES = /[&<>"\r\n\t]/g;
 
 /** Reads any XML; rejects (SOURCE_MALFORMED) what is not well-formed. Document types and their entities are not followed. */
 export function readXml(text: string): XmlElement {
@@ -171,8 +176,8 @@ function readFault(fault: XmlElement, version: string): SoapFault {
   };
 }
 
-/** The body as text; one that grows beyond `most` bytes is given up. */
-async function readAtMost(body: AsyncIterable<Buffer>, most: number): Promise<string> {
+/** The body; one that grows beyond `most` bytes is given up. */
+async function readAtMost(body: AsyncIterable<Buffer>, most: number): Promise<Buffer> {
   const parts: Buffer[] = [];
   let size = 0;
   for await (const part of body) {
@@ -180,7 +185,21 @@ async function readAtMost(body: AsyncIterable<Buffer>, most: number): Promise<st
     if (size > most) throw malformed(`the answer is longer than ${most} bytes`);
     parts.push(part);
   }
-  return Buffer.concat(parts).toString('utf8');
+  return Buffer.concat(parts);
+}
+
+/**
+ * The bytes as text, by the charset of `contentType`, else by the XML declaration, else UTF-8. Bytes that do not fit are refused
+ * (SOURCE_MALFORMED), not replaced: half a name is no name.
+ */
+export function decodeXml(bytes: Buffer, contentType = ''): string {
+  const declared = /^\s*<\?xml[^>]*?encoding=["']([\w.:-]+)["']/.exec(bytes.subarray(0, 200).toString('latin1'))?.[1];
+  const label = /charset="?([\w.:-]+)/i.exec(contentType)?.[1] ?? declared ?? 'utf-8';
+  try {
+    return new TextDecoder(label, { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw malformed(`the bytes are not ${label.slice(0, 40)}`, error);
+  }
 }
 
 /** Name without its namespace. */
@@ -218,11 +237,12 @@ export class SoapTransport {
       throw /CERT|SIGNATURE|SSL|TLS|EPROTO/.test(code) ? unavailable(`no TLS connection: ${code}`, error) : error;
     });
     const { statusCode: status } = answer;
-    const text = await readAtMost(answer.body, LARGEST);
-    if (status === 500 && /:?Envelope[\s>]/.test(text)) return readEnvelope(text);
+    const bytes = await readAtMost(answer.body, LARGEST);
+    const read = () => readEnvelope(decodeXml(bytes, String(answer.headers['content-type'] ?? '')));
+    if (status === 500 && /:?Envelope[\s>]/.test(bytes.toString('latin1'))) return read();
     if (status >= 500 || status === 408 || status === 429) throw unavailable(`HTTP ${status} without a SOAP message`);
     if (status >= 400) throw rejected(`HTTP ${status}`);
-    return readEnvelope(text);
+    return read();
   }
 
   close(): Promise<void> {

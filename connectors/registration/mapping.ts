@@ -102,14 +102,36 @@ export const question = (code: string, fields: Readonly<Record<string, string>>)
     Object.entries(fields).map(([name, value]) => element(`{${REGISTER}}${name}`, value)),
   );
 
+/** The first that fits. A licence is often revoked long before the entry is struck off: the later step counts. */
 const STATUS: readonly [RegExp, RegistrationStatus][] = [
-  [/存续|在营|开业|在册/, 'ACTIVE'],
+  [/(?<![未拟])注销/, 'DEREGISTERED'],
   [/吊销/, 'REVOKED'],
-  [/注销/, 'DEREGISTERED'],
   [/迁出/, 'MOVED_OUT'],
   [/停业|歇业/, 'SUSPENDED'],
-  [/筹建|受理|拟/, 'PENDING'],
+  [/筹建|受理|拟设立/, 'PENDING'],
+  [/(?<![未不])(存续|在营|开业|在册)/, 'ACTIVE'],
 ];
+
+/** Registers name a currency in words, by its number or by its letters (ISO 4217). */
+const CURRENCIES: readonly [RegExp, string][] = [
+  [/^(人民币元?|156)$/, 'CNY'],
+  [/^(美元|840)$/, 'USD'],
+  [/^(欧元|978)$/, 'EUR'],
+  [/^(港[币元]|344)$/, 'HKD'],
+  [/^(日[元圆]|392)$/, 'JPY'],
+  [/^(英镑|826)$/, 'GBP'],
+  [/^(澳门元|446)$/, 'MOP'],
+  [/^(新?台币|901)$/, 'TWD'],
+  [/^(新加坡元|702)$/, 'SGD'],
+];
+
+/** Letters of ISO 4217; without any word the register means yuan. A word that is not known is refused, not guessed. */
+function currency(text: string | null, where: string): string {
+  if (text === null) return 'CNY';
+  const found = /^[A-Z]{3}$/.test(text) ? text : CURRENCIES.find(([words]) => words.test(text))?.[1];
+  if (found === undefined) throw malformed(`${where} is no currency that is known`);
+  return found;
+}
 
 /** One company in the authority's field names (UNISCID, ENTNAME …); null when the register says that it knows none. */
 export function entry(body: XmlElement): Entry | null {
@@ -143,15 +165,18 @@ function entryOf(company: XmlElement, where: string): Entry {
   const capital = textOf(company, 'REGCAP');
   if (capital !== null && !/^\d+(\.\d+)?$/.test(capital)) throw malformed(`${where}.REGCAP is no amount`);
   const changed = textOf(company, 'CHANGED');
-  const changedAt = changed === null ? null : new Date(changed);
-  if (changedAt && Number.isNaN(changedAt.getTime())) throw malformed(`${where}.CHANGED is no time`);
+  const changedAt = changed === null ? null : instant(changed);
+  if (changed !== null && changedAt === null) throw malformed(`${where}.CHANGED is no time`);
   return {
     uscc,
     legalName: textOf(company, 'ENTNAME'),
     status: STATUS.find(([words]) => words.test(state))?.[1] ?? 'UNKNOWN',
     legalRepresentative: textOf(company, 'LEREP'),
     // The authority counts in units of ten thousand.
-    capital: capital === null ? null : { value: tenThousand(capital), currency: textOf(company, 'REGCAPCUR') ?? 'CNY' },
+    capital:
+      capital === null
+        ? null
+        : { value: tenThousand(capital), currency: currency(textOf(company, 'REGCAPCUR'), `${where}.REGCAPCUR`) },
     scope: textOf(company, 'OPSCOPE'),
     address: textOf(company, 'DOM'),
     establishedOn: day(textOf(company, 'ESTDATE'), `${where}.ESTDATE`),
@@ -178,9 +203,20 @@ export function inTenThousands(text: string): string {
 
 function day(text: string | null, where: string): string | null {
   if (text === null) return null;
-  const found = /^(\d{4})-?(\d{2})-?(\d{2})/.exec(text);
-  if (!found) throw malformed(`${where} is no day`);
-  return `${found[1]}-${found[2]}-${found[3]}`;
+  const [, year, month, date] = /^(\d{4})-?(\d{2})-?(\d{2})(?:[T ].*)?$/.exec(text) ?? [];
+  const found = `${year}-${month}-${date}`;
+  const at = new Date(`${found}T00:00:00Z`);
+  // The 31st of February is no day either.
+  if (Number.isNaN(at.getTime()) || !at.toISOString().startsWith(found)) throw malformed(`${where} is no day`);
+  return found;
+}
+
+/** A time without an offset is told by the register's own clock. Null for what is no time. */
+function instant(text: string): Date | null {
+  const [, date, time, offset] =
+    /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}:\d{2}(?:\.\d+)?)(Z|[+-]\d{2}:\d{2})?$/.exec(text) ?? [];
+  const at = new Date(`${date}T${time}${offset ?? '+08:00'}`);
+  return Number.isNaN(at.getTime()) ? null : at;
 }
 
 const STATES: Readonly<Record<string, ApplicationState>> = {
@@ -200,8 +236,8 @@ export function application(body: XmlElement): Application | null {
   const uscc = parseUscc(textOf(one, 'UNISCID') ?? '');
   const number = textOf(one, 'APPLNO');
   const reference = textOf(one, 'REFERENCE');
-  const since = new Date(textOf(one, 'SINCE') ?? Number.NaN);
-  if (!uscc || !number || !reference || Number.isNaN(since.getTime())) throw malformed('application is incomplete');
+  const since = instant(textOf(one, 'SINCE') ?? '');
+  if (!uscc || !number || !reference || since === null) throw malformed('application is incomplete');
   return { reference, number, uscc, state, reason: textOf(one, 'REASON'), since };
 }
 

@@ -11,7 +11,7 @@ import { hubCall, loadKeys } from '../kit/host/services.ts';
 import { makeLog } from '../kit/log.ts';
 import type { Principal } from '../kit/principal.ts';
 import { readSettings } from '../kit/settings.ts';
-import { element, readEnvelope, readXml, SOAP12, writeEnvelope } from '../kit/soap.ts';
+import { decodeXml, element, readEnvelope, readXml, SOAP12, writeEnvelope, writeXml } from '../kit/soap.ts';
 import { conformance, demoPark } from '../kit/testing/conformance.ts';
 import { freshDatabase } from '../kit/testing/database.ts';
 import { registered, world } from '../kit/testing/park.ts';
@@ -91,6 +91,8 @@ interface Lossy {
   drops: string | null;
   /** Answers come under another id. */
   mixes: boolean;
+  /** What the register says is changed on its way. */
+  change: ((text: string) => string) | null;
   close(): Promise<void>;
 }
 
@@ -104,6 +106,7 @@ async function openLossy(to: string, installation: (url: string) => Installation
     const text = await far.body.text();
     if (lossy.loses && body.includes(lossy.loses)) return void answer.destroy();
     answer.writeHead(far.statusCode, { 'content-type': 'text/xml' });
+    if (lossy.change) return void answer.end(lossy.change(text));
     answer.end(lossy.mixes ? text.replace(/<xrd:id>/, '<xrd:id>x') : text);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -113,6 +116,7 @@ async function openLossy(to: string, installation: (url: string) => Installation
     loses: null,
     drops: null,
     mixes: false,
+    change: null,
     close: () =>
       new Promise((resolve) => {
         server.closeAllConnections();
@@ -161,6 +165,27 @@ describe('registration', () => {
         "SELECT data->>'state' AS state FROM event WHERE kind = 'CASE_CHANGED' ORDER BY position",
       )
     ).map((row: { state: string }) => row.state);
+
+  /** Asks a hub that has no register but the one behind the line that fails. */
+  const onlyLossy = async (variables: Record<string, unknown>): Promise<SubgraphResponse> => {
+    const only = await Host.raise({
+      connector: registration,
+      installations: [lossy.installation],
+      parks: [demoPark(demo)],
+      database,
+      keys: await loadKeys(database),
+      log: makeLog(() => undefined),
+    });
+    try {
+      return await only.subgraph.execute({
+        query: 'query ($r: [_Any!]!) { _entities(representations: $r) { ... on Company { registration { status } } } }',
+        variables,
+        call: hubCall(5_000, new AbortController().signal),
+      });
+    } finally {
+      await only.close();
+    }
+  };
 
   beforeAll(async () => {
     database = await freshDatabase();
@@ -320,35 +345,38 @@ describe('registration', () => {
       { capital: { value: '-1', currency: 'CNY' } },
       { capital: { value: '1', currency: 'yuan' } },
       { address: ' ' },
+      { scope: 'soft\u0001ware' },
+      { legalName: '\ud83d' },
       { installation: 'nowhere' },
     ])
       expect(codeOf(await ask(SUBMIT, { i: { ...input('f5'), ...wrong } }))).toBe('BAD_USER_INPUT');
   });
 
+  test('the same id at another register is other input: one receipt is not passed off as another', async () => {
+    expect((await ask(SUBMIT, { i: input('t1') })).errors).toBeUndefined();
+    const before = readJournal(directory, 'submitApplication').length;
+    expect(codeOf(await ask(SUBMIT, { i: { ...input('t1'), installation: 'lossy' } }))).toBe('BAD_USER_INPUT');
+    expect(readJournal(directory, 'submitApplication')).toHaveLength(before);
+  });
+
+  test("another company's entry, or another filing, is not taken for the one that was asked for", async () => {
+    const far = { ...input('t2'), installation: 'lossy' };
+    lossy.change = (text) => text.replace(/<reg:REFERENCE>/, '<reg:REFERENCE>x');
+    expect(codeOf(await ask(SUBMIT, { i: far }))).toBe('SOURCE_MALFORMED');
+    lossy.change = null;
+    expect((await ask(SUBMIT, { i: far })).errors).toBeUndefined();
+    const [wanted, other] = demo.companies.map((one) => one.uscc);
+    lossy.change = (text) => text.replace(`${wanted}`, `${other}`);
+    const answer = await onlyLossy({ r: [company(wanted)] });
+    lossy.change = null;
+    expect(codeOf(answer)).toBe('SOURCE_MALFORMED');
+  });
+
   test('an answer whose headers are those of another question is refused', async () => {
     lossy.mixes = true;
-    const ASK =
-      'query ($r: [_Any!]!) { _entities(representations: $r) { ... on Company { registration { status } } } }';
-    const only = await Host.raise({
-      connector: registration,
-      installations: [lossy.installation],
-      parks: [demoPark(demo)],
-      database,
-      keys: await loadKeys(database),
-      log: makeLog(() => undefined),
-    });
-    try {
-      const call = hubCall(5_000, new AbortController().signal);
-      const answer = await only.subgraph.execute({
-        query: ASK,
-        variables: { r: [company(demo.companies[0]?.uscc)] },
-        call,
-      });
-      expect(codeOf(answer)).toBe('SOURCE_MALFORMED');
-    } finally {
-      lossy.mixes = false;
-      await only.close();
-    }
+    const answer = await onlyLossy({ r: [company(demo.companies[0]?.uscc)] });
+    lossy.mixes = false;
+    expect(codeOf(answer)).toBe('SOURCE_MALFORMED');
   });
 
   test('an answer to another question is refused', () => {
@@ -395,6 +423,51 @@ describe('registration', () => {
     expect(readEnvelope(writeEnvelope([], body, SOAP12)).body).toEqual(body);
     expect(() => readXml('<!DOCTYPE a [<!ENTITY x "y">]><a>&x;</a>')).toThrow();
     expect(() => readXml('<a><b></a>')).toThrow(/well-formed/);
+  });
+
+  test('what XML would change on its way is written so that it arrives; bytes are read in their charset or refused', () => {
+    const text = 'a\r\nb\tc';
+    const sent = readXml(writeXml(element('a', text, { b: text })));
+    expect([sent.text, sent.attributes['b']]).toEqual([text, text]);
+    const chinese = Buffer.from([0xba, 0xfe]); // 湖 in GB18030
+    const declared = Buffer.concat([Buffer.from('<?xml version="1.0" encoding="GB18030"?><a>'), chinese]);
+    expect(decodeXml(declared)).toContain('湖');
+    expect(decodeXml(chinese, 'text/xml; charset="gbk"')).toBe('湖');
+    expect(() => decodeXml(chinese, 'text/xml')).toThrow('not utf-8');
+    expect(() => decodeXml(chinese, 'text/xml; charset=klingon')).toThrow('not klingon');
+  });
+
+  const said = (fields: string) =>
+    mapping.entry(readXml(`<r><company><UNISCID>915001050000A0048W</UNISCID>${fields}</company></r>`));
+
+  test.each([
+    ['存续（在营、开业、在册）', 'ACTIVE'],
+    ['在营（开业）企业', 'ACTIVE'],
+    ['吊销，未注销', 'REVOKED'],
+    ['吊销，已注销', 'DEREGISTERED'],
+    ['注销', 'DEREGISTERED'],
+    ['拟注销', 'UNKNOWN'],
+    ['未开业', 'UNKNOWN'],
+    ['停业', 'SUSPENDED'],
+    ['迁出', 'MOVED_OUT'],
+    ['筹建', 'PENDING'],
+    ['', 'UNKNOWN'],
+  ])('%s is %s', (words, status) => {
+    expect(said(`<REGSTATE_CN>${words}</REGSTATE_CN>`)?.status).toBe(status);
+  });
+
+  test('currencies in words or numbers, days and times; what is none is refused', () => {
+    const money = (word: string) => said(`<REGCAP>10</REGCAP><REGCAPCUR>${word}</REGCAPCUR>`)?.capital?.currency;
+    expect(['人民币', '156', '', 'USD', '美元', '港元'].map(money)).toEqual(['CNY', 'CNY', 'CNY', 'USD', 'USD', 'HKD']);
+    expect(() => money('贝壳')).toThrow('REGCAPCUR is no currency');
+    for (const text of ['20240229', '2024-02-29', '2024-02-29 00:00:00'])
+      expect(said(`<APPRDATE>${text}</APPRDATE>`)?.approvedOn).toBe('2024-02-29');
+    for (const text of ['20230229', '00000000', '2024-02-291', '2024'])
+      expect(() => said(`<APPRDATE>${text}</APPRDATE>`)).toThrow('APPRDATE is no day');
+    // Without an offset it is the register's own clock, wherever the hub stands.
+    for (const text of ['2026-03-01T08:00:00+08:00', '2026-03-01T00:00:00Z', '2026-03-01 08:00:00'])
+      expect(said(`<CHANGED>${text}</CHANGED>`)?.changedAt?.toISOString()).toBe('2026-03-01T00:00:00.000Z');
+    expect(() => said('<CHANGED>yesterday</CHANGED>')).toThrow('CHANGED is no time');
   });
 
   test('amounts in ten thousands are exact both ways', () => {

@@ -1,12 +1,14 @@
 /** Filings with the register: sent once, taken back, and followed until they are done. */
 import type { Call, Known, NewEvent, Services } from '../../kit/connector.ts';
-import { badInput, HubError, rejected } from '../../kit/errors.ts';
+import { badInput, HubError, malformed, rejected } from '../../kit/errors.ts';
 import * as mapping from '../mapping.ts';
 import type { Application, Filing } from '../model.ts';
 import type { Bus } from './bus.ts';
 
 /** Applications read from our table at once. */
 const PAGE = 200;
+/** What XML cannot carry: control characters and halves of characters. */
+const UNWRITABLE = /[^\t\n\r\x20-\u{d7ff}\u{e000}-\u{fffd}\u{10000}-\u{10ffff}]/u;
 const DONE: readonly Application['state'][] = ['REJECTED', 'WITHDRAWN', 'COMPLETED'];
 
 export class Filings {
@@ -20,23 +22,27 @@ export class Filings {
 
   /** Sends the filing under our own id. When a former answer was lost, the register is asked for that id instead. */
   async submit(call: Call, clientMutationId: string, filing: Filing): Promise<Known<Application>> {
-    const { guard, once } = this.#services;
+    const { guard, installation, once } = this.#services;
     mayActFor(call, filing.uscc);
     if (!/^\d/.test(filing.capital.value)) throw badInput('capital must not be negative.');
     if (!/^[A-Z]{3}$/.test(filing.capital.currency)) throw badInput('capital.currency must be a code of ISO 4217.');
     for (const name of ['legalName', 'legalRepresentative', 'scope', 'address'] as const) {
       if (filing[name].trim() === '') throw badInput(`${name} must not be empty.`);
+      if (UNWRITABLE.test(filing[name])) throw badInput(`${name} holds a character that the register cannot take.`);
     }
     const known = await once(
       call,
-      { mutation: 'submitRegistration', clientMutationId, payload: filing },
+      { mutation: 'submitRegistration', clientMutationId, payload: { installation: installation.id, ...filing } },
       (reference) =>
         guard.act(call, 'submit application', async (signal) =>
-          present(
-            await this.#bus.ask('submitApplication', mapping.filingFields(reference, filing), signal, {
-              user: call.principal.subject,
-              issue: reference,
-            }),
+          expected(
+            { reference },
+            present(
+              await this.#bus.ask('submitApplication', mapping.filingFields(reference, filing), signal, {
+                user: call.principal.subject,
+                issue: reference,
+              }),
+            ),
           ),
         ),
       async (reference) => {
@@ -44,7 +50,10 @@ export class Filings {
           call,
           { operation: 'application by reference', key: reference },
           async (signal) =>
-            mapping.application(await this.#bus.ask('getApplication', { REFERENCE: reference }, signal)),
+            expected(
+              { reference },
+              mapping.application(await this.#bus.ask('getApplication', { REFERENCE: reference }, signal)),
+            ),
         );
         return value === null ? null : { value, facts };
       },
@@ -55,17 +64,20 @@ export class Filings {
 
   /** Takes a filing back; one that is done already is BAD_USER_INPUT. */
   async withdraw(call: Call, clientMutationId: string, number: string): Promise<Known<Application>> {
-    const { guard, once } = this.#services;
+    const { guard, globalId, once } = this.#services;
     const ask = (operation: 'withdrawApplication' | 'getApplication') => async (signal: AbortSignal) =>
-      present(
-        await this.#bus.ask(operation, { APPLNO: number }, signal, { user: call.principal.subject, issue: number }),
+      expected(
+        { number },
+        present(
+          await this.#bus.ask(operation, { APPLNO: number }, signal, { user: call.principal.subject, issue: number }),
+        ),
       );
     const now = () => guard.read(call, { operation: 'application by number', key: number }, ask('getApplication'));
     // Whose filing it is, only the register knows once it is done.
     if (call.principal.companies !== null) mayActFor(call, (await now()).value.uscc);
     const known = await once(
       call,
-      { mutation: 'withdrawRegistration', clientMutationId, payload: { number } },
+      { mutation: 'withdrawRegistration', clientMutationId, payload: { case: globalId(number) } },
       () => guard.act(call, 'withdraw application', ask('withdrawApplication')),
       async () => {
         const found = await now();
@@ -89,7 +101,7 @@ export class Filings {
         if (call.signal.aborted) return;
         try {
           const { value } = await guard.read(call, { operation: 'poll application' }, async (signal) =>
-            mapping.application(await this.#bus.ask('getApplication', { APPLNO: one.number }, signal)),
+            expected(one, mapping.application(await this.#bus.ask('getApplication', { APPLNO: one.number }, signal))),
           );
           if (value && value.state !== one.state) await this.#tell([value]);
         } catch (error) {
@@ -131,6 +143,16 @@ function mayActFor({ principal }: Call, uscc: string): void {
   if (principal.companies !== null && !principal.companies.includes(uscc)) {
     throw new HubError('FORBIDDEN', 'You may not act for this company.');
   }
+}
+
+/** Refuses an application that is not the one that was sent or asked for. */
+function expected<T extends Application | null>(asked: { number?: string; reference?: string }, one: T): T {
+  for (const name of ['number', 'reference'] as const) {
+    if (one && asked[name] !== undefined && one[name] !== asked[name]) {
+      throw malformed(`application: its ${name} is not the one that was asked for`);
+    }
+  }
+  return one;
 }
 
 function present(body: Parameters<typeof mapping.application>[0]): Application {

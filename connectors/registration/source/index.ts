@@ -1,5 +1,6 @@
 /** The only room that talks to the register; speaks our model outward. */
 import type { Call, Job, Known, Services } from '../../kit/connector.ts';
+import { malformed } from '../../kit/errors.ts';
 import { byArguments } from '../../kit/loader.ts';
 import * as mapping from '../mapping.ts';
 import type { Entry, Filing } from '../model.ts';
@@ -51,8 +52,12 @@ export class RegistrationSource {
       known: this.#services.guard.read(
         call,
         { operation: 'company', key: uscc },
-        async (signal) =>
-          mapping.entry(await this.#bus.ask('getCompany', { UNISCID: uscc }, signal, { user: call.principal.subject })),
+        async (signal) => {
+          const user = call.principal.subject;
+          const one = mapping.entry(await this.#bus.ask('getCompany', { UNISCID: uscc }, signal, { user }));
+          if (one && one.uscc !== uscc) throw malformed('company.UNISCID is not the one that was asked for');
+          return one;
+        },
         (one) => one?.changedAt ?? (one?.approvedOn ? new Date(`${one.approvedOn}T00:00:00+08:00`) : null),
       ),
     }));
