@@ -198,6 +198,27 @@ program
   );
 
 program
+  .command('bench')
+  .description('measure what a request costs beside a hand-written plan and, with --peers, other gateways')
+  .option('--peers <folder>', 'a folder with other gateways, see docs/performance.md')
+  .option('--json', 'print the targets as JSON and nothing else')
+  .option('--rounds <n>', 'rounds whose median counts', '5')
+  .option('--milliseconds <n>', 'length of one load', '1500')
+  .action((options: { peers?: string; json?: boolean; rounds: string; milliseconds: string }) =>
+    run(async () => {
+      const { bench } = await import('./bench/index.ts');
+      const met = await bench({
+        peers: options.peers && resolve(options.peers),
+        json: options.json ?? false,
+        rounds: Number(options.rounds),
+        milliseconds: Number(options.milliseconds),
+        say,
+      });
+      process.exit(met ? 0 : 1);
+    }),
+  );
+
+program
   .command('schema')
   .description(
     'print the pictures (subgraphs, supergraph, public graph, database, settings); --check compares and lints',
