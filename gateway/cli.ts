@@ -24,6 +24,8 @@ const SENTENCES = [
   'SchemaVersionError',
   'CompositionError',
   'CommandError',
+  'AuditFileError',
+  'SigningKeyError',
 ];
 
 class CommandError extends Error {
@@ -194,6 +196,28 @@ program
       } finally {
         await database.close();
       }
+    }),
+  );
+
+const audit = program.command('audit').description('the audit log: who has read protected data');
+
+audit
+  .command('verify <file>')
+  .description('verify an export without the hub: names the first broken entry, cut tails and missing chains')
+  .option('--key <id...>', 'ids of the keys that may have signed (default: every key that the file names)')
+  .option('--known <number:hash>', 'newest statement of an earlier verification, which the log must still hold')
+  .action((file: string, options: { key?: string[]; known?: string }) =>
+    run(async () => {
+      const { readKnown, verifyFile } = await import('./trust/audit-say.ts');
+      const whole = await verifyFile(
+        resolve(file),
+        {
+          ...(options.key ? { trusted: options.key } : {}),
+          ...(options.known ? { known: readKnown(options.known) } : {}),
+        },
+        say,
+      );
+      if (!whole) process.exit(1);
     }),
   );
 

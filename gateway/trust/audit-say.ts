@@ -1,0 +1,53 @@
+/** What `isthmus audit verify` tells people. */
+import { createReadStream, existsSync } from 'node:fs';
+import { type AuditReport, type VerifyOptions, verifyExport } from './audit-verify.ts';
+
+/** The file cannot be verified at all; the message is a sentence for people. */
+export class AuditFileError extends Error {
+  override name = 'AuditFileError';
+}
+
+/** Reads `number:hash`, as an earlier verification printed it. */
+export function readKnown(text: string): { number: number; hash: string } {
+  const found = /^([1-9]\d*):([0-9a-f]{64})$/.exec(text);
+  if (!found) {
+    throw new AuditFileError(
+      `--known must be the newest statement of an earlier verification, such as 17:9f86d0…, found ${JSON.stringify(text)}`,
+    );
+  }
+  return { number: Number(found[1]), hash: found[2] as string };
+}
+
+/** Verifies the file; true when nothing is broken. */
+export async function verifyFile(file: string, options: VerifyOptions, say: (text: string) => void): Promise<boolean> {
+  if (!existsSync(file)) throw new AuditFileError(`There is no file ${file}; make one by: isthmus export audit FILE`);
+  const began = performance.now();
+  const report = await verifyExport(createReadStream(file, { highWaterMark: 1024 * 1024 }), options);
+  const seconds = (performance.now() - began) / 1000;
+  for (const line of sentences(report, options, seconds)) say(line);
+  return report.faultCount === 0;
+}
+
+function sentences(report: AuditReport, options: VerifyOptions, seconds: number): string[] {
+  const { entries, chains, statements, keys, newest, faults, faultCount } = report;
+  const read = `${count(entries, 'entry', 'entries')} in ${count(chains, 'chain')}, ${count(statements, 'statement')}, read in ${seconds.toFixed(2)} s`;
+  if (faultCount === 0) {
+    const trust = options.trusted
+      ? 'as was asked'
+      : 'compare it with the key that the hub has published, or name it by --key';
+    return [
+      `Whole: ${read}.`,
+      `Signed by ${keys.join(', ')} (${trust}).`,
+      ...(newest ? [`Newest statement: ${newest.number}:${newest.hash} (keep it for --known).`] : []),
+    ];
+  }
+  const first = faults.find((one) => one.entry !== null);
+  return [
+    `Broken: ${read}.`,
+    ...(first ? [`First broken entry: number ${first.entry} of chain ${first.chain} (line ${first.line}).`] : []),
+    ...faults.map((one) => `  line ${one.line}${one.chain ? `, chain ${one.chain}` : ''}: ${one.message}`),
+    ...(faultCount > faults.length ? [`  and ${faultCount - faults.length} more`] : []),
+  ];
+}
+
+const count = (number: number, one: string, many = `${one}s`): string => `${number} ${number === 1 ? one : many}`;

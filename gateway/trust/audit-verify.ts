@@ -1,0 +1,316 @@
+/**
+ * Reads an export without hub or database and says what is broken, first things first: an entry whose content does not fit its
+ * hash, a gap, a cut tail, a missing chain, a statement that nobody signed. One pass, bounded memory.
+ */
+import { createHash, type KeyObject } from 'node:crypto';
+import { type ChainHead, DIGESTS, encodeHead, entryStart, headHash, link } from './audit-chain.ts';
+import { END_PREFIX, EXPORT_VERSION, type ExportEnd, encodeEnd, readLine } from './audit-file.ts';
+import { readStatement, type Statement, statementHash } from './audit-statement.ts';
+import { publicKeyOf, verifySignature } from './sign-key.ts';
+
+export interface AuditFault {
+  /** Line of the export, from 1. */
+  readonly line: number;
+  readonly chain: string | null;
+  /** Number of the entry, where there is one. */
+  readonly entry: number | null;
+  readonly message: string;
+}
+
+export interface AuditReport {
+  readonly entries: number;
+  readonly chains: number;
+  readonly statements: number;
+  /** Ids of the keys that signed. */
+  readonly keys: readonly string[];
+  /** Number and hash of the newest statement: to be kept, and named at the next verification. */
+  readonly newest: { readonly number: number; readonly hash: string } | null;
+  /** At most 20, in order of the file. */
+  readonly faults: readonly AuditFault[];
+  readonly faultCount: number;
+}
+
+export interface VerifyOptions {
+  /** Ids of the keys that may sign; absent: every key that the export names. */
+  readonly trusted?: readonly string[];
+  /** A statement known from an earlier verification: the log must still hold it. */
+  readonly known?: { readonly number: number; readonly hash: string };
+}
+
+const MOST_FAULTS = 20;
+
+/** What the statements say of one chain. */
+interface Told {
+  /** Hash by number of entries. */
+  readonly marks: Map<number, string>;
+  longest: number;
+  ended: number | null;
+  trimmed: { count: number; head: string } | null;
+  seen: boolean;
+}
+
+export async function verifyExport(file: AsyncIterable<Buffer>, options: VerifyOptions = {}): Promise<AuditReport> {
+  const verifier = new Verifier(options);
+  let rest: Buffer = Buffer.alloc(0);
+  for await (const chunk of file) {
+    const bytes = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk;
+    let from = 0;
+    for (let to = bytes.indexOf(10, from); to >= 0; to = bytes.indexOf(10, from)) {
+      verifier.line(bytes.subarray(from, to));
+      from = to + 1;
+    }
+    rest = bytes.subarray(from);
+  }
+  return verifier.finish(rest.length > 0);
+}
+
+class Verifier {
+  readonly #options: VerifyOptions;
+  readonly #keys = new Map<string, KeyObject>();
+  readonly #signers = new Set<string>();
+  readonly #told = new Map<string, Told>();
+  readonly #faults: AuditFault[] = [];
+  readonly #digest = createHash('sha256');
+  #faultCount = 0;
+  #line = 0;
+  #entries = 0;
+  #chains = 0;
+  #statements = 0;
+  #newest: { number: number; hash: string } | null = null;
+  #known = false;
+  #ended = false;
+  /** The chain whose entries are being read. */
+  #open: { head: ChainHead; told: Told; number: number; hash: Buffer } | null = null;
+
+  constructor(options: VerifyOptions) {
+    this.#options = options;
+  }
+
+  line(line: Buffer): void {
+    this.#line++;
+    if (this.#ended) {
+      this.#fault('the export goes on after its signed end');
+      return;
+    }
+    if (this.#line === 1) this.#header(line);
+    else {
+      const read = readLine(line);
+      if (read?.kind === 'entry') this.#entry(read.hash, read.body);
+      else if (read?.kind === 'head') this.#head(read.body);
+      else if (read?.kind === 'statement') this.#statement(read.body, read.signature);
+      else if (read?.kind === 'end') this.#end(read.body, read.signature);
+      else this.#unreadable();
+    }
+    if (!this.#ended) this.#digest.update(line).update('\n');
+  }
+
+  finish(unfinished: boolean): AuditReport {
+    if (unfinished) this.#fault('the last line has no line end: the file is cut off');
+    if (!this.#ended) {
+      this.#close();
+      this.#fault('the export has no signed end: it is cut off');
+    }
+    for (const [chain, told] of this.#told) {
+      if (!told.seen)
+        this.#fault(`the chain ${chain} is missing: statements tell of ${told.longest} entries`, { chain });
+    }
+    const { known } = this.#options;
+    if (known && !this.#known) {
+      this.#fault(`statement ${known.number} is not the one that was known: the log was cut or written anew`);
+    }
+    return {
+      entries: this.#entries,
+      chains: this.#chains,
+      statements: this.#statements,
+      keys: [...this.#signers],
+      newest: this.#newest,
+      faults: this.#faults,
+      faultCount: this.#faultCount,
+    };
+  }
+
+  #fault(message: string, at: { chain?: string | null; entry?: number | null } = {}): void {
+    this.#faultCount++;
+    if (this.#faults.length === MOST_FAULTS) return;
+    this.#faults.push({ line: this.#line, chain: at.chain ?? null, entry: at.entry ?? null, message });
+  }
+
+  /** A line that is none, where the next entry of the open chain should stand. */
+  #unreadable(): void {
+    const open = this.#open;
+    if (!open) {
+      this.#fault('this is no line of an audit export');
+      return;
+    }
+    open.number++;
+    this.#fault(`entry ${open.number} is broken: the line cannot be read`, {
+      chain: open.head.chain,
+      entry: open.number,
+    });
+  }
+
+  #header(line: Buffer): void {
+    try {
+      const text = line.toString('utf8');
+      const header = JSON.parse(text) as { isthmus?: unknown; version?: unknown; keys?: unknown };
+      const { isthmus, version, keys } = header;
+      if (isthmus === 'audit export' && version === EXPORT_VERSION && Array.isArray(keys)) {
+        for (const jwk of keys) {
+          const key = publicKeyOf(jwk);
+          if (key) this.#keys.set(key.id, key.key);
+          else this.#fault('a key in the first line is not what its id says');
+        }
+        if (JSON.stringify(header) === text) return;
+      }
+    } catch {
+      // Told below.
+    }
+    this.#fault('the first line is not that of an audit export of version 1');
+  }
+
+  /** Whether the signer may sign. */
+  #signed(key: string): boolean {
+    this.#signers.add(key);
+    return this.#options.trusted?.includes(key) ?? true;
+  }
+
+  #statement(body: string, signature: string): void {
+    this.#statements++;
+    if (this.#open) this.#fault('a statement stands among the entries', { chain: this.#open.head.chain });
+    const one = readStatement({ body, signature }, this.#keys);
+    if (!one) {
+      this.#fault(`statement ${this.#statements} is broken: nobody known has signed it`);
+      return;
+    }
+    if (!this.#signed(one.key))
+      this.#fault(`statement ${one.number} is signed by a key that is not trusted: ${one.key}`);
+    const before = this.#newest;
+    if (one.number !== (before?.number ?? 0) + 1)
+      this.#fault(`statements ${(before?.number ?? 0) + 1} to ${one.number - 1} are missing`);
+    else if (one.previous !== (before?.hash ?? null))
+      this.#fault(`statement ${one.number} does not follow the one before it`);
+    this.#newest = { number: one.number, hash: statementHash(body) };
+    const { known } = this.#options;
+    if (known?.number === one.number) this.#known = known.hash === this.#newest.hash;
+    this.#take(one);
+  }
+
+  #take({ kind, chain, count, head }: Statement): void {
+    if (chain === null || head === null) return;
+    let told = this.#told.get(chain);
+    if (!told) {
+      told = { marks: new Map(), longest: 0, ended: null, trimmed: null, seen: false };
+      this.#told.set(chain, told);
+    }
+    const known = told.marks.get(count);
+    if (known !== undefined && known !== head)
+      this.#fault(`two statements differ over entry ${count} of chain ${chain}`, { chain });
+    told.marks.set(count, head);
+    told.longest = Math.max(told.longest, count);
+    if (kind === 'end') told.ended = count;
+    if (kind === 'trim' && count >= (told.trimmed?.count ?? 0)) told.trimmed = { count, head };
+  }
+
+  #head(body: string): void {
+    this.#close();
+    let head: ChainHead | null = null;
+    try {
+      head = JSON.parse(body) as ChainHead;
+      if (encodeHead(head) !== body || !DIGESTS.includes(head.digest)) head = null;
+    } catch {
+      // Told below.
+    }
+    const told = head && this.#told.get(head.chain);
+    if (!head || !told) {
+      this.#fault(head ? `no statement tells of the chain ${head.chain}` : 'the beginning of a chain is broken');
+      return;
+    }
+    this.#chains++;
+    const { chain } = head;
+    if (told.seen) this.#fault(`the chain ${chain} stands here twice`, { chain });
+    told.seen = true;
+    const begin = headHash(head.digest, body);
+    const signed = told.marks.get(0);
+    if (signed !== begin.toString('hex'))
+      this.#fault(`the beginning of chain ${chain} is not what was signed`, { chain });
+    const { trimmed } = told;
+    this.#open = {
+      head,
+      told,
+      number: trimmed?.count ?? 0,
+      hash: trimmed && trimmed.count > 0 ? Buffer.from(trimmed.head, 'hex') : begin,
+    };
+  }
+
+  #entry(hash: string, body: Buffer): void {
+    this.#entries++;
+    const open = this.#open;
+    if (!open) {
+      this.#fault('an entry stands outside of any chain');
+      return;
+    }
+    const { chain, digest } = open.head;
+    const expected = open.number + 1;
+    const start = entryStart(chain, expected);
+    if (body.toString('utf8', 0, start.length) !== start) {
+      const found = Number(/^\{"chain":"[^"]*","number":(\d+),/.exec(body.toString('utf8', 0, 200))?.[1]);
+      // A number further on means that entries were taken out; anything else is a broken line.
+      if (found > expected && link(digest, open.hash, body).toString('hex') !== hash) {
+        const text =
+          found - 1 === expected ? `entry ${expected} is missing` : `entries ${expected} to ${found - 1} are missing`;
+        this.#fault(text, { chain, entry: expected });
+        open.number = found;
+        open.hash = Buffer.from(hash, 'hex');
+        return;
+      }
+      this.#fault(`entry ${expected} is broken: it does not say that it is number ${expected}`, {
+        chain,
+        entry: expected,
+      });
+    } else {
+      const made = link(digest, open.hash, body);
+      if (made.toString('hex') !== hash) {
+        this.#fault(`entry ${expected} is broken: its content does not fit its hash`, { chain, entry: expected });
+      }
+    }
+    const number = expected;
+    const mark = open.told.marks.get(number);
+    if (mark !== undefined && mark !== hash)
+      this.#fault(`entry ${number} is not the one that was signed`, { chain, entry: number });
+    if (open.told.ended !== null && number > open.told.ended)
+      this.#fault(`entry ${number} stands behind the signed end of its chain`, { chain, entry: number });
+    open.number = number;
+    open.hash = Buffer.from(hash, 'hex');
+  }
+
+  #close(): void {
+    const open = this.#open;
+    this.#open = null;
+    if (!open || open.number >= open.told.longest) return;
+    const { chain } = open.head;
+    const first = open.number + 1;
+    const gone = first === open.told.longest ? `entry ${first} is` : `entries ${first} to ${open.told.longest} are`;
+    this.#fault(`the tail is cut: ${gone} missing`, { chain, entry: first });
+  }
+
+  #end(body: string, signature: string): void {
+    this.#close();
+    const digest = this.#digest.digest('hex');
+    this.#ended = true;
+    let end: ExportEnd | null = null;
+    try {
+      end = JSON.parse(body) as ExportEnd;
+      if (encodeEnd(end) !== body) end = null;
+    } catch {
+      // Told below.
+    }
+    const key = end && this.#keys.get(end.key);
+    if (!end || !key || !verifySignature(key, END_PREFIX + body, signature)) {
+      this.#fault('the end of the export is broken: nobody known has signed it');
+      return;
+    }
+    if (!this.#signed(end.key)) this.#fault(`the export is signed by a key that is not trusted: ${end.key}`);
+    if (end.lines !== this.#line - 1 || end.digest !== digest || end.statements !== this.#statements)
+      this.#fault('the file is not as it was exported: its digest is another');
+  }
+}

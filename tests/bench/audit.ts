@@ -1,0 +1,40 @@
+/** Writes an audit export of a million entries, verifies it and prints the time: `npm run bench:audit [entries]`. */
+import { createWriteStream, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { finished } from 'node:stream/promises';
+import { verifyFile } from '../../gateway/trust/audit-say.ts';
+import { writeTestExport } from '../../gateway/trust/audit-testing.ts';
+import { newSigningKey } from '../../gateway/trust/sign-key.ts';
+
+const entries = Number(process.argv[2] ?? 1_000_000);
+const directory = mkdtempSync(join(tmpdir(), 'isthmus-audit-'));
+try {
+  const key = newSigningKey();
+  const say = (text: string) => void process.stdout.write(`${text}\n`);
+  let whole = true;
+  for (const digest of ['sha256', 'sm3'] as const) {
+    const file = join(directory, `${digest}.jsonl`);
+    const stream = createWriteStream(file);
+    const chains = [1, 2, 3, 4].map((n) => ({ chain: `${digest}-${n}`, entries: Math.ceil(entries / 4), digest }));
+    await writeTestExport(
+      key,
+      chains,
+      (text) =>
+        new Promise((resolve) => {
+          if (stream.write(text)) resolve();
+          else stream.once('drain', resolve);
+        }),
+      1_000,
+    );
+    stream.end();
+    await finished(stream);
+    say(`${digest}: ${(statSync(file).size / 1024 / 1024).toFixed(0)} MiB`);
+    whole = (await verifyFile(file, { trusted: [key.id] }, say)) && whole;
+    say(`Memory at its most: ${(process.resourceUsage().maxRSS / 1024).toFixed(0)} MiB.`);
+    rmSync(file);
+  }
+  if (!whole) process.exitCode = 1;
+} finally {
+  rmSync(directory, { recursive: true, force: true });
+}
