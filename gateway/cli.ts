@@ -242,6 +242,43 @@ program
     }),
   );
 
+audit
+  .command('trim')
+  .description('drop entries before a day; the rest still verifies')
+  .requiredOption('--before <day>', 'such as 2026-01-31')
+  .action((options: { before: string }) =>
+    run(async () => {
+      const before = new Date(options.before);
+      if (!/^\d{4}-\d\d-\d\d$/.test(options.before) || Number.isNaN(before.getTime())) {
+        throw new CommandError(`--before must be a day, found ${JSON.stringify(options.before)}; example: 2026-01-31`);
+      }
+      const { trimCommand } = await import('./trust-command.ts');
+      await trimCommand(before, say);
+    }),
+  );
+
+audit
+  .command('erase <type> <id>')
+  .description('erase the salt of an entity, such as Company 91350211M000100Y46: no entry can be traced to it any more')
+  .action((type: string, id: string) =>
+    run(async () => {
+      const { eraseCommand } = await import('./trust-command.ts');
+      await eraseCommand(type, id, say);
+    }),
+  );
+
+program
+  .command('export')
+  .description("take the hub's own records out")
+  .command('audit <file>')
+  .description('write the audit log into a file that isthmus audit verify reads')
+  .action((file: string) =>
+    run(async () => {
+      const { exportCommand } = await import('./trust-command.ts');
+      await exportCommand(file, say);
+    }),
+  );
+
 program
   .command('schema')
   .description(

@@ -13,6 +13,8 @@ export interface GatewaySettings {
   readonly data: string;
   /** Null: the embedded PostgreSQL. */
   readonly databaseUrl: string | null;
+  /** File of the key that signs answers and the audit log; null: one in the data folder. */
+  readonly signingKey: string | null;
 }
 
 /** The environment cannot be used; the message names every fault. */
@@ -40,5 +42,11 @@ export function readEnvironment(environment: Readonly<Record<string, string | un
       [`The environment has ${faults.length === 1 ? 'one fault' : `${faults.length} faults`}:`, ...lines].join('\n'),
     );
   }
-  return { port: read.values.PORT, host: read.values.HOST, data: read.values.ISTHMUS_DATA, databaseUrl: url };
+  return {
+    port: read.values.PORT,
+    host: read.values.HOST,
+    data: read.values.ISTHMUS_DATA,
+    databaseUrl: url,
+    signingKey: environment['ISTHMUS_SIGNING_KEY'] || null,
+  };
 }

@@ -5,5 +5,6 @@ import { Tax0004 } from './0004-tax.ts';
 import { Energy0005 } from './0005-energy.ts';
 import { Registration0006 } from './0006-registration.ts';
 import { TaxAttempts0007 } from './0007-tax-attempts.ts';
+import { Audit0008 } from './0008-audit.ts';
 
-export const migrations = [Core0001, Parking0003, Tax0004, Energy0005, Registration0006, TaxAttempts0007];
+export const migrations = [Core0001, Parking0003, Tax0004, Energy0005, Registration0006, TaxAttempts0007, Audit0008];

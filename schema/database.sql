@@ -1,5 +1,58 @@
 -- The hub's database, printed by `isthmus schema`. Do not edit: write a migration.
 
+CREATE TABLE audit_chain (
+  chain text NOT NULL,
+  digest text NOT NULL,
+  head text NOT NULL,
+  begun timestamp with time zone NOT NULL,
+  trimmed bigint NOT NULL DEFAULT 0,
+  trimmed_hash bytea,
+  PRIMARY KEY (chain)
+);
+
+CREATE TABLE audit_entry (
+  chain text NOT NULL,
+  number bigint NOT NULL,
+  time timestamp with time zone NOT NULL,
+  body text NOT NULL,
+  hash bytea NOT NULL,
+  PRIMARY KEY (chain, number)
+);
+CREATE INDEX audit_entry_time ON audit_entry USING brin ("time");
+
+CREATE TABLE audit_key (
+  id text NOT NULL,
+  jwk jsonb NOT NULL,
+  first_used timestamp with time zone NOT NULL DEFAULT now(),
+  PRIMARY KEY (id)
+);
+
+CREATE TABLE audit_salt (
+  type text NOT NULL,
+  id text NOT NULL,
+  salt bytea NOT NULL,
+  salted text NOT NULL,
+  PRIMARY KEY (type, id)
+);
+
+CREATE TABLE audit_statement (
+  number bigint NOT NULL,
+  chain text,
+  count bigint NOT NULL,
+  body text NOT NULL,
+  signature text NOT NULL,
+  PRIMARY KEY (number)
+);
+
+CREATE TABLE audit_subject (
+  subject text NOT NULL,
+  time timestamp with time zone NOT NULL,
+  chain text NOT NULL,
+  number bigint NOT NULL,
+  PRIMARY KEY (subject, "time", chain, number)
+);
+CREATE INDEX audit_subject_entry ON audit_subject USING btree (chain, number);
+
 CREATE TABLE building (
   id text NOT NULL,
   park text NOT NULL,

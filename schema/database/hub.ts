@@ -1,4 +1,5 @@
 /** What the hub's own connector reads: its store in one word. */
+export * from './audit.ts';
 export * from './cases.ts';
 export * from './events.ts';
 export * from './identities.ts';

@@ -1,0 +1,244 @@
+/** The audit log as it is kept: chains, entries, signed statements, salts. What the bytes mean is known in gateway/trust. */
+import { randomBytes } from 'node:crypto';
+import type { Tx } from './open.ts';
+
+/** One entry as it is written: `companies` are the salted ids under which a company finds it again. */
+export interface AuditEntryRow {
+  readonly number: number;
+  readonly time: Date;
+  readonly body: string;
+  readonly hash: Buffer;
+  readonly companies: readonly string[];
+}
+
+export interface AuditStatementRow {
+  readonly number: number;
+  readonly body: string;
+  readonly signature: string;
+}
+
+export interface AuditChainRow {
+  readonly chain: string;
+  readonly digest: string;
+  /** The chain's first line, exactly. */
+  readonly head: string;
+  /** Number and hash of the newest entry dropped by retention; 0 and null when none was. */
+  readonly trimmed: number;
+  readonly trimmedHash: Buffer | null;
+}
+
+const LOCK = 4_739_202;
+
+/** Statements are numbered one after the other through all processes: the rest of the transaction is alone with them. */
+export async function lockStatements(tx: Tx): Promise<AuditStatementRow | null> {
+  await tx.query('SELECT pg_advisory_xact_lock($1)', [LOCK]);
+  const rows = await statements(tx, 'ORDER BY number DESC LIMIT 1', []);
+  return rows[0] ?? null;
+}
+
+export async function addStatement(tx: Tx, row: AuditStatementRow & { chain: string | null; count: number }) {
+  await tx.query('INSERT INTO audit_statement (number, chain, count, body, signature) VALUES ($1, $2, $3, $4, $5)', [
+    row.number,
+    row.chain,
+    row.count,
+    row.body,
+    row.signature,
+  ]);
+}
+
+async function statements(tx: Tx, rest: string, values: readonly unknown[]): Promise<AuditStatementRow[]> {
+  const rows: { number: string; body: string; signature: string }[] = await tx.query(
+    `SELECT number, body, signature FROM audit_statement ${rest}`,
+    [...values],
+  );
+  return rows.map((row) => ({ ...row, number: Number(row.number) }));
+}
+
+export const allStatements = (tx: Tx): Promise<AuditStatementRow[]> => statements(tx, 'ORDER BY number', []);
+
+export async function addKey(tx: Tx, id: string, jwk: object): Promise<void> {
+  await tx.query('INSERT INTO audit_key (id, jwk) VALUES ($1, $2) ON CONFLICT DO NOTHING', [id, JSON.stringify(jwk)]);
+}
+
+/** Public keys that have signed, by id, the newest last. */
+export const allKeys = (tx: Tx): Promise<{ id: string; jwk: object }[]> =>
+  tx.query('SELECT id, jwk FROM audit_key ORDER BY first_used, id');
+
+export async function addChain(tx: Tx, row: { chain: string; digest: string; head: string; begun: Date }) {
+  await tx.query('INSERT INTO audit_chain (chain, digest, head, begun) VALUES ($1, $2, $3, $4)', [
+    row.chain,
+    row.digest,
+    row.head,
+    row.begun,
+  ]);
+}
+
+export async function allChains(tx: Tx): Promise<AuditChainRow[]> {
+  const rows: (Omit<AuditChainRow, 'trimmed'> & { trimmed: string })[] = await tx.query(
+    'SELECT chain, digest, head, trimmed, trimmed_hash AS "trimmedHash" FROM audit_chain ORDER BY begun, chain',
+  );
+  return rows.map((row) => ({ ...row, trimmed: Number(row.trimmed) }));
+}
+
+/** Appends entries; fails when one of the numbers is there already. Durable when it resolves. */
+export async function appendEntries(tx: Tx, chain: string, rows: readonly AuditEntryRow[]): Promise<void> {
+  const subjects = rows.flatMap((row) => row.companies.map((company) => ({ company, row })));
+  await tx.query(
+    `WITH written AS (
+       INSERT INTO audit_entry (chain, number, time, body, hash)
+       SELECT $1, number, time, body, hash FROM unnest($2::bigint[], $3::timestamptz[], $4::text[], $5::bytea[])
+         AS given (number, time, body, hash) RETURNING 1
+     )
+     INSERT INTO audit_subject (subject, time, chain, number)
+     SELECT subject, time, $1, number FROM unnest($6::text[], $7::timestamptz[], $8::bigint[]) AS given (subject, time, number)`,
+    [
+      chain,
+      rows.map((row) => row.number),
+      rows.map((row) => row.time),
+      rows.map((row) => row.body),
+      rows.map((row) => row.hash),
+      subjects.map((one) => one.company),
+      subjects.map((one) => one.row.time),
+      subjects.map((one) => one.row.number),
+    ],
+  );
+}
+
+/** Entries beyond number `after`, at most `limit`, in order. */
+export async function entriesOf(
+  tx: Tx,
+  chain: string,
+  after: number,
+  limit: number,
+): Promise<{ number: number; body: string; hash: Buffer }[]> {
+  const rows: { number: string; body: string; hash: Buffer }[] = await tx.query(
+    'SELECT number, body, hash FROM audit_entry WHERE chain = $1 AND number > $2 ORDER BY number LIMIT $3',
+    [chain, after, limit],
+  );
+  return rows.map((row) => ({ ...row, number: Number(row.number) }));
+}
+
+/** Number and hash of the newest entry; null when the chain holds none. */
+export async function newestEntry(tx: Tx, chain: string): Promise<{ number: number; hash: Buffer } | null> {
+  const rows: { number: string; hash: Buffer }[] = await tx.query(
+    'SELECT number, hash FROM audit_entry WHERE chain = $1 ORDER BY number DESC LIMIT 1',
+    [chain],
+  );
+  return rows[0] ? { number: Number(rows[0].number), hash: rows[0].hash } : null;
+}
+
+/** The longest that a statement tells of the chain. */
+export async function longestTold(tx: Tx, chain: string): Promise<number> {
+  const rows: { count: string | null }[] = await tx.query(
+    'SELECT max(count) AS count FROM audit_statement WHERE chain = $1',
+    [chain],
+  );
+  return Number(rows[0]?.count ?? 0);
+}
+
+/** Salted ids of entities of one type, by id; unknown ones get a salt. `made` turns salt and id into the salted id. */
+export async function saltedIds(
+  tx: Tx,
+  type: string,
+  ids: readonly string[],
+  made: (salt: Buffer, id: string) => string,
+): Promise<Map<string, string>> {
+  const known = async (): Promise<Map<string, string>> => {
+    const rows: { id: string; salted: string }[] = await tx.query(
+      'SELECT id, salted FROM audit_salt WHERE type = $1 AND id = ANY($2)',
+      [type, ids],
+    );
+    return new Map(rows.map((row) => [row.id, row.salted]));
+  };
+  const found = await known();
+  const missing = ids.filter((id) => !found.has(id)).sort();
+  if (missing.length === 0) return found;
+  const salts = missing.map(() => randomBytes(16));
+  await tx.query(
+    `INSERT INTO audit_salt (type, id, salt, salted)
+     SELECT $1, id, salt, salted FROM unnest($2::text[], $3::bytea[], $4::text[]) AS given (id, salt, salted) ON CONFLICT DO NOTHING`,
+    [type, missing, salts, missing.map((id, i) => made(salts[i] as Buffer, id))],
+  );
+  return known();
+}
+
+/** Forgets which salted id an entity has; answers how many were known. */
+export async function eraseSalt(tx: Tx, type: string, id: string): Promise<number> {
+  const [rows]: [unknown[]] = await tx.query('DELETE FROM audit_salt WHERE type = $1 AND id = $2 RETURNING 1', [
+    type,
+    id,
+  ]);
+  await tx.query('SELECT pg_notify($1, $2)', [AUDIT_CHANNEL, JSON.stringify([type, id])]);
+  return rows.length;
+}
+
+/** Tells every process of erased salts: `[type, id]`. */
+export const AUDIT_CHANNEL = 'isthmus_audit';
+
+/** The newest entry older than `before` of each chain that has one beyond what is dropped already. */
+export async function trimmable(tx: Tx, before: Date): Promise<{ chain: string; number: number; hash: Buffer }[]> {
+  const rows: { chain: string; number: string; hash: Buffer }[] = await tx.query(
+    `SELECT DISTINCT ON (chain) chain, number, hash FROM audit_entry WHERE time < $1 ORDER BY chain, number DESC`,
+    [before],
+  );
+  return rows.map((row) => ({ ...row, number: Number(row.number) }));
+}
+
+/** Drops entries up to that number; what the statements tell stays. */
+export async function dropEntries(tx: Tx, one: { chain: string; number: number; hash: Buffer }): Promise<void> {
+  const key = [one.chain, one.number];
+  await tx.query('DELETE FROM audit_subject WHERE chain = $1 AND number <= $2', key);
+  await tx.query('DELETE FROM audit_entry WHERE chain = $1 AND number <= $2', key);
+  await tx.query('UPDATE audit_chain SET trimmed = $2, trimmed_hash = $3 WHERE chain = $1', [...key, one.hash]);
+}
+
+/** An entry as a company finds it. */
+export interface AccessRow {
+  readonly chain: string;
+  readonly number: number;
+  readonly time: Date;
+  readonly body: string;
+  readonly hash: Buffer;
+}
+
+const accessWhere = (company: string, time: { from?: Date; to?: Date }, values: unknown[]): string => {
+  const add = (value: unknown) => `$${values.push(value)}`;
+  return [
+    `s.subject = (SELECT salted FROM audit_salt WHERE type = 'Company' AND id = ${add(company)})`,
+    ...(time.from ? [`s.time >= ${add(time.from)}`] : []),
+    ...(time.to ? [`s.time < ${add(time.to)}`] : []),
+  ].join(' AND ');
+};
+
+/** Who has read the company's data, oldest first: at most `limit` beyond `place` (milliseconds, chain, number), in reading direction. */
+export async function accessPage(
+  tx: Tx,
+  company: string,
+  time: { from?: Date; to?: Date },
+  page: { forward: boolean; limit: number; place: readonly (string | number)[] | null },
+): Promise<AccessRow[]> {
+  const values: unknown[] = [];
+  let test = accessWhere(company, time, values);
+  const [compare, order] = page.forward ? ['>', 'ASC'] : ['<', 'DESC'];
+  if (page.place) {
+    const [at, chain, number] = page.place;
+    values.push(new Date(Number(at)), chain, number);
+    const n = values.length;
+    test += ` AND (s.time, s.chain, s.number) ${compare} ($${n - 2}, $${n - 1}, $${n})`;
+  }
+  values.push(page.limit);
+  const rows: (Omit<AccessRow, 'number'> & { number: string })[] = await tx.query(
+    `SELECT s.chain, s.number, s.time, e.body, e.hash
+     FROM audit_subject s JOIN audit_entry e ON e.chain = s.chain AND e.number = s.number
+     WHERE ${test} ORDER BY s.time ${order}, s.chain ${order}, s.number ${order} LIMIT $${values.length}`,
+    values,
+  );
+  return rows.map((row) => ({ ...row, number: Number(row.number) }));
+}
+
+export async function accessCount(tx: Tx, company: string, time: { from?: Date; to?: Date }): Promise<number> {
+  const values: unknown[] = [];
+  const test = accessWhere(company, time, values);
+  const rows: { count: string }[] = await tx.query(`SELECT count(*) FROM audit_subject s WHERE ${test}`, values);
+  return Number(rows[0]?.count ?? 0);
+}
