@@ -15,6 +15,8 @@ export interface OperationRequest {
   readonly query: string;
   readonly operationName?: string | undefined;
   readonly variables?: Readonly<Record<string, unknown>> | undefined;
+  /** The request's own `extensions`. */
+  readonly extensions?: Readonly<Record<string, unknown>>;
   /** Null: nobody is signed in. */
   readonly principal: Principal | null;
   /** Aborts when the client has gone. */
@@ -28,6 +30,8 @@ export interface OperationAnswer {
   readonly data?: Record<string, unknown> | null;
   readonly errors?: readonly GraphQLFormattedError[];
   readonly extensions?: Record<string, unknown>;
+  /** The JSON of `data`, where it is ready. */
+  text?(): string;
 }
 
 export interface OperationOptions {
@@ -127,6 +131,6 @@ export class Operations {
     });
     if (call.noted.size === 0) return answer;
     const sources = [...call.noted].map(([source, state]) => ({ source, state }));
-    return { ...answer, extensions: { sources } };
+    return Object.assign(answer, { extensions: { sources } });
   }
 }

@@ -20,6 +20,7 @@ import type { Planner } from './planner.ts';
 import { makeRefusals, type Refuse } from './refusal.ts';
 import { type Selection, shapeOf } from './shape.ts';
 import type { Supergraph } from './supergraph.ts';
+import { type TextWriter, textWriter } from './text.ts';
 
 /** One operation, ready to run. */
 export interface Compiled {
@@ -39,6 +40,8 @@ export interface Compiled {
 /** The operation with its `@skip` and `@include` settled. */
 export interface Variant {
   readonly shape: Selection;
+  /** Writes sound data at once. */
+  readonly write: TextWriter;
   /** Null when nothing need be fetched. */
   readonly run: Executable | null;
   /** Answers root fields `__schema` and `__type`; null when there are none. */
@@ -97,8 +100,10 @@ export function compileOperation(
     const { text, keys } = forPlanner({ schema, reserved, refusals, veiled }, plain, same, root);
     const plan = text === null ? null : planner.plan(text, operation.name?.value ?? null);
     planSize = JSON.stringify(plan ?? '').length;
+    const shape = shapeOf({ schema, refusals, keys }, plain, same);
     return {
-      shape: shapeOf({ schema, refusals, keys }, plain, same),
+      shape,
+      write: textWriter(shape, root),
       run: plan ? executable(plan, supergraph) : null,
       introspect: introspection(schema, plain, same),
     };

@@ -23,7 +23,7 @@ async function ask(
   variables: Record<string, unknown> = {},
   options: Parameters<typeof federation.compile>[1] = {},
   call: Call = hubCall(2_000, new AbortController().signal),
-): Promise<Answer> {
+): Promise<Omit<Answer, 'text'>> {
   const compiled = federation.compile({ query }, options);
   if ('errors' in compiled) return { data: null, errors: compiled.errors };
   return JSON.parse(JSON.stringify(await federation.execute(compiled, { variables, call }))) as Answer;

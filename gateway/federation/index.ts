@@ -10,6 +10,7 @@ import {
 import { LRUCache } from 'lru-cache';
 import type { Call, Subgraph } from '../../connectors/kit/connector.ts';
 import type { Log } from '../../connectors/kit/log.ts';
+import { type Answer, Made } from './answer.ts';
 import { type Compiled, compileOperation, type Variant } from './compile.ts';
 import type { Tree } from './data.ts';
 import { placed } from './faults.ts';
@@ -21,14 +22,10 @@ import { remoteSubgraph } from './subgraph.ts';
 import { readSupergraph } from './supergraph.ts';
 import { write } from './writer.ts';
 
+export type { Answer } from './answer.ts';
 export type { Compiled } from './compile.ts';
 export type { FieldCoordinate, Refusal } from './refusal.ts';
 export { remoteSubgraph };
-
-export interface Answer {
-  readonly data: Record<string, unknown> | null;
-  readonly errors?: readonly GraphQLFormattedError[];
-}
 
 export interface Federation {
   /** The public graph. */
@@ -106,17 +103,17 @@ export function createFederation(options: FederationOptions): Federation {
       const definitions = compiled.operation.variableDefinitions ?? [];
       const coerced = getVariableValues(compiled.schema, definitions, { ...given }, { maxErrors: 20 });
       if (coerced.errors) {
-        return {
-          data: null,
-          errors: coerced.errors.map((one) => ({ message: one.message, extensions: { code: 'BAD_USER_INPUT' } })),
-        };
+        return Made.ofData(
+          null,
+          coerced.errors.map((one) => ({ message: one.message, extensions: { code: 'BAD_USER_INPUT' } })),
+        );
       }
       const { coerced: variables } = coerced;
       let variant: Variant;
       try {
         variant = compiled.variant(variables);
       } catch (error) {
-        return { data: null, errors: [unplanned(error, compiled.name)] };
+        return Made.ofData(null, [unplanned(error, compiled.name)]);
       }
       const run: Run = {
         call,
@@ -126,13 +123,17 @@ export function createFederation(options: FederationOptions): Federation {
         errors: [],
       };
       await variant.run?.(run);
+      if (run.errors.length === 0 && !variant.introspect) {
+        const text = variant.write(run.data);
+        if (text !== null) return Made.ofText(text);
+      }
       const about = variant.introspect?.(variables);
       const own = about && {
         data: about.data ?? {},
         errors: (about.errors ?? []).map((one) => placed({ message: one.message }, one.path ?? [])),
       };
       const { data, errors } = write(variant.shape, compiled.root, run.data, run.errors, own ?? null);
-      return errors.length > 0 ? { data, errors } : { data };
+      return Made.ofData(data, errors);
     },
   };
 }

@@ -37,7 +37,7 @@ export interface FieldShape {
 }
 
 export type ValueShape = { readonly nonNull: boolean } & (
-  | { readonly kind: 'leaf'; readonly write: (value: unknown) => unknown }
+  | { readonly kind: 'leaf'; readonly type: GraphQLLeafType; readonly write: (value: unknown) => unknown }
   | { readonly kind: 'list'; readonly of: ValueShape }
   | { readonly kind: 'object'; readonly type: Composite; readonly selection: Selection }
 );
@@ -167,7 +167,7 @@ function valueShape(type: GraphQLOutputType, selection: Selection): ValueShape {
   const nonNull = isNonNullType(type);
   const inner = nonNull ? type.ofType : type;
   if (isListType(inner)) return { kind: 'list', nonNull, of: valueShape(inner.ofType, selection) };
-  if (isLeafType(inner)) return { kind: 'leaf', nonNull, write: leafWriter(inner) };
+  if (isLeafType(inner)) return { kind: 'leaf', nonNull, type: inner, write: leafWriter(inner) };
   return { kind: 'object', nonNull, type: inner, selection };
 }
 

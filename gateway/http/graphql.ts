@@ -1,9 +1,10 @@
 /** Apollo Server as a face: HTTP semantics, CSRF guard, persisted queries; what an operation is stays in `operation.run`. */
 import { ApolloServer, HeaderMap } from '@apollo/server';
-import { GraphQLError, type GraphQLFormattedError } from 'graphql';
+import { GraphQLError } from 'graphql';
 import { HubError } from '../../connectors/kit/errors.ts';
 import type { Principal } from '../../connectors/kit/principal.ts';
 import type { OperationAnswer, Operations } from '../operation.ts';
+import { bodyOf, shown, WarmDoor } from './warm.ts';
 
 export interface GraphqlRequest {
   readonly method: string;
@@ -24,6 +25,8 @@ export interface GraphqlAnswer {
 interface Context {
   readonly principal: Principal | null;
   readonly signal: AbortSignal;
+  /** Apollo copies the context, so what is told back stands in an object of its own. */
+  readonly told: { executed: boolean };
 }
 
 export interface GraphqlFace {
@@ -33,6 +36,9 @@ export interface GraphqlFace {
 
 /** Starts Apollo over the operation. */
 export async function graphqlFace(operations: Operations, options: { introspection: boolean }): Promise<GraphqlFace> {
+  const warm = new WarmDoor(operations);
+  /** The text of data that Apollo holds as an object. */
+  const texts = new WeakMap<object, string>();
   const apollo = new ApolloServer<Context>({
     gateway: {
       onSchemaLoadOrUpdate: (told) => {
@@ -46,9 +52,15 @@ export async function graphqlFace(operations: Operations, options: { introspecti
             query: request.source,
             operationName: request.request.operationName,
             variables: request.request.variables,
+            ...(request.request.extensions ? { extensions: request.request.extensions } : {}),
             principal: context.principal,
             signal: context.signal,
           });
+          if (answer.data !== undefined) {
+            context.told.executed = true;
+            warm.admit(request.source);
+          }
+          if (answer.data && answer.text) texts.set(answer.data, answer.text());
           return forApollo(answer);
         },
       }),
@@ -60,16 +72,17 @@ export async function graphqlFace(operations: Operations, options: { introspecti
     includeStacktraceInErrorResponses: false,
     hideSchemaDetailsFromClientErrors: !options.introspection,
     formatError: shown,
+    // Nothing is made into text twice, unless a plugin has changed it.
+    stringifyResult: (result) => {
+      if (result.data === undefined || 'hasNext' in result) return JSON.stringify(result);
+      return bodyOf((result.data && texts.get(result.data)) ?? JSON.stringify(result.data), result);
+    },
     logger: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined },
   });
   await apollo.start();
 
   return {
     answer: async (request) => {
-      const headers = new HeaderMap();
-      for (const [name, value] of Object.entries(request.headers)) {
-        if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(', ') : value);
-      }
       let body: unknown;
       if (request.body.length > 0) {
         try {
@@ -78,12 +91,23 @@ export async function graphqlFace(operations: Operations, options: { introspecti
           return fault(new HubError('BAD_REQUEST', 'The body is not JSON.'), 400);
         }
       }
+      const quick = await warm.answer(request, body);
+      if (quick) return quick;
+      const headers = new HeaderMap();
+      for (const [name, value] of Object.entries(request.headers)) {
+        if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(', ') : value);
+      }
+      const context: Context = { principal: request.principal, signal: request.signal, told: { executed: false } };
       const made = await apollo.executeHTTPGraphQLRequest({
         httpGraphQLRequest: { method: request.method, headers, search: request.search, body },
-        context: async () => ({ principal: request.principal, signal: request.signal }),
+        context: async () => context,
       });
       const text = made.body.kind === 'complete' ? made.body.string : await whole(made.body.asyncIterator);
-      return { status: made.status ?? 200, headers: Object.fromEntries(made.headers), body: text };
+      // The server counts the bytes itself.
+      made.headers.delete('content-length');
+      const answer = { status: made.status ?? 200, headers: Object.fromEntries(made.headers), body: text };
+      if (context.told.executed) warm.learn(request, answer);
+      return answer;
     },
     stop: () => apollo.stop(),
   };
@@ -109,14 +133,6 @@ const forApollo = (answer: OperationAnswer) => ({
     : {}),
   ...(answer.extensions ? { extensions: answer.extensions } : {}),
 });
-
-/** Our codes, no stack, no "did you mean" of what a client may not know. */
-function shown(formatted: GraphQLFormattedError): GraphQLFormattedError {
-  const { stacktrace: _, ...extensions } = formatted.extensions ?? {};
-  const code = extensions['code'] === 'INTERNAL_SERVER_ERROR' ? 'INTERNAL' : extensions['code'];
-  const message = code === 'INTERNAL' ? 'Something went wrong in the hub.' : formatted.message;
-  return { ...formatted, message, extensions: { ...extensions, ...(code ? { code } : {}) } };
-}
 
 async function whole(parts: AsyncIterable<string>): Promise<string> {
   let text = '';

@@ -98,6 +98,7 @@ function portError(error: NodeJS.ErrnoException, options: { host: string; port: 
 }
 
 async function route(request: IncomingMessage, response: ServerResponse, rooms: Rooms | null): Promise<void> {
+  if (rooms && request.url === '/graphql') return graphql(request, response, '', rooms);
   const url = new URL(request.url ?? '/', 'http://localhost');
   const path = url.pathname;
   if (path === '/healthz') return json(response, 200, { status: 'ok' });
@@ -105,7 +106,7 @@ async function route(request: IncomingMessage, response: ServerResponse, rooms: 
     response.setHeader('retry-after', '2');
     return json(response, 503, { errors: [{ message: 'The hub is starting.' }] });
   }
-  if (path === '/graphql') return graphql(request, response, url, rooms);
+  if (path === '/graphql') return graphql(request, response, url.search, rooms);
   if (path.startsWith('/webhooks/')) return webhook(request, response, path, rooms);
   if (path === '/readyz') {
     const { ready, body } = await rooms.ready();
@@ -129,7 +130,12 @@ async function route(request: IncomingMessage, response: ServerResponse, rooms: 
   json(response, 404, { errors: [{ message: `There is nothing at ${path}. Try /explorer or /graphql.` }] });
 }
 
-async function graphql(request: IncomingMessage, response: ServerResponse, url: URL, rooms: Rooms): Promise<void> {
+async function graphql(
+  request: IncomingMessage,
+  response: ServerResponse,
+  search: string,
+  rooms: Rooms,
+): Promise<void> {
   const gone = new AbortController();
   response.on('close', () => gone.abort());
   const body = await read(request, LARGEST_QUERY);
@@ -146,7 +152,7 @@ async function graphql(request: IncomingMessage, response: ServerResponse, url: 
   const answer = await rooms.graphql.answer({
     method: request.method ?? 'POST',
     headers: request.headers,
-    search: url.search,
+    search,
     body,
     principal,
     signal: gone.signal,
@@ -171,8 +177,9 @@ function send(
   response: ServerResponse,
   answer: { status: number; headers: Readonly<Record<string, string>>; body: string },
 ): void {
-  response.writeHead(answer.status, answer.headers);
-  response.end(answer.body);
+  const bytes = Buffer.from(answer.body);
+  response.writeHead(answer.status, { ...answer.headers, 'content-length': bytes.length });
+  response.end(bytes);
 }
 
 function json(response: ServerResponse, status: number, body: unknown): void {
@@ -185,17 +192,18 @@ function redirect(response: ServerResponse, to: string): void {
   response.end();
 }
 
-/** The whole body, or null when it is larger than `most`. */
-async function read(request: IncomingMessage, most: number): Promise<Buffer | null> {
-  const parts: Buffer[] = [];
-  let size = 0;
-  for await (const part of request as AsyncIterable<Buffer>) {
-    size += part.length;
-    if (size > most) {
-      request.resume();
-      return null;
-    }
-    parts.push(part);
-  }
-  return Buffer.concat(parts);
+/** The whole body, or null when it is larger than `most`. Rejects when the client goes away before its end. */
+function read(request: IncomingMessage, most: number): Promise<Buffer | null> {
+  return new Promise((resolve, reject) => {
+    const parts: Buffer[] = [];
+    let size = 0;
+    request.on('data', (part: Buffer) => {
+      size += part.length;
+      if (size <= most) parts.push(part);
+      else resolve(null);
+    });
+    request.on('end', () => resolve(parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)));
+    request.on('error', reject);
+    request.on('close', () => reject(new Error('The client went away while it was sending.')));
+  });
 }
