@@ -6,7 +6,7 @@ import { type DocumentNode, type GraphQLFormattedError, type GraphQLSchema, pars
 import { LRUCache } from 'lru-cache';
 import type { Call } from '../connectors/kit/connector.ts';
 import { HubError } from '../connectors/kit/errors.ts';
-import { HUB_PRINCIPAL, type Principal } from '../connectors/kit/principal.ts';
+import { NOBODY, type Principal } from '../connectors/kit/principal.ts';
 import type { Federation } from './federation/index.ts';
 import { checkDocument, DEFAULT_LIMITS, type DocumentLimits } from './trust/limits.ts';
 import type { Policy } from './trust/policy.ts';
@@ -43,7 +43,6 @@ export interface OperationOptions {
 }
 
 export const OPERATION_TIME = 3_000;
-const NOBODY: Principal = { ...HUB_PRINCIPAL, subject: 'anonymous', client: 'anonymous', roles: [] };
 
 export class Operations {
   #federation: Federation;

@@ -1,6 +1,8 @@
 /** Who is asking. Made by the gateway, carried to every connector; connectors mask and filter by it. */
 export interface Principal {
+  /** The person or machine, as the issuer names it. */
   readonly subject: string;
+  /** The application that the subject uses; consent is given to clients. */
   readonly client: string;
   readonly roles: readonly string[];
   readonly scopes: ReadonlySet<string>;
@@ -8,8 +10,12 @@ export interface Principal {
   readonly parks: readonly string[] | null;
   /** Credit codes it may act for, or null for all. */
   readonly companies: readonly string[] | null;
-  /** Purposes that every company is taken to have consented to (the demo's developer), or granted ones. */
+  /** Why it asks, such as `tax`; null when it did not say. */
+  readonly purpose: string | null;
+  /** Purposes granted to its client: `tax` by every company (the demo's), `tax@<credit code>` by that one. */
   readonly consents: ReadonlySet<string>;
+  /** When its token ends, in milliseconds since the epoch; null: never (no token). */
+  readonly expires: number | null;
 }
 
 /** The hub itself: jobs, pollers, health checks. */
@@ -20,11 +26,35 @@ export const HUB_PRINCIPAL: Principal = {
   scopes: new Set(),
   parks: null,
   companies: null,
+  purpose: null,
   consents: new Set(),
+  expires: null,
+};
+
+/** Nobody: a caller without a token where there is no anonymous role. Sees what is public, and no company's own rows. */
+export const NOBODY: Principal = {
+  ...HUB_PRINCIPAL,
+  subject: 'anonymous',
+  client: 'anonymous',
+  roles: [],
+  companies: [],
 };
 
 /** Whether the principal holds the scope. Unmasking scopes: `parking:plates`, `access:names`, `registration:representatives`. */
 export const can = (principal: Principal, scope: string): boolean => principal.scopes.has(scope);
+
+/** Whether it may see what belongs to this company; what belongs to none is for those who may see all. */
+export const mayCompany = ({ companies }: Principal, uscc: string | null): boolean =>
+  companies === null || (uscc !== null && companies.includes(uscc));
+
+/** Whether it may see what belongs to this park. */
+export const mayPark = ({ parks }: Principal, park: string): boolean => parks === null || parks.includes(park);
+
+/** Whether this company has granted the purpose to the principal's client. A company needs no consent of its own. */
+export const consented = (principal: Principal, purpose: string, uscc: string): boolean =>
+  principal.consents.has(purpose) ||
+  principal.consents.has(`${purpose}@${uscc}`) ||
+  (principal.roles.includes('company') && principal.companies !== null && principal.companies.includes(uscc));
 
 /** A principal as it travels to a connector's own process. */
 export function packPrincipal(principal: Principal): string {

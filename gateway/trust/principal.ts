@@ -25,5 +25,7 @@ export function anonymousPrincipal(role: string | null): Principal | null {
     parks: null,
     companies: null,
     consents: new Set(held.consents),
+    purpose: null,
+    expires: null,
   };
 }

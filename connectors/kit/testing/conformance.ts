@@ -388,7 +388,9 @@ const everything: Principal = {
   ),
   parks: null,
   companies: null,
+  purpose: null,
   consents: new Set(['tax']),
+  expires: null,
 };
 
 /** The served subgraph, asked by plain HTTP. */
