@@ -76,6 +76,7 @@ async function startHub(options: { demo?: boolean; config?: string }): Promise<v
       port: settings.port,
       data: settings.data,
       databaseUrl: settings.databaseUrl,
+      signingKey: settings.signingKey,
       log,
     });
     const seconds = ((performance.now() - began) / 1000).toFixed(1);

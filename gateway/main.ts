@@ -1,5 +1,6 @@
 /** Wires the house and opens the door. */
 import 'reflect-metadata';
+import { rm, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { connectors, HUB_INSTALLATION } from '../connectors/index.ts';
 import type { Call, Clock } from '../connectors/kit/connector.ts';
@@ -27,8 +28,13 @@ import { Operations } from './operation.ts';
 import { startMetrics } from './ops/metrics.ts';
 import { makeShutdown } from './ops/shutdown.ts';
 import { readSupergraph } from './pictures.ts';
+import { Audit } from './trust/audit.ts';
+import { AuditLog } from './trust/audit-log.ts';
+import { readWatch } from './trust/audit-watch.ts';
 import { readPolicy } from './trust/policy.ts';
 import { anonymousPrincipal } from './trust/principal.ts';
+import { loadSigningKey } from './trust/sign-key.ts';
+import { addressFile, keyFile } from './trust-place.ts';
 
 export interface StartOptions {
   readonly config: Config;
@@ -42,6 +48,8 @@ export interface StartOptions {
   readonly clock?: Clock;
   readonly pace?: Partial<HostPace>;
   readonly policy?: Partial<GuardPolicy>;
+  /** File of the key that signs answers and the audit log; null or absent: one in `data`, made at first use. */
+  readonly signingKey?: string | null;
   /** How long one operation may take, in milliseconds. */
   readonly operationTime?: number;
 }
@@ -112,11 +120,21 @@ export async function start(options: StartOptions): Promise<Hub> {
     for (const [name, { url }] of Object.entries(config.subgraphs)) {
       subgraphs.set(name, remoteSubgraph({ name, url: new URL('/graphql', url).href, headers: callHeaders }));
     }
+    const auditLog = await AuditLog.open({
+      database,
+      key: loadSigningKey(keyFile({ data: options.data, signingKey: options.signingKey ?? null })),
+      digest: 'sha256',
+      clock: options.clock ?? { now: () => new Date() },
+      log,
+    });
+    shutdown.add('the audit log', () => auditLog.close());
     const supergraph = await readSupergraph();
-    const federation = createFederation({ supergraph, subgraphs, log });
+    const watch = readWatch(supergraph);
+    const federation = createFederation({ supergraph, subgraphs, log, watch });
     const operations = new Operations({
       federation,
       policy: readPolicy(supergraph),
+      audit: new Audit(watch, auditLog),
       ...(options.operationTime ? { time: options.operationTime } : {}),
     });
 
@@ -192,6 +210,10 @@ async function raiseDatabase(options: StartOptions, shutdown: ReturnType<typeof 
     const embedded = await startEmbedded({ directory: resolve(options.data, 'database') });
     shutdown.add('the embedded database', () => embedded.stop());
     url = embedded.url;
+    // Commands beside the running hub find the database by this file.
+    const address = addressFile(options.data);
+    await writeFile(address, `${url}\n`, { mode: 0o600 });
+    shutdown.add('the address of the database', () => rm(address, { force: true }));
     options.log.debug('The embedded database stands.', { directory: embedded.directory });
   }
   const database = await openDatabase(url, { pool: 16 });

@@ -8,6 +8,7 @@ import type { Call } from '../connectors/kit/connector.ts';
 import { HubError } from '../connectors/kit/errors.ts';
 import { NOBODY, type Principal } from '../connectors/kit/principal.ts';
 import type { Federation } from './federation/index.ts';
+import type { Audit } from './trust/audit.ts';
 import { checkDocument, DEFAULT_LIMITS, type DocumentLimits } from './trust/limits.ts';
 import type { Policy } from './trust/policy.ts';
 
@@ -21,6 +22,8 @@ export interface OperationRequest {
   readonly principal: Principal | null;
   /** Aborts when the client has gone. */
   readonly signal: AbortSignal;
+  /** All who get the answer, where that is not the principal alone: named in the audit log. */
+  readonly readers?: readonly { readonly subject: string; readonly client: string }[];
   /** True for documents that the gateway made itself and that may name internal fields. */
   readonly internal?: boolean;
 }
@@ -38,6 +41,8 @@ export interface OperationOptions {
   readonly federation: Federation;
   readonly policy: Policy;
   readonly limits?: Partial<DocumentLimits>;
+  /** Writes down who reads protected data; absent: nobody does. */
+  readonly audit?: Audit | undefined;
   /** How long one operation may take, in milliseconds. */
   readonly time?: number;
 }
@@ -49,6 +54,7 @@ export class Operations {
   #policy: Policy;
   readonly #limits: DocumentLimits;
   readonly #time: number;
+  readonly #audit: Audit | undefined;
   /** Texts that have passed the limits. */
   readonly #admitted = new LRUCache<string, true>({
     maxSize: 8 * 1024 * 1024,
@@ -60,6 +66,7 @@ export class Operations {
     this.#policy = options.policy;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#time = options.time ?? OPERATION_TIME;
+    this.#audit = options.audit;
   }
 
   /** The public graph. */
@@ -128,6 +135,17 @@ export class Operations {
       variables: request.variables as Record<string, unknown>,
       call,
     });
+    if (answer.touched && this.#audit) {
+      const { query, readers } = request;
+      const refused = await this.#audit.record({ touched: answer.touched, principal, readers, query }).then(
+        () => null,
+        (error: unknown) => error,
+      );
+      if (refused instanceof HubError) {
+        return { data: null, errors: [{ message: refused.message, extensions: { ...refused.extensions } }] };
+      }
+      if (refused) throw refused;
+    }
     if (call.noted.size === 0) return answer;
     const sources = [...call.noted].map(([source, state]) => ({ source, state }));
     return Object.assign(answer, { extensions: { sources } });

@@ -1,18 +1,13 @@
 /** `isthmus audit …`, `isthmus export audit`: the commands that look at the hub's own database, whether the hub runs or not. */
 import { existsSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { migrate } from '../migrations/migrate.ts';
 import { startEmbedded } from '../schema/database/embedded.ts';
 import { type Database, openDatabase } from '../schema/database/open.ts';
-import { type GatewaySettings, readEnvironment } from './settings.ts';
+import { readEnvironment } from './settings.ts';
 import { eraseFromAudit, exportAudit, trimAudit } from './trust/audit-keep.ts';
 import { loadSigningKey, type SigningKey } from './trust/sign-key.ts';
-
-/** Where a running hub tells the address of its embedded database. */
-export const addressFile = (data: string): string => join(resolve(data), 'database.url');
-/** The signing key: ISTHMUS_SIGNING_KEY, or a file of the data folder. */
-export const keyFile = (settings: Pick<GatewaySettings, 'data' | 'signingKey'>): string =>
-  settings.signingKey ?? join(resolve(settings.data), 'signing-key.pem');
+import { addressFile, keyFile } from './trust-place.ts';
 
 /** Lends the database and the key; an embedded database that does not run is started for the time of the work. */
 async function withHub<T>(work: (database: Database, key: SigningKey) => Promise<T>): Promise<T> {

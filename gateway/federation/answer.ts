@@ -1,9 +1,12 @@
 /** What an operation brought: its data as text ready to send, and as an object for those who must look into it. */
 import type { GraphQLFormattedError } from 'graphql';
+import type { Touched } from './touched.ts';
 
 export interface Answer {
   readonly data: Record<string, unknown> | null;
   readonly errors?: readonly GraphQLFormattedError[];
+  /** What was touched of what must be accounted for; absent when nothing was. */
+  readonly touched?: Touched | null;
   /** The JSON of `data`. */
   text(): string;
 }
@@ -11,6 +14,7 @@ export interface Answer {
 /** Holds one of text and object, and makes the other at first use. */
 export class Made implements Answer {
   declare readonly errors?: readonly GraphQLFormattedError[];
+  declare touched?: Touched | null;
   #text: string | undefined;
   #data: Record<string, unknown> | null | undefined;
 

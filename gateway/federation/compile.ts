@@ -21,6 +21,8 @@ import { makeRefusals, type Refuse } from './refusal.ts';
 import { type Selection, shapeOf } from './shape.ts';
 import type { Supergraph } from './supergraph.ts';
 import { type TextWriter, textWriter } from './text.ts';
+import { Account } from './touched.ts';
+import { asksWatched, type Watch } from './watch.ts';
 
 /** One operation, ready to run. */
 export interface Compiled {
@@ -46,6 +48,8 @@ export interface Variant {
   readonly run: Executable | null;
   /** Answers root fields `__schema` and `__type`; null when there are none. */
   readonly introspect: Introspect | null;
+  /** Tells what was touched of what must be accounted for; null when nothing of it is asked. */
+  readonly account: Account | null;
 }
 
 /** As many variants of one operation are kept. */
@@ -63,7 +67,7 @@ const fault = (
 export function compileOperation(
   parts: { supergraph: Supergraph; planner: Planner },
   request: { query: string; operationName?: string | undefined },
-  options: { refuse: Refuse | null; internal: boolean },
+  options: { refuse: Refuse | null; internal: boolean; watch?: Watch | null },
 ): Compiled | { errors: readonly GraphQLFormattedError[] } {
   const { supergraph, planner } = parts;
   const schema = options.internal ? supergraph.inner : supergraph.open;
@@ -97,7 +101,8 @@ export function compileOperation(
     const plain = settled(document, variables);
     const same = getOperationAST(plain, request.operationName);
     if (!same) throw new Error('unreachable: operations are not skipped');
-    const { text, keys } = forPlanner({ schema, reserved, refusals, veiled }, plain, same, root);
+    const watch = options.watch && asksWatched(schema, plain, options.watch) ? options.watch : null;
+    const { text, keys } = forPlanner({ schema, reserved, refusals, veiled, watch }, plain, same, root);
     const plan = text === null ? null : planner.plan(text, operation.name?.value ?? null);
     planSize = JSON.stringify(plan ?? '').length;
     const shape = shapeOf({ schema, refusals, keys }, plain, same);
@@ -106,6 +111,7 @@ export function compileOperation(
       write: textWriter(shape, root),
       run: plan ? executable(plan, supergraph) : null,
       introspect: introspection(schema, plain, same),
+      account: watch && new Account({ schema, watch, shape, document: plain, operation: same, root }),
     };
   };
   const decide = deciders(document);

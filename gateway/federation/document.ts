@@ -17,6 +17,7 @@ import {
 import { Keys, type Reserved } from './naming.ts';
 import { type Composite, type Item, Normalizer, TYPENAME } from './normal.ts';
 import type { Refusals } from './refusal.ts';
+import { addHidden, type Watch } from './watch.ts';
 
 export interface Preparation {
   readonly schema: GraphQLSchema;
@@ -24,6 +25,8 @@ export interface Preparation {
   readonly refusals: Refusals;
   /** Abstract types with members that `schema` does not show: their objects must say what they are. */
   readonly veiled: ReadonlySet<string>;
+  /** What must be accounted for; null: nothing. */
+  readonly watch: Watch | null;
 }
 
 export interface Prepared {
@@ -35,12 +38,13 @@ export interface Prepared {
 
 /** Takes a document with its conditions settled. Throws `TooLarge`. */
 export function forPlanner(
-  { schema, reserved, refusals, veiled }: Preparation,
+  { schema, reserved, refusals, veiled, watch }: Preparation,
   document: DocumentNode,
   operation: OperationDefinitionNode,
   root: GraphQLObjectType,
 ): Prepared {
   const items = new Normalizer(schema, fragmentsOf(document), refusals).items([operation.selectionSet], root);
+  if (watch) addHidden({ schema, watch }, items, root);
   const keys = new Keys(reserved);
   learn(items, keys);
   // The writer knows the root types' names.

@@ -389,7 +389,7 @@ describe('federation', () => {
       if (operation?.kind !== 'OperationDefinition' || !query) throw new Error('no operation');
       const { reserved, veiled } = supergraph;
       const prepared = forPlanner(
-        { schema: supergraph.open, reserved, refusals: () => null, veiled },
+        { schema: supergraph.open, reserved, refusals: () => null, veiled, watch: null },
         document,
         operation,
         query,

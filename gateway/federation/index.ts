@@ -20,11 +20,14 @@ import type { Refuse } from './refusal.ts';
 import type { Run } from './run.ts';
 import { remoteSubgraph } from './subgraph.ts';
 import { readSupergraph } from './supergraph.ts';
+import type { Watch } from './watch.ts';
 import { write } from './writer.ts';
 
 export type { Answer } from './answer.ts';
 export type { Compiled } from './compile.ts';
 export type { FieldCoordinate, Refusal } from './refusal.ts';
+export type { Touch, Touched } from './touched.ts';
+export type { Watch } from './watch.ts';
 export { remoteSubgraph };
 
 export interface Federation {
@@ -55,6 +58,8 @@ export interface FederationOptions {
   /** Makes the id under which the log has a fault of the hub. */
   readonly errorId?: () => string;
   readonly log?: Log;
+  /** What must be accounted for; absent: nothing. */
+  readonly watch?: Watch;
 }
 
 const CACHE_BYTES = 64 * 1024 * 1024;
@@ -92,7 +97,11 @@ export function createFederation(options: FederationOptions): Federation {
       const known = cache.get(key);
       if (known) return known;
       try {
-        const compiled = compileOperation({ supergraph, planner }, request, { refuse: refused ?? null, internal });
+        const compiled = compileOperation({ supergraph, planner }, request, {
+          refuse: refused ?? null,
+          internal,
+          watch: options.watch ?? null,
+        });
         if (!('errors' in compiled)) cache.set(key, compiled);
         return compiled;
       } catch (error) {
@@ -123,9 +132,14 @@ export function createFederation(options: FederationOptions): Federation {
         errors: [],
       };
       await variant.run?.(run);
+      const touched = variant.account?.read(run.data, variables) ?? null;
+      const accounted = (answer: Made): Made => {
+        if (touched) answer.touched = touched;
+        return answer;
+      };
       if (run.errors.length === 0 && !variant.introspect) {
         const text = variant.write(run.data);
-        if (text !== null) return Made.ofText(text);
+        if (text !== null) return accounted(Made.ofText(text));
       }
       const about = variant.introspect?.(variables);
       const own = about && {
@@ -133,7 +147,7 @@ export function createFederation(options: FederationOptions): Federation {
         errors: (about.errors ?? []).map((one) => placed({ message: one.message }, one.path ?? [])),
       };
       const { data, errors } = write(variant.shape, compiled.root, run.data, run.errors, own ?? null);
-      return Made.ofData(data, errors);
+      return accounted(Made.ofData(data, errors));
     },
   };
 }

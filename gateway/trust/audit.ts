@@ -1,0 +1,86 @@
+/** From what an operation touched to entries of the audit log: one for what was shown, one for what was masked, one for what was refused. */
+import { createHash } from 'node:crypto';
+import type { Principal } from '../../connectors/kit/principal.ts';
+import type { Outcome } from './audit-chain.ts';
+import type { Access, AuditLog } from './audit-log.ts';
+import type { AuditWatch } from './audit-watch.ts';
+
+/** One way in which fields were read; as `gateway/federation` tells it. */
+export interface AuditTouch {
+  readonly fields: ReadonlySet<string>;
+  readonly subjects: ReadonlyMap<string, ReadonlySet<string>>;
+}
+
+export interface AuditTouched {
+  readonly shown: AuditTouch | null;
+  readonly masked: AuditTouch | null;
+  readonly refused: AuditTouch | null;
+}
+
+export interface Accessed {
+  readonly touched: AuditTouched;
+  /** Null: nobody was signed in. */
+  readonly principal: Principal | null;
+  /** All who get the answer, when it is more than one: the members of a group of subscribers. */
+  readonly readers?: readonly { readonly subject: string; readonly client: string }[] | undefined;
+  /** The operation's text, as the client sent it. */
+  readonly query: string;
+}
+
+export class Audit {
+  readonly watch: AuditWatch;
+  readonly #log: AuditLog;
+
+  constructor(watch: AuditWatch, log: AuditLog) {
+    this.watch = watch;
+    this.#log = log;
+  }
+
+  /** Resolves once every entry is on disk: only then may the answer leave. Rejects with `HubError`. */
+  async record(accessed: Accessed): Promise<void> {
+    await Promise.all(entriesOf(accessed, this.watch).map((entry) => this.#log.record(entry)));
+  }
+}
+
+/** The entries that tell of this access. */
+export function entriesOf({ touched, principal, readers, query }: Accessed, watch: AuditWatch): Access[] {
+  const operation = createHash('sha256').update(query).digest('hex');
+  const nobody = { subject: 'anonymous', client: 'anonymous' };
+  const { subject, client } = principal ?? nobody;
+  const ways: [Outcome, AuditTouch | null][] = [
+    ['ALLOWED', touched.shown],
+    ['MASKED', touched.masked],
+    ['REFUSED', touched.refused],
+  ];
+  return ways.flatMap(([outcome, touch]): Access[] => {
+    if (!touch) return [];
+    const fields = [...touch.fields];
+    const companies = [...(touch.subjects.get(watch.owner.type) ?? [])];
+    const purposes = [...new Set(fields.flatMap((field) => watch.purposes.get(field) ?? []))].sort();
+    const own = principal?.companies?.filter((one) => companies.includes(one)) ?? [];
+    return [
+      {
+        who: readers ?? [{ subject, client }],
+        onBehalfOf: own,
+        purpose: purposeOf(principal) ?? (purposes.join(' ') || null),
+        basis: basisOf(principal, purposes, companies.length > 0 && own.length === companies.length, outcome),
+        operation,
+        entities: Object.fromEntries([...touch.subjects].map(([type, ids]) => [type, [...ids]])),
+        fields,
+        outcome,
+      },
+    ];
+  });
+}
+
+const purposeOf = (principal: Principal | null): string | null =>
+  (principal as { purpose?: string | null } | null)?.purpose ?? null;
+
+/** On what ground it was shown: the company's own data, its consent, or the caller's role. */
+function basisOf(principal: Principal | null, purposes: readonly string[], own: boolean, outcome: Outcome): string {
+  if (outcome === 'REFUSED') return 'none';
+  if (own) return 'own';
+  if (purposes.length > 0) return purposes.map((one) => `consent:${one}`).join(' ');
+  const roles = principal?.roles ?? [];
+  return roles.length > 0 ? `role:${roles.join('+')}` : 'public';
+}
