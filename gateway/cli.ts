@@ -7,6 +7,7 @@ import { makeLog } from '../connectors/kit/log.ts';
 import { onSignals } from './ops/shutdown.ts';
 import { packageFolder } from './pictures.ts';
 import { type GatewaySettings, readEnvironment } from './settings.ts';
+import type { TokenOptions } from './trust/token-command.ts';
 
 const version = (): string =>
   (JSON.parse(readFileSync(join(packageFolder(), 'package.json'), 'utf8')) as { version: string }).version;
@@ -290,6 +291,27 @@ program
     run(async () => {
       const { schemaCommand } = await import('./schema-command.ts');
       if (!(await schemaCommand({ check: options.check ?? false, say }))) process.exit(1);
+    }),
+  );
+
+const several = (one: string, before: string[] = []): string[] => [...before, one];
+program
+  .command('token')
+  .description("sign a token of the demo's own issuer, for auth: { demo: true }")
+  .requiredOption('--role <role>', 'operator, portal, analyst, developer or company')
+  .option('--park <id>', 'a park that it may see; may be given several times', several)
+  .option('--company <uscc>', 'a company that it may act for; may be given several times', several)
+  .option('--client <name>', 'the application (default: demo-<role>)')
+  .option('--subject <name>', 'the person or machine (default: demo:<role>)')
+  .option('--purpose <word>', 'why it asks, such as tax')
+  .option('--minutes <number>', 'how long it is valid (default: 60)')
+  .action((options: TokenOptions) =>
+    run(async () => {
+      const { tokenCommand } = await import('./trust/token-command.ts');
+      const token = await tokenCommand(options, readEnvironment(process.env).data).catch((error: Error) => {
+        throw error.name === 'HubError' ? new CommandError(error.message) : error;
+      });
+      say(token);
     }),
   );
 

@@ -1,6 +1,7 @@
 /** Wires the house and opens the door. */
 import 'reflect-metadata';
 import { rm, writeFile } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
 import { resolve } from 'node:path';
 import { connectors, HUB_INSTALLATION } from '../connectors/index.ts';
 import type { Call, Clock } from '../connectors/kit/connector.ts';
@@ -31,9 +32,11 @@ import { readSupergraph } from './pictures.ts';
 import { Audit } from './trust/audit.ts';
 import { AuditLog } from './trust/audit-log.ts';
 import { readWatch } from './trust/audit-watch.ts';
+import { openDemoIssuer } from './trust/issuer.ts';
 import { readPolicy } from './trust/policy.ts';
 import { anonymousPrincipal } from './trust/principal.ts';
 import { loadSigningKey } from './trust/sign-key.ts';
+import { makeTokens, trustedIssuers } from './trust/tokens.ts';
 import { addressFile, keyFile } from './trust-place.ts';
 
 export interface StartOptions {
@@ -142,13 +145,15 @@ export async function start(options: StartOptions): Promise<Hub> {
     await tail.open();
     shutdown.add('the event log', () => tail.close());
     const anonymous = anonymousPrincipal(config.anonymous);
-    const principal = (
-      request: { headers: Record<string, unknown>; socket: { remoteAddress?: string | undefined } },
-      token: unknown,
-    ): Principal | null => {
-      if (token !== undefined)
-        throw new HubError('UNAUTHENTICATED', 'This hub takes no tokens yet; leave the authorization out.');
-      return isLoopback(request.socket.remoteAddress) ? anonymous : null;
+    const demoIssuer = config.auth.demo ? await openDemoIssuer(options.data) : null;
+    const tokens = makeTokens([...trustedIssuers(config.auth), ...(demoIssuer ? [demoIssuer.trusted] : [])]);
+    /** One way for every face: a token when there is one, else the anonymous role for callers of this machine. */
+    const principal = async (request: IncomingMessage, authorization: unknown): Promise<Principal | null> => {
+      if (authorization !== undefined && typeof authorization !== 'string') {
+        throw new HubError('UNAUTHENTICATED', 'The authorization must be text: "Bearer" and a signed token.');
+      }
+      const signedIn = await tokens.principal(authorization);
+      return signedIn ?? (isLoopback(request.socket.remoteAddress) ? anonymous : null);
     };
     const face = await graphqlFace(operations, { introspection: anonymous !== null });
     const sources = () => hosts.flatMap((host) => (host.name === 'hub' ? [] : host.sources()));
@@ -158,8 +163,7 @@ export async function start(options: StartOptions): Promise<Hub> {
       operations,
       tail,
       log,
-      principal: (request, params) =>
-        principal(request as never, request.headers.authorization ?? params?.['authorization']),
+      principal: (request, params) => principal(request, request.headers.authorization ?? params?.['authorization']),
       originAllowed: (request) => sameOrigin(request.headers),
     });
     const metrics = startMetrics({ sockets: sockets.count, position: () => tail.head, sources });
@@ -188,7 +192,8 @@ export async function start(options: StartOptions): Promise<Hub> {
       ...(explorer && anonymous ? { explorer } : {}),
       ready: () => readiness(database, sources()),
       metrics: () => metrics.text(),
-      principal: (request) => principal(request as never, request.headers.authorization),
+      ...(demoIssuer ? { keys: demoIssuer.jwks } : {}),
+      principal: (request) => principal(request, request.headers.authorization),
     });
     return {
       url: `http://${shownHost(options.host)}:${http.port}`,

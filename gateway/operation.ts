@@ -106,6 +106,10 @@ export class Operations {
     const federation = this.#federation;
     const policy = this.#policy;
     const { principal } = request;
+    if (principal?.expires != null && principal.expires <= Date.now()) {
+      const error = new HubError('UNAUTHENTICATED', 'The token has expired.');
+      return { errors: [{ message: error.message, extensions: { ...error.extensions } }] };
+    }
     if (!request.internal && !this.#admitted.has(request.query)) {
       try {
         this.parse(request.query);

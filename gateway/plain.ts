@@ -39,7 +39,7 @@ export async function startGateway(options: {
       graphql: face,
       ready: async () => ({ ready: true, body: { ready: true } }),
       metrics: async () => ({ type: 'text/plain', body: '' }),
-      principal: () => null,
+      principal: async () => null,
     });
     return {
       url: `http://localhost:${http.port}`,

@@ -51,7 +51,7 @@ async function gateway(urls: Readonly<Record<string, string>> | null): Promise<R
     graphql: await graphqlFace(operations, { introspection: true }),
     ready: async () => ({ ready: true, body: {} }),
     metrics: async () => ({ type: 'text/plain', body: '' }),
-    principal: () => null,
+    principal: async () => null,
   });
   return { port: http.port };
 }

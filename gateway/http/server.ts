@@ -14,8 +14,10 @@ export interface Rooms {
   readonly explorer?: string;
   ready(): Promise<{ ready: boolean; body: unknown }>;
   metrics(): Promise<{ type: string; body: string }>;
-  /** Throws `HubError` when the caller is refused. */
-  principal(request: IncomingMessage): Principal | null;
+  /** Public keys of the demo's own issuer, served at /.well-known/jwks.json. */
+  readonly keys?: unknown;
+  /** Rejects with `HubError` when the caller is refused. */
+  principal(request: IncomingMessage): Promise<Principal | null>;
 }
 
 export interface HttpServer {
@@ -118,6 +120,7 @@ async function route(request: IncomingMessage, response: ServerResponse, rooms: 
     response.end(body);
     return;
   }
+  if (rooms.keys && path === '/.well-known/jwks.json') return json(response, 200, rooms.keys);
   if (rooms.explorer && (request.method === 'GET' || request.method === 'HEAD')) {
     if (path === '/') return redirect(response, '/explorer/');
     if (path === '/explorer') return redirect(response, '/explorer/');
@@ -138,16 +141,18 @@ async function graphql(
 ): Promise<void> {
   const gone = new AbortController();
   response.on('close', () => gone.abort());
+  let principal: Principal | null;
+  try {
+    principal = await rooms.principal(request);
+  } catch (error) {
+    if (!(error instanceof HubError)) throw error;
+    response.setHeader('www-authenticate', 'Bearer error="invalid_token"');
+    request.resume();
+    return send(response, fault(error, 401));
+  }
   const body = await read(request, LARGEST_QUERY);
   if (body === null) {
     return send(response, fault(new HubError('LIMIT_SIZE', `A request may hold ${LARGEST_QUERY} bytes.`), 413));
-  }
-  let principal: Principal | null;
-  try {
-    principal = rooms.principal(request);
-  } catch (error) {
-    if (error instanceof HubError) return send(response, fault(error, 401));
-    throw error;
   }
   const answer = await rooms.graphql.answer({
     method: request.method ?? 'POST',

@@ -18,8 +18,8 @@ export interface SocketOptions {
   readonly operations: Operations;
   readonly tail: Tail;
   readonly log: Log;
-  /** Who asks, from the first request's headers and the client's `connectionParams`; throws `HubError` when refused. */
-  principal(request: IncomingMessage, params: Readonly<Record<string, unknown>> | undefined): Principal | null;
+  /** Who asks, from the first request's headers and the client's `connectionParams`; rejects with `HubError` when refused. */
+  principal(request: IncomingMessage, params: Readonly<Record<string, unknown>> | undefined): Promise<Principal | null>;
   /** Whether a browser page of this origin may connect. */
   originAllowed(request: IncomingMessage): boolean;
 }
@@ -41,15 +41,20 @@ export function openSockets(options: SocketOptions): { close(): Promise<void>; c
   const sockets = new WebSocketServer({ noServer: true, maxPayload: LARGEST_MESSAGE, perMessageDeflate: false });
   const goneOf = new WeakMap<object, AbortController>();
   const running = new WeakMap<object, number>();
+  /** Who opened the socket; asked once, at `connection_init`. */
+  const principalOf = new WeakMap<object, Principal | null>();
   const disposable = useServer(
     {
-      onConnect: (context: Context<Record<string, unknown>, Extra>) => {
+      onConnect: async (context: Context<Record<string, unknown>, Extra>) => {
+        const { socket } = context.extra;
         try {
-          options.principal(context.extra.request, context.connectionParams);
+          const principal = await options.principal(context.extra.request, context.connectionParams);
+          principalOf.set(socket, principal);
+          if (principal?.expires != null) closeAt(socket, principal.expires);
           return true;
         } catch (error) {
           if (!(error instanceof HubError)) throw error;
-          context.extra.socket.close(CloseCode.Unauthorized, error.message.slice(0, 120));
+          socket.close(CloseCode.Forbidden, error.message.slice(0, 120));
           return false;
         }
       },
@@ -71,7 +76,7 @@ export function openSockets(options: SocketOptions): { close(): Promise<void>; c
         try {
           const document = parse(payload.query);
           const carried: Carried = {
-            principal: options.principal(extra.request, context.connectionParams),
+            principal: principalOf.get(extra.socket) ?? null,
             query: payload.query,
             operationName: payload.operationName ?? undefined,
             variables: payload.variables ?? undefined,
@@ -143,6 +148,19 @@ export function openSockets(options: SocketOptions): { close(): Promise<void>; c
       for (const socket of sockets.clients) socket.terminate();
     },
   };
+}
+
+/** A token's end is the socket's end: 4403, whatever runs on it. */
+function closeAt(socket: Extra['socket'], expires: number): void {
+  const wait = (): void => {
+    const left = expires - Date.now();
+    if (left <= 0) socket.close(CloseCode.Forbidden, 'The token has expired.');
+    // A timer holds 24 days at most.
+    else timer = setTimeout(wait, Math.min(left, 86_400_000));
+  };
+  let timer: NodeJS.Timeout | undefined;
+  socket.once('close', () => clearTimeout(timer));
+  wait();
 }
 
 /** The deliveries as graphql-ws takes them; its `return` ends the wait for the next one. */

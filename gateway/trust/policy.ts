@@ -40,12 +40,23 @@ export function readPolicy(supergraph: string): Policy {
       check(fields.get(`${type}.${field}`), principal, `${type}.${field}`) ??
       check(types.get(returns), principal, `${type}.${field}`) ??
       check(types.get(type), principal, `${type}.${field}`),
-    mark: (principal) =>
-      principal === null
-        ? '-'
-        : `${[...principal.scopes].sort().join(' ')}|${[...principal.consents].sort().join(' ')}`,
+    mark: (principal) => {
+      if (principal === null) return '-';
+      let mark = marks.get(principal);
+      if (mark === undefined) {
+        mark = `${[...principal.scopes].sort().join(' ')}|${purposes(principal).join(' ')}`;
+        marks.set(principal, mark);
+      }
+      return mark;
+    },
   };
 }
+
+const marks = new WeakMap<Principal, string>();
+
+/** Purposes that some company has granted, or that need no grant: a company may see its own. Which company's row it is, connectors ask. */
+const purposes = ({ consents, roles }: Principal): string[] =>
+  roles.includes('company') ? ['*'] : [...new Set([...consents].map((one) => one.split('@')[0] ?? ''))].sort();
 
 function collect(document: DocumentNode) {
   const types = new Map<string, Needs>();
@@ -93,5 +104,8 @@ function check(needs: Needs | undefined, principal: Principal | null, name: stri
   return null;
 }
 
-const holds = (policy: string, principal: Principal): boolean =>
-  policy.startsWith('consent:') && principal.consents.has(policy.slice('consent:'.length));
+function holds(policy: string, principal: Principal): boolean {
+  if (!policy.startsWith('consent:')) return false;
+  const granted = purposes(principal);
+  return granted.includes('*') || granted.includes(policy.slice('consent:'.length));
+}

@@ -8,6 +8,7 @@ import { isMap, isScalar, isSeq, LineCounter, type Node, type ParsedNode, parseD
 import type { AnyConnector } from '../connector.ts';
 import { isRegionCode } from '../identifiers.ts';
 import { readMilliseconds, readSettings } from '../settings.ts';
+import { type AuthConfig, NO_AUTH, readAuth } from './auth.ts';
 
 export interface ParkConfig {
   readonly id: string;
@@ -43,7 +44,9 @@ export interface Config {
   readonly installations: readonly InstallationConfig[];
   /** Connectors that live in a process of their own, by name. */
   readonly subgraphs: Readonly<Record<string, { readonly url: string }>>;
-  /** The role of a caller without a token; null: such a caller is nobody. */
+  /** Whose tokens are taken. */
+  readonly auth: AuthConfig;
+  /** The role of a caller from this machine without a token; null: such a caller is nobody. */
   readonly anonymous: string | null;
   /** How long the event log is kept, in milliseconds; null: for ever. */
   readonly retention: number | null;
@@ -69,7 +72,8 @@ const PARK_WORDS = {
 
 const ID = /^[a-z0-9][a-z0-9-]{0,62}$/;
 const TOP = ['parks', 'installations', 'subgraphs', 'auth', 'anonymous', 'limits', 'retention'];
-const ROLES = ['developer'];
+/** Roles that a caller without a token may have: one that sees invented companies only. */
+const ANONYMOUS_ROLES = ['developer'];
 
 /** Reads the file; throws `ConfigError`. `environment` gives the values of ${NAME}. */
 export function readConfigFile(
@@ -112,7 +116,15 @@ export function readConfig(
       sorted.map((one) => `line ${one.line}: ${one.text}`),
     );
   };
-  const empty: Config = { file, parks: [], installations: [], subgraphs: {}, anonymous: null, retention: null };
+  const empty: Config = {
+    file,
+    parks: [],
+    installations: [],
+    subgraphs: {},
+    auth: NO_AUTH,
+    anonymous: null,
+    retention: null,
+  };
   const root = document.contents;
   if (faults.length > 0) return finish(empty);
   if (!isMap(root)) {
@@ -306,11 +318,13 @@ export function readConfig(
       } else subgraphs[name] = { url };
     }
   }
+  const authNode = root.get('auth', true) as Node | undefined;
+  const auth = readAuth(plain(authNode), (sentence) => fault(authNode, sentence));
   const anonymous = plain(root.get('anonymous', true) as Node | undefined);
-  if (anonymous !== null && !ROLES.includes(String(anonymous))) {
+  if (anonymous !== null && !ANONYMOUS_ROLES.includes(String(anonymous))) {
     fault(
       root.get('anonymous', true) as Node,
-      `anonymous must be one of ${ROLES.join(', ')} or absent, found ${JSON.stringify(anonymous)}`,
+      `anonymous must be one of ${ANONYMOUS_ROLES.join(', ')} or absent, found ${JSON.stringify(anonymous)}`,
     );
   }
   const retentionNode = root.get('retention', true) as Node | undefined;
@@ -328,6 +342,7 @@ export function readConfig(
     parks,
     installations,
     subgraphs,
+    auth,
     anonymous: anonymous === null ? null : String(anonymous),
     retention,
   });

@@ -1,6 +1,8 @@
 /** isthmus.example.yaml, its JSON Schema and the settings tables of the READMEs: all printed from the declarations. */
 import type { AnyConnector } from '../connector.ts';
+import { ROLE_NAMES } from '../roles.ts';
 import { type Setting, settingsTable } from '../settings.ts';
+import { ALGORITHMS } from './auth.ts';
 
 const OPEN = '<!-- settings -->';
 const CLOSE = '<!-- /settings -->';
@@ -42,6 +44,17 @@ ${installations.join('\n\n')}
 # subgraphs:
 #   parking: { url: "http://127.0.0.1:4101" }
 
+# Whose tokens are taken: signed by the issuer's own keys, made for this hub, access tokens only.
+# auth:
+#   audience: https://hub.example
+#   issuers:
+#     - issuer: https://id.example/realms/park # as in the token's claim iss; its keys are found by OIDC discovery
+#       # jwks: https://id.example/realms/park/protocol/openid-connect/certs # address of its keys, where there is no discovery
+#       # algorithms: [RS256, ES256, EdDSA]
+#       # type: at+jwt # the header typ of its access tokens (RFC 9068); JWT where it says no more
+#       # rolesClaim: realm_access.roles # claim that names the roles
+#       # roles: { park-manager: operator, egov: portal } # its words for operator, portal, analyst, developer, company
+
 # The role of a caller from this machine without a token; absent: such a caller is nobody.
 # anonymous: developer
 
@@ -49,6 +62,31 @@ ${installations.join('\n\n')}
 # retention: { events: 90d }
 `;
 }
+
+const authSchema = {
+  type: 'object',
+  additionalProperties: false,
+  properties: {
+    audience: { type: ['string', 'array'], items: { type: 'string' }, description: 'Whom a token must be made for' },
+    demo: { type: 'boolean', description: "Whether tokens of the demo's own issuer are taken" },
+    issuers: {
+      type: 'array',
+      items: {
+        type: 'object',
+        additionalProperties: false,
+        required: ['issuer'],
+        properties: {
+          issuer: { type: 'string' },
+          jwks: { type: 'string' },
+          algorithms: { type: 'array', items: { enum: [...ALGORITHMS] } },
+          type: { type: 'string' },
+          rolesClaim: { type: 'string' },
+          roles: { type: 'object', additionalProperties: { enum: [...ROLE_NAMES] } },
+        },
+      },
+    },
+  },
+};
 
 /** A JSON Schema of isthmus.yaml, for editors. */
 export function settingsSchema(islands: readonly AnyConnector[]): string {
@@ -82,7 +120,7 @@ export function settingsSchema(islands: readonly AnyConnector[]): string {
       parks: { type: 'array', items: { type: 'object', required: ['id', 'name', 'region'] } },
       installations: { type: 'array', items: { oneOf: islands.map(one) } },
       subgraphs: { type: 'object' },
-      auth: { type: 'object' },
+      auth: authSchema,
       anonymous: { enum: ['developer'] },
       limits: { type: 'object' },
       retention: { type: 'object', properties: { events: { type: 'string' } } },
