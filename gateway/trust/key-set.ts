@@ -1,5 +1,5 @@
 /** Fetching an issuer's keys: only the address that isthmus.yaml names, no redirects, small answers, a pause after a failure. */
-import type { IssuerConfig } from '../../connectors/kit/host/auth.ts';
+import type { IssuerConfig } from '../../connectors/kit/auth.ts';
 
 export type Fetch = (url: string, options: Readonly<Record<string, unknown>>) => Promise<Response>;
 

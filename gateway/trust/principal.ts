@@ -1,5 +1,5 @@
 /** From a verified token's claims, or from no token at all, to a principal. */
-import type { IssuerConfig } from '../../connectors/kit/host/auth.ts';
+import type { IssuerConfig } from '../../connectors/kit/auth.ts';
 import type { Principal } from '../../connectors/kit/principal.ts';
 import { type Role, roleOf } from '../../connectors/kit/roles.ts';
 

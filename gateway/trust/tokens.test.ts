@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import { type CryptoKey, exportJWK, exportSPKI, generateKeyPair, type JWK, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ALGORITHMS, type IssuerConfig, readAuth } from '../../connectors/kit/host/auth.ts';
+import { ALGORITHMS, type IssuerConfig, readAuth } from '../../connectors/kit/auth.ts';
 import { principalOf } from './principal.ts';
 import { makeTokens, type Tokens, trustedIssuers } from './tokens.ts';
 

@@ -6,8 +6,8 @@
 import { createHash } from 'node:crypto';
 import { createRemoteJWKSet, customFetch, decodeJwt, errors, type JWTVerifyGetKey, jwtVerify } from 'jose';
 import { LRUCache } from 'lru-cache';
+import type { AuthConfig, IssuerConfig } from '../../connectors/kit/auth.ts';
 import { HubError } from '../../connectors/kit/errors.ts';
-import type { AuthConfig, IssuerConfig } from '../../connectors/kit/host/auth.ts';
 import type { Principal } from '../../connectors/kit/principal.ts';
 import { keySetAddress, limitedFetch } from './key-set.ts';
 import { principalOf } from './principal.ts';

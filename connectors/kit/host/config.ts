@@ -5,10 +5,10 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { isMap, isScalar, isSeq, LineCounter, type Node, type ParsedNode, parseDocument, type YAMLMap } from 'yaml';
+import { type AuthConfig, NO_AUTH, readAuth } from '../auth.ts';
 import type { AnyConnector } from '../connector.ts';
 import { isRegionCode } from '../identifiers.ts';
 import { readMilliseconds, readSettings } from '../settings.ts';
-import { type AuthConfig, NO_AUTH, readAuth } from './auth.ts';
 
 export interface ParkConfig {
   readonly id: string;

@@ -1,8 +1,9 @@
 /** isthmus.example.yaml, its JSON Schema and the settings tables of the READMEs: all printed from the declarations. */
+
+import { ALGORITHMS } from '../auth.ts';
 import type { AnyConnector } from '../connector.ts';
 import { ROLE_NAMES } from '../roles.ts';
 import { type Setting, settingsTable } from '../settings.ts';
-import { ALGORITHMS } from './auth.ts';
 
 const OPEN = '<!-- settings -->';
 const CLOSE = '<!-- /settings -->';

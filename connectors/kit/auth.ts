@@ -1,5 +1,5 @@
 /** The section `auth` of isthmus.yaml: whose tokens are taken, and for whom they must be made. */
-import { ROLE_NAMES } from '../roles.ts';
+import { ROLE_NAMES } from './roles.ts';
 
 /** Signatures that are taken. Shared-secret (HMAC) signatures and `none` are never. */
 export const ALGORITHMS = ['RS256', 'ES256', 'EdDSA'] as const;
