@@ -6,7 +6,7 @@
  * -> checked until the source answers, and again and again -> asked, many times -> closed (idempotent; nothing
  * of it runs on). The same object lives inside the gateway or behind its own port; it cannot tell.
  */
-import type { GraphQLSchema } from 'graphql';
+import type { GraphQLError, GraphQLSchema } from 'graphql';
 import type { Tx } from '../../schema/database/open.ts';
 import type { Stores } from '../../schema/database/stores.ts';
 import type { Known } from './facts.ts';
@@ -254,6 +254,13 @@ export interface Subgraph {
   readonly sdl: string;
   /** Present where the subgraph lives in this process. */
   readonly schema?: GraphQLSchema;
+  /** Present with `schema`: what a caller in this process needs to call the schema's resolvers itself. */
+  readonly direct?: {
+    /** What resolvers get as context, for all that one operation asks of this subgraph. */
+    context(call: Call): unknown;
+    /** A fault as clients may see it; logs what they may not. */
+    shown(error: GraphQLError): SubgraphError;
+  };
   /** Never rejects for a fault of the source: that is an error in the response. Rejects when the subgraph itself cannot be reached. */
   execute(request: SubgraphRequest): Promise<SubgraphResponse>;
 }

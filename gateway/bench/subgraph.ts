@@ -5,6 +5,7 @@ import {
   type DocumentNode,
   type ExecutionResult,
   execute,
+  type GraphQLError,
   type GraphQLSchema,
   type GraphQLUnionType,
   isObjectType,
@@ -52,6 +53,7 @@ export function inProcess(name: string, sdl: string, schema: GraphQLSchema, coun
     name,
     sdl,
     schema,
+    direct: { context: (call) => ({ call }), shown },
     execute: async ({ query, variables, call }) => {
       count();
       const document = documents.get(query) ?? parse(query);
@@ -64,13 +66,13 @@ export function inProcess(name: string, sdl: string, schema: GraphQLSchema, coun
       })) as ExecutionResult;
       return {
         data: (result.data ?? null) as Record<string, unknown> | null,
-        ...(result.errors
-          ? { errors: result.errors.map((one): SubgraphError => ({ message: one.message, path: one.path })) }
-          : {}),
+        ...(result.errors ? { errors: result.errors.map(shown) } : {}),
       };
     },
   };
 }
+
+const shown = ({ message, path }: GraphQLError): SubgraphError => ({ message, path });
 
 export interface ServedSubgraph {
   readonly url: string;

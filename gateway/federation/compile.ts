@@ -12,6 +12,8 @@ import {
   validate,
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
+import type { Subgraph } from '../../connectors/kit/connector.ts';
+import { type Coerce, coercer } from './coerce.ts';
 import { deciders, settled } from './conditions.ts';
 import { forPlanner } from './document.ts';
 import { type Executable, executable } from './execute.ts';
@@ -33,6 +35,7 @@ export interface Compiled {
   readonly document: DocumentNode;
   readonly operation: OperationDefinitionNode;
   readonly root: GraphQLObjectType;
+  readonly coerce: Coerce;
   /** What is done for these coerced variables. Throws when the planner finds no way. */
   variant(variables: Readonly<Record<string, unknown>>): Variant;
   /** Bytes that it counts for in the cache. */
@@ -65,11 +68,11 @@ const fault = (
 });
 
 export function compileOperation(
-  parts: { supergraph: Supergraph; planner: Planner },
+  parts: { supergraph: Supergraph; planner: Planner; subgraph: (name: string) => Subgraph },
   request: { query: string; operationName?: string | undefined },
   options: { refuse: Refuse | null; internal: boolean; watch?: Watch | null },
 ): Compiled | { errors: readonly GraphQLFormattedError[] } {
-  const { supergraph, planner } = parts;
+  const { supergraph, planner, subgraph } = parts;
   const schema = options.internal ? supergraph.inner : supergraph.open;
   let document: DocumentNode;
   try {
@@ -104,12 +107,13 @@ export function compileOperation(
     const watch = options.watch && asksWatched(schema, plain, options.watch) ? options.watch : null;
     const { text, keys } = forPlanner({ schema, reserved, refusals, veiled, watch }, plain, same, root);
     const plan = text === null ? null : planner.plan(text, operation.name?.value ?? null);
-    planSize = JSON.stringify(plan ?? '').length;
+    const made = plan && executable(plan, supergraph, subgraph);
+    planSize = made?.size ?? 0;
     const shape = shapeOf({ schema, refusals, keys }, plain, same);
     return {
       shape,
       write: textWriter(shape, root),
-      run: plan ? executable(plan, supergraph) : null,
+      run: made?.run ?? null,
       introspect: introspection(schema, plain, same),
       account: watch && new Account({ schema, watch, shape, document: plain, operation: same, root }),
     };
@@ -130,6 +134,7 @@ export function compileOperation(
     document,
     operation,
     root,
+    coerce: coercer(schema, operation.variableDefinitions ?? []),
     variant,
     size:
       2_000 +

@@ -19,6 +19,8 @@ export function bare(value: unknown): unknown {
 /** Merges `from` into `into`; lists are merged item by item. `concrete`: whether a type name is that of an object type. */
 export function merge(into: Tree, from: Tree, concrete: (name: unknown) => boolean): void {
   for (const key of Object.keys(from)) {
+    // Whoever asks for such a key gets objects without prototypes; here it is what a subgraph sent unasked.
+    if (key === '__proto__' && Object.getPrototypeOf(into) === Object.prototype) continue;
     const there = into[key];
     const here = from[key];
     if (isTree(there) && isTree(here)) merge(there, here, concrete);

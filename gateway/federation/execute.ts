@@ -1,35 +1,37 @@
 /** Plan steps as functions: built once per operation, run many times. */
-import { type Fits, fitter } from './data.ts';
-import { entityFetch, rootFetch } from './fetch.ts';
+import type { Subgraph } from '../../connectors/kit/connector.ts';
+import { fitter } from './data.ts';
+import { entityFetch, type Fetch, type FetchParts, rootFetch } from './fetch.ts';
 import type { PlanStep, Step } from './planner.ts';
-import type { Run } from './run.ts';
 import type { Supergraph } from './supergraph.ts';
 
-export type Executable = (run: Run) => Promise<void>;
+/** Runs a plan; answers at once when no subgraph had to be waited for. */
+export type Executable = Fetch;
+
+/** Names that ordinary objects have, whatever is in them. */
+const EXOTIC = new RegExp(`\\b(${Object.getOwnPropertyNames(Object.prototype).join('|')})\\b`);
 
 /** Builds the plan's functions. Throws when the plan has a step that is not known here. */
-export function executable(plan: PlanStep, supergraph: Supergraph): Executable {
-  return build(plan, fitter(supergraph.inner), []);
+export function executable(
+  plan: PlanStep,
+  supergraph: Supergraph,
+  subgraph: (name: string) => Subgraph,
+): { run: Executable; size: number } {
+  const text = JSON.stringify(plan);
+  const parts = { fits: fitter(supergraph.inner), subgraph, exotic: EXOTIC.test(text) };
+  return { run: build(plan, parts, []), size: text.length };
 }
 
-function build(step: PlanStep, fits: Fits, at: readonly Step[]): Executable {
+function build(step: PlanStep, parts: FetchParts, at: readonly Step[]): Executable {
   switch (step.kind) {
-    case 'Sequence': {
-      const all = step.nodes.map((one) => build(one, fits, at));
-      return async (run) => {
-        for (const one of all) await one(run);
-      };
-    }
-    case 'Parallel': {
-      const all = step.nodes.map((one) => build(one, fits, at));
-      return async (run) => {
-        await Promise.all(all.map((one) => one(run)));
-      };
-    }
+    case 'Sequence':
+      return sequence(step.nodes.map((one) => build(one, parts, at)));
+    case 'Parallel':
+      return parallel(step.nodes.map((one) => build(one, parts, at)));
     case 'Flatten':
-      return build(step.node, fits, [...at, ...step.path]);
+      return build(step.node, parts, [...at, ...step.path]);
     case 'Fetch': {
-      if (!step.requires || step.requires.length === 0) return rootFetch(step, at, fits);
+      if (!step.requires || step.requires.length === 0) return rootFetch(step, at, parts);
       const { requires, inputRewrites, outputRewrites } = step;
       return entityFetch(
         step,
@@ -43,12 +45,37 @@ function build(step: PlanStep, fits: Fits, at: readonly Step[]): Executable {
             ...(outputRewrites ? { outputRewrites } : {}),
           },
         ],
-        fits,
+        parts,
       );
     }
     case 'BatchFetch':
-      return entityFetch(step, step.entityBatch.aliases, fits);
+      return entityFetch(step, step.entityBatch.aliases, parts);
     default:
       throw new Error(`The planner made a step that this gateway does not know: ${(step as { kind: string }).kind}.`);
   }
 }
+
+const sequence =
+  (all: readonly Executable[]): Executable =>
+  (run) => {
+    const from = (first: number): void | Promise<void> => {
+      for (let i = first; i < all.length; i++) {
+        const waiting = all[i]?.(run);
+        if (waiting) return waiting.then(() => from(i + 1));
+      }
+    };
+    return from(0);
+  };
+
+const parallel =
+  (all: readonly Executable[]): Executable =>
+  (run) => {
+    let waiting: Promise<void>[] | null = null;
+    for (const one of all) {
+      const begun = one(run);
+      if (!begun) continue;
+      waiting ??= [];
+      waiting.push(begun);
+    }
+    return waiting === null ? undefined : Promise.all(waiting).then(() => undefined);
+  };

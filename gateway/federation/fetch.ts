@@ -1,20 +1,45 @@
 /** The two kinds of fetch: fields of a root type, and fields of entities by their representations. */
 import { parse, type SelectionSetNode } from 'graphql';
-import type { SubgraphError } from '../../connectors/kit/connector.ts';
+import type { Subgraph, SubgraphError, SubgraphResponse } from '../../connectors/kit/connector.ts';
+import { compileAssign } from './assign.ts';
 import { bare, type Fits, merge, type Path, representation, rewrite, type Tree, walk } from './data.ts';
 import { type PlacedError, placed } from './faults.ts';
+import { type Batch, compileGather, type Gathered } from './gather.ts';
 import { entitySet, keyRenames, operationSet, responseKeys } from './operation-text.ts';
 import type { BatchStep, EntityAlias, FetchStep, Requirement, Step } from './planner.ts';
-import { ask, malformed, type Run } from './run.ts';
+import { asker, malformed, type Run } from './run.ts';
+
+/** What fetches are built with. */
+export interface FetchParts {
+  readonly fits: Fits;
+  readonly subgraph: (name: string) => Subgraph;
+  /** A key of the plan has a meaning of its own in ordinary objects: data are copied into objects without prototypes. */
+  readonly exotic: boolean;
+}
+
+/** Runs a fetch; waits only where the subgraph does. Never throws for a fault of a subgraph. */
+export type Fetch = (run: Run) => void | Promise<void>;
+
+const then = (answer: SubgraphResponse | Promise<SubgraphResponse>, settle: (answer: SubgraphResponse) => void) =>
+  'then' in answer ? answer.then(settle) : settle(answer);
+
+const isSound = (answer: SubgraphResponse): boolean => answer.errors === undefined || answer.errors.length === 0;
 
 /** A fetch of fields of a root type, merged at `at`. */
-export function rootFetch(step: FetchStep, at: readonly Step[], fits: Fits): (run: Run) => Promise<void> {
+export function rootFetch(step: FetchStep, at: readonly Step[], parts: FetchParts): Fetch {
+  const { fits } = parts;
   const document = parse(step.operation, { noLocation: true });
   const rename = keyRenames(step.outputRewrites);
   const keys = responseKeys(document, operationSet(document), null, fits);
-  return async (run) => {
-    const answer = await ask(run, step.serviceName, step.operation, pick(step.variableUsages, run.variables));
-    const data = answer.data ? (bare(answer.data) as Tree) : null;
+  const ask = asker(parts.subgraph, step.serviceName, step.operation);
+  const clean = parts.exotic ? bare : (data: unknown) => data;
+  const assign = at.length === 0 ? compileAssign(keys, step.outputRewrites, fits) : null;
+  const settle = (run: Run, answer: SubgraphResponse): void => {
+    const data = answer.data ? (clean(answer.data) as Tree) : null;
+    if (data && assign && isSound(answer)) {
+      assign(run.data, data);
+      return;
+    }
     const faults: PlacedError[] = [];
     const vague: SubgraphError[] = [];
     for (const error of answer.errors ?? []) {
@@ -39,6 +64,7 @@ export function rootFetch(step: FetchStep, at: readonly Step[], fits: Fits): (ru
       for (const one of faults) run.errors.push(path.length === 0 ? one : { ...one, path: [...path, ...one.path] });
     });
   };
+  return (run) => then(ask(run, pick(step.variableUsages, run.variables)), (answer) => settle(run, answer));
 }
 
 interface Place {
@@ -59,11 +85,8 @@ interface Asked {
 }
 
 /** A fetch of fields of entities; equal representations are sent once. */
-export function entityFetch(
-  step: FetchStep | BatchStep,
-  aliases: readonly EntityAlias[],
-  fits: Fits,
-): (run: Run) => Promise<void> {
+export function entityFetch(step: FetchStep | BatchStep, aliases: readonly EntityAlias[], parts: FetchParts): Fetch {
+  const { fits } = parts;
   const document = parse(step.operation, { noLocation: true });
   const all: readonly Asked[] = aliases.map((alias) => ({
     alias,
@@ -139,13 +162,73 @@ export function entityFetch(
 
   const misfit = malformed(step.serviceName);
 
-  return async (run) => {
+  const ask = asker(parts.subgraph, step.serviceName, step.operation);
+  const clean = parts.exotic ? bare : (data: unknown) => data;
+  const ways = all.map((asked) => ({
+    asked,
+    name: asked.alias.alias,
+    variable: asked.alias.representationsVariableName,
+    gather: compileGather(asked.alias, asked.requires, fits),
+    assign: asked.set
+      ? compileAssign(responseKeys(document, asked.set, null, fits), asked.alias.outputRewrites, fits)
+      : null,
+  }));
+
+  /** The short way; false when the data are out of the ordinary. */
+  const quick = (run: Run): boolean | Promise<void> => {
+    const variables = pick(step.variableUsages, run.variables);
+    const batches = new Map<string, Batch>();
+    const found: Gathered[] = [];
+    for (const { variable, gather } of ways) {
+      const batch = batches.get(variable) ?? { list: [], known: new Map() };
+      batches.set(variable, batch);
+      const gathered = gather?.(run.data, batch);
+      if (!gathered) return false;
+      found.push(gathered);
+      variables[variable] = batch.list;
+    }
+    let sent = 0;
+    for (const { list } of batches.values()) sent += list.length;
+    if (sent === 0) return true;
+    const receive = (answer: SubgraphResponse): void => {
+      const data = answer.data ? (clean(answer.data) as Tree) : null;
+      const sound = isSound(answer);
+      ways.forEach(({ asked, name, variable, assign }, i) => {
+        const { objects, indices, path } = found[i] as Gathered;
+        const list = data?.[name];
+        const whole = sound && assign && Array.isArray(list) && list.length === batches.get(variable)?.list.length;
+        if (whole && list.every(isTree)) {
+          for (let n = 0; n < objects.length; n++) assign(objects[n] as Tree, list[indices[n] as number] as Tree);
+          return;
+        }
+        const places = objects.map(
+          (object, n): Place => ({
+            object,
+            path: path(n),
+            index: indices[n] as number,
+            cause: undefined,
+          }),
+        );
+        settle(run, asked, places, data, answer.errors ?? []);
+      });
+    };
+    const answer = ask(run, variables);
+    if ('then' in answer) return answer.then(receive);
+    receive(answer);
+    return true;
+  };
+
+  return (run) => {
+    // Where something has failed before, what is missing has a cause that must be told.
+    const done = quick(run);
+    if (done !== false) return done === true ? undefined : done;
     const variables = pick(step.variableUsages, run.variables);
     const found = gather(run, all, variables, fits);
     const sent = all.some(({ alias }) => (variables[alias.representationsVariableName] as unknown[]).length > 0);
-    const answer = sent ? await ask(run, step.serviceName, step.operation, variables) : { data: {} };
-    const data = answer.data ? (bare(answer.data) as Tree) : null;
-    all.forEach((asked, i) => void settle(run, asked, found[i] ?? [], data, answer.errors ?? []));
+    return then(sent ? ask(run, variables) : { data: {} }, (answer) => {
+      const data = answer.data ? (clean(answer.data) as Tree) : null;
+      all.forEach((asked, i) => void settle(run, asked, found[i] ?? [], data, answer.errors ?? []));
+    });
   };
 }
 
@@ -233,6 +316,8 @@ function sorted(errors: readonly SubgraphError[], alias: string, known: Readonly
   }
   return { exact, whole, vague };
 }
+
+const isTree = (value: unknown): value is Tree => tree(value) !== null;
 
 const tree = (value: unknown): Tree | null =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Tree) : null;

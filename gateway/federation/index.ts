@@ -3,7 +3,6 @@ import { randomUUID } from 'node:crypto';
 import {
   type GraphQLFormattedError,
   type GraphQLSchema,
-  getVariableValues,
   type VariableDefinitionNode,
   valueFromASTUntyped,
 } from 'graphql';
@@ -12,12 +11,11 @@ import type { Call, Subgraph } from '../../connectors/kit/connector.ts';
 import type { Log } from '../../connectors/kit/log.ts';
 import { type Answer, Made } from './answer.ts';
 import { type Compiled, compileOperation, type Variant } from './compile.ts';
-import type { Tree } from './data.ts';
 import { placed } from './faults.ts';
 import { TooLarge } from './normal.ts';
 import { makePlanner } from './planner.ts';
 import type { Refuse } from './refusal.ts';
-import type { Run } from './run.ts';
+import { Run } from './run.ts';
 import { remoteSubgraph } from './subgraph.ts';
 import { readSupergraph } from './supergraph.ts';
 import type { Watch } from './watch.ts';
@@ -62,6 +60,7 @@ export interface FederationOptions {
   readonly watch?: Watch;
 }
 
+const NONE = Object.freeze({});
 const CACHE_BYTES = 64 * 1024 * 1024;
 
 export function createFederation(options: FederationOptions): Federation {
@@ -97,7 +96,7 @@ export function createFederation(options: FederationOptions): Federation {
       const known = cache.get(key);
       if (known) return known;
       try {
-        const compiled = compileOperation({ supergraph, planner }, request, {
+        const compiled = compileOperation({ supergraph, planner, subgraph }, request, {
           refuse: refused ?? null,
           internal,
           watch: options.watch ?? null,
@@ -110,28 +109,24 @@ export function createFederation(options: FederationOptions): Federation {
     },
     execute: async (compiled, { variables: given, call }) => {
       const definitions = compiled.operation.variableDefinitions ?? [];
-      const coerced = getVariableValues(compiled.schema, definitions, { ...given }, { maxErrors: 20 });
-      if (coerced.errors) {
+      const made = compiled.coerce(given ?? NONE);
+      if (made.errors) {
         return Made.ofData(
           null,
-          coerced.errors.map((one) => ({ message: one.message, extensions: { code: 'BAD_USER_INPUT' } })),
+          made.errors.map((one) => ({ message: one.message, extensions: { code: 'BAD_USER_INPUT' } })),
         );
       }
-      const { coerced: variables } = coerced;
+      const { coerced: variables } = made;
       let variant: Variant;
       try {
         variant = compiled.variant(variables);
       } catch (error) {
         return Made.ofData(null, [unplanned(error, compiled.name)]);
       }
-      const run: Run = {
-        call,
-        subgraph,
-        variables: toSend(definitions, given),
-        data: Object.create(null) as Tree,
-        errors: [],
-      };
-      await variant.run?.(run);
+      const run = new Run(call, toSend(definitions, given), compiled.kind);
+      const waiting = variant.run?.(run);
+      if (waiting) await waiting;
+      run.deadline.end();
       const touched = variant.account?.read(run.data, variables) ?? null;
       const accounted = (answer: Made): Made => {
         if (touched) answer.touched = touched;

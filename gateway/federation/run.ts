@@ -1,64 +1,76 @@
 /** One run of an operation, and one question to a subgraph within it. */
 import type { Call, Subgraph, SubgraphError, SubgraphResponse } from '../../connectors/kit/connector.ts';
 import type { Tree } from './data.ts';
+import { Deadline } from './deadline.ts';
 import type { PlacedError } from './faults.ts';
+import { type Fused, fuse } from './fused.ts';
 
-export interface Run {
+export class Run {
   readonly call: Call;
-  readonly subgraph: (name: string) => Subgraph;
   /** As the client sent them, defaults filled in: what subgraphs get. */
   readonly variables: Readonly<Record<string, unknown>>;
   /** What the fetches have brought so far. */
-  readonly data: Tree;
+  readonly data = Object.create(null) as Tree;
   /** Faults by their places in `data`. */
-  readonly errors: PlacedError[];
+  readonly errors: PlacedError[] = [];
+  readonly deadline: Deadline;
+  /** What resolvers of this process get as context. Queries have one per subgraph, so that its loaders see them all. */
+  readonly #contexts: Map<Subgraph, unknown> | null;
+
+  constructor(call: Call, variables: Readonly<Record<string, unknown>>, kind: 'query' | 'mutation') {
+    this.call = call;
+    this.variables = variables;
+    this.deadline = new Deadline(call);
+    this.#contexts = kind === 'query' ? new Map() : null;
+  }
+
+  context(subgraph: Subgraph): unknown {
+    let context = this.#contexts?.get(subgraph);
+    if (context === undefined) {
+      context = subgraph.direct?.context(this.call);
+      this.#contexts?.set(subgraph, context);
+    }
+    return context;
+  }
 }
 
-/** A subgraph may answer this long after the operation's time is up, in milliseconds: its own limits have told it by then. */
-const GRACE = 250;
-/** The longest that a timer can wait. */
-const LONGEST = 2 ** 31 - 1;
+/** Asks one subgraph one thing; neither throws nor rejects: silence and faults are answers too. */
+export type Ask = (run: Run, variables: Record<string, unknown>) => SubgraphResponse | Promise<SubgraphResponse>;
 
-const fault = (code: string, source: string, says: string, retryable = true): SubgraphError => ({
-  message: `The source ${source} ${says}.`,
-  extensions: { code, source, retryable },
+const fault = (code: string, source: string, says: string, retryable = true): SubgraphResponse => ({
+  errors: [{ message: `The source ${source} ${says}.`, extensions: { code, source, retryable } }],
 });
 
-/** For an answer that is none. */
-export const malformed = (name: string): SubgraphError =>
-  fault('SOURCE_MALFORMED', name, 'gave an answer that cannot be understood', false);
+const MALFORMED = 'gave an answer that cannot be understood';
 
-/** Asks the subgraph; never rejects: silence and faults are answers too. */
-export async function ask(
-  run: Run,
-  name: string,
-  query: string,
-  variables: Record<string, unknown>,
-): Promise<SubgraphResponse> {
-  const { call } = run;
-  const left = Math.min(call.deadline + GRACE - Date.now(), LONGEST);
-  const late = (): SubgraphResponse => ({ errors: [fault('SOURCE_TIMEOUT', name, 'did not answer in time')] });
-  if (left <= 0 || call.signal.aborted) return late();
-  let timer: NodeJS.Timeout | undefined;
-  let onAbort: (() => void) | undefined;
-  const over = new Promise<SubgraphResponse>((resolve) => {
-    onAbort = () => resolve(late());
-    timer = setTimeout(onAbort, left);
-    call.signal.addEventListener('abort', onAbort, { once: true });
-  });
-  try {
-    const answer = await Promise.race([run.subgraph(name).execute({ query, variables, call }), over]);
-    return answer.data || answer.errors?.length ? answer : { errors: [malformed(name)] };
-  } catch (error) {
+/** For an answer that is none. */
+export const malformed = (name: string): SubgraphError => ({
+  message: `The source ${name} ${MALFORMED}.`,
+  extensions: { code: 'SOURCE_MALFORMED', source: name, retryable: false },
+});
+
+/** Built once per fetch of a plan. A subgraph of this process is compiled in at the first question. */
+export function asker(subgraph: (name: string) => Subgraph, name: string, query: string): Ask {
+  const late = (): SubgraphResponse => fault('SOURCE_TIMEOUT', name, 'did not answer in time');
+  const failed = (error: unknown): SubgraphResponse => {
     const { code } = error as { code?: unknown };
     if (code === 'SOURCE_TIMEOUT') return late();
-    const told =
-      code === 'SOURCE_MALFORMED'
-        ? malformed(name)
-        : fault('SOURCE_UNAVAILABLE', name, 'cannot be reached at the moment');
-    return { errors: [told] };
-  } finally {
-    clearTimeout(timer);
-    if (onAbort) call.signal.removeEventListener('abort', onAbort);
-  }
+    if (code === 'SOURCE_MALFORMED') return { errors: [malformed(name)] };
+    return fault('SOURCE_UNAVAILABLE', name, 'cannot be reached at the moment');
+  };
+  const checked = (answer: SubgraphResponse): SubgraphResponse =>
+    answer.data || (answer.errors && answer.errors.length > 0) ? answer : { errors: [malformed(name)] };
+  let fused: Fused | null | undefined;
+  return (run, variables) => {
+    if (run.deadline.isOver()) return late();
+    let answer: SubgraphResponse | Promise<SubgraphResponse>;
+    try {
+      const one = subgraph(name);
+      if (fused === undefined) fused = one.schema && one.direct ? fuse(one.schema, query, one.direct.shown) : null;
+      answer = fused ? fused(variables, run.context(one)) : one.execute({ query, variables, call: run.call });
+    } catch (error) {
+      return failed(error);
+    }
+    return 'then' in answer ? run.deadline.race(answer.then(checked, failed), late) : checked(answer);
+  };
 }

@@ -200,6 +200,7 @@ const WHOLE = `${SHARED}
   type Film implements Node & Media { id: ID! title: String author: User stock: Int! shelf: Shelf pages: Int }
 `;
 
+export const wholeSdl = WHOLE;
 export const wholeSchema = plainSchema(WHOLE);
 
 /** Names to choose aliases from: many are fields that the planner needs itself. */

@@ -6,6 +6,8 @@ import {
   type GraphQLFieldResolver,
   type GraphQLSchema,
   type GraphQLTypeResolver,
+  isAbstractType,
+  isObjectType,
   parse,
   validate,
 } from 'graphql';
@@ -49,13 +51,24 @@ export function plainSchema(sdl: string, references: References = {}): GraphQLSc
   return buildASTSchema(parse(`${base} ${extra}`), { assumeValidSDL: true });
 }
 
+export interface Fake extends Subgraph {
+  readonly requests: { query: string; variables: Readonly<Record<string, unknown>> }[];
+  /** The same subgraph as one of this process, whose resolvers may be called directly. */
+  readonly inside: Required<Pick<Subgraph, 'schema' | 'direct'>>;
+}
+
+/** Its resolvers stand in the schema too. */
+function attach(schema: GraphQLSchema, resolve: GraphQLFieldResolver<unknown, unknown>): GraphQLSchema {
+  for (const type of Object.values(schema.getTypeMap())) {
+    if (type.name.startsWith('__')) continue;
+    if (isObjectType(type)) for (const field of Object.values(type.getFields())) field.resolve = resolve;
+    if (isAbstractType(type)) type.resolveType = typeOf;
+  }
+  return schema;
+}
+
 /** A subgraph over graphql-js; keeps the requests that it got. */
-export function fake(
-  name: string,
-  sdl: string,
-  resolvers: Resolvers,
-  references: References = {},
-): Subgraph & { readonly requests: { query: string; variables: Readonly<Record<string, unknown>> }[] } {
+export function fake(name: string, sdl: string, resolvers: Resolvers, references: References = {}): Fake {
   const schema = plainSchema(sdl, references);
   const requests: { query: string; variables: Readonly<Record<string, unknown>> }[] = [];
   const fieldResolver = resolver(resolvers, references);
@@ -63,6 +76,10 @@ export function fake(
     name,
     sdl: LINK + sdl,
     requests,
+    inside: {
+      schema: attach(plainSchema(sdl, references), fieldResolver),
+      direct: { context: () => ({}), shown: toError },
+    },
     execute: async ({ query, variables }) => {
       requests.push({ query, variables });
       const document = parse(query);

@@ -3,6 +3,7 @@
  * state, and answers as a subgraph. gateway/main does it in its own process, connectors/serve behind a port.
  */
 import { hostname } from 'node:os';
+import type { GraphQLError } from 'graphql';
 import type { Database } from '../../../schema/database/open.ts';
 import { saveSource } from '../../../schema/database/sources.ts';
 import type {
@@ -15,7 +16,6 @@ import type {
   Opened,
   Services,
   Subgraph,
-  SubgraphRequest,
   WebhookAnswer,
   WebhookRequest,
 } from '../connector.ts';
@@ -27,7 +27,7 @@ import { sourceCalls, sourceStates } from './channels.ts';
 import type { InstallationConfig, ParkConfig } from './config.ts';
 import { JobRunner } from './jobs.ts';
 import { hubCall, type Keys, makeServices } from './services.ts';
-import { type BuiltGraph, buildGraph, executor } from './subgraph.ts';
+import { type BuiltGraph, buildGraph, executor, shown } from './subgraph.ts';
 
 /** How often things are looked at, in milliseconds. Tests take smaller ones. */
 export interface HostPace {
@@ -98,8 +98,13 @@ export class Host {
     this.#pace = { ...DEFAULT_PACE, ...options.pace };
     this.#clock = options.clock ?? systemClock;
     this.name = options.connector.name;
-    const run = executor(graph, (request) => this.#context(request), options.log);
-    this.subgraph = { name: graph.name, sdl: graph.sdl, schema: graph.schema, execute: run };
+    const { name, sdl, schema } = graph;
+    const run = executor(graph, (request) => this.#context(request.call), options.log);
+    const direct = {
+      context: (call: Call) => this.#context(call),
+      shown: (error: GraphQLError) => shown(error, name, options.log),
+    };
+    this.subgraph = { name, sdl, schema, direct, execute: run };
   }
 
   /** Opens every installation; waits for no source. */
@@ -331,8 +336,7 @@ export class Host {
     });
   }
 
-  #context(request: SubgraphRequest): GraphContext<object> {
-    const { call } = request;
+  #context(call: Call): GraphContext<object> {
     return {
       call,
       principal: call.principal,

@@ -18,7 +18,14 @@ import {
 import { LRUCache } from 'lru-cache';
 import { buildSchema } from 'type-graphql';
 import { FEDERATION, FEDERATION_DIRECTIVES } from '../../../schema/graph/directives.ts';
-import type { Graph, GraphContext, ResolveReference, SubgraphRequest, SubgraphResponse } from '../connector.ts';
+import type {
+  Graph,
+  GraphContext,
+  ResolveReference,
+  SubgraphError,
+  SubgraphRequest,
+  SubgraphResponse,
+} from '../connector.ts';
 import { publicError } from '../errors.ts';
 import type { Log } from '../log.ts';
 
@@ -157,7 +164,8 @@ export function executor(
   };
 }
 
-function shown(error: GraphQLError, subgraph: string, log: Log) {
+/** A fault as clients may see it; the log has what they may not, under the same id. */
+export function shown(error: GraphQLError, subgraph: string, log: Log): SubgraphError {
   const path = error.path ? { path: error.path } : {};
   // graphql-js's own faults (a variable of the wrong form, a null in a non-null) carry no original error.
   const original = error.originalError;
