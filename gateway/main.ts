@@ -9,10 +9,11 @@ import { HubError } from '../connectors/kit/errors.ts';
 import type { GuardPolicy } from '../connectors/kit/guard.ts';
 import type { Config } from '../connectors/kit/host/config.ts';
 import { Host, type HostPace, type SourceStatus } from '../connectors/kit/host/host.ts';
-import { PRINCIPAL_HEADER, TIME_HEADER } from '../connectors/kit/host/serve.ts';
+import { TIME_HEADER } from '../connectors/kit/host/serve.ts';
 import { loadKeys } from '../connectors/kit/host/services.ts';
 import type { Log } from '../connectors/kit/log.ts';
-import { type Principal, packPrincipal } from '../connectors/kit/principal.ts';
+import { PRINCIPAL_HEADER, signPrincipal } from '../connectors/kit/passport.ts';
+import type { Principal } from '../connectors/kit/principal.ts';
 import { migrate } from '../migrations/migrate.ts';
 import { startEmbedded } from '../schema/database/embedded.ts';
 import { type Database, openDatabase } from '../schema/database/open.ts';
@@ -121,7 +122,10 @@ export async function start(options: StartOptions): Promise<Hub> {
 
     const subgraphs = new Map(hosts.map((host) => [host.name, host.subgraph]));
     for (const [name, { url }] of Object.entries(config.subgraphs)) {
-      subgraphs.set(name, remoteSubgraph({ name, url: new URL('/graphql', url).href, headers: callHeaders }));
+      subgraphs.set(
+        name,
+        remoteSubgraph({ name, url: new URL('/graphql', url).href, headers: callHeaders(keys.principal, name) }),
+      );
     }
     const auditLog = await AuditLog.open({
       database,
@@ -235,10 +239,12 @@ async function readiness(database: Database, sources: SourceStatus[]) {
 }
 
 /** Who asks and how much time is left, for a connector's own process. */
-const callHeaders = (call: Call): Record<string, string> => ({
-  [PRINCIPAL_HEADER]: Buffer.from(packPrincipal(call.principal)).toString('base64url'),
-  [TIME_HEADER]: String(Math.max(call.deadline - Date.now(), 1)),
-});
+const callHeaders =
+  (key: Buffer, subgraph: string) =>
+  (call: Call, body: string): Record<string, string> => ({
+    [PRINCIPAL_HEADER]: signPrincipal(call.principal, { key, subgraph, body, now: Date.now() }),
+    [TIME_HEADER]: String(Math.max(call.deadline - Date.now(), 1)),
+  });
 
 const isLoopback = (address: string | undefined): boolean =>
   address !== undefined && /^(::1|127\.|::ffff:127\.)/.test(address);

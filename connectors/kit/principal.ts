@@ -55,17 +55,3 @@ export const consented = (principal: Principal, purpose: string, uscc: string): 
   principal.consents.has(purpose) ||
   principal.consents.has(`${purpose}@${uscc}`) ||
   (principal.roles.includes('company') && principal.companies !== null && principal.companies.includes(uscc));
-
-/** A principal as it travels to a connector's own process. */
-export function packPrincipal(principal: Principal): string {
-  return JSON.stringify({ ...principal, scopes: [...principal.scopes], consents: [...principal.consents] });
-}
-
-/** The reverse of `packPrincipal`; throws on anything else. */
-export function unpackPrincipal(text: string): Principal {
-  const raw = JSON.parse(text) as Omit<Principal, 'scopes' | 'consents'> & { scopes: string[]; consents: string[] };
-  if (typeof raw.subject !== 'string' || !Array.isArray(raw.scopes) || !Array.isArray(raw.consents)) {
-    throw new Error('This is not a principal.');
-  }
-  return { ...raw, scopes: new Set(raw.scopes), consents: new Set(raw.consents) };
-}

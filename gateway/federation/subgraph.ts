@@ -7,8 +7,8 @@ export interface RemoteOptions {
   readonly name: string;
   readonly url: string;
   readonly sdl?: string;
-  /** Headers for one call: who asks, how much time is left. */
-  headers?(call: Call): Record<string, string>;
+  /** Headers for one call with this body: who asks, how much time is left. */
+  headers?(call: Call, body: string): Record<string, string>;
   readonly maxBytes?: number;
 }
 
@@ -25,11 +25,12 @@ export function remoteSubgraph(options: RemoteOptions): Subgraph {
       const ended = AbortSignal.any([call.signal, AbortSignal.timeout(left + 200)]);
       let text: string;
       let status: number;
+      const body = JSON.stringify({ query, variables, ...(operationName ? { operationName } : {}) });
       try {
         const answer = await request(url, {
           method: 'POST',
-          headers: { 'content-type': 'application/json', accept: 'application/json', ...options.headers?.(call) },
-          body: JSON.stringify({ query, variables, ...(operationName ? { operationName } : {}) }),
+          headers: { 'content-type': 'application/json', accept: 'application/json', ...options.headers?.(call, body) },
+          body,
           dispatcher: agent,
           signal: ended,
         });

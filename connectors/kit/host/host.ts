@@ -23,6 +23,7 @@ import { unavailable } from '../errors.ts';
 import { DEFAULT_POLICY, type GuardPolicy, makeGuard, type SourceCallFact } from '../guard.ts';
 import { Health, type HealthSnapshot } from '../health.ts';
 import type { Log } from '../log.ts';
+import { mayPark } from '../principal.ts';
 import { sourceCalls, sourceStates } from './channels.ts';
 import type { InstallationConfig, ParkConfig } from './config.ts';
 import { JobRunner } from './jobs.ts';
@@ -105,6 +106,11 @@ export class Host {
       shown: (error: GraphQLError) => shown(error, name, options.log),
     };
     this.subgraph = { name, sdl, schema, direct, execute: run };
+  }
+
+  /** With it the gateway signs who asks (see passport.ts). */
+  get principalKey(): Buffer {
+    return this.#options.keys.principal;
   }
 
   /** Opens every installation; waits for no source. */
@@ -346,7 +352,7 @@ export class Host {
     };
   }
 
-  /** The installations for one request: each one's request object is made at first use. */
+  /** The installations that this caller may see, for one request: each one's request object is made at first use. */
   #installations(call: Call): Installations<object> {
     const made = new Map<string, Installed<object>>();
     const of = (room: Room): Installed<object> => {
@@ -370,16 +376,20 @@ export class Host {
       }
       return one;
     };
+    // Row rights over parks, once for all connectors; the hub's own records belong to no park.
+    const seen = (room: Room | undefined): Room | undefined =>
+      room && (room.config.connector === 'hub' || mayPark(call.principal, room.config.park)) ? room : undefined;
     const rooms = this.#rooms;
     return {
-      all: (park) => [...rooms.values()].filter((room) => park === undefined || room.config.park === park).map(of),
+      all: (park) =>
+        [...rooms.values()].filter((room) => seen(room) && (park === undefined || room.config.park === park)).map(of),
       byId: (id) => {
-        const room = rooms.get(id);
+        const room = seen(rooms.get(id));
         return room && of(room);
       },
       owner: (globalId) => {
         const colon = globalId.indexOf(':');
-        const room = colon > 0 ? rooms.get(globalId.slice(0, colon)) : undefined;
+        const room = colon > 0 ? seen(rooms.get(globalId.slice(0, colon))) : undefined;
         if (!room) return undefined;
         const one = of(room);
         return {

@@ -3,12 +3,13 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { ApolloServer, HeaderMap } from '@apollo/server';
 import { GraphQLError, type GraphQLFormattedError } from 'graphql';
 import type { Call, SubgraphResponse } from '../connector.ts';
+import { HubError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { HUB_PRINCIPAL, unpackPrincipal } from '../principal.ts';
+import { PRINCIPAL_HEADER, readPrincipal } from '../passport.ts';
+import type { Principal } from '../principal.ts';
 import type { Host } from './host.ts';
 
-/** How the gateway tells who asks and how much time is left; issue of trust: from loopback or the park's own network only. */
-export const PRINCIPAL_HEADER = 'x-isthmus-principal';
+/** How the gateway tells how much time is left. */
 export const TIME_HEADER = 'x-isthmus-milliseconds';
 
 const DEFAULT_TIME = 10_000;
@@ -90,6 +91,19 @@ export async function serveHost(host: Host, options: { port: number; host?: stri
     for (const [name, value] of Object.entries(request.headers)) {
       if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(', ') : value);
     }
+    let principal: Principal;
+    try {
+      principal = readPrincipal(headers.get(PRINCIPAL_HEADER), {
+        key: host.principalKey,
+        subgraph: host.name,
+        body,
+        now: Date.now(),
+      });
+    } catch (error) {
+      if (!(error instanceof HubError)) throw error;
+      const errors = [{ message: error.message, extensions: error.extensions }];
+      return reply(response, 401, JSON.stringify({ errors }));
+    }
     let parsed: unknown;
     try {
       parsed = body.length > 0 ? JSON.parse(body.toString('utf8')) : undefined;
@@ -107,7 +121,7 @@ export async function serveHost(host: Host, options: { port: number; host?: stri
         search: new URL(request.url ?? path, 'http://localhost').search,
         body: parsed,
       },
-      context: async () => ({ call: callOf(headers, gone.signal) }),
+      context: async () => ({ call: callOf(headers, principal, gone.signal) }),
     });
     for (const [name, value] of result.headers) response.setHeader(name, value);
     response.statusCode = result.status ?? 200;
@@ -133,11 +147,10 @@ export async function serveHost(host: Host, options: { port: number; host?: stri
   };
 }
 
-function callOf(headers: HeaderMap, signal: AbortSignal): Call {
-  const packed = headers.get(PRINCIPAL_HEADER);
+function callOf(headers: HeaderMap, principal: Principal, signal: AbortSignal): Call {
   const time = Number(headers.get(TIME_HEADER) ?? DEFAULT_TIME);
   return {
-    principal: packed ? unpackPrincipal(Buffer.from(packed, 'base64url').toString('utf8')) : HUB_PRINCIPAL,
+    principal,
     deadline: Date.now() + (Number.isFinite(time) ? Math.min(time, 60_000) : DEFAULT_TIME),
     signal,
     noted: new Map(),

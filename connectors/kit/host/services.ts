@@ -27,12 +27,15 @@ import { eventsWritten } from './channels.ts';
 export interface Keys {
   readonly cursors: Cursors;
   readonly hash: Buffer;
+  /** Signs principals on their way to a connector's own process. */
+  readonly principal: Buffer;
 }
 
 export async function loadKeys(database: Database): Promise<Keys> {
   return {
     cursors: new Cursors(await secretKey(database.plain, 'cursor')),
     hash: await secretKey(database.plain, 'hash'),
+    principal: await secretKey(database.plain, 'principal'),
   };
 }
 

@@ -11,10 +11,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { AnyConnector, Subgraph, SubgraphResponse, WebhookRequest } from '../connector.ts';
 import type { InstallationConfig, ParkConfig } from '../host/config.ts';
 import { Host } from '../host/host.ts';
-import { PRINCIPAL_HEADER, serveHost } from '../host/serve.ts';
+import { serveHost } from '../host/serve.ts';
 import { hubCall, loadKeys } from '../host/services.ts';
 import { makeLog } from '../log.ts';
-import { type Principal, packPrincipal } from '../principal.ts';
+import { PRINCIPAL_HEADER, signPrincipal } from '../passport.ts';
+import type { Principal } from '../principal.ts';
 import { readSettings, type Setting } from '../settings.ts';
 import { freshDatabase } from './database.ts';
 import { type World, world } from './park.ts';
@@ -340,7 +341,7 @@ export function conformance(options: ConformanceOptions): void {
 
     test('C11 embedded and served give the same SDL and the same answer', async () => {
       const served = await serveHost(host, { port: 0, log });
-      const far = distantSubgraph(served.url);
+      const far = distantSubgraph(served.url, { key: keys.principal, subgraph: host.name });
       try {
         const question = options.question(demo);
         const sdl = await ask(far, '{ _service { sdl } }');
@@ -348,6 +349,13 @@ export function conformance(options: ConformanceOptions): void {
         const near = await ask(host.subgraph, question.query, question.variables);
         const distant = await ask(far, question.query, question.variables);
         expect(steady(distant)).toEqual(steady(near));
+        const direct = await request(`${served.url}/graphql`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify(question),
+        });
+        expect(direct.statusCode).toBe(401);
+        await direct.body.dump();
       } finally {
         await served.close();
       }
@@ -394,16 +402,17 @@ const everything: Principal = {
 };
 
 /** The served subgraph, asked by plain HTTP. */
-function distantSubgraph(url: string): Pick<Subgraph, 'execute'> {
+function distantSubgraph(url: string, way: { key: Buffer; subgraph: string }): Pick<Subgraph, 'execute'> {
   return {
     execute: async ({ query, variables, call }) => {
+      const body = JSON.stringify({ query, variables });
       const answer = await request(`${url}/graphql`, {
         method: 'POST',
         headers: {
           'content-type': 'application/json',
-          [PRINCIPAL_HEADER]: Buffer.from(packPrincipal(call.principal)).toString('base64url'),
+          [PRINCIPAL_HEADER]: signPrincipal(call.principal, { ...way, body, now: Date.now() }),
         },
-        body: JSON.stringify({ query, variables }),
+        body,
       });
       return (await answer.body.json()) as SubgraphResponse;
     },
