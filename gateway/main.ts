@@ -33,6 +33,7 @@ import { readSupergraph } from './pictures.ts';
 import { Audit } from './trust/audit.ts';
 import { AuditLog } from './trust/audit-log.ts';
 import { readWatch } from './trust/audit-watch.ts';
+import { Consents } from './trust/consent.ts';
 import { openDemoIssuer } from './trust/issuer.ts';
 import { readPolicy } from './trust/policy.ts';
 import { anonymousPrincipal } from './trust/principal.ts';
@@ -127,14 +128,18 @@ export async function start(options: StartOptions): Promise<Hub> {
         remoteSubgraph({ name, url: new URL('/graphql', url).href, headers: callHeaders(keys.principal, name) }),
       );
     }
+    const clock = options.clock ?? { now: () => new Date() };
     const auditLog = await AuditLog.open({
       database,
       key: loadSigningKey(keyFile({ data: options.data, signingKey: options.signingKey ?? null })),
       digest: 'sha256',
-      clock: options.clock ?? { now: () => new Date() },
+      clock,
       log,
     });
     shutdown.add('the audit log', () => auditLog.close());
+    const consents = new Consents(database, clock);
+    await consents.open();
+    shutdown.add('the consents', () => consents.close());
     const supergraph = await readSupergraph();
     const watch = readWatch(supergraph);
     const federation = createFederation({ supergraph, subgraphs, log, watch });
@@ -142,6 +147,7 @@ export async function start(options: StartOptions): Promise<Hub> {
       federation,
       policy: readPolicy(supergraph),
       audit: new Audit(watch, auditLog),
+      consents,
       ...(options.operationTime ? { time: options.operationTime } : {}),
     });
 

@@ -9,6 +9,7 @@ import { HubError } from '../connectors/kit/errors.ts';
 import { NOBODY, type Principal } from '../connectors/kit/principal.ts';
 import type { Federation } from './federation/index.ts';
 import type { Audit } from './trust/audit.ts';
+import type { Consents } from './trust/consent.ts';
 import { checkDocument, DEFAULT_LIMITS, type DocumentLimits } from './trust/limits.ts';
 import type { Policy } from './trust/policy.ts';
 
@@ -43,6 +44,8 @@ export interface OperationOptions {
   readonly limits?: Partial<DocumentLimits>;
   /** Writes down who reads protected data; absent: nobody does. */
   readonly audit?: Audit | undefined;
+  /** What companies have granted to clients; absent: nothing beyond what the principal brings. */
+  readonly consents?: Consents | undefined;
   /** How long one operation may take, in milliseconds. */
   readonly time?: number;
 }
@@ -55,6 +58,7 @@ export class Operations {
   readonly #limits: DocumentLimits;
   readonly #time: number;
   readonly #audit: Audit | undefined;
+  readonly #consents: Consents | undefined;
   /** Texts that have passed the limits. */
   readonly #admitted = new LRUCache<string, true>({
     maxSize: 8 * 1024 * 1024,
@@ -67,6 +71,7 @@ export class Operations {
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#time = options.time ?? OPERATION_TIME;
     this.#audit = options.audit;
+    this.#consents = options.consents;
   }
 
   /** The public graph. */
@@ -101,15 +106,22 @@ export class Operations {
     return refusal && new HubError(refusal.code, refusal.message);
   }
 
+  /** The caller with the consents that hold at this moment. */
+  current(principal: Principal): Promise<Principal> {
+    // Without the database no consent is known to hold.
+    return this.#consents ? this.#consents.current(principal).catch(() => principal) : Promise.resolve(principal);
+  }
+
   /** Runs one query or mutation. Never rejects: every fault is in the answer. */
   async run(request: OperationRequest): Promise<OperationAnswer> {
     const federation = this.#federation;
     const policy = this.#policy;
-    const { principal } = request;
-    if (principal?.expires != null && principal.expires <= Date.now()) {
+    if (request.principal?.expires != null && request.principal.expires <= Date.now()) {
       const error = new HubError('UNAUTHENTICATED', 'The token has expired.');
       return { errors: [{ message: error.message, extensions: { ...error.extensions } }] };
     }
+    // What companies have granted is asked anew for every operation, so also for every event of a subscription.
+    const principal = request.principal && (await this.current(request.principal));
     if (!request.internal && !this.#admitted.has(request.query)) {
       try {
         this.parse(request.query);
@@ -139,6 +151,7 @@ export class Operations {
       variables: request.variables as Record<string, unknown>,
       call,
     });
+    if (compiled.kind === 'mutation') this.#consents?.forget();
     if (answer.touched && this.#audit) {
       const { query, readers } = request;
       const refused = await this.#audit.record({ touched: answer.touched, principal, readers, query }).then(

@@ -6,5 +6,15 @@ import { Energy0005 } from './0005-energy.ts';
 import { Registration0006 } from './0006-registration.ts';
 import { TaxAttempts0007 } from './0007-tax-attempts.ts';
 import { Audit0008 } from './0008-audit.ts';
+import { Consent0009 } from './0009-consent.ts';
 
-export const migrations = [Core0001, Parking0003, Tax0004, Energy0005, Registration0006, TaxAttempts0007, Audit0008];
+export const migrations = [
+  Core0001,
+  Parking0003,
+  Tax0004,
+  Energy0005,
+  Registration0006,
+  TaxAttempts0007,
+  Audit0008,
+  Consent0009,
+];

@@ -76,6 +76,21 @@ CREATE TABLE company (
 );
 CREATE INDEX company_order ON company USING btree (sort_name, uscc);
 
+CREATE TABLE consent (
+  id text NOT NULL,
+  company text NOT NULL,
+  client text NOT NULL,
+  purpose text NOT NULL,
+  granted_at timestamp with time zone NOT NULL,
+  granted_by text NOT NULL,
+  expires_at timestamp with time zone,
+  revoked_at timestamp with time zone,
+  revoked_by text,
+  PRIMARY KEY (id)
+);
+CREATE INDEX consent_client ON consent USING btree (client) WHERE (revoked_at IS NULL);
+CREATE INDEX consent_company ON consent USING btree (company, granted_at);
+
 CREATE TABLE event (
   position bigint NOT NULL,
   id uuid NOT NULL,

@@ -1,5 +1,5 @@
 /** From the hub's rows to its model, and from the graph's filters to questions of the log. Pure. */
-import type { Building, Company, Source } from './model.ts';
+import type { Access, Building, Company, Source } from './model.ts';
 
 /** A source's row of which nobody has heard for this long is taken for dead, in milliseconds. */
 const SILENT = 45_000;
@@ -50,6 +50,33 @@ export const company = (row: Company): Company => ({
   nameSource: row.nameSource,
   nameFetchedAt: row.nameFetchedAt,
 });
+
+/** What the audit log keeps as the bytes that were hashed. */
+export function access(row: { chain: string; number: number; time: Date; body: string; hash: Buffer }): Access {
+  const entry = JSON.parse(row.body) as {
+    who: { subject: string; client: string }[];
+    purpose: string | null;
+    basis: string;
+    fields: string[];
+    count: number;
+    outcome: string;
+  };
+  const names = (of: (one: { subject: string; client: string }) => string) =>
+    [...new Set(entry.who.map(of))].join(', ');
+  return {
+    chain: row.chain,
+    number: row.number,
+    time: row.time,
+    subject: names((one) => one.subject),
+    client: names((one) => one.client),
+    purpose: entry.purpose,
+    legalBasis: entry.basis,
+    fields: entry.fields,
+    count: entry.count,
+    outcome: entry.outcome,
+    hash: row.hash.toString('hex'),
+  };
+}
 
 /** A filter on keys: `eq` and `in` must both hold. Undefined: no test. */
 export interface KeyFilter {

@@ -81,3 +81,31 @@ export interface LoggedEvent {
   readonly caseId: string | null;
   readonly data: Readonly<Record<string, unknown>>;
 }
+
+/** A company lets one client use its data for one purpose. */
+export interface Consent {
+  readonly id: string;
+  readonly company: string;
+  readonly client: string;
+  readonly purpose: string;
+  readonly grantedAt: Date;
+  readonly expiresAt: Date | null;
+  readonly revokedAt: Date | null;
+}
+
+/** One access to a company's data, as the audit log tells it. */
+export interface Access {
+  readonly chain: string;
+  readonly number: number;
+  readonly time: Date;
+  /** Names, joined where one answer went to several. */
+  readonly subject: string;
+  readonly client: string;
+  readonly purpose: string | null;
+  readonly legalBasis: string;
+  readonly fields: readonly string[];
+  readonly count: number;
+  readonly outcome: string;
+  /** Hexadecimal. */
+  readonly hash: string;
+}

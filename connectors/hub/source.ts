@@ -4,7 +4,7 @@ import type { Facts } from '../kit/facts.ts';
 import { loader } from '../kit/loader.ts';
 import type { PageRequest } from '../kit/page.ts';
 import * as mapping from './mapping.ts';
-import type { Building, Case, Company, Identifier, LoggedEvent, Park, Source } from './model.ts';
+import type { Access, Building, Case, Company, Consent, Identifier, LoggedEvent, Park, Source } from './model.ts';
 
 export type HubRequest = ReturnType<HubSource['request']>;
 
@@ -15,6 +15,12 @@ export interface CompanyQuery {
   readonly uscc?: readonly string[];
   readonly nameEq?: readonly string[];
   readonly nameContains?: string;
+}
+
+/** When: from, inclusive, to `to`, exclusive. */
+export interface Span {
+  readonly from?: Date;
+  readonly to?: Date;
 }
 
 export class HubSource {
@@ -85,6 +91,25 @@ export class HubSource {
         range: { after: string; upTo: string; limit: number },
       ): Promise<LoggedEvent[]> => read((tx) => hub.eventRange(tx, mapping.eventQuery(filter), range)),
       logStart: () => read((tx) => hub.logStart(tx)),
+      /** Who has read the company's data, oldest first. */
+      accesses: async (uscc: string, span: Span, page: PageRequest): Promise<Access[]> =>
+        (await read((tx) => hub.accessPage(tx, uscc, span, pageOf(page)))).map(mapping.access),
+      accessCount: (uscc: string, span: Span) => read((tx) => hub.accessCount(tx, uscc, span)),
+      consents: (uscc: string): Promise<Consent[]> => read((tx) => hub.consentsOf(tx, uscc)),
+      consent: (id: string): Promise<Consent | null> => read((tx) => hub.consentById(tx, id)),
+      grantConsent: (
+        clientMutationId: string,
+        asked: { company: string; client: string; purpose: string; expiresAt: Date | null },
+      ): Promise<Consent> =>
+        this.#services.once(call, { mutation: 'grantConsent', clientMutationId, payload: asked }, () =>
+          this.#services.transaction((tx) =>
+            hub.grantConsent(tx, { ...asked, by: call.principal.subject, at: clock.now() }),
+          ),
+        ),
+      revokeConsent: (clientMutationId: string, id: string): Promise<Consent | null> =>
+        this.#services.once(call, { mutation: 'revokeConsent', clientMutationId, payload: id }, () =>
+          this.#services.transaction((tx) => hub.revokeConsent(tx, id, call.principal.subject, clock.now())),
+        ),
     };
   }
 

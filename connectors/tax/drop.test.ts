@@ -55,7 +55,12 @@ describe('against the pretend tax office', () => {
       pace: { checkUp: 60_000, checkDown: 60_000 },
     });
   }
-  const everything: Principal = { ...HUB_PRINCIPAL, subject: 'test', scopes: new Set(['tax:read', 'tax:file']) };
+  const everything: Principal = {
+    ...HUB_PRINCIPAL,
+    subject: 'test',
+    consents: new Set(['tax']),
+    scopes: new Set(['tax:read', 'tax:file']),
+  };
   async function execute(query: string, variables: Record<string, unknown> = {}, principal = everything) {
     const call = { ...hubCall(10_000, AbortSignal.timeout(10_000)), principal };
     return host.subgraph.execute({ query, variables, call });

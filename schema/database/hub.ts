@@ -1,6 +1,7 @@
 /** What the hub's own connector reads: its store in one word. */
 export * from './audit.ts';
 export * from './cases.ts';
+export * from './consents.ts';
 export * from './events.ts';
 export * from './identities.ts';
 export * from './parks.ts';

@@ -58,7 +58,7 @@ export async function raiseHub(settings: Record<string, unknown>) {
     keys: await loadKeys(database),
     log: silentLog,
   });
-  const principal = { ...HUB_PRINCIPAL, scopes: new Set(['tax:read']) };
+  const principal = { ...HUB_PRINCIPAL, scopes: new Set(['tax:read']), consents: new Set(['tax']) };
   return {
     host,
     database,

@@ -60,7 +60,12 @@ describe.runIf(haveData())('the Portuguese SAF-T file over OpenSSH', () => {
     });
   }
   async function ask<T>(query: string, variables: Record<string, unknown>): Promise<T> {
-    const principal = { ...HUB_PRINCIPAL, subject: 'test', scopes: new Set(['tax:read', 'tax:file']) };
+    const principal = {
+      ...HUB_PRINCIPAL,
+      subject: 'test',
+      scopes: new Set(['tax:read', 'tax:file']),
+      consents: new Set(['tax']),
+    };
     const call = { ...hubCall(20_000, AbortSignal.timeout(20_000)), principal };
     const answer = await host.subgraph.execute({ query, variables, call });
     expect(answer.errors).toBeUndefined();

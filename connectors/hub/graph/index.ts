@@ -9,16 +9,12 @@ import { connection, pageOf, paging, scopeOf } from '../../kit/page.ts';
 import type { CompanyQuery, HubRequest } from '../source.ts';
 import * as events from './events.ts';
 import * as show from './show.ts';
+import { TrustResolver } from './trust.ts';
 import * as types from './types.ts';
 
 type Context = GraphContext<HubRequest>;
 
-/** The hub has one installation: itself. */
-const hub = (context: Context): HubRequest => {
-  const one = context.installations.all()[0];
-  if (!one) throw new Error('The hub has no records of its own here.');
-  return one.source;
-};
+const { hub } = show;
 
 async function companyPage(context: Context, query: CompanyQuery, args: PageArgs) {
   const scope = scopeOf('companies', query);
@@ -291,7 +287,15 @@ async function refuseExpired(position: string, context: Context): Promise<void> 
 }
 
 export const graph: Graph = {
-  resolvers: [ParkResolver, BuildingResolver, CompanyResolver, SourceResolver, CaseResolver, EventResolver],
+  resolvers: [
+    ParkResolver,
+    BuildingResolver,
+    CompanyResolver,
+    SourceResolver,
+    CaseResolver,
+    EventResolver,
+    TrustResolver,
+  ],
   types: [...events.EVENT_CLASSES],
   references: {
     Park: async ({ id }, context: Context) => {

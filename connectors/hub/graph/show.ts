@@ -136,7 +136,8 @@ async function parkOf(row: LoggedEvent, context: Context) {
   return found && park(found, context);
 }
 
-const hub = (context: Context): HubRequest => {
+/** The hub has one installation: itself. */
+export const hub = (context: Context): HubRequest => {
   const one = context.installations.all()[0];
   if (!one) throw new Error('The hub has no records of its own here.');
   return one.source;

@@ -5,6 +5,7 @@ import { PageArgs } from '../../../schema/graph/shared.ts';
 import type { Graph } from '../../kit/connector.ts';
 import { HubError } from '../../kit/errors.ts';
 import { provenance } from '../../kit/facts.ts';
+import { consented } from '../../kit/principal.ts';
 import {
   allowed,
   type Context,
@@ -34,7 +35,10 @@ class CompanyResolver {
   @Directive(requiresScopes('tax:read'))
   @Directive(policy('consent:tax'))
   @FieldResolver(() => TaxAccount, { nullable: true, description: 'Null when no file has told of the company.' })
-  tax(@Root() { uscc }: Company, @Ctx() context: Context): Promise<TaxAccount | null> {
+  async tax(@Root() { uscc }: Company, @Ctx() context: Context): Promise<TaxAccount | null> {
+    if (mayCompany(context, uscc) && !consented(context.principal, 'tax', uscc)) {
+      throw new HubError('CONSENT_REQUIRED', 'This company has not granted your client the purpose tax.');
+    }
     return showAccount(uscc, context);
   }
 
