@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -21,6 +21,7 @@ const names = [NAME];
 
 beforeAll(() => {
   data = mkdtempSync(join(tmpdir(), 'isthmus-simulate-'));
+  chmodSync(data, 0o711);
 });
 afterAll(async () => {
   for (const name of names) await stopSimulator(data, name);

@@ -56,7 +56,13 @@ async function loadConfig(file: string | undefined, hub: boolean) {
     ...(hub ? { HUB_PORT: String(settings.port) } : {}),
     ...process.env,
   };
-  return { config: readConfigFile(path, islands, environment), settings };
+  try {
+    return { config: readConfigFile(path, islands, environment), settings };
+  } catch (error) {
+    if (!file && error instanceof Error && error.name === 'ConfigError')
+      error.message += `\nThis is the demo park's file, and its legacy systems are simulators: npm start (isthmus start --demo) starts them with the hub. Name a file of your own with --config.`;
+    throw error;
+  }
 }
 
 async function startHub(options: { demo?: boolean; config?: string }): Promise<void> {

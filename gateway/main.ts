@@ -64,6 +64,8 @@ export interface Hub {
   readonly operations: Operations;
   readonly database: Database;
   readonly hosts: readonly Host[];
+  /** Folder of the embedded database, wherever it had to be put; null: a database of the operator's own. */
+  readonly records: string | null;
   sources(): SourceStatus[];
   /** Stops accepting, ends what is under way within 10 s, closes sockets with 1001, stops the database. */
   stop(): Promise<void>;
@@ -76,7 +78,7 @@ export async function start(options: StartOptions): Promise<Hub> {
   try {
     const http = await listen({ host: options.host, port: options.port, log });
     shutdown.add('the HTTP server', () => http.close(10_000));
-    const database = await raiseDatabase(options, shutdown);
+    const { database, records } = await raiseDatabase(options, shutdown);
     await migrate(database.source);
     await database.transaction(async (tx) => {
       await replaceParks(
@@ -210,6 +212,7 @@ export async function start(options: StartOptions): Promise<Hub> {
       operations,
       database,
       hosts,
+      records,
       sources,
       stop: () => shutdown.run(),
     };
@@ -219,12 +222,17 @@ export async function start(options: StartOptions): Promise<Hub> {
   }
 }
 
-async function raiseDatabase(options: StartOptions, shutdown: ReturnType<typeof makeShutdown>): Promise<Database> {
+async function raiseDatabase(
+  options: StartOptions,
+  shutdown: ReturnType<typeof makeShutdown>,
+): Promise<{ database: Database; records: string | null }> {
   let url = options.databaseUrl;
+  let records: string | null = null;
   if (url === null) {
     const embedded = await startEmbedded({ directory: resolve(options.data, 'database') });
     shutdown.add('the embedded database', () => embedded.stop());
     url = embedded.url;
+    records = embedded.directory;
     // Commands beside the running hub find the database by this file.
     const address = addressFile(options.data);
     await writeFile(address, `${url}\n`, { mode: 0o600 });
@@ -233,7 +241,7 @@ async function raiseDatabase(options: StartOptions, shutdown: ReturnType<typeof 
   }
   const database = await openDatabase(url, { pool: 16 });
   shutdown.add('the database connections', () => database.close());
-  return database;
+  return { database, records };
 }
 
 async function readiness(database: Database, sources: SourceStatus[]) {

@@ -1,4 +1,5 @@
 /** The first screen: where things are, what to try, how to stop. */
+import { realpathSync } from 'node:fs';
 import type { Config } from '../connectors/kit/host/config.ts';
 import type { Hub } from './main.ts';
 
@@ -25,8 +26,12 @@ export function firstScreen(about: { hub: Hub; config: Config; demo: boolean; se
       '    npx isthmus simulate parking           # and it comes back',
       '',
       `  Data and simulators live in ${about.data}/ (delete it to begin anew). Stop with Ctrl-C.`,
-      '',
     );
+    if (hub.records !== null && !hub.records.startsWith(realpathSync(about.data)))
+      lines.push(
+        `  The database itself lies in ${hub.records}: as root it runs as a user who cannot enter this folder.`,
+      );
+    lines.push('');
   } else lines.push('  Stop with Ctrl-C.', '');
   return lines.join('\n');
 }

@@ -1,4 +1,5 @@
 /** What the gateway must be told by its environment; faults are named at once, with the variable, what was found and an example. */
+import { statSync } from 'node:fs';
 import { integer, readSettings, type SettingFault, settings, text } from '../connectors/kit/settings.ts';
 
 export const gatewaySettings = settings('environment', {
@@ -34,6 +35,13 @@ export function readEnvironment(environment: Readonly<Record<string, string | un
       name: 'DATABASE_URL',
       problem:
         'must be an address beginning with postgres://; example: DATABASE_URL=postgres://isthmus:password@127.0.0.1:5432/isthmus',
+    });
+  }
+  const folder = read.values?.ISTHMUS_DATA;
+  if (folder !== undefined && statSync(folder, { throwIfNoEntry: false })?.isDirectory() === false) {
+    faults.push({
+      name: 'ISTHMUS_DATA',
+      problem: `must be a folder, found the file ${folder}; example: ISTHMUS_DATA=.isthmus`,
     });
   }
   if (read.values === null || faults.length > 0) {

@@ -1,6 +1,6 @@
 /** A whole hub on free ports, embedded or scale-out, over simulators of its own. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -74,6 +74,8 @@ export const operation = (name: string): string =>
 
 export async function wholeHub(form: Form): Promise<WholeHub> {
   const directory = mkdtempSync(join(tmpdir(), `isthmus-${form}-`));
+  // As root the simulator's database runs as another user, who must be able to pass.
+  chmodSync(directory, 0o711);
   const log: string[] = [];
   const demo = world();
   const running = new Map<string, Running>();

@@ -1,6 +1,6 @@
 /** Where an embedded cluster lives and as whom it runs: PostgreSQL refuses root, and `nobody` cannot enter a 0700 home. */
 import { createHash } from 'node:crypto';
-import { chmod, lstat, mkdir, readFile, realpath, stat, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 
@@ -128,6 +128,13 @@ async function knownElsewhere(asked: string): Promise<string | null> {
   return owner.trim() === asked ? home : null;
 }
 
+/** Whether a postmaster that its pid file names is alive. */
+async function serving(data: string): Promise<boolean> {
+  const pid = Number.parseInt(await readFile(join(data, 'postmaster.pid'), 'utf8').catch(() => ''), 10);
+  return pid > 0 && (await stat(`/proc/${pid}`).catch(() => null)) !== null;
+}
+
+/** Data that stands there from a folder `asked` that was deleted since is set aside: deleting it is how one begins anew. */
 async function elsewhere(asked: string, user: { uid: number; gid: number }): Promise<string> {
   const name = digest(asked);
   for (const home of [`/var/lib/isthmus/${name}`, `/var/tmp/isthmus-${name}`]) {
@@ -137,6 +144,11 @@ async function elsewhere(asked: string, user: { uid: number; gid: number }): Pro
       if (!found.isDirectory() || found.uid !== 0) continue;
       await chmod(home, 0o755);
       if (!(await reachable(home, user))) continue;
+      const former = join(home, 'data.former');
+      if ((await stat(join(home, 'data')).catch(() => null)) && !(await serving(join(home, 'data')))) {
+        await rm(former, { recursive: true, force: true });
+        await rename(join(home, 'data'), former);
+      }
       await writeFile(join(home, 'OWNER'), `${asked}\n`);
       await writeFile(
         join(asked, 'WHERE'),

@@ -265,6 +265,14 @@ test.runIf(root)('as root under a 0700 home the data lies elsewhere, and WHERE s
   expect(second.directory).toBe(first.directory);
   expect(await ask(second, 'SELECT n FROM kept')).toEqual([{ n: 5 }]);
   await second.stop();
+  // Who deletes the folder begins anew; what stood elsewhere is set aside, not destroyed.
+  await rm(directory, { recursive: true });
+  await chmod(home, 0o700);
+  const third = await start({ directory });
+  expect(third.directory).toBe(first.directory);
+  await expect(ask(third, 'SELECT n FROM kept')).rejects.toMatchObject({ code: '42P01' });
+  expect((await stat(join(elsewhere, 'data.former', 'PG_VERSION'))).isFile()).toBe(true);
+  await third.stop();
   await rm(elsewhere, { recursive: true, force: true });
 });
 

@@ -63,7 +63,7 @@ const DEFAULTS: Record<string, string> = {
   log_min_error_statement: 'panic',
   log_error_verbosity: 'terse',
 };
-const OURS = /^(data|data\.making|hub\.lock.*|postgres\.log(\.1)?|WHERE|OWNER|postgresql-.*)$/;
+const OURS = /^(data|data\.making|data\.former|hub\.lock.*|postgres\.log(\.1)?|WHERE|OWNER|postgresql-.*)$/;
 
 const running = new Set<{ child: ChildProcess; lock: Lock }>();
 /** The hub may end without `stop`: PostgreSQL then stops too. After a `kill -9` the kernel tells it, or the next start ends it. */

@@ -132,6 +132,8 @@ export function readConfig(
     return finish(empty);
   }
 
+  /** Nodes that name something the environment lacks: told once, not a second time as a wrong value. */
+  const unfilled = new Set<unknown>();
   /** The plain value of a node with ${NAME} filled in. */
   const plain = (node: Node | null | undefined): unknown => {
     if (isMap(node)) {
@@ -145,6 +147,7 @@ export function readConfig(
     return node.value.replace(/\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g, (_, name: string, fallback?: string) => {
       const value = environment[name] || fallback;
       if (value !== undefined) return value;
+      unfilled.add(node);
       fault(
         node,
         `names \${${name}}, but the environment has no ${name}; example: ${name}=... in the shell that starts the hub`,
@@ -290,8 +293,10 @@ export function readConfig(
     const { id: _id, park: _park, connector: _connector, ...rest } = raw;
     const read = readSettings(connector.settings, { ...rest }, []);
     const places = entries(mapOf(node) as never);
-    for (const one of read.faults)
-      fault(places.get(one.name)?.key ?? node, `installation ${id}: ${one.name} ${one.problem}`);
+    for (const one of read.faults) {
+      const place = places.get(one.name);
+      if (!unfilled.has(place?.value)) fault(place?.key ?? node, `installation ${id}: ${one.name} ${one.problem}`);
+    }
     if (read.values === null) continue;
     installations.push({
       id,
