@@ -207,20 +207,41 @@ program
     }),
   );
 
+/** Keys that may have signed: named by id, or by a saved key set. */
+async function trustedKeys(options: { key?: string[]; keys?: string }): Promise<string[] | undefined> {
+  const { keysOfFile } = await import('./trust/audit-say.ts');
+  const all = [...(options.key ?? []), ...(options.keys ? keysOfFile(resolve(options.keys)) : [])];
+  return all.length > 0 ? all : undefined;
+}
+
+program
+  .command('verify <file>')
+  .description('verify a signed answer without the hub: query, variables, data and provenance are as they were signed')
+  .option('--key <id...>', 'ids of the keys that may have signed (default: any, and it is named)')
+  .option('--keys <file>', 'a key set saved from /.well-known/isthmus-keys.json')
+  .action((file: string, options: { key?: string[]; keys?: string }) =>
+    run(async () => {
+      const { verifyAnswerFile } = await import('./trust/audit-say.ts');
+      if (!(await verifyAnswerFile(resolve(file), await trustedKeys(options), say))) process.exit(1);
+    }),
+  );
+
 const audit = program.command('audit').description('the audit log: who has read protected data');
 
 audit
   .command('verify <file>')
   .description('verify an export without the hub: names the first broken entry, cut tails and missing chains')
   .option('--key <id...>', 'ids of the keys that may have signed (default: every key that the file names)')
+  .option('--keys <file>', 'a key set saved from /.well-known/isthmus-keys.json')
   .option('--known <number:hash>', 'newest statement of an earlier verification, which the log must still hold')
-  .action((file: string, options: { key?: string[]; known?: string }) =>
+  .action((file: string, options: { key?: string[]; keys?: string; known?: string }) =>
     run(async () => {
       const { readKnown, verifyFile } = await import('./trust/audit-say.ts');
+      const trusted = await trustedKeys(options);
       const whole = await verifyFile(
         resolve(file),
         {
-          ...(options.key ? { trusted: options.key } : {}),
+          ...(trusted ? { trusted } : {}),
           ...(options.known ? { known: readKnown(options.known) } : {}),
         },
         say,

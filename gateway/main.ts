@@ -37,6 +37,7 @@ import { Consents } from './trust/consent.ts';
 import { openDemoIssuer } from './trust/issuer.ts';
 import { readPolicy } from './trust/policy.ts';
 import { anonymousPrincipal } from './trust/principal.ts';
+import { signer } from './trust/sign-answer.ts';
 import { loadSigningKey } from './trust/sign-key.ts';
 import { makeTokens, trustedIssuers } from './trust/tokens.ts';
 import { addressFile, keyFile } from './trust-place.ts';
@@ -131,9 +132,10 @@ export async function start(options: StartOptions): Promise<Hub> {
       );
     }
     const clock = options.clock ?? { now: () => new Date() };
+    const signingKey = loadSigningKey(keyFile({ data: options.data, signingKey: options.signingKey ?? null }));
     const auditLog = await AuditLog.open({
       database,
-      key: loadSigningKey(keyFile({ data: options.data, signingKey: options.signingKey ?? null })),
+      key: signingKey,
       digest: 'sha256',
       clock,
       log,
@@ -150,6 +152,7 @@ export async function start(options: StartOptions): Promise<Hub> {
       policy: readPolicy(supergraph),
       audit: new Audit(watch, auditLog),
       consents,
+      sign: signer(signingKey, () => clock.now()),
       ...(options.operationTime ? { time: options.operationTime } : {}),
     });
 
@@ -205,6 +208,7 @@ export async function start(options: StartOptions): Promise<Hub> {
       ready: () => readiness(database, sources()),
       metrics: () => metrics.text(),
       ...(demoIssuer ? { keys: demoIssuer.jwks } : {}),
+      signingKeys: { keys: [signingKey.publicJwk] },
       principal: (request) => principal(request, request.headers.authorization),
     });
     return {

@@ -38,12 +38,17 @@ export interface OperationAnswer {
   text?(): string;
 }
 
+/** Adds the signature to the answer's extensions. */
+export type Sign = (request: OperationRequest, answer: OperationAnswer) => Promise<OperationAnswer>;
+
 export interface OperationOptions {
   readonly federation: Federation;
   readonly policy: Policy;
   readonly limits?: Partial<DocumentLimits>;
   /** Writes down who reads protected data; absent: nobody does. */
   readonly audit?: Audit | undefined;
+  /** Signs an answer; absent: answers are not signed. */
+  readonly sign?: Sign | undefined;
   /** What companies have granted to clients; absent: nothing beyond what the principal brings. */
   readonly consents?: Consents | undefined;
   /** How long one operation may take, in milliseconds. */
@@ -58,6 +63,7 @@ export class Operations {
   readonly #limits: DocumentLimits;
   readonly #time: number;
   readonly #audit: Audit | undefined;
+  readonly #sign: Sign | undefined;
   readonly #consents: Consents | undefined;
   /** Texts that have passed the limits. */
   readonly #admitted = new LRUCache<string, true>({
@@ -71,6 +77,7 @@ export class Operations {
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#time = options.time ?? OPERATION_TIME;
     this.#audit = options.audit;
+    this.#sign = options.sign;
     this.#consents = options.consents;
   }
 
@@ -112,8 +119,15 @@ export class Operations {
     return this.#consents ? this.#consents.current(principal).catch(() => principal) : Promise.resolve(principal);
   }
 
-  /** Runs one query or mutation. Never rejects: every fault is in the answer. */
+  /** Runs one query or mutation. Never rejects: every fault is in the answer. With `extensions.sign` the answer is signed. */
   async run(request: OperationRequest): Promise<OperationAnswer> {
+    if (request.extensions?.['sign'] !== true || !this.#sign || request.internal) return this.#run(request);
+    // A signed answer brings its proof along.
+    const answer = await this.#run({ ...request, extensions: { ...request.extensions, provenance: true } });
+    return answer.data === undefined ? answer : this.#sign(request, answer);
+  }
+
+  async #run(request: OperationRequest): Promise<OperationAnswer> {
     const federation = this.#federation;
     const policy = this.#policy;
     if (request.principal?.expires != null && request.principal.expires <= Date.now()) {

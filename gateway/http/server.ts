@@ -16,6 +16,8 @@ export interface Rooms {
   metrics(): Promise<{ type: string; body: string }>;
   /** Public keys of the demo's own issuer, served at /.well-known/jwks.json. */
   readonly keys?: unknown;
+  /** Public keys that sign answers and the audit log, served at /.well-known/isthmus-keys.json. */
+  readonly signingKeys?: unknown;
   /** Rejects with `HubError` when the caller is refused. */
   principal(request: IncomingMessage): Promise<Principal | null>;
 }
@@ -120,6 +122,7 @@ async function route(request: IncomingMessage, response: ServerResponse, rooms: 
     response.end(body);
     return;
   }
+  if (rooms.signingKeys && path === '/.well-known/isthmus-keys.json') return json(response, 200, rooms.signingKeys);
   if (rooms.keys && path === '/.well-known/jwks.json') return json(response, 200, rooms.keys);
   if (rooms.explorer && (request.method === 'GET' || request.method === 'HEAD')) {
     if (path === '/') return redirect(response, '/explorer/');

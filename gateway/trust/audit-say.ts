@@ -1,6 +1,7 @@
-/** What `isthmus audit verify` tells people. */
-import { createReadStream, existsSync } from 'node:fs';
+/** What `isthmus audit verify` and `isthmus verify` tell people. */
+import { createReadStream, existsSync, readFileSync } from 'node:fs';
 import { type AuditReport, type VerifyOptions, verifyExport } from './audit-verify.ts';
+import { publicKeyOf } from './sign-key.ts';
 
 /** The file cannot be verified at all; the message is a sentence for people. */
 export class AuditFileError extends Error {
@@ -28,13 +29,52 @@ export async function verifyFile(file: string, options: VerifyOptions, say: (tex
   return report.faultCount === 0;
 }
 
+/** Verifies a signed answer, as it was saved; true when it is as the hub signed it. */
+export async function verifyAnswerFile(
+  file: string,
+  trusted: readonly string[] | undefined,
+  say: (text: string) => void,
+): Promise<boolean> {
+  let answer: unknown;
+  try {
+    answer = JSON.parse(readFileSync(file, 'utf8'));
+  } catch {
+    throw new AuditFileError(`${file} is not a file with an answer in JSON, as /graphql sent it.`);
+  }
+  const { verifyAnswer } = await import('./sign-answer.ts');
+  const { fault, key, time } = await verifyAnswer(answer, trusted);
+  if (fault !== null) {
+    say(`Not as signed: ${fault}.`);
+    return false;
+  }
+  const signed = (answer as { extensions: { signature: { query: string; variables: unknown } } }).extensions.signature;
+  say(`As signed at ${time} by ${key} (${trusted ? 'as was asked' : COMPARE}).`);
+  say(`Asked: ${signed.query.replace(/\s+/g, ' ').trim()}`);
+  say(`With: ${JSON.stringify(signed.variables)}`);
+  return true;
+}
+
+/** Ids of the keys in a key set that was saved from /.well-known/isthmus-keys.json. */
+export function keysOfFile(file: string): string[] {
+  try {
+    const { keys } = JSON.parse(readFileSync(file, 'utf8')) as { keys: unknown[] };
+    const ids = keys.flatMap((one) => publicKeyOf(one)?.id ?? []);
+    if (ids.length > 0) return ids;
+  } catch {
+    // Told below.
+  }
+  throw new AuditFileError(
+    `${file} holds no key set; save it while the hub runs: curl -s http://localhost:4000/.well-known/isthmus-keys.json > ${file}`,
+  );
+}
+
+const COMPARE = 'compare it with the key that the hub has published, or name it by --key';
+
 function sentences(report: AuditReport, options: VerifyOptions, seconds: number): string[] {
   const { entries, chains, statements, keys, newest, faults, faultCount } = report;
   const read = `${count(entries, 'entry', 'entries')} in ${count(chains, 'chain')}, ${count(statements, 'statement')}, read in ${seconds.toFixed(2)} s`;
   if (faultCount === 0) {
-    const trust = options.trusted
-      ? 'as was asked'
-      : 'compare it with the key that the hub has published, or name it by --key';
+    const trust = options.trusted ? 'as was asked' : COMPARE;
     return [
       `Whole: ${read}.`,
       `Signed by ${keys.join(', ')} (${trust}).`,
