@@ -28,14 +28,23 @@ export interface Answer {
   readonly extensions?: Data;
 }
 
+/** Who asks, and what for besides data. */
+export interface Asking {
+  readonly token?: string;
+  readonly extensions?: Record<string, unknown>;
+}
+
 export interface WholeHub {
   readonly url: string;
   readonly hub: Hub;
   readonly log: string[];
   readonly world: ReturnType<typeof world>;
-  ask(query: string, variables?: Record<string, unknown>): Promise<Answer>;
+  /** Folder of the hub's keys. */
+  readonly data: string;
+  readonly databaseUrl: string;
+  ask(query: string, variables?: Record<string, unknown>, by?: Asking): Promise<Answer>;
   /** Deliveries of a subscription; `stop` ends it. */
-  listen(query: string, variables?: Record<string, unknown>): { deliveries: Data[]; stop(): void };
+  listen(query: string, variables?: Record<string, unknown>, token?: string): { deliveries: Data[]; stop(): void };
   stopSimulator(name: string): Promise<void>;
   startSimulator(name: string): Promise<void>;
   close(): Promise<void>;
@@ -164,29 +173,42 @@ export async function wholeHub(form: Form): Promise<WholeHub> {
     log: makeLog((line) => log.push(line)),
   });
   const url = `http://127.0.0.1:${port}`;
-  const sockets = createClient({
-    url: `ws://127.0.0.1:${port}/graphql`,
-    webSocketImpl: WebSocket,
-    lazy: true,
-    retryAttempts: 0,
-  });
+  const clients: { dispose(): void | Promise<void> }[] = [];
+  const socketsOf = (connectionParams: Record<string, unknown>) => {
+    const made = createClient({
+      url: `ws://127.0.0.1:${port}/graphql`,
+      webSocketImpl: WebSocket,
+      lazy: true,
+      retryAttempts: 0,
+      connectionParams,
+    });
+    clients.push(made);
+    return made;
+  };
+  const sockets = socketsOf({});
 
   return {
     url,
     hub,
     log,
     world: demo,
-    ask: async (query, variables) => {
+    data: join(directory, 'data'),
+    databaseUrl: database.url,
+    ask: async (query, variables, by = {}) => {
       const answer = await fetch(`${url}/graphql`, {
         method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ query, variables }),
+        headers: {
+          'content-type': 'application/json',
+          ...(by.token ? { authorization: `Bearer ${by.token}` } : {}),
+        },
+        body: JSON.stringify({ query, variables, ...(by.extensions ? { extensions: by.extensions } : {}) }),
       });
       return (await answer.json()) as Answer;
     },
-    listen: (query, variables) => {
+    listen: (query, variables, token) => {
       const deliveries: Data[] = [];
-      const stop = sockets.subscribe(
+      const own = token ? socketsOf({ authorization: `Bearer ${token}` }) : sockets;
+      const stop = own.subscribe(
         { query, variables: variables ?? {} },
         {
           next: (one) => deliveries.push(one),
@@ -202,7 +224,7 @@ export async function wholeHub(form: Form): Promise<WholeHub> {
     },
     startSimulator,
     close: async () => {
-      await sockets.dispose();
+      for (const one of clients) await one.dispose();
       await hub.stop();
       await Promise.all(
         children.map(
