@@ -3,6 +3,7 @@ import type { Call, Services } from '../kit/connector.ts';
 import type { Facts } from '../kit/facts.ts';
 import { loader } from '../kit/loader.ts';
 import type { PageRequest } from '../kit/page.ts';
+import { can, mayCompany, mayPark, type Principal } from '../kit/principal.ts';
 import * as mapping from './mapping.ts';
 import type { Access, Building, Case, Company, Consent, Identifier, LoggedEvent, Park, Source } from './model.ts';
 
@@ -39,6 +40,9 @@ export class HubSource {
   /** Loaders for one request. */
   request(call: Call) {
     const { store, read, clock } = this.#services;
+    const { principal } = call;
+    const seen = (query: CompanyQuery): CompanyQuery => companiesOf(principal, query);
+    const told = (filter: mapping.EventFilter | null | undefined) => eventsOf(principal, mapping.eventQuery(filter));
     const hub = store.hub;
     const parks = loader<Park>((ids) => read((tx) => hub.parksByIds(tx, ids)));
     const buildings = loader<Building>(async (ids) =>
@@ -56,40 +60,48 @@ export class HubSource {
     const pageOf = (page: PageRequest) => ({ forward: page.forward, limit: page.size + 1, place: page.place });
     return {
       call,
-      park: (id: string) => parks.load(id),
-      parks: (): Promise<Park[]> => read((tx) => hub.allParks(tx)),
-      building: (id: string) => buildings.load(id),
+      park: async (id: string) => (mayPark(principal, id) ? parks.load(id) : null),
+      parks: async (): Promise<Park[]> =>
+        (await read((tx) => hub.allParks(tx))).filter((park) => mayPark(principal, park.id)),
+      building: async (id: string) => {
+        const found = await buildings.load(id);
+        return found && mayPark(principal, found.park) ? found : null;
+      },
       buildingsOf: async (park: string): Promise<Building[]> => (await buildingsOf.load(park)) ?? [],
-      company: (uscc: string) => companies.load(uscc),
-      identifiers: async (uscc: string): Promise<Identifier[]> => (await identifiers.load(uscc)) ?? [],
+      company: async (uscc: string) => (mayCompany(principal, uscc) ? companies.load(uscc) : null),
+      identifiers: async (uscc: string): Promise<Identifier[]> =>
+        mayCompany(principal, uscc) ? ((await identifiers.load(uscc)) ?? []) : [],
       companies: (query: CompanyQuery, page: PageRequest): Promise<Company[]> =>
-        read((tx) => hub.companyPage(tx, query, pageOf(page))),
-      companyCount: (query: CompanyQuery) => read((tx) => hub.companyCount(tx, query)),
+        read((tx) => hub.companyPage(tx, seen(query), pageOf(page))),
+      companyCount: (query: CompanyQuery) => read((tx) => hub.companyCount(tx, seen(query))),
       /** All sources: they are few, and every question about them is answered from one reading. */
       sources: (): Promise<Source[]> => {
         sources ??= read((tx) => hub.allSources(tx)).then((rows) =>
-          rows.map((row) => mapping.source(row, clock.now())),
+          rows.map((row) => mapping.source(row, clock.now())).filter((source) => mayPark(principal, source.park)),
         );
         return sources;
       },
-      case: (id: string) => cases.load(id),
-      cases: (uscc: string, page: PageRequest): Promise<Case[]> => read((tx) => hub.casePage(tx, uscc, pageOf(page))),
-      caseCount: (uscc: string) => read((tx) => hub.caseCount(tx, uscc)),
+      case: async (id: string) => {
+        const found = await cases.load(id);
+        return found && mayCompany(principal, found.company) ? found : null;
+      },
+      cases: async (uscc: string, page: PageRequest): Promise<Case[]> =>
+        mayCompany(principal, uscc) ? read((tx) => hub.casePage(tx, uscc, pageOf(page))) : [],
+      caseCount: async (uscc: string) => (mayCompany(principal, uscc) ? read((tx) => hub.caseCount(tx, uscc)) : 0),
       events: (filter: mapping.EventFilter | null | undefined, page: PageRequest): Promise<LoggedEvent[]> =>
         read((tx) =>
-          hub.eventPage(tx, mapping.eventQuery(filter), {
+          hub.eventPage(tx, told(filter), {
             forward: page.forward,
             limit: page.size + 1,
             place: page.place === null ? null : String(page.place[0]),
           }),
         ),
-      eventCount: (filter: mapping.EventFilter | null | undefined) =>
-        read((tx) => hub.eventCount(tx, mapping.eventQuery(filter))),
+      eventCount: (filter: mapping.EventFilter | null | undefined) => read((tx) => hub.eventCount(tx, told(filter))),
       /** Events with after < position <= upTo, oldest first. */
       eventRange: (
         filter: mapping.EventFilter | null | undefined,
         range: { after: string; upTo: string; limit: number },
-      ): Promise<LoggedEvent[]> => read((tx) => hub.eventRange(tx, mapping.eventQuery(filter), range)),
+      ): Promise<LoggedEvent[]> => read((tx) => hub.eventRange(tx, told(filter), range)),
       logStart: () => read((tx) => hub.logStart(tx)),
       /** Who has read the company's data, oldest first. */
       accesses: async (uscc: string, span: Span, page: PageRequest): Promise<Access[]> =>
@@ -124,6 +136,48 @@ export class HubSource {
     };
   }
 }
+
+/** The caller's rows, pushed into the question: companies that it may see, in parks that it may see. */
+function companiesOf({ companies, parks }: Principal, query: CompanyQuery): CompanyQuery {
+  return {
+    ...query,
+    ...(companies === null ? {} : { uscc: both(companies, query.uscc) }),
+    ...(parks === null ? {} : { park: both(parks, query.park) }),
+  };
+}
+
+/** The right without which events of a kind are not told. */
+const KIND_RIGHTS: Readonly<Record<string, string>> = {
+  ACCESS_GRANTED: 'access:read',
+  ACCESS_DENIED: 'access:read',
+  DOOR_STATE_CHANGED: 'access:read',
+  VEHICLE_ENTERED: 'parking:read',
+  VEHICLE_EXITED: 'parking:read',
+  METER_READING_TAKEN: 'energy:read',
+  METER_ALARM: 'energy:read',
+  REGISTRATION_CHANGED: 'registration:read',
+  TAX_FILE_RECEIVED: 'tax:read',
+};
+
+/** The caller's rows of the event log, and the kinds that it may read; the filter's own tests stand. */
+function eventsOf(principal: Principal, query: Record<string, string[] | Date>): Record<string, string[] | Date> {
+  const { companies, parks } = principal;
+  const list = (name: string) => query[name] as string[] | undefined;
+  const kinds = Object.keys(mapping.EVENT_TYPES).filter((kind) => {
+    const right = KIND_RIGHTS[kind];
+    return right === undefined || can(principal, right) || principal.roles.includes('hub');
+  });
+  const few = kinds.length < Object.keys(mapping.EVENT_TYPES).length;
+  return {
+    ...query,
+    ...(few ? { kind: both(kinds, list('kind')) } : {}),
+    ...(companies === null ? {} : { company: both(companies, list('company')) }),
+    ...(parks === null ? {} : { park: both(parks, list('park')) }),
+  };
+}
+
+const both = (seen: readonly string[], asked: readonly string[] | undefined): string[] =>
+  asked === undefined ? [...seen] : asked.filter((one) => seen.includes(one));
 
 const mapped = <A, B>(rows: ReadonlyMap<string, A>, map: (row: A) => B): Map<string, B> =>
   new Map([...rows].map(([key, row]) => [key, map(row)]));

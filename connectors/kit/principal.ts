@@ -40,7 +40,22 @@ export const NOBODY: Principal = {
   companies: [],
 };
 
-/** Whether the principal holds the scope. Unmasking scopes: `parking:plates`, `access:names`, `registration:representatives`. */
+/** Readable personal values and the right that each needs; without it they are null and the twin `…Masked` is filled. */
+export const UNMASKING = {
+  'Vehicle.plate': 'parking:plates',
+  'Person.name': 'access:names',
+  'Registration.legalRepresentative': 'registration:representatives',
+} as const;
+
+/** Whether the principal may read that value itself. */
+export const unmasked = (principal: Principal, field: keyof typeof UNMASKING): boolean =>
+  principal.scopes.has(UNMASKING[field]);
+
+/** Fewer persons than this are not counted for who may not see persons; fewer companies than this not for who may not see companies. */
+export const FEW_PERSONS = 5;
+export const FEW_COMPANIES = 3;
+
+/** Whether the principal holds the scope. */
 export const can = (principal: Principal, scope: string): boolean => principal.scopes.has(scope);
 
 /** Whether it may see what belongs to this company; what belongs to none is for those who may see all. */

@@ -41,8 +41,9 @@ export const ROLES = {
     consents: [],
   },
   analyst: {
-    purpose: 'counts: sees no person, no plate, no tax, and no group of fewer than five persons or three companies',
-    scopes: ['access:read', 'parking:read', 'energy:read', 'registration:read'],
+    purpose:
+      'counts: sees no person, no plate, no tax, no single meter, and no group of fewer than five persons or three companies',
+    scopes: ['access:read', 'parking:read', 'registration:read'],
     parks: 'all',
     companies: 'all',
     consents: [],

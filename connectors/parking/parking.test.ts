@@ -199,7 +199,9 @@ describe('parking', () => {
     )._entities[0].vehicles.nodes[0];
     expect(parked.session.lot.free).toBeGreaterThanOrEqual(0);
     expect(parked.permits[0].state).toBe('ACTIVE');
-    const { vehicle } = await data('query ($p: Plate) { vehicle(plate: $p) { id } }', { p: parked.plate });
+    const byPlate = 'query ($p: Plate) { vehicle(plate: $p) { id } }';
+    const { vehicle } = await data(byPlate, { p: parked.plate }, principal('parking:plates'));
+    expect((await ask(byPlate, { p: parked.plate })).errors?.[0]?.extensions?.['code']).toBe('FORBIDDEN');
     expect(vehicle.id).toBe(parked.id);
     expect(
       (await data('query ($id: ID) { vehicle(id: $id) { plateMasked } }', { id: parked.id })).vehicle.plateMasked,

@@ -14,14 +14,14 @@ import {
   Root,
   registerEnumType,
 } from 'type-graphql';
-import { AUTHENTICATED, key, requiresScopes } from '../../schema/graph/directives.ts';
+import { key, requiresScopes } from '../../schema/graph/directives.ts';
 import { CalendarDate, USCC } from '../../schema/graph/scalars.ts';
 import { Money, MoneyInput, Provenance } from '../../schema/graph/shared.ts';
 import type { Graph, GraphContext, Installed, Known } from '../kit/connector.ts';
 import { badInput } from '../kit/errors.ts';
 import { provenance } from '../kit/facts.ts';
 import { maskName } from '../kit/identifiers.ts';
-import { can } from '../kit/principal.ts';
+import { mayCompany, unmasked } from '../kit/principal.ts';
 import type { Application, Entry } from './model.ts';
 import type { RegistrationRequest } from './source/index.ts';
 
@@ -121,6 +121,7 @@ class WithdrawRegistrationPayload {
 
 /** Every register is asked; the one that knows the company and was read last answers. A fault counts only when no other knows it. */
 async function entryOf(uscc: string, context: Context): Promise<Known<Entry> | null> {
+  if (!mayCompany(context.principal, uscc)) return null;
   const all = await Promise.allSettled(context.installations.all().map((one) => one.source.entry(uscc)));
   const known = all.flatMap((one) =>
     one.status === 'fulfilled' && one.value.value ? [{ ...one.value, value: one.value.value }] : [],
@@ -133,7 +134,7 @@ async function entryOf(uscc: string, context: Context): Promise<Known<Entry> | n
 }
 
 function show({ value, facts }: Known<Entry>, context: Context) {
-  const open = can(context.principal, 'registration:representatives');
+  const open = unmasked(context.principal, 'Registration.legalRepresentative');
   const name = value.legalRepresentative;
   return {
     ...value,
@@ -159,7 +160,7 @@ function confirmed(
 
 @Resolver(() => Company)
 class CompanyResolver {
-  @Directive(AUTHENTICATED)
+  @Directive(requiresScopes('registration:read'))
   @Query(() => Company, {
     nullable: true,
     description: 'registration: asks the register itself, also about companies no island has named.',
@@ -172,7 +173,7 @@ class CompanyResolver {
     return found && { uscc: found.value.uscc };
   }
 
-  @Directive(AUTHENTICATED)
+  @Directive(requiresScopes('registration:read'))
   @FieldResolver(() => Registration, { nullable: true, description: 'registration' })
   async registration(@Root() company: { uscc: string }, @Ctx() context: Context) {
     const found = await entryOf(company.uscc, context);

@@ -36,6 +36,22 @@ export async function meterSources(
   return new Map(rows.map((row) => [row.key, row.sources]));
 }
 
+/** Companies to which the meters of each key belong; the park's own meters belong to none. */
+export async function meterCompanies(
+  tx: Tx,
+  by: By,
+  keys: readonly string[],
+  query: { installations: readonly string[]; medium: string | null },
+): Promise<Map<string, string[]>> {
+  const rows: { key: string; companies: string[] }[] = await tx.query(
+    `SELECT k.key, array_agg(DISTINCT m.company) AS companies
+     FROM unnest($1::text[]) AS k (key) JOIN meter m ON ${MATCH[by]}
+     WHERE m.company IS NOT NULL AND m.installation = ANY($2) AND ($3::text IS NULL OR m.medium = $3) GROUP BY k.key`,
+    [keys, query.installations, query.medium],
+  );
+  return new Map(rows.map((row) => [row.key, row.companies]));
+}
+
 const WIDTHS: Readonly<Record<string, string>> = {
   QUARTER_HOUR: '15 minutes',
   HOUR: '1 hour',

@@ -127,6 +127,7 @@ export interface MeterQuery {
   readonly installations: readonly string[];
   readonly ids?: readonly string[] | undefined;
   readonly media?: readonly string[] | undefined;
+  readonly companies?: readonly string[] | undefined;
 }
 
 /** A page of meters for each key in one query: by id, in reading direction, at most `limit` beyond `place`. */
@@ -142,9 +143,17 @@ export async function meterPages(
     `SELECT k.key, m.* FROM unnest($1::text[]) AS k (key) CROSS JOIN LATERAL (
        SELECT ${METER} FROM meter WHERE ${by} = k.key AND installation = ANY($2)
          AND ($3::text[] IS NULL OR id = ANY($3)) AND ($4::text[] IS NULL OR medium = ANY($4))
-         AND ($5::text IS NULL OR id ${compare} $5)
+         AND ($5::text IS NULL OR id ${compare} $5) AND ($7::text[] IS NULL OR company = ANY($7))
        ORDER BY id ${order} LIMIT $6) m`,
-    [keys, query.installations, query.ids ?? null, query.media ?? null, page.place, page.limit],
+    [
+      keys,
+      query.installations,
+      query.ids ?? null,
+      query.media ?? null,
+      page.place,
+      page.limit,
+      query.companies ?? null,
+    ],
   );
   const found = new Map<string, MeterRow[]>(keys.map((key) => [key, []]));
   for (const { key, ...row } of rows) found.get(key)?.push(row);
@@ -153,8 +162,9 @@ export async function meterPages(
 
 export async function meterCount(tx: Tx, by: 'company' | 'building', key: string, query: MeterQuery): Promise<number> {
   const rows: { count: string }[] = await tx.query(
-    `SELECT count(*) FROM meter WHERE ${by} = $1 AND installation = ANY($2) AND ($3::text[] IS NULL OR id = ANY($3)) AND ($4::text[] IS NULL OR medium = ANY($4))`,
-    [key, query.installations, query.ids ?? null, query.media ?? null],
+    `SELECT count(*) FROM meter WHERE ${by} = $1 AND installation = ANY($2) AND ($3::text[] IS NULL OR id = ANY($3)) AND ($4::text[] IS NULL OR medium = ANY($4))
+       AND ($5::text[] IS NULL OR company = ANY($5))`,
+    [key, query.installations, query.ids ?? null, query.media ?? null, query.companies ?? null],
   );
   return Number(rows[0]?.count ?? 0);
 }

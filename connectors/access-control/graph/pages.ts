@@ -3,7 +3,8 @@
 import type { PageArgs } from '../../../schema/graph/shared.ts';
 import { joinedProvenance, withFacts } from '../../kit/facts.ts';
 import { connection, type PageArguments, pageOf, paging, type ShownConnection, scopeOf } from '../../kit/page.ts';
-import { type Context, gather, mayCompany, showBadge, showPerson } from './show.ts';
+import { mayCompany } from '../../kit/principal.ts';
+import { type Context, gather, showBadge, showPerson } from './show.ts';
 import type { Badge, Person, Presence } from './types.ts';
 
 /**

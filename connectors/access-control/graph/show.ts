@@ -2,7 +2,7 @@
 import type { GraphContext, Installed } from '../../kit/connector.ts';
 import { type Facts, joinedProvenance, type Known, provenance } from '../../kit/facts.ts';
 import { maskName } from '../../kit/identifiers.ts';
-import { can, type Principal } from '../../kit/principal.ts';
+import { can, FEW_PERSONS, mayCompany, unmasked } from '../../kit/principal.ts';
 import type * as model from '../model.ts';
 import { AccessSource } from '../source/index.ts';
 import type { AccessEvent, Badge, Door, Person, Presence } from './types.ts';
@@ -10,23 +10,12 @@ import { AccessOutcome } from './types.ts';
 
 export type Context = GraphContext<AccessSource>;
 
-/** Below this, a count tells of single persons. */
-const SMALL = 5;
-
-/** Whether the caller may see records of this company. */
-export const mayCompany = (principal: Principal, uscc: string | null): boolean =>
-  principal.companies === null || (uscc !== null && principal.companies.includes(uscc));
-
-/** The installations of the parks that the caller may see. */
-export const allowed = ({ installations, principal }: Context): readonly Installed<AccessSource>[] =>
-  installations.all().filter((one) => principal.parks === null || principal.parks.includes(one.park));
-
 /** Asks every installation; dark ones are left out as long as one answers, and are noted by the guard. */
 export async function gather<T>(
   context: Context,
   ask: (source: AccessSource) => Promise<T | null>,
 ): Promise<{ answers: { at: Installed<AccessSource>; value: T }[]; dark: boolean }> {
-  const all = allowed(context);
+  const all = context.installations.all();
   const asked = await Promise.allSettled(all.map(async (at) => ({ at, value: await ask(at.source) })));
   const answers = asked.flatMap((one) => {
     if (one.status === 'rejected' || one.value.value === null) return [];
@@ -54,9 +43,9 @@ export async function badgeById(id: string, context: Context): Promise<Badge | n
   return showBadge(known, found.source, context);
 }
 
-function owned(id: string, kind: 'door' | 'badge', { installations, principal }: Context) {
+function owned(id: string, kind: 'door' | 'badge', { installations }: Context) {
   const owner = installations.owner(id);
-  if (!owner || (principal.parks !== null && !principal.parks.includes(owner.park))) return null;
+  if (!owner) return null;
   const number = AccessSource.number(kind, owner.local);
   return number === null ? null : { source: owner.source, number: String(number) };
 }
@@ -100,7 +89,7 @@ export function showPassage({ value, facts }: Known<model.Passage>, context: Con
 }
 
 export function showPerson(person: model.Person, facts: Facts, context: Context): Person {
-  const open = can(context.principal, 'access:names');
+  const open = unmasked(context.principal, 'Person.name');
   return {
     id: person.id,
     name: open ? person.name : null,
@@ -119,7 +108,8 @@ export function showPresence(
 ): Presence | null {
   if (seen.length === 0) return null;
   const count = seen.reduce((sum, one) => sum + one.value.length, 0);
-  const withheld = count < SMALL && !can(context.principal, 'access:persons');
+  const theirs = seen.every((one) => one.value.every(({ person }) => mayCompany(context.principal, person.company)));
+  const withheld = count < FEW_PERSONS && !(theirs && can(context.principal, 'access:persons'));
   const newest = (one: Known<readonly model.Sighting[]>) =>
     one.value.reduce<Date | null>((last, { time }) => (last === null || time > last ? time : last), null);
   const facts = seen.map((one) => ({ ...one.facts, recordedAt: newest(one), stale: one.facts.stale || dark }));

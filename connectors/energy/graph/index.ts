@@ -1,12 +1,13 @@
 /** Energy's part of the graph: everything from what was kept, one query for all keys of a tick. */
 import { Arg, Args, Ctx, Directive, FieldResolver, ID, Query, Resolver, Root } from 'type-graphql';
-import { AUTHENTICATED, LIST_SIZE } from '../../../schema/graph/directives.ts';
+import { LIST_SIZE } from '../../../schema/graph/directives.ts';
 import { Decimal } from '../../../schema/graph/scalars.ts';
 import { type BucketSize, PageArgs, Provenance } from '../../../schema/graph/shared.ts';
 import type { Graph, GraphContext } from '../../kit/connector.ts';
 import { badInput, HubError } from '../../kit/errors.ts';
 import { joinedProvenance, provenance } from '../../kit/facts.ts';
 import { connection, pageOf, paging, scopeOf } from '../../kit/page.ts';
+import { can, FEW_COMPANIES, mayCompany } from '../../kit/principal.ts';
 import type { EnergyQuery, EnergyRequest, KnownMeter, MetersQuery, SourcesQuery } from '../source/index.ts';
 import { sum } from './decimal.ts';
 import * as types from './types.ts';
@@ -50,10 +51,25 @@ async function series(context: Context, key: string, query: EnergyQuery) {
   if (minutes / MINUTES[query.bucket as BucketSize] > MOST_BUCKETS) {
     throw badInput(`This series would have more than ${MOST_BUCKETS} buckets: take wider ones or a shorter time.`);
   }
+  if (await fewCompanies(context, key, query)) {
+    return {
+      total: null,
+      buckets: [],
+      provenance: { ...(await factsOf(context, key, query)), masked: ['total', 'buckets'] },
+    };
+  }
   const [buckets, told] = await Promise.all([any(context).energy(key, query), factsOf(context, key, query)]);
   const values = buckets.flatMap((one) => (one.value === null ? [] : [one.value]));
   const unit = buckets.find((one) => one.unit !== null)?.unit;
   return { total: values.length > 0 && unit ? { value: sum(values), unit } : null, buckets, provenance: told };
+}
+
+/** Whether a sum over a park or building is of one or two companies, and the caller may not see companies' meters. */
+async function fewCompanies(context: Context, key: string, { by, installations, medium }: EnergyQuery) {
+  if (by === 'company' || by === 'meter') return false;
+  const whose = await any(context).companies(key, { by, installations, medium });
+  if (whose.length === 0 || whose.length >= FEW_COMPANIES) return false;
+  return !can(context.principal, 'energy:read') || !whose.every((uscc) => mayCompany(context.principal, uscc));
 }
 
 async function meterPage(
@@ -68,7 +84,13 @@ async function meterPage(
     if (test.eq == null) return test.in ?? [];
     return test.in == null || test.in.includes(test.eq) ? [test.eq] : [];
   };
-  const query: MetersQuery = { by, installations: ids(context), ids: list(filter?.id), media: list(filter?.medium) };
+  const query: MetersQuery = {
+    by,
+    installations: ids(context),
+    ids: list(filter?.id),
+    media: list(filter?.medium),
+    companies: context.principal.companies ?? undefined,
+  };
   const scope = scopeOf('meters', [by, key, query.ids, query.media]);
   const page = paging(args, context.cursors, scope);
   const [rows, told] = await Promise.all([
@@ -100,7 +122,7 @@ const show = (one: KnownMeter) => ({
 async function meterOf(id: string, context: Context) {
   if (!context.installations.owner(id)) return null;
   const found = await any(context).meter(id);
-  return found && show(found);
+  return found && mayCompany(context.principal, found.company) ? show(found) : null;
 }
 
 @Resolver(() => types.Park)
@@ -116,7 +138,7 @@ class ParkResolver {
 
 @Resolver(() => types.Building)
 class BuildingResolver {
-  @Directive(AUTHENTICATED)
+  @Directive(types.ENERGY)
   @Directive(LIST_SIZE)
   @FieldResolver(() => types.MeterConnection, { nullable: true, description: 'energy' })
   meters(
@@ -141,7 +163,7 @@ class BuildingResolver {
 
 @Resolver(() => types.Company)
 class CompanyResolver {
-  @Directive(AUTHENTICATED)
+  @Directive(types.ENERGY)
   @Directive(LIST_SIZE)
   @FieldResolver(() => types.MeterConnection, { nullable: true, description: 'energy' })
   meters(
@@ -151,10 +173,11 @@ class CompanyResolver {
     filter: types.MeterFilter | null,
     @Ctx() context: Context,
   ) {
+    if (!mayCompany(context.principal, company.uscc)) return null;
     return meterPage(context, 'company', company.uscc, args, filter);
   }
 
-  @Directive(AUTHENTICATED)
+  @Directive(types.ENERGY)
   @FieldResolver(() => types.EnergySeries, {
     nullable: true,
     description: "energy: sum over the company's meters of this medium.",
@@ -164,13 +187,14 @@ class CompanyResolver {
     @Args(() => types.EnergyArgs) args: types.EnergyArgs,
     @Ctx() context: Context,
   ) {
+    if (!mayCompany(context.principal, company.uscc)) return null;
     return series(context, company.uscc, { by: 'company', installations: ids(context), ...args });
   }
 }
 
 @Resolver(() => types.Meter)
 class MeterResolver {
-  @Directive(AUTHENTICATED)
+  @Directive(types.ENERGY)
   @Query(() => types.Meter, { nullable: true, description: 'Null when no installation made the id.' })
   meter(@Arg('id', () => ID, { description: 'Global id.' }) id: string, @Ctx() context: Context) {
     return meterOf(id, context);

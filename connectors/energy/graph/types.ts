@@ -1,8 +1,10 @@
 /** Energy's types in the graph. */
 import { ArgsType, Directive, Field, ID, InputType, ObjectType, registerEnumType } from 'type-graphql';
-import { AUTHENTICATED, key } from '../../../schema/graph/directives.ts';
+import { key, requiresScopes } from '../../../schema/graph/directives.ts';
 import { DateTime, Decimal, USCC } from '../../../schema/graph/scalars.ts';
 import { BucketSize, connectionType, edgeType, IDFilter, Provenance, Quantity } from '../../../schema/graph/shared.ts';
+
+export const ENERGY = requiresScopes('energy:read');
 
 export enum Medium {
   ELECTRICITY = 'ELECTRICITY',
@@ -87,7 +89,7 @@ export class EnergySeries {
   @Field(() => Provenance, { description: 'Of the registers behind it.' }) provenance!: Provenance;
 }
 
-@Directive(AUTHENTICATED)
+@Directive(ENERGY)
 @Directive(key('id'))
 @ObjectType({ description: 'A meter.', simpleResolvers: true })
 export class Meter {

@@ -48,6 +48,8 @@ export interface MetersQuery {
   readonly installations: readonly string[];
   readonly ids: readonly string[] | undefined;
   readonly media: readonly string[] | undefined;
+  /** Only meters of these: what the caller may see. */
+  readonly companies: readonly string[] | undefined;
 }
 
 /** Whose meters, where from. */
@@ -134,6 +136,9 @@ export class EnergySource {
     const sources = byArguments((query: SourcesQuery) =>
       loader<string[]>((keys) => read((tx) => store.energy.meterSources(tx, query.by, keys, query))),
     );
+    const companies = byArguments((query: SourcesQuery) =>
+      loader<string[]>((keys) => read((tx) => store.energy.meterCompanies(tx, query.by, keys, query))),
+    );
     return {
       meter: (id: string) => meters.load(id),
       latest: (id: string) => latest.load(id),
@@ -146,6 +151,9 @@ export class EnergySource {
       /** Installations that have such meters; none where nobody has. */
       sources: async (key: string, { by, installations, medium }: SourcesQuery): Promise<string[]> =>
         (await sources({ by, installations, medium }).load(key)) ?? [],
+      /** Companies whose meters these are. */
+      companies: async (key: string, query: SourcesQuery): Promise<string[]> =>
+        (await companies(query).load(key)) ?? [],
       facts: (recordedAt: Date | null = null): Promise<Facts> => this.#inflow.facts(call, recordedAt),
     };
   }

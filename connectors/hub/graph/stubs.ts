@@ -1,6 +1,6 @@
 /** Entities that islands own: the hub knows their keys, and answers nothing else of them. */
 import { Directive, Field, ID, ObjectType } from 'type-graphql';
-import { AUTHENTICATED, key, requiresScopes } from '../../../schema/graph/directives.ts';
+import { key, requiresScopes } from '../../../schema/graph/directives.ts';
 
 @Directive(key('id', false))
 @ObjectType({ description: 'A door, gate or turnstile.', simpleResolvers: true })
@@ -31,7 +31,7 @@ export class ParkingLot {
   @Field(() => ID, { description: 'Global id.' }) id!: string;
 }
 
-@Directive(AUTHENTICATED)
+@Directive(requiresScopes('energy:read'))
 @Directive(key('id', false))
 @ObjectType({ description: 'A meter.', simpleResolvers: true })
 export class Meter {

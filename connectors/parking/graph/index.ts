@@ -4,9 +4,10 @@ import { LIST_SIZE, requiresScopes } from '../../../schema/graph/directives.ts';
 import { DateTime, Plate } from '../../../schema/graph/scalars.ts';
 import { BucketSize, PageArgs, TimeRange } from '../../../schema/graph/shared.ts';
 import type { Graph } from '../../kit/connector.ts';
-import { badInput } from '../../kit/errors.ts';
+import { badInput, HubError } from '../../kit/errors.ts';
 import { provenance } from '../../kit/facts.ts';
 import { scopeOf } from '../../kit/page.ts';
+import { mayCompany, unmasked } from '../../kit/principal.ts';
 import { fromAll, vendorPage } from './pages.ts';
 import type { At, Context } from './show.ts';
 import * as show from './show.ts';
@@ -37,7 +38,9 @@ async function vehicleOf(id: string, context: Context): Promise<ShownVehicle | n
   });
   const known = found.flatMap(({ at, value }) => (value === null ? [] : [{ at, ...value }]));
   const best = known.find(({ vehicle }) => vehicle.company !== null) ?? known[0];
-  return best ? show.vehicle(best.vehicle, best.at, best.facts, context) : null;
+  return best && show.mayVehicle(best.vehicle, context)
+    ? show.vehicle(best.vehicle, best.at, best.facts, context)
+    : null;
 }
 
 @Resolver(() => types.Park)
@@ -85,6 +88,7 @@ class CompanyResolver {
   @Directive(LIST_SIZE)
   @FieldResolver(() => types.VehicleConnection, { nullable: true, description: 'parking' })
   vehicles(@Root() company: { uscc: string }, @Args(() => PageArgs) args: PageArgs, @Ctx() context: Context) {
+    if (!mayCompany(context.principal, company.uscc)) return null;
     return vendorPage(
       context,
       args,
@@ -103,6 +107,7 @@ class CompanyResolver {
     @Arg('time', () => TimeRange, { nullable: true, description: 'By when they began.' }) time: TimeRange | null,
     @Ctx() context: Context,
   ) {
+    if (!mayCompany(context.principal, company.uscc)) return null;
     const range = { from: time?.from ?? null, to: time?.to ?? null };
     return vendorPage(
       context,
@@ -130,6 +135,9 @@ class VehicleResolver {
   ) {
     if ((id == null) === (plate == null)) throw badInput('Give id, or plate and colour.');
     if (id != null) return vehicleOf(id, context);
+    // Who may not read plates could otherwise try them one by one until the id of a masked vehicle comes back.
+    if (!unmasked(context.principal, 'Vehicle.plate'))
+      throw new HubError('FORBIDDEN', 'Asking by plate needs the right parking:plates; ask by id.');
     const found = await fromAll(context.installations.all(), (at) => at.source.vehiclesByPlate(plate as string));
     const all = found
       .flatMap(({ at, value: { value, facts } }) => value.map((one) => ({ at, one, facts })))
@@ -137,7 +145,7 @@ class VehicleResolver {
     if (new Set(all.map(({ one }) => one.colour)).size > 1)
       throw badInput('Several colours of this plate are known: give colour.');
     const best = all.find(({ one }) => one.company !== null) ?? all[0];
-    return best ? show.vehicle(best.one, best.at, best.facts, context) : null;
+    return best && show.mayVehicle(best.one, context) ? show.vehicle(best.one, best.at, best.facts, context) : null;
   }
 
   @FieldResolver(() => types.ParkingSession, {
@@ -186,6 +194,8 @@ class PermitResolver {
   ) {
     const owner = context.installations.owner(input.lot);
     if (!owner) throw badInput('lot is no car park of this hub.');
+    if (!mayCompany(context.principal, input.uscc ?? null))
+      throw new HubError('FORBIDDEN', 'You may not act for this company.');
     if (input.validTo != null && input.validTo <= input.validFrom)
       throw badInput('validTo must be later than validFrom.');
     const known = await owner.source.grant(input.clientMutationId, {
@@ -212,6 +222,8 @@ class PermitResolver {
   ) {
     const owner = context.installations.owner(input.permit);
     if (!owner) throw badInput('permit is no permit of this hub.');
+    if (context.principal.companies !== null)
+      throw new HubError('FORBIDDEN', 'Permits are taken back by who may see all companies.');
     const known = await owner.source.revoke(input.clientMutationId, owner.local, input.reason ?? null);
     return {
       clientMutationId: input.clientMutationId,

@@ -2,12 +2,16 @@
 import type { GraphContext, Installed, Known } from '../../kit/connector.ts';
 import { type Facts, provenance } from '../../kit/facts.ts';
 import { maskPlate } from '../../kit/identifiers.ts';
-import { can } from '../../kit/principal.ts';
+import { mayCompany, unmasked } from '../../kit/principal.ts';
 import type { Lot, Permit, Session, VehicleKey } from '../model.ts';
 import type { ParkingRequest } from '../source/index.ts';
 
 export type Context = GraphContext<ParkingRequest>;
 export type At = Installed<ParkingRequest>;
+
+/** Whether the caller may see it: a company sees the vehicles that it holds. */
+export const mayVehicle = (one: { readonly company?: string | null }, context: Context): boolean =>
+  mayCompany(context.principal, one.company ?? null);
 
 /** A vehicle; its plate only for who may see plates. */
 export function vehicle(
@@ -16,7 +20,7 @@ export function vehicle(
   facts: Facts,
   context: Context,
 ) {
-  const open = can(context.principal, 'parking:plates');
+  const open = unmasked(context.principal, 'Vehicle.plate');
   return {
     id: at.source.vehicleId(key),
     plate: open ? key.plate : null,

@@ -4,6 +4,7 @@ import type { GraphContext, Installed } from '../../kit/connector.ts';
 import { badInput } from '../../kit/errors.ts';
 import { joinedProvenance, provenance } from '../../kit/facts.ts';
 import { connection, pageOf, paging, type ShownConnection, scopeOf } from '../../kit/page.ts';
+import { mayCompany } from '../../kit/principal.ts';
 import type * as model from '../model.ts';
 import type { TaxSource } from '../source/index.ts';
 import { type Invoice, type TaxAccount, type TaxFiling, TaxStanding, type TaxTotal } from './types.ts';
@@ -13,13 +14,8 @@ export type Context = GraphContext<TaxSource>;
 const MOST_PERIODS = 240;
 const YUAN = 'CNY';
 
-/** Whether the caller may see or act for this company. */
-export const mayCompany = ({ principal }: Context, uscc: string): boolean =>
-  principal.companies === null || principal.companies.includes(uscc);
-
 /** The installations of the parks that the caller may see. */
-export const allowed = ({ installations, principal }: Context): readonly Installed<TaxSource>[] =>
-  installations.all().filter((one) => principal.parks === null || principal.parks.includes(one.park));
+export const allowed = ({ installations }: Context): readonly Installed<TaxSource>[] => installations.all();
 
 /** All installations share one mirror: any of them reads it for all. */
 function mirror(context: Context): TaxSource {
@@ -37,7 +33,7 @@ async function shownFacts(row: model.Mirrored, context: Context) {
 /** Null when no file has told of the company. */
 export async function showAccount(uscc: string, context: Context): Promise<TaxAccount | null> {
   const ids = allowed(context).map((one) => one.id);
-  if (ids.length === 0 || !mayCompany(context, uscc)) return null;
+  if (ids.length === 0 || !mayCompany(context.principal, uscc)) return null;
   const rows = await mirror(context).accounts(ids).load(uscc);
   if (!rows) return null;
   const told = rows.filter((row) => row.standing !== null);
