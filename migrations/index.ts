@@ -7,6 +7,7 @@ import { Registration0006 } from './0006-registration.ts';
 import { TaxAttempts0007 } from './0007-tax-attempts.ts';
 import { Audit0008 } from './0008-audit.ts';
 import { Consent0009 } from './0009-consent.ts';
+import { Kept0010 } from './0010-kept.ts';
 
 export const migrations = [
   Core0001,
@@ -17,4 +18,5 @@ export const migrations = [
   TaxAttempts0007,
   Audit0008,
   Consent0009,
+  Kept0010,
 ];

@@ -166,6 +166,18 @@ CREATE INDEX identity_installation ON identity USING btree (installation, entity
 CREATE INDEX identity_park ON identity USING btree (park, entity, key);
 CREATE INDEX identity_value ON identity USING btree (entity, system, value);
 
+CREATE TABLE kept (
+  installation text NOT NULL,
+  key bytea NOT NULL,
+  value jsonb NOT NULL,
+  fetched_at timestamp with time zone NOT NULL,
+  recorded_at timestamp with time zone,
+  until timestamp with time zone NOT NULL,
+  PRIMARY KEY (installation, key)
+);
+CREATE INDEX kept_age ON kept USING btree (installation, fetched_at);
+CREATE INDEX kept_until ON kept USING btree (installation, until);
+
 CREATE TABLE lease (
   name text NOT NULL,
   owner text NOT NULL,

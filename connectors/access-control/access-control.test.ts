@@ -170,6 +170,7 @@ describe('against the pretend door system', () => {
       return { id, park: 'lakeside', connector: 'access-control', settings: read.values, protocol: 'sql' };
     });
     return Host.raise({
+      keep: false,
       connector: accessControl,
       installations,
       parks: [demoPark(demo)],

@@ -6,12 +6,24 @@ import { LogPoll } from './source/poll.ts';
 import { openVendorDatabase } from './source/sql.ts';
 import { ping } from './source/statements.ts';
 
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+/** What the log tells of doors and those who pass. */
+const PASSAGES = ['ACCESS_GRANTED', 'ACCESS_DENIED', 'DOOR_STATE_CHANGED'] as const;
+
 /** Doors, badges and who is inside, read from the door system's own database. */
 const accessControl: Connector<AccessSettings, AccessSource> = {
   name: 'access-control',
   settings: accessSettings,
   graph: accessGraph,
   protocol: () => 'sql',
+  keeps: () => ({
+    Door: { fresh: 30_000, usable: 30 * DAY, durable: true },
+    Badge: { fresh: 5_000, usable: DAY, durable: true },
+    DoorState: { fresh: 1_000, usable: HOUR, durable: true, changedBy: PASSAGES },
+    AccessEvent: { fresh: 1_000, usable: DAY, changedBy: PASSAGES },
+    Presence: { fresh: 1_000, usable: HOUR, durable: true, changedBy: PASSAGES },
+  }),
   async open(settings, services) {
     const database = await openVendorDatabase(settings.url, settings.timeout);
     const at: Installation = { settings, services, database, context: contextOf(settings, services) };

@@ -11,6 +11,7 @@ import type { Tx } from '../../schema/database/open.ts';
 import type { Stores } from '../../schema/database/stores.ts';
 import type { Known } from './facts.ts';
 import type { Guard } from './guard.ts';
+import type { Keeping } from './kept.ts';
 import type { Log } from './log.ts';
 import type { Cursors } from './page.ts';
 import type { Principal } from './principal.ts';
@@ -31,6 +32,11 @@ export interface Connector<S = unknown, R extends object = object> {
   readonly graph: Graph;
   /** What this installation speaks, as shown in `Source.protocol`, such as sql, apds, x-road, sftp, modbus, mqtt. */
   protocol(settings: S): string;
+  /**
+   * How long the readings of each type stay fresh, and usable while the source is dark; by the name that reads give as
+   * `type`. A type that is not named here is never kept. Never name rights, consent, or what confirms a mutation.
+   */
+  keeps?(settings: S): Readonly<Record<string, Keeping>>;
   /**
    * Once per installation. Makes the objects and returns at once, whether or not the source answers: mirrors stand
    * from the first moment. Opens no connection that it does not close in `close`. A rejection is a fault of the
@@ -94,8 +100,11 @@ export interface Call {
   readonly deadline: number;
   readonly signal: AbortSignal;
   /** Sources that were stale, slow or down for this call, by installation; the host reports them with the answer. */
-  readonly noted: Map<string, 'stale' | 'down'>;
+  readonly noted: Map<string, Noted>;
 }
+
+/** `slow`: it answered, late; `stale`: something older was shown; `down`: a field is null for it. */
+export type Noted = 'slow' | 'stale' | 'down';
 
 /** The raw bytes of a call from a legacy system. */
 export interface WebhookRequest {

@@ -53,6 +53,8 @@ export class SourceError extends Error {
   readonly detail: string;
   source = '';
   operation = '';
+  /** True when the caller had no time left or went away, or too many wait: that says nothing of the source. */
+  callers = false;
   constructor(code: SourceErrorCode, detail: string, cause?: unknown) {
     super(detail, cause === undefined ? undefined : { cause });
     this.name = 'SourceError';
@@ -72,6 +74,22 @@ export const timeout = (detail: string, cause?: unknown) => new SourceError('SOU
 export const rejected = (detail: string, cause?: unknown) => new SourceError('SOURCE_REJECTED', detail, cause);
 /** The source answered nonsense; `detail` names the field. */
 export const malformed = (detail: string, cause?: unknown) => new SourceError('SOURCE_MALFORMED', detail, cause);
+
+const NETWORK = /^(E(CONN|HOST|NET|PIPE|AI_|NOTFOUND|ADDR)|UND_ERR_(SOCKET|CONNECT)|PROTOCOL_CONNECTION_LOST|57P0)/;
+const SLOW = /^(ETIMEDOUT|ESOCKETTIMEDOUT|UND_ERR_(HEADERS|BODY)_TIMEOUT)/;
+
+/** Any error of a source call as a `SourceError`, where it is one; faults of our own code stay what they are. */
+export function sourceFault(error: unknown): unknown {
+  if (error instanceof SourceError) return error;
+  if (error instanceof SyntaxError) return malformed(error.message, error);
+  for (let one: unknown = error; one instanceof Error; one = one.cause) {
+    const code = String((one as { code?: unknown }).code ?? '');
+    if (SLOW.test(code)) return timeout(one.message, error);
+    if (NETWORK.test(code)) return unavailable(`${code}: ${one.message}`, error);
+    if (one instanceof AggregateError && one.errors.length > 0) return sourceFault(one.errors[0]);
+  }
+  return error;
+}
 
 const SENTENCES: Record<SourceErrorCode, string> = {
   SOURCE_UNAVAILABLE: 'cannot be reached at the moment',

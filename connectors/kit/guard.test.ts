@@ -1,8 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { rejected, SourceError, unavailable } from './errors.ts';
-import { DEFAULT_POLICY, type GuardPolicy, makeGuard, type SourceCallFact } from './guard.ts';
+import { DEFAULT_POLICY, type GuardPolicy, type SourceCallFact } from './guard.ts';
+import { makeGuard } from './guarding.ts';
 import { Health } from './health.ts';
 import { hubCall } from './host/services.ts';
+import { type Keeping, Kept, type KeptStore, type KeptValue } from './kept.ts';
+import { loader } from './loader.ts';
 
 const clock = { now: () => new Date() };
 
@@ -130,4 +133,149 @@ describe('guard', () => {
     expect(guard.mirrored(at, new Date(), null, 1_000).stale).toBe(true);
     expect(at.noted.get('test')).toBe('stale');
   });
+});
+
+describe('what was read last', () => {
+  let now = 0;
+  const stepped = { now: () => new Date(now) };
+  const keeping = (of: Partial<Keeping> = {}, policy: Partial<GuardPolicy> = {}, store?: KeptStore) => {
+    now = 1_000_000;
+    const health = new Health(stepped);
+    health.checked(null);
+    const kept = new Kept({
+      policies: { Lot: { fresh: 1_000, usable: 60_000, changedBy: ['VEHICLE_ENTERED'], ...of } },
+      now: stepped.now,
+      ...(store ? { store } : {}),
+    });
+    const guard = makeGuard(
+      {
+        installation: { id: 'test', connector: 'parking', park: 'lakeside' },
+        clock: stepped,
+        health,
+        tell: () => undefined,
+        kept,
+      },
+      { ...DEFAULT_POLICY, timeout: 100, patience: 30, retries: 0, ...policy },
+    );
+    let calls = 0;
+    const source = { answer: async (): Promise<unknown> => 7 };
+    const read = (at = call()) =>
+      guard.read(at, { operation: 'lots', key: '', type: 'Lot' }, () => {
+        calls++;
+        return source.answer();
+      });
+    return { guard, kept, health, read, source, calls: () => calls };
+  };
+  const refuse = async () => {
+    throw unavailable('gone');
+  };
+
+  test('is answered while fresh, and asked anew after an event of its own, after a change, and when old', async () => {
+    const { guard, read, source, calls } = keeping();
+    await read();
+    source.answer = async () => 8;
+    expect((await read()).value).toBe(7);
+    guard.changed([{ kind: 'OCCUPANCY_CHANGED' }]);
+    expect([(await read()).value, calls()]).toEqual([7, 1]);
+    guard.changed([{ kind: 'VEHICLE_ENTERED' }]);
+    expect([(await read()).value, calls()]).toEqual([8, 2]);
+    await guard.act(call(), 'grant', async () => 1);
+    await read();
+    expect(calls()).toBe(3);
+    now += 1_000;
+    await read();
+    expect(calls()).toBe(4);
+  });
+
+  test('a reading that began before the event is not fresh after it, and nobody joins it', async () => {
+    const { guard, read, source, calls } = keeping();
+    let tell: (value: unknown) => void = () => undefined;
+    source.answer = () => new Promise((resolve) => (tell = resolve));
+    const before = read();
+    guard.changed([{ kind: 'VEHICLE_ENTERED' }]);
+    source.answer = async () => 'after';
+    expect((await read()).value).toBe('after');
+    tell('before');
+    await before;
+    guard.changed([{ kind: 'VEHICLE_ENTERED' }]);
+    await read();
+    expect(calls()).toBe(3);
+  });
+
+  test('is shown, marked, while the source fails, as long as its age allows; no other way', async () => {
+    const { read, source } = keeping();
+    await read();
+    source.answer = refuse;
+    now += 5_000;
+    const at = call();
+    expect(await read(at)).toMatchObject({ value: 7, facts: { stale: true, fetchedAt: new Date(1_000_000) } });
+    expect(at.noted.get('test')).toBe('stale');
+    now += 60_000;
+    const late = call();
+    await expect(read(late)).rejects.toMatchObject({ code: 'SOURCE_UNAVAILABLE' });
+    expect(late.noted.get('test')).toBe('down');
+  });
+
+  test('a slow source is waited for only so long, and a dark one not at all, while there is something to show', async () => {
+    const { read, source, health, calls } = keeping({}, { timeout: 2_000 });
+    await read();
+    now += 5_000;
+    source.answer = never;
+    expect((await read()).facts.stale).toBe(true);
+    health.checked(unavailable('gone'));
+    const before = calls();
+    expect((await read()).facts.stale).toBe(true);
+    expect(calls()).toBe(before);
+  });
+
+  test('keys of a batch are kept each for itself: those that are not are errors, the others are shown', async () => {
+    const { guard } = keeping();
+    let dark = false;
+    const ask = (keys: readonly string[]) =>
+      loader((wanted) =>
+        guard.readMany(call(), { operation: 'cars', type: 'Lot' }, wanted, async (some) => {
+          if (dark) throw unavailable('gone');
+          return new Map(some.map((key) => [key, `car ${key}`]));
+        }),
+      ).loadMany(keys);
+    await ask(['a', 'b']);
+    dark = true;
+    now += 5_000;
+    expect((await ask(['b', 'a'])).map((one) => one?.value)).toEqual(['car b', 'car a']);
+    const [a, c] = await Promise.allSettled([ask(['a']), ask(['a', 'c'])]);
+    expect([a.status, c.status]).toEqual(['fulfilled', 'rejected']);
+  });
+
+  test('outlives the process where it is declared so', async () => {
+    const rows = new Map<string, KeptValue>();
+    const store: KeptStore = {
+      find: async (key) => rows.get(key) ?? null,
+      save: async (all) => {
+        for (const [key, one] of all) rows.set(key, one);
+      },
+    };
+    const first = keeping({ durable: true }, {}, store);
+    await first.read();
+    await first.kept.flush();
+    const second = keeping({ durable: true }, {}, store);
+    second.source.answer = refuse;
+    expect(await second.read()).toMatchObject({ value: 7, facts: { stale: true } });
+  });
+});
+
+test('an overloaded source never sees more calls in a second than it allows; who waits too long is told', async () => {
+  const { guard, health } = guarded({ rate: 5, queue: 20, retries: 0, timeout: 2_000 });
+  const begun: number[] = [];
+  const all = await Promise.allSettled(
+    Array.from({ length: 40 }, (_, n) =>
+      guard.read(call(1_500), { operation: 'lots', key: String(n) }, async () => {
+        begun.push(performance.now());
+        return n;
+      }),
+    ),
+  );
+  for (let n = 5; n < begun.length; n++) expect((begun[n] ?? 0) - (begun[n - 5] ?? 0)).toBeGreaterThanOrEqual(999);
+  expect(begun.length).toBeGreaterThanOrEqual(10);
+  expect(all.filter((one) => one.status === 'fulfilled')).toHaveLength(begun.length);
+  expect(health.snapshot().breaker).toBe('CLOSED');
 });

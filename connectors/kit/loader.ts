@@ -1,4 +1,5 @@
 import DataLoader from 'dataloader';
+import { PartlyKept } from './guard.ts';
 
 /**
  * A loader for one request: what is asked within one tick becomes one batch. `fetch` gets distinct keys and answers
@@ -10,8 +11,14 @@ export function loader<V>(
 ): { load(key: string): Promise<V | null>; loadMany(keys: readonly string[]): Promise<(V | null)[]> } {
   const inner = new DataLoader<string, V | null>(
     async (keys) => {
-      const found = await fetch(keys);
-      return keys.map((key) => found.get(key) ?? null);
+      try {
+        const found = await fetch(keys);
+        return keys.map((key) => found.get(key) ?? null);
+      } catch (error) {
+        // The dark source has left us some of the keys.
+        if (!(error instanceof PartlyKept)) throw error;
+        return keys.map((key) => (error.kept.get(key) as V | undefined) ?? error);
+      }
     },
     { maxBatchSize: options.maxBatch ?? 500 },
   );

@@ -3,12 +3,20 @@ import { graph } from './graph/index.ts';
 import { parkingSettings } from './settings.ts';
 import { type ParkingRequest, type ParkingSettings, ParkingSource } from './source/index.ts';
 
+const HOUR = 3_600_000;
+const GATES = ['VEHICLE_ENTERED', 'VEHICLE_EXITED'] as const;
+
 /** Car parks of a vendor that speaks APDS: lots, sessions, permits, and what its gates tell. */
 const parking: Connector<ParkingSettings, ParkingRequest> = {
   name: 'parking',
   settings: parkingSettings,
   graph,
   protocol: () => 'apds',
+  keeps: () => ({
+    ParkingLot: { fresh: 2_000, usable: HOUR, durable: true, changedBy: [...GATES, 'OCCUPANCY_CHANGED'] },
+    ParkingSession: { fresh: 1_000, usable: HOUR, durable: true, changedBy: GATES },
+    ParkingPermit: { fresh: 2_000, usable: 24 * HOUR, durable: true },
+  }),
   open: async (settings, services) => {
     const source = new ParkingSource(settings, services);
     let closed: Promise<void> | undefined;

@@ -144,6 +144,7 @@ describe('a vendor with its ways', () => {
     });
     const log = { ...silentLog, warn: (text: string) => warnings.push(text), child: () => log } as Services['log'];
     host = await Host.raise({
+      keep: false,
       connector: parking,
       installations: [{ id: 'v', park: 'lakeside', connector: 'parking', settings: values, protocol: 'apds' }],
       parks: [],

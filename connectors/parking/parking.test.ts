@@ -149,6 +149,7 @@ describe('parking', () => {
     });
     const { values } = readSettings(parking.settings, settings(running));
     host = await Host.raise({
+      keep: false,
       connector: parking,
       installations: [{ id: 'p', park: 'lakeside', connector: 'parking', settings: values, protocol: 'apds' }],
       parks: [demoPark(demo)],

@@ -9,6 +9,14 @@ const registration: Connector<RegistrationSettings, RegistrationRequest> = {
   settings: registrationSettings,
   graph,
   protocol: () => 'x-road',
+  keeps: () => ({
+    Registration: {
+      fresh: 10_000,
+      usable: 30 * 86_400_000,
+      durable: true,
+      changedBy: ['REGISTRATION_CHANGED', 'CASE_CHANGED'],
+    },
+  }),
   open: async (settings, services) => {
     const source = new RegistrationSource(settings, services);
     let closed: Promise<void> | undefined;

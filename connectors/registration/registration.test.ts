@@ -205,6 +205,7 @@ describe('registration', () => {
       protocol: 'x-road',
     }));
     host = await Host.raise({
+      keep: false,
       connector: registration,
       installations: [
         { id: 'reg', park: 'lakeside', connector: 'registration', settings: values, protocol: 'x-road' },

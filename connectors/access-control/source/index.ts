@@ -55,10 +55,12 @@ export class AccessSource {
     operation: string,
     { sql, values }: ask.Statement,
     map: (row: Row) => T,
+    keep: { readonly type?: string; readonly key?: string } = {},
   ): Promise<Known<readonly T[]>> {
     const { services, database } = this.#at;
-    const key = `${sql}\0${JSON.stringify(values)}`;
-    return services.guard.read(this.#call, { operation, key }, async (signal) =>
+    const key = keep.key ?? `${sql}\0${JSON.stringify(values)}`;
+    const request = { operation, key, ...(keep.type === undefined ? {} : { type: keep.type }) };
+    return services.guard.read(this.#call, request, async (signal) =>
       (await database.select(sql, values, signal)).map(map),
     );
   }
@@ -79,10 +81,15 @@ export class AccessSource {
   #doors: Promise<Known<Doors>> | undefined;
   /** All doors; they are few, and the park's own table says which building an area is. */
   #allDoors(): Promise<Known<Doors>> {
-    this.#doors ??= this.#read('doors', ask.doors, (row) => ({
-      ...mapDoor(row, this.#at.context),
-      device: whole(row, 'device_id'),
-    }));
+    this.#doors ??= this.#read(
+      'doors',
+      ask.doors,
+      (row) => ({
+        ...mapDoor(row, this.#at.context),
+        device: whole(row, 'device_id'),
+      }),
+      { type: 'Door' },
+    );
     return this.#doors;
   }
 
@@ -113,17 +120,24 @@ export class AccessSource {
   /** Physical state by door number, as far as the log of the last day tells it. */
   readonly condition = loader<Known<DoorCondition>>(async (numbers) => {
     const statement = ask.conditions(numbers.map(Number), localOf(this.#ago(STATE_AGE), this.#at.settings.zone));
-    const { value, facts } = await this.#read('door states', statement, (row) => ({
-      door: String(whole(row, 'door')),
-      condition: mapCondition(row),
-    }));
+    const { value, facts } = await this.#read(
+      'door states',
+      statement,
+      (row) => ({
+        door: String(whole(row, 'door')),
+        condition: mapCondition(row),
+      }),
+      { type: 'DoorState', key: numbers.join() },
+    );
     const told = new Map(value.map((one) => [one.door, one.condition]));
     return new Map(numbers.map((number) => [number, withFacts(told.get(number) ?? ('UNKNOWN' as const), facts)]));
   });
 
   /** A badge by its number. */
   readonly badge = loader<Known<Badge>>(async (numbers) => {
-    const { value, facts } = await this.#read('badges', ask.badges(numbers.map(Number)), this.#badge);
+    const { value, facts } = await this.#read('badges', ask.badges(numbers.map(Number)), this.#badge, {
+      type: 'Badge',
+    });
     return new Map(value.map((badge) => [String(badge.order), withFacts(badge, facts)]));
   });
 
@@ -131,10 +145,15 @@ export class AccessSource {
   readonly lastSeen = loader<Known<Passage>>(
     async (numbers) => {
       const statement = ask.lastPassages(numbers.map(Number));
-      const { value, facts } = await this.#read('last passages', statement, (row) => ({
-        wanted: String(whole(row, 'wanted')),
-        passage: mapPassage(row, this.#at.context),
-      }));
+      const { value, facts } = await this.#read(
+        'last passages',
+        statement,
+        (row) => ({
+          wanted: String(whole(row, 'wanted')),
+          passage: mapPassage(row, this.#at.context),
+        }),
+        { type: 'AccessEvent' },
+      );
       return new Map(value.map(({ wanted, passage }) => [wanted, withFacts(passage, facts)]));
     },
     { maxBatch: 100 },
@@ -144,7 +163,7 @@ export class AccessSource {
   readonly badgesOf = byArguments((page: PageAsk & { after: number | null; active: boolean | null }) =>
     loader<Known<readonly Badge[]>>(async (companies) => {
       const statement = ask.badgesOf(companies, page);
-      const { value, facts } = await this.#read('badges of companies', statement, this.#badge);
+      const { value, facts } = await this.#read('badges of companies', statement, this.#badge, { type: 'Badge' });
       const found = new Map<string, Known<Badge[]>>(companies.map((company) => [company, withFacts([], facts)]));
       for (const badge of value) {
         if (badge.company !== null) found.get(badge.company)?.value.push(badge);
@@ -160,6 +179,7 @@ export class AccessSource {
         'count badges',
         statement,
         (row) => [String(row['uscc']), whole(row, 'n')] as const,
+        { type: 'Badge' },
       );
       const found = new Map(value);
       return new Map(companies.map((company) => [company, found.get(company) ?? 0]));
@@ -173,10 +193,15 @@ export class AccessSource {
         const found = new Map<string, Known<Passage[]>>();
         for (const [zone, group] of await this.#byZone(numbers)) {
           const statement = ask.passagesOf(group.map(Number), { ...page, ...spanIn(page, zone) });
-          const { value, facts } = await this.#read('passages', statement, (row) => ({
-            door: String(whole(row, 'event_point_id')),
-            passage: mapPassage(row, this.#at.context),
-          }));
+          const { value, facts } = await this.#read(
+            'passages',
+            statement,
+            (row) => ({
+              door: String(whole(row, 'event_point_id')),
+              passage: mapPassage(row, this.#at.context),
+            }),
+            { type: 'AccessEvent' },
+          );
           for (const number of group) found.set(number, withFacts([], facts));
           for (const { door, passage } of value) found.get(door)?.value.push(passage);
         }
@@ -197,6 +222,7 @@ export class AccessSource {
           'count passages',
           statement,
           (row) => [String(whole(row, 'door')), whole(row, 'n')] as const,
+          { type: 'AccessEvent' },
         );
         for (const [door, count] of value) found.set(door, count);
       }
@@ -235,6 +261,8 @@ export class AccessSource {
       companies === null ? 'presence' : 'presence of companies',
       ask.sightings(since, companies),
       (row) => mapSighting(row, context),
+      // The statement begins at another minute each time; the question is the same.
+      { type: 'Presence', key: companies === null ? '' : [...companies].sort().join() },
     );
     return withFacts(
       value.filter((one) => one.time >= start),

@@ -7,3 +7,5 @@ export const sourceCalls = channel('isthmus:source:call');
 export const sourceStates = channel('isthmus:source:state');
 /** Events were committed: {installation, count}. */
 export const eventsWritten = channel('isthmus:events:written');
+/** Where one answer came from: `SourceAnswerFact`. */
+export const sourceAnswers = channel('isthmus:source:answer');

@@ -20,13 +20,16 @@ import type {
   WebhookRequest,
 } from '../connector.ts';
 import { unavailable } from '../errors.ts';
-import { DEFAULT_POLICY, type GuardPolicy, makeGuard, type SourceCallFact } from '../guard.ts';
+import { DEFAULT_POLICY, type GuardPolicy, type SourceCallFact } from '../guard.ts';
+import { makeGuard } from '../guarding.ts';
 import { Health, type HealthSnapshot } from '../health.ts';
+import type { Kept } from '../kept.ts';
 import type { Log } from '../log.ts';
 import { mayPark } from '../principal.ts';
-import { sourceCalls, sourceStates } from './channels.ts';
+import { sourceAnswers, sourceCalls, sourceStates } from './channels.ts';
 import type { InstallationConfig, ParkConfig } from './config.ts';
 import { JobRunner } from './jobs.ts';
+import { makeKept } from './keeping.ts';
 import { hubCall, type Keys, makeServices } from './services.ts';
 import { type BuiltGraph, buildGraph, executor, shown } from './subgraph.ts';
 
@@ -56,6 +59,8 @@ export interface HostOptions {
   readonly policy?: Partial<GuardPolicy>;
   /** Built before, so that many hosts share it. */
   readonly graph?: BuiltGraph;
+  /** False: nothing that was read is kept, every question goes to the source (a test that counts or breaks them). */
+  readonly keep?: boolean;
   /** False: no jobs and no lease (a test that only asks). */
   readonly jobs?: boolean;
 }
@@ -75,6 +80,7 @@ interface Room {
   readonly services: Services;
   readonly health: Health;
   readonly control: AbortController;
+  readonly kept: Kept;
   opened: Opened | null;
   runner: JobRunner | null;
   checkTimer: NodeJS.Timeout | undefined;
@@ -170,6 +176,7 @@ export class Host {
         await room.runner?.stop();
         await room.checking?.catch(() => undefined);
         await room.opened?.close();
+        await room.kept.flush();
         await room.saving;
       }),
     );
@@ -187,8 +194,23 @@ export class Host {
       ...(typeof timeout === 'number' ? { timeout } : {}),
       ...this.#options.policy,
     };
+    const kept = makeKept({
+      policies: this.#options.keep === false ? {} : (connector.keeps?.(config.settings) ?? {}),
+      database,
+      installation: config.id,
+      clock: this.#clock,
+      log,
+    });
     const guard = makeGuard(
-      { installation: info, clock: this.#clock, health, tell: (fact) => tellCall(fact, log) },
+      {
+        installation: info,
+        clock: this.#clock,
+        health,
+        tell: (fact) => tellCall(fact, log),
+        answered: (fact) => sourceAnswers.publish(fact),
+        kept,
+        signal: control.signal,
+      },
       policy,
     );
     const buildings = new Map<string, string>();
@@ -211,6 +233,7 @@ export class Host {
       services,
       health,
       control,
+      kept,
       opened: null,
       runner: null,
       checkTimer: undefined,
@@ -274,6 +297,7 @@ export class Host {
     const call = hubCall(this.#pace.checkTime, room.control.signal);
     try {
       await room.opened?.check(call);
+      room.services.guard.healed();
       room.health.checked(null);
     } catch (error) {
       if (this.#closed) return;

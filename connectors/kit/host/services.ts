@@ -19,6 +19,7 @@ import type { Call, Clock, InstallationInfo, NewEvent, Services } from '../conne
 import { badInput, SourceError, unavailable } from '../errors.ts';
 import type { Guard } from '../guard.ts';
 import type { Log } from '../log.ts';
+import { pack, unpack } from '../pack.ts';
 import { Cursors } from '../page.ts';
 import { HUB_PRINCIPAL } from '../principal.ts';
 import { eventsWritten } from './channels.ts';
@@ -86,6 +87,8 @@ export function makeServices(parts: ServicesParts): Services {
     read: (work) => work(database.plain),
     async emit(tx, events: readonly NewEvent[]) {
       const written = await appendEvents(tx, by(), events);
+      // The source knew it before us: what is read from now on is newer than the event, committed or not.
+      parts.guard.changed(written.fresh);
       for (const event of written.fresh) {
         if (event.kind === 'CASE_CHANGED' && event.case && event.company) {
           const data = event.data ?? {};
@@ -165,24 +168,6 @@ export function makeServices(parts: ServicesParts): Services {
   }
   return services;
 }
-
-/** JSON that keeps dates. */
-const pack = (value: unknown): unknown =>
-  value instanceof Date
-    ? { $date: value.toISOString() }
-    : Array.isArray(value)
-      ? value.map(pack)
-      : typeof value === 'object' && value !== null
-        ? Object.fromEntries(Object.entries(value).map(([name, one]) => [name, pack(one)]))
-        : value;
-
-const unpack = (value: unknown): unknown => {
-  if (Array.isArray(value)) return value.map(unpack);
-  if (typeof value !== 'object' || value === null) return value;
-  const date = (value as { $date?: unknown }).$date;
-  if (typeof date === 'string') return new Date(date);
-  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, unpack(one)]));
-};
 
 /** A call for the hub's own work. */
 export function hubCall(milliseconds: number, signal: AbortSignal): Call {

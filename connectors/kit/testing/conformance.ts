@@ -119,6 +119,7 @@ export function conformance(options: ConformanceOptions): void {
         log,
         pace: { checkUp: 300, checkDown: 200, checkTime: 1_500, heartbeat: 500 },
         policy: { timeout: 1_000, retries: 1 },
+        keep: false,
         ...extra,
       });
     };

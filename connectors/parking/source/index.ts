@@ -105,7 +105,7 @@ export class ParkingSource {
     const { guard, store, read, installation } = this.#services;
     let allLots: Promise<Known<readonly Lot[]>> | undefined;
     const lots = () => {
-      allLots ??= guard.read(call, { operation: 'places', key: '' }, async (signal) =>
+      allLots ??= guard.read(call, { operation: 'places', key: '', type: 'ParkingLot' }, async (signal) =>
         this.#api.all('/places', { expand: ['rightSpecifications', 'occupancy'] }, mapping.lot, signal),
       );
       return allLots;
@@ -115,10 +115,11 @@ export class ParkingSource {
       path: string,
       item: (raw: unknown, where: string) => T,
       query: Query,
+      type: string,
     ) =>
       loader<Known<readonly T[] | null>>(
         (plates) =>
-          guard.readMany(call, { operation }, plates, async (wanted, signal) => {
+          guard.readMany(call, { operation, type, about: null }, plates, async (wanted, signal) => {
             const credentials = { credential_class: 'VehicleCredential', credential_id: wanted };
             const items = await this.#api.all(path, { ...credentials, ...query }, item, signal);
             await this.#remember(items);
@@ -126,23 +127,37 @@ export class ParkingSource {
           }),
         KEYS,
       );
-    const sessionsOf = ofPlates('open sessions', '/sessions', mapping.session, {
-      open: 'true',
-      expand: ['credentials', 'segments'],
-    });
-    const permitsOf = ofPlates('permits of vehicles', '/rights/assigned', mapping.permit, { expand: 'plannedUses' });
+    const sessionsOf = ofPlates(
+      'open sessions',
+      '/sessions',
+      mapping.session,
+      { open: 'true', expand: ['credentials', 'segments'] },
+      'ParkingSession',
+    );
+    const permitsOf = ofPlates(
+      'permits of vehicles',
+      '/rights/assigned',
+      mapping.permit,
+      { expand: 'plannedUses' },
+      'ParkingPermit',
+    );
     const permitsOfHolders = loader<Known<readonly Permit[] | null>>(
       (holders) =>
-        guard.readMany(call, { operation: 'permits of holders' }, holders, async (wanted, signal) => {
-          const query = {
-            credential_class: 'CustomerCredential',
-            credential_id: wanted,
-            expand: 'plannedUses',
-          };
-          const items = await this.#api.all('/rights/assigned', query, mapping.permit, signal);
-          await this.#remember(items);
-          return new Map(wanted.map((holder) => [holder, items.filter(({ company }) => company === holder)]));
-        }),
+        guard.readMany(
+          call,
+          { operation: 'permits of holders', type: 'ParkingPermit' },
+          holders,
+          async (wanted, signal) => {
+            const query = {
+              credential_class: 'CustomerCredential',
+              credential_id: wanted,
+              expand: 'plannedUses',
+            };
+            const items = await this.#api.all('/rights/assigned', query, mapping.permit, signal);
+            await this.#remember(items);
+            return new Map(wanted.map((holder) => [holder, items.filter(({ company }) => company === holder)]));
+          },
+        ),
       KEYS,
     );
     const sessionsOfHolders = byArguments((slice: SessionSlice) =>
@@ -253,12 +268,16 @@ export class ParkingSource {
     });
     const key = (wanted: readonly string[]) => JSON.stringify([[...wanted].sort(), slice]);
     if (holders.length > 1 && this.#groups) {
-      const found = await guard.read(call, { operation: 'sessions of holders', key: key(holders) }, async (signal) => {
-        const body = await this.#api.get('/sessions', { ...query(holders), group_by: 'credential' }, signal);
-        const groups = mapping.groups(body, mapping.session);
-        await this.#remember([...(groups?.values() ?? [])].flatMap((one) => one.items));
-        return groups;
-      });
+      const found = await guard.read(
+        call,
+        { operation: 'sessions of holders', key: key(holders), type: 'ParkingSession' },
+        async (signal) => {
+          const body = await this.#api.get('/sessions', { ...query(holders), group_by: 'credential' }, signal);
+          const groups = mapping.groups(body, mapping.session);
+          await this.#remember([...(groups?.values() ?? [])].flatMap((one) => one.items));
+          return groups;
+        },
+      );
       const { value, facts } = found;
       if (value !== null) {
         const none = { items: [], total: 0, instant: slice.instant };
@@ -267,11 +286,15 @@ export class ParkingSource {
       this.#groups = false;
     }
     const pages = holders.map(async (holder) => {
-      const page = await guard.read(call, { operation: 'sessions of a holder', key: key([holder]) }, async (signal) => {
-        const answer = mapping.page(await this.#api.get('/sessions', query([holder]), signal), mapping.session);
-        await this.#remember(answer.items);
-        return answer;
-      });
+      const page = await guard.read(
+        call,
+        { operation: 'sessions of a holder', key: key([holder]), type: 'ParkingSession' },
+        async (signal) => {
+          const answer = mapping.page(await this.#api.get('/sessions', query([holder]), signal), mapping.session);
+          await this.#remember(answer.items);
+          return answer;
+        },
+      );
       return [holder, page] as const;
     });
     return new Map(await Promise.all(pages));

@@ -51,7 +51,7 @@ export class RegistrationSource {
     const entries = byArguments((uscc: string): { known: Promise<Known<Entry | null>> } => ({
       known: this.#services.guard.read(
         call,
-        { operation: 'company', key: uscc },
+        { operation: 'company', key: uscc, type: 'Registration', about: [uscc] },
         async (signal) => {
           const user = call.principal.subject;
           const one = mapping.entry(await this.#bus.ask('getCompany', { UNISCID: uscc }, signal, { user }));

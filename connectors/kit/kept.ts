@@ -1,0 +1,207 @@
+/**
+ * What one installation has been read last: the short fresh cache and the last known good in one. It lies below the graph,
+ * unmasked; rights and masks are applied at every reading of it. Keyed by operation and all arguments of the source call.
+ */
+import { LRUCache } from 'lru-cache';
+import type { EventKind } from './connector.ts';
+
+/** How a connector declares the readings of one type. */
+export interface Keeping {
+  /** A reading this young is answered without asking again, in milliseconds; 0: always ask. */
+  readonly fresh: number;
+  /** A reading up to this age is answered, marked stale, while the source does not answer; 0: never. */
+  readonly usable: number;
+  /** Whether it is needed after a restart: then it is also written to the database, in batches. */
+  readonly durable?: boolean;
+  /** Events of this installation after which a reading is not fresh any more. */
+  readonly changedBy?: readonly EventKind[];
+}
+
+/** An event, as far as it says what it is about. */
+export interface ToldEvent {
+  readonly kind: string;
+  readonly company?: string | null | undefined;
+  readonly vehicle?: string | null | undefined;
+  readonly door?: string | null | undefined;
+  readonly badge?: string | null | undefined;
+  readonly lot?: string | null | undefined;
+  readonly meter?: string | null | undefined;
+  readonly case?: string | null | undefined;
+}
+
+/** One kept reading. */
+export interface KeptValue {
+  readonly value: unknown;
+  readonly fetchedAt: Date;
+  readonly recordedAt: Date | null;
+}
+
+/** Where durable readings go. The host gives the hub's database. */
+export interface KeptStore {
+  find(key: string): Promise<KeptValue | null>;
+  save(all: ReadonlyMap<string, KeptValue & { readonly until: Date }>): Promise<void>;
+}
+
+interface Entry extends KeptValue {
+  readonly type: string;
+  /** Global ids and codes that the reading is about; null: any event of its kinds concerns it. */
+  readonly about: readonly string[] | null;
+  fresh: boolean;
+}
+
+export interface KeptOptions {
+  readonly policies: Readonly<Record<string, Keeping>>;
+  readonly now: () => Date;
+  /** Bytes that all readings together may take, roughly. */
+  readonly bytes?: number;
+  /** Absent: nothing outlives the process. */
+  readonly store?: KeptStore;
+  /** Pause between two writings, in milliseconds. */
+  readonly pause?: number;
+  /** Told when the store cannot be written or read. */
+  readonly onFault?: (error: unknown) => void;
+}
+
+const BYTES = 32 * 1024 * 1024;
+const PAUSE = 1_000;
+const NEVER: Keeping = { fresh: 0, usable: 0 };
+
+export class Kept {
+  readonly #options: KeptOptions;
+  readonly #entries: LRUCache<string, Entry>;
+  readonly #unsaved = new Map<string, KeptValue & { until: Date }>();
+  #timer: NodeJS.Timeout | undefined;
+  #saving: Promise<void> = Promise.resolve();
+  /** By type: grows with each event and change. A reading that began before it is not fresh. */
+  readonly #epochs = new Map<string, number>();
+  /** By type: the readings that may still be fresh. */
+  readonly #young = new Map<string, Map<string, Entry>>();
+
+  constructor(options: KeptOptions) {
+    this.#options = options;
+    this.#entries = new LRUCache({ maxSize: options.bytes ?? BYTES, sizeCalculation: (one) => bytesOf(one.value, 1) });
+  }
+
+  /** Marks the beginning of a reading, for `put`. */
+  epoch(type: string): number {
+    return this.#epochs.get(type) ?? 0;
+  }
+
+  keeping(type: string): Keeping {
+    return this.#options.policies[type] ?? NEVER;
+  }
+
+  /** A reading that is young enough not to ask again. */
+  fresh(type: string, key: string): KeptValue | null {
+    const { fresh } = this.keeping(type);
+    if (fresh === 0) return null;
+    const one = this.#entries.get(key);
+    return one?.fresh && this.#age(one) < fresh ? one : null;
+  }
+
+  /** The last reading that may still be shown while the source is dark; looked for in the database, too. */
+  async usable(type: string, key: string): Promise<KeptValue | null> {
+    const { usable, durable } = this.keeping(type);
+    if (usable === 0) return null;
+    let one: KeptValue | null = this.#entries.get(key) ?? null;
+    if (one === null && durable && this.#options.store) {
+      try {
+        one = this.#unsaved.get(key) ?? (await this.#options.store.find(key));
+      } catch (error) {
+        this.#options.onFault?.(error);
+      }
+      // Meanwhile another caller may have read it anew.
+      const newer = this.#entries.get(key);
+      if (newer) one = newer;
+      else if (one) this.#entries.set(key, { ...one, type, about: null, fresh: false });
+    }
+    return one !== null && this.#age(one) < usable ? one : null;
+  }
+
+  /** Keeps a reading that began at `epoch`. */
+  put(type: string, key: string, one: KeptValue, about: readonly string[] | null, epoch: number): void {
+    const { fresh, usable, durable } = this.keeping(type);
+    if (fresh === 0 && usable === 0) return;
+    const entry: Entry = { ...one, type, about, fresh: fresh > 0 && epoch === this.epoch(type) };
+    this.#entries.set(key, entry);
+    if (entry.fresh) {
+      const young = this.#young.get(type) ?? new Map<string, Entry>();
+      young.delete(key);
+      this.#young.set(type, young.set(key, entry));
+      for (const [old, one] of young) {
+        if (this.#age(one) < fresh) break;
+        young.delete(old);
+      }
+    }
+    if (!durable || usable === 0 || !this.#options.store) return;
+    this.#unsaved.set(key, { ...one, until: new Date(one.fetchedAt.getTime() + usable) });
+    this.#timer ??= setTimeout(() => void this.flush(), this.#options.pause ?? PAUSE).unref();
+  }
+
+  /** What the installation itself has told: readings that it concerns are asked anew. Answers the types concerned. */
+  changed(events: readonly ToldEvent[]): ReadonlySet<string> {
+    const types = new Set<string>();
+    for (const [type, { changedBy }] of Object.entries(this.#options.policies)) {
+      const concerning = events.filter((event) => changedBy?.some((kind) => kind === event.kind));
+      if (concerning.length === 0) continue;
+      types.add(type);
+      const ids = new Set(concerning.flatMap(idsOf));
+      this.#expire(type, ({ about }) => about === null || about.some((id) => ids.has(id)));
+    }
+    return types;
+  }
+
+  /** Something was changed over there by us: nothing is fresh any more. */
+  acted(): void {
+    for (const type of Object.keys(this.#options.policies)) this.#expire(type, () => true);
+  }
+
+  #expire(type: string, which: (one: Entry) => boolean): void {
+    this.#epochs.set(type, this.epoch(type) + 1);
+    const { fresh } = this.keeping(type);
+    const young = this.#young.get(type);
+    for (const [key, one] of young ?? []) {
+      const over = which(one);
+      if (over) one.fresh = false;
+      if (over || this.#age(one) >= fresh) young?.delete(key);
+    }
+  }
+
+  /** Writes what is to outlive the process; resolves when it is written, and never rejects. */
+  async flush(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const { store, onFault } = this.#options;
+    if (!store || this.#unsaved.size === 0) return this.#saving;
+    const batch = new Map(this.#unsaved);
+    this.#saving = this.#saving
+      .then(() => store.save(batch))
+      .then(
+        () => {
+          for (const [key, one] of batch) if (this.#unsaved.get(key) === one) this.#unsaved.delete(key);
+        },
+        (error) => onFault?.(error),
+      );
+    return this.#saving;
+  }
+
+  #age(one: KeptValue): number {
+    return this.#options.now().getTime() - one.fetchedAt.getTime();
+  }
+}
+
+const idsOf = (event: ToldEvent): string[] =>
+  [event.company, event.vehicle, event.door, event.badge, event.lot, event.meter, event.case].filter(
+    (id): id is string => typeof id === 'string',
+  );
+
+/** Roughly what a value takes in memory. */
+function bytesOf(value: unknown, least: number): number {
+  if (typeof value === 'string') return 24 + 2 * value.length;
+  if (typeof value !== 'object' || value === null) return 8 + least;
+  let sum = 48;
+  if (value instanceof Map) for (const [key, one] of value) sum += bytesOf(key, 0) + bytesOf(one, 0);
+  else if (Array.isArray(value)) for (const one of value) sum += bytesOf(one, 0);
+  else if (!(value instanceof Date)) for (const key in value) sum += 16 + bytesOf((value as never)[key], 0);
+  return sum;
+}
