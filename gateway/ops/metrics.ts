@@ -18,7 +18,7 @@ interface CallFact {
 export function startMetrics(gauges: {
   sockets(): number;
   position(): bigint;
-  sources(): { id: string; state: string }[];
+  sources(): { id: string; state: string; breaker: string; waiting: number }[];
 }): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
@@ -61,6 +61,35 @@ export function startMetrics(gauges: {
         this.set({ source: source.id }, source.state === 'UP' ? 1 : source.state === 'DEGRADED' ? 0.5 : 0);
     },
   });
+  new Gauge({
+    name: 'isthmus_source_breaker',
+    help: 'Worst circuit breaker: 0 closed, 0.5 half open, 1 open.',
+    labelNames: ['source'] as const,
+    registers: [registry],
+    collect() {
+      for (const source of gauges.sources())
+        this.set({ source: source.id }, source.breaker === 'OPEN' ? 1 : source.breaker === 'HALF_OPEN' ? 0.5 : 0);
+    },
+  });
+  new Gauge({
+    name: 'isthmus_source_waiting',
+    help: 'Calls that wait for a place.',
+    labelNames: ['source'] as const,
+    registers: [registry],
+    collect() {
+      for (const source of gauges.sources()) this.set({ source: source.id }, source.waiting);
+    },
+  });
+  const answers = new Counter({
+    name: 'isthmus_source_answers_total',
+    help: 'Answers by where they came from.',
+    labelNames: ['source', 'from'] as const,
+    registers: [registry],
+  });
+  const onAnswer = (fact: unknown) => {
+    const { source, from } = fact as { source: string; from: string };
+    answers.inc({ source, from });
+  };
   const onCall = (fact: unknown) => {
     const { source, operation, milliseconds, code } = fact as CallFact;
     calls.observe({ source, operation, outcome: code ?? 'ok' }, milliseconds / 1000);
@@ -70,11 +99,13 @@ export function startMetrics(gauges: {
     events.inc({ installation }, count);
   };
   subscribe('isthmus:source:call', onCall);
+  subscribe('isthmus:source:answer', onAnswer);
   subscribe('isthmus:events:written', onEvents);
   return {
     text: async () => ({ type: registry.contentType, body: await registry.metrics() }),
     close: () => {
       unsubscribe('isthmus:source:call', onCall);
+      unsubscribe('isthmus:source:answer', onAnswer);
       unsubscribe('isthmus:events:written', onEvents);
       registry.clear();
     },

@@ -71,6 +71,8 @@ export interface SourceStatus extends HealthSnapshot {
   readonly system: string;
   readonly protocol: string;
   readonly park: string;
+  /** Calls that wait for a place. */
+  readonly waiting: number;
 }
 
 export const systemClock: Clock = { now: () => new Date() };
@@ -134,6 +136,7 @@ export class Host {
       system: room.config.connector,
       protocol: room.config.protocol,
       park: room.config.park,
+      waiting: room.services.guard.load().waiting,
       ...room.health.snapshot(),
     }));
   }
