@@ -132,7 +132,9 @@ describe.each(FORMS)('the whole hub, %s', (form) => {
       }
       await until('it heals', 15, async () => {
         const { errors, extensions } = await company360(codes[0] as string);
-        return errors === undefined && extensions?.sources === undefined;
+        const sources = (await whole.ask(operation('Sources'))).data.sources as { system: string; state: string }[];
+        const own = sources.filter((one) => one.system === name).map((one) => one.state);
+        return errors === undefined && extensions?.sources === undefined && own.every((state) => state === 'UP');
       });
     },
     60_000,

@@ -88,9 +88,10 @@ export interface Job {
   /**
    * One run. May last as long as the process (a subscription to a broker) as long as it ends soon after
    * `call.signal` aborts. A rejection is logged, counted against the source's health and tried again after a pause.
-   * `services.transaction` inside a job proves the lease in the same transaction.
+   * `services.transaction` inside a job proves the lease in the same transaction. A run that lasts tells by `working` that it has
+   * begun its work: what failed before is over then, as at the good end of a short run.
    */
-  run(call: Call): Promise<void>;
+  run(call: Call, working: () => void): Promise<void>;
 }
 
 /** One piece of work with an end: who asks, until when, and the signal that ends it early. */

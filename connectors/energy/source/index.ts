@@ -94,7 +94,13 @@ export class EnergySource {
 
   get jobs(): readonly Job[] {
     if (this.#telemetry)
-      return [{ name: 'poll telemetry', every: 1_000, run: (call) => (this.#telemetry as Telemetry).listen(call) }];
+      return [
+        {
+          name: 'poll telemetry',
+          every: 1_000,
+          run: (call, working) => (this.#telemetry as Telemetry).listen(call, working),
+        },
+      ];
     return [{ name: 'poll meters', every: this.#settings.poll, run: () => this.#round() }];
   }
 

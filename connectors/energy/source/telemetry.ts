@@ -45,8 +45,8 @@ export class Telemetry {
     });
   }
 
-  /** Listens until the call is aborted or the connection is lost; then it rejects and the host calls again. */
-  async listen(call: Call): Promise<void> {
+  /** Listens until the call is aborted or the connection is lost; then it rejects and the host calls again. Says when it hears. */
+  async listen(call: Call, working: () => void): Promise<void> {
     const { session, present } = await this.#services.guard
       .read(this.#services.call(this.#settings.timeout * 2), { operation: 'poll connect', retry: false }, () =>
         MqttSession.open(this.#options(true)),
@@ -61,6 +61,7 @@ export class Telemetry {
         this.#batch(batch),
       );
       await this.#askResend(session, present);
+      working();
       const reason = await session.ended;
       await session.settled();
       if (!call.signal.aborted) throw reason;

@@ -118,7 +118,7 @@ export class JobRunner {
     const lease = this.#lease;
     if (!lease) return Promise.resolve();
     const signal = AbortSignal.any([this.#term.signal, this.#options.signal]);
-    const run = heldLease.run(lease, async () => job.run(hubCall(JOB_TIME, signal)));
+    const run = heldLease.run(lease, async () => job.run(hubCall(JOB_TIME, signal), () => this.#told(job, null)));
     const settled = run.then(
       () => this.#ended(job, null),
       (error: unknown) => this.#ended(job, error),
@@ -134,6 +134,11 @@ export class JobRunner {
       this.#lost();
       return;
     }
+    this.#told(job, error);
+    this.#plan(job, error === null ? job.every : Math.min(job.every, AFTER_FAULT));
+  }
+
+  #told(job: Job, error: unknown): void {
     this.#options.outcome(job.name, error);
     // One line on the way down, one on the way up.
     if (error !== null && !this.#failing.has(job.name)) {
@@ -142,6 +147,5 @@ export class JobRunner {
     } else if (error === null && this.#failing.delete(job.name)) {
       this.#options.log.info(`The job ${job.name} works again.`);
     }
-    this.#plan(job, error === null ? job.every : Math.min(job.every, AFTER_FAULT));
   }
 }
