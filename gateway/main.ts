@@ -31,6 +31,7 @@ import { startMetrics } from './ops/metrics.ts';
 import { makeShutdown } from './ops/shutdown.ts';
 import { readSupergraph } from './pictures.ts';
 import { Audit } from './trust/audit.ts';
+import { keepAudit } from './trust/audit-keep.ts';
 import { AuditLog } from './trust/audit-log.ts';
 import { readWatch } from './trust/audit-watch.ts';
 import { Consents } from './trust/consent.ts';
@@ -136,10 +137,12 @@ export async function start(options: StartOptions): Promise<Hub> {
     const auditLog = await AuditLog.open({
       database,
       key: signingKey,
-      digest: 'sha256',
+      digest: config.audit.digest,
       clock,
       log,
     });
+    const keeping = keepAudit({ database, key: signingKey, clock, log, retention: config.audit.retention });
+    shutdown.add('the upkeep of the audit log', () => keeping.close());
     shutdown.add('the audit log', () => auditLog.close());
     const consents = new Consents(database, clock);
     await consents.open();

@@ -5,7 +5,8 @@ import { migrate } from '../migrations/migrate.ts';
 import { startEmbedded } from '../schema/database/embedded.ts';
 import { type Database, openDatabase } from '../schema/database/open.ts';
 import { readEnvironment } from './settings.ts';
-import { eraseFromAudit, exportAudit, trimAudit } from './trust/audit-keep.ts';
+import { exportAudit } from './trust/audit-export.ts';
+import { eraseFromAudit, trimAudit } from './trust/audit-keep.ts';
 import { loadSigningKey, type SigningKey } from './trust/sign-key.ts';
 import { addressFile, keyFile } from './trust-place.ts';
 

@@ -1,15 +1,12 @@
-/** What is done with the log beside writing entries: signing statements, dropping what is too old, erasing salts, exporting. */
+/** What is done with the log beside writing entries: signing statements, dropping what is too old, erasing salts. */
 
-import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
-import { finished } from 'node:stream/promises';
+import type { Clock } from '../../connectors/kit/connector.ts';
+import type { Log } from '../../connectors/kit/log.ts';
 import {
   type AuditChainRow,
   addKey,
   addStatement,
   allChains,
-  allKeys,
-  allStatements,
   dropEntries,
   entriesOf,
   eraseSalt,
@@ -18,10 +15,9 @@ import {
   trimmable,
 } from '../../schema/database/audit.ts';
 import type { Database, Tx } from '../../schema/database/open.ts';
-import { type Digest, headHash, link } from './audit-chain.ts';
-import { ExportWriter, entryLine, headerLine, headLine, statementLine } from './audit-file.ts';
-import { type StatementKind, signStatement, statementHash } from './audit-statement.ts';
-import type { PublicJwk, SigningKey } from './sign-key.ts';
+import { type Digest, link } from './audit-chain.ts';
+import { type Statement, type StatementKind, signStatement, statementHash } from './audit-statement.ts';
+import type { SigningKey } from './sign-key.ts';
 
 /** Signs and keeps the next statement; last in its transaction. */
 export async function state(
@@ -45,11 +41,14 @@ export async function state(
   await addStatement(tx, { number, chain, count, ...signed });
 }
 
-/** How far a chain is in the database, as far as its hashes fit; `whole` false when some do not. */
-async function walk(tx: Tx, row: AuditChainRow): Promise<{ number: number; hash: Buffer; whole: boolean }> {
+/** How far a chain is in the database beyond what is signed, as far as its hashes fit; `whole` false when some do not. */
+async function walk(
+  tx: Tx,
+  row: AuditChainRow,
+  from: { number: number; hash: Buffer },
+): Promise<{ number: number; hash: Buffer; whole: boolean }> {
   const digest = row.digest as Digest;
-  let number = row.trimmed;
-  let hash = row.trimmedHash ?? headHash(digest, row.head);
+  let { number, hash } = from;
   for (;;) {
     const page = await entriesOf(tx, row.chain, number, 2_000);
     for (const one of page) {
@@ -70,8 +69,12 @@ export async function standAll(tx: Tx, key: SigningKey, at: Date): Promise<void>
   await addKey(tx, key.id, key.publicJwk);
   for (const row of await allChains(tx)) {
     const told = await longestTold(tx, row.chain);
-    const { number, hash, whole } = await walk(tx, row);
-    if (whole && number > told)
+    // A chain of which nothing is told was begun by nobody who holds the key.
+    if (!told) continue;
+    const signed = JSON.parse(told) as Pick<Statement, 'count' | 'head'>;
+    const from = { number: signed.count, hash: Buffer.from(signed.head ?? '', 'hex') };
+    const { number, hash, whole } = await walk(tx, row, from);
+    if (whole && number > from.number)
       await state(tx, key, at, { kind: 'stand', chain: row.chain, count: number, head: hash });
   }
 }
@@ -104,38 +107,41 @@ export async function eraseFromAudit(
   });
 }
 
-/** Writes the whole log into a file that `isthmus audit verify` reads. Answers how many entries. */
-export async function exportAudit(database: Database, key: SigningKey, file: string, at: Date): Promise<number> {
-  await database.transaction((tx) => standAll(tx, key, at));
-  const stream = createWriteStream(file, { mode: 0o600 });
-  const writer = new ExportWriter(async (text) => {
-    if (!stream.write(text)) await once(stream, 'drain');
-  });
-  // One view of the log, whatever is written or dropped meanwhile.
-  const count = await database.transaction(async (tx) => {
-    await tx.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
-    const keys = await allKeys(tx);
-    await writer.lines([headerLine(keys.map((one) => ordered(one.jwk as PublicJwk)))]);
-    await writer.lines((await allStatements(tx)).map((one) => statementLine(one.body, one.signature)));
-    let entries = 0;
-    for (const row of await allChains(tx)) {
-      await writer.lines([headLine(row.head)]);
-      let last = row.trimmed;
-      for (;;) {
-        const page = await entriesOf(tx, row.chain, last, 5_000);
-        await writer.lines(page.map((one) => entryLine(one.hash.toString('hex'), one.body)));
-        entries += page.length;
-        last = page.at(-1)?.number ?? last;
-        if (page.length < 5_000) break;
-      }
-    }
-    return entries;
-  });
-  await writer.end(key, at);
-  stream.end();
-  await finished(stream);
-  return count;
-}
+const DAY = 86_400_000;
 
-/** The database keeps JSON in an order of its own. */
-const ordered = ({ kty, crv, x, kid, use, alg }: PublicJwk): PublicJwk => ({ kty, crv, x, kid, use, alg });
+/**
+ * Signs what processes that died have left unsigned, and drops what is older than `retention` (milliseconds; null: nothing), now and
+ * every day. Faults are logged and tried again the next day.
+ */
+export function keepAudit(parts: {
+  readonly database: Database;
+  readonly key: SigningKey;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly retention: number | null;
+}): { readonly first: Promise<void>; close(): Promise<void> } {
+  const { database, key, clock, log, retention } = parts;
+  let closed = false;
+  const work = async (): Promise<void> => {
+    try {
+      const now = clock.now();
+      await database.transaction((tx) => standAll(tx, key, now));
+      if (retention !== null) await trimAudit(database, key, new Date(now.getTime() - retention), now);
+    } catch (error) {
+      if (!closed) log.warn('The audit log could not be kept in order; tried again tomorrow.', { error });
+    }
+  };
+  let running = work();
+  const timer = setInterval(() => {
+    running = running.then(work);
+  }, DAY);
+  timer.unref();
+  return {
+    first: running,
+    close: async () => {
+      closed = true;
+      clearInterval(timer);
+      await running;
+    },
+  };
+}

@@ -127,13 +127,13 @@ export async function newestEntry(tx: Tx, chain: string): Promise<{ number: numb
   return rows[0] ? { number: Number(rows[0].number), hash: rows[0].hash } : null;
 }
 
-/** The longest that a statement tells of the chain. */
-export async function longestTold(tx: Tx, chain: string): Promise<number> {
-  const rows: { count: string | null }[] = await tx.query(
-    'SELECT max(count) AS count FROM audit_statement WHERE chain = $1',
+/** The statement that tells of the most entries of the chain; null when none tells of it. */
+export async function longestTold(tx: Tx, chain: string): Promise<string | null> {
+  const rows: { body: string }[] = await tx.query(
+    'SELECT body FROM audit_statement WHERE chain = $1 ORDER BY count DESC, number LIMIT 1',
     [chain],
   );
-  return Number(rows[0]?.count ?? 0);
+  return rows[0]?.body ?? null;
 }
 
 /** Salted ids of entities of one type, by id; unknown ones get a salt. `made` turns salt and id into the salted id. */

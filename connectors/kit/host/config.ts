@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { isMap, isScalar, isSeq, LineCounter, type Node, type ParsedNode, parseDocument, type YAMLMap } from 'yaml';
+import { type AuditConfig, NO_AUDIT, readAudit } from '../audit.ts';
 import { type AuthConfig, NO_AUTH, readAuth } from '../auth.ts';
 import type { AnyConnector } from '../connector.ts';
 import { isRegionCode } from '../identifiers.ts';
@@ -50,6 +51,8 @@ export interface Config {
   readonly anonymous: string | null;
   /** How long the event log is kept, in milliseconds; null: for ever. */
   readonly retention: number | null;
+  /** How the audit log is written and kept. */
+  readonly audit: AuditConfig;
 }
 
 /** The file cannot be used; the message names every fault. */
@@ -71,7 +74,7 @@ const PARK_WORDS = {
 } as const;
 
 const ID = /^[a-z0-9][a-z0-9-]{0,62}$/;
-const TOP = ['parks', 'installations', 'subgraphs', 'auth', 'anonymous', 'limits', 'retention'];
+const TOP = ['parks', 'installations', 'subgraphs', 'auth', 'anonymous', 'limits', 'retention', 'audit'];
 /** Roles that a caller without a token may have: one that sees invented companies only. */
 const ANONYMOUS_ROLES = ['developer'];
 
@@ -124,6 +127,7 @@ export function readConfig(
     auth: NO_AUTH,
     anonymous: null,
     retention: null,
+    audit: NO_AUDIT,
   };
   const root = document.contents;
   if (faults.length > 0) return finish(empty);
@@ -342,7 +346,10 @@ export function readConfig(
       fault(retentionNode, `retention: events ${(error as Error).message}; example: retention: { events: 90d }`);
     }
   }
+  const auditNode = root.get('audit', true) as Node | undefined;
+  const audit = readAudit(plain(auditNode), (sentence) => fault(auditNode, sentence));
   return finish({
+    audit,
     file,
     parks,
     installations,

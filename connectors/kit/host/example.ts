@@ -61,6 +61,9 @@ ${installations.join('\n\n')}
 
 # How long the event log is kept; absent: for ever.
 # retention: { events: 90d }
+
+# What links the entries of the audit log (sha256 or sm3), and how long they are kept; absent: sha256, for ever.
+# audit: { digest: sha256, retention: 1825d }
 `;
 }
 
@@ -125,6 +128,11 @@ export function settingsSchema(islands: readonly AnyConnector[]): string {
       anonymous: { enum: ['developer'] },
       limits: { type: 'object' },
       retention: { type: 'object', properties: { events: { type: 'string' } } },
+      audit: {
+        type: 'object',
+        additionalProperties: false,
+        properties: { digest: { enum: ['sha256', 'sm3'] }, retention: { type: 'string' } },
+      },
     },
   };
   return `${JSON.stringify(schema, null, 2)}\n`;

@@ -1,0 +1,32 @@
+/** The section `audit` of isthmus.yaml. */
+import { readMilliseconds } from './settings.ts';
+
+export interface AuditConfig {
+  /** What links the entries of the audit log: SHA-256, or SM3 (GB/T 32905). */
+  readonly digest: 'sha256' | 'sm3';
+  /** How long entries are kept, in milliseconds; null: for ever. */
+  readonly retention: number | null;
+}
+
+export const NO_AUDIT: AuditConfig = { digest: 'sha256', retention: null };
+
+/** Reads the plain value; `fault` gets a sentence for each thing that is wrong. */
+export function readAudit(raw: unknown, fault: (sentence: string) => void): AuditConfig {
+  if (raw === null || raw === undefined) return NO_AUDIT;
+  if (typeof raw !== 'object' || Array.isArray(raw)) {
+    fault('audit must be a mapping; example: audit: { digest: sha256, retention: 1825d }');
+    return NO_AUDIT;
+  }
+  const { digest, retention, ...more } = raw as Record<string, unknown>;
+  for (const name of Object.keys(more)) fault(`audit: ${name} is not known; known are digest, retention`);
+  if (digest !== undefined && digest !== 'sha256' && digest !== 'sm3') {
+    fault(`audit: digest must be sha256 or sm3, found ${JSON.stringify(digest)}; example: audit: { digest: sm3 }`);
+  }
+  let kept: number | null = null;
+  try {
+    kept = retention === undefined ? null : readMilliseconds(retention);
+  } catch (error) {
+    fault(`audit: retention ${(error as Error).message}; example: audit: { retention: 1825d }`);
+  }
+  return { digest: digest === 'sm3' ? 'sm3' : 'sha256', retention: kept };
+}
