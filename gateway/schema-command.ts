@@ -1,4 +1,5 @@
 /** `isthmus schema`: prints the pictures, or compares and lints. */
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,12 +9,15 @@ import { startEmbedded } from '../schema/database/embedded.ts';
 import { openDatabase } from '../schema/database/open.ts';
 import { databasePicture } from '../schema/database/picture.ts';
 import { packageFolder } from './pictures.ts';
+import { rightsRows, withRightsTable } from './trust/rights.ts';
 
 /** True when everything is as it should be. */
 export async function schemaCommand(options: { check: boolean; say(text: string): void }): Promise<boolean> {
   const { check, say } = options;
   const root = packageFolder();
   const files = await pictures(root, await printDatabase());
+  const rows = rightsRows(files.get('schema/supergraph.graphql') ?? '', files.get('schema/api.graphql') ?? '');
+  files.set('docs/security.md', withRightsTable(readFileSync(join(root, 'docs', 'security.md'), 'utf8'), rows));
   const faults = await lintGraph();
   for (const fault of faults) say(`lint: ${fault}`);
   if (check) {

@@ -41,6 +41,8 @@ export interface WholeHub {
   readonly world: ReturnType<typeof world>;
   /** Folder of the hub's keys. */
   readonly data: string;
+  /** Holds a folder per simulator, with its journal. */
+  readonly directory: string;
   readonly databaseUrl: string;
   ask(query: string, variables?: Record<string, unknown>, by?: Asking): Promise<Answer>;
   /** Deliveries of a subscription; `stop` ends it. */
@@ -81,7 +83,9 @@ export const freePort = (): Promise<number> =>
 export const operation = (name: string): string =>
   readFileSync(join(ROOT, 'gateway', 'explorer', 'operations', `${name}.graphql`), 'utf8');
 
-export async function wholeHub(form: Form): Promise<WholeHub> {
+/** `quiet`: nothing happens in the park, and after its first round nothing is polled: whatever a source is asked, somebody asked. */
+export async function wholeHub(form: Form, options: { readonly quiet?: boolean } = {}): Promise<WholeHub> {
+  const { quiet = false } = options;
   const directory = mkdtempSync(join(tmpdir(), `isthmus-${form}-`));
   // As root the simulator's database runs as another user, who must be able to pass.
   chmodSync(directory, 0o711);
@@ -105,7 +109,7 @@ export async function wholeHub(form: Form): Promise<WholeHub> {
       world: demo,
       now: () => new Date(),
       history: 2 * 86_400_000,
-      live: true,
+      live: !quiet,
       ...(kept ? { ports: kept } : {}),
     });
     ports.set(name, one.ports);
@@ -118,6 +122,11 @@ export async function wholeHub(form: Form): Promise<WholeHub> {
   for (const one of running.values()) Object.assign(environment, one.env);
   const database = await freshDatabase();
   let text = readFileSync(join(ROOT, 'isthmus.demo.yaml'), 'utf8');
+  if (quiet) {
+    text = text
+      .replace(/^( +)(poll|sync|follow): .*$/gm, '$1$2: 1h')
+      .replace(/^( +)connector: (parking|access-control)$/gm, '$1connector: $2\n$1poll: 1h');
+  }
   if (form === 'scale-out') {
     const remote: string[] = [];
     for (const connector of connectors) {
@@ -171,6 +180,7 @@ export async function wholeHub(form: Form): Promise<WholeHub> {
     data: join(directory, 'data'),
     databaseUrl: database.url,
     log: makeLog((line) => log.push(line)),
+    ...(quiet ? { pace: { checkUp: 3_600_000 } } : {}),
   });
   const url = `http://127.0.0.1:${port}`;
   const clients: { dispose(): void | Promise<void> }[] = [];
@@ -193,6 +203,7 @@ export async function wholeHub(form: Form): Promise<WholeHub> {
     log,
     world: demo,
     data: join(directory, 'data'),
+    directory,
     databaseUrl: database.url,
     ask: async (query, variables, by = {}) => {
       const answer = await fetch(`${url}/graphql`, {

@@ -19,6 +19,7 @@ export const ROLES = {
     purpose: 'runs parks: sees doors, people, cars and meters of its parks unmasked; no tax',
     scopes: [
       'access:read',
+      'access:log',
       'access:persons',
       'access:names',
       'parking:read',
@@ -43,14 +44,14 @@ export const ROLES = {
   analyst: {
     purpose:
       'counts: sees no person, no plate, no tax, no single meter, and no group of fewer than five persons or three companies',
-    scopes: ['access:read', 'parking:read', 'registration:read'],
+    scopes: ['access:read', 'access:log', 'parking:read', 'registration:read'],
     parks: 'all',
     companies: 'all',
     consents: [],
   },
   developer: {
     purpose: "the demo's caller from loopback: reads everything of the invented park, unmasks nothing",
-    scopes: [...READ, 'consent:read', 'audit:read', 'permits:write', 'registration:file', 'tax:file'],
+    scopes: [...READ, 'access:log', 'consent:read', 'audit:read', 'permits:write', 'registration:file', 'tax:file'],
     parks: 'all',
     companies: 'all',
     consents: ['tax'],

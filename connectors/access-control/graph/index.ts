@@ -17,6 +17,7 @@ import {
   Building,
   Company,
   Door,
+  LOG,
   PERSONS,
   Person,
   PersonConnection,
@@ -127,7 +128,7 @@ class DoorResolver {
     return DoorState[known?.value ?? 'UNKNOWN'];
   }
 
-  @Directive(READ)
+  @Directive(LOG)
   @Directive(LIST_SIZE)
   @FieldResolver(() => AccessEventConnection, { nullable: true, description: 'Who tried to pass, oldest first.' })
   async events(

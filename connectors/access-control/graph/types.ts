@@ -8,6 +8,8 @@ import type * as model from '../model.ts';
 import type { AccessSource } from '../source/index.ts';
 
 export const READ = requiresScopes('access:read');
+/** A door's log is of everybody who passed. */
+export const LOG = requiresScopes('access:read', 'access:log');
 export const PERSONS = requiresScopes('access:persons');
 
 export enum AccessOutcome {

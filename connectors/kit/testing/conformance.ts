@@ -391,7 +391,7 @@ const everything: Principal = {
   client: 'conformance',
   roles: ['test'],
   scopes: new Set(
-    'access:read access:persons access:names parking:read parking:plates permits:write registration:file registration:representatives tax:read tax:file'.split(
+    'access:read access:log access:persons access:names parking:read parking:plates permits:write registration:file registration:representatives tax:read tax:file'.split(
       ' ',
     ),
   ),
