@@ -6,7 +6,7 @@ import { random, randomOperation } from './testing-operations.ts';
 import { ALIASES, everything, numberOf, wholeSdl } from './testing-world.ts';
 
 const SEED = Number(process.env['ISTHMUS_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
-const CASES = Number(process.env['ISTHMUS_CASES'] ?? 500);
+const CASES = Number(process.env['ISTHMUS_CASES'] ?? 300);
 
 const asIs = (error: GraphQLError) => ({ message: error.message, path: error.path });
 

@@ -45,6 +45,7 @@ export function everything(ticks: { count: number }): Resolvers {
       shelf: () => ({ code: 'root', size: { x: 1, y: 2 } }),
       media: () => some('3', 4, medium),
       badges: () => some('2', 3, (id) => badge(`o${Number(id) % 2}`, Number(id))),
+      comments: () => some('5', 2, (id) => thing('Comment', id)),
       featured: () => thing('Post', 3),
       stocked: () => some('4', 2, medium),
     },
@@ -78,7 +79,7 @@ export function everything(ticks: { count: number }): Resolvers {
     },
     Post: {
       slug: (it) => `p-${it.id}`,
-      title: (it) => `post ${it.id}`,
+      title: (it) => maybe(`title${it.id}`, `post ${it.id}`),
       author: (it) => thing('User', near(it.id, 4)),
       tags: (it) => [[`t${it.id}`, 'x'], [], maybe(`tags${it.id}`, ['y'])],
       comments: (it) => some(it.id, 2, (id) => thing('Comment', `${it.id}${id}`)),
@@ -112,6 +113,49 @@ export function everything(ticks: { count: number }): Resolvers {
   };
 }
 
+/** Where each movable field of the graph stands, and which fields promise a value that is not always there. */
+export interface Split {
+  /** Subgraph by `Type.field`; the first of its places where absent. */
+  readonly at: Readonly<Record<string, string>>;
+  /** `Type.field` of fields that are non-null here. */
+  readonly firm: ReadonlySet<string>;
+}
+export const PLAIN: Split = { at: {}, firm: new Set() };
+
+/**
+ * Fields that may stand in any of these subgraphs. Keys, and what is required, provided or overridden, stay where they are; the
+ * planner finds no way from a user in `c` to what its users there require of others, so `best` and `owner` never are.
+ */
+const MOVABLE: Readonly<Record<string, { readonly text: string; readonly places: string }>> = {
+  'User.nick': { text: 'nick(upper: Boolean = false): String', places: 'abcd' },
+  'User.kind': { text: 'kind: Kind', places: 'abcd' },
+  'User.friends': { text: 'friends(first: Int = 2): [User!]!', places: 'abd' },
+  'User.best': { text: 'best: User', places: 'abd' },
+  'User.posts': { text: 'posts(kind: Kind): [Post!]', places: 'ab' },
+  'User.score': { text: 'score: Int', places: 'bad' },
+  'User.level': { text: 'level(of: Int): Int!', places: 'bad' },
+  'User.badge': { text: 'badge: Badge', places: 'bc' },
+  'Post.title': { text: 'title: String', places: 'ab' },
+  'Post.author': { text: 'author: User', places: 'ab' },
+  'Post.tags': { text: 'tags: [[String!]]', places: 'ab' },
+  'Post.related': { text: 'related: [[Found!]!]', places: 'ba' },
+  'Badge.label': { text: 'label: String', places: 'bc' },
+  'Badge.owner': { text: 'owner: User!', places: 'b' },
+  'Badge.color': { text: 'color: String', places: 'cb' },
+  'Dog.barks': { text: 'barks: Boolean', places: 'ab' },
+  'Dog.vet': { text: 'vet: User!', places: 'ba' },
+  'Cat.lives': { text: 'lives: Int!', places: 'ab' },
+  'Cat.vet': { text: 'vet: User', places: 'ba' },
+};
+/** Nullable fields whose value is sometimes null. */
+const SOMETIMES = ['User.nick', 'User.best', 'User.badge', 'Badge.color', 'Cat.vet', 'Post.title'];
+
+/** A random split. */
+export function randomSplit(next: () => number): Split {
+  const at = Object.entries(MOVABLE).map(([name, { places }]) => [name, places[Math.floor(next() * places.length)]]);
+  return { at: Object.fromEntries(at), firm: new Set(SOMETIMES.filter(() => next() < 0.35)) };
+}
+
 const SHARED = `
   enum Kind { GOOD BAD ODD }
   type Shelf @shareable { code: String! size: Size }
@@ -119,89 +163,98 @@ const SHARED = `
 `;
 const USER = 'id: ID!';
 
-const A = `${SHARED}
+/** The subgraphs' texts, and the whole graph as clients see it. */
+function textsOf({ at, firm }: Split): Record<'a' | 'b' | 'c' | 'd' | 'whole', string> {
+  const text = (name: string): string => `${MOVABLE[name]?.text}${firm.has(name) ? '!' : ''}`;
+  const all = (type: string, place?: string): string =>
+    Object.entries(MOVABLE)
+      .filter(([name, { places }]) => name.startsWith(`${type}.`) && (!place || (at[name] ?? places[0]) === place))
+      .map(([name]) => text(name))
+      .join(' ');
+  return {
+    a: `${SHARED}
   type Query { user(id: ID!): User users(first: Int): [User!]! search(text: String!): [Found] node(id: ID!): Node shelf: Shelf @shareable }
   type Mutation { tickA(by: Int = 2): String touch(id: ID!): User }
   interface Node { id: ID! }
   union Found = User | Post | Book | Film
-  type User implements Node @key(fields: "id") {
-    ${USER} name: String! nick(upper: Boolean = false): String kind: Kind friends(first: Int = 2): [User!]! best: User
-    pet: Animal pets: [Pet!] address: Address posts(kind: Kind): [Post!]
-  }
+  type User implements Node @key(fields: "id") { ${USER} name: String! pet: Animal pets: [Pet!] address: Address ${all('User', 'a')} }
   interface Pet { name: String age: Int }
   union Animal = Dog | Cat
-  type Dog implements Pet @key(fields: "id") { id: ID! name: String age: Int barks: Boolean }
-  type Cat implements Pet @key(fields: "id") { id: ID! name: String age: Int lives: Int! }
+  type Dog implements Pet @key(fields: "id") { id: ID! name: String age: Int ${all('Dog', 'a')} }
+  type Cat implements Pet @key(fields: "id") { id: ID! name: String age: Int ${all('Cat', 'a')} }
   type Address { street: String city: String! shelf: Shelf }
-  type Post implements Node @key(fields: "id") @key(fields: "slug") { id: ID! slug: String! title: String author: User tags: [[String!]] likes: Int }
+  type Post implements Node @key(fields: "id") @key(fields: "slug") { id: ID! slug: String! likes: Int ${all('Post', 'a')} }
   type Book implements Node @key(fields: "id") { id: ID! }
   type Film implements Node @key(fields: "id") { id: ID! }
-`;
-const B = `${SHARED}
-  type Query { badges: [Badge!] shelf: Shelf @shareable }
+`,
+    b: `${SHARED}
+  type Query { badges: [Badge!] comments: [Comment!] shelf: Shelf @shareable }
   type Mutation { tickB(by: Int): String! poke(id: ID!): User }
-  type User @key(fields: "id") { ${USER} score: Int level(of: Int): Int! badge: Badge name: String! @external }
-  type Post @key(fields: "slug") { slug: String! comments: [Comment!]! related: [[Found!]!] likes: Int @override(from: "a") }
+  type User @key(fields: "id") { ${USER} name: String! @external ${all('User', 'b')} }
+  type Post @key(fields: "slug") { slug: String! comments: [Comment!]! likes: Int @override(from: "a") ${all('Post', 'b')} }
   type Comment { text: String! author: User @provides(fields: "name") on: Found id: ID! }
   union Found = User | Post | Book | Film
   type Book @key(fields: "id") { id: ID! }
   type Film @key(fields: "id") { id: ID! }
   type Org { code: ID! @shareable }
-  type Badge @key(fields: "org { code } no") { org: Org! no: Int! label: String owner: User! }
-  type Dog @key(fields: "id") { id: ID! vet: User! }
-  type Cat @key(fields: "id") { id: ID! vet: User }
-`;
-const C = `${SHARED}
+  type Badge @key(fields: "org { code } no") { org: Org! no: Int! ${all('Badge', 'b')} }
+  type Dog @key(fields: "id") { id: ID! ${all('Dog', 'b')} }
+  type Cat @key(fields: "id") { id: ID! ${all('Cat', 'b')} }
+`,
+    c: `${SHARED}
   type Query { featured: Post shelf: Shelf @shareable stocked: [Media!] }
   type User @key(fields: "id") {
     ${USER} name: String! @external score: Int @external level(of: Int): Int! @external friends(first: Int = 2): [User!]! @external
     greeting(word: String): String @requires(fields: "name")
     risk: Float @requires(fields: "score level(of: 7)")
     reach: String @requires(fields: "friends(first: 3) { id }")
+    ${all('User', 'c')}
   }
   type Post @key(fields: "id", resolvable: false) { id: ID! }
   type Org { code: ID! @shareable }
-  type Badge @key(fields: "org { code } no") { org: Org! no: Int! color: String }
+  type Badge @key(fields: "org { code } no") { org: Org! no: Int! ${all('Badge', 'c')} }
   type Media @key(fields: "id") @interfaceObject { id: ID! stock: Int! shelf: Shelf }
-`;
-const D = `${SHARED}
+`,
+    d: `${SHARED}
   type Query { media: [Media!]! shelf: Shelf @shareable }
   interface Media @key(fields: "id") { id: ID! title: String author: User pages: Int }
   type Book implements Media @key(fields: "id") { id: ID! title: String author: User pages: Int! }
   type Film implements Media @key(fields: "id") { id: ID! title: String author: User pages: Int }
-  type User @key(fields: "id") { ${USER} shown: Media }
-`;
-
-/** The whole graph as clients see it. */
-const WHOLE = `${SHARED}
+  type User @key(fields: "id") { ${USER} shown: Media ${all('User', 'd')} }
+`,
+    whole: `${SHARED}
   type Query {
     user(id: ID!): User users(first: Int): [User!]! search(text: String!): [Found] node(id: ID!): Node shelf: Shelf
-    badges: [Badge!] featured: Post stocked: [Media!] media: [Media!]!
+    badges: [Badge!] comments: [Comment!] featured: Post stocked: [Media!] media: [Media!]!
   }
   type Mutation { tickA(by: Int = 2): String touch(id: ID!): User tickB(by: Int): String! poke(id: ID!): User }
   interface Node { id: ID! }
   union Found = User | Post | Book | Film
   type User implements Node {
-    ${USER} name: String! nick(upper: Boolean = false): String kind: Kind friends(first: Int = 2): [User!]! best: User
-    pet: Animal pets: [Pet!] address: Address posts(kind: Kind): [Post!] score: Int level(of: Int): Int! badge: Badge
-    greeting(word: String): String risk: Float reach: String shown: Media
+    ${USER} name: String! pet: Animal pets: [Pet!] address: Address greeting(word: String): String risk: Float reach: String shown: Media
+    ${all('User')}
   }
   interface Pet { name: String age: Int }
   union Animal = Dog | Cat
-  type Dog implements Pet { id: ID! name: String age: Int barks: Boolean vet: User! }
-  type Cat implements Pet { id: ID! name: String age: Int lives: Int! vet: User }
+  type Dog implements Pet { id: ID! name: String age: Int ${all('Dog')} }
+  type Cat implements Pet { id: ID! name: String age: Int ${all('Cat')} }
   type Address { street: String city: String! shelf: Shelf }
-  type Post implements Node { id: ID! slug: String! title: String author: User tags: [[String!]] likes: Int comments: [Comment!]! related: [[Found!]!] }
+  type Post implements Node { id: ID! slug: String! likes: Int comments: [Comment!]! ${all('Post')} }
   type Comment { text: String! author: User on: Found id: ID! }
   type Org { code: ID! }
-  type Badge { org: Org! no: Int! label: String owner: User! color: String }
+  type Badge { org: Org! no: Int! ${all('Badge')} }
   interface Media { id: ID! title: String author: User stock: Int! shelf: Shelf pages: Int }
   type Book implements Node & Media { id: ID! title: String author: User stock: Int! shelf: Shelf pages: Int! }
   type Film implements Node & Media { id: ID! title: String author: User stock: Int! shelf: Shelf pages: Int }
-`;
+`,
+  };
+}
 
-export const wholeSdl = WHOLE;
-export const wholeSchema = plainSchema(WHOLE);
+/** The whole graph's text. */
+export const wholeSdl = textsOf(PLAIN).whole;
+export const wholeSchema = plainSchema(wholeSdl);
+/** The whole graph of a split: what is non-null differs. */
+export const wholeOf = (split: Split) => plainSchema(textsOf(split).whole);
 
 /** Names to choose aliases from: many are fields that the planner needs itself. */
 export const ALIASES = [
@@ -226,7 +279,8 @@ const post = (one: { id?: string; slug?: string }) => thing('Post', one.id ?? (o
 const ofBadge = (one: { org: { code: string }; no: number }) => badge(one.org.code, one.no);
 
 /** The four subgraphs over the same resolvers. */
-export function subgraphsOf(resolvers: Resolvers) {
+export function subgraphsOf(resolvers: Resolvers, split: Split = PLAIN) {
+  const texts = textsOf(split);
   const references = (...names: string[]): References => {
     const all: Record<string, References[string]> = { Post: post, Badge: ofBadge };
     return Object.fromEntries(names.map((name) => [name, all[name] ?? same]));
@@ -242,9 +296,9 @@ export function subgraphsOf(resolvers: Resolvers) {
     Media: { ...resolvers['Book'] },
   };
   return [
-    fake('a', A, resolvers, references('User', 'Dog', 'Cat', 'Post', 'Book', 'Film')),
-    fake('b', B, resolvers, references('User', 'Post', 'Badge', 'Dog', 'Cat', 'Book', 'Film')),
-    fake('c', C, veiled, references('User', 'Badge', 'Media')),
-    fake('d', D, resolvers, { ...references('User', 'Book', 'Film'), Media: (one: Thing) => medium(one.id) }),
+    fake('a', texts.a, resolvers, references('User', 'Dog', 'Cat', 'Post', 'Book', 'Film')),
+    fake('b', texts.b, resolvers, references('User', 'Post', 'Badge', 'Dog', 'Cat', 'Book', 'Film')),
+    fake('c', texts.c, veiled, references('User', 'Badge', 'Media')),
+    fake('d', texts.d, resolvers, { ...references('User', 'Book', 'Film'), Media: (one: Thing) => medium(one.id) }),
   ];
 }

@@ -114,7 +114,7 @@ export async function whole(
   variables: Record<string, unknown>,
 ): Promise<{
   data: Record<string, unknown> | null;
-  errors?: readonly { readonly path?: readonly (string | number)[] | undefined }[];
+  errors?: readonly { readonly message: string; readonly path?: readonly (string | number)[] | undefined }[];
 }> {
   const result = await execute({
     schema,

@@ -1,0 +1,83 @@
+/** Faults planted in the executor, one at a time; the random operations must notice each. */
+export interface Mutant {
+  readonly says: string;
+  /** Below gateway/federation. */
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+export const MUTANTS: readonly Mutant[] = [
+  {
+    says: 'equal representations get the first place of all',
+    file: 'gather.ts',
+    from: 'indices[n]=i;}return true;}`,',
+    to: 'indices[n]=0;}return true;}`,',
+  },
+  {
+    says: 'what a second subgraph says of a field replaces what is there',
+    file: 'assign.ts',
+    from: 'if(t===undefined||t===null)into[${name}]=h;else both(into,${name},t,h);',
+    to: 'into[${name}]=h;',
+  },
+  {
+    says: 'type conditions on the way to entities are not looked at',
+    file: 'gather.ts',
+    from: 'if(t${i}===undefined||S[${set}].has(t${i})){',
+    to: 'if(true){',
+  },
+  {
+    says: 'null stands where a value is promised (text)',
+    file: 'text.ts',
+    from: "const none = shape.nonNull ? 'unusual();' : \"r+='null';\";",
+    to: 'const none = "r+=\'null\';";',
+  },
+  {
+    says: 'null stands where a value is promised (slow way)',
+    file: 'writer.ts',
+    from: 'if (written !== null || !shape.nonNull) return written;',
+    to: 'if (written !== null || shape) return written;',
+  },
+  {
+    says: 'nulls of a fused subgraph do not climb',
+    file: 'fused-faults.ts',
+    from: 'if (!position.nonNull) continue;',
+    to: 'if (position) continue;',
+  },
+  {
+    says: 'fused fields keep the value of an error that was returned or thrown',
+    file: 'fused-frame.ts',
+    from: 'this.failures.push({ error, position, box, key });',
+    to: '',
+  },
+  {
+    says: 'a variable that is not given is null, not the default',
+    file: 'fused-frame.ts',
+    from: 'if (variable !== null && Object.hasOwn(this.variables, variable)) {',
+    to: 'if (variable !== null) {',
+  },
+  {
+    says: 'skip and include are taken for each other',
+    file: 'conditions.ts',
+    from: "(node.name.value === 'include')",
+    to: "(node.name.value === 'skip')",
+  },
+  {
+    says: 'aliases that are field names travel under their own name',
+    file: 'naming.ts',
+    from: "return response.startsWith('_') || fields.has(response) ? `_c_${response}` : response;",
+    to: 'return response;',
+  },
+  {
+    says: 'errors of an entity stand at the first of its places only',
+    file: 'fetch.ts',
+    from: 'const { index, object, path } = place;',
+    to: 'const { index, object, path: own0 } = place; const path = index === 0 ? own0 : own0.slice(0, 1);',
+  },
+  {
+    says: 'equal selections are not merged before planning',
+    file: 'normal.ts',
+    from: 'if (known?.items && one.items) known.items.push(...one.items);',
+    to: 'if (known?.items && one.items) known.items.push();',
+  },
+];
