@@ -1,8 +1,11 @@
 /** The whole hub over all five islands, in one process and in seven: the same tests. */
+
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { islands } from '../connectors/index.ts';
+import type { SourceCallFact } from '../connectors/kit/guard.ts';
 import { type Answer, FORMS, operation, until, type WholeHub, wholeHub } from './hub.ts';
 
 const DAY = 86_400_000;
@@ -18,6 +21,23 @@ function holes(value: unknown, path = ''): string[] {
   if (typeof value === 'object')
     return Object.entries(value).flatMap(([name, one]) => holes(one, path ? `${path}.${name}` : name));
   return [];
+}
+
+/** Questions to the legacy systems while `work` is done, by source and operation; not those of clocks. */
+async function asked(work: () => Promise<unknown>): Promise<Map<string, number>> {
+  const calls = new Map<string, number>();
+  const count = (message: unknown): void => {
+    const { source, operation } = message as SourceCallFact;
+    const name = `${source} ${operation}`;
+    calls.set(name, (calls.get(name) ?? 0) + 1);
+  };
+  subscribe('isthmus:source:call', count);
+  try {
+    await work();
+  } finally {
+    unsubscribe('isthmus:source:call', count);
+  }
+  return calls;
 }
 
 describe.each(FORMS)('the whole hub, %s', (form) => {
@@ -78,6 +98,23 @@ describe.each(FORMS)('the whole hub, %s', (form) => {
       return true;
     });
   }, 90_000);
+
+  test.runIf(form === 'embedded')('Company360 asks each island each question once', async () => {
+    await company360(codes[0] as string);
+    const calls = await asked(() => company360(codes[0] as string));
+    console.log(`Company360 on the demo: ${[...calls].map(([name, count]) => `${name} ${count}`).join(', ')}`);
+    // Tax, energy and identifiers are answered from mirrors; other calls are those of jobs by the clock.
+    const questions = [
+      'lakeside-register company',
+      'lakeside-access presence of companies',
+      'lakeside-parking permits of holders',
+      'lakeside-parking open sessions',
+      'lakeside-parking places',
+    ];
+    for (const name of questions) expect(calls.get(name), name).toBe(1);
+    const others = [...calls.keys()].filter((name) => !questions.includes(name));
+    expect(others.filter((name) => !/ poll: | check/.test(name))).toEqual([]);
+  });
 
   test('Live delivers events of four islands, and resumes behind a cursor without gap or repetition', async () => {
     const live = whole.listen(operation('Live'));

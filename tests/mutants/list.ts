@@ -1,4 +1,4 @@
-/** Faults planted in the executor, one at a time; the random operations must notice each. */
+/** Faults planted in the executor, one at a time; the comparisons with graphql-js must notice each. */
 export interface Mutant {
   readonly says: string;
   /** Below gateway/federation. */
@@ -15,22 +15,22 @@ export const MUTANTS: readonly Mutant[] = [
     to: 'indices[n]=0;}return true;}`,',
   },
   {
-    says: 'what a second subgraph says of a field replaces what is there',
-    file: 'assign.ts',
-    from: 'if(t===undefined||t===null)into[${name}]=h;else both(into,${name},t,h);',
-    to: 'into[${name}]=h;',
+    says: 'a step does not wait for the one before',
+    file: 'execute.ts',
+    from: 'if (waiting) return waiting.then(() => from(i + 1));',
+    to: '',
   },
   {
-    says: 'type conditions on the way to entities are not looked at',
+    says: 'objects of one list share their places',
     file: 'gather.ts',
-    from: 'if(t${i}===undefined||S[${set}].has(t${i})){',
-    to: 'if(true){',
+    from: 'part.at[first + n++]',
+    to: 'part.at[n++]',
   },
   {
-    says: 'null stands where a value is promised (text)',
+    says: 'all objects of an abstract type are written as the first of them',
     file: 'text.ts',
-    from: "const none = shape.nonNull ? 'unusual();' : \"r+='null';\";",
-    to: 'const none = "r+=\'null\';";',
+    from: 'let write = known.get(type);',
+    to: 'let write = [...known.values()][0];',
   },
   {
     says: 'null stands where a value is promised (slow way)',
