@@ -156,7 +156,7 @@ export async function start(options: StartOptions): Promise<Hub> {
       audit: new Audit(watch, auditLog),
       consents,
       sign: signer(signingKey, () => clock.now()),
-      ...(options.operationTime ? { time: options.operationTime } : {}),
+      ...timeOf(options.operationTime ?? config.deadline),
     });
 
     const tail = new Tail(database);
@@ -282,3 +282,5 @@ function sameOrigin(headers: { readonly origin?: string | undefined; readonly ho
 
 const shownHost = (host: string): string =>
   host === '127.0.0.1' || host === '::1' ? 'localhost' : host.includes(':') ? `[${host}]` : host;
+
+const timeOf = (time: number | null): { time?: number } => (time === null ? {} : { time });

@@ -10,6 +10,7 @@ import { type AuthConfig, NO_AUTH, readAuth } from '../auth.ts';
 import type { AnyConnector } from '../connector.ts';
 import { isRegionCode } from '../identifiers.ts';
 import { readMilliseconds, readSettings } from '../settings.ts';
+import { type GuardSettings, guardSettings } from './guarded.ts';
 
 export interface ParkConfig {
   readonly id: string;
@@ -37,6 +38,8 @@ export interface InstallationConfig {
   /** As the connector's declaration read them. */
   readonly settings: unknown;
   readonly protocol: string;
+  /** Limits and times of its guard; absent: the defaults. */
+  readonly guard?: GuardSettings;
 }
 
 export interface Config {
@@ -53,6 +56,8 @@ export interface Config {
   readonly retention: number | null;
   /** How the audit log is written and kept. */
   readonly audit: AuditConfig;
+  /** How long one operation may take, in milliseconds; null: the default. */
+  readonly deadline: number | null;
 }
 
 /** The file cannot be used; the message names every fault. */
@@ -74,7 +79,7 @@ const PARK_WORDS = {
 } as const;
 
 const ID = /^[a-z0-9][a-z0-9-]{0,62}$/;
-const TOP = ['parks', 'installations', 'subgraphs', 'auth', 'anonymous', 'limits', 'retention', 'audit'];
+const TOP = ['parks', 'installations', 'subgraphs', 'auth', 'anonymous', 'limits', 'retention', 'audit', 'guard', 'deadline'];
 /** Roles that a caller without a token may have: one that sees invented companies only. */
 const ANONYMOUS_ROLES = ['developer'];
 
@@ -128,6 +133,7 @@ export function readConfig(
     anonymous: null,
     retention: null,
     audit: NO_AUDIT,
+    deadline: null,
   };
   const root = document.contents;
   if (faults.length > 0) return finish(empty);
@@ -268,6 +274,19 @@ export function readConfig(
     );
   }
 
+  const guardNode = root.get('guard', true) as Node | undefined;
+  const guardOf = (node: Node | undefined, raw: unknown, where: string): GuardSettings | null => {
+    if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
+      fault(node, `${where}guard must be a mapping; example: guard: { concurrency: 8, rate: 20 }`);
+      return null;
+    }
+    const read = readSettings(guardSettings, raw as Record<string, unknown>);
+    for (const one of read.faults) fault(node, `${where}guard: ${one.name} ${one.problem}`);
+    return read.values;
+  };
+  const everyGuard = guardNode === undefined ? {} : ((plain(guardNode) ?? {}) as Record<string, unknown>);
+  const soundGuard = guardNode === undefined || guardOf(guardNode, everyGuard, '') !== null;
+
   const installations: InstallationConfig[] = [];
   for (const node of listOf('installations')) {
     const raw = plain(node) as Record<string, unknown> | null;
@@ -294,7 +313,7 @@ export function readConfig(
       );
       continue;
     }
-    const { id: _id, park: _park, connector: _connector, ...rest } = raw;
+    const { id: _id, park: _park, connector: _connector, guard: ownGuard, ...rest } = raw;
     const read = readSettings(connector.settings, { ...rest }, []);
     const places = entries(mapOf(node) as never);
     for (const one of read.faults) {
@@ -302,12 +321,17 @@ export function readConfig(
       if (!unfilled.has(place?.value)) fault(place?.key ?? node, `installation ${id}: ${one.name} ${one.problem}`);
     }
     if (read.values === null) continue;
+    const guard =
+      !soundGuard || (ownGuard === undefined && guardNode === undefined)
+        ? null
+        : guardOf(node, { ...everyGuard, ...((ownGuard ?? {}) as object) }, `installation ${id}: `);
     installations.push({
       id,
       park,
       connector: connector.name,
       settings: read.values,
       protocol: connector.protocol(read.values),
+      ...(guard ? { guard } : {}),
     });
   }
 
@@ -348,6 +372,15 @@ export function readConfig(
   }
   const auditNode = root.get('audit', true) as Node | undefined;
   const audit = readAudit(plain(auditNode), (sentence) => fault(auditNode, sentence));
+  const deadlineNode = root.get('deadline', true) as Node | undefined;
+  let deadline: number | null = null;
+  if (deadlineNode !== undefined) {
+    try {
+      deadline = readMilliseconds(plain(deadlineNode));
+    } catch (error) {
+      fault(deadlineNode, `deadline ${(error as Error).message}; example: deadline: 3s`);
+    }
+  }
   return finish({
     audit,
     file,
@@ -357,6 +390,7 @@ export function readConfig(
     auth,
     anonymous: anonymous === null ? null : String(anonymous),
     retention,
+    deadline,
   });
 }
 

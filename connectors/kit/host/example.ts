@@ -4,6 +4,7 @@ import { ALGORITHMS } from '../auth.ts';
 import type { AnyConnector } from '../connector.ts';
 import { ROLE_NAMES } from '../roles.ts';
 import { type Setting, settingsTable } from '../settings.ts';
+import { guardSettings } from './guarded.ts';
 
 const OPEN = '<!-- settings -->';
 const CLOSE = '<!-- /settings -->';
@@ -59,6 +60,13 @@ ${installations.join('\n\n')}
 # The role of a caller from this machine without a token; absent: such a caller is nobody.
 # anonymous: developer
 
+# How long one operation may take.
+# deadline: 3s
+
+# What stands around every call to a legacy system; also in one installation, over this.
+# guard:
+${guardLines()}
+
 # How long the event log is kept; absent: for ever.
 # retention: { events: 90d }
 
@@ -92,6 +100,21 @@ const authSchema = {
   },
 };
 
+const guardFields = () => Object.entries(guardSettings.fields as Readonly<Record<string, Setting<unknown>>>);
+
+const guardLines = (): string =>
+  guardFields()
+    .map(([name, one]) => `#   ${name}: ${one.example} # ${one.purpose}`)
+    .join('\n');
+
+const guardSchema = () => ({
+  type: 'object',
+  additionalProperties: false,
+  properties: Object.fromEntries(
+    guardFields().map(([name, one]) => [name, { ...one.schema, description: one.purpose }]),
+  ),
+});
+
 /** A JSON Schema of isthmus.yaml, for editors. */
 export function settingsSchema(islands: readonly AnyConnector[]): string {
   const one = (connector: AnyConnector) => ({
@@ -109,6 +132,7 @@ export function settingsSchema(islands: readonly AnyConnector[]): string {
       id: { type: 'string', pattern: '^[a-z0-9][a-z0-9-]{0,62}$' },
       park: { type: 'string' },
       connector: { const: connector.name },
+      guard: guardSchema(),
       ...Object.fromEntries(
         fieldsOf(connector).map(([name, field]) => [name, { ...field.schema, description: field.purpose }]),
       ),
@@ -127,6 +151,8 @@ export function settingsSchema(islands: readonly AnyConnector[]): string {
       auth: authSchema,
       anonymous: { enum: ['developer'] },
       limits: { type: 'object' },
+      guard: guardSchema(),
+      deadline: { type: 'string' },
       retention: { type: 'object', properties: { events: { type: 'string' } } },
       audit: {
         type: 'object',

@@ -28,6 +28,7 @@ import type { Log } from '../log.ts';
 import { mayPark } from '../principal.ts';
 import { sourceAnswers, sourceCalls, sourceStates } from './channels.ts';
 import type { InstallationConfig, ParkConfig } from './config.ts';
+import { keepingOf, paceOf, policyOf } from './guarded.ts';
 import { JobRunner } from './jobs.ts';
 import { makeKept } from './keeping.ts';
 import { hubCall, type Keys, makeServices } from './services.ts';
@@ -43,9 +44,17 @@ export interface HostPace {
   readonly checkTime: number;
   /** Pause between writings of a source's row when nothing changed. */
   readonly heartbeat: number;
+  /** Pause between two comparisons of what the source offers with what the connector was written against. */
+  readonly drift: number;
 }
 
-export const DEFAULT_PACE: HostPace = { checkUp: 5_000, checkDown: 2_000, checkTime: 2_000, heartbeat: 10_000 };
+export const DEFAULT_PACE: HostPace = {
+  checkUp: 5_000,
+  checkDown: 2_000,
+  checkTime: 2_000,
+  heartbeat: 10_000,
+  drift: 3_600_000,
+};
 
 export interface HostOptions {
   readonly connector: AnyConnector;
@@ -83,6 +92,7 @@ interface Room {
   readonly health: Health;
   readonly control: AbortController;
   readonly kept: Kept;
+  readonly pace: HostPace;
   opened: Opened | null;
   runner: JobRunner | null;
   checkTimer: NodeJS.Timeout | undefined;
@@ -97,14 +107,12 @@ export class Host {
   readonly name: string;
   readonly subgraph: Subgraph;
   readonly #options: HostOptions;
-  readonly #pace: HostPace;
   readonly #clock: Clock;
   readonly #rooms = new Map<string, Room>();
   #closed = false;
 
   private constructor(options: HostOptions, graph: BuiltGraph) {
     this.#options = options;
-    this.#pace = { ...DEFAULT_PACE, ...options.pace };
     this.#clock = options.clock ?? systemClock;
     this.name = options.connector.name;
     const { name, sdl, schema } = graph;
@@ -195,10 +203,11 @@ export class Host {
     const policy = {
       ...DEFAULT_POLICY,
       ...(typeof timeout === 'number' ? { timeout } : {}),
+      ...(config.guard ? policyOf(config.guard) : {}),
       ...this.#options.policy,
     };
     const kept = makeKept({
-      policies: this.#options.keep === false ? {} : (connector.keeps?.(config.settings) ?? {}),
+      policies: this.#options.keep === false ? {} : keepingOf(connector.keeps?.(config.settings) ?? {}, config.guard),
       database,
       installation: config.id,
       clock: this.#clock,
@@ -237,6 +246,7 @@ export class Host {
       health,
       control,
       kept,
+      pace: { ...DEFAULT_PACE, ...(config.guard ? paceOf(config.guard) : {}), ...this.#options.pace },
       opened: null,
       runner: null,
       checkTimer: undefined,
@@ -291,13 +301,13 @@ export class Host {
   #check(room: Room): Promise<void> {
     room.checking ??= this.#look(room).finally(() => {
       room.checking = null;
-      this.#next(room, room.health.state === 'UP' ? this.#pace.checkUp : this.#pace.checkDown);
+      this.#next(room, room.health.state === 'UP' ? room.pace.checkUp : room.pace.checkDown);
     });
     return room.checking;
   }
 
   async #look(room: Room): Promise<void> {
-    const call = hubCall(this.#pace.checkTime, room.control.signal);
+    const call = hubCall(room.pace.checkTime, room.control.signal);
     try {
       await room.opened?.check(call);
       room.services.guard.healed();
@@ -319,7 +329,7 @@ export class Host {
   #save(room: Room): void {
     const snapshot = room.health.snapshot();
     const mark = `${snapshot.state} ${snapshot.reason} ${snapshot.breaker}`;
-    const due = Date.now() - room.savedAt >= this.#pace.heartbeat;
+    const due = Date.now() - room.savedAt >= room.pace.heartbeat;
     // The hub's own installation belongs to no park: it is no legacy system, and no source in the graph.
     if (room.config.park === '') return;
     if (!room.announced || (mark === room.saved && !due) || this.#closed) return;
