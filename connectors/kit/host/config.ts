@@ -79,7 +79,18 @@ const PARK_WORDS = {
 } as const;
 
 const ID = /^[a-z0-9][a-z0-9-]{0,62}$/;
-const TOP = ['parks', 'installations', 'subgraphs', 'auth', 'anonymous', 'limits', 'retention', 'audit', 'guard', 'deadline'];
+const TOP = [
+  'parks',
+  'installations',
+  'subgraphs',
+  'auth',
+  'anonymous',
+  'limits',
+  'retention',
+  'audit',
+  'guard',
+  'deadline',
+];
 /** Roles that a caller without a token may have: one that sees invented companies only. */
 const ANONYMOUS_ROLES = ['developer'];
 
