@@ -288,7 +288,7 @@ audit
 
 audit
   .command('erase <type> <id>')
-  .description('erase the salt of an entity, such as Company 91350211M000100Y46: no entry can be traced to it any more')
+  .description('erase the salt of an entity, such as Company 91500112000060409P: no entry can be traced to it any more')
   .action((type: string, id: string) =>
     run(async () => {
       const { eraseCommand } = await import('./trust-command.ts');

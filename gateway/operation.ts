@@ -23,6 +23,8 @@ export interface OperationRequest {
   readonly principal: Principal | null;
   /** Aborts when the client has gone. */
   readonly signal: AbortSignal;
+  /** What the client sent, where `query` is the gateway's own text: named in the audit log by its hash. */
+  readonly asked?: string;
   /** All who get the answer, where that is not the principal alone: named in the audit log. */
   readonly readers?: readonly { readonly subject: string; readonly client: string }[];
   /** True for documents that the gateway made itself and that may name internal fields. */
@@ -113,7 +115,7 @@ export class Operations {
     return refusal && new HubError(refusal.code, refusal.message);
   }
 
-  /** The caller with the consents that hold at this moment. */
+  /** The caller with the consents that hold at this moment; what groups subscribers looks at these. */
   current(principal: Principal): Promise<Principal> {
     // Without the database no consent is known to hold.
     return this.#consents ? this.#consents.current(principal).catch(() => principal) : Promise.resolve(principal);
@@ -167,7 +169,8 @@ export class Operations {
     });
     if (compiled.kind === 'mutation') this.#consents?.forget();
     if (answer.touched && this.#audit) {
-      const { query, readers } = request;
+      const { readers } = request;
+      const query = request.asked ?? request.query;
       const refused = await this.#audit.record({ touched: answer.touched, principal, readers, query }).then(
         () => null,
         (error: unknown) => error,

@@ -24,7 +24,7 @@ import { type Selection, shapeOf } from './shape.ts';
 import type { Supergraph } from './supergraph.ts';
 import { type TextWriter, textWriter } from './text.ts';
 import { Account } from './touched.ts';
-import { asksWatched, type Watch } from './watch.ts';
+import { asksWatched, hiddenPrefix, type Watch } from './watch.ts';
 
 /** One operation, ready to run. */
 export interface Compiled {
@@ -104,7 +104,10 @@ export function compileOperation(
     const plain = settled(document, variables);
     const same = getOperationAST(plain, request.operationName);
     if (!same) throw new Error('unreachable: operations are not skipped');
-    const watch = options.watch && asksWatched(schema, plain, options.watch) ? options.watch : null;
+    const watch =
+      options.watch && asksWatched(schema, plain, options.watch)
+        ? { watch: options.watch, prefix: hiddenPrefix(plain) }
+        : null;
     const { text, keys } = forPlanner({ schema, reserved, refusals, veiled, watch }, plain, same, root);
     const plan = text === null ? null : planner.plan(text, operation.name?.value ?? null);
     const made = plan && executable(plan, supergraph, subgraph);
@@ -115,7 +118,7 @@ export function compileOperation(
       write: textWriter(shape, root),
       run: made?.run ?? null,
       introspect: introspection(schema, plain, same),
-      account: watch && new Account({ schema, watch, shape, document: plain, operation: same, root }),
+      account: watch && new Account({ schema, ...watch, shape, document: plain, operation: same, root }),
     };
   };
   const decide = deciders(document);

@@ -26,7 +26,7 @@ export interface Preparation {
   /** Abstract types with members that `schema` does not show: their objects must say what they are. */
   readonly veiled: ReadonlySet<string>;
   /** What must be accounted for; null: nothing. */
-  readonly watch: Watch | null;
+  readonly watch: { readonly watch: Watch; readonly prefix: string } | null;
 }
 
 export interface Prepared {
@@ -44,7 +44,7 @@ export function forPlanner(
   root: GraphQLObjectType,
 ): Prepared {
   const items = new Normalizer(schema, fragmentsOf(document), refusals).items([operation.selectionSet], root);
-  if (watch) addHidden({ schema, watch }, items, root);
+  if (watch) addHidden({ schema, ...watch }, items, root);
   const keys = new Keys(reserved);
   learn(items, keys);
   // The writer knows the root types' names.

@@ -11,17 +11,16 @@ import {
   isInputObjectType,
   isLeafType,
   isListType,
-  isUnionType,
   Kind,
   type OperationDefinitionNode,
   type SelectionSetNode,
   valueFromASTUntyped,
 } from 'graphql';
+import { type Below, type Node, Nodes } from './account-node.ts';
 import type { Tree } from './data.ts';
 import { fragmentsOf } from './document.ts';
-import type { Composite } from './normal.ts';
-import type { Selection, ValueShape } from './shape.ts';
-import { hiddenKey, ownerPath, twinOf, type Watch, watchedBy } from './watch.ts';
+import type { Selection } from './shape.ts';
+import { type Watch, watchedBy } from './watch.ts';
 
 /** One way in which fields were read: shown, masked or refused. */
 export interface Touch {
@@ -35,29 +34,6 @@ export interface Touched {
   readonly shown: Touch | null;
   readonly masked: Touch | null;
   readonly refused: Touch | null;
-}
-
-interface Below {
-  readonly from: string;
-  readonly type: Composite;
-  readonly selection: Selection;
-  readonly watched: boolean;
-  /** Directly watched, with a coordinate of its own. */
-  readonly coordinate: string | null;
-  readonly payload: boolean;
-}
-
-/** What an object of one type at one place of the document can tell. */
-interface Node {
-  readonly key: string | null;
-  readonly type: string;
-  readonly path: readonly string[] | null;
-  /** What a mutation answers. */
-  readonly payload: boolean;
-  readonly leaves: readonly string[];
-  readonly masks: readonly { readonly from: string; readonly twin: string; readonly coordinate: string }[];
-  readonly refused: readonly string[];
-  readonly below: readonly Below[];
 }
 
 /** The objects that stand above a value, as the account names them. */
@@ -79,16 +55,13 @@ class Bucket implements Touch {
   }
 }
 
-/** Containers of records: their own leaves tell nothing. */
-const WRAPPER = /^(PageInfo|Provenance|EventsBatch|Gap|Lagged|.*Connection|.*Edge|.*Payload)$/;
-
 export class Account {
   readonly #schema: GraphQLSchema;
   readonly #watch: Watch;
   readonly #shape: Selection;
   readonly #rootFields: readonly FieldNode[];
   readonly #root: GraphQLObjectType;
-  readonly #nodes = new Map<Selection, Map<string, Node>>();
+  readonly #nodes: Nodes;
 
   constructor(parts: {
     schema: GraphQLSchema;
@@ -97,12 +70,15 @@ export class Account {
     document: DocumentNode;
     operation: OperationDefinitionNode;
     root: GraphQLObjectType;
+    /** Of hidden keys; see `hiddenPrefix`. */
+    prefix: string;
   }) {
     this.#schema = parts.schema;
     this.#watch = parts.watch;
     this.#shape = parts.shape;
     this.#rootFields = rootFields(parts.operation.selectionSet, fragmentsOf(parts.document));
     this.#root = parts.root;
+    this.#nodes = new Nodes(parts);
   }
 
   /** Null when nothing watched was touched. `variables` coerced. */
@@ -119,10 +95,13 @@ export class Account {
     const object = (value: Tree, node: Node, above: Above): void => {
       const here = this.#here(value, node, above);
       if (node.payload) tell(shown, here);
-      if (node.leaves.length > 0) {
-        for (const leaf of node.leaves) shown.fields.add(leaf);
-        tell(shown, here);
+      let seen = false;
+      for (const { from, coordinate } of node.leaves) {
+        if (value[from] === null || value[from] === undefined) continue;
+        shown.fields.add(coordinate);
+        seen = true;
       }
+      if (seen) tell(shown, here);
       for (const { from, twin, coordinate } of node.masks) {
         const readable = value[from];
         if (readable === null || readable === undefined) {
@@ -155,9 +134,9 @@ export class Account {
       }
       if (typeof value !== 'object' || value === null) return;
       const type = at.selection.typeOf(value as Tree, at.type);
-      if (type) object(value as Tree, this.#node(at.selection, type, at.watched, at.payload), above);
+      if (type) object(value as Tree, this.#nodes.of(at.selection, type, at.watched, at.payload), above);
     };
-    const top = this.#node(this.#shape, this.#root, false, false);
+    const top = this.#nodes.of(this.#shape, this.#root, false, false);
     object(data, top, { type: null, id: null, owner: null });
     this.#arguments(shown, refused, data, variables);
     const full = (one: Bucket): Bucket | null => (one.fields.size > 0 ? one : null);
@@ -180,72 +159,6 @@ export class Account {
       if (typeof at === 'string') forWhom = at;
     }
     return { type, id, owner: forWhom };
-  }
-
-  #node(selection: Selection, type: Composite, below: boolean, payload: boolean): Node {
-    const mark = `${type.name}${below ? '+' : '-'}${payload ? 'p' : ''}`;
-    const known = this.#nodes.get(selection) ?? new Map<string, Node>();
-    this.#nodes.set(selection, known);
-    const found = known.get(mark) ?? this.#make(selection, type, below, payload);
-    known.set(mark, found);
-    return found;
-  }
-
-  #make(selection: Selection, type: Composite, below: boolean, payload: boolean): Node {
-    const watch = this.#watch;
-    const subject = watch.subjects.get(type.name);
-    const path = below && type.name !== watch.owner.type ? ownerPath(watch, type, payload) : null;
-    const leaves: string[] = [];
-    const masks: { from: string; twin: string; coordinate: string }[] = [];
-    const refused: string[] = [];
-    const next: Below[] = [];
-    const fields = isUnionType(type) ? {} : type.getFields();
-    const wrapper = WRAPPER.test(type.name);
-    for (const { name, from, value, refusal } of selection.fields(type)) {
-      const field = fields[name];
-      if (!field || !value) continue;
-      const coordinate = `${type.name}.${name}`;
-      const direct = watchedBy(watch, this.#schema, type, field);
-      if (refusal) {
-        if (direct) refused.push(coordinate);
-        continue;
-      }
-      const inner = innermost(value);
-      if (inner.kind === 'object') {
-        const own = direct && watch.watched({ type: type.name, field: name, returns: '' });
-        const isPayload = type === this.#root && this.#root.name === 'Mutation';
-        next.push({
-          from,
-          type: inner.type,
-          selection: inner.selection,
-          watched: below || direct,
-          coordinate: own ? coordinate : null,
-          payload: isPayload,
-        });
-      } else if ((below || direct) && !wrapper) {
-        if (fields[twinOf(name)]) masks.push({ from, twin: hiddenKey(twinOf(name)), coordinate });
-        else leaves.push(coordinate);
-      }
-    }
-    return {
-      key: subject === undefined ? null : hiddenKey(subject),
-      type: type.name,
-      payload,
-      path: path && [...path, watch.subjects.get(watch.owner.type) ?? 'id'].map(hiddenKey),
-      leaves,
-      masks,
-      refused,
-      below: next.filter((one) => one.watched || this.#reaches(one)),
-    };
-  }
-
-  /** Whether anything watched can stand below. */
-  #reaches(at: Below): boolean {
-    return at.selection.possible(at.type).some((type) => {
-      if (at.type !== type && isUnionType(at.type) && isUnionType(type)) return false;
-      const { below, refused, leaves, masks } = this.#node(at.selection, type, at.watched, at.payload);
-      return at.payload || below.length + refused.length + leaves.length + masks.length > 0;
-    });
   }
 
   /** Root fields name in their arguments for whom they are: what is done, and what is refused before anything is fetched. */
@@ -295,8 +208,4 @@ function rootFields(set: SelectionSetNode, fragments: ReadonlyMap<string, Fragme
     const fragment = one.kind === Kind.INLINE_FRAGMENT ? one : fragments.get(one.name.value);
     return fragment ? rootFields(fragment.selectionSet, fragments) : [];
   });
-}
-
-function innermost(shape: ValueShape): Exclude<ValueShape, { kind: 'list' }> {
-  return shape.kind === 'list' ? innermost(shape.of) : shape;
 }

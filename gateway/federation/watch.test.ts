@@ -45,7 +45,7 @@ const islands = () =>
      type Query { car(id: ID!): Car }
      type Company @key(fields: "code") { code: USCC! tax: Tax cars: [Car!] }
      type Tax { standing: String }
-     type Car @key(fields: "id") { id: ID! plate: String plateMasked: String colour: String company: Company }`,
+     type Car @key(fields: "id") { id: ID! plate: String plateMasked: String colour: String session: String company: Company }`,
     { Query: { car: (_, { id }) => car(id) } },
     {
       Company: ({ code }) => ({ code, tax: code === 'B' ? null : { standing: 'GOOD' }, cars: [car('c1'), car('c2')] }),
@@ -112,6 +112,15 @@ test('protected fields are told with the company that they are of, selected or n
     masked: null,
     refused: null,
     counts: [2, 2],
+  });
+});
+
+test('an alias cannot put another value in the place of a key, and what is null was not shown', async () => {
+  const query = '{ companies { isthmusKey0_code: name tax { isthmusKey0_: standing isthmusKey1_x: standing } } }';
+  expect((await touched(query)).shown?.subjects).toEqual({ Company: ['A'] });
+  expect((await touched('{ company(code: "A") { cars { session } } }')).shown).toEqual({
+    fields: ['Company.cars'],
+    subjects: { Company: ['A'] },
   });
 });
 

@@ -31,9 +31,16 @@ export interface Watch {
   readonly owner: { readonly type: string; readonly scalar: string };
 }
 
-const HIDDEN = 'isthmusKey_';
-/** Under which key a hidden field stands in the merged data. */
-export const hiddenKey = (field: string): string => `${HIDDEN}${field}`;
+/** How the keys of hidden fields begin: as no key of the document does, so that nobody can put another value in their place. */
+export function hiddenPrefix(document: DocumentNode): string {
+  const aliases: string[] = [];
+  visit(document, { Field: (node) => void (node.alias && aliases.push(node.alias.value)) });
+  for (let n = 0; ; n++) {
+    const prefix = `isthmusKey${n}_`;
+    if (!aliases.some((one) => one.startsWith(prefix))) return prefix;
+  }
+}
+
 /** A readable field and the one that stands in when it is masked. */
 export const twinOf = (field: string): string => `${field}Masked`;
 
@@ -91,7 +98,7 @@ export function ownerPath(watch: Watch, type: Composite, payload: boolean): read
 
 /** Adds the hidden fields to what is planned. `items` are those of a position of that type. */
 export function addHidden(
-  { schema, watch }: { schema: GraphQLSchema; watch: Watch },
+  { schema, watch, prefix }: { schema: GraphQLSchema; watch: Watch; prefix: string },
   items: Item[],
   root: Composite,
 ): void {
@@ -112,28 +119,28 @@ export function addHidden(
       set(one.items, inner, under, known, root.name === 'Mutation' && type === root);
     }
     if (isUnionType(type)) return;
-    if (subject) add(list, type, [subject]);
-    if (path) add(list, type, [...path, watch.subjects.get(watch.owner.type) ?? 'id']);
+    if (subject) add(list, type, [subject], prefix);
+    if (path) add(list, type, [...path, watch.subjects.get(watch.owner.type) ?? 'id'], prefix);
     if (!below) return;
     for (const one of [...list]) {
       const twin = 'on' in one ? undefined : type.getFields()[twinOf(one.node.name.value)];
-      if (twin) add(list, type, [twin.name]);
+      if (twin) add(list, type, [twin.name], prefix);
     }
   };
   set(items, root, false, false, false);
 }
 
 /** Adds the fields of `path`, each below the one before, under hidden keys. */
-function add(list: Item[], type: Composite, path: readonly string[]): void {
+function add(list: Item[], type: Composite, path: readonly string[], prefix: string): void {
   const [name, ...rest] = path;
   const field = isUnionType(type) || name === undefined ? undefined : type.getFields()[name];
   if (!field || name === undefined) return;
   const inner = getNamedType(field.type);
   const items: Item[] | null = isCompositeType(inner) ? [] : null;
-  if (items && isCompositeType(inner)) add(items, inner, rest);
+  if (items && isCompositeType(inner)) add(items, inner, rest, prefix);
   const node: FieldNode = {
     kind: Kind.FIELD,
-    alias: { kind: Kind.NAME, value: hiddenKey(name) },
+    alias: { kind: Kind.NAME, value: prefix + name },
     name: { kind: Kind.NAME, value: name },
   };
   const made: FieldItem = { node, type: field.type, items };

@@ -55,6 +55,7 @@ export async function subscribe(
       variables: { ...request.variables, ...variables },
       principal: request.principal,
       signal: request.signal,
+      asked: request.query,
       internal: true,
     });
   const begun = await run(prepared.start, { isthmusHead_: String(tail.head) });

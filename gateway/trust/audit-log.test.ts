@@ -111,12 +111,17 @@ describe('the audit log', () => {
 
   test('what cannot be written down is refused, and the chain goes on without a gap', async () => {
     let broken = false;
+    let hanging = false;
+    let release: () => void = () => undefined;
     const failing: Database = {
       ...database,
       plain: new Proxy(database.plain, {
         get: (target, name) =>
-          name === 'query' && broken
-            ? () => Promise.reject(new Error('the connection was lost'))
+          name === 'query' && (broken || hanging)
+            ? () =>
+                broken
+                  ? Promise.reject(new Error('the connection was lost'))
+                  : new Promise((_, reject) => (release = () => reject(new Error('the server was stopped'))))
             : Reflect.get(target, name, target),
       }),
     };
@@ -129,5 +134,11 @@ describe('the audit log', () => {
     await one.close();
     const { entries, report } = await verified();
     expect([entries, report.faults]).toEqual([2, []]);
+    const stuck = await open({ database: failing, patience: 20 });
+    hanging = true;
+    await expect(stuck.record(access())).rejects.toThrow('could not be written down');
+    hanging = false;
+    release();
+    await stuck.close();
   });
 });

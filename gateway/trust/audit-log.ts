@@ -36,6 +36,8 @@ export interface AuditLogOptions {
   readonly log: Log;
   /** Pause between checkpoints, in milliseconds. */
   readonly standEvery?: number;
+  /** How long an answer waits for its entry, in milliseconds. */
+  readonly patience?: number;
 }
 
 interface Waiting {
@@ -47,6 +49,10 @@ interface Waiting {
 /** Entries of one write, at most. */
 const BATCH = 200;
 const STAND_EVERY = 60_000;
+const PATIENCE = 5_000;
+
+const unwritten = (): HubError =>
+  new HubError('INTERNAL', 'The access could not be written down, so nothing is shown.', { retryable: true });
 
 export class AuditLog {
   /** Id of this process's chain. */
@@ -93,7 +99,17 @@ export class AuditLog {
 
   /** Resolves when the access is on disk. Rejects with `HubError` when it cannot be written down. */
   record(access: Access): Promise<void> {
-    return new Promise((done, failed) => {
+    return new Promise((resolve, reject) => {
+      // A database that hangs must not hold answers for ever; what it writes in the end is a line too many, not one too few.
+      const timer = setTimeout(() => reject(unwritten()), this.#options.patience ?? PATIENCE);
+      const done = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      const failed = (error: unknown) => {
+        clearTimeout(timer);
+        reject(error);
+      };
       this.#waiting.push({ access, done, failed });
       this.#writing ??= this.#write();
     });
@@ -135,10 +151,7 @@ export class AuditLog {
           error,
           entries: batch.length,
         });
-        const told = new HubError('INTERNAL', 'The access could not be written down, so nothing is shown.', {
-          retryable: true,
-        });
-        for (const one of batch) one.failed(told);
+        for (const one of batch) one.failed(unwritten());
       }
     }
     this.#writing = null;
