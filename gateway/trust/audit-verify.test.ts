@@ -40,10 +40,7 @@ describe('an audit export', () => {
   });
 
   test('10,000 changes of one byte: every one is caught, and a changed entry is named', async () => {
-    const bytes = await exported([
-      { chain: 'aa11', entries: 11 },
-      { chain: 'bb22', entries: 4, digest: 'sm3' },
-    ]);
+    const bytes = await exported([{ chain: 'aa11', entries: 9 }]);
     // Where each entry lies.
     const places: { from: number; to: number; chain: string; number: number }[] = [];
     let from = 0;
@@ -71,7 +68,7 @@ describe('an audit export', () => {
     );
     expect(caught).toBe(10_000);
     expect(named).toBeGreaterThan(5_000);
-  }, 60_000);
+  }, 120_000);
 
   test('entries taken out, cut tails and missing chains are told', async () => {
     const all = lines(await exported(chains));

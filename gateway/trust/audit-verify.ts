@@ -2,10 +2,10 @@
  * Reads an export without hub or database and says what is broken, first things first: an entry whose content does not fit its
  * hash, a gap, a cut tail, a missing chain, a statement that nobody signed. One pass, bounded memory.
  */
-import { createHash, type KeyObject } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { type ChainHead, DIGESTS, encodeHead, entryStart, headHash, link } from './audit-chain.ts';
 import { END_PREFIX, EXPORT_VERSION, type ExportEnd, encodeEnd, readLine } from './audit-file.ts';
-import { readStatement, type Statement, statementHash } from './audit-statement.ts';
+import { Statements, type Told } from './audit-told.ts';
 import { publicKeyOf, verifySignature } from './sign-key.ts';
 
 export interface AuditFault {
@@ -39,16 +39,6 @@ export interface VerifyOptions {
 
 const MOST_FAULTS = 20;
 
-/** What the statements say of one chain. */
-interface Told {
-  /** Hash by number of entries. */
-  readonly marks: Map<number, string>;
-  longest: number;
-  ended: number | null;
-  trimmed: { count: number; head: string } | null;
-  seen: boolean;
-}
-
 export async function verifyExport(file: AsyncIterable<Buffer>, options: VerifyOptions = {}): Promise<AuditReport> {
   const verifier = new Verifier(options);
   let rest: Buffer = Buffer.alloc(0);
@@ -66,24 +56,22 @@ export async function verifyExport(file: AsyncIterable<Buffer>, options: VerifyO
 
 class Verifier {
   readonly #options: VerifyOptions;
-  readonly #keys = new Map<string, KeyObject>();
-  readonly #signers = new Set<string>();
-  readonly #told = new Map<string, Told>();
+  readonly #statements: Statements;
   readonly #faults: AuditFault[] = [];
   readonly #digest = createHash('sha256');
   #faultCount = 0;
   #line = 0;
   #entries = 0;
   #chains = 0;
-  #statements = 0;
-  #newest: { number: number; hash: string } | null = null;
-  #known = false;
   #ended = false;
   /** The chain whose entries are being read. */
   #open: { head: ChainHead; told: Told; number: number; hash: Buffer } | null = null;
 
   constructor(options: VerifyOptions) {
     this.#options = options;
+    this.#statements = new Statements(options.trusted, options.known, (message, chain) =>
+      this.#fault(message, { chain: chain ?? null }),
+    );
   }
 
   line(line: Buffer): void {
@@ -97,8 +85,10 @@ class Verifier {
       const read = readLine(line);
       if (read?.kind === 'entry') this.#entry(read.hash, read.body);
       else if (read?.kind === 'head') this.#head(read.body);
-      else if (read?.kind === 'statement') this.#statement(read.body, read.signature);
-      else if (read?.kind === 'end') this.#end(read.body, read.signature);
+      else if (read?.kind === 'statement') {
+        if (this.#open) this.#fault('a statement stands among the entries', { chain: this.#open.head.chain });
+        this.#statements.take(read.body, read.signature);
+      } else if (read?.kind === 'end') this.#end(read.body, read.signature);
       else this.#unreadable();
     }
     if (!this.#ended) this.#digest.update(line).update('\n');
@@ -110,20 +100,20 @@ class Verifier {
       this.#close();
       this.#fault('the export has no signed end: it is cut off');
     }
-    for (const [chain, told] of this.#told) {
+    for (const [chain, told] of this.#statements.told) {
       if (!told.seen)
         this.#fault(`the chain ${chain} is missing: statements tell of ${told.longest} entries`, { chain });
     }
     const { known } = this.#options;
-    if (known && !this.#known) {
+    if (known && !this.#statements.knows) {
       this.#fault(`statement ${known.number} is not the one that was known: the log was cut or written anew`);
     }
     return {
       entries: this.#entries,
       chains: this.#chains,
-      statements: this.#statements,
-      keys: [...this.#signers],
-      newest: this.#newest,
+      statements: this.#statements.count,
+      keys: [...this.#statements.signers],
+      newest: this.#statements.newest,
       faults: this.#faults,
       faultCount: this.#faultCount,
     };
@@ -157,7 +147,7 @@ class Verifier {
       if (isthmus === 'audit export' && version === EXPORT_VERSION && Array.isArray(keys)) {
         for (const jwk of keys) {
           const key = publicKeyOf(jwk);
-          if (key) this.#keys.set(key.id, key.key);
+          if (key) this.#statements.keys.set(key.id, key.key);
           else this.#fault('a key in the first line is not what its id says');
         }
         if (JSON.stringify(header) === text) return;
@@ -166,49 +156,6 @@ class Verifier {
       // Told below.
     }
     this.#fault('the first line is not that of an audit export of version 1');
-  }
-
-  /** Whether the signer may sign. */
-  #signed(key: string): boolean {
-    this.#signers.add(key);
-    return this.#options.trusted?.includes(key) ?? true;
-  }
-
-  #statement(body: string, signature: string): void {
-    this.#statements++;
-    if (this.#open) this.#fault('a statement stands among the entries', { chain: this.#open.head.chain });
-    const one = readStatement({ body, signature }, this.#keys);
-    if (!one) {
-      this.#fault(`statement ${this.#statements} is broken: nobody known has signed it`);
-      return;
-    }
-    if (!this.#signed(one.key))
-      this.#fault(`statement ${one.number} is signed by a key that is not trusted: ${one.key}`);
-    const before = this.#newest;
-    if (one.number !== (before?.number ?? 0) + 1)
-      this.#fault(`statements ${(before?.number ?? 0) + 1} to ${one.number - 1} are missing`);
-    else if (one.previous !== (before?.hash ?? null))
-      this.#fault(`statement ${one.number} does not follow the one before it`);
-    this.#newest = { number: one.number, hash: statementHash(body) };
-    const { known } = this.#options;
-    if (known?.number === one.number) this.#known = known.hash === this.#newest.hash;
-    this.#take(one);
-  }
-
-  #take({ kind, chain, count, head }: Statement): void {
-    if (chain === null || head === null) return;
-    let told = this.#told.get(chain);
-    if (!told) {
-      told = { marks: new Map(), longest: 0, ended: null, trimmed: null, seen: false };
-      this.#told.set(chain, told);
-    }
-    const known = told.marks.get(count);
-    if (known !== undefined && known !== head)
-      this.#fault(`two statements differ over entry ${count} of chain ${chain}`, { chain });
-    told.marks.set(count, head);
-    told.longest = Math.max(told.longest, count);
-    if (kind === 'end') told.ended = count;
-    if (kind === 'trim' && count >= (told.trimmed?.count ?? 0)) told.trimmed = { count, head };
   }
 
   #head(body: string): void {
@@ -220,7 +167,7 @@ class Verifier {
     } catch {
       // Told below.
     }
-    const told = head && this.#told.get(head.chain);
+    const told = head && this.#statements.told.get(head.chain);
     if (!head || !told) {
       this.#fault(head ? `no statement tells of the chain ${head.chain}` : 'the beginning of a chain is broken');
       return;
@@ -304,13 +251,13 @@ class Verifier {
     } catch {
       // Told below.
     }
-    const key = end && this.#keys.get(end.key);
+    const key = end && this.#statements.keys.get(end.key);
     if (!end || !key || !verifySignature(key, END_PREFIX + body, signature)) {
       this.#fault('the end of the export is broken: nobody known has signed it');
       return;
     }
-    if (!this.#signed(end.key)) this.#fault(`the export is signed by a key that is not trusted: ${end.key}`);
-    if (end.lines !== this.#line - 1 || end.digest !== digest || end.statements !== this.#statements)
+    if (!this.#statements.trusts(end.key)) this.#fault(`the export is signed by a key that is not trusted: ${end.key}`);
+    if (end.lines !== this.#line - 1 || end.digest !== digest || end.statements !== this.#statements.count)
       this.#fault('the file is not as it was exported: its digest is another');
   }
 }
