@@ -10,7 +10,8 @@ import { forPlanner } from './document.ts';
 import { type Answer, createFederation } from './index.ts';
 import { makePlanner, type PlanStep } from './planner.ts';
 import { readSupergraph } from './supergraph.ts';
-import { fake } from './testing.ts';
+import { fake, whole } from './testing.ts';
+import { everything, PLAIN, subgraphsOf, wholeSchema } from './testing-world.ts';
 
 function federate(...subgraphs: Subgraph[]) {
   const { supergraph } = compose(subgraphs.map(({ name, sdl }) => ({ name, sdl, url: `http://${name}.test` })));
@@ -316,6 +317,15 @@ describe('federation', () => {
         ],
       },
     });
+  });
+
+  test('what is required for one type only does not keep the others from being asked', async () => {
+    const split = { ...PLAIN, at: { 'User.level': 'd', 'User.score': 'a', 'User.kind': 'b' } };
+    const resolvers = everything({ count: 0 });
+    const query = '{ media { ... on Film { author { level greeting } } ... on Book { author { kind risk } } } }';
+    const answer = await ask(federate(...subgraphsOf(resolvers, split)), query);
+    const expected = await whole(wholeSchema, resolvers, query, {});
+    expect(answer).toEqual({ data: expected.data });
   });
 
   test('variables reach subgraphs as they were sent, with defaults', async () => {

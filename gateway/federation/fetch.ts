@@ -153,7 +153,10 @@ export function entityFetch(step: FetchStep | BatchStep, aliases: readonly Entit
       }
       const cause = index < 0 ? place.cause : (reason(index, value, own[0]) ?? place.cause);
       if (cause) told = blame(run, asked, place, got, cause, covered) || told;
-      if (!got) continue;
+      if (!got) {
+        run.bereft.add(object);
+        continue;
+      }
       merge(object, given.has(index) ? (bare(got) as Tree) : got, fits.concrete);
       given.add(index);
     }
@@ -273,8 +276,12 @@ function gather(run: Run, all: readonly Asked[], variables: Record<string, unkno
       const { value, missing, empty } = representation(object, requires, fits);
       if (!value) return;
       if (missing !== null) {
-        places.push({ object, path, index: -1, cause: causeOf(path, [missing]) });
-        return;
+        const cause = causeOf(path, [missing]);
+        if (cause || run.bereft.has(object)) {
+          places.push({ object, path, index: -1, cause });
+          return;
+        }
+        // Nobody was asked for it here: the planner joined this fetch with one for other types, which need more.
       }
       rewrite(value, alias.inputRewrites, fits);
       const mark = JSON.stringify(value);

@@ -13,6 +13,8 @@ export class Run {
   readonly data = Object.create(null) as Tree;
   /** Faults by their places in `data`. */
   readonly errors: PlacedError[] = [];
+  /** Objects of which some subgraph that was asked told nothing. */
+  readonly bereft = new Set<Tree>();
   readonly deadline: Deadline;
   /** What resolvers of this process get as context. Queries have one per subgraph, so that its loaders see them all. */
   readonly #contexts: Map<Subgraph, unknown> | null;

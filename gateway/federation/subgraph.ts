@@ -1,5 +1,6 @@
 /** A subgraph behind HTTP: keep-alive, what is left of the deadline, a largest answer, and the client's going away. */
-import { Agent, request } from 'undici';
+import { LRUCache } from 'lru-cache';
+import { Agent, type Dispatcher } from 'undici';
 import type { Call, Subgraph, SubgraphResponse } from '../../connectors/kit/connector.ts';
 import { malformed, timeout, unavailable } from '../../connectors/kit/errors.ts';
 
@@ -7,61 +8,113 @@ export interface RemoteOptions {
   readonly name: string;
   readonly url: string;
   readonly sdl?: string;
-  /** Headers for one call with this body: who asks, how much time is left. */
+  /** Headers for one call: who asks, how much time is left. `body`: what is sent, byte for byte. */
   headers?(call: Call, body: string): Record<string, string>;
   readonly maxBytes?: number;
 }
 
-const agent = new Agent({ keepAliveTimeout: 30_000, connections: 64, pipelining: 1, connect: { timeout: 2_000 } });
+/** Time is kept here, by the operation's deadline. */
+const agent = new Agent({
+  keepAliveTimeout: 30_000,
+  connections: 64,
+  pipelining: 1,
+  headersTimeout: 0,
+  bodyTimeout: 0,
+  connect: { timeout: 2_000 },
+});
 const LARGEST = 16 * 1024 * 1024;
+/** A subgraph may answer this long after the deadline, in milliseconds: its own limits have told it by then. */
+const GRACE = 200;
+const LONGEST = 2 ** 31 - 1;
+const HEADERS = { 'content-type': 'application/json', accept: 'application/json' };
 
 export function remoteSubgraph(options: RemoteOptions): Subgraph {
-  const { name, url, maxBytes = LARGEST } = options;
+  const { name, maxBytes = LARGEST } = options;
+  const address = URL.canParse(options.url) ? new URL(options.url) : null;
+  /** The planner's operations come again and again. */
+  const known = new LRUCache<string, string>({ max: 1_000 });
+  const bodyOf = (query: string, operationName: string | undefined, variables: unknown): string => {
+    const text = known.get(query) ?? JSON.stringify(query);
+    known.set(query, text);
+    const named = operationName ? `,"operationName":${JSON.stringify(operationName)}` : '';
+    return `{"query":${text},"variables":${JSON.stringify(variables)}${named}}`;
+  };
   return {
     name,
     sdl: options.sdl ?? '',
-    execute: async ({ query, operationName, variables, call }) => {
-      const left = Math.max(call.deadline - Date.now(), 1);
-      const ended = AbortSignal.any([call.signal, AbortSignal.timeout(left + 200)]);
-      let text: string;
-      let status: number;
-      const body = JSON.stringify({ query, variables, ...(operationName ? { operationName } : {}) });
-      try {
-        const answer = await request(url, {
+    execute: ({ query, operationName, variables, call }) => {
+      if (!address) return Promise.reject(unavailable(`the subgraph has no address: ${options.url}`));
+      const { origin, pathname, search } = address;
+      const body = bodyOf(query, operationName, variables);
+      return send(
+        {
+          origin,
+          path: pathname + search,
           method: 'POST',
-          headers: { 'content-type': 'application/json', accept: 'application/json', ...options.headers?.(call, body) },
+          headers: options.headers ? { ...HEADERS, ...options.headers(call, body) } : HEADERS,
           body,
-          dispatcher: agent,
-          signal: ended,
-        });
-        status = answer.statusCode;
-        text = await readText(answer.body, maxBytes);
-      } catch (error) {
-        if (ended.aborted) throw timeout('no answer in time', error);
-        throw error instanceof Error && 'detail' in error
-          ? error
-          : unavailable('the subgraph cannot be reached', error);
-      }
-      return understand(text, status, call);
+        },
+        call,
+        maxBytes,
+      );
     },
   };
 }
 
-async function readText(body: AsyncIterable<Buffer>, most: number): Promise<string> {
-  const parts: Buffer[] = [];
-  let size = 0;
-  for await (const part of body) {
-    size += part.length;
-    if (size > most) throw malformed(`the answer is larger than ${most} bytes`);
-    parts.push(part);
-  }
-  return Buffer.concat(parts).toString('utf8');
+/** One request; rejects with what went wrong. */
+function send(request: Dispatcher.DispatchOptions, call: Call, maxBytes: number): Promise<SubgraphResponse> {
+  return new Promise((resolve, reject) => {
+    const parts: Buffer[] = [];
+    let size = 0;
+    let status = 0;
+    let over: Error | null = null;
+    let controller: Dispatcher.DispatchController | null = null;
+    const stop = (reason: Error): void => {
+      over ??= reason;
+      controller?.abort(over);
+    };
+    const late = (): void => stop(timeout('no answer in time'));
+    const left = Math.min(Math.max(call.deadline - Date.now(), 1) + GRACE, LONGEST);
+    const timer = setTimeout(late, left);
+    call.signal.addEventListener('abort', late, { once: true });
+    const end = (): void => {
+      clearTimeout(timer);
+      call.signal.removeEventListener('abort', late);
+    };
+    if (call.signal.aborted) late();
+    agent.dispatch(request, {
+      onRequestStart: (given) => {
+        controller = given;
+        if (over) given.abort(over);
+      },
+      onResponseStart: (_, code) => {
+        status = code;
+      },
+      onResponseData: (_, part) => {
+        size += part.length;
+        if (size > maxBytes) stop(malformed(`the answer is larger than ${maxBytes} bytes`));
+        else parts.push(part);
+      },
+      onResponseEnd: () => {
+        end();
+        try {
+          resolve(understand(parts, status, call));
+        } catch (error) {
+          reject(error as Error);
+        }
+      },
+      onResponseError: (_, error) => {
+        end();
+        reject(over ?? unavailable('the subgraph cannot be reached', error));
+      },
+    });
+  });
 }
 
-function understand(text: string, status: number, call: Call): SubgraphResponse {
+function understand(parts: readonly Buffer[], status: number, call: Call): SubgraphResponse {
   let answer: unknown;
   try {
-    answer = JSON.parse(text);
+    answer = JSON.parse((parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)).toString('utf8'));
   } catch (error) {
     throw status >= 500 ? unavailable(`HTTP ${status}`, error) : malformed('the answer is not JSON', error);
   }
@@ -69,6 +122,6 @@ function understand(text: string, status: number, call: Call): SubgraphResponse 
     throw malformed('the answer is not one of GraphQL');
   }
   const { sources } = (answer as { extensions?: { sources?: Record<string, 'stale' | 'down'> } }).extensions ?? {};
-  for (const [source, state] of Object.entries(sources ?? {})) call.noted.set(source, state);
+  if (sources) for (const [source, state] of Object.entries(sources)) call.noted.set(source, state);
   return answer as SubgraphResponse;
 }
