@@ -1,4 +1,7 @@
-/** The door in front of one legacy system: so many calls at once, so many a second, so many waiting; first come, first served. */
+/**
+ * The door in front of one legacy system: so many calls at once, so many a second, so many waiting. Callers take turns: who has
+ * fewest calls under way, and was let in longest ago, is next; so one caller's thousand calls do not stand before another's one.
+ */
 import { unavailable } from './errors.ts';
 
 export interface GateLimits {
@@ -11,14 +14,26 @@ export interface GateLimits {
 }
 
 interface Waiting {
+  readonly who: string;
+  readonly urgent: boolean;
   readonly enter: () => void;
+  readonly refuse: () => void;
 }
 
 const SECOND = 1_000;
 
+function full(): Error {
+  const error = unavailable('too many calls wait for it already');
+  error.callers = true;
+  return error;
+}
+
 export class Gate {
   readonly #limits: GateLimits;
   readonly #waiting: Waiting[] = [];
+  /** Calls under way by caller, and when each caller was last let in (a count); callers who are away are forgotten. */
+  readonly #callers = new Map<string, { under: number; last: number }>();
+  #entered = 0;
   /** When the last calls began, oldest first; as many as may begin in one second. */
   readonly #begun: number[] = [];
   #under = 0;
@@ -38,21 +53,23 @@ export class Gate {
 
   /**
    * A place; call what it answers when done. Rejects when the queue is full, or with the signal's reason. `urgent` (the
-   * host's own check) waits before all others.
+   * host's own check) waits before all others. A full queue loses the newest call of the caller who waits with most.
    */
-  enter(signal: AbortSignal, urgent = false): Promise<() => void> {
+  enter(signal: AbortSignal, urgent = false, who = ''): Promise<() => void> {
     if (signal.aborted) return Promise.reject(signal.reason);
-    if (this.#waiting.length === 0 && this.#pause() === 0) return Promise.resolve(this.#take());
-    if (this.#waiting.length >= this.#limits.queue && !urgent) {
-      const full = unavailable('too many calls wait for it already');
-      full.callers = true;
-      return Promise.reject(full);
-    }
+    if (this.#waiting.length === 0 && this.#pause() === 0) return Promise.resolve(this.#take(who));
+    if (this.#waiting.length >= this.#limits.queue && !urgent && !this.#makeRoom(who)) return Promise.reject(full());
     return new Promise((resolve, reject) => {
       const one: Waiting = {
+        who,
+        urgent,
         enter: () => {
           signal.removeEventListener('abort', leave);
-          resolve(this.#take());
+          resolve(this.#take(who));
+        },
+        refuse: () => {
+          signal.removeEventListener('abort', leave);
+          reject(full());
         },
       };
       const leave = () => {
@@ -75,8 +92,38 @@ export class Gate {
     return Math.max((this.#begun[0] as number) + SECOND - performance.now(), 0);
   }
 
-  #take(): () => void {
+  /** Sends the newest call of the greediest caller away, when that is somebody else with more calls waiting. */
+  #makeRoom(who: string): boolean {
+    const waiting = new Map<string, number>();
+    for (const one of this.#waiting) if (!one.urgent) waiting.set(one.who, (waiting.get(one.who) ?? 0) + 1);
+    const [greediest, most] = [...waiting].sort((a, b) => b[1] - a[1])[0] ?? ['', 0];
+    if (greediest === who || most <= (waiting.get(who) ?? 0) + 1) return false;
+    const at = this.#waiting.findLastIndex((one) => one.who === greediest && !one.urgent);
+    this.#waiting.splice(at, 1)[0]?.refuse();
+    return true;
+  }
+
+  /** Whose turn it is: its place in the queue. */
+  #turn(): number {
+    let best = 0;
+    const rank = (one: Waiting | undefined): [number, number] => {
+      const known = one && this.#callers.get(one.who);
+      return one?.urgent ? [-1, 0] : [known?.under ?? 0, known?.last ?? 0];
+    };
+    for (let i = 1; i < this.#waiting.length; i++) {
+      const [under, last] = rank(this.#waiting[i]);
+      const [bestUnder, bestLast] = rank(this.#waiting[best]);
+      if (under < bestUnder || (under === bestUnder && last < bestLast)) best = i;
+    }
+    return best;
+  }
+
+  #take(who: string): () => void {
     this.#under++;
+    const caller = this.#callers.get(who) ?? { under: 0, last: 0 };
+    caller.under++;
+    caller.last = ++this.#entered;
+    this.#callers.set(who, caller);
     if (this.#limits.rate !== null) {
       this.#begun.push(performance.now());
       if (this.#begun.length > this.#limits.rate) this.#begun.shift();
@@ -86,6 +133,8 @@ export class Gate {
       if (left) return;
       left = true;
       this.#under--;
+      caller.under--;
+      if (caller.under === 0 && !this.#waiting.some((one) => one.who === who)) this.#callers.delete(who);
       this.#next();
     };
   }
@@ -94,7 +143,7 @@ export class Gate {
     clearTimeout(this.#timer);
     while (this.#waiting.length > 0) {
       const pause = this.#pause();
-      if (pause === 0) this.#waiting.shift()?.enter();
+      if (pause === 0) this.#waiting.splice(this.#turn(), 1)[0]?.enter();
       else {
         // A little later than the sum says: timers may fire early.
         if (Number.isFinite(pause)) this.#timer = setTimeout(() => this.#next(), pause + 1);

@@ -52,7 +52,12 @@ export function makeGuard(tools: GuardTools, policy: GuardPolicy = DEFAULT_POLIC
       const left = call.deadline - Date.now();
       if (left <= 0) throw outOfTime('the time of the whole operation was used up');
       const timed = await breakers.execute<T>(operation, async (): Promise<Timed<T>> => {
-        const leave = await within(left, call.signal, (signal) => gate.enter(signal, operation === 'check'), true);
+        const leave = await within(
+          left,
+          call.signal,
+          (signal) => gate.enter(signal, operation === 'check', `${call.principal.client} ${call.principal.subject}`),
+          true,
+        );
         const began = performance.now();
         try {
           const rest = call.deadline - Date.now();
