@@ -35,6 +35,7 @@ import { keepAudit } from './trust/audit-keep.ts';
 import { AuditLog } from './trust/audit-log.ts';
 import { readWatch } from './trust/audit-watch.ts';
 import { Consents } from './trust/consent.ts';
+import { readCosts } from './trust/cost.ts';
 import { openDemoIssuer } from './trust/issuer.ts';
 import { readPolicy } from './trust/policy.ts';
 import { anonymousPrincipal } from './trust/principal.ts';
@@ -153,6 +154,8 @@ export async function start(options: StartOptions): Promise<Hub> {
     const operations = new Operations({
       federation,
       policy: readPolicy(supergraph),
+      limits: config.limits,
+      costs: readCosts(supergraph),
       audit: new Audit(watch, auditLog),
       consents,
       sign: signer(signingKey, () => clock.now()),

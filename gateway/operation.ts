@@ -6,12 +6,15 @@ import { type DocumentNode, type GraphQLFormattedError, type GraphQLSchema, pars
 import { LRUCache } from 'lru-cache';
 import type { Call } from '../connectors/kit/connector.ts';
 import { HubError } from '../connectors/kit/errors.ts';
+import { DEFAULT_LIMITS, type Limits } from '../connectors/kit/limits.ts';
 import { NOBODY, type Principal } from '../connectors/kit/principal.ts';
-import type { Federation } from './federation/index.ts';
+import type { Compiled, Federation } from './federation/index.ts';
 import type { Audit } from './trust/audit.ts';
 import type { Consents } from './trust/consent.ts';
-import { checkDocument, DEFAULT_LIMITS, type DocumentLimits } from './trust/limits.ts';
+import { type Cost, type CostModel, costOf } from './trust/cost.ts';
+import { checkDocument, checkText } from './trust/limits.ts';
 import type { Policy } from './trust/policy.ts';
+import { Rates } from './trust/rate.ts';
 
 export interface OperationRequest {
   readonly query: string;
@@ -46,7 +49,9 @@ export type Sign = (request: OperationRequest, answer: OperationAnswer) => Promi
 export interface OperationOptions {
   readonly federation: Federation;
   readonly policy: Policy;
-  readonly limits?: Partial<DocumentLimits>;
+  readonly limits?: Partial<Limits>;
+  /** What fields cost; absent: operations are not counted. */
+  readonly costs?: CostModel | undefined;
   /** Writes down who reads protected data; absent: nobody does. */
   readonly audit?: Audit | undefined;
   /** Signs an answer; absent: answers are not signed. */
@@ -62,7 +67,11 @@ export const OPERATION_TIME = 3_000;
 export class Operations {
   #federation: Federation;
   #policy: Policy;
-  readonly #limits: DocumentLimits;
+  readonly #limits: Limits;
+  readonly #costs: CostModel | undefined;
+  readonly #rates: Rates;
+  /** What an operation costs, by the variables that its cost hangs on. */
+  readonly #counted = new WeakMap<Compiled, Map<string, Cost>>();
   readonly #time: number;
   readonly #audit: Audit | undefined;
   readonly #sign: Sign | undefined;
@@ -77,6 +86,8 @@ export class Operations {
     this.#federation = options.federation;
     this.#policy = options.policy;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#costs = options.costs;
+    this.#rates = new Rates(this.#limits.rate);
     this.#time = options.time ?? OPERATION_TIME;
     this.#audit = options.audit;
     this.#sign = options.sign;
@@ -94,15 +105,34 @@ export class Operations {
     this.#policy = policy;
   }
 
+  get limits(): Limits {
+    return this.#limits;
+  }
+
+  /** Refuses a text beyond the limits, before any other parser sees it; what is no GraphQL is left to others to tell. Throws a `HubError`. */
+  admit(query: string): void {
+    if (this.#admitted.has(query)) return;
+    try {
+      this.parse(query);
+    } catch (error) {
+      if (error instanceof HubError && error.code === 'GRAPHQL_PARSE_FAILED') return;
+      throw error;
+    }
+    this.#admitted.set(query, true);
+  }
+
   /** Parses within the limits; throws a `HubError`. */
   parse(query: string): DocumentNode {
+    checkText(query, this.#limits);
     let document: DocumentNode;
     try {
       document = parse(query, { maxTokens: this.#limits.tokens });
     } catch (error) {
       const text = error instanceof Error ? error.message : 'The document is not GraphQL.';
       if (/tokens/.test(text))
-        throw new HubError('LIMIT_SIZE', `The document has more than ${this.#limits.tokens} tokens.`);
+        throw new HubError('LIMIT_SIZE', `The document has more than ${this.#limits.tokens} tokens.`, {
+          limit: this.#limits.tokens,
+        });
       throw new HubError('GRAPHQL_PARSE_FAILED', text);
     }
     checkDocument(document, this.#limits);
@@ -157,7 +187,16 @@ export class Operations {
       },
     );
     if ('errors' in compiled) return { errors: compiled.errors };
+    const cost = request.internal ? null : this.#cost(compiled, request.variables);
+    try {
+      if (cost) this.#charge(cost, request.principal);
+    } catch (error) {
+      if (!(error instanceof HubError)) throw error;
+      return { errors: [{ message: error.message, extensions: { ...error.extensions } }] };
+    }
+    const calls = cost && request.extensions?.['cost'] === true ? new Map<string, number>() : null;
     const call: Call = {
+      ...(calls ? { calls } : {}),
       principal: principal ?? NOBODY,
       deadline: Date.now() + this.#time,
       signal: request.signal,
@@ -180,8 +219,48 @@ export class Operations {
       }
       if (refused) throw refused;
     }
-    if (call.noted.size === 0) return answer;
+    if (call.noted.size === 0 && !calls) return answer;
     const sources = [...call.noted].map(([source, state]) => ({ source, state }));
-    return Object.assign(answer, { extensions: { sources } });
+    const extensions = {
+      ...(sources.length > 0 ? { sources } : {}),
+      ...(cost && calls ? { cost: { estimated: cost, actual: { calls: Object.fromEntries(calls) } } } : {}),
+    };
+    return Object.assign(answer, { extensions: { ...(answer as OperationAnswer).extensions, ...extensions } });
+  }
+
+  /** The estimate; null where nothing is counted. */
+  #cost(compiled: Compiled, variables: Readonly<Record<string, unknown>> | undefined): Cost | null {
+    if (!this.#costs) return null;
+    const { document, operation, schema } = compiled;
+    const numbers = Object.entries(variables ?? {}).filter(([, value]) => typeof value === 'number');
+    const key = numbers.length === 0 ? '' : JSON.stringify(numbers);
+    let known = this.#counted.get(compiled);
+    if (!known || known.size > 50) {
+      known = new Map();
+      this.#counted.set(compiled, known);
+    }
+    const cost = known.get(key) ?? costOf(this.#costs, schema, document, operation, variables);
+    known.set(key, cost);
+    return cost;
+  }
+
+  #charge({ points, calls }: Cost, principal: Principal | null): void {
+    const { cost: most, calls: mostCalls } = this.#limits;
+    if (points > most) {
+      throw new HubError('LIMIT_COST', `The operation may cost ${points} points; ${most} are allowed.`, {
+        limit: most,
+        found: points,
+      });
+    }
+    for (const [system, count] of Object.entries(calls)) {
+      if (count > mostCalls) {
+        throw new HubError(
+          'LIMIT_COST',
+          `The operation may call ${system} ${count} times; ${mostCalls} are allowed. Ask for smaller pages.`,
+          { limit: mostCalls, found: count, system },
+        );
+      }
+    }
+    this.#rates.take(principal, Math.max(points, 1));
   }
 }

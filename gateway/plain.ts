@@ -7,7 +7,19 @@ import { Operations } from './operation.ts';
 import { readPolicy } from './trust/policy.ts';
 
 /** Only document limits, wide enough for ordinary clients of other graphs. */
-const LIMITS = { depth: 50, aliases: 500, rootFields: 200, tokens: 50_000 };
+const LIMITS = {
+  text: 1_000_000,
+  brackets: 500,
+  tokens: 100_000,
+  operations: 500,
+  depth: 50,
+  aliases: 500,
+  rootFields: 200,
+  directives: 2_000,
+  fields: 50_000,
+  rate: 0,
+  answer: 256 * 1024 * 1024,
+};
 const TIME = 30_000;
 
 export async function startGateway(options: {

@@ -102,6 +102,8 @@ export interface Call {
   readonly signal: AbortSignal;
   /** Sources that were stale, slow or down for this call, by installation; the host reports them with the answer. */
   readonly noted: Map<string, Noted>;
+  /** How often each source was really asked for this call, by installation; absent: nobody counts. */
+  readonly calls?: Map<string, number>;
 }
 
 /** `slow`: it answered, late; `stale`: something older was shown; `down`: a field is null for it. */

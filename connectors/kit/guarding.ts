@@ -58,6 +58,7 @@ export function makeGuard(tools: GuardTools, policy: GuardPolicy = DEFAULT_POLIC
           (signal) => gate.enter(signal, operation === 'check', `${call.principal.client} ${call.principal.subject}`),
           true,
         );
+        call.calls?.set(installation.id, (call.calls.get(installation.id) ?? 0) + 1);
         const began = performance.now();
         try {
           const rest = call.deadline - Date.now();

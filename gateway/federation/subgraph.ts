@@ -1,7 +1,7 @@
 /** A subgraph behind HTTP: keep-alive, what is left of the deadline, a largest answer, and the client's going away. */
 import { LRUCache } from 'lru-cache';
 import { Agent, type Dispatcher } from 'undici';
-import type { Call, Subgraph, SubgraphResponse } from '../../connectors/kit/connector.ts';
+import type { Call, Noted, Subgraph, SubgraphResponse } from '../../connectors/kit/connector.ts';
 import { malformed, timeout, unavailable } from '../../connectors/kit/errors.ts';
 
 export interface RemoteOptions {
@@ -121,7 +121,11 @@ function understand(parts: readonly Buffer[], status: number, call: Call): Subgr
   if (typeof answer !== 'object' || answer === null || !('data' in answer || 'errors' in answer)) {
     throw malformed('the answer is not one of GraphQL');
   }
-  const { sources } = (answer as { extensions?: { sources?: Record<string, 'stale' | 'down'> } }).extensions ?? {};
-  if (sources) for (const [source, state] of Object.entries(sources)) call.noted.set(source, state);
+  const { sources, calls } =
+    (answer as { extensions?: { sources?: Record<string, Noted>; calls?: Record<string, number> } }).extensions ?? {};
+  for (const [source, state] of Object.entries(sources ?? {})) call.noted.set(source, state);
+  for (const [source, count] of Object.entries(calls ?? {})) {
+    call.calls?.set(source, (call.calls.get(source) ?? 0) + count);
+  }
   return answer as SubgraphResponse;
 }

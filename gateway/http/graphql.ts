@@ -81,6 +81,19 @@ export async function graphqlFace(operations: Operations, options: { introspecti
   });
   await apollo.start();
 
+  /** An answer that is too large is not sent. */
+  const within = (answer: GraphqlAnswer): GraphqlAnswer => {
+    const { answer: limit } = operations.limits;
+    if (answer.body.length <= limit) return answer;
+    return fault(
+      new HubError('LIMIT_SIZE', `The answer would hold ${answer.body.length} characters; ${limit} are allowed.`, {
+        limit,
+        found: answer.body.length,
+      }),
+      200,
+    );
+  };
+
   return {
     answer: async (request) => {
       let body: unknown;
@@ -92,7 +105,13 @@ export async function graphqlFace(operations: Operations, options: { introspecti
         }
       }
       const quick = await warm.answer(request, body);
-      if (quick) return quick;
+      if (quick) return within(quick);
+      try {
+        for (const text of textsOf(request, body)) operations.admit(text);
+      } catch (error) {
+        if (error instanceof HubError) return fault(error, 200);
+        throw error;
+      }
       const headers = new HeaderMap();
       for (const [name, value] of Object.entries(request.headers)) {
         if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(', ') : value);
@@ -107,10 +126,17 @@ export async function graphqlFace(operations: Operations, options: { introspecti
       made.headers.delete('content-length');
       const answer = { status: made.status ?? 200, headers: Object.fromEntries(made.headers), body: text };
       if (context.told.executed) warm.learn(request, answer);
-      return answer;
+      return within(answer);
     },
     stop: () => apollo.stop(),
   };
+}
+
+/** The documents that a request brings, wherever Apollo would look for them. */
+function textsOf(request: GraphqlRequest, body: unknown): string[] {
+  const inBody = typeof body === 'object' && body !== null ? (body as { query?: unknown }).query : undefined;
+  const inAddress = request.search === '' ? null : new URLSearchParams(request.search).get('query');
+  return [inBody, inAddress].filter((one): one is string => typeof one === 'string');
 }
 
 /** An answer with one error and no data. */

@@ -8,7 +8,7 @@ import type { OperationAnswer, Operations } from '../operation.ts';
 import type { GraphqlAnswer, GraphqlRequest } from './graphql.ts';
 
 /** Members of `extensions` in a request that mean something to `operation.run` and nothing to Apollo. */
-const KNOWN_EXTENSIONS = new Set(['provenance', 'sign']);
+const KNOWN_EXTENSIONS = new Set(['cost', 'provenance', 'sign']);
 const JSON_TYPE = /^application\/json(; *charset=utf-8)?$/i;
 /** As many forms of the accept header are kept. */
 const FORMS = 100;

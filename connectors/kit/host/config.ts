@@ -9,6 +9,7 @@ import { type AuditConfig, NO_AUDIT, readAudit } from '../audit.ts';
 import { type AuthConfig, NO_AUTH, readAuth } from '../auth.ts';
 import type { AnyConnector } from '../connector.ts';
 import { isRegionCode } from '../identifiers.ts';
+import { DEFAULT_LIMITS, type Limits, readLimits } from '../limits.ts';
 import { readMilliseconds, readSettings } from '../settings.ts';
 import { type GuardSettings, guardSettings } from './guarded.ts';
 
@@ -52,6 +53,8 @@ export interface Config {
   readonly auth: AuthConfig;
   /** The role of a caller from this machine without a token; null: such a caller is nobody. */
   readonly anonymous: string | null;
+  /** What documents, operations and callers may use. */
+  readonly limits: Limits;
   /** How long the event log is kept, in milliseconds; null: for ever. */
   readonly retention: number | null;
   /** How the audit log is written and kept. */
@@ -141,6 +144,7 @@ export function readConfig(
     installations: [],
     subgraphs: {},
     auth: NO_AUTH,
+    limits: DEFAULT_LIMITS,
     anonymous: null,
     retention: null,
     audit: NO_AUDIT,
@@ -364,6 +368,8 @@ export function readConfig(
   }
   const authNode = root.get('auth', true) as Node | undefined;
   const auth = readAuth(plain(authNode), (sentence) => fault(authNode, sentence));
+  const limitsNode = root.get('limits', true) as Node | undefined;
+  const limits = readLimits(plain(limitsNode), (sentence) => fault(limitsNode, sentence));
   const anonymous = plain(root.get('anonymous', true) as Node | undefined);
   if (anonymous !== null && !ANONYMOUS_ROLES.includes(String(anonymous))) {
     fault(
@@ -399,6 +405,7 @@ export function readConfig(
     installations,
     subgraphs,
     auth,
+    limits,
     anonymous: anonymous === null ? null : String(anonymous),
     retention,
     deadline,

@@ -2,6 +2,7 @@
 
 import { ALGORITHMS } from '../auth.ts';
 import type { AnyConnector } from '../connector.ts';
+import { DEFAULT_LIMITS, LIMIT_NAMES, limitPurpose } from '../limits.ts';
 import { ROLE_NAMES } from '../roles.ts';
 import { type Setting, settingsTable } from '../settings.ts';
 import { guardSettings } from './guarded.ts';
@@ -66,6 +67,10 @@ ${installations.join('\n\n')}
 # What stands around every call to a legacy system; also in one installation, over this.
 # guard:
 ${guardLines()}
+
+# What one document, one operation and one caller may use; absent ones have these values.
+# limits:
+${LIMIT_NAMES.map((name) => `#   ${name}: ${DEFAULT_LIMITS[name]} # ${limitPurpose(name)}`).join('\n')}
 
 # How long the event log is kept; absent: for ever.
 # retention: { events: 90d }
@@ -150,9 +155,15 @@ export function settingsSchema(islands: readonly AnyConnector[]): string {
       subgraphs: { type: 'object' },
       auth: authSchema,
       anonymous: { enum: ['developer'] },
-      limits: { type: 'object' },
       guard: guardSchema(),
       deadline: { type: 'string' },
+      limits: {
+        type: 'object',
+        additionalProperties: false,
+        properties: Object.fromEntries(
+          LIMIT_NAMES.map((name) => [name, { type: 'integer', minimum: 0, description: limitPurpose(name) }]),
+        ),
+      },
       retention: { type: 'object', properties: { events: { type: 'string' } } },
       audit: {
         type: 'object',

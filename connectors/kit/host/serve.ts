@@ -41,7 +41,10 @@ export async function serveHost(host: Host, options: { port: number; host?: stri
             variables: request.request.variables ?? {},
             call,
           });
-          return { ...forApollo(answer), extensions: { sources: Object.fromEntries(call.noted) } };
+          return {
+            ...forApollo(answer),
+            extensions: { sources: Object.fromEntries(call.noted), calls: Object.fromEntries(call.calls ?? []) },
+          };
         },
       }),
       stop: async () => undefined,
@@ -154,6 +157,7 @@ function callOf(headers: HeaderMap, principal: Principal, signal: AbortSignal): 
     deadline: Date.now() + (Number.isFinite(time) ? Math.min(time, 60_000) : DEFAULT_TIME),
     signal,
     noted: new Map(),
+    calls: new Map(),
   };
 }
 

@@ -1,0 +1,97 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { buildSchema, getOperationAST, parse } from 'graphql';
+import { describe, expect, test } from 'vitest';
+import { readLimits } from '../../connectors/kit/limits.ts';
+import { NOBODY } from '../../connectors/kit/principal.ts';
+import { costOf, readCosts } from './cost.ts';
+import { checkDocument, checkText, DEFAULT_LIMITS } from './limits.ts';
+import { Rates } from './rate.ts';
+
+const picture = (name: string) => readFileSync(join(import.meta.dirname, '..', '..', 'schema', name), 'utf8');
+const model = readCosts(picture('supergraph.graphql'));
+const schema = buildSchema(picture('api.graphql'));
+const cost = (text: string, variables?: Record<string, unknown>) => {
+  const document = parse(text);
+  const operation = getOperationAST(document);
+  if (!operation) throw new Error('no operation');
+  return costOf(model, schema, document, operation, variables);
+};
+
+describe('what an operation may cost', () => {
+  test('objects count, lists by their page, legacy systems by the objects on which they are entered', () => {
+    expect(cost('{ parks { id name } }')).toEqual({ points: 20, calls: {} });
+    const uscc = '91350211M000100Y46';
+    expect(cost(`{ company(uscc: "${uscc}") { name registration { status } } }`)).toEqual({
+      points: 2,
+      calls: { registration: 1 },
+    });
+    const companies =
+      'query ($n: Int = 7) { companies(first: $n) { nodes { registration { status } vehicles(first: 3) { nodes { id } } } } }';
+    // 1 connection, 7 companies, 7 registrations, 7 connections, 21 vehicles
+    expect(cost(companies)).toEqual({ points: 43, calls: { registration: 7, parking: 7 } });
+    expect(cost(companies, { n: 100 }).calls).toEqual({ registration: 100, parking: 100 });
+    expect(cost('{ companies { nodes { ...F } } } fragment F on Company { presence { peopleInside } }').calls).toEqual({
+      'access-control': 20,
+    });
+  });
+
+  test('a sum that explodes ends', () => {
+    const deep = 'nodes { company { vehicles(first: 100) {'.repeat(6);
+    const text = `{ companies(first: 100) { nodes { vehicles(first: 100) { ${deep} totalCount ${'} } }'.repeat(6)} } } } }`;
+    expect(cost(text).points).toBeGreaterThanOrEqual(1e9);
+  });
+});
+
+test('points come back evenly, each caller has its own, and callers of this machine are not counted', () => {
+  let now = 0;
+  const rates = new Rates(600, () => now);
+  const who = (subject: string) => ({ ...NOBODY, subject, client: 'app' });
+  rates.take(who('a'), 600);
+  expect(() => rates.take(who('a'), 10)).toThrow('0 are left. Ask again in 1 s.');
+  rates.take(who('b'), 600);
+  now = 1_000;
+  rates.take(who('a'), 10);
+  expect(() => rates.take(who('a'), 1)).toThrow();
+  rates.take({ ...NOBODY, client: 'anonymous' }, 1e9);
+  expect(() => rates.take(null, 601)).toThrow();
+});
+
+test('texts and documents beyond a limit are refused with figure and limit; strings and comments hide nothing and cost nothing', () => {
+  const small = {
+    ...DEFAULT_LIMITS,
+    brackets: 4,
+    depth: 3,
+    aliases: 2,
+    directives: 2,
+    fields: 6,
+    operations: 2,
+    rootFields: 3,
+  };
+  const both = (text: string) => {
+    checkText(text, small);
+    checkDocument(parse(text), small);
+  };
+  both('# {{{{{{{\n{ a(x: "{{{{{{\\"{{", y: """{{{ \\""" {{{""") { b } }');
+  expect(() => both('{ a(x: [[[[1]]]]) }')).toThrow(/5 brackets/);
+  expect(() => checkText('"" {{{{{', small)).toThrow(/brackets/);
+  expect(() => checkText('"unclosed \n {{{{{', small)).toThrow(/brackets/);
+  expect(() => both('{ a { b { c { d } } } }')).toThrow(/nested deeper than 3/);
+  expect(() => both('{ x: a y: b z: c }')).toThrow(/aliases/);
+  expect(() => both('{ a @x @y @z }')).toThrow(/directives/);
+  expect(() => both('{ a b c d }')).toThrow(/4 root fields/);
+  expect(() => both('{ ...f ...f } fragment f on Q { a b c }')).toThrow(/selects more than 6/);
+  expect(() => both('query a { a } query b { a } query c { a }')).toThrow(/operations/);
+  expect(() => both('{ a } fragment f on Q { a { b { c { d } } } }')).toThrow(/nested/);
+});
+
+test('the section of isthmus.yaml: what is not given protects, faults are named', () => {
+  const faults: string[] = [];
+  expect(readLimits({ depth: 9, rate: 0 }, (one) => faults.push(one))).toMatchObject({
+    depth: 9,
+    rate: 0,
+    tokens: 10_000,
+  });
+  readLimits({ deep: 9, aliases: 'many', cost: 0 }, (one) => faults.push(one));
+  expect(faults).toHaveLength(3);
+});
