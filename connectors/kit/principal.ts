@@ -69,4 +69,4 @@ export const mayPark = ({ parks }: Principal, park: string): boolean => parks ==
 export const consented = (principal: Principal, purpose: string, uscc: string): boolean =>
   principal.consents.has(purpose) ||
   principal.consents.has(`${purpose}@${uscc}`) ||
-  (principal.roles.includes('company') && principal.companies !== null && principal.companies.includes(uscc));
+  (principal.roles.includes('company') && (principal.companies?.includes(uscc) ?? false));
