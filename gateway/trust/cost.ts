@@ -56,7 +56,7 @@ export function readCosts(supergraph: string): CostModel {
   const owners = new Map<string, string>();
   const graphs = new Map<string, string>();
   const document = parse(supergraph, { noLocation: true });
-  const valueOf = (directives: readonly ConstDirectiveNode[] | undefined, name: string) => {
+  const argumentsOf = (directives: readonly ConstDirectiveNode[] | undefined, name: string) => {
     const found = directives?.find((one) => one.name.value === name);
     return (
       found &&
@@ -66,23 +66,23 @@ export function readCosts(supergraph: string): CostModel {
   for (const one of document.definitions) {
     if (one.kind !== Kind.ENUM_TYPE_DEFINITION || one.name.value !== 'join__Graph') continue;
     for (const value of one.values ?? []) {
-      graphs.set(value.name.value, String(valueOf(value.directives, 'join__graph')?.['name']));
+      graphs.set(value.name.value, String(argumentsOf(value.directives, 'join__graph')?.['name']));
     }
   }
   for (const one of document.definitions) {
     if (one.kind !== Kind.OBJECT_TYPE_DEFINITION && one.kind !== Kind.INTERFACE_TYPE_DEFINITION) continue;
     const type = one.name.value;
-    const weight = valueOf(one.directives, 'cost')?.['weight'];
+    const weight = argumentsOf(one.directives, 'cost')?.['weight'];
     if (weight !== undefined) weights.set(type, Number(weight));
     const homes = (one.directives ?? []).filter((each) => each.name.value === 'join__type');
-    const home = homes.length === 1 ? valueOf(homes, 'join__type')?.['graph'] : undefined;
+    const home = homes.length === 1 ? argumentsOf(homes, 'join__type')?.['graph'] : undefined;
     for (const field of one.fields ?? []) {
       const name = `${type}.${field.name.value}`;
-      const list = valueOf(field.directives, 'listSize');
+      const list = argumentsOf(field.directives, 'listSize');
       if (list) lists.set(name, list as ListSize);
-      const own = valueOf(field.directives, 'cost')?.['weight'];
+      const own = argumentsOf(field.directives, 'cost')?.['weight'];
       if (own !== undefined) weights.set(name, Number(own));
-      const owner = valueOf(field.directives, 'join__field')?.['graph'] ?? home;
+      const owner = argumentsOf(field.directives, 'join__field')?.['graph'] ?? home;
       if (owner) owners.set(name, graphs.get(String(owner)) ?? String(owner));
     }
   }
