@@ -207,7 +207,8 @@ export class Operations {
       call,
     });
     if (compiled.kind === 'mutation') this.#consents?.forget();
-    if (answer.touched && this.#audit) {
+    // Who is not signed in sees nothing protected; a flood of such callers must not fill the log.
+    if (answer.touched && this.#audit && principal) {
       const { readers } = request;
       const query = request.asked ?? request.query;
       const refused = await this.#audit.record({ touched: answer.touched, principal, readers, query }).then(

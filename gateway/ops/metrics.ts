@@ -98,12 +98,33 @@ export function startMetrics(gauges: {
     const { installation, count } = fact as { installation: string; count: number };
     events.inc({ installation }, count);
   };
+  const written = new Histogram({
+    name: 'isthmus_audit_write_seconds',
+    help: 'Writes of the audit log, each of one entry or more.',
+    labelNames: ['outcome'] as const,
+    buckets: [0.001, 0.002, 0.005, 0.01, 0.05, 0.25, 1, 5],
+    registers: [registry],
+  });
+  const entries = new Counter({
+    name: 'isthmus_audit_entries_total',
+    help: 'Entries of the audit log, and those that could not be written.',
+    labelNames: ['outcome'] as const,
+    registers: [registry],
+  });
+  const onAudit = (fact: unknown) => {
+    const { count, milliseconds, failed } = fact as { count: number; milliseconds: number; failed: boolean };
+    const outcome = failed ? 'failed' : 'written';
+    written.observe({ outcome }, milliseconds / 1000);
+    entries.inc({ outcome }, count);
+  };
+  subscribe('isthmus:audit:written', onAudit);
   subscribe('isthmus:source:call', onCall);
   subscribe('isthmus:source:answer', onAnswer);
   subscribe('isthmus:events:written', onEvents);
   return {
     text: async () => ({ type: registry.contentType, body: await registry.metrics() }),
     close: () => {
+      unsubscribe('isthmus:audit:written', onAudit);
       unsubscribe('isthmus:source:call', onCall);
       unsubscribe('isthmus:source:answer', onAnswer);
       unsubscribe('isthmus:events:written', onEvents);

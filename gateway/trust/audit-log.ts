@@ -3,6 +3,7 @@
  * share the next one, so a busy hub makes one round trip for many answers. What cannot be written down is not shown.
  */
 import { randomBytes } from 'node:crypto';
+import { channel } from 'node:diagnostics_channel';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../connectors/kit/connector.ts';
 import { HubError } from '../../connectors/kit/errors.ts';
@@ -39,6 +40,9 @@ export interface AuditLogOptions {
   /** How long an answer waits for its entry, in milliseconds. */
   readonly patience?: number;
 }
+
+/** A write ended: {count, milliseconds, failed}. */
+const auditWritten = channel('isthmus:audit:written');
 
 interface Waiting {
   readonly access: Access;
@@ -142,9 +146,13 @@ export class AuditLog {
     await new Promise((resolve) => setImmediate(resolve));
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, BATCH);
+      const began = performance.now();
+      const tell = (failed: boolean) =>
+        auditWritten.publish({ count: batch.length, milliseconds: performance.now() - began, failed });
       try {
         await this.#append(batch.map((one) => one.access));
         for (const one of batch) one.done();
+        tell(false);
       } catch (error) {
         this.#lost = true;
         this.#options.log.error('The audit log could not be written; what it should tell of was not shown.', {
@@ -152,6 +160,7 @@ export class AuditLog {
           entries: batch.length,
         });
         for (const one of batch) one.failed(unwritten());
+        tell(true);
       }
     }
     this.#writing = null;

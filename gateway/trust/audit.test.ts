@@ -11,7 +11,7 @@ const touch = (fields: string[], companies: string[] = ['A']) => ({
   fields: new Set(fields),
   subjects: new Map([['Company', new Set(companies)]]),
 });
-const told = (touched: Partial<Parameters<typeof entriesOf>[0]['touched']>, principal: Principal | null = clerk) =>
+const told = (touched: Partial<Parameters<typeof entriesOf>[0]['touched']>, principal: Principal = clerk) =>
   entriesOf({ touched: { shown: null, masked: null, refused: null, ...touched }, principal, query: '{ a }' }, watch);
 
 test('what the graph protects is watched, and the rest is not', () => {
@@ -54,7 +54,14 @@ test('one entry for each way in which something ended, with the ground on which 
   expect(told({ shown: touch(['Registration.status']) }, { ...clerk, purpose: 'licence' })).toMatchObject([
     { basis: 'role:portal', purpose: 'licence', who: [{ subject: 'clerk-12', client: 'city-portal' }] },
   ]);
-  expect(told({ refused: touch(['Company.tax']) }, null)).toMatchObject([
-    { who: [{ subject: 'anonymous' }], basis: 'none' },
-  ]);
+});
+
+test('a group of subscribers is named once each', () => {
+  const readers = [
+    { subject: 'a', client: 'x' },
+    { subject: 'b', client: 'x' },
+    { subject: 'a', client: 'x' },
+  ];
+  const touched = { shown: touch(['VehicleEntered.time']), masked: null, refused: null };
+  expect(entriesOf({ touched, principal: clerk, readers, query: '{ a }' }, watch)[0]?.who).toEqual(readers.slice(0, 2));
 });

@@ -19,8 +19,7 @@ export interface AuditTouched {
 
 export interface Accessed {
   readonly touched: AuditTouched;
-  /** Null: nobody was signed in. */
-  readonly principal: Principal | null;
+  readonly principal: Principal;
   /** All who get the answer, when it is more than one: the members of a group of subscribers. */
   readonly readers?: readonly { readonly subject: string; readonly client: string }[] | undefined;
   /** The operation's text, as the client sent it. */
@@ -45,8 +44,8 @@ export class Audit {
 /** The entries that tell of this access. */
 export function entriesOf({ touched, principal, readers, query }: Accessed, watch: AuditWatch): Access[] {
   const operation = createHash('sha256').update(query).digest('hex');
-  const nobody = { subject: 'anonymous', client: 'anonymous' };
-  const { subject, client } = principal ?? nobody;
+  const { subject, client } = principal;
+  const who = new Map((readers ?? [{ subject, client }]).map((one) => [`${one.subject}\0${one.client}`, one]));
   const ways: [Outcome, AuditTouch | null][] = [
     ['ALLOWED', touched.shown],
     ['MASKED', touched.masked],
@@ -57,12 +56,12 @@ export function entriesOf({ touched, principal, readers, query }: Accessed, watc
     const fields = [...touch.fields];
     const companies = [...(touch.subjects.get(watch.owner.type) ?? [])];
     const purposes = [...new Set(fields.flatMap((field) => watch.purposes.get(field) ?? []))].sort();
-    const own = principal?.companies?.filter((one) => companies.includes(one)) ?? [];
+    const own = principal.companies?.filter((one) => companies.includes(one)) ?? [];
     return [
       {
-        who: readers ?? [{ subject, client }],
+        who: [...who.values()],
         onBehalfOf: own,
-        purpose: purposeOf(principal) ?? (purposes.join(' ') || null),
+        purpose: principal.purpose ?? (purposes.join(' ') || null),
         basis: basisOf(principal, purposes, companies.length > 0 && own.length === companies.length, outcome),
         operation,
         entities: Object.fromEntries([...touch.subjects].map(([type, ids]) => [type, [...ids]])),
@@ -73,14 +72,10 @@ export function entriesOf({ touched, principal, readers, query }: Accessed, watc
   });
 }
 
-const purposeOf = (principal: Principal | null): string | null =>
-  (principal as { purpose?: string | null } | null)?.purpose ?? null;
-
 /** On what ground it was shown: the company's own data, its consent, or the caller's role. */
-function basisOf(principal: Principal | null, purposes: readonly string[], own: boolean, outcome: Outcome): string {
+function basisOf(principal: Principal, purposes: readonly string[], own: boolean, outcome: Outcome): string {
   if (outcome === 'REFUSED') return 'none';
   if (own) return 'own';
   if (purposes.length > 0) return purposes.map((one) => `consent:${one}`).join(' ');
-  const roles = principal?.roles ?? [];
-  return roles.length > 0 ? `role:${roles.join('+')}` : 'public';
+  return `role:${principal.roles.join('+')}`;
 }
