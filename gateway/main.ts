@@ -24,6 +24,7 @@ import { createFederation, remoteSubgraph } from './federation/index.ts';
 import { graphqlFace } from './http/graphql.ts';
 import { listen } from './http/server.ts';
 import { firstOf, forwardWebhooks, type Webhooks } from './http/webhooks.ts';
+import { Deliveries } from './live/deliveries.ts';
 import { openSockets } from './live/socket.ts';
 import { Tail } from './live/tail.ts';
 import { Operations } from './operation.ts';
@@ -165,6 +166,7 @@ export async function start(options: StartOptions): Promise<Hub> {
     const tail = new Tail(database);
     await tail.open();
     shutdown.add('the event log', () => tail.close());
+    const deliveries = new Deliveries({ operations, tail });
     const anonymous = anonymousPrincipal(config.anonymous);
     const demoIssuer = config.auth.demo ? await openDemoIssuer(options.data) : null;
     const tokens = makeTokens([...trustedIssuers(config.auth), ...(demoIssuer ? [demoIssuer.trusted] : [])]);
@@ -182,7 +184,7 @@ export async function start(options: StartOptions): Promise<Hub> {
       server: http.server,
       path: '/graphql',
       operations,
-      tail,
+      deliveries,
       log,
       principal: (request, params) => principal(request, request.headers.authorization ?? params?.['authorization']),
       originAllowed: (request) => sameOrigin(request.headers),

@@ -1,7 +1,7 @@
 /** The WebSocket face: graphql-transport-ws by graphql-ws, over the same operation. */
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type ExecutionArgs, type ExecutionResult, GraphQLError, parse } from 'graphql';
+import { type ExecutionArgs, type ExecutionResult, GraphQLError, getOperationAST, validate } from 'graphql';
 import { CloseCode, type Context } from 'graphql-ws';
 import { type Extra, useServer } from 'graphql-ws/use/ws';
 import { WebSocketServer } from 'ws';
@@ -9,14 +9,14 @@ import { HubError } from '../../connectors/kit/errors.ts';
 import type { Log } from '../../connectors/kit/log.ts';
 import type { Principal } from '../../connectors/kit/principal.ts';
 import type { OperationAnswer, Operations } from '../operation.ts';
-import { subscribe } from './subscribe.ts';
-import type { Tail } from './tail.ts';
+import type { Deliveries, Delivery, Sink } from './deliveries.ts';
+import { Wire } from './wire.ts';
 
 export interface SocketOptions {
   readonly server: Server;
   readonly path: string;
   readonly operations: Operations;
-  readonly tail: Tail;
+  readonly deliveries: Deliveries;
   readonly log: Log;
   /** Who asks, from the first request's headers and the client's `connectionParams`; rejects with `HubError` when refused. */
   principal(request: IncomingMessage, params: Readonly<Record<string, unknown>> | undefined): Promise<Principal | null>;
@@ -28,12 +28,18 @@ const LARGEST_MESSAGE = 256 * 1024;
 /** Subscriptions of one socket at once. */
 const MOST_OPERATIONS = 100;
 
+/** A socket is asked whether it lives, and given up when it has not said so by the next time; in milliseconds. */
+const ALIVE = 60_000;
+
 interface Carried {
+  /** The client's name of the operation. */
+  readonly id: string;
   readonly principal: Principal | null;
   readonly query: string;
   readonly operationName: string | undefined;
   readonly variables: Readonly<Record<string, unknown>> | undefined;
   readonly gone: AbortController;
+  readonly wire: Wire;
 }
 
 /** Takes the upgrades of `path`; `close` ends every socket with 1001. */
@@ -43,6 +49,7 @@ export function openSockets(options: SocketOptions): { close(): Promise<void>; c
   const running = new WeakMap<object, number>();
   /** Who opened the socket; asked once, at `connection_init`. */
   const principalOf = new WeakMap<object, Principal | null>();
+  const wireOf = new WeakMap<object, Wire>();
   const disposable = useServer(
     {
       onConnect: async (context: Context<Record<string, unknown>, Extra>) => {
@@ -58,7 +65,7 @@ export function openSockets(options: SocketOptions): { close(): Promise<void>; c
           return false;
         }
       },
-      onSubscribe: (context, _id, payload) => {
+      onSubscribe: (context, id, payload) => {
         const { extra } = context;
         const count = (running.get(extra.socket) ?? 0) + 1;
         if (count > MOST_OPERATIONS) {
@@ -74,14 +81,26 @@ export function openSockets(options: SocketOptions): { close(): Promise<void>; c
           goneOf.set(extra.socket, gone);
         }
         try {
-          const document = parse(payload.query);
           const carried: Carried = {
+            id,
             principal: principalOf.get(extra.socket) ?? null,
             query: payload.query,
             operationName: payload.operationName ?? undefined,
             variables: payload.variables ?? undefined,
             gone,
+            wire: wireOf.get(extra.socket) as Wire,
           };
+          const document = options.operations.parse(payload.query);
+          if (getOperationAST(document, payload.operationName)?.operation === 'subscription') {
+            options.deliveries.check(carried);
+          } else {
+            const faults = validate(options.operations.schema, document);
+            if (faults.length > 0) {
+              return faults.map(
+                (one) => new GraphQLError(one.message, { extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } }),
+              );
+            }
+          }
           running.set(extra.socket, count);
           return {
             schema: options.operations.schema,
@@ -95,21 +114,23 @@ export function openSockets(options: SocketOptions): { close(): Promise<void>; c
         }
       },
       execute: async (args) => {
-        const carried = args.contextValue as Carried;
-        const { gone, ...request } = carried;
+        const { gone, id: _id, wire: _wire, ...request } = args.contextValue as Carried;
         return asResult(await options.operations.run({ ...request, signal: gone.signal }));
       },
       subscribe: async (args) => {
-        const carried = args.contextValue as Carried;
+        const { gone, id, wire, ...request } = args.contextValue as Carried;
         const stop = new AbortController();
-        const signal = AbortSignal.any([carried.gone.signal, stop.signal]);
-        const { gone: _gone, ...request } = carried;
-        try {
-          const deliveries = await subscribe(options, { ...request, signal });
-          return results(deliveries, stop);
-        } catch (error) {
-          return { errors: [shown(error)] };
-        }
+        const signal = AbortSignal.any([gone.signal, stop.signal]);
+        const ended = new Promise<unknown>((resolve) => {
+          signal.addEventListener('abort', () => resolve(null), { once: true });
+          const sink: Sink = {
+            offer: (delivery: Delivery) => wire.next(id, delivery.bytes()),
+            ready: () => wire.drained(signal),
+            end: resolve,
+          };
+          options.deliveries.join({ ...request, signal }, sink).catch(resolve);
+        });
+        return quiet(ended, stop);
       },
       onComplete: (context) => {
         const { socket } = context.extra;
@@ -124,7 +145,7 @@ export function openSockets(options: SocketOptions): { close(): Promise<void>; c
       },
     },
     sockets,
-    20_000,
+    ALIVE,
   );
 
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
@@ -133,7 +154,10 @@ export function openSockets(options: SocketOptions): { close(): Promise<void>; c
       socket.end(`HTTP/1.1 ${path === options.path ? '403 Forbidden' : '404 Not Found'}\r\nConnection: close\r\n\r\n`);
       return;
     }
-    sockets.handleUpgrade(request, socket, head, (made) => sockets.emit('connection', made, request));
+    sockets.handleUpgrade(request, socket, head, (made) => {
+      wireOf.set(made, new Wire(made, socket));
+      sockets.emit('connection', made, request);
+    });
   };
   options.server.on('upgrade', upgrade);
   return {
@@ -163,21 +187,15 @@ function closeAt(socket: Extra['socket'], expires: number): void {
   wait();
 }
 
-/** The deliveries as graphql-ws takes them; its `return` ends the wait for the next one. */
-function results(
-  deliveries: AsyncGenerator<OperationAnswer, void>,
-  stop: AbortController,
-): AsyncGenerator<ExecutionResult, void> {
+/** For graphql-ws a subscription that says nothing until it ends: deliveries go to the wire past it. */
+function quiet(ended: Promise<unknown>, stop: AbortController): AsyncGenerator<ExecutionResult, void> {
   const inner = (async function* () {
-    try {
-      for await (const answer of deliveries) yield asResult(answer);
-    } catch (error) {
-      yield { errors: [shown(error)] };
-    } finally {
-      stop.abort();
-    }
+    const error = await ended;
+    stop.abort();
+    if (error) yield { errors: [shown(error)] };
   })();
   const end = inner.return.bind(inner);
+  // The wait for the end must end first.
   inner.return = (value) => {
     stop.abort();
     return end(value);

@@ -1,0 +1,287 @@
+import fc from 'fast-check';
+import { buildSchema, parse } from 'graphql';
+import { expect, test } from 'vitest';
+import { HUB_PRINCIPAL, type Principal } from '../../connectors/kit/principal.ts';
+import type { OperationAnswer, OperationRequest, Operations } from '../operation.ts';
+import { Deliveries, type Delivery, type Sink } from './deliveries.ts';
+import { PROBE } from './prepare.ts';
+import { subscribe } from './subscribe.ts';
+import type { Tail } from './tail.ts';
+
+const SCHEMA = `
+  type Query { a: Int }
+  type Subscription { events(after: String): EventDelivery }
+  union EventDelivery = EventsBatch | Gap | Lagged
+  type EventsBatch { events: [Event!]! cursor: String }
+  type Event { id: ID! }
+  type Gap { cursor: String }
+  type Lagged { cursor: String behind: Int }`;
+const QUERY = 'subscription ($after: String) { events(after: $after) { ... on EventsBatch { events { id } } } }';
+
+/** A hub of which only the log is there: positions 1 to `head`, each an event of that name. */
+class Pretend {
+  head = 0n;
+  schema = buildSchema(SCHEMA);
+  asked: OperationRequest[] = [];
+  failing = false;
+  closed = false;
+  readonly #waiting = new Set<() => void>();
+
+  write(count: number): void {
+    this.head += BigInt(count);
+    this.#wake();
+  }
+  close(): void {
+    this.closed = true;
+    this.#wake();
+  }
+  #wake(): void {
+    for (const wake of [...this.#waiting]) wake();
+    this.#waiting.clear();
+  }
+  async beyond(position: bigint, signal: AbortSignal): Promise<bigint> {
+    while (this.head <= position && !signal.aborted && !this.closed) {
+      await new Promise<void>((resolve) => {
+        this.#waiting.add(resolve);
+        signal.addEventListener('abort', () => resolve(), { once: true });
+      });
+    }
+    return this.head;
+  }
+  refused = () => null;
+  parse = (query: string) => parse(query);
+  run = async (request: OperationRequest): Promise<OperationAnswer> => {
+    const { variables } = request;
+    await new Promise((resolve) => setImmediate(resolve));
+    if (variables?.['isthmusHead_'] !== undefined) {
+      const position = String(variables['after'] ?? variables['isthmusHead_']);
+      return { data: { start: { position, gapFrom: null, gapTo: null } } };
+    }
+    const token = JSON.parse(String(variables?.['isthmusToken_']));
+    if (token.type !== 'batch') return { data: { events: { behind: token.behind } } };
+    this.asked.push(request);
+    if (this.failing)
+      return { data: { events: null }, errors: [{ message: 'away', extensions: { code: 'INTERNAL' } }] };
+    const events: { id: string }[] = [];
+    for (let at = BigInt(token.after) + 1n; at <= BigInt(token.upTo); at++) events.push({ id: String(at) });
+    return { data: { events: { events, [PROBE]: events } } };
+  };
+  get parts(): { operations: Operations; tail: Tail } {
+    return { operations: this as unknown as Operations, tail: this as unknown as Tail };
+  }
+}
+
+const settle = async (turns = 30): Promise<void> => {
+  for (let i = 0; i < turns; i++) await new Promise((resolve) => setImmediate(resolve));
+};
+
+/** A listener that takes `room` deliveries and then none until `drain`. */
+class Listener implements Sink {
+  ids: string[] = [];
+  lagged = 0;
+  ended: unknown;
+  readonly gone = new AbortController();
+  #left: number;
+  #resume: (() => void)[] = [];
+  constructor(readonly room = Number.POSITIVE_INFINITY) {
+    this.#left = room;
+  }
+  offer({ answer }: Delivery): boolean {
+    const told = answer.data?.['events'] as { events?: { id: string }[]; behind?: number } | null;
+    if (told?.events) this.ids.push(...told.events.map((one) => one.id));
+    if (told?.behind !== undefined) this.lagged += 1;
+    this.#left -= 1;
+    return this.#left > 0;
+  }
+  ready(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#resume.push(resolve);
+      this.gone.signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+  }
+  drain(): void {
+    this.#left = this.room;
+    for (const resume of this.#resume.splice(0)) resume();
+  }
+  end(error: unknown): void {
+    this.ended = error;
+  }
+}
+
+const join = (deliveries: Deliveries, listener: Listener, principal: Principal, after?: number): Promise<void> =>
+  deliveries.join(
+    {
+      query: QUERY,
+      variables: after === undefined ? {} : { after: String(after) },
+      principal,
+      signal: listener.gone.signal,
+    },
+    listener,
+  );
+const range = (from: bigint | number, to: bigint | number): string[] => {
+  const all: string[] = [];
+  for (let at = BigInt(from) + 1n; at <= BigInt(to); at++) all.push(String(at));
+  return all;
+};
+
+test('a thousand listeners of one question cost one execution a range, and every reader is named', async () => {
+  const hub = new Pretend();
+  const deliveries = new Deliveries(hub.parts);
+  const listeners = Array.from({ length: 1_000 }, () => new Listener());
+  await Promise.all(listeners.map((one, i) => join(deliveries, one, { ...HUB_PRINCIPAL, subject: `reader ${i % 7}` })));
+  expect(deliveries.size).toEqual({ groups: 1, listeners: 1_000 });
+  for (let burst = 0; burst < 5; burst++) {
+    hub.write(3);
+    await settle();
+  }
+  expect(hub.asked).toHaveLength(5);
+  expect(hub.asked[0]?.readers).toHaveLength(1_000);
+  for (const one of listeners) expect(one.ids).toEqual(range(0, 15));
+  hub.close();
+  await settle();
+  expect(listeners.every((one) => one.ended === null)).toBe(true);
+  expect(deliveries.size).toEqual({ groups: 0, listeners: 0 });
+});
+
+test('other rights, another group', async () => {
+  const hub = new Pretend();
+  const deliveries = new Deliveries(hub.parts);
+  const principals = [
+    HUB_PRINCIPAL,
+    { ...HUB_PRINCIPAL, scopes: new Set(['tax:read']) },
+    { ...HUB_PRINCIPAL, companies: ['91500112000065437Q'] },
+    { ...HUB_PRINCIPAL, client: 'portal' },
+  ];
+  for (const principal of principals) for (let i = 0; i < 2; i++) await join(deliveries, new Listener(), principal);
+  expect(deliveries.size).toEqual({ groups: 4, listeners: 8 });
+  hub.close();
+});
+
+test('whoever comes, goes, stalls or wakes when: each gets what follows its cursor, in order, once', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(
+        fc.oneof(
+          {
+            weight: 4,
+            arbitrary: fc.record({ do: fc.constant('write' as const), n: fc.integer({ min: 1, max: 250 }) }),
+          },
+          {
+            weight: 3,
+            arbitrary: fc.record({ do: fc.constant('join' as const), n: fc.integer({ min: 0, max: 300 }) }),
+          },
+          {
+            weight: 1,
+            arbitrary: fc.record({ do: fc.constant('slow' as const), n: fc.integer({ min: 0, max: 300 }) }),
+          },
+          { weight: 1, arbitrary: fc.record({ do: fc.constant('leave' as const), n: fc.nat() }) },
+          { weight: 1, arbitrary: fc.record({ do: fc.constant('fail' as const), n: fc.constant(0) }) },
+          { weight: 2, arbitrary: fc.record({ do: fc.constant('wait' as const), n: fc.integer({ min: 1, max: 6 }) }) },
+        ),
+        { maxLength: 30 },
+      ),
+      async (steps) => {
+        const hub = new Pretend();
+        const deliveries = new Deliveries(hub.parts);
+        const here: { listener: Listener; from: bigint }[] = [];
+        for (const step of steps) {
+          if (step.do === 'write') hub.write(step.n);
+          if (step.do === 'wait') await settle(step.n);
+          if (step.do === 'leave' && here.length > 0) here.splice(step.n % here.length, 1)[0]?.listener.gone.abort();
+          if (step.do === 'join' || step.do === 'slow') {
+            const from = BigInt(step.n) > hub.head ? hub.head : hub.head - BigInt(step.n);
+            const listener = new Listener(step.do === 'slow' ? 2 : undefined);
+            await join(deliveries, listener, HUB_PRINCIPAL, Number(from));
+            here.push({ listener, from });
+          }
+          for (const { listener } of here) if (listener.room === 2 && step.n % 3 === 0) listener.drain();
+        }
+        for (let turn = 0; turn < 40; turn++) {
+          for (const { listener } of here) listener.drain();
+          await settle(10);
+        }
+        for (const { listener, from } of here) expect(listener.ids).toEqual(range(from, hub.head));
+        hub.close();
+        for (const { listener } of here) listener.gone.abort();
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+test('a slow listener is told once how far it is behind, and the others do not wait for it', async () => {
+  const hub = new Pretend();
+  const deliveries = new Deliveries(hub.parts);
+  const fast = new Listener();
+  const slow = new Listener(1);
+  await join(deliveries, fast, HUB_PRINCIPAL);
+  await join(deliveries, slow, HUB_PRINCIPAL);
+  for (let burst = 0; burst < 10; burst++) {
+    hub.write(20);
+    await settle();
+  }
+  expect(fast.ids).toEqual(range(0, 200));
+  expect(slow.ids).toEqual(range(0, 20));
+  for (let turn = 0; turn < 10; turn++) {
+    slow.drain();
+    await settle();
+  }
+  expect(slow.ids).toEqual(range(0, 200));
+  expect(slow.lagged).toBe(1);
+  hub.close();
+});
+
+test('a log that cannot be read is told once and asked again', async () => {
+  const hub = new Pretend();
+  const deliveries = new Deliveries(hub.parts);
+  const listener = new Listener();
+  await join(deliveries, listener, HUB_PRINCIPAL);
+  hub.failing = true;
+  hub.write(3);
+  await settle();
+  hub.failing = false;
+  await expect.poll(() => listener.ids, { timeout: 5_000 }).toEqual(range(0, 3));
+  hub.close();
+});
+
+test('another graph keeps the subscriptions it still answers, and ends the others with the reason', async () => {
+  const hub = new Pretend();
+  const deliveries = new Deliveries(hub.parts);
+  const listener = new Listener();
+  await join(deliveries, listener, HUB_PRINCIPAL);
+  hub.schema = buildSchema(SCHEMA);
+  hub.write(2);
+  await settle();
+  expect(listener.ids).toEqual(range(0, 2));
+  hub.schema = buildSchema(SCHEMA.replace('type Event { id: ID! }', 'type Event { name: ID! }'));
+  hub.write(1);
+  await settle();
+  expect(listener.ended).toMatchObject({
+    code: 'GRAPHQL_VALIDATION_FAILED',
+    message: expect.stringContaining('The graph has changed and no longer answers this subscription'),
+  });
+});
+
+test('as a sequence: pulled in order, and left at once while it waits', async () => {
+  const hub = new Pretend();
+  const parts = { deliveries: new Deliveries(hub.parts) };
+  const gone = new AbortController();
+  const sequence = await subscribe(parts, {
+    query: QUERY,
+    variables: {},
+    principal: HUB_PRINCIPAL,
+    signal: gone.signal,
+  });
+  hub.write(150);
+  const first = await sequence.next();
+  const second = await sequence.next();
+  const ids = [first, second].flatMap(({ value }) =>
+    JSON.parse(String((value as Delivery).bytes())).data.events.events.map((one: { id: string }) => one.id),
+  );
+  expect(ids).toEqual(range(0, 150));
+  const waiting = sequence.next();
+  await sequence.return(undefined);
+  expect(await waiting).toEqual({ value: undefined, done: true });
+  await settle();
+  expect(parts.deliveries.size.listeners).toBe(0);
+});

@@ -1,0 +1,198 @@
+/** Listeners with the same question and the same rights, who stand at the same place of the log. */
+import type { Principal } from '../../connectors/kit/principal.ts';
+import type { Operations } from '../operation.ts';
+import type { Sink } from './deliveries.ts';
+import { prepare, type SubscriptionRequest } from './prepare.ts';
+import { asDelivery, asHubError, type Range, Reader as RangeReader, type Reader } from './reader.ts';
+import type { Tail } from './tail.ts';
+
+/** How long the log rests after it could not be read, in milliseconds. */
+const REST = 1_000;
+
+/** One listener. */
+export interface Member {
+  readonly request: SubscriptionRequest;
+  readonly sink: Sink;
+  /** What it is named by in the audit log. */
+  readonly reader: { readonly subject: string; readonly client: string };
+  /** Everything up to here has been offered to it. */
+  position: bigint;
+}
+
+/** Why a listener left: it has no room, the group has gone past it, or it is over. */
+type Left = 'slow' | 'behind' | 'gone';
+
+export class Group {
+  readonly #tail: Tail;
+  readonly #reader: RangeReader;
+  readonly #principal: Principal | null;
+  readonly #unnamed: Principal | null;
+  readonly #empty: () => void;
+  readonly #members = new Map<Member, (left: Left, error?: unknown) => void>();
+  readonly #following = new Set<Member>();
+  #stop = new AbortController();
+  #position: bigint | null = null;
+
+  constructor(parts: { operations: Operations; tail: Tail; request: SubscriptionRequest }, empty: () => void) {
+    const { operations, tail, request } = parts;
+    this.#tail = tail;
+    // Each listener's own token ends its own subscription; the group outlives it.
+    this.#principal = request.principal && { ...request.principal, expires: null };
+    this.#unnamed = this.#principal && { ...this.#principal, subject: 'isthmus' };
+    const signal = new AbortController().signal;
+    this.#reader = new RangeReader(operations, prepare(operations, request), {
+      ...request,
+      principal: this.#principal,
+      signal,
+    });
+    this.#empty = empty;
+  }
+
+  /** Listeners, in the group or on the way to it. */
+  get size(): number {
+    return this.#following.size;
+  }
+
+  /** Serves one listener until its signal aborts or the hub goes down. Rejects with the reason when it may not go on. */
+  async follow(member: Member, reader: Reader): Promise<void> {
+    const { sink, request } = member;
+    const over = () => request.signal.aborted || this.#tail.closed;
+    this.#following.add(member);
+    let told = false;
+    try {
+      while (!over()) {
+        if (member.position >= this.#tail.head) told = false;
+        if (this.#position === null || member.position >= this.#position) {
+          const left = await this.#attach(member);
+          if (left === 'gone') return;
+          if (left === 'slow') {
+            await sink.ready();
+            const head = this.#tail.head;
+            if (over()) return;
+            if (head <= member.position || told) continue;
+            told = true;
+            if (!sink.offer(await reader.lagged(member.position, head))) await sink.ready();
+          }
+          continue;
+        }
+        const range = await reader.range(member.position, this.#position, request);
+        if (over()) return;
+        if (range.failed) await pause(REST, request.signal);
+        if (!offer(member, range)) await sink.ready();
+      }
+    } finally {
+      this.#following.delete(member);
+      if (this.#following.size === 0) this.#empty();
+    }
+  }
+
+  #attach(member: Member): Promise<Left> {
+    return new Promise<Left>((resolve, reject) => {
+      const { signal } = member.request;
+      const gone = () => leave('gone');
+      const leave = (left: Left, error?: unknown) => {
+        signal.removeEventListener('abort', gone);
+        this.#members.delete(member);
+        if (this.#members.size === 0) this.#stop.abort();
+        if (error === undefined) resolve(left);
+        else reject(error);
+      };
+      signal.addEventListener('abort', gone, { once: true });
+      this.#members.set(member, leave);
+      if (this.#position === null) {
+        this.#position = member.position;
+        this.#stop = new AbortController();
+        void this.#run(this.#stop.signal);
+      }
+    });
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    let told = false;
+    try {
+      while (!signal.aborted && !this.#tail.closed) {
+        const position = this.#position as bigint;
+        const head = await this.#tail.beyond(position, signal);
+        if (signal.aborted || this.#tail.closed) break;
+        const present = this.#at(position);
+        const next = this.#next(position);
+        if (present.length === 0) {
+          // All who are here began later.
+          this.#position = next ?? position;
+          continue;
+        }
+        const range = await this.#range(position, next !== null && next < head ? next : head, present);
+        if (range.failed) {
+          if (!told) for (const member of present) this.#give(member, { ...range, delivery: asDelivery(range.failed) });
+          told = true;
+          await pause(REST, signal);
+          continue;
+        }
+        told = false;
+        for (const member of present) this.#give(member, range);
+        await this.#late(position, range.upTo);
+        this.#position = range.upTo;
+        // Only now: who is sent away looks at once where the group stands.
+        for (const [member, leave] of [...this.#members]) if (member.position < range.upTo) leave('behind');
+      }
+      if (this.#tail.closed) for (const leave of [...this.#members.values()]) leave('gone');
+    } catch (error) {
+      for (const leave of [...this.#members.values()]) leave('gone', asHubError(error));
+    } finally {
+      // Whoever came while the last one went begins a run of its own.
+      const waiting = [...this.#members.values()];
+      this.#position = null;
+      for (const leave of waiting) leave('behind');
+    }
+  }
+
+  /** Those who came while the range was read were not named as its readers: it is read once more for them. */
+  async #late(position: bigint, upTo: bigint): Promise<void> {
+    const late = this.#at(position);
+    if (late.length === 0) return;
+    const range = await this.#range(position, upTo, late);
+    if (range.upTo === upTo) for (const member of late) this.#give(member, range);
+  }
+
+  #range(position: bigint, upTo: bigint, to: readonly Member[]): Promise<Range> {
+    const readers = to.map((member) => member.reader);
+    const alone = readers.every((one) => one.subject === this.#principal?.subject);
+    return this.#reader.range(position, upTo, { principal: alone ? this.#principal : this.#unnamed, readers });
+  }
+
+  #at(position: bigint): Member[] {
+    return [...this.#members.keys()].filter((member) => member.position === position);
+  }
+
+  /** Where the nearest listener stands who is ahead. */
+  #next(position: bigint): bigint | null {
+    let nearest: bigint | null = null;
+    for (const { position: one } of this.#members.keys()) {
+      if (one > position && (nearest === null || one < nearest)) nearest = one;
+    }
+    return nearest;
+  }
+
+  #give(member: Member, range: Range): void {
+    const leave = this.#members.get(member);
+    if (leave && !offer(member, range)) leave('slow');
+  }
+}
+
+/** False: there is no room for another one. */
+function offer(member: Member, range: Range): boolean {
+  member.position = range.upTo;
+  return range.delivery === null || member.sink.offer(range.delivery);
+}
+
+function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, milliseconds);
+    signal.addEventListener('abort', done, { once: true });
+  });
+}

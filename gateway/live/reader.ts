@@ -1,0 +1,143 @@
+/** Asks for ranges of the log as one listener, or one group of them, may see it. */
+import { HubError } from '../../connectors/kit/errors.ts';
+import type { Principal } from '../../connectors/kit/principal.ts';
+import type { OperationAnswer, Operations } from '../operation.ts';
+import type { Delivery } from './deliveries.ts';
+import { PROBE, type Prepared, prepare, type SubscriptionRequest } from './prepare.ts';
+
+/** Events of one delivery, at most. */
+export const BATCH = 100;
+
+/** Who gets what is read. */
+export interface Readers {
+  readonly principal: Principal | null;
+  readonly readers?: readonly { readonly subject: string; readonly client: string }[];
+}
+
+/** One range of the log: `delivery` null when it held nothing for this listener. */
+export interface Range {
+  readonly upTo: bigint;
+  readonly delivery: Delivery | null;
+  /** The log could not be read: nothing is delivered, and the same range has to be asked again. */
+  readonly failed: OperationAnswer | null;
+}
+
+/** Codes that asking again does not mend. */
+const FINAL = new Set([
+  'UNAUTHENTICATED',
+  'FORBIDDEN',
+  'BAD_USER_INPUT',
+  'GRAPHQL_VALIDATION_FAILED',
+  'LIMIT_DEPTH',
+  'LIMIT_COST',
+]);
+
+export class Reader {
+  readonly #operations: Operations;
+  readonly #request: SubscriptionRequest;
+  #prepared: Prepared;
+  #schema: unknown;
+
+  constructor(operations: Operations, prepared: Prepared, request: SubscriptionRequest) {
+    this.#operations = operations;
+    this.#prepared = prepared;
+    this.#request = request;
+    this.#schema = operations.schema;
+  }
+
+  /** Where it begins, and what is gone before that. Rejects with a `HubError`: refused, or a cursor that is none of ours. */
+  async start(head: bigint): Promise<{ position: bigint; gap: { from: string; to: string } | null }> {
+    const answer = await this.#run(this.#prepared.start, { isthmusHead_: String(head) }, this.#request);
+    const start = answer.data?.['start'] as { position: string; gapFrom: string | null; gapTo: string | null } | null;
+    if (!start) throw refusal(answer);
+    const { gapFrom, gapTo } = start;
+    const gap = gapFrom !== null && gapTo !== null ? { from: gapFrom, to: gapTo } : null;
+    return { position: BigInt(start.position), gap };
+  }
+
+  /** `Gap`: what the log no longer has. */
+  gap(position: bigint, gap: { from: string; to: string }): Promise<Delivery> {
+    return this.#told({ type: 'gap', position: String(position), ...gap });
+  }
+
+  /** `Lagged`: how far behind the listener is. */
+  lagged(position: bigint, head: bigint): Promise<Delivery> {
+    return this.#told({ type: 'lagged', position: String(position), behind: Number(head - position) });
+  }
+
+  /** What stands behind `position`, up to `head` and `BATCH` events. Rejects with a `HubError` when it may not be asked any more. */
+  async range(position: bigint, head: bigint, to: Readers): Promise<Range> {
+    const upTo = head - position > BATCH ? position + BigInt(BATCH) : head;
+    this.#renew();
+    const { key, delivery } = this.#prepared;
+    const token = JSON.stringify({ type: 'batch', after: String(position), upTo: String(upTo), limit: BATCH });
+    const answer = await this.#run(delivery, { isthmusToken_: token }, to);
+    const batch = answer.data?.[key] as Record<string, unknown> | null | undefined;
+    if (!batch) {
+      const first = answer.errors?.[0];
+      if (first && FINAL.has(String(first.extensions?.['code']))) throw refusal(answer);
+      return { upTo: position, delivery: null, failed: answer };
+    }
+    const { [PROBE]: events, ...rest } = batch;
+    if (Array.isArray(events) && events.length === 0) return { upTo, delivery: null, failed: null };
+    return { upTo, delivery: asDelivery({ ...bare(answer), data: { ...answer.data, [key]: rest } }), failed: null };
+  }
+
+  /** After another supergraph has come the document is prepared anew; one that is no longer valid ends with the reason. */
+  #renew(): void {
+    if (this.#schema === this.#operations.schema) return;
+    this.#schema = this.#operations.schema;
+    try {
+      this.#prepared = prepare(this.#operations, this.#request);
+    } catch (error) {
+      if (!(error instanceof HubError)) throw error;
+      throw new HubError(error.code, `The graph has changed and no longer answers this subscription: ${error.message}`);
+    }
+  }
+
+  async #told(token: object): Promise<Delivery> {
+    this.#renew();
+    const answer = await this.#run(this.#prepared.delivery, { isthmusToken_: JSON.stringify(token) }, this.#request);
+    return asDelivery(bare(answer));
+  }
+
+  #run(query: string, variables: Record<string, unknown>, { principal, readers }: Readers): Promise<OperationAnswer> {
+    return this.#operations.run({
+      query,
+      variables: { ...this.#request.variables, ...variables },
+      principal,
+      ...(readers ? { readers } : {}),
+      signal: this.#request.signal,
+      asked: this.#request.query,
+      internal: true,
+    });
+  }
+}
+
+/** A delivery whose JSON is made when it is first wanted. */
+export function asDelivery(answer: OperationAnswer): Delivery {
+  let bytes: Buffer | undefined;
+  return {
+    answer,
+    bytes: () => {
+      bytes ??= Buffer.from(JSON.stringify(answer));
+      return bytes;
+    },
+  };
+}
+
+/** Only what a client gets. */
+const bare = ({ data, errors, extensions }: OperationAnswer): OperationAnswer => ({
+  ...(data === undefined ? {} : { data }),
+  ...(errors ? { errors } : {}),
+  ...(extensions ? { extensions } : {}),
+});
+
+function refusal(answer: OperationAnswer): HubError {
+  const first = answer.errors?.[0];
+  const code = (first?.extensions?.['code'] as HubError['code'] | undefined) ?? 'INTERNAL';
+  return new HubError(code, first?.message ?? 'The subscription could not begin.');
+}
+
+export const asHubError = (error: unknown): HubError =>
+  error instanceof HubError ? error : new HubError('INTERNAL', 'Something went wrong in the hub.');
