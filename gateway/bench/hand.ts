@@ -208,7 +208,9 @@ const listen = (reply: (body: string, signal: AbortSignal) => string): Promise<S
   const server = createServer((request, response) => {
     const parts: Buffer[] = [];
     const gone = new AbortController();
-    response.on('close', () => gone.abort());
+    response.on('close', () => {
+      if (!response.writableFinished) gone.abort();
+    });
     request.on('data', (part: Buffer) => parts.push(part));
     request.on('end', () => {
       const bytes = Buffer.from(reply(Buffer.concat(parts).toString('utf8'), gone.signal));

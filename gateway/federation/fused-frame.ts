@@ -9,7 +9,16 @@ import {
 } from 'graphql';
 import type { Tree } from './data.ts';
 import { serialized } from './fused-leaf.ts';
-import { type FieldPlan, type Link, type Operation, type Position, type Unit, unitOf } from './fused-types.ts';
+import {
+  type ArgumentPlan,
+  type FieldPlan,
+  type Link,
+  type Operation,
+  type Position,
+  typeDeclaresInfo,
+  type Unit,
+  unitOf,
+} from './fused-types.ts';
 
 /** An object or list of the answer. */
 export type Box = Tree | unknown[];
@@ -38,7 +47,6 @@ export class Frame {
   readonly failures: Failure[] = [];
   readonly #operation: Operation;
   readonly #generate: Maker;
-  readonly #arguments: (Readonly<Record<string, unknown>> | undefined)[] = [];
   #pending = 0;
   #done: (() => void) | null = null;
 
@@ -65,17 +73,25 @@ export class Frame {
   /** The field's arguments, a new object each time. Throws as graphql-js does. */
   arguments(field: FieldPlan): Record<string, unknown> {
     if (field.fixed) return { ...field.fixed };
-    const { definition, nodes, slot } = field;
+    const quick = field.given && this.#quick(field.given);
+    if (quick) return quick;
+    const { definition, nodes } = field;
     if (!definition) throw new Error('unreachable: only fields of the graph have arguments');
-    let known = this.#arguments[slot];
-    if (!known) {
-      known = getArgumentValues(definition, nodes[0] as never, this.variables as { [name: string]: unknown });
-      // What a resolver does to a list or an object must not reach the next one.
-      if (Object.values(known).some((one) => typeof one === 'object' && one !== null))
-        return known as Record<string, unknown>;
-      this.#arguments[slot] = known;
+    return getArgumentValues(definition, nodes[0] as never, this.variables as { [name: string]: unknown });
+  }
+
+  /** Null where graphql-js must look at it. */
+  #quick(all: readonly ArgumentPlan[]): Record<string, unknown> | null {
+    const made: Record<string, unknown> = {};
+    for (const { name, variable, value, needed } of all) {
+      if (variable !== null && Object.hasOwn(this.variables, variable)) {
+        const given = this.variables[variable];
+        if (needed && given === null) return null;
+        made[name] = given;
+      } else if (value !== undefined) made[name] = value;
+      else if (needed) return null;
     }
-    return { ...known };
+    return made;
   }
 
   info(field: FieldPlan, at: Link | undefined): GraphQLResolveInfo {
@@ -222,24 +238,38 @@ export class Frame {
     at: Link | undefined,
   ) {
     const { type } = position;
-    const settle = (name: unknown): void => {
-      const own = this.#runtimeType(name, type, position.field, value);
-      let unit = position.units.get(own);
-      if (!unit) {
-        unit = this.#unit(own, position);
-        position.units.set(own, unit);
-      }
-      if (own.isTypeOf) this.#object(value, { ...position, kind: 'object', type: own, unit }, box, key, at);
-      else put(box, key, unit.make(value, this, this.#link(position, box, key, at)));
-    };
-    const info = this.info(position.field, this.#parent(box, at));
+    // Most type resolvers only look at the value.
+    const info =
+      type.resolveType && !typeDeclaresInfo(type.resolveType)
+        ? (undefined as never)
+        : this.info(position.field, this.#parent(box, at));
     const name = type.resolveType
       ? type.resolveType(value, this.context, info, type)
       : this.#byDefault(value, type, info);
     if (isThenable(name)) {
       put(box, key, null);
-      this.#wait(name, settle, position, box, key);
-    } else settle(name);
+      this.#wait(name, (told) => this.#typed(told, value, position, box, key, at), position, box, key);
+    } else this.#typed(name, value, position, box, key, at);
+  }
+
+  /** A value of an abstract type, now that its type is told. */
+  #typed(
+    name: unknown,
+    value: unknown,
+    position: Position & { kind: 'abstract' },
+    box: Box,
+    key: string | number,
+    at: Link | undefined,
+  ): void {
+    let unit = position.units.get(name as string);
+    if (!unit) {
+      const own = this.#runtimeType(name, position.type, position.field, value);
+      unit = unitOf(this.#operation, own, position.sets);
+      this.#generate(this.#operation, unit);
+      position.units.set(own.name, unit);
+    }
+    if (unit.type.isTypeOf) this.#object(value, { ...position, kind: 'object', type: unit.type, unit }, box, key, at);
+    else put(box, key, unit.make(value, this, this.#link(position, box, key, at)));
   }
 
   /** As `defaultTypeResolver`. */
@@ -278,12 +308,6 @@ export class Frame {
     if (!schema.isSubType(type, own))
       throw new GraphQLError(`Runtime Object type "${name}" is not a possible type for "${type.name}".`);
     return own;
-  }
-
-  #unit(type: GraphQLObjectType, position: Position & { kind: 'abstract' }): Unit {
-    const unit = unitOf(this.#operation, type, position.sets);
-    this.#generate(this.#operation, unit);
-    return unit;
   }
 
   #link(position: Position, box: Box, key: string | number, at: Link | undefined): Link | undefined {

@@ -10,7 +10,6 @@ import {
   type GraphQLObjectType,
   type GraphQLOutputType,
   type GraphQLSchema,
-  getArgumentValues,
   isAbstractType,
   isLeafType,
   isListType,
@@ -19,6 +18,7 @@ import {
   Kind,
   type OperationDefinitionNode,
   type SelectionSetNode,
+  valueFromAST,
 } from 'graphql';
 import type { Tree } from './data.ts';
 
@@ -40,10 +40,20 @@ export type Position = { readonly nonNull: boolean; readonly field: FieldPlan } 
   | {
       readonly kind: 'abstract';
       readonly type: GraphQLAbstractType;
-      readonly units: Map<GraphQLObjectType, Unit>;
+      /** By the name of the type. */
+      readonly units: Map<string, Unit>;
       readonly sets: readonly SelectionSetNode[];
     }
 );
+
+/** One argument: of the variable where it is given one, else the value. */
+export interface ArgumentPlan {
+  readonly name: string;
+  readonly variable: string | null;
+  readonly value: unknown;
+  /** It may not be null. */
+  readonly needed: boolean;
+}
 
 export interface FieldPlan {
   readonly key: string;
@@ -58,8 +68,8 @@ export interface FieldPlan {
   readonly informs: boolean;
   /** Of arguments that no variable changes; null where they must be worked out for each request. */
   readonly fixed: Readonly<Record<string, unknown>> | null;
-  /** Number among all fields with arguments of variables; -1 for the others. */
-  readonly slot: number;
+  /** Arguments that are variables or plain values, in their order; null for more involved ones. */
+  readonly given: readonly ArgumentPlan[] | null;
   readonly position: Position;
 }
 
@@ -79,7 +89,6 @@ export interface Operation {
   readonly fragments: Record<string, FragmentDefinitionNode>;
   /** Units by the prototype of the objects that they make. */
   readonly made: Map<object, Unit>;
-  slots: number;
 }
 
 export const fragmentsOf = (document: DocumentNode): Record<string, FragmentDefinitionNode> => {
@@ -134,16 +143,19 @@ function fieldOf(
   const sets = nodes.flatMap((one) => one.selectionSet ?? []);
   const own = resolve !== null && declaresInfo(resolve);
   // A default resolver that meets a function calls it with `info` too, but only there is its place worked out.
-  const plan = { key, name, parent, nodes, definition, resolve, ...argumentsOf(operation, definition, node) };
+  const plan = { key, name, parent, nodes, definition, resolve, ...argumentsOf(definition, node) };
   const field = plan as unknown as { -readonly [K in keyof FieldPlan]: FieldPlan[K] };
   if (definition) field.position = positionOf(operation, definition.type, field as FieldPlan, sets);
   field.informs = own || (definition !== null && informs(field.position));
   return field;
 }
 
-/** A resolver without a fixed number of parameters may look at all of them. */
-export const declaresInfo = (resolve: (...all: never[]) => unknown): boolean =>
-  resolve.length === 0 || resolve.length > 3;
+/** Whether the function has the parameter of that number; one without a fixed number may look at all of them. */
+const declares = (all: (...all: never[]) => unknown, number: number): boolean =>
+  all.length === 0 || all.length >= number;
+
+export const declaresInfo = (resolve: (...all: never[]) => unknown): boolean => declares(resolve, 4);
+export const typeDeclaresInfo = (resolveType: (...all: never[]) => unknown): boolean => declares(resolveType, 3);
 
 function informs(position: Position): boolean {
   switch (position.kind) {
@@ -153,6 +165,7 @@ function informs(position: Position): boolean {
       return informs(position.of);
     case 'object':
       return position.unit.tracks || position.type.isTypeOf != null;
+    // Which types will stand there is not known yet.
     case 'abstract':
       return true;
   }
@@ -174,17 +187,30 @@ function positionOf(
   return { nonNull, field, kind: 'abstract', type: inner, units: new Map(), sets };
 }
 
-function argumentsOf(operation: Operation, definition: GraphQLField<unknown, unknown> | null, node: FieldNode) {
-  if (!definition || definition.args.length === 0) return { fixed: {}, slot: -1 };
-  const varies = (node.arguments ?? []).some((one) => JSON.stringify(one.value).includes('"kind":"Variable"'));
-  if (!varies) {
-    try {
-      const fixed = getArgumentValues(definition, node, {});
-      // Only plain values may be lent to many resolvers.
-      if (Object.values(fixed).every((one) => typeof one !== 'object' || one === null)) return { fixed, slot: -1 };
-    } catch {
-      // The fault is told at each place of the field, when it is asked for.
-    }
+function argumentsOf(definition: GraphQLField<unknown, unknown> | null, node: FieldNode) {
+  if (!definition || definition.args.length === 0) return { fixed: {}, given: null };
+  try {
+    const given = new Map((node.arguments ?? []).map((one) => [one.name.value, one.value]));
+    // Without those that are a variable and nothing else; of these, defaults are for when the variable is not there.
+    const plain = [...given].filter(([, value]) => value.kind !== Kind.VARIABLE);
+    if (plain.some(([, value]) => JSON.stringify(value).includes('"kind":"Variable"')))
+      return { fixed: null, given: null };
+    if (definition.args.some((one) => one.name === '__proto__')) return { fixed: null, given: null };
+    const values: ArgumentPlan[] = definition.args.flatMap((one): ArgumentPlan[] => {
+      const value = given.get(one.name);
+      const needed = isNonNullType(one.type);
+      if (value?.kind === Kind.VARIABLE)
+        return [{ name: one.name, variable: value.name.value, value: one.defaultValue, needed }];
+      const made = value ? valueFromAST(value, one.type) : one.defaultValue;
+      if (made === undefined && (value || needed)) throw new Error('a value does not fit');
+      return made === undefined ? [] : [{ name: one.name, variable: null, value: made, needed }];
+    });
+    // Only plain values may be lent to many resolvers.
+    if (values.some(({ value }) => typeof value === 'object' && value !== null)) return { fixed: null, given: null };
+    if (values.some((one) => one.variable !== null)) return { fixed: null, given: values };
+    return { fixed: Object.fromEntries(values.map((one) => [one.name, one.value])), given: null };
+  } catch {
+    // The fault is told at each place of the field, when it is asked for.
+    return { fixed: null, given: null };
   }
-  return { fixed: null, slot: operation.slots++ };
 }

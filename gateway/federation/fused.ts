@@ -40,7 +40,7 @@ export function fuse(schema: GraphQLSchema, text: string, shown: (error: FailedF
   const root = schema.getQueryType();
   if (!node || node.operation !== OperationTypeNode.QUERY || !root || hasDirectives(document)) return null;
   if (validate(schema, document).length > 0) return null;
-  const operation: Operation = { schema, node, fragments: fragmentsOf(document), made: new Map(), slots: 0 };
+  const operation: Operation = { schema, node, fragments: fragmentsOf(document), made: new Map() };
   const unit = unitOf(operation, root, [node.selectionSet]);
   generate(operation, unit);
   const coerce: Coerce = coercer(schema, node.variableDefinitions ?? []);

@@ -6,10 +6,10 @@ import {
   type VariableDefinitionNode,
   valueFromASTUntyped,
 } from 'graphql';
-import { LRUCache } from 'lru-cache';
 import type { Call, Subgraph } from '../../connectors/kit/connector.ts';
 import type { Log } from '../../connectors/kit/log.ts';
 import { type Answer, Made } from './answer.ts';
+import { OperationCache } from './cache.ts';
 import { type Compiled, compileOperation, type Variant } from './compile.ts';
 import { placed } from './faults.ts';
 import { TooLarge } from './normal.ts';
@@ -66,7 +66,7 @@ const CACHE_BYTES = 64 * 1024 * 1024;
 export function createFederation(options: FederationOptions): Federation {
   const supergraph = readSupergraph(options.supergraph);
   const planner = makePlanner(options.supergraph);
-  const cache = new LRUCache<string, Compiled>({ maxSize: CACHE_BYTES, sizeCalculation: (one) => one.size });
+  const cache = new OperationCache<Compiled>(CACHE_BYTES);
   const made = new Map<string, Subgraph>();
   const subgraph = (name: string): Subgraph => {
     const known = made.get(name);
@@ -92,8 +92,8 @@ export function createFederation(options: FederationOptions): Federation {
     schema: supergraph.open,
     id: supergraph.id,
     compile: (request, { refused, refusedKey = '', internal = false } = {}) => {
-      const key = `${internal ? 'i' : 'o'}\0${refusedKey}\0${request.operationName ?? ''}\0${request.query}`;
-      const known = cache.get(key);
+      const mark = `${internal ? 'i' : 'o'}\0${refusedKey}\0${request.operationName ?? ''}`;
+      const known = cache.get(request.query, mark);
       if (known) return known;
       try {
         const compiled = compileOperation({ supergraph, planner, subgraph }, request, {
@@ -101,7 +101,7 @@ export function createFederation(options: FederationOptions): Federation {
           internal,
           watch: options.watch ?? null,
         });
-        if (!('errors' in compiled)) cache.set(key, compiled);
+        if (!('errors' in compiled)) cache.set(request.query, mark, compiled);
         return compiled;
       } catch (error) {
         return { errors: [unplanned(error, request.operationName ?? null)] };

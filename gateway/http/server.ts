@@ -143,7 +143,9 @@ async function graphql(
   rooms: Rooms,
 ): Promise<void> {
   const gone = new AbortController();
-  response.on('close', () => gone.abort());
+  response.on('close', () => {
+    if (!response.writableFinished) gone.abort();
+  });
   let principal: Principal | null;
   try {
     principal = await rooms.principal(request);
@@ -212,6 +214,8 @@ function read(request: IncomingMessage, most: number): Promise<Buffer | null> {
     });
     request.on('end', () => resolve(parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)));
     request.on('error', reject);
-    request.on('close', () => reject(new Error('The client went away while it was sending.')));
+    request.on('close', () => {
+      if (!request.complete) reject(new Error('The client went away while it was sending.'));
+    });
   });
 }

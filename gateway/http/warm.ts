@@ -53,8 +53,8 @@ export class WarmDoor {
       signal: request.signal,
     });
     // Not executed: Apollo has its own words and status for that.
-    if (answer.data === undefined) return null;
-    return { status: 200, headers, body: bodyOf(answer.text?.() ?? JSON.stringify(answer.data), answer) };
+    const data = answer.text ? answer.text() : JSON.stringify(answer.data);
+    return data === undefined ? null : { status: 200, headers, body: bodyOf(data, answer) };
   }
 }
 
