@@ -158,7 +158,7 @@ describe.each(forms)('the portal, %s', (form) => {
       );
     const clerk = { subject: 'clerk-12', client: 'city-portal' };
     expect(has({ ...clerk, outcome: 'REFUSED', legalBasis: 'none' }, 'Company.tax')).toBe(true);
-    expect(has({ ...clerk, outcome: 'ALLOWED', purpose: 'tax' }, 'TaxAccount.standing')).toBe(true);
+    expect(has({ ...clerk, outcome: 'ALLOWED', legalBasis: 'consent:tax' }, 'TaxAccount.standing')).toBe(true);
     expect(has({ ...clerk, outcome: 'ALLOWED' }, 'Mutation.submitRegistration')).toBe(true);
     expect(has({ ...clerk, outcome: 'ALLOWED' }, 'Mutation.requestTaxClearance')).toBe(true);
     expect(has({ ...clerk, outcome: 'ALLOWED' }, 'CaseChanged.state')).toBe(true);

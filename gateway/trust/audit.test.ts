@@ -48,6 +48,10 @@ test('one entry for each way in which something ended, with the ground on which 
   ]);
   const own: Principal = { ...clerk, roles: ['company'], companies: ['A'] };
   expect(told({ shown: touch(['Company.tax']) }, own)).toMatchObject([{ basis: 'own', onBehalfOf: ['A'] }]);
+  // A portal that acts for a company does so by the company's consent, or by its role.
+  const forIt: Principal = { ...clerk, companies: ['A'] };
+  expect(told({ shown: touch(['Company.tax']) }, forIt)).toMatchObject([{ basis: 'consent:tax', onBehalfOf: ['A'] }]);
+  expect(told({ shown: touch(['Registration.status']) }, forIt)).toMatchObject([{ basis: 'role:portal' }]);
   expect(told({ masked: touch(['Vehicle.plate'], ['A', 'B']) }, own)).toMatchObject([
     { outcome: 'MASKED', basis: 'role:company' },
   ]);

@@ -62,7 +62,12 @@ export function entriesOf({ touched, principal, readers, query }: Accessed, watc
         who: [...who.values()],
         onBehalfOf: own,
         purpose: principal.purpose ?? (purposes.join(' ') || null),
-        basis: basisOf(principal, purposes, companies.length > 0 && own.length === companies.length, outcome),
+        basis: basisOf(
+          principal,
+          purposes,
+          principal.roles.includes('company') && companies.length > 0 && own.length === companies.length,
+          outcome,
+        ),
         operation,
         entities: Object.fromEntries([...touch.subjects].map(([type, ids]) => [type, [...ids]])),
         fields,
