@@ -23,6 +23,7 @@ import { pageFolder } from './explorer/index.ts';
 import { createFederation, remoteSubgraph } from './federation/index.ts';
 import { graphqlFace } from './http/graphql.ts';
 import { listen } from './http/server.ts';
+import { isLocal } from './http/shield.ts';
 import { firstOf, forwardWebhooks, type Webhooks } from './http/webhooks.ts';
 import { Deliveries } from './live/deliveries.ts';
 import { openSockets } from './live/socket.ts';
@@ -156,6 +157,7 @@ export async function start(options: StartOptions): Promise<Hub> {
       federation,
       policy: readPolicy(supergraph),
       limits: config.limits,
+      introspection: anonymousPrincipal(config.anonymous) !== null,
       costs: readCosts(supergraph),
       audit: new Audit(watch, auditLog),
       consents,
@@ -176,7 +178,7 @@ export async function start(options: StartOptions): Promise<Hub> {
         throw new HubError('UNAUTHENTICATED', 'The authorization must be text: "Bearer" and a signed token.');
       }
       const signedIn = await tokens.principal(authorization);
-      return signedIn ?? (isLoopback(request.socket.remoteAddress) ? anonymous : null);
+      return signedIn ?? (isLocal(request) ? anonymous : null);
     };
     const face = await graphqlFace(operations, { introspection: anonymous !== null });
     const sources = () => hosts.flatMap((host) => (host.name === 'hub' ? [] : host.sources()));
@@ -271,9 +273,6 @@ const callHeaders =
     [PRINCIPAL_HEADER]: signPrincipal(call.principal, { key, subgraph, body, now: Date.now() }),
     [TIME_HEADER]: String(Math.max(call.deadline - Date.now(), 1)),
   });
-
-const isLoopback = (address: string | undefined): boolean =>
-  address !== undefined && /^(::1|127\.|::ffff:127\.)/.test(address);
 
 /** Pages of other origins may not open sockets: browsers do not ask before. */
 function sameOrigin(headers: { readonly origin?: string | undefined; readonly host?: string | undefined }): boolean {

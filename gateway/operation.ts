@@ -12,7 +12,7 @@ import type { Compiled, Federation } from './federation/index.ts';
 import type { Audit } from './trust/audit.ts';
 import type { Consents } from './trust/consent.ts';
 import { type Cost, type CostModel, costOf } from './trust/cost.ts';
-import { checkDocument, checkText } from './trust/limits.ts';
+import { checkDocument, checkText, discreet, refuseIntrospection } from './trust/limits.ts';
 import type { Policy } from './trust/policy.ts';
 import { Rates } from './trust/rate.ts';
 
@@ -50,6 +50,8 @@ export interface OperationOptions {
   readonly federation: Federation;
   readonly policy: Policy;
   readonly limits?: Partial<Limits>;
+  /** False: nobody may ask what the graph holds, and no error tells of it. */
+  readonly introspection?: boolean;
   /** What fields cost; absent: operations are not counted. */
   readonly costs?: CostModel | undefined;
   /** Writes down who reads protected data; absent: nobody does. */
@@ -68,6 +70,7 @@ export class Operations {
   #federation: Federation;
   #policy: Policy;
   readonly #limits: Limits;
+  readonly #introspection: boolean;
   readonly #costs: CostModel | undefined;
   readonly #rates: Rates;
   /** What an operation costs, by the variables that its cost hangs on. */
@@ -86,6 +89,7 @@ export class Operations {
     this.#federation = options.federation;
     this.#policy = options.policy;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#introspection = options.introspection ?? true;
     this.#costs = options.costs;
     this.#rates = new Rates(this.#limits.rate);
     this.#time = options.time ?? OPERATION_TIME;
@@ -121,6 +125,11 @@ export class Operations {
     this.#admitted.set(query, true);
   }
 
+  /** What a client may be told of a fault in its document. */
+  told(message: string): string {
+    return this.#introspection ? message : discreet({ message }).message;
+  }
+
   /** Parses within the limits; throws a `HubError`. */
   parse(query: string): DocumentNode {
     checkText(query, this.#limits);
@@ -136,6 +145,7 @@ export class Operations {
       throw new HubError('GRAPHQL_PARSE_FAILED', text);
     }
     checkDocument(document, this.#limits);
+    if (!this.#introspection) refuseIntrospection(document);
     return document;
   }
 
@@ -186,7 +196,7 @@ export class Operations {
         internal: request.internal ?? false,
       },
     );
-    if ('errors' in compiled) return { errors: compiled.errors };
+    if ('errors' in compiled) return { errors: this.#introspection ? compiled.errors : compiled.errors.map(discreet) };
     const cost = request.internal ? null : this.#cost(compiled, request.variables);
     try {
       if (cost) this.#charge(cost, request.principal);

@@ -1,9 +1,11 @@
 /** One port: `/graphql`, `/explorer`, `/webhooks/:installation`, `/healthz`, `/readyz`, `/metrics`. */
+import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { HubError } from '../../connectors/kit/errors.ts';
 import type { Log } from '../../connectors/kit/log.ts';
 import type { Principal } from '../../connectors/kit/principal.ts';
 import { fault, type GraphqlFace } from './graphql.ts';
+import { refusedUnread, shield } from './shield.ts';
 import { serveFile } from './static.ts';
 import type { Webhooks } from './webhooks.ts';
 
@@ -31,7 +33,7 @@ export interface HttpServer {
   close(milliseconds: number): Promise<void>;
 }
 
-const LARGEST_QUERY = 1024 * 1024;
+const LARGEST_QUERY = 512 * 1024;
 const LARGEST_WEBHOOK = 8 * 1024 * 1024;
 
 /** The port cannot be had; the message is a sentence for people. */
@@ -39,23 +41,38 @@ export class PortError extends Error {
   override name = 'PortError';
 }
 
+/** Nobody is left to be answered. */
+class ClientGone extends Error {}
+
 /** Takes the port at once, so that a taken one is known before anything else is started. */
-export async function listen(options: { host: string; port: number; log: Log }): Promise<HttpServer> {
+export async function listen(options: {
+  host: string;
+  port: number;
+  log: Log;
+  /** Milliseconds for the head and for the whole of a request: who sends slower is cut off. */
+  patience?: { readonly head: number; readonly whole: number };
+}): Promise<HttpServer> {
   let rooms: Rooms | null = null;
   let closing = false;
   const server = createServer({
-    requestTimeout: 30_000,
-    headersTimeout: 10_000,
+    requestTimeout: options.patience?.whole ?? 30_000,
+    headersTimeout: options.patience?.head ?? 10_000,
+    connectionsCheckingInterval: Math.min(2_000, options.patience?.head ?? 2_000),
     keepAliveTimeout: 30_000,
     maxHeaderSize: 16_384,
   });
+  server.maxHeadersCount = 100;
   server.on('request', (request, response) => {
     if (closing) response.setHeader('connection', 'close');
+    shield(response);
     route(request, response, rooms).catch((error: unknown) => {
-      options.log.error('A request failed.', { error, path: request.url?.slice(0, 200) });
+      if (error instanceof URIError) return json(response, 400, { errors: [{ message: 'The address is not one.' }] });
+      if (error instanceof ClientGone) return;
+      const errorId = randomUUID();
+      options.log.error('A request failed.', { errorId, error, path: request.url?.slice(0, 200) });
       if (!response.headersSent)
         json(response, 500, {
-          errors: [{ message: 'Something went wrong in the hub.', extensions: { code: 'INTERNAL' } }],
+          errors: [{ message: 'Something went wrong in the hub.', extensions: { code: 'INTERNAL', errorId } }],
         });
       else response.destroy();
     });
@@ -103,7 +120,7 @@ function portError(error: NodeJS.ErrnoException, options: { host: string; port: 
 
 async function route(request: IncomingMessage, response: ServerResponse, rooms: Rooms | null): Promise<void> {
   if (rooms && request.url === '/graphql') return graphql(request, response, '', rooms);
-  const url = new URL(request.url ?? '/', 'http://localhost');
+  const url = addressOf(request);
   const path = url.pathname;
   if (path === '/healthz') return json(response, 200, { status: 'ok' });
   if (!rooms) {
@@ -136,6 +153,13 @@ async function route(request: IncomingMessage, response: ServerResponse, rooms: 
   json(response, 404, { errors: [{ message: `There is nothing at ${path}. Try /explorer or /graphql.` }] });
 }
 
+/** Throws `URIError` for what is no address. */
+function addressOf(request: IncomingMessage): URL {
+  const target = request.url ?? '/';
+  if (!target.startsWith('/') || !URL.canParse(`http://localhost${target}`)) throw new URIError('not an address');
+  return new URL(`http://localhost${target}`);
+}
+
 async function graphql(
   request: IncomingMessage,
   response: ServerResponse,
@@ -146,18 +170,20 @@ async function graphql(
   response.on('close', () => {
     if (!response.writableFinished) gone.abort();
   });
+  const unread = refusedUnread(request, LARGEST_QUERY);
+  if (unread) return cut(request, response, fault(unread.error, unread.status));
   let principal: Principal | null;
   try {
     principal = await rooms.principal(request);
   } catch (error) {
     if (!(error instanceof HubError)) throw error;
     response.setHeader('www-authenticate', 'Bearer error="invalid_token"');
-    request.resume();
-    return send(response, fault(error, 401));
+    return cut(request, response, fault(error, 401));
   }
   const body = await read(request, LARGEST_QUERY);
   if (body === null) {
-    return send(response, fault(new HubError('LIMIT_SIZE', `A request may hold ${LARGEST_QUERY} bytes.`), 413));
+    const error = new HubError('LIMIT_SIZE', `A request may hold ${LARGEST_QUERY} bytes.`, { limit: LARGEST_QUERY });
+    return cut(request, response, fault(error, 413));
   }
   const answer = await rooms.graphql.answer({
     method: request.method ?? 'POST',
@@ -171,6 +197,8 @@ async function graphql(
 }
 
 async function webhook(request: IncomingMessage, response: ServerResponse, path: string, rooms: Rooms): Promise<void> {
+  const unread = refusedUnread(request, LARGEST_WEBHOOK);
+  if (unread) return cut(request, response, fault(unread.error, unread.status));
   const body = await read(request, LARGEST_WEBHOOK);
   if (body === null) return json(response, 413, { error: `A call may hold ${LARGEST_WEBHOOK} bytes.` });
   const headers: Record<string, string | undefined> = {};
@@ -190,6 +218,20 @@ function send(
   const bytes = Buffer.from(answer.body);
   response.writeHead(answer.status, { ...answer.headers, 'content-length': bytes.length });
   response.end(bytes);
+}
+
+/** Answers a request that is not read to its end, and ends the connection: what still comes would be for nobody. */
+function cut(
+  request: IncomingMessage,
+  response: ServerResponse,
+  answer: { status: number; headers: Readonly<Record<string, string>>; body: string },
+): void {
+  if (!request.complete) {
+    response.setHeader('connection', 'close');
+    response.once('finish', () => setTimeout(() => request.destroy(), 100).unref());
+    request.resume();
+  }
+  send(response, answer);
 }
 
 function json(response: ServerResponse, status: number, body: unknown): void {
@@ -213,9 +255,10 @@ function read(request: IncomingMessage, most: number): Promise<Buffer | null> {
       else resolve(null);
     });
     request.on('end', () => resolve(parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)));
-    request.on('error', reject);
-    request.on('close', () => {
-      if (!request.complete) reject(new Error('The client went away while it was sending.'));
-    });
+    const gone = () => {
+      if (!request.complete) reject(new ClientGone('The client went away while it was sending.'));
+    };
+    request.on('error', gone);
+    request.on('close', gone);
   });
 }

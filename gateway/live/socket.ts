@@ -97,7 +97,10 @@ export function openSockets(options: SocketOptions): { close(): Promise<void>; c
             const faults = validate(options.operations.schema, document);
             if (faults.length > 0) {
               return faults.map(
-                (one) => new GraphQLError(one.message, { extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } }),
+                (one) =>
+                  new GraphQLError(options.operations.told(one.message), {
+                    extensions: { code: 'GRAPHQL_VALIDATION_FAILED' },
+                  }),
               );
             }
           }

@@ -1,5 +1,5 @@
 /** Limits on documents, asked once per text before it is planned. The defaults protect; `isthmus gateway` lets more through. */
-import { type DocumentNode, Kind, type SelectionSetNode } from 'graphql';
+import { type DocumentNode, type GraphQLFormattedError, Kind, type SelectionSetNode, visit } from 'graphql';
 import { HubError } from '../../connectors/kit/errors.ts';
 import { DEFAULT_LIMITS, type DocumentLimits } from '../../connectors/kit/limits.ts';
 
@@ -94,3 +94,23 @@ export function checkDocument(document: DocumentNode, limits: DocumentLimits): v
   // Fragments that nobody spreads are validated all the same.
   for (const set of fragments.values()) walk(set, 1, []);
 }
+
+/** Throws when the document asks what the graph holds. */
+export function refuseIntrospection(document: DocumentNode): void {
+  visit(document, {
+    Field: ({ name }) => {
+      if (name.value === '__schema' || name.value === '__type') {
+        throw new HubError(
+          'GRAPHQL_VALIDATION_FAILED',
+          'Introspection is off here: the graph is described in the documentation.',
+        );
+      }
+    },
+  });
+}
+
+/** The same fault without suggestions: they would tell the graph's names one by one. */
+export const discreet = (fault: GraphQLFormattedError): GraphQLFormattedError => ({
+  ...fault,
+  message: fault.message.replace(/ ?Did you mean .*\?$/s, ''),
+});
