@@ -3,7 +3,7 @@ import 'reflect-metadata';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { compose, lint, type SubgraphText } from '../schema/compose.ts';
-import { connectors, islands } from './index.ts';
+import { configurable, connectors, families } from './index.ts';
 import { exampleYaml, settingsSchema, withSettingsTable } from './kit/host/example.ts';
 import { buildGraph } from './kit/host/subgraph.ts';
 
@@ -26,9 +26,9 @@ export async function pictures(root: string, database: string): Promise<Map<stri
   files.set('schema/supergraph.graphql', composed.supergraph);
   files.set('schema/api.graphql', composed.api);
   files.set('schema/database.sql', database);
-  files.set('isthmus.example.yaml', exampleYaml(islands));
-  files.set('schema/isthmus.schema.json', settingsSchema(islands));
-  for (const connector of connectors) {
+  files.set('isthmus.example.yaml', exampleYaml(configurable));
+  files.set('schema/isthmus.schema.json', settingsSchema(configurable));
+  for (const connector of [...connectors, ...families]) {
     const readme = `connectors/${connector.name}/README.md`;
     const path = join(root, readme);
     if (existsSync(path)) files.set(readme, withSettingsTable(readFileSync(path, 'utf8'), connector));

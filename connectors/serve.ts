@@ -1,8 +1,10 @@
 /** One connector in a process of its own: all its installations, behind one port. */
 import 'reflect-metadata';
+import { dirname } from 'node:path';
 import { waitForVersion } from '../migrations/migrate.ts';
 import { openDatabase } from '../schema/database/open.ts';
-import { connectors, HUB_INSTALLATION } from './index.ts';
+import { connectors, families, HUB_INSTALLATION } from './index.ts';
+import type { AnyConnector } from './kit/connector.ts';
 import type { GuardPolicy } from './kit/guard.ts';
 import type { Config } from './kit/host/config.ts';
 import { Host, type HostPace } from './kit/host/host.ts';
@@ -23,10 +25,11 @@ export interface ServeOptions {
 
 /** Serves until stopped; waits up to a minute for the database to be brought to this version. */
 export async function serveConnector(options: ServeOptions): Promise<{ url: string; stop(): Promise<void> }> {
-  const connector = connectors.find((one) => one.name === options.name);
+  const connector = connectors.find((one) => one.name === options.name) ?? (await madeConnector(options));
   if (!connector) {
+    const made = options.config.installations.flatMap((one) => (one.family ? [one.connector] : []));
     throw new Error(
-      `There is no connector ${options.name}. Known are ${connectors.map((one) => one.name).join(', ')}.`,
+      `There is no connector ${options.name}. Known are ${[...connectors.map((one) => one.name), ...new Set(made)].join(', ')}.`,
     );
   }
   const database = await openDatabase(options.databaseUrl, { pool: 8, name: `isthmus ${options.name}` });
@@ -58,4 +61,16 @@ export async function serveConnector(options: ServeOptions): Promise<{ url: stri
     await database.close();
     throw error;
   }
+}
+
+/** The connector that the configuration makes under this name, if it does. */
+async function madeConnector({ name, config }: ServeOptions): Promise<AnyConnector | null> {
+  const own = config.installations.filter((one) => one.family && one.connector === name);
+  const family = families.find((one) => one.name === own[0]?.family);
+  if (!family) return null;
+  return family.make(
+    name,
+    own.map((one) => one.settings),
+    dirname(config.file),
+  );
 }

@@ -24,10 +24,12 @@ import type { Simulator } from './kit/testing/simulator.ts';
 /** The list; literal imports, so that the build can rewrite them. */
 export const SIMULATORS: Readonly<Record<string, () => Promise<{ simulator: Simulator }>>> = {
   'access-control': () => import('./access-control/simulator/index.ts'),
+  environment: () => import('./mesh/simulator/environment.ts'),
   energy: () => import('./energy/simulator/index.ts'),
   parking: () => import('./parking/simulator/index.ts'),
   registration: () => import('./registration/simulator.ts'),
   tax: () => import('./tax/simulator/index.ts'),
+  'work-orders': () => import('./mesh/simulator/work-orders.ts'),
 };
 
 /** Names of the demo's simulators, in the order in which they are started. */

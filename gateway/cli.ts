@@ -46,7 +46,7 @@ const run = (body: () => Promise<void>): Promise<void> => body().catch(fail);
 
 async function loadConfig(file: string | undefined, hub: boolean) {
   const { readConfigFile } = await import('../connectors/kit/host/config.ts');
-  const { islands } = await import('../connectors/index.ts');
+  const { configurable } = await import('../connectors/index.ts');
   const { simulatedEnvironment } = await import('../connectors/simulate.ts');
   const path = file ? resolve(file) : join(packageFolder(), 'isthmus.demo.yaml');
   const settings = readEnvironment(process.env);
@@ -57,7 +57,7 @@ async function loadConfig(file: string | undefined, hub: boolean) {
     ...process.env,
   };
   try {
-    return { config: readConfigFile(path, islands, environment), settings };
+    return { config: readConfigFile(path, configurable, environment), settings };
   } catch (error) {
     if (!file && error instanceof Error && error.name === 'ConfigError')
       error.message += `\nThis is the demo park's file, and its legacy systems are simulators: npm start (isthmus start --demo) starts them with the hub. Name a file of your own with --config.`;

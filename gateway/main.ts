@@ -3,12 +3,11 @@ import 'reflect-metadata';
 import { rm, writeFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { resolve } from 'node:path';
-import { connectors, HUB_INSTALLATION } from '../connectors/index.ts';
 import type { Call, Clock } from '../connectors/kit/connector.ts';
 import { HubError } from '../connectors/kit/errors.ts';
 import type { GuardPolicy } from '../connectors/kit/guard.ts';
 import type { Config } from '../connectors/kit/host/config.ts';
-import { Host, type HostPace, type SourceStatus } from '../connectors/kit/host/host.ts';
+import type { HostPace, SourceStatus } from '../connectors/kit/host/host.ts';
 import { TIME_HEADER } from '../connectors/kit/host/serve.ts';
 import { loadKeys } from '../connectors/kit/host/services.ts';
 import type { Log } from '../connectors/kit/log.ts';
@@ -20,26 +19,22 @@ import { type Database, openDatabase } from '../schema/database/open.ts';
 import { replaceParks } from '../schema/database/parks.ts';
 import { keepSources } from '../schema/database/sources.ts';
 import { pageFolder } from './explorer/index.ts';
-import { createFederation, remoteSubgraph } from './federation/index.ts';
 import { graphqlFace } from './http/graphql.ts';
 import { listen } from './http/server.ts';
 import { isLocal } from './http/shield.ts';
-import { firstOf, forwardWebhooks, type Webhooks } from './http/webhooks.ts';
+import { forwardWebhooks, type Webhooks } from './http/webhooks.ts';
+import { type Change, Islands } from './islands.ts';
 import { Deliveries } from './live/deliveries.ts';
 import { openSockets } from './live/socket.ts';
 import { Tail } from './live/tail.ts';
 import { Operations } from './operation.ts';
 import { startMetrics } from './ops/metrics.ts';
 import { makeShutdown } from './ops/shutdown.ts';
-import { readSupergraph } from './pictures.ts';
 import { Audit } from './trust/audit.ts';
 import { keepAudit } from './trust/audit-keep.ts';
 import { AuditLog } from './trust/audit-log.ts';
-import { readWatch } from './trust/audit-watch.ts';
 import { Consents } from './trust/consent.ts';
-import { readCosts } from './trust/cost.ts';
 import { openDemoIssuer } from './trust/issuer.ts';
-import { readPolicy } from './trust/policy.ts';
 import { anonymousPrincipal } from './trust/principal.ts';
 import { signer } from './trust/sign-answer.ts';
 import { loadSigningKey } from './trust/sign-key.ts';
@@ -68,7 +63,12 @@ export interface Hub {
   readonly url: string;
   readonly operations: Operations;
   readonly database: Database;
-  readonly hosts: readonly Host[];
+  readonly islands: Islands;
+  /**
+   * Goes over to another configuration of parks, installations and subgraphs while everything runs. Rejects with `ChangeRefused`,
+   * and nothing has changed then.
+   */
+  change(config: Config): Promise<Change>;
   /** Folder of the embedded database, wherever it had to be put; null: a database of the operator's own. */
   readonly records: string | null;
   sources(): SourceStatus[];
@@ -85,56 +85,19 @@ export async function start(options: StartOptions): Promise<Hub> {
     shutdown.add('the HTTP server', () => http.close(10_000));
     const { database, records } = await raiseDatabase(options, shutdown);
     await migrate(database.source);
-    await database.transaction(async (tx) => {
-      await replaceParks(
-        tx,
-        config.parks.map((park, position) => ({ ...park, position })),
-        config.parks.flatMap((park) =>
-          park.buildings.map((building, position) => ({
-            ...building,
-            known: [...building.known],
-            park: park.id,
-            position,
-          })),
-        ),
-      );
-      await keepSources(
-        tx,
-        config.installations.map((one) => one.id),
-      );
-    });
+    await keepConfigured(database, config);
     const keys = await loadKeys(database);
 
-    const local = connectors.filter((one) => !(one.name in config.subgraphs));
-    const hosts = await Promise.all(
-      local.map((connector) =>
-        Host.raise({
-          connector,
-          installations:
-            connector.name === 'hub'
-              ? [HUB_INSTALLATION]
-              : config.installations.filter((one) => one.connector === connector.name),
-          parks: config.parks,
-          database,
-          keys,
-          log,
-          ...(options.clock ? { clock: options.clock } : {}),
-          ...(options.pace ? { pace: options.pace } : {}),
-          ...(options.policy ? { policy: options.policy } : {}),
-        }),
-      ),
-    );
-    shutdown.add('the connectors', async () => {
-      await Promise.all(hosts.map((host) => host.close()));
+    const islands = await Islands.raise(config, {
+      database,
+      keys,
+      log,
+      headers: (name) => callHeaders(keys.principal, name),
+      clock: options.clock,
+      pace: options.pace,
+      policy: options.policy,
     });
-
-    const subgraphs = new Map(hosts.map((host) => [host.name, host.subgraph]));
-    for (const [name, { url }] of Object.entries(config.subgraphs)) {
-      subgraphs.set(
-        name,
-        remoteSubgraph({ name, url: new URL('/graphql', url).href, headers: callHeaders(keys.principal, name) }),
-      );
-    }
+    shutdown.add('the connectors', () => islands.close());
     const clock = options.clock ?? { now: () => new Date() };
     const signingKey = loadSigningKey(keyFile({ data: options.data, signingKey: options.signingKey ?? null }));
     const auditLog = await AuditLog.open({
@@ -150,16 +113,14 @@ export async function start(options: StartOptions): Promise<Hub> {
     const consents = new Consents(database, clock);
     await consents.open();
     shutdown.add('the consents', () => consents.close());
-    const supergraph = await readSupergraph();
-    const watch = readWatch(supergraph);
-    const federation = createFederation({ supergraph, subgraphs, log, watch });
+    const { graph } = islands;
     const operations = new Operations({
-      federation,
-      policy: readPolicy(supergraph),
+      federation: graph.federation,
+      policy: graph.policy,
+      audit: new Audit(graph.watch, auditLog),
       limits: config.limits,
       introspection: anonymousPrincipal(config.anonymous) !== null,
-      costs: readCosts(supergraph),
-      audit: new Audit(watch, auditLog),
+      costs: graph.costs,
       consents,
       sign: signer(signingKey, () => clock.now()),
       ...timeOf(options.operationTime ?? config.deadline),
@@ -181,7 +142,7 @@ export async function start(options: StartOptions): Promise<Hub> {
       return signedIn ?? (isLocal(request) ? anonymous : null);
     };
     const face = await graphqlFace(operations, { introspection: anonymous !== null });
-    const sources = () => hosts.flatMap((host) => (host.name === 'hub' ? [] : host.sources()));
+    const sources = () => islands.hosts().flatMap((host) => (host.name === 'hub' ? [] : host.sources()));
     const sockets = openSockets({
       server: http.server,
       path: '/graphql',
@@ -196,24 +157,19 @@ export async function start(options: StartOptions): Promise<Hub> {
     shutdown.add('the GraphQL face', () => face.stop());
     shutdown.add('the sockets', () => sockets.close());
 
-    const hooks: Webhooks[] = [
-      async (installation, call) => {
-        const one = config.installations.find((each) => each.id === installation);
-        const host = hosts.find((each) => each.name === one?.connector);
-        return host ? host.webhook(installation, call) : null;
-      },
-      ...Object.entries(config.subgraphs).map(([name, { url }]): Webhooks => {
-        const forward = forwardWebhooks(url);
-        return async (installation, call) =>
-          config.installations.some((one) => one.id === installation && one.connector === name)
-            ? forward(installation, call)
-            : null;
-      }),
-    ];
+    const forwards = new Map<string, Webhooks>();
+    const webhooks: Webhooks = async (installation, call) => {
+      const at = islands.at(installation);
+      if (at === null) return null;
+      if ('host' in at) return at.host.webhook(installation, call);
+      const forward = forwards.get(at.url) ?? forwardWebhooks(at.url);
+      forwards.set(at.url, forward);
+      return forward(installation, call);
+    };
     const explorer = pageFolder();
     http.open({
       graphql: face,
-      webhooks: firstOf(hooks),
+      webhooks,
       ...(explorer && anonymous ? { explorer } : {}),
       ready: () => readiness(database, sources()),
       metrics: () => metrics.text(),
@@ -225,15 +181,46 @@ export async function start(options: StartOptions): Promise<Hub> {
       url: `http://${shownHost(options.host)}:${http.port}`,
       operations,
       database,
-      hosts,
+      islands,
       records,
       sources,
+      change: async (next) => {
+        const change = await islands.change(next, {
+          ready: (wanted) => keepConfigured(database, wanted),
+          replace: ({ watch, ...next }) => operations.replace({ ...next, audit: new Audit(watch, auditLog) }),
+        });
+        // A host that has closed by now may have written its row in between.
+        await keepConfigured(database, next);
+        return change;
+      },
       stop: () => shutdown.run(),
     };
   } catch (error) {
     await shutdown.run();
     throw error;
   }
+}
+
+/** The parks and sources of the configuration in the hub's tables. */
+async function keepConfigured(database: Database, config: Config): Promise<void> {
+  await database.transaction(async (tx) => {
+    await replaceParks(
+      tx,
+      config.parks.map((park, position) => ({ ...park, position })),
+      config.parks.flatMap((park) =>
+        park.buildings.map((building, position) => ({
+          ...building,
+          known: [...building.known],
+          park: park.id,
+          position,
+        })),
+      ),
+    );
+    await keepSources(
+      tx,
+      config.installations.map((one) => one.id),
+    );
+  });
 }
 
 async function raiseDatabase(

@@ -66,17 +66,26 @@ export interface OperationOptions {
 
 export const OPERATION_TIME = 3_000;
 
+/** The operations that run on one graph. */
+interface Generation {
+  running: number;
+  /** Told when the last one has ended, after another graph has taken its place. */
+  ended: (() => void) | null;
+}
+
 export class Operations {
   #federation: Federation;
   #policy: Policy;
+  #generation: Generation = { running: 0, ended: null };
+  readonly #listeners = new Set<(schema: GraphQLSchema) => void>();
   readonly #limits: Limits;
   readonly #introspection: boolean;
-  readonly #costs: CostModel | undefined;
+  #costs: CostModel | undefined;
   readonly #rates: Rates;
   /** What an operation costs, by the variables that its cost hangs on. */
   readonly #counted = new WeakMap<Compiled, Map<string, Cost>>();
   readonly #time: number;
-  readonly #audit: Audit | undefined;
+  #audit: Audit | undefined;
   readonly #sign: Sign | undefined;
   readonly #consents: Consents | undefined;
   /** Texts that have passed the limits. */
@@ -103,10 +112,25 @@ export class Operations {
     return this.#federation.schema;
   }
 
-  /** Another supergraph from now on; operations under way end on the old one. */
-  replace(federation: Federation, policy: Policy): void {
-    this.#federation = federation;
-    this.#policy = policy;
+  /** Another supergraph from now on; operations under way end on the old one. Resolves when the last of them has ended. */
+  replace(next: Pick<OperationOptions, 'federation' | 'policy' | 'costs' | 'audit'>): Promise<void> {
+    const before = this.#generation;
+    this.#federation = next.federation;
+    this.#policy = next.policy;
+    this.#costs = next.costs;
+    this.#audit = next.audit;
+    this.#generation = { running: 0, ended: null };
+    for (const listener of this.#listeners) listener(next.federation.schema);
+    if (before.running === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      before.ended = resolve;
+    });
+  }
+
+  /** Told of every other graph that takes the place; answers how to end it. */
+  onReplace(listener: (schema: GraphQLSchema) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   get limits(): Limits {
@@ -163,6 +187,17 @@ export class Operations {
 
   /** Runs one query or mutation. Never rejects: every fault is in the answer. With `extensions.sign` the answer is signed. */
   async run(request: OperationRequest): Promise<OperationAnswer> {
+    const generation = this.#generation;
+    generation.running++;
+    try {
+      return await this.#signed(request);
+    } finally {
+      generation.running--;
+      if (generation.running === 0) generation.ended?.();
+    }
+  }
+
+  async #signed(request: OperationRequest): Promise<OperationAnswer> {
     if (request.extensions?.['sign'] !== true || !this.#sign || request.internal) return this.#run(request);
     // A signed answer brings its proof along.
     const answer = await this.#run({ ...request, extensions: { ...request.extensions, provenance: true } });

@@ -13,3 +13,13 @@ export function packageFolder(): string {
 /** schema/supergraph.graphql as checked in. */
 export const readSupergraph = (): Promise<string> =>
   readFile(join(packageFolder(), 'schema', 'supergraph.graphql'), 'utf8');
+
+/** schema/subgraphs as checked in, for those connectors. */
+export const readSubgraphs = (names: readonly string[]): Promise<{ name: string; url: string; sdl: string }[]> =>
+  Promise.all(
+    names.map(async (name) => ({
+      name,
+      url: `http://${name}.invalid`,
+      sdl: await readFile(join(packageFolder(), 'schema', 'subgraphs', `${name}.graphql`), 'utf8'),
+    })),
+  );

@@ -6,13 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
-import { connectors, islands } from '../connectors/index.ts';
+import { configurable, connectors } from '../connectors/index.ts';
 import { readConfig } from '../connectors/kit/host/config.ts';
 import { makeLog } from '../connectors/kit/log.ts';
 import { freshDatabase } from '../connectors/kit/testing/database.ts';
 import { world } from '../connectors/kit/testing/park.ts';
 import type { Running, Simulator } from '../connectors/kit/testing/simulator.ts';
-import { SIMULATORS } from '../connectors/simulate.ts';
+import { SIMULATORS, simulatorNames } from '../connectors/simulate.ts';
 import { type Hub, start } from '../gateway/main.ts';
 
 export type Form = 'embedded' | 'scale-out';
@@ -115,7 +115,7 @@ export async function wholeHub(form: Form, options: { readonly quiet?: boolean }
     ports.set(name, one.ports);
     running.set(name, one);
   };
-  await Promise.all(islands.map((island) => startSimulator(island.name)));
+  await Promise.all(simulatorNames().map(startSimulator));
 
   const port = await freePort();
   const environment: Record<string, string> = { PORT: String(port) };
@@ -172,7 +172,7 @@ export async function wholeHub(form: Form, options: { readonly quiet?: boolean }
       throw new Error(`${error.message}\n${log.slice(-20).join('\n')}`, { cause: error });
     });
   }
-  const config = readConfig(text, file, islands, { ...environment, HUB_PORT: String(port) });
+  const config = readConfig(text, file, configurable, { ...environment, HUB_PORT: String(port) });
   const hub = await start({
     config,
     host: '127.0.0.1',

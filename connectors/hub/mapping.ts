@@ -133,6 +133,7 @@ export const EVENT_TYPES: Readonly<Record<string, string>> = {
   TAX_FILE_RECEIVED: 'TaxFileReceived',
   SOURCE_STATE_CHANGED: 'SourceStateChanged',
   CASE_CHANGED: 'CaseChanged',
+  RECORD_CHANGED: 'RecordChanged',
 };
 
 /** The sorted text of an event filter: cursors of one filter do not fit another. */

@@ -45,8 +45,49 @@ export interface Connector<S = unknown, R extends object = object> {
   open(settings: S, services: Services): Promise<Opened<R>>;
 }
 
-/** The connector's part of the graph: classes decorated with type-graphql, and how its entities are found by key. */
-export interface Graph {
+/**
+ * A kind of connector whose graph is made from configuration: `connector: NAME` in isthmus.yaml names it, and each system that
+ * its installations name becomes a connector (and a subgraph) of its own, like one written in code from then on.
+ */
+export interface Family<S = unknown> {
+  /** What isthmus.yaml says behind `connector:`. */
+  readonly name: string;
+  readonly settings: Settings<S>;
+  protocol(settings: S): string;
+  /** Name of the connector to be made; installations that name the same one share its graph. */
+  system(settings: S): string;
+  /**
+   * Makes the connector of one system. Reads descriptions (a file, or an address within a few seconds) and asks the source
+   * nothing else. Rejects with `DeclarationError`, whose message is a sentence for people, when they do not fit the settings.
+   */
+  make(system: string, settings: readonly S[], folder: string): Promise<Connector<S>>;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: the list holds families of different settings
+export type AnyFamily = Family<any>;
+
+/** What is declared and what the source describes do not fit together; the message says where. */
+export class DeclarationError extends Error {
+  override name = 'DeclarationError';
+}
+
+/** The connector's part of the graph: decorated classes where it is written in code, a text where it is made from configuration. */
+export type Graph = DecoratedGraph | WrittenGraph;
+
+/** A graph as text, for connectors that a `Family` makes: nothing of it outlives the connector. */
+export interface WrittenGraph {
+  /** Federation 2 types without `@link`. Scalars and shared types (Provenance, PageInfo, ...) are only named; the host adds them. */
+  readonly sdl: string;
+  /** By type, by field; a field without a resolver is the object's property of its name. */
+  readonly fields: Readonly<Record<string, Readonly<Record<string, WrittenResolver>>>>;
+  readonly references?: Readonly<Record<string, ResolveReference>>;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: root, arguments and context are the connector's own
+export type WrittenResolver = (root: any, args: any, context: GraphContext<any>) => unknown;
+
+/** Classes decorated with type-graphql, and how its entities are found by key. */
+export interface DecoratedGraph {
   /** Resolver classes. The first may hold nothing but field resolvers. */
   // biome-ignore lint/complexity/noBannedTypes: type-graphql takes classes as Function
   readonly resolvers: readonly Function[];
@@ -164,6 +205,8 @@ export interface Services {
   hash(kind: string, text: string): string;
   /** The building that the legacy system calls `code` (see `known` in isthmus.yaml), or null. */
   building(code: string): string | null;
+  /** What the legacy systems call the building (`known` in isthmus.yaml), the first one first; empty when it is of another park. */
+  buildingCodes(building: string): readonly string[];
   /** Runs `work` in one database transaction. In a job, the lease is proved in the same transaction. */
   transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
   /**
@@ -222,6 +265,7 @@ export const EVENT_KINDS = [
   'TAX_FILE_RECEIVED',
   'SOURCE_STATE_CHANGED',
   'CASE_CHANGED',
+  'RECORD_CHANGED',
 ] as const;
 export type EventKind = (typeof EVENT_KINDS)[number];
 
@@ -242,7 +286,8 @@ export interface NewEvent {
   /**
    * The scalars of the event's type: ACCESS_DENIED {reason} · DOOR_STATE_CHANGED {state} · OCCUPANCY_CHANGED {occupied}
    * · METER_READING_TAKEN {value, unit} · METER_ALARM {alarm} · REGISTRATION_CHANGED {fields} · TAX_FILE_RECEIVED
-   * {name, rows, refused} · SOURCE_STATE_CHANGED {from, to, reason} · CASE_CHANGED {state, kind, receipt, reason}.
+   * {name, rows, refused} · SOURCE_STATE_CHANGED {from, to, reason} · CASE_CHANGED {state, kind, receipt, reason}
+   * · RECORD_CHANGED {change, type, record, building}.
    */
   readonly data?: Readonly<Record<string, unknown>>;
 }

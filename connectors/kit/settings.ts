@@ -67,13 +67,15 @@ export function readSettings<S>(
     try {
       values[name] = setting.read(given);
     } catch (error) {
-      const found = setting.secret ? 'what stands there' : JSON.stringify(given);
+      const found = setting.secret ? 'what stands there' : clipped(JSON.stringify(given));
       const expected = error instanceof Error ? error.message : String(error);
       faults.push({ name, problem: `${expected}, found ${found}; example: ${name}: ${setting.example}` });
     }
   }
   return faults.length > 0 ? { values: null, faults } : { values: values as S, faults: [] };
 }
+
+const clipped = (found: string): string => (found.length > 120 ? `${found.slice(0, 120)}…` : found);
 
 interface Options<T> {
   readonly fallback?: unknown;

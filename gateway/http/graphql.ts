@@ -43,7 +43,7 @@ export async function graphqlFace(operations: Operations, options: { introspecti
     gateway: {
       onSchemaLoadOrUpdate: (told) => {
         queueMicrotask(() => told({ apiSchema: operations.schema, coreSupergraphSdl: '' }));
-        return () => undefined;
+        return operations.onReplace((apiSchema) => told({ apiSchema, coreSupergraphSdl: '' }));
       },
       load: async () => ({
         executor: async (request) => {

@@ -19,7 +19,8 @@ export class PageInfo {
 export class Provenance {
   @Field(() => ID, { description: 'Id of the installation; with several parts, of the oldest one.' }) source!: string;
   @Field(() => String, {
-    description: 'What it speaks for: access-control, parking, registration, tax, energy or hub.',
+    description:
+      'What it speaks for: access-control, parking, registration, tax, energy, hub, or a system that isthmus.yaml names.',
   })
   system!: string;
   @Field(() => DateTime, { nullable: true, description: 'When the source recorded it; null if it does not say.' })

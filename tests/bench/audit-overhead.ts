@@ -39,7 +39,7 @@ try {
   });
   const supergraph = await readSupergraph();
   const watch = readWatch(supergraph);
-  const subgraphs = new Map(whole.hub.hosts.map((host) => [host.name, host.subgraph]));
+  const subgraphs = new Map(whole.hub.islands.hosts().map((host) => [host.name, host.subgraph]));
   const log = await AuditLog.open({
     database: whole.hub.database,
     key: newSigningKey(),

@@ -23,7 +23,7 @@ import {
   USCCFilter,
 } from '../../../schema/graph/shared.ts';
 import { Badge, Door, Meter, ParkingLot, Vehicle } from './stubs.ts';
-import { Case, CaseState, Company, Park, Source, SourceState } from './types.ts';
+import { Building, Case, CaseState, Company, Park, Source, SourceState } from './types.ts';
 
 export enum EventKind {
   ACCESS_GRANTED = 'ACCESS_GRANTED',
@@ -38,6 +38,7 @@ export enum EventKind {
   TAX_FILE_RECEIVED = 'TAX_FILE_RECEIVED',
   SOURCE_STATE_CHANGED = 'SOURCE_STATE_CHANGED',
   CASE_CHANGED = 'CASE_CHANGED',
+  RECORD_CHANGED = 'RECORD_CHANGED',
 }
 registerEnumType(EventKind, {
   name: 'EventKind',
@@ -55,6 +56,22 @@ registerEnumType(EventKind, {
     TAX_FILE_RECEIVED: { description: 'TaxFileReceived' },
     SOURCE_STATE_CHANGED: { description: 'SourceStateChanged' },
     CASE_CHANGED: { description: 'CaseChanged' },
+    RECORD_CHANGED: { description: 'RecordChanged' },
+  },
+});
+
+export enum RecordChange {
+  NEW = 'NEW',
+  CHANGED = 'CHANGED',
+  GONE = 'GONE',
+}
+registerEnumType(RecordChange, {
+  name: 'RecordChange',
+  description: 'What happened to a row of a list that is followed.',
+  valuesConfig: {
+    NEW: { description: 'It was not in the list before.' },
+    CHANGED: { description: 'One of its declared fields has another value.' },
+    GONE: { description: 'It is no longer in the list.' },
   },
 });
 
@@ -167,6 +184,19 @@ export class CaseChanged extends ParkEvent {
   @Field(() => CaseState, { description: 'State from then on.' }) state!: string;
 }
 
+@ObjectType({
+  implements: ParkEvent,
+  description: 'A row of a system that is connected by configuration is new, changed or gone.',
+  simpleResolvers: true,
+})
+export class RecordChanged extends ParkEvent {
+  @Field(() => RecordChange, { description: 'What happened.' }) change!: string;
+  @Field(() => String, { description: 'Its type in this graph, such as WorkOrder.' }) type!: string;
+  @Field(() => ID, { description: 'Its global id, which the root field of its type takes.' }) record!: string;
+  @Field(() => Building, { nullable: true, description: 'Where it belongs, as the row says.' })
+  building?: Building | null;
+}
+
 export const EVENT_CLASSES = [
   AccessGranted,
   AccessDenied,
@@ -180,6 +210,7 @@ export const EVENT_CLASSES = [
   TaxFileReceived,
   SourceStateChanged,
   CaseChanged,
+  RecordChanged,
 ];
 
 @ObjectType({ description: 'Events in log order. Resume with `cursor`.', simpleResolvers: true })

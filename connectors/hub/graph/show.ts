@@ -117,6 +117,7 @@ export function event(row: LoggedEvent, scope: string, context: Context) {
     source: () => sourceOf(row, context),
     case: () => caseOf(row, context),
     park: () => parkOf(row, context),
+    building: () => buildingOf(row, context),
   };
 }
 
@@ -134,6 +135,12 @@ async function caseOf(row: LoggedEvent, context: Context) {
 async function parkOf(row: LoggedEvent, context: Context) {
   const found = await hub(context).park(row.park);
   return found && park(found, context);
+}
+
+async function buildingOf(row: LoggedEvent, context: Context) {
+  const id = row.data['building'];
+  const found = typeof id === 'string' ? await hub(context).building(id) : null;
+  return found && building(found, context);
 }
 
 /** The hub has one installation: itself. */

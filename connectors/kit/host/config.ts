@@ -7,7 +7,7 @@ import { dirname, resolve } from 'node:path';
 import { isMap, isScalar, isSeq, LineCounter, type Node, type ParsedNode, parseDocument, type YAMLMap } from 'yaml';
 import { type AuditConfig, NO_AUDIT, readAudit } from '../audit.ts';
 import { type AuthConfig, NO_AUTH, readAuth } from '../auth.ts';
-import type { AnyConnector } from '../connector.ts';
+import type { AnyConnector, AnyFamily } from '../connector.ts';
 import { isRegionCode } from '../identifiers.ts';
 import { DEFAULT_LIMITS, type Limits, readLimits } from '../limits.ts';
 import { readMilliseconds, readSettings } from '../settings.ts';
@@ -35,7 +35,10 @@ export interface BuildingConfig {
 export interface InstallationConfig {
   readonly id: string;
   readonly park: string;
+  /** Name of the connector; of one made from configuration, the system that the installation names. */
   readonly connector: string;
+  /** Name of the family that makes the connector; absent: it is written in code. */
+  readonly family?: string;
   /** As the connector's declaration read them. */
   readonly settings: unknown;
   readonly protocol: string;
@@ -100,7 +103,7 @@ const ANONYMOUS_ROLES = ['developer'];
 /** Reads the file; throws `ConfigError`. `environment` gives the values of ${NAME}. */
 export function readConfigFile(
   file: string,
-  connectors: readonly AnyConnector[],
+  connectors: readonly (AnyConnector | AnyFamily)[],
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): Config {
   let text: string;
@@ -118,7 +121,7 @@ export function readConfigFile(
 export function readConfig(
   text: string,
   file: string,
-  connectors: readonly AnyConnector[],
+  connectors: readonly (AnyConnector | AnyFamily)[],
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): Config {
   const lines = new LineCounter();
@@ -340,10 +343,19 @@ export function readConfig(
       !soundGuard || (ownGuard === undefined && guardNode === undefined)
         ? null
         : guardOf(node, { ...everyGuard, ...((ownGuard ?? {}) as object) }, `installation ${id}: `);
+    const system = 'make' in connector ? connector.system(read.values) : null;
+    const taken = system === null ? undefined : [{ name: 'hub' }, ...connectors].find((one) => one.name === system);
+    if (taken) {
+      fault(
+        places.get('system')?.key ?? node,
+        `installation ${id}: system ${system} is the name of a connector already; choose another`,
+      );
+    }
     installations.push({
       id,
       park,
-      connector: connector.name,
+      connector: system ?? connector.name,
+      ...(system === null ? {} : { family: connector.name }),
       settings: read.values,
       protocol: connector.protocol(read.values),
       ...(guard ? { guard } : {}),
@@ -356,7 +368,9 @@ export function readConfig(
     const given = plain(remote) as Record<string, { url?: unknown } | null> | null;
     for (const [name, value] of Object.entries(given ?? {})) {
       const url = value?.url;
-      if (name !== 'hub' && !connectors.some((one) => one.name === name)) {
+      const isKnown =
+        connectors.some((one) => one.name === name) || installations.some((one) => one.connector === name);
+      if (name !== 'hub' && !isKnown) {
         fault(
           remote,
           `subgraphs: ${name} is no connector; known are hub, ${connectors.map((one) => one.name).join(', ')}`,

@@ -1,7 +1,7 @@
 /** isthmus.example.yaml, its JSON Schema and the settings tables of the READMEs: all printed from the declarations. */
 
 import { ALGORITHMS } from '../auth.ts';
-import type { AnyConnector } from '../connector.ts';
+import type { AnyConnector, AnyFamily } from '../connector.ts';
 import { DEFAULT_LIMITS, LIMIT_NAMES, limitPurpose } from '../limits.ts';
 import { ROLE_NAMES } from '../roles.ts';
 import { type Setting, settingsTable } from '../settings.ts';
@@ -10,11 +10,13 @@ import { guardSettings } from './guarded.ts';
 const OPEN = '<!-- settings -->';
 const CLOSE = '<!-- /settings -->';
 
-const fieldsOf = (connector: AnyConnector) =>
+type Described = AnyConnector | AnyFamily;
+
+const fieldsOf = (connector: Described) =>
   Object.entries(connector.settings.fields as Readonly<Record<string, Setting<unknown>>>);
 
 /** The example file: every setting of every connector, with its purpose. */
-export function exampleYaml(islands: readonly AnyConnector[]): string {
+export function exampleYaml(islands: readonly Described[]): string {
   const installations = islands.map((connector) => {
     const lines = fieldsOf(connector).map(([name, one]) => {
       const value = one.secret
@@ -121,8 +123,8 @@ const guardSchema = () => ({
 });
 
 /** A JSON Schema of isthmus.yaml, for editors. */
-export function settingsSchema(islands: readonly AnyConnector[]): string {
-  const one = (connector: AnyConnector) => ({
+export function settingsSchema(islands: readonly Described[]): string {
+  const one = (connector: Described) => ({
     type: 'object',
     additionalProperties: false,
     required: [
@@ -176,7 +178,7 @@ export function settingsSchema(islands: readonly AnyConnector[]): string {
 }
 
 /** The README with its settings table made anew between the two marks. */
-export function withSettingsTable(readme: string, connector: AnyConnector): string {
+export function withSettingsTable(readme: string, connector: Described): string {
   const from = readme.indexOf(OPEN);
   const to = readme.indexOf(CLOSE);
   if (from < 0 || to < from) return readme;

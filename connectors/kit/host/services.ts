@@ -77,6 +77,10 @@ export function makeServices(parts: ServicesParts): Services {
     hash: (kind, text) =>
       createHmac('sha256', keys.hash).update(kind).update('\0').update(text).digest('base64url').slice(0, 22),
     building: (code) => parts.buildings.get(code) ?? null,
+    buildingCodes: (building) => {
+      const all = [...parts.buildings].flatMap(([code, id]) => (id === building ? [code] : []));
+      return all.length > 1 ? all.filter((code) => code !== building) : all;
+    },
     transaction: (work) =>
       database.transaction(async (tx) => {
         const lease = heldLease.getStore();

@@ -2,29 +2,43 @@
 import { randomUUID } from 'node:crypto';
 import { printSchemaWithDirectives } from '@graphql-tools/utils';
 import {
+  type ASTNode,
+  buildASTSchema,
+  type DefinitionNode,
   type DocumentNode,
   type ExecutionResult,
   execute,
   extendSchema,
   type GraphQLError,
   type GraphQLResolveInfo,
+  GraphQLScalarType,
   type GraphQLSchema,
   type GraphQLUnionType,
+  isObjectType,
+  isScalarType,
   isUnionType,
+  Kind,
   parse,
+  print,
+  printType,
   specifiedDirectives,
   validate,
+  visit,
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
-import { buildSchema } from 'type-graphql';
+import { buildSchema, Resolver } from 'type-graphql';
 import { FEDERATION, FEDERATION_DIRECTIVES } from '../../../schema/graph/directives.ts';
+import * as scalars from '../../../schema/graph/scalars.ts';
+import { Money, PageInfo, Provenance, Quantity } from '../../../schema/graph/shared.ts';
 import type {
+  DecoratedGraph,
   Graph,
   GraphContext,
   ResolveReference,
   SubgraphError,
   SubgraphRequest,
   SubgraphResponse,
+  WrittenGraph,
 } from '../connector.ts';
 import { publicError } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -40,7 +54,16 @@ const ENTITY_SDL = /^(type|interface) (\w+)[^{\n]*@key\(/gm;
 
 /** Builds schema and SDL. A subgraph without root query fields gets a Query that holds only the federation fields. */
 export async function buildGraph(name: string, graph: Graph): Promise<BuiltGraph> {
-  const raw = await buildSchema({
+  if ('sdl' in graph) return fromText(name, graph);
+  const raw = await decorated(graph);
+  return assembled(name, raw, printed(raw), graph.references ?? {});
+}
+
+const printed = (raw: GraphQLSchema): string =>
+  printSchemaWithDirectives(raw, { assumeValid: true }).replace(/^schema\s*\{[^}]*\}\s*/m, '');
+
+function decorated(graph: DecoratedGraph): Promise<GraphQLSchema> {
+  return buildSchema({
     // biome-ignore lint/complexity/noBannedTypes: type-graphql takes classes as Function
     resolvers: [...graph.resolvers] as unknown as [Function, ...Function[]],
     orphanedTypes: [...(graph.types ?? [])],
@@ -56,14 +79,71 @@ export async function buildGraph(name: string, graph: Graph): Promise<BuiltGraph
     // Resolver classes hold no state: one object each is enough.
     container: { get: (target: new () => object) => instanceOf(target) },
   });
-  const body = printSchemaWithDirectives(raw, { assumeValid: true }).replace(/^schema\s*\{[^}]*\}\s*/m, '');
+}
+
+function assembled(
+  name: string,
+  raw: GraphQLSchema,
+  body: string,
+  references: Readonly<Record<string, ResolveReference>>,
+): BuiltGraph {
   const used = FEDERATION_DIRECTIVES.filter((directive) => new RegExp(`${directive}\\b`).test(body));
   const sdl = `extend schema @link(url: "${FEDERATION}", import: [${used.map((one) => `"${one}"`).join(', ')}])\n\n${body.trim()}\n`;
   const entities = [...body.matchAll(ENTITY_SDL)]
     .filter((match) => isResolvable(body, match.index))
     .map((match) => match[2] ?? '');
-  return { name, sdl, schema: withFederation(raw, sdl, entities, graph.references ?? {}) };
+  return { name, sdl, schema: withFederation(raw, sdl, entities, references) };
 }
+
+/** A graph as text: the shared types that it names are added, the house's scalars read and print, its resolvers are hung in. */
+async function fromText(name: string, graph: WrittenGraph): Promise<BuiltGraph> {
+  sharedSchema ??= decorated({ resolvers: [Nothing], types: [Provenance, PageInfo, Money, Quantity] });
+  const shared = await sharedSchema;
+  const own = parse(graph.sdl);
+  const texts = new Map(parse(printed(shared)).definitions.map((one) => ['name' in one ? one.name?.value : '', one]));
+  const added = new Map<string, DefinitionNode>();
+  const add = (node: ASTNode): void => {
+    visit(node, {
+      NamedType: ({ name: { value } }) => {
+        if (added.has(value)) return;
+        const scalar = HOUSE_SCALARS.get(value);
+        const found = texts.get(value) ?? (scalar ? parse(printType(scalar)).definitions[0] : undefined);
+        if (!found) return;
+        added.set(value, found);
+        add(found);
+      },
+    });
+  };
+  add(own);
+  const body = print({ kind: Kind.DOCUMENT, definitions: [...own.definitions, ...added.values()] });
+  const schema = buildASTSchema(parse(body), { assumeValid: true, assumeValidSDL: true });
+  for (const type of Object.values(schema.getTypeMap())) {
+    const house = isScalarType(type) ? HOUSE_SCALARS.get(type.name) : undefined;
+    if (house)
+      Object.assign(type, {
+        serialize: house.serialize,
+        parseValue: house.parseValue,
+        parseLiteral: house.parseLiteral,
+      });
+    if (!isObjectType(type)) continue;
+    for (const [field, resolve] of Object.entries(graph.fields[type.name] ?? {})) {
+      const found = type.getFields()[field];
+      if (!found) throw new Error(`${name}: ${type.name}.${field} has a resolver, but the text does not name it.`);
+      found.resolve = (root, args, context) => resolve(root, args, context as GraphContext<object>);
+    }
+  }
+  return assembled(name, schema, body, graph.references ?? {});
+}
+
+/** Whoever needs the shared types' text gets it from the classes that all other subgraphs are printed from. */
+@Resolver()
+class Nothing {}
+let sharedSchema: Promise<GraphQLSchema> | undefined;
+const HOUSE_SCALARS = new Map<string, GraphQLScalarType>(
+  Object.values(scalars).flatMap((one) =>
+    one instanceof GraphQLScalarType ? [[one.name, one as GraphQLScalarType]] : [],
+  ),
+);
 
 function isResolvable(body: string, at: number): boolean {
   const line = body.slice(at, body.indexOf('\n', at));
@@ -93,7 +173,7 @@ function withFederation(
   const union = entities.length > 0 ? `scalar _Any union _Entity = ${entities.join(' | ')}` : '';
   const field = entities.length > 0 ? '_entities(representations: [_Any!]!): [_Entity]!' : '';
   const extension = parse(
-    `${union} type _Service { sdl: String! } ${raw.getQueryType() ? 'extend ' : ''}type Query { _service: _Service! ${field} }`,
+    `${union} ${raw.getQueryType() ? '' : 'extend schema { query: Query }'} type _Service { sdl: String! } ${raw.getQueryType() ? 'extend ' : ''}type Query { _service: _Service! ${field} }`,
   );
   const schema = extendSchema(raw, extension, { assumeValid: true, assumeValidSDL: true });
   const fields = schema.getQueryType()?.getFields() ?? {};

@@ -1,0 +1,57 @@
+/** What a description says of a system: its operations, and the types of what they answer. The same for OpenAPI, SQL and files. */
+import type { FieldType } from './declaration.ts';
+
+/** One thing that can be asked. */
+export interface Operation {
+  readonly name: string;
+  readonly summary: string | null;
+  readonly arguments: readonly Argument[];
+  /** What stands at a path of the answer; the empty path is the answer itself. Null: there is no such place. */
+  at(path: readonly string[]): Place | null;
+}
+
+export interface Argument {
+  readonly name: string;
+  readonly required: boolean;
+  /** Takes several values at once. */
+  readonly list: boolean;
+}
+
+export interface Place {
+  /** Null: an object, or something that the description leaves open. */
+  readonly type: FieldType | null;
+  readonly list: boolean;
+  readonly description: string | null;
+  /** Names of the parts of an object, as the source writes them. */
+  readonly parts: readonly string[];
+}
+
+/** A system that can be asked, whatever it speaks. */
+export interface Reader {
+  readonly operations: ReadonlyMap<string, Operation>;
+  /**
+   * The answer as plain data. Rejects with `SourceError`. `absent`: the system's "not found" is an answer (null), since one
+   * key was asked for.
+   */
+  ask(question: Question, signal: AbortSignal): Promise<unknown>;
+  /** One cheap question; rejects when the system does not answer. */
+  check(signal: AbortSignal): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface Question {
+  readonly operation: string;
+  readonly given: Readonly<Record<string, unknown>>;
+  readonly absent: boolean;
+}
+
+/** The parts of a path such as `properties.pm2_5`. */
+export const steps = (path: string | null): string[] => (path === null || path === '' ? [] : path.split('.'));
+
+/** The operation of that name; names are compared without what GraphQL cannot write, so `get-places` is `get_places`. */
+export function operationOf(
+  reader: { operations: ReadonlyMap<string, Operation> },
+  name: string,
+): Operation | undefined {
+  return reader.operations.get(name) ?? reader.operations.get(name.replace(/[^A-Za-z0-9_]/g, '_'));
+}
