@@ -30,11 +30,13 @@ async function withHub<T>(work: (database: Database, key: SigningKey) => Promise
   }
 }
 
+/** `isthmus export audit FILE`. */
 export async function exportCommand(file: string, say: (text: string) => void): Promise<void> {
   const entries = await withHub((database, key) => exportAudit(database, key, resolve(file), new Date()));
   say(`${entries} entries are in ${file}. Verify them anywhere, without the hub: isthmus audit verify ${file}`);
 }
 
+/** `isthmus audit trim --before DAY`. */
 export async function trimCommand(before: Date, say: (text: string) => void): Promise<void> {
   const chains = await withHub((database, key) => trimAudit(database, key, before, new Date()));
   say(
@@ -42,6 +44,7 @@ export async function trimCommand(before: Date, say: (text: string) => void): Pr
   );
 }
 
+/** `isthmus audit erase TYPE ID`. */
 export async function eraseCommand(type: string, id: string, say: (text: string) => void): Promise<void> {
   const known = await withHub((database, key) => eraseFromAudit(database, key, { type, id }, new Date()));
   say(known ? `No entry tells of that ${type} any more; the chain stands.` : `The log does not know that ${type}.`);

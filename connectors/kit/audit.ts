@@ -1,6 +1,7 @@
 /** The section `audit` of isthmus.yaml. */
 import { readMilliseconds } from './settings.ts';
 
+/** How the audit log is linked and kept. */
 export interface AuditConfig {
   /** What links the entries of the audit log: SHA-256, or SM3 (GB/T 32905). */
   readonly digest: 'sha256' | 'sm3';
@@ -8,6 +9,7 @@ export interface AuditConfig {
   readonly retention: number | null;
 }
 
+/** Where the section is absent. */
 export const NO_AUDIT: AuditConfig = { digest: 'sha256', retention: null };
 
 /** Reads the plain value; `fault` gets a sentence for each thing that is wrong. */

@@ -4,6 +4,7 @@ import type { Composite } from './normal.ts';
 import type { Selection, ValueShape } from './shape.ts';
 import { ownerPath, twinOf, type Watch, watchedBy } from './watch.ts';
 
+/** A field that leads on to objects of which something can be told. */
 export interface Below {
   readonly from: string;
   readonly type: Composite;
@@ -30,6 +31,7 @@ export interface Node {
 /** Containers of records: their own leaves tell nothing. */
 const WRAPPER = /^(PageInfo|Provenance|EventsBatch|Gap|Lagged|.*Connection|.*Edge|.*Payload)$/;
 
+/** Works each place out once, at first use. */
 export class Nodes {
   readonly #schema: GraphQLSchema;
   readonly #watch: Watch;

@@ -30,6 +30,7 @@ export interface Touch {
   readonly subjects: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
+/** What one operation has touched; null where it did not in that way. */
 export interface Touched {
   readonly shown: Touch | null;
   readonly masked: Touch | null;
@@ -55,6 +56,7 @@ class Bucket implements Touch {
   }
 }
 
+/** Reads the account of one operation again and again from the data of its runs. */
 export class Account {
   readonly #schema: GraphQLSchema;
   readonly #watch: Watch;

@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 
 /** Digest of a chain: SHA-256, or SM3 (GB/T 32905) by setting. Both give 32 bytes. */
 export type Digest = 'sha256' | 'sm3';
+/** Every digest that a chain may have. */
 export const DIGESTS: readonly Digest[] = ['sha256', 'sm3'];
 
 /** How an access ended: shown in clear, shown masked, not shown. */
@@ -46,6 +47,7 @@ export interface ChainHead {
   readonly begun: string;
 }
 
+/** The digest over the parts, one after the other: 32 bytes. */
 export function digestOf(digest: Digest, ...parts: readonly (string | Buffer)[]): Buffer {
   const hash = createHash(digest);
   for (const part of parts) hash.update(part);
@@ -79,6 +81,7 @@ export function encodeEntry(entry: AuditEntry): string {
 export const entryStart = (chain: string, number: number): string =>
   `{"chain":${JSON.stringify(chain)},"number":${number},`;
 
+/** The one way to write a chain's first line down. */
 export const encodeHead = (head: ChainHead): string =>
   JSON.stringify({ chain: head.chain, digest: head.digest, begun: head.begun });
 

@@ -2,6 +2,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { PublicJwk, SigningKey } from './sign-key.ts';
 
+/** Version of the form below. */
 export const EXPORT_VERSION = 1;
 /** What the last line's signature is over, before its body. */
 export const END_PREFIX = 'isthmus audit export\n';
@@ -18,6 +19,7 @@ export interface ExportEnd {
   readonly key: string;
 }
 
+/** The one way to write the end's body down. */
 export const encodeEnd = (end: ExportEnd): string =>
   JSON.stringify({
     lines: end.lines,
@@ -34,11 +36,15 @@ const STATEMENT_OPEN = '{"statement":';
 const SIGNATURE_OPEN = ',"signature":"';
 const END_OPEN = '{"end":';
 
+/** The first line: which keys have signed. */
 export const headerLine = (keys: readonly PublicJwk[]): string =>
   JSON.stringify({ isthmus: 'audit export', version: EXPORT_VERSION, keys });
+/** A statement; `body` and `signature` as `signStatement` made them. */
 export const statementLine = (body: string, signature: string): string =>
   `${STATEMENT_OPEN}${body}${SIGNATURE_OPEN}${signature}"}`;
+/** The line before a chain's entries; `head` as `encodeHead` made it. */
 export const headLine = (head: string): string => `${HEAD_OPEN}${head}}`;
+/** An entry; `hash` hexadecimal, `body` as `encodeEntry` made it. */
 export const entryLine = (hash: string, body: string): string => `${HASH_OPEN}${hash}${ENTRY_OPEN}${body}}`;
 
 /** A line taken apart; bytes of bodies are as they stand in the file. Null: no line of an export. */
@@ -50,6 +56,7 @@ export type ExportLine =
 const ENTRY_AT = HASH_OPEN.length + 64 + ENTRY_OPEN.length;
 const CLOSE = 0x7d;
 
+/** Takes a line apart, without its line end; null when it is none of an export, or the first. */
 export function readLine(line: Buffer): ExportLine | null {
   if (line[line.length - 1] !== CLOSE) return null;
   if (line.toString('latin1', 0, HASH_OPEN.length) === HASH_OPEN) {

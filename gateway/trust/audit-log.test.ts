@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { makeLog } from '../../connectors/kit/log.ts';
 import { freshDatabase } from '../../connectors/kit/testing/database.ts';
-import { accessPage } from '../../schema/database/audit.ts';
+import { accessPage } from '../../schema/database/access-log.ts';
 import type { Database } from '../../schema/database/open.ts';
 import { exportAudit } from './audit-export.ts';
 import { eraseFromAudit, standAll, trimAudit } from './audit-keep.ts';

@@ -29,6 +29,7 @@ export interface Access
   readonly entities: Readonly<Record<string, readonly string[]>>;
 }
 
+/** What a chain is written with. */
 export interface AuditLogOptions {
   readonly database: Database;
   readonly key: SigningKey;
@@ -58,6 +59,7 @@ const PATIENCE = 5_000;
 const unwritten = (): HubError =>
   new HubError('INTERNAL', 'The access could not be written down, so nothing is shown.', { retryable: true });
 
+/** The chain of this process, from its first statement to its last. */
 export class AuditLog {
   /** Id of this process's chain. */
   readonly chain = randomBytes(8).toString('hex');

@@ -6,9 +6,11 @@
 import { createHash, type KeyObject } from 'node:crypto';
 import { type SigningKey, verifySignature } from './sign-key.ts';
 
+/** What may be stated; see `Statement.kind`. */
 export const STATEMENT_KINDS = ['begin', 'stand', 'end', 'trim', 'erase'] as const;
 export type StatementKind = (typeof STATEMENT_KINDS)[number];
 
+/** One statement, before it is written down. */
 export interface Statement {
   /** From 1, without gaps, through all chains. */
   readonly number: number;
@@ -47,11 +49,13 @@ export const encodeStatement = (one: Statement): string =>
     key: one.key,
   });
 
+/** What the next statement names as `previous`. */
 export const statementHash = (body: string): string => createHash('sha256').update(body).digest('hex');
 
 /** Signatures of one purpose must not pass for another's. */
 const PREFIX = 'isthmus audit statement\n';
 
+/** Writes the statement down and signs the bytes. */
 export function signStatement(key: SigningKey, one: Omit<Statement, 'key'>): SignedStatement {
   const body = encodeStatement({ ...one, key: key.id });
   return { body, signature: key.sign(PREFIX + body) };

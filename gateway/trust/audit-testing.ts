@@ -4,6 +4,7 @@ import { ExportWriter, entryLine, headerLine, headLine, statementLine } from './
 import { type StatementKind, signStatement, statementHash } from './audit-statement.ts';
 import type { SigningKey } from './sign-key.ts';
 
+/** When every chain of a test began. */
 export const TEST_BEGUN = '2026-03-02T08:00:00.000Z';
 
 /** An entry as the hub writes them; `number` makes it differ. */
@@ -22,6 +23,7 @@ export const testEntry = (chain: string, number: number): AuditEntry => ({
   outcome: number % 11 === 0 ? 'REFUSED' : 'ALLOWED',
 });
 
+/** One chain of a test. */
 export interface TestChain {
   readonly chain: string;
   readonly entries: number;

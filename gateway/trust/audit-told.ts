@@ -12,6 +12,7 @@ export interface Told {
   seen: boolean;
 }
 
+/** Takes the statements in order of the file; `fault` is told of each that is not right. */
 export class Statements {
   /** Public keys that the export names, by id. */
   readonly keys = new Map<string, KeyObject>();

@@ -8,6 +8,7 @@ import { END_PREFIX, EXPORT_VERSION, type ExportEnd, encodeEnd, readLine } from 
 import { Statements, type Told } from './audit-told.ts';
 import { publicKeyOf, verifySignature } from './sign-key.ts';
 
+/** Something that is broken, and where. */
 export interface AuditFault {
   /** Line of the export, from 1. */
   readonly line: number;
@@ -17,6 +18,7 @@ export interface AuditFault {
   readonly message: string;
 }
 
+/** What a verification has found. */
 export interface AuditReport {
   readonly entries: number;
   readonly chains: number;
@@ -30,6 +32,7 @@ export interface AuditReport {
   readonly faultCount: number;
 }
 
+/** What the verifier knows besides the file. */
 export interface VerifyOptions {
   /** Ids of the keys that may sign; absent: every key that the export names. */
   readonly trusted?: readonly string[];
@@ -39,6 +42,7 @@ export interface VerifyOptions {
 
 const MOST_FAULTS = 20;
 
+/** Verifies an export, given in chunks of any size. Never rejects for what the file holds: that is in the report. */
 export async function verifyExport(file: AsyncIterable<Buffer>, options: VerifyOptions = {}): Promise<AuditReport> {
   const verifier = new Verifier(options);
   let rest: Buffer = Buffer.alloc(0);

@@ -18,6 +18,7 @@ const RIGHTS = ['authenticated', 'requiresScopes', 'policy'];
 /** Fields of the gateway itself that stand for a protected one. */
 const STANDS_FOR: Readonly<Record<string, string>> = { 'Query._delivery': 'Subscription.events' };
 
+/** Reads the directives of a supergraph. */
 export function readWatch(supergraph: string): AuditWatch {
   const types = new Set<string>();
   const fields = new Set<string>();

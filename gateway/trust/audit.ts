@@ -11,12 +11,14 @@ export interface AuditTouch {
   readonly subjects: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
+/** All ways in which an operation read protected fields; null where it did not. */
 export interface AuditTouched {
   readonly shown: AuditTouch | null;
   readonly masked: AuditTouch | null;
   readonly refused: AuditTouch | null;
 }
 
+/** One answered operation. */
 export interface Accessed {
   readonly touched: AuditTouched;
   readonly principal: Principal;
@@ -26,6 +28,7 @@ export interface Accessed {
   readonly query: string;
 }
 
+/** Writes down what operations touch. */
 export class Audit {
   readonly watch: AuditWatch;
   readonly #log: AuditLog;

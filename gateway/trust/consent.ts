@@ -18,6 +18,7 @@ interface Granted {
 /** Without the word of a change (the listener has lost its connection) a grant holds this long at most, in milliseconds. */
 const LONGEST = 5_000;
 
+/** Consents by client, in memory as long as they are certain. */
 export class Consents {
   readonly #database: Database;
   readonly #clock: Clock;

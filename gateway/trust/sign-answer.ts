@@ -57,6 +57,7 @@ function payloadOf(asked: Omit<AnswerSignature, 'jws'>, answer: Signable): strin
   });
 }
 
+/** The signature of an answer to what was asked. */
 export async function signAnswer(
   key: SigningKey,
   asked: Omit<AnswerSignature, 'jws'>,
@@ -91,6 +92,7 @@ export const signer =
     return Object.assign(answer, { extensions: { ...answer.extensions, signature } });
   };
 
+/** What the verification of an answer has found. */
 export interface AnswerReport {
   /** Null: it verifies. */
   readonly fault: string | null;

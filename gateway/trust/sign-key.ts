@@ -24,6 +24,7 @@ export interface PublicJwk {
   readonly alg: 'EdDSA';
 }
 
+/** A key pair, ready to sign. */
 export interface SigningKey {
   /** Thumbprint, base64url. */
   readonly id: string;
@@ -74,6 +75,7 @@ export function signingKey(pem: string): SigningKey {
   };
 }
 
+/** A key that is kept nowhere: for tests and measurements. */
 export const newSigningKey = (): SigningKey =>
   signingKey(generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }) as string);
 

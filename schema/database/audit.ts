@@ -11,12 +11,14 @@ export interface AuditEntryRow {
   readonly companies: readonly string[];
 }
 
+/** A signed statement; `body` is what was signed, exactly. */
 export interface AuditStatementRow {
   readonly number: number;
   readonly body: string;
   readonly signature: string;
 }
 
+/** One chain, and up to where retention has dropped it. */
 export interface AuditChainRow {
   readonly chain: string;
   readonly digest: string;
@@ -36,6 +38,7 @@ export async function lockStatements(tx: Tx): Promise<AuditStatementRow | null> 
   return rows[0] ?? null;
 }
 
+/** Adds the next statement; `lockStatements` comes first in the same transaction. */
 export async function addStatement(tx: Tx, row: AuditStatementRow & { chain: string | null; count: number }) {
   await tx.query('INSERT INTO audit_statement (number, chain, count, body, signature) VALUES ($1, $2, $3, $4, $5)', [
     row.number,
@@ -54,8 +57,10 @@ async function statements(tx: Tx, rest: string, values: readonly unknown[]): Pro
   return rows.map((row) => ({ ...row, number: Number(row.number) }));
 }
 
+/** Every statement, in order. */
 export const allStatements = (tx: Tx): Promise<AuditStatementRow[]> => statements(tx, 'ORDER BY number', []);
 
+/** Keeps a public key that signs. */
 export async function addKey(tx: Tx, id: string, jwk: object): Promise<void> {
   await tx.query('INSERT INTO audit_key (id, jwk) VALUES ($1, $2) ON CONFLICT DO NOTHING', [id, JSON.stringify(jwk)]);
 }
@@ -64,6 +69,7 @@ export async function addKey(tx: Tx, id: string, jwk: object): Promise<void> {
 export const allKeys = (tx: Tx): Promise<{ id: string; jwk: object }[]> =>
   tx.query('SELECT id, jwk FROM audit_key ORDER BY first_used, id');
 
+/** Begins a chain. */
 export async function addChain(tx: Tx, row: { chain: string; digest: string; head: string; begun: Date }) {
   await tx.query('INSERT INTO audit_chain (chain, digest, head, begun) VALUES ($1, $2, $3, $4)', [
     row.chain,
@@ -73,6 +79,7 @@ export async function addChain(tx: Tx, row: { chain: string; digest: string; hea
   ]);
 }
 
+/** Every chain, the oldest first. */
 export async function allChains(tx: Tx): Promise<AuditChainRow[]> {
   const rows: (Omit<AuditChainRow, 'trimmed'> & { trimmed: string })[] = await tx.query(
     'SELECT chain, digest, head, trimmed, trimmed_hash AS "trimmedHash" FROM audit_chain ORDER BY begun, chain',
@@ -190,55 +197,4 @@ export async function dropEntries(tx: Tx, one: { chain: string; number: number; 
   await tx.query('DELETE FROM audit_subject WHERE chain = $1 AND number <= $2', key);
   await tx.query('DELETE FROM audit_entry WHERE chain = $1 AND number <= $2', key);
   await tx.query('UPDATE audit_chain SET trimmed = $2, trimmed_hash = $3 WHERE chain = $1', [...key, one.hash]);
-}
-
-/** An entry as a company finds it. */
-export interface AccessRow {
-  readonly chain: string;
-  readonly number: number;
-  readonly time: Date;
-  readonly body: string;
-  readonly hash: Buffer;
-}
-
-const accessWhere = (company: string, time: { from?: Date; to?: Date }, values: unknown[]): string => {
-  const add = (value: unknown) => `$${values.push(value)}`;
-  return [
-    `s.subject = (SELECT salted FROM audit_salt WHERE type = 'Company' AND id = ${add(company)})`,
-    ...(time.from ? [`s.time >= ${add(time.from)}`] : []),
-    ...(time.to ? [`s.time < ${add(time.to)}`] : []),
-  ].join(' AND ');
-};
-
-/** Who has read the company's data, oldest first: at most `limit` beyond `place` (milliseconds, chain, number), in reading direction. */
-export async function accessPage(
-  tx: Tx,
-  company: string,
-  time: { from?: Date; to?: Date },
-  page: { forward: boolean; limit: number; place: readonly (string | number)[] | null },
-): Promise<AccessRow[]> {
-  const values: unknown[] = [];
-  let test = accessWhere(company, time, values);
-  const [compare, order] = page.forward ? ['>', 'ASC'] : ['<', 'DESC'];
-  if (page.place) {
-    const [at, chain, number] = page.place;
-    values.push(new Date(Number(at)), chain, number);
-    const n = values.length;
-    test += ` AND (s.time, s.chain, s.number) ${compare} ($${n - 2}, $${n - 1}, $${n})`;
-  }
-  values.push(page.limit);
-  const rows: (Omit<AccessRow, 'number'> & { number: string })[] = await tx.query(
-    `SELECT s.chain, s.number, s.time, e.body, e.hash
-     FROM audit_subject s JOIN audit_entry e ON e.chain = s.chain AND e.number = s.number
-     WHERE ${test} ORDER BY s.time ${order}, s.chain ${order}, s.number ${order} LIMIT $${values.length}`,
-    values,
-  );
-  return rows.map((row) => ({ ...row, number: Number(row.number) }));
-}
-
-export async function accessCount(tx: Tx, company: string, time: { from?: Date; to?: Date }): Promise<number> {
-  const values: unknown[] = [];
-  const test = accessWhere(company, time, values);
-  const rows: { count: string }[] = await tx.query(`SELECT count(*) FROM audit_subject s WHERE ${test}`, values);
-  return Number(rows[0]?.count ?? 0);
 }

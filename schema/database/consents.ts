@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Tx } from './open.ts';
 
+/** One consent as it is kept. */
 export interface ConsentRow {
   readonly id: string;
   readonly company: string;
@@ -20,6 +21,7 @@ export const CONSENT_CHANNEL = 'isthmus_consent';
 const tell = (tx: Tx, client: string): Promise<unknown> =>
   tx.query('SELECT pg_notify($1, $2)', [CONSENT_CHANNEL, client]);
 
+/** Gives a consent and tells every process. */
 export async function grantConsent(
   tx: Tx,
   consent: { company: string; client: string; purpose: string; expiresAt: Date | null; by: string; at: Date },
@@ -45,6 +47,7 @@ export async function revokeConsent(tx: Tx, id: string, by: string, at: Date): P
   return row ?? null;
 }
 
+/** Null when there is none of that id. */
 export async function consentById(tx: Tx, id: string): Promise<ConsentRow | null> {
   const rows: ConsentRow[] = await tx.query(`SELECT ${CONSENT} FROM consent WHERE id = $1`, [id]);
   return rows[0] ?? null;

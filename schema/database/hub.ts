@@ -1,5 +1,5 @@
 /** What the hub's own connector reads: its store in one word. */
-export * from './audit.ts';
+export * from './access-log.ts';
 export * from './cases.ts';
 export * from './consents.ts';
 export * from './events.ts';
