@@ -49,6 +49,7 @@ class Pretend {
     return this.head;
   }
   refused = () => null;
+  told = (message: string) => message;
   parse = (query: string) => parse(query);
   run = async (request: OperationRequest): Promise<OperationAnswer> => {
     const { variables } = request;
