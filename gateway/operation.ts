@@ -229,6 +229,7 @@ export class Operations {
         refused: (coordinate) => policy.refused(coordinate, principal),
         refusedKey: policy.mark(principal),
         internal: request.internal ?? false,
+        provenance: request.extensions?.['provenance'] === true,
       },
     );
     if ('errors' in compiled) return { errors: this.#introspection ? compiled.errors : compiled.errors.map(discreet) };
@@ -265,10 +266,12 @@ export class Operations {
       }
       if (refused) throw refused;
     }
-    if (call.noted.size === 0 && !calls) return answer;
+    const { provenance } = answer;
+    if (call.noted.size === 0 && !calls && !provenance) return answer;
     const sources = [...call.noted].map(([source, state]) => ({ source, state }));
     const extensions = {
       ...(sources.length > 0 ? { sources } : {}),
+      ...(provenance ? { provenance } : {}),
       ...(cost && calls ? { cost: { estimated: cost, actual: { calls: Object.fromEntries(calls) } } } : {}),
     };
     return Object.assign(answer, { extensions: { ...(answer as OperationAnswer).extensions, ...extensions } });

@@ -9,6 +9,7 @@ import { WebSocket } from 'ws';
 import { configurable, connectors } from '../connectors/index.ts';
 import { readConfig } from '../connectors/kit/host/config.ts';
 import { makeLog } from '../connectors/kit/log.ts';
+import { type Chaos, chaosProxy, type Fault } from '../connectors/kit/testing/chaos.ts';
 import { freshDatabase } from '../connectors/kit/testing/database.ts';
 import { world } from '../connectors/kit/testing/park.ts';
 import type { Running, Simulator } from '../connectors/kit/testing/simulator.ts';
@@ -49,6 +50,10 @@ export interface WholeHub {
   listen(query: string, variables?: Record<string, unknown>, token?: string): { deliveries: Data[]; stop(): void };
   stopSimulator(name: string): Promise<void>;
   startSimulator(name: string): Promise<void>;
+  /** From now on this is done to all connections between hub and island. */
+  chaos(island: string, fault: Fault | null): Promise<void>;
+  /** Stops the hub and starts it again on the same database; `between` is done meanwhile. */
+  restart(between: () => Promise<void>): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -83,8 +88,19 @@ export const freePort = (): Promise<number> =>
 export const operation = (name: string): string =>
   readFileSync(join(ROOT, 'gateway', 'explorer', 'operations', `${name}.graphql`), 'utf8');
 
-/** `quiet`: nothing happens in the park, and after its first round nothing is polled: whatever a source is asked, somebody asked. */
-export async function wholeHub(form: Form, options: { readonly quiet?: boolean } = {}): Promise<WholeHub> {
+/** How a whole hub differs from the demo. */
+export interface WholeHubOptions {
+  /** Nothing happens in the park, and after its first round no source is looked at again: what a question costs can be counted. */
+  readonly quiet?: boolean;
+  /** Puts a chaos proxy before each port that the hub calls; `chaos` then does something. */
+  readonly chaos?: { readonly latency: number; readonly drip: number };
+  /** Changes the text of isthmus.yaml. */
+  readonly settings?: (text: string) => string;
+  /** Faults that stand before the hub begins. */
+  readonly before?: Readonly<Record<string, Fault>>;
+}
+
+export async function wholeHub(form: Form, options: WholeHubOptions = {}): Promise<WholeHub> {
   const { quiet = false } = options;
   const directory = mkdtempSync(join(tmpdir(), `isthmus-${form}-`));
   // As root the simulator's database runs as another user, who must be able to pass.
@@ -119,9 +135,28 @@ export async function wholeHub(form: Form, options: { readonly quiet?: boolean }
 
   const port = await freePort();
   const environment: Record<string, string> = { PORT: String(port) };
-  for (const one of running.values()) Object.assign(environment, one.env);
+  const proxies = new Map<string, Chaos[]>();
+  for (const [name, one] of running) {
+    const env = { ...one.env };
+    for (const target of options.chaos ? Object.values(one.ports) : []) {
+      const mark = `127.0.0.1:${target}`;
+      const named = Object.keys(env).filter((key) => env[key]?.includes(mark));
+      if (named.length === 0 || !options.chaos) continue;
+      const proxy = await chaosProxy({ target: { host: '127.0.0.1', port: target }, ...options.chaos });
+      proxies.set(name, [...(proxies.get(name) ?? []), proxy]);
+      for (const key of named) env[key] = env[key]?.replace(mark, `127.0.0.1:${proxy.port}`) as string;
+    }
+    Object.assign(environment, env);
+  }
+  const chaos = async (island: string, fault: Fault | null): Promise<void> => {
+    const all = proxies.get(island);
+    if (!all) throw new Error(`No proxy stands before ${island}.`);
+    await Promise.all(all.map((proxy) => proxy.set(fault)));
+  };
+  for (const [island, fault] of Object.entries(options.before ?? {})) await chaos(island, fault);
   const database = await freshDatabase();
   let text = readFileSync(join(ROOT, 'isthmus.demo.yaml'), 'utf8');
+  if (options.settings) text = options.settings(text);
   if (quiet) {
     text = text
       .replace(/^( +)(poll|sync|follow): .*$/gm, '$1$2: 1h')
@@ -173,15 +208,17 @@ export async function wholeHub(form: Form, options: { readonly quiet?: boolean }
     });
   }
   const config = readConfig(text, file, configurable, { ...environment, HUB_PORT: String(port) });
-  const hub = await start({
-    config,
-    host: '127.0.0.1',
-    port,
-    data: join(directory, 'data'),
-    databaseUrl: database.url,
-    log: makeLog((line) => log.push(line)),
-    ...(quiet ? { pace: { checkUp: 3_600_000 } } : {}),
-  });
+  const raise = (): Promise<Hub> =>
+    start({
+      config,
+      host: '127.0.0.1',
+      port,
+      data: join(directory, 'data'),
+      databaseUrl: database.url,
+      log: makeLog((line) => log.push(line)),
+      ...(quiet ? { pace: { checkUp: 3_600_000 } } : {}),
+    });
+  let hub = await raise();
   const url = `http://127.0.0.1:${port}`;
   const clients: { dispose(): void | Promise<void> }[] = [];
   const socketsOf = (connectionParams: Record<string, unknown>) => {
@@ -199,7 +236,9 @@ export async function wholeHub(form: Form, options: { readonly quiet?: boolean }
 
   return {
     url,
-    hub,
+    get hub() {
+      return hub;
+    },
     log,
     world: demo,
     data: join(directory, 'data'),
@@ -234,6 +273,12 @@ export async function wholeHub(form: Form, options: { readonly quiet?: boolean }
       running.delete(name);
     },
     startSimulator,
+    chaos,
+    restart: async (between) => {
+      await hub.stop();
+      await between();
+      hub = await raise();
+    },
     close: async () => {
       for (const one of clients) await one.dispose();
       await hub.stop();
@@ -248,6 +293,7 @@ export async function wholeHub(form: Form, options: { readonly quiet?: boolean }
             }),
         ),
       );
+      for (const one of [...proxies.values()].flat()) await one.close();
       for (const one of running.values()) await one.close();
       await database.drop();
       rmSync(directory, { recursive: true, force: true });

@@ -1,5 +1,6 @@
 /** What an operation brought: its data as text ready to send, and as an object for those who must look into it. */
 import type { GraphQLFormattedError } from 'graphql';
+import type { ProofEntry } from './proof.ts';
 import type { Touched } from './touched.ts';
 
 export interface Answer {
@@ -7,6 +8,8 @@ export interface Answer {
   readonly errors?: readonly GraphQLFormattedError[];
   /** What was touched of what must be accounted for; absent when nothing was. */
   readonly touched?: Touched | null;
+  /** Where the values come from; absent when nobody asked. */
+  readonly provenance?: readonly ProofEntry[];
   /** The JSON of `data`. */
   text(): string;
 }
@@ -15,6 +18,7 @@ export interface Answer {
 export class Made implements Answer {
   declare readonly errors?: readonly GraphQLFormattedError[];
   declare touched?: Touched | null;
+  declare provenance?: readonly ProofEntry[];
   #text: string | undefined;
   #data: Record<string, unknown> | null | undefined;
 

@@ -15,10 +15,12 @@ import { LRUCache } from 'lru-cache';
 import type { Subgraph } from '../../connectors/kit/connector.ts';
 import { type Coerce, coercer } from './coerce.ts';
 import { deciders, settled } from './conditions.ts';
+import type { Tree } from './data.ts';
 import { forPlanner } from './document.ts';
 import { type Executable, executable } from './execute.ts';
 import { type Introspect, introspection } from './introspection.ts';
 import type { Planner } from './planner.ts';
+import type { Proof, ProofEntry } from './proof.ts';
 import { makeRefusals, type Refuse } from './refusal.ts';
 import { type Selection, shapeOf } from './shape.ts';
 import type { Supergraph } from './supergraph.ts';
@@ -51,6 +53,8 @@ export interface Variant {
   readonly run: Executable | null;
   /** Answers root fields `__schema` and `__type`; null when there are none. */
   readonly introspect: Introspect | null;
+  /** Where the values of that data come from; null when nobody asks. */
+  readonly proof: ((data: Tree) => ProofEntry[]) | null;
   /** Tells what was touched of what must be accounted for; null when nothing of it is asked. */
   readonly account: Account | null;
 }
@@ -70,7 +74,12 @@ const fault = (
 export function compileOperation(
   parts: { supergraph: Supergraph; planner: Planner; subgraph: (name: string) => Subgraph },
   request: { query: string; operationName?: string | undefined },
-  options: { refuse: Refuse | null; internal: boolean; watch?: Watch | null },
+  options: {
+    refuse: Refuse | null;
+    internal: boolean;
+    watch?: Watch | null;
+    proof?: ((prefix: string) => Proof) | null;
+  },
 ): Compiled | { errors: readonly GraphQLFormattedError[] } {
   const { supergraph, planner, subgraph } = parts;
   const schema = options.internal ? supergraph.inner : supergraph.open;
@@ -108,7 +117,8 @@ export function compileOperation(
       options.watch && asksWatched(schema, plain, options.watch)
         ? { watch: options.watch, prefix: hiddenPrefix(plain) }
         : null;
-    const { text, keys } = forPlanner({ schema, reserved, refusals, veiled, watch }, plain, same, root);
+    const proof = options.proof?.(hiddenPrefix(plain)) ?? null;
+    const { text, keys } = forPlanner({ schema, reserved, refusals, veiled, watch, proof }, plain, same, root);
     const plan = text === null ? null : planner.plan(text, operation.name?.value ?? null);
     const made = plan && executable(plan, supergraph, subgraph);
     planSize = made?.size ?? 0;
@@ -118,6 +128,7 @@ export function compileOperation(
       write: textWriter(shape, root),
       run: made?.run ?? null,
       introspect: introspection(schema, plain, same),
+      proof: proof && ((data) => proof.read(shape, root, data)),
       account: watch && new Account({ schema, ...watch, shape, document: plain, operation: same, root }),
     };
   };

@@ -16,6 +16,7 @@ import {
 } from 'graphql';
 import { Keys, type Reserved } from './naming.ts';
 import { type Composite, type Item, Normalizer, TYPENAME } from './normal.ts';
+import type { Proof } from './proof.ts';
 import type { Refusals } from './refusal.ts';
 import { addHidden, type Watch } from './watch.ts';
 
@@ -27,6 +28,8 @@ export interface Preparation {
   readonly veiled: ReadonlySet<string>;
   /** What must be accounted for; null: nothing. */
   readonly watch: { readonly watch: Watch; readonly prefix: string } | null;
+  /** Given when the answer is to say where its values come from. */
+  readonly proof: Proof | null;
 }
 
 export interface Prepared {
@@ -38,12 +41,13 @@ export interface Prepared {
 
 /** Takes a document with its conditions settled. Throws `TooLarge`. */
 export function forPlanner(
-  { schema, reserved, refusals, veiled, watch }: Preparation,
+  { schema, reserved, refusals, veiled, watch, proof }: Preparation,
   document: DocumentNode,
   operation: OperationDefinitionNode,
   root: GraphQLObjectType,
 ): Prepared {
   const items = new Normalizer(schema, fragmentsOf(document), refusals).items([operation.selectionSet], root);
+  proof?.add(items, root);
   if (watch) addHidden({ schema, ...watch }, items, root);
   const keys = new Keys(reserved);
   learn(items, keys);

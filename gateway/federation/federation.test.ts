@@ -399,7 +399,7 @@ describe('federation', () => {
       if (operation?.kind !== 'OperationDefinition' || !query) throw new Error('no operation');
       const { reserved, veiled } = supergraph;
       const prepared = forPlanner(
-        { schema: supergraph.open, reserved, refusals: () => null, veiled, watch: null },
+        { schema: supergraph.open, reserved, refusals: () => null, veiled, watch: null, proof: null },
         document,
         operation,
         query,

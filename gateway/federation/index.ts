@@ -14,6 +14,7 @@ import { type Compiled, compileOperation, type Variant } from './compile.ts';
 import { placed } from './faults.ts';
 import { TooLarge } from './normal.ts';
 import { makePlanner } from './planner.ts';
+import { type Ownership, Proof, readOwnership } from './proof.ts';
 import type { Refuse } from './refusal.ts';
 import { Run } from './run.ts';
 import { remoteSubgraph } from './subgraph.ts';
@@ -36,11 +37,11 @@ export interface Federation {
   /**
    * Compiles, or takes from the cache. `refused` is asked for every field before planning: a refused one is not fetched, is null, and
    * has one error at each of its places; callers with equal `refusedKey` are refused the same. `internal` documents may name
-   * `@inaccessible` fields.
+   * `@inaccessible` fields. With `provenance` the answer says where its values come from.
    */
   compile(
     request: { query: string; operationName?: string | undefined },
-    options?: { refused?: Refuse; refusedKey?: string; internal?: boolean },
+    options?: { refused?: Refuse; refusedKey?: string; internal?: boolean; provenance?: boolean },
   ): Compiled | { errors: readonly GraphQLFormattedError[] };
   /** Executes. Never rejects for a fault of a subgraph. */
   execute(
@@ -88,11 +89,17 @@ export function createFederation(options: FederationOptions): Federation {
     return { message: 'The operation cannot be planned over the islands.', extensions: { code: 'INTERNAL', errorId } };
   };
 
+  let owned: Ownership | undefined;
+  const proof = (prefix: string): Proof => {
+    owned ??= readOwnership(supergraph.text);
+    return new Proof(supergraph.inner, owned, prefix);
+  };
+
   return {
     schema: supergraph.open,
     id: supergraph.id,
-    compile: (request, { refused, refusedKey = '', internal = false } = {}) => {
-      const mark = `${internal ? 'i' : 'o'}\0${refusedKey}\0${request.operationName ?? ''}`;
+    compile: (request, { refused, refusedKey = '', internal = false, provenance = false } = {}) => {
+      const mark = `${internal ? 'i' : 'o'}${provenance ? 'p' : ''}\0${refusedKey}\0${request.operationName ?? ''}`;
       const known = cache.get(request.query, mark);
       if (known) return known;
       try {
@@ -100,6 +107,7 @@ export function createFederation(options: FederationOptions): Federation {
           refuse: refused ?? null,
           internal,
           watch: options.watch ?? null,
+          proof: provenance ? proof : null,
         });
         if (!('errors' in compiled)) cache.set(request.query, mark, compiled);
         return compiled;
@@ -130,6 +138,7 @@ export function createFederation(options: FederationOptions): Federation {
       const touched = variant.account?.read(run.data, variables) ?? null;
       const accounted = (answer: Made): Made => {
         if (touched) answer.touched = touched;
+        if (variant.proof) answer.provenance = variant.proof(run.data);
         return answer;
       };
       if (run.errors.length === 0 && !variant.introspect) {
