@@ -135,6 +135,12 @@ program
         log: makeLog(undefined, process.env['ISTHMUS_LOG'] ?? 'warn'),
       });
       say(`The gateway answers at ${gateway.url}/graphql`);
+      process.on('SIGHUP', () => {
+        new Promise<void>((resolve) => resolve(gateway.reload(readFileSync(file, 'utf8')))).then(
+          () => say('The supergraph was read again.'),
+          (error: unknown) => say(`The supergraph stays as it was: ${error instanceof Error ? error.message : error}`),
+        );
+      });
       onSignals(() => gateway.stop());
     }),
   );

@@ -13,7 +13,7 @@ import type { Audit } from './trust/audit.ts';
 import type { Consents } from './trust/consent.ts';
 import { type Cost, type CostModel, costOf } from './trust/cost.ts';
 import { checkDocument, checkText, discreet, refuseIntrospection } from './trust/limits.ts';
-import type { Policy } from './trust/policy.ts';
+import type { Coordinate, Policy } from './trust/policy.ts';
 import { Rates } from './trust/rate.ts';
 
 export interface OperationRequest {
@@ -73,6 +73,15 @@ interface Generation {
   ended: (() => void) | null;
 }
 
+/** As many kinds of callers are remembered for a new supergraph. */
+const CALLERS = 1_000;
+
+const rightsOf = (policy: Policy, principal: Principal | null, internal: boolean) => ({
+  refused: (coordinate: Coordinate) => policy.refused(coordinate, principal),
+  refusedKey: policy.mark(principal),
+  internal,
+});
+
 export class Operations {
   #federation: Federation;
   #policy: Policy;
@@ -88,6 +97,8 @@ export class Operations {
   #audit: Audit | undefined;
   readonly #sign: Sign | undefined;
   readonly #consents: Consents | undefined;
+  /** One caller of each kind, by the mark of the policy. */
+  readonly #callers = new Map<string, Principal | null>();
   /** Texts that have passed the limits. */
   readonly #admitted = new LRUCache<string, true>({
     maxSize: 8 * 1024 * 1024,
@@ -112,8 +123,12 @@ export class Operations {
     return this.#federation.schema;
   }
 
-  /** Another supergraph from now on; operations under way end on the old one. Resolves when the last of them has ended. */
-  replace(next: Pick<OperationOptions, 'federation' | 'policy' | 'costs' | 'audit'>): Promise<void> {
+  /**
+   * Another supergraph; operations under way end on the old one. What was compiled for the old one is compiled for the new one
+   * first, a little at a time, so that nobody waits for it. Resolves when the last operation on the old one has ended.
+   */
+  async replace(next: Pick<OperationOptions, 'federation' | 'policy' | 'costs' | 'audit'>): Promise<void> {
+    await this.#warm(next.federation, next.policy);
     const before = this.#generation;
     this.#federation = next.federation;
     this.#policy = next.policy;
@@ -121,10 +136,20 @@ export class Operations {
     this.#audit = next.audit;
     this.#generation = { running: 0, ended: null };
     for (const listener of this.#listeners) listener(next.federation.schema);
-    if (before.running === 0) return Promise.resolve();
-    return new Promise((resolve) => {
+    this.#callers.clear();
+    if (before.running === 0) return;
+    await new Promise<void>((resolve) => {
       before.ended = resolve;
     });
+  }
+
+  async #warm(federation: Federation, policy: Policy): Promise<void> {
+    for (const { query, operationName, refusedKey, internal, provenance } of this.#federation.known()) {
+      const principal = this.#callers.get(refusedKey);
+      if (principal === undefined) continue;
+      federation.compile({ query, operationName }, { ...rightsOf(policy, principal, internal), provenance });
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   }
 
   /** Told of every other graph that takes the place; answers how to end it. */
@@ -223,14 +248,12 @@ export class Operations {
       }
       this.#admitted.set(request.query, true);
     }
+    const rights = rightsOf(policy, principal, request.internal ?? false);
+    if (!this.#callers.has(rights.refusedKey) && this.#callers.size < CALLERS)
+      this.#callers.set(rights.refusedKey, principal);
     const compiled = federation.compile(
       { query: request.query, operationName: request.operationName },
-      {
-        refused: (coordinate) => policy.refused(coordinate, principal),
-        refusedKey: policy.mark(principal),
-        internal: request.internal ?? false,
-        provenance: request.extensions?.['provenance'] === true,
-      },
+      { ...rights, provenance: request.extensions?.['provenance'] === true },
     );
     if ('errors' in compiled) return { errors: this.#introspection ? compiled.errors : compiled.errors.map(discreet) };
     const cost = request.internal ? null : this.#cost(compiled, request.variables);

@@ -22,13 +22,20 @@ const LIMITS = {
 };
 const TIME = 30_000;
 
+export interface PlainGateway {
+  readonly url: string;
+  /** Another supergraph from now on; rejects, and goes on with the old one, when the text is none. */
+  reload(supergraph: string): Promise<void>;
+  stop(): Promise<void>;
+}
+
 export async function startGateway(options: {
   supergraph: string;
   host: string;
   port: number;
   unprotected: boolean;
   log: Log;
-}): Promise<{ url: string; stop(): Promise<void> }> {
+}): Promise<PlainGateway> {
   if (!/^(127\.|::1$|localhost$)/.test(options.host) && !options.unprotected) {
     throw new PortError(
       `HOST=${options.host} would open the gateway to others without any sign-in; add --unprotected if that is meant.`,
@@ -36,12 +43,10 @@ export async function startGateway(options: {
   }
   const http = await listen(options);
   try {
+    const federate = (supergraph: string) =>
+      createFederation({ supergraph, subgraphs: (name, url) => remoteSubgraph({ name, url }), log: options.log });
     const operations = new Operations({
-      federation: createFederation({
-        supergraph: options.supergraph,
-        subgraphs: (name, url) => remoteSubgraph({ name, url }),
-        log: options.log,
-      }),
+      federation: federate(options.supergraph),
       policy: readPolicy(options.supergraph),
       limits: LIMITS,
       time: TIME,
@@ -55,6 +60,8 @@ export async function startGateway(options: {
     });
     return {
       url: `http://localhost:${http.port}`,
+      reload: async (supergraph) =>
+        operations.replace({ federation: federate(supergraph), policy: readPolicy(supergraph) }),
       stop: async () => {
         await http.close(3_000);
         await face.stop();

@@ -105,7 +105,8 @@ function usedBy(pid: number): Used {
   return { cpu: (Number(fields[11]) + Number(fields[12])) * 10_000, rss: pages * 4_096, requests: 0 };
 }
 
-const freePort = (): Promise<number> =>
+/** A port that was free a moment ago. */
+export const freePort = (): Promise<number> =>
   new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', reject);

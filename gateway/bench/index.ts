@@ -1,5 +1,6 @@
 /** `isthmus bench`: what one request costs, ours beside a hand-written plan, ready-made bytes and peers, in alternation. */
 import { type Candidate, ours, PEER_NAMES, peer } from './candidates.ts';
+import { coldMilliseconds, startedGateway } from './cold.ts';
 import { type Load, load } from './load.ts';
 import { judge, type Measured, TARGETS } from './targets.ts';
 import { BODIES, QUERY_NAMES, type QueryName } from './workload.ts';
@@ -59,7 +60,12 @@ export async function bench(options: BenchOptions): Promise<boolean> {
     }
     const memory = new Map<string, number>();
     for (const one of candidates) memory.set(one.name, (await one.used()).rss / 1_048_576);
-    const measured: Measured = { cpu: (name, query) => middle(figures, name, query, 'cpu'), counts };
+    const measured: Measured = {
+      cpu: (name, query) => middle(figures, name, query, 'cpu'),
+      counts,
+      cold: coldMilliseconds(),
+      started: await startedGateway(subgraphs.urls),
+    };
     const targets = judge(TARGETS, measured);
     if (options.json) options.say(JSON.stringify({ targets }));
     else {

@@ -1,10 +1,14 @@
 /** The promises that the bench holds figures against: ratios within one run, and counts. */
+import type { Started } from './cold.ts';
 import { QUERY_NAMES, type QueryName } from './workload.ts';
 
 export interface Measured {
   /** CPU in milliseconds per request; null where the candidate did not run. */
   cpu(name: string, query: QueryName): number | null;
   readonly counts: Readonly<Record<QueryName, number>>;
+  /** Milliseconds for a new operation of the size of Q2. */
+  readonly cold: number;
+  readonly started: Started;
 }
 
 export interface Target {
@@ -53,6 +57,9 @@ export function judge(ratios: readonly Ratio[], measured: Measured): Target[] {
     }
   }
   for (const query of QUERY_NAMES) add(`${query} subgraph requests`, measured.counts[query], REQUESTS[query]);
+  add('ms to check, plan and compile a new Q2', measured.cold, 10);
+  add('isthmus gateway: ms from start to first answer', measured.started.first, 1_000);
+  add('isthmus gateway: RSS in MB after load', measured.started.rss, 150);
   return targets;
 }
 

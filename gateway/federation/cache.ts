@@ -47,8 +47,12 @@ export class OperationCache<T extends Sized> {
     home.set(text, entry);
   }
 
-  /** Texts that were asked for more than once, the last first. */
-  texts(): string[] {
-    return [...this.#kept.keys()];
+  /** Text and mark of all that is held: first what was asked for once, last what was asked for last. */
+  entries(): [string, string][] {
+    const of = (cache: LRUCache<string, Entry<T>>): [string, string][] =>
+      [...(cache.rentries() as Iterable<[string, Entry<T>]>)].flatMap(([text, entry]) =>
+        [...entry.of.keys()].map((mark): [string, string] => [text, mark]),
+      );
+    return [...of(this.#fresh), ...of(this.#kept)];
   }
 }

@@ -43,11 +43,21 @@ export interface Federation {
     request: { query: string; operationName?: string | undefined },
     options?: { refused?: Refuse; refusedKey?: string; internal?: boolean; provenance?: boolean },
   ): Compiled | { errors: readonly GraphQLFormattedError[] };
+  /** What is compiled already, the most useful last; so that another federation can be made as ready as this one. */
+  known(): KnownOperation[];
   /** Executes. Never rejects for a fault of a subgraph. */
   execute(
     compiled: Compiled,
     request: { variables: Readonly<Record<string, unknown>> | undefined; call: Call },
   ): Promise<Answer>;
+}
+
+export interface KnownOperation {
+  readonly query: string;
+  readonly operationName: string | undefined;
+  readonly refusedKey: string;
+  readonly internal: boolean;
+  readonly provenance: boolean;
 }
 
 export interface FederationOptions {
@@ -115,6 +125,17 @@ export function createFederation(options: FederationOptions): Federation {
         return { errors: [unplanned(error, request.operationName ?? null)] };
       }
     },
+    known: () =>
+      cache.entries().map(([query, mark]) => {
+        const [kind = '', refusedKey = '', operationName] = mark.split('\0');
+        return {
+          query,
+          operationName: operationName || undefined,
+          refusedKey,
+          internal: kind[0] === 'i',
+          provenance: kind[1] === 'p',
+        };
+      }),
     execute: async (compiled, { variables: given, call }) => {
       const definitions = compiled.operation.variableDefinitions ?? [];
       const made = compiled.coerce(given ?? NONE);

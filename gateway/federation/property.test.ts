@@ -37,7 +37,7 @@ const WAYS: readonly [string, (one: Fake) => Subgraph][] = [
 ];
 
 /** As many operations are asked of one random split. */
-const OF_ONE_SPLIT = 20;
+const OF_ONE_SPLIT = 40;
 const worldOf = (seed: number) => {
   const split = randomSplit(random(seed));
   const supergraph = composed(split);
