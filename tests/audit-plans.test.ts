@@ -33,6 +33,7 @@ const counted = (query: string, watched: boolean): number => {
       reserved,
       refusals: () => null,
       veiled,
+      proof: null,
       watch: watched ? { watch, prefix: hiddenPrefix(document) } : null,
     },
     document,

@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openDemoIssuer } from '../gateway/trust/issuer.ts';
+import { verifyAnswer } from '../gateway/trust/sign-answer.ts';
 import { type Answer, FORMS, until, type WholeHub, wholeHub } from './hub.ts';
 
 const GRANT = `mutation ($uscc: USCC!, $id: ID!) {
@@ -183,8 +184,16 @@ describe.each(forms)('the portal, %s', (form) => {
     const file = join(whole.data, 'answer.json');
     writeFileSync(file, JSON.stringify(answer, null, 2));
     expect(isthmus('verify', file, '--keys', keys).said).toContain('As signed at');
-    answer.data.company.tax.standing = answer.data.company.tax.standing === 'GOOD' ? 'ARREARS' : 'GOOD';
-    writeFileSync(file, JSON.stringify(answer));
+    const [proof] = answer.extensions.provenance;
+    expect(proof).toMatchObject({ source: 'lakeside-tax', path: expect.arrayContaining(['company']) });
+    const changed = (from: string, to: string) => verifyAnswer(JSON.parse(JSON.stringify(answer).replace(from, to)));
+    expect((await changed('"nothing there"', '')).fault).toBeNull();
+    expect((await changed('"source":"lakeside-tax"', '"source":"another"')).fault).toContain(
+      'not those that were signed',
+    );
+    const { standing } = answer.data.company.tax;
+    expect((await changed(`"standing":"${standing}"`, '"standing":"UNKNOWN_"')).fault).not.toBeNull();
+    writeFileSync(file, JSON.stringify(answer).replace(uscc, '91500112000060409Q'));
     expect(isthmus('verify', file)).toMatchObject({ status: 1, said: expect.stringContaining('Not as signed') });
   }, 60_000);
 });
