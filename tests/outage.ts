@@ -1,0 +1,155 @@
+/** What is measured while an island suffers: used by the sample in `npm test` and by the whole matrix of `npm run test:chaos`. */
+import type { Fault } from '../connectors/kit/testing/chaos.ts';
+import { type Answer, operation, until, type WholeHub } from './hub.ts';
+
+/** Where an island's values stand in Company360, and which of its sources must be named. */
+export const ISLANDS: Readonly<Record<string, { readonly field: string; readonly sources: RegExp }>> = {
+  'access-control': { field: 'presence', sources: /^lakeside-access$/ },
+  parking: { field: 'vehicles', sources: /^lakeside-parking$/ },
+  registration: { field: 'registration', sources: /^lakeside-register$/ },
+  tax: { field: 'tax', sources: /^lakeside-tax$/ },
+  energy: { field: 'meters', sources: /^lakeside-(meters|telemetry)$/ },
+};
+
+/** All times of the demo's settings at that scale; 1 is what a user gets. */
+export const scaled =
+  (scale: number) =>
+  (text: string): string => {
+    const ms = (milliseconds: number) => `${Math.round(milliseconds * scale)}ms`;
+    const guard = `guard: { patience: ${ms(1_000)}, pause: ${ms(2_000)}, checkUp: ${ms(5_000)}, checkDown: ${ms(2_000)}, checkTime: ${ms(2_000)} }`;
+    const timed = text.replace(
+      /^( +)connector: (access-control|parking|registration|energy)$/gm,
+      `$1connector: $2\n$1timeout: ${ms(2_000)}`,
+    );
+    return `${timed}\ndeadline: ${ms(3_000)}\n${guard}\n`;
+  };
+
+export interface Cell {
+  readonly island: string;
+  readonly fault: string;
+  readonly samples: number;
+  /** Milliseconds. */
+  readonly p50: number;
+  readonly p99: number;
+  /** How many of the Company360 answers showed the island's values as last known, and how many as fresh. */
+  readonly kept: number;
+  readonly live: number;
+  /** Milliseconds from the end of the fault until nothing is marked any more. */
+  readonly healed: number;
+  /** What was wrong; empty when all was as promised. */
+  readonly wrong: readonly string[];
+}
+
+const span = () => ({
+  from: new Date(Date.now() - 86_400_000).toISOString(),
+  to: new Date(Date.now() + 3_600_000).toISOString(),
+});
+
+export const company360 = (whole: WholeHub, uscc: string): Promise<Answer> =>
+  whole.ask(operation('Company360'), { uscc, ...span() }, { extensions: { provenance: true } });
+export const parkNow = (whole: WholeHub): Promise<Answer> => whole.ask(operation('ParkNow'), { id: 'lakeside' });
+
+/** Nothing is marked, nothing fails. */
+export const healthy = async (whole: WholeHub, uscc: string): Promise<boolean> => {
+  const [company, park] = await Promise.all([company360(whole, uscc), parkNow(whole)]);
+  return !company.errors && !park.errors && !company.extensions?.sources && !park.extensions?.sources;
+};
+
+/** What is wrong with one answer while `dark` islands suffer. */
+function faultsOf(answer: Answer, dark: readonly string[]): string[] {
+  const wrong: string[] = [];
+  const company = answer.data?.company;
+  if (answer.errors)
+    wrong.push(`errors: ${answer.errors.map((one) => `${one.path?.join('.')} ${one.extensions['code']}`)}`);
+  for (const [name, { field, sources }] of Object.entries(ISLANDS)) {
+    if (company?.[field] === null || company?.[field] === undefined) {
+      wrong.push(`${name} shows nothing`);
+      continue;
+    }
+    for (const one of answer.extensions?.provenance ?? []) {
+      if (one.path[1] !== field || !sources.test(one.source)) continue;
+      const marked = answer.extensions?.sources?.some((each: { source: string }) => each.source === one.source);
+      if (one.stale && !marked) wrong.push(`${one.source} is stale and not named`);
+      if (one.stale && !dark.includes(name)) wrong.push(`${one.source} is stale, but only ${dark} suffers`);
+    }
+  }
+  // `age` is told by the answer itself; it must be the time since `fetchedAt`.
+  const told = company?.registration?.provenance;
+  const proof = (answer.extensions?.provenance ?? []).find(
+    (one: { path: unknown[] }) => one.path.join() === 'company,registration',
+  );
+  if (told && proof) {
+    const age = seconds(told.age);
+    const wanted = (Date.now() - Date.parse(proof.fetchedAt)) / 1_000;
+    if (Math.abs(age - wanted) > 1) wrong.push(`age is ${age} s, ${wanted.toFixed(1)} s have passed`);
+  }
+  return wrong;
+}
+
+/** Seconds of an ISO 8601 duration of days and less. */
+export function seconds(duration: string): number {
+  const [, d, h, m, s] = /^P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:([\d.]+)S)?)?$/.exec(duration) ?? [];
+  return Number(d ?? 0) * 86_400 + Number(h ?? 0) * 3_600 + Number(m ?? 0) * 60 + Number(s ?? 0);
+}
+
+/** Lets the islands suffer for at least `samples` answers and `milliseconds`, then waits until all is well again. */
+export async function suffer(
+  whole: WholeHub,
+  uscc: string,
+  dark: readonly string[],
+  fault: Fault,
+  options: { readonly samples: number; readonly milliseconds: number; readonly heal: number },
+): Promise<Cell> {
+  const times: number[] = [];
+  const wrong = new Map<string, number>();
+  const first = ISLANDS[dark[0] as string] as (typeof ISLANDS)[string];
+  let kept = 0;
+  let live = 0;
+  await Promise.all(dark.map((island) => whole.chaos(island, fault)));
+  const end = Date.now() + options.milliseconds;
+  while (times.length < options.samples || Date.now() < end) {
+    const timed = async (ask: () => Promise<Answer>): Promise<Answer> => {
+      const started = performance.now();
+      const answer = await ask();
+      times.push(performance.now() - started);
+      return answer;
+    };
+    const [company, park] = await Promise.all([timed(() => company360(whole, uscc)), timed(() => parkNow(whole))]);
+    for (const one of faultsOf(company, dark)) wrong.set(one, (wrong.get(one) ?? 0) + 1);
+    if (park.errors || !park.data?.park?.lots || park.data.park.buildings[0].peopleInside === undefined) {
+      wrong.set(`ParkNow: ${JSON.stringify(park.errors)}`, 1);
+    }
+    const named = company.extensions?.sources?.some((one: { source: string }) => first.sources.test(one.source));
+    if (named) kept++;
+    else live++;
+  }
+  await Promise.all(dark.map((island) => whole.chaos(island, null)));
+  const over = Date.now();
+  await until(`${dark} healed after ${fault}`, options.heal / 1_000, () => healthy(whole, uscc)).catch((error: Error) =>
+    wrong.set(error.message, 1),
+  );
+  times.sort((a, b) => a - b);
+  const at = (share: number) => Math.round(times[Math.min(Math.floor(times.length * share), times.length - 1)] ?? 0);
+  return {
+    island: dark.join(', '),
+    fault,
+    samples: times.length,
+    p50: at(0.5),
+    p99: at(0.99),
+    kept,
+    live,
+    healed: Date.now() - over,
+    wrong: [...wrong].map(([what, times]) => `${what} (${times} times)`),
+  };
+}
+
+/** The table as it stands in docs/operations.md. */
+export const table = (cells: readonly Cell[]): string =>
+  [
+    '| island | fault | samples | p50 ms | p99 ms | answers from what was kept | healed after ms |',
+    '| --- | --- | --- | --- | --- | --- | --- |',
+    ...cells.map(
+      (one) =>
+        `| ${one.island} | ${one.fault} | ${one.samples} | ${one.p50} | ${one.p99} | ${one.kept} of ${one.kept + one.live} | ${one.healed} |`,
+    ),
+  ].join('\n');
