@@ -126,10 +126,28 @@ export async function graphqlFace(operations: Operations, options: { introspecti
       made.headers.delete('content-length');
       const answer = { status: made.status ?? 200, headers: Object.fromEntries(made.headers), body: text };
       if (context.told.executed) warm.learn(request, answer);
-      return within(answer);
+      return within(asSpecified(answer));
     },
     stop: () => apollo.stop(),
   };
+}
+
+const DOCUMENT_FAULTS = [
+  'GRAPHQL_PARSE_FAILED',
+  'GRAPHQL_VALIDATION_FAILED',
+  'BAD_USER_INPUT',
+  'OPERATION_RESOLUTION_FAILURE',
+];
+
+/**
+ * GraphQL over HTTP: in `application/json` a fault of the document is an answer like any other, with status 200; only the newer
+ * `application/graphql-response+json` says 400.
+ */
+function asSpecified(answer: GraphqlAnswer): GraphqlAnswer {
+  if (answer.status !== 400 || !/^application\/json/.test(answer.headers['content-type'] ?? '')) return answer;
+  const { errors } = JSON.parse(answer.body) as { errors?: { extensions?: { code?: string } }[] };
+  const faulty = errors?.every((one) => DOCUMENT_FAULTS.includes(one.extensions?.code ?? ''));
+  return faulty ? { ...answer, status: 200 } : answer;
 }
 
 /** The documents that a request brings, wherever Apollo would look for them. */

@@ -20,7 +20,7 @@ export interface TrustedIssuer extends IssuerConfig {
 
 export interface Tokens {
   /** Null without a token. Rejects with `HubError` when the token is not taken. */
-  principal(authorization: string | undefined): Promise<Principal | null>;
+  principal(authorization: unknown): Promise<Principal | null>;
 }
 
 /** Longer ones are not looked at. */
@@ -100,6 +100,8 @@ export function makeTokens(issuers: readonly TrustedIssuer[], now: () => Date = 
   return {
     principal: async (authorization) => {
       if (authorization === undefined) return null;
+      if (typeof authorization !== 'string')
+        throw refusedToken('The authorization must be text: "Bearer" and a signed token.');
       const token = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(authorization)?.[1];
       if (token === undefined || token.length > LONGEST) {
         throw refusedToken('The authorization must be "Bearer" and a signed token.');

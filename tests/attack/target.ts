@@ -1,0 +1,199 @@
+/** What is attacked: the hub's own doors with production's settings, over one island that counts what it is asked. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { request as httpRequest } from 'node:http';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import WebSocket from 'ws';
+import type { Limits } from '../../connectors/kit/limits.ts';
+import { silentLog } from '../../connectors/kit/log.ts';
+import { createFederation } from '../../gateway/federation/index.ts';
+import { fake } from '../../gateway/federation/testing.ts';
+import { graphqlFace } from '../../gateway/http/graphql.ts';
+import { listen } from '../../gateway/http/server.ts';
+import { openSockets } from '../../gateway/live/socket.ts';
+import { Operations } from '../../gateway/operation.ts';
+import { readCosts } from '../../gateway/trust/cost.ts';
+import { type DemoIssuer, openDemoIssuer } from '../../gateway/trust/issuer.ts';
+import { readPolicy } from '../../gateway/trust/policy.ts';
+import { makeTokens } from '../../gateway/trust/tokens.ts';
+import { compose } from '../../schema/compose.ts';
+
+const SDL = `
+  extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@requiresScopes", "@authenticated", "@listSize", "@policy", "@inaccessible", "@cost"])
+  type Query {
+    ping: String
+    echo(text: String, list: [[[[String]]]]): String
+    lots(first: Int): [Lot!] @listSize(slicingArguments: ["first"], assumedSize: 20, requireOneSlicingArgument: false)
+    secret: String @requiresScopes(scopes: [["tax:read"]])
+    signedIn: String @authenticated
+    taxed: String @policy(policies: [["consent:tax"]])
+    dear: String @cost(weight: 50000)
+    node: Node
+    _inner: String @inaccessible
+  }
+  interface Node { id: ID! }
+  type Lot { id: ID! name: String lots(first: Int): [Lot!] @listSize(slicingArguments: ["first"], assumedSize: 20, requireOneSlicingArgument: false) }
+  type Vault implements Node @requiresScopes(scopes: [["tax:read"]]) { id: ID! gold: Int }
+  type Mutation { touch(id: ID!): String @requiresScopes(scopes: [["permits:write"]]) }
+`;
+
+export interface Reply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly text: string;
+}
+
+export interface Target {
+  readonly url: string;
+  readonly port: number;
+  readonly issuer: DemoIssuer;
+  /** Requests that reached the island. */
+  asked(): number;
+  post(body: unknown, headers?: Record<string, string>, path?: string): Promise<Reply>;
+  send(options: {
+    method?: string;
+    path?: string;
+    headers?: Record<string, string>;
+    body?: string | Buffer;
+  }): Promise<Reply>;
+  /** Bytes on a socket of their own; what came back until the other side closed, or `milliseconds` went by. */
+  raw(bytes: string, milliseconds?: number): Promise<{ text: string; closed: boolean }>;
+  /** Opens a WebSocket, sends the messages; its close code and what it was told. */
+  socket(
+    messages: readonly unknown[],
+    options?: { headers?: Record<string, string>; protocol?: string; wait?: number },
+  ): Promise<{ code: number | null; told: string[] }>;
+  close(): Promise<void>;
+}
+
+export async function openTarget(limits: Partial<Limits> = {}, introspection = false): Promise<Target> {
+  const directory = mkdtempSync(join(tmpdir(), 'isthmus-attack-'));
+  const issuer = await openDemoIssuer(directory);
+  const island = fake('island', SDL.replace(/extend schema[^\n]*\n/, ''), {
+    Query: {
+      ping: () => 'pong',
+      echo: (_, { text }) => String(text ?? ''),
+      lots: () => [],
+      secret: () => 'treasure',
+      signedIn: () => 'yes',
+      taxed: () => 'much',
+      dear: () => 'dear',
+      node: () => ({ __typename: 'Vault', id: '1', gold: 7 }),
+      _inner: () => 'inner',
+    },
+    Mutation: { touch: () => 'touched' },
+  });
+  const { supergraph } = compose([{ name: 'island', sdl: SDL, url: 'http://island.test' }]);
+  const operations = new Operations({
+    federation: createFederation({ supergraph, subgraphs: new Map([['island', island]]), log: silentLog }),
+    policy: readPolicy(supergraph),
+    costs: readCosts(supergraph),
+    introspection,
+    limits,
+  });
+  const tokens = makeTokens([issuer.trusted]);
+  const http = await listen({ host: '127.0.0.1', port: 0, log: silentLog, patience: { head: 300, whole: 600 } });
+  const face = await graphqlFace(operations, { introspection });
+  const sockets = openSockets({
+    server: http.server,
+    path: '/graphql',
+    operations,
+    deliveries: { check: () => undefined, join: async () => undefined } as never,
+    log: silentLog,
+    principal: (request, params) => tokens.principal(request.headers.authorization ?? params?.['authorization']),
+    originAllowed: (request) =>
+      request.headers.origin === undefined || request.headers.origin === `http://127.0.0.1:${http.port}`,
+  });
+  http.open({
+    graphql: face,
+    explorer: join(import.meta.dirname, '..', '..', 'docs'),
+    webhooks: async () => null,
+    ready: async () => ({ ready: true, body: {} }),
+    metrics: async () => ({ type: 'text/plain', body: '' }),
+    principal: (request) => tokens.principal(request.headers.authorization),
+  });
+  const url = `http://127.0.0.1:${http.port}`;
+
+  const send: Target['send'] = ({ method = 'POST', path = '/graphql', headers = {}, body }) =>
+    new Promise((resolve, reject) => {
+      const sent = httpRequest(
+        { host: '127.0.0.1', port: http.port, method, path, headers, agent: false },
+        (answer) => {
+          let text = '';
+          answer.on('data', (part: Buffer) => {
+            text += part.toString();
+          });
+          answer.on('end', () => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, text }));
+        },
+      );
+      sent.on('error', (error: NodeJS.ErrnoException) =>
+        error.code === 'ECONNRESET' || error.code === 'EPIPE'
+          ? resolve({ status: 0, headers: {}, text: error.code })
+          : reject(error),
+      );
+      sent.end(body);
+    });
+  return {
+    url,
+    port: http.port,
+    issuer,
+    asked: () => island.requests.length,
+    send,
+    post: (body, headers = {}, path = '/graphql') =>
+      send({
+        path,
+        headers: { 'content-type': 'application/json', ...headers },
+        body: typeof body === 'string' ? body : JSON.stringify(body),
+      }),
+    raw: (bytes, milliseconds = 3_000) =>
+      new Promise((resolve) => {
+        const socket = connect(http.port, '127.0.0.1', () => socket.write(bytes));
+        let text = '';
+        const end = (closed: boolean) => {
+          clearTimeout(timer);
+          socket.destroy();
+          resolve({ text, closed });
+        };
+        const timer = setTimeout(() => end(false), milliseconds);
+        socket.on('data', (part) => {
+          text += part.toString('latin1');
+        });
+        socket.on('close', () => end(true));
+        socket.on('error', () => end(true));
+      }),
+    socket: (messages, { headers = {}, protocol = 'graphql-transport-ws', wait = 1_500 } = {}) =>
+      new Promise((resolve) => {
+        const socket = new WebSocket(`ws://127.0.0.1:${http.port}/graphql`, protocol, { headers });
+        const told: string[] = [];
+        // What follows a greeting waits for its answer.
+        const greeting = (messages[0] as { type?: string } | undefined)?.type === 'connection_init';
+        const say = (all: readonly unknown[]) => {
+          for (const one of all) socket.send(typeof one === 'string' ? one : JSON.stringify(one));
+        };
+        const end = (code: number | null) => {
+          clearTimeout(timer);
+          socket.terminate();
+          resolve({ code, told });
+        };
+        const timer = setTimeout(() => end(null), wait);
+        socket.on('open', () => {
+          say(messages.slice(0, 1));
+          if (!greeting) say(messages.slice(1));
+        });
+        socket.on('message', (data) => {
+          told.push(String(data));
+          if (greeting && told.length === 1) say(messages.slice(1));
+        });
+        socket.on('close', (code) => end(code));
+        socket.on('unexpected-response', (_request, answer) => end(answer.statusCode ?? 0));
+        socket.on('error', () => undefined);
+      }),
+    close: async () => {
+      await sockets.close();
+      await http.close(0);
+      await face.stop();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
