@@ -46,7 +46,6 @@ interface Carried {
 export function openSockets(options: SocketOptions): { close(): Promise<void>; count(): number } {
   const sockets = new WebSocketServer({ noServer: true, maxPayload: LARGEST_MESSAGE, perMessageDeflate: false });
   const goneOf = new WeakMap<object, AbortController>();
-  const running = new WeakMap<object, number>();
   /** Who opened the socket; asked once, at `connection_init`. */
   const principalOf = new WeakMap<object, Principal | null>();
   const wireOf = new WeakMap<object, Wire>();
@@ -67,8 +66,7 @@ export function openSockets(options: SocketOptions): { close(): Promise<void>; c
       },
       onSubscribe: (context, id, payload) => {
         const { extra } = context;
-        const count = (running.get(extra.socket) ?? 0) + 1;
-        if (count > MOST_OPERATIONS) {
+        if (Object.keys(context.subscriptions).length > MOST_OPERATIONS) {
           return [
             new GraphQLError(`One socket may run ${MOST_OPERATIONS} operations.`, {
               extensions: { code: 'LIMIT_RATE' },
@@ -104,7 +102,6 @@ export function openSockets(options: SocketOptions): { close(): Promise<void>; c
               );
             }
           }
-          running.set(extra.socket, count);
           return {
             schema: options.operations.schema,
             document,
@@ -134,14 +131,6 @@ export function openSockets(options: SocketOptions): { close(): Promise<void>; c
           options.deliveries.join({ ...request, signal }, sink).catch(resolve);
         });
         return quiet(ended, stop);
-      },
-      onComplete: (context) => {
-        const { socket } = context.extra;
-        running.set(socket, Math.max((running.get(socket) ?? 1) - 1, 0));
-      },
-      onError: (context) => {
-        const { socket } = context.extra;
-        running.set(socket, Math.max((running.get(socket) ?? 1) - 1, 0));
       },
       onClose: (context) => {
         goneOf.get(context.extra.socket)?.abort();
@@ -192,10 +181,12 @@ function closeAt(socket: Extra['socket'], expires: number): void {
 
 /** For graphql-ws a subscription that says nothing until it ends: deliveries go to the wire past it. */
 function quiet(ended: Promise<unknown>, stop: AbortController): AsyncGenerator<ExecutionResult, void> {
-  const inner = (async function* () {
+  // biome-ignore lint/correctness/useYield: it says nothing until it ends
+  const inner = (async function* (): AsyncGenerator<ExecutionResult, void> {
     const error = await ended;
     stop.abort();
-    if (error) yield { errors: [shown(error)] };
+    // What is thrown goes out as `error`, and ends the operation.
+    if (error) throw shown(error);
   })();
   const end = inner.return.bind(inner);
   // The wait for the end must end first.
