@@ -25,6 +25,8 @@ const SENTENCES = [
   'SchemaVersionError',
   'CompositionError',
   'CommandError',
+  'ChangeRefused',
+  'DeclarationError',
   'AuditFileError',
   'SigningKeyError',
 ];
@@ -89,8 +91,14 @@ async function startHub(options: { demo?: boolean; config?: string }): Promise<v
     const seconds = ((performance.now() - began) / 1000).toFixed(1);
     const { firstScreen } = await import('./screen.ts');
     say(firstScreen({ hub, config, demo: options.demo ?? false, seconds, data: settings.data }));
+    const { followFile } = await import('./follow-file.ts');
+    const following = followFile(config.file, log, async () => {
+      const next = await loadConfig(options.config, true);
+      return hub.change(next.config);
+    });
     onSignals(async () => {
       say('Stopping: finishing what is under way.');
+      following.close();
       await hub.stop();
       await simulators?.stop();
       say('Stopped.');
@@ -101,6 +109,18 @@ async function startHub(options: { demo?: boolean; config?: string }): Promise<v
   }
 }
 
+const several = (one: string, before: string[] = []): string[] => [...before, one];
+
+interface OnboardFlags {
+  readonly url?: string;
+  readonly system?: string;
+  readonly park?: string;
+  readonly header?: string[];
+  readonly config: string;
+  readonly yes?: boolean;
+  readonly undo?: string;
+}
+
 const program = new Command('isthmus')
   .description("Isthmus joins a smart park's islands into one GraphQL graph; every answer comes with its proof.")
   .version(version())
@@ -109,7 +129,7 @@ const program = new Command('isthmus')
 program
   .command('start')
   .description('bring the hub up: gateway, connectors and database in one process')
-  .option('--demo', 'start the five simulators of the demo park too')
+  .option('--demo', 'start the simulators of the demo park too')
   .option('--config <file>', 'isthmus.yaml with parks and installations (default: the demo)')
   .action((options: { demo?: boolean; config?: string }) => run(() => startHub(options)));
 
@@ -315,6 +335,41 @@ program
   );
 
 program
+  .command('onboard [kind] [source]')
+  .description('connect a system by its description: probe, draft, compare, write; kind: openapi')
+  .option('--url <address>', 'base address of the system (default: where the description comes from)')
+  .option('--system <name>', 'name of the kind of system, such as environment')
+  .option('--park <id>', 'park in which it stands (default: the first)')
+  .option('--header <name=VARIABLE>', 'header whose value the environment holds; may be given several times', several)
+  .option('--config <file>', 'isthmus.yaml to add it to', 'isthmus.yaml')
+  .option('--yes', 'write without asking')
+  .option('--undo <system>', 'take out what was written for this system')
+  .action((kind: string | undefined, source: string | undefined, options: OnboardFlags) =>
+    run(async () => {
+      const { onboard, undoOnboard } = await import('./onboard-command.ts');
+      if (options.undo) return undoOnboard({ system: options.undo, config: options.config, say });
+      if (kind !== 'openapi' || !source || !options.system) {
+        throw new CommandError(
+          'What shall be connected? Example: isthmus onboard openapi sensors.openapi.json --system environment --url https://sensors.example/api',
+        );
+      }
+      const { simulatedEnvironment } = await import('../connectors/simulate.ts');
+      await onboard({
+        source,
+        url: options.url ?? null,
+        system: options.system,
+        park: options.park ?? null,
+        config: options.config,
+        headers: options.header ?? [],
+        yes: options.yes ?? false,
+        environment: { ...simulatedEnvironment(readEnvironment(process.env).data), ...process.env },
+        say,
+        terminal: process.stdout.isTTY === true && process.stdin.isTTY === true,
+      });
+    }),
+  );
+
+program
   .command('schema')
   .description(
     'print the pictures (subgraphs, supergraph, public graph, database, settings); --check compares and lints',
@@ -327,7 +382,6 @@ program
     }),
   );
 
-const several = (one: string, before: string[] = []): string[] => [...before, one];
 program
   .command('token')
   .description("sign a token of the demo's own issuer, for auth: { demo: true }")

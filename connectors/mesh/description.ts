@@ -15,6 +15,8 @@ export interface Argument {
   readonly required: boolean;
   /** Takes several values at once. */
   readonly list: boolean;
+  /** A text that takes several values with commas between them, as its description says. */
+  readonly many: boolean;
 }
 
 export interface Place {

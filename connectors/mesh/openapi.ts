@@ -17,6 +17,7 @@ import {
   isNonNullType,
   isObjectType,
   isScalarType,
+  isUnionType,
   parse,
 } from 'graphql';
 import { Agent, request } from 'undici';
@@ -113,6 +114,7 @@ function operationsOf(schema: GraphQLSchema): Map<string, Operation> {
           name: one.name,
           required: isNonNullType(one.type) && one.defaultValue === undefined,
           list: isListType(getNullableType(one.type)),
+          many: /comma/i.test(one.description ?? ''),
         })),
         at: (path: readonly string[]) => placeAt(field, path),
       },
@@ -120,18 +122,20 @@ function operationsOf(schema: GraphQLSchema): Map<string, Operation> {
   );
 }
 
+/** The object types that may stand there: of a union, all of them. */
+const membersOf = (type: GraphQLNamedType) =>
+  isUnionType(type) ? type.getTypes() : isObjectType(type) || isInterfaceType(type) ? [type] : [];
+
 function placeAt(root: GraphQLField<unknown, unknown>, path: readonly string[]): Place | null {
   let field: { type: GraphQLOutputType; description?: string | null | undefined } = root;
   for (const step of path) {
-    const type: GraphQLNamedType = getNamedType(field.type);
-    if (!isObjectType(type) && !isInterfaceType(type)) return null;
-    const next: GraphQLField<unknown, unknown> | undefined =
-      type.getFields()[step] ?? type.getFields()[step.replace(/[^A-Za-z0-9_]/g, '_')];
+    const next = membersOf(getNamedType(field.type))
+      .map((type) => type.getFields()[step] ?? type.getFields()[step.replace(/[^A-Za-z0-9_]/g, '_')])
+      .find((one) => one !== undefined);
     if (!next) return null;
     field = next;
   }
   const type = getNamedType(field.type);
-  const isObject = isObjectType(type) || isInterfaceType(type);
   return {
     type: isEnumType(type) ? 'String' : isScalarType(type) ? (SCALARS[type.name] ?? null) : null,
     list: isListType(getNullableType(field.type)),
@@ -143,7 +147,7 @@ function placeAt(root: GraphQLField<unknown, unknown>, path: readonly string[]):
             .map((one) => String(one.value ?? one.name))
             .join(', ')}.`
         : null),
-    parts: isObject ? Object.keys(type.getFields()) : [],
+    parts: [...new Set(membersOf(type).flatMap((one) => Object.keys(one.getFields())))],
   };
 }
 

@@ -1,0 +1,236 @@
+/** `isthmus onboard`: probes a system, drafts its configuration, shows the graph that it would make and what that would break, writes, undoes. */
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { createInterface } from 'node:readline/promises';
+import { buildSchema, findBreakingChanges } from 'graphql';
+import { isMap, isSeq, parseDocument } from 'yaml';
+import { configurable, connectors, families } from '../connectors/index.ts';
+import { readConfig } from '../connectors/kit/host/config.ts';
+import { buildGraph } from '../connectors/kit/host/subgraph.ts';
+import { readSettings } from '../connectors/kit/settings.ts';
+import { draftEntities } from '../connectors/mesh/draft.ts';
+import mesh from '../connectors/mesh/index.ts';
+import { openApiReader, readOpenApi } from '../connectors/mesh/openapi.ts';
+import { sample } from '../connectors/mesh/sample.ts';
+import { compose, type SubgraphText } from '../schema/compose.ts';
+import { ChangeRefused, joined } from './islands.ts';
+import { readSubgraphs } from './pictures.ts';
+
+export interface OnboardOptions {
+  /** File or address of the description. */
+  readonly source: string;
+  /** Base address of the system; null: what the address of the description says. */
+  readonly url: string | null;
+  readonly system: string;
+  readonly park: string | null;
+  readonly config: string;
+  /** `name=VARIABLE`: the header's value comes from the environment. */
+  readonly headers: readonly string[];
+  readonly yes: boolean;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly say: (text: string) => void;
+  /** A terminal: colours and a question. */
+  readonly terminal: boolean;
+}
+
+/** It cannot be done as asked; the message is a sentence for people. */
+export class OnboardError extends Error {
+  override name = 'CommandError';
+}
+
+/** Onboards; answers whether files were written. */
+export async function onboard(options: OnboardOptions): Promise<boolean> {
+  const { say, system, source } = options;
+  const paint = (code: number, text: string): string => (options.terminal ? `\u001b[${code}m${text}\u001b[0m` : text);
+  const step = (text: string): void => say(`\n${paint(1, text)}`);
+  if (!/^[a-z][a-z0-9-]*$/.test(system))
+    throw new OnboardError(
+      `The name of the system must be lower-case letters, digits and hyphens; example: --system environment`,
+    );
+  if (!existsSync(options.config))
+    throw new OnboardError(`${options.config} cannot be read; name your file with --config isthmus.yaml.`);
+  const before = readFileSync(options.config, 'utf8');
+  const folder = dirname(resolve(options.config));
+  const config = readConfig(before, options.config, configurable, options.environment);
+  const park = options.park ?? config.parks[0]?.id ?? '';
+  const id = `${park}-${system}`;
+  if (config.installations.some((one) => one.id === id || one.connector === system)) {
+    throw new OnboardError(
+      `${basename(options.config)} has ${system} already; take it out with: isthmus onboard --undo ${system}`,
+    );
+  }
+
+  step(`1. Reading ${source}`);
+  const began = performance.now();
+  const description = await readOpenApi(source, process.cwd());
+  const url = options.url ?? (/^https?:/.test(source) ? new URL('.', source).href.replace(/\/$/, '') : null);
+  if (url === null)
+    throw new OnboardError('Where does the system answer? Give --url; example: --url https://sensors.example/api');
+  const drafted = draftEntities(description.operations);
+  say(
+    `   ${description.operations.size} operations that read, ${drafted.length} of them a list of things; ${Math.round(performance.now() - began)} ms`,
+  );
+  if (drafted.length === 0)
+    throw new OnboardError(
+      'The description has no operation that answers a list of things with plain fields; declare the entities by hand (docs/connectors.md).',
+    );
+
+  step('2. Asking the system');
+  const headers = Object.fromEntries(options.headers.map((one) => one.split('=', 2) as [string, string]));
+  const values = Object.fromEntries(
+    Object.entries(headers).map(([name, variable]) => [name, options.environment[variable] ?? '']),
+  );
+  const missing = Object.values(headers).filter((variable) => !options.environment[variable]);
+  if (missing.length > 0)
+    throw new OnboardError(
+      `The environment has no ${missing.join(', ')}; example: ${missing[0]}=... isthmus onboard ...`,
+    );
+  const entities = Object.fromEntries(drafted.map((one) => [one.name, one.declaration]));
+  const file = `islands/${system}.openapi.json`;
+  const installation = {
+    id,
+    park,
+    connector: 'mesh',
+    system,
+    openapi: /^https?:/.test(source) ? source : file,
+    url,
+    ...(options.headers.length > 0
+      ? { headers: Object.fromEntries(Object.entries(headers).map(([name, variable]) => [name, `\${${variable}}`])) }
+      : {}),
+    entities,
+  };
+  const { id: _id, park: _park, connector: _connector, ...raw } = installation;
+  const read = readSettings(mesh.settings, {
+    ...raw,
+    headers: values,
+    openapi: /^https?:/.test(source) ? source : resolve(source),
+  });
+  if (read.values === null) throw new OnboardError(read.faults.map((one) => `${one.name} ${one.problem}`).join('\n'));
+  const reader = openApiReader(description, { url, headers: values, check: null });
+  const codes = config.parks.find((one) => one.id === park)?.buildings.flatMap((one) => one.known.slice(0, 1)) ?? [];
+  try {
+    for (const one of drafted) {
+      const entity = read.values.entities.find((each) => each.name === one.name);
+      const answer = entity ? await sample(reader, entity, codes[0] ?? '1') : '';
+      say(`   ${paint(36, one.name)}  ${answer}`);
+      for (const note of one.notes) say(`     ${note}`);
+    }
+  } finally {
+    await reader.close();
+  }
+
+  step('3. The graph that it makes');
+  const connector = await mesh.make(system, [read.values], folder);
+  const built = await buildGraph(system, connector.graph);
+  say(
+    indent(
+      built.sdl
+        .slice(built.sdl.indexOf('\n\n') + 2)
+        .split(/\n\n(?="""\n?.*"""\n(?:scalar|type (?:Provenance|PageInfo)))/)[0] ?? '',
+    ),
+  );
+
+  step('4. What changes');
+  const base = await readSubgraphs(connectors.map((one) => one.name));
+  const others = await madeTexts(config.installations, folder);
+  let supergraph: string;
+  try {
+    supergraph = joined([...base, ...others], [{ name: system, sdl: built.sdl, url: url }]);
+  } catch (error) {
+    if (error instanceof ChangeRefused)
+      throw new OnboardError(`It does not fit into the graph, and nothing was written.\n${error.message}`);
+    throw error;
+  }
+  const old = buildSchema(compose([...base, ...others]).api, { assumeValidSDL: true });
+  const next = buildSchema(compose([...base, ...others, { name: system, sdl: built.sdl, url }]).api, {
+    assumeValidSDL: true,
+  });
+  const added = Object.values(next.getTypeMap()).flatMap((type) => {
+    const known = old.getType(type.name);
+    if (!known) return [`type ${type.name}`];
+    const fields = 'getFields' in type ? Object.keys(type.getFields()) : [];
+    const had = 'getFields' in known ? Object.keys(known.getFields()) : [];
+    return fields.filter((field) => !had.includes(field)).map((field) => `${type.name}.${field}`);
+  });
+  for (const one of added) say(`   ${paint(32, `+ ${one}`)}`);
+  const broken = findBreakingChanges(old, next);
+  for (const one of broken) say(`   ${paint(31, `- ${one.description}`)}`);
+  say(`   ${added.length} added, ${broken.length} broken; the supergraph has ${supergraph.split('\n').length} lines`);
+
+  step('5. Files');
+  say(`   ${options.config}: the installation ${id}`);
+  if (!/^https?:/.test(source)) say(`   ${join(folder, file)}: a copy of the description`);
+  if (!options.yes && !(await agreed(options.terminal))) {
+    say('   Nothing was written. Run it again with --yes to write.');
+    return false;
+  }
+  if (!/^https?:/.test(source)) {
+    mkdirSync(join(folder, 'islands'), { recursive: true });
+    writeFileSync(join(folder, file), readFileSync(source));
+  }
+  writeFileSync(options.config, withInstallation(before, installation));
+  say(`   Written. A hub that runs on this file takes the island in by itself. Undo: isthmus onboard --undo ${system}`);
+  return true;
+}
+
+/** Takes out what `onboard` wrote: the installations of the system, and the copy of its description. */
+export function undoOnboard(options: { system: string; config: string; say(text: string): void }): void {
+  const document = parseDocument(readFileSync(options.config, 'utf8'));
+  const list = document.get('installations');
+  const kept = isSeq(list)
+    ? list.items.filter(
+        (one) => !(isMap(one) && one.get('connector') === 'mesh' && one.get('system') === options.system),
+      )
+    : [];
+  if (!isSeq(list) || kept.length === list.items.length)
+    throw new OnboardError(`${options.config} has no system ${options.system} by configuration.`);
+  list.items = kept;
+  writeFileSync(options.config, String(document));
+  const copy = join(dirname(resolve(options.config)), 'islands', `${options.system}.openapi.json`);
+  rmSync(copy, { force: true });
+  options.say(`${options.system} is taken out of ${options.config}.`);
+}
+
+function withInstallation(text: string, installation: object): string {
+  const document = parseDocument(text);
+  if (!isSeq(document.get('installations'))) document.set('installations', document.createNode([]));
+  document.addIn(['installations'], document.createNode(JSON.parse(JSON.stringify(installation))));
+  return String(document);
+}
+
+async function agreed(terminal: boolean): Promise<boolean> {
+  if (!terminal) return false;
+  const ask = createInterface({ input: process.stdin, output: process.stdout });
+  try {
+    return /^y(es)?$/i.test((await ask.question('   Write them? [y/N] ')).trim());
+  } finally {
+    ask.close();
+  }
+}
+
+/** The subgraphs of the systems that the file has by configuration already. */
+async function madeTexts(
+  installations: readonly { connector: string; family?: string; settings: unknown }[],
+  folder: string,
+): Promise<SubgraphText[]> {
+  const systems = [...new Set(installations.filter((one) => one.family).map((one) => one.connector))];
+  return Promise.all(
+    systems.map(async (name) => {
+      const own = installations.filter((one) => one.connector === name);
+      const family = families.find((one) => one.name === own[0]?.family);
+      if (!family) throw new OnboardError(`There is no family ${own[0]?.family}.`);
+      const connector = await family.make(
+        name,
+        own.map((one) => one.settings),
+        folder,
+      );
+      return { name, sdl: (await buildGraph(name, connector.graph)).sdl, url: `http://${name}.invalid` };
+    }),
+  );
+}
+
+const indent = (text: string): string =>
+  text
+    .split('\n')
+    .map((line) => `   ${line}`)
+    .join('\n');
