@@ -151,6 +151,8 @@ export async function start(options: StartOptions): Promise<Hub> {
     const metrics = startMetrics({ sockets: sockets.count, position: () => tail.head, sources });
     shutdown.add('the metrics', async () => metrics.close());
     shutdown.add('the GraphQL face', () => face.stop());
+    // Before anything that they need is closed, requests under way are answered.
+    shutdown.add('the requests under way', () => http.close(10_000));
     shutdown.add('the sockets', () => sockets.close());
 
     const forwards = new Map<string, Webhooks>();

@@ -92,8 +92,11 @@ export async function listen(options: {
       closing = true;
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
+      // A connection whose answer has just left is idle from then on, and would be kept alive for the next request.
+      const sweep = setInterval(() => server.closeIdleConnections(), 50);
       const timer = setTimeout(() => server.closeAllConnections(), milliseconds);
       await closed;
+      clearInterval(sweep);
       clearTimeout(timer);
     },
   };

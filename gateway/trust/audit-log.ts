@@ -105,6 +105,8 @@ export class AuditLog {
 
   /** Resolves when the access is on disk. Rejects with `HubError` when it cannot be written down. */
   record(access: Access): Promise<void> {
+    // Behind the signed end of the chain nothing may stand.
+    if (!this.#listener) return Promise.reject(unwritten());
     return new Promise((resolve, reject) => {
       // A database that hangs must not hold answers for ever; what it writes in the end is a line too many, not one too few.
       const timer = setTimeout(() => reject(unwritten()), this.#options.patience ?? PATIENCE);
