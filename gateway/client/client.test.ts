@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { until } from '../../tests/hub.ts';
 import { EVENTS, type LiveHub, liveHub, logged, mortalSockets, write } from '../../tests/live-hub.ts';
 import { follow, Refused } from './index.ts';
 
@@ -56,6 +57,15 @@ test('a client that takes nothing for a while rests, and misses nothing', async 
     if (got.length >= 260) break;
   }
   expect(got).toEqual((await logged(live.database)).slice(before));
+});
+
+test('may be left while it waits', async () => {
+  const { WebSocket, open } = mortalSockets();
+  const loop = follow<Events>({ url: live.socketUrl, query: EVENTS, webSocket: WebSocket })[Symbol.asyncIterator]();
+  const next = loop.next();
+  await loop.return?.();
+  expect((await next).done).toBe(true);
+  await until('the socket closes', 5, () => open.size === 0);
 });
 
 test('what no new connection would mend ends the loop', async () => {

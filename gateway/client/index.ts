@@ -16,6 +16,8 @@ export interface FollowOptions {
   readonly url: string;
   /** One subscription that takes `$after: Cursor` and selects `cursor` in all three kinds of delivery. */
   readonly query: string;
+  /** Which operation of the document; absent: its only one. */
+  readonly operationName?: string | undefined;
   readonly variables?: Readonly<Record<string, unknown>>;
   /** Cursor to begin behind, as kept from an earlier run; absent: from now on. */
   readonly after?: string | null;
@@ -116,7 +118,11 @@ export function follow<T = Record<string, unknown>>(options: FollowOptions): Fol
     };
     stop = finish;
     client.subscribe<T>(
-      { query: options.query, variables: { ...options.variables, after: received } },
+      {
+        query: options.query,
+        ...(options.operationName ? { operationName: options.operationName } : {}),
+        variables: { ...options.variables, after: received },
+      },
       {
         next: (delivery) => {
           if (over) return;
@@ -159,6 +165,12 @@ export function follow<T = Record<string, unknown>>(options: FollowOptions): Fol
     }
   }
   const loop = deliveries();
+  // `return` while a delivery is awaited must end the wait first.
+  const leave = loop.return.bind(loop);
+  loop.return = (value) => {
+    end('closed');
+    return leave(value);
+  };
   return {
     get cursor() {
       return taken;

@@ -9,6 +9,7 @@ import { createClient } from 'graphql-ws';
 import operations from 'operations';
 import { createElement } from 'react';
 import { createRoot } from 'react-dom/client';
+import { follow } from '../../client/index.ts';
 import { withTimes } from './times.ts';
 
 const address = new URL('../graphql', window.location.href);
@@ -16,16 +17,12 @@ const socketAddress = new URL(address);
 socketAddress.protocol = address.protocol === 'https:' ? 'wss:' : 'ws:';
 
 let headers = {};
-/** One socket for all tabs; opened by the first subscription, closed after the last. */
-const socket = createClient({
-  url: socketAddress.href,
-  lazy: true,
-  retryAttempts: 10,
-  connectionParams: () => {
-    const authorization = Object.entries(headers).find(([name]) => name.toLowerCase() === 'authorization')?.[1];
-    return authorization ? { authorization } : {};
-  },
-});
+const connectionParams = () => {
+  const authorization = Object.entries(headers).find(([name]) => name.toLowerCase() === 'authorization')?.[1];
+  return authorization ? { authorization } : {};
+};
+/** One socket for all tabs that cannot resume; opened by the first subscription, closed after the last. */
+const socket = createClient({ url: socketAddress.href, lazy: true, retryAttempts: 10, connectionParams });
 
 const overHttp = createGraphiQLFetcher({ url: address.href, enableIncrementalDelivery: false });
 
@@ -38,18 +35,31 @@ function readAnew(request) {
     const document = parse(request.query);
     const lone = getOperationAST(document);
     const operation = lone ?? getOperationAST(document, request.operationName);
-    return { request: lone ? { ...request, operationName: lone.name?.value } : request, kind: operation?.operation };
+    return {
+      request: lone ? { ...request, operationName: lone.name?.value } : request,
+      kind: operation?.operation,
+      resumes: operation?.variableDefinitions?.some((one) => one.variable.name.value === 'after'),
+    };
   } catch {
-    return { request, kind: undefined };
+    return { request, kind: undefined, resumes: false };
   }
 }
 
-/** Queries and mutations by HTTP, subscriptions by WebSocket. */
+/** Queries and mutations by HTTP, subscriptions by WebSocket: behind the last cursor after any break, where the document takes `$after`. */
 const fetcher = (given, options) => {
-  const { request, kind } = readAnew(given);
+  const { request, kind, resumes } = readAnew(given);
   if (kind !== 'subscription') return overHttp(request, options);
   headers = options?.headers ?? {};
-  return socket.iterate(request);
+  if (!resumes) return socket.iterate(request);
+  const { query, operationName, variables } = request;
+  return follow({
+    url: socketAddress.href,
+    query,
+    operationName,
+    variables,
+    after: variables?.after ?? null,
+    connectionParams,
+  });
 };
 
 const defaultTabs = operations.map(({ query, variables }) => ({
