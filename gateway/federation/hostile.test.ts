@@ -95,6 +95,10 @@ describe('a subgraph that', () => {
     ['answers nothing', says(''), 'SOURCE_MALFORMED'],
     ['answers other forms', says('{"data":{"other":{"a":1},"_entities":"none"}}'), 'SOURCE_MALFORMED'],
     ['answers values that do not fit', says('{"data":{"other":"one","_entities":[{"size":[1]}]}}'), 'SOURCE_MALFORMED'],
+    ['answers errors that are a text', says('{"data":{"other":1},"errors":"none"}'), 'SOURCE_MALFORMED'],
+    ['answers errors that are an object', says('{"data":{"other":1},"errors":{}}'), 'SOURCE_MALFORMED'],
+    ['answers errors of other forms', says('{"errors":[{"message":1,"path":"x"},null]}'), 'SOURCE_MALFORMED'],
+    ['answers data that are a list', says('{"data":[1]}'), 'SOURCE_MALFORMED'],
     ['answers too few entities', says('{"data":{"other":1.5,"_entities":[]}}'), 'SOURCE_MALFORMED'],
   ])('%s', async (_, behaviour, code) => {
     const { data, told } = await ask(behaviour, { time: code === 'SOURCE_TIMEOUT' ? 200 : 5_000 });

@@ -153,9 +153,12 @@ export function createFederation(options: FederationOptions): Federation {
         return Made.ofData(null, [unplanned(error, compiled.name)]);
       }
       const run = new Run(call, toSend(definitions, given), compiled.kind);
-      const waiting = variant.run?.(run);
-      if (waiting) await waiting;
-      run.deadline.end();
+      try {
+        const waiting = variant.run?.(run);
+        if (waiting) await waiting;
+      } finally {
+        run.deadline.end();
+      }
       const touched = variant.account?.read(run.data, variables) ?? null;
       const accounted = (answer: Made): Made => {
         if (touched) answer.touched = touched;

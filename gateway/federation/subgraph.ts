@@ -121,11 +121,29 @@ function understand(parts: readonly Buffer[], status: number, call: Call): Subgr
   if (typeof answer !== 'object' || answer === null || !('data' in answer || 'errors' in answer)) {
     throw malformed('the answer is not one of GraphQL');
   }
+  const { data = null, errors = null } = answer as { data?: unknown; errors?: unknown };
+  if (typeof data !== 'object' || Array.isArray(data)) throw malformed('its data are no object');
+  if (errors !== null && !(Array.isArray(errors) && errors.every(isError))) {
+    throw malformed('its errors are none of GraphQL');
+  }
   const { sources, calls } =
     (answer as { extensions?: { sources?: Record<string, Noted>; calls?: Record<string, number> } }).extensions ?? {};
   for (const [source, state] of Object.entries(sources ?? {})) call.noted.set(source, state);
   for (const [source, count] of Object.entries(calls ?? {})) {
     call.calls?.set(source, (call.calls.get(source) ?? 0) + count);
   }
-  return answer as SubgraphResponse;
+  return errors === null ? { data: data as Record<string, unknown> | null } : (answer as SubgraphResponse);
+}
+
+/** Has the members that we read, in their forms. */
+function isError(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const { message, path, extensions } = value as { message?: unknown; path?: unknown; extensions?: unknown };
+  return (
+    typeof message === 'string' &&
+    (path === undefined ||
+      path === null ||
+      (Array.isArray(path) && path.every((one) => typeof one === 'string' || typeof one === 'number'))) &&
+    (extensions === undefined || extensions === null || typeof extensions === 'object')
+  );
 }
