@@ -25,6 +25,7 @@ import { forwardWebhooks, type Webhooks } from './http/webhooks.ts';
 import { type Change, Islands } from './islands.ts';
 import { Deliveries } from './live/deliveries.ts';
 import { openSockets } from './live/socket.ts';
+import { streamFace } from './live/stream.ts';
 import { Tail } from './live/tail.ts';
 import { Operations } from './operation.ts';
 import { startMetrics } from './ops/metrics.ts';
@@ -171,6 +172,7 @@ export async function start(options: StartOptions): Promise<Hub> {
       ...(explorer && anonymous ? { explorer } : {}),
       ready: () => readiness(database, sources()),
       metrics: () => metrics.text(),
+      stream: streamFace({ operations, deliveries, originAllowed: (request) => sameOrigin(request.headers) }),
       ...(demoIssuer ? { keys: demoIssuer.jwks } : {}),
       signingKeys: { keys: [signingKey.publicJwk] },
       principal: (request) => principal(request, request.headers.authorization),

@@ -20,6 +20,12 @@ export interface Rooms {
   readonly keys?: unknown;
   /** Public keys that sign answers and the audit log, served at /.well-known/isthmus-keys.json. */
   readonly signingKeys?: unknown;
+  /** Answers requests for a stream of answers; false: it asks for something else. */
+  stream?(
+    request: IncomingMessage,
+    response: ServerResponse,
+    given: { search: string; body: Buffer; principal: Principal | null; signal: AbortSignal },
+  ): Promise<boolean>;
   /** Rejects with `HubError` when the caller is refused. */
   principal(request: IncomingMessage): Promise<Principal | null>;
 }
@@ -188,6 +194,7 @@ async function graphql(
     const error = new HubError('LIMIT_SIZE', `A request may hold ${LARGEST_QUERY} bytes.`, { limit: LARGEST_QUERY });
     return cut(request, response, fault(error, 413));
   }
+  if (await rooms.stream?.(request, response, { search, body, principal, signal: gone.signal })) return;
   const answer = await rooms.graphql.answer({
     method: request.method ?? 'POST',
     headers: request.headers,
