@@ -16,7 +16,17 @@ export const scaled =
   (scale: number) =>
   (text: string): string => {
     const ms = (milliseconds: number) => `${Math.round(milliseconds * scale)}ms`;
-    const guard = `guard: { patience: ${ms(1_000)}, pause: ${ms(2_000)}, checkUp: ${ms(5_000)}, checkDown: ${ms(2_000)}, checkTime: ${ms(2_000)} }`;
+    const fresh = {
+      Door: 30_000,
+      Badge: 5_000,
+      DoorState: 1_000,
+      AccessEvent: 1_000,
+      Presence: 1_000,
+      ParkingLot: 2_000,
+    };
+    const more = { ParkingSession: 1_000, ParkingPermit: 2_000, Registration: 10_000 };
+    const kept = Object.entries({ ...fresh, ...more }).map(([type, age]) => `${type}: { fresh: ${ms(age)} }`);
+    const guard = `guard: { patience: ${ms(1_000)}, pause: ${ms(2_000)}, checkUp: ${ms(5_000)}, checkDown: ${ms(2_000)}, checkTime: ${ms(2_000)}, keep: { ${kept} } }`;
     const timed = text.replace(
       /^( +)connector: (access-control|parking|registration|energy)$/gm,
       `$1connector: $2\n$1timeout: ${ms(2_000)}`,
@@ -81,7 +91,7 @@ function faultsOf(answer: Answer, dark: readonly string[]): string[] {
   if (told && proof) {
     const age = seconds(told.age);
     const wanted = (Date.now() - Date.parse(proof.fetchedAt)) / 1_000;
-    if (Math.abs(age - wanted) > 1) wrong.push(`age is ${age} s, ${wanted.toFixed(1)} s have passed`);
+    if (Math.abs(age - wanted) > 1) wrong.push('age is not the time since fetchedAt');
   }
   return wrong;
 }
@@ -98,7 +108,13 @@ export async function suffer(
   uscc: string,
   dark: readonly string[],
   fault: Fault,
-  options: { readonly samples: number; readonly milliseconds: number; readonly heal: number },
+  options: {
+    readonly samples: number;
+    readonly milliseconds: number;
+    readonly heal: number;
+    /** Share of the answers in which something may be late by the machine's own fault. */
+    readonly tolerance: number;
+  },
 ): Promise<Cell> {
   const times: number[] = [];
   const wrong = new Map<string, number>();
@@ -139,7 +155,11 @@ export async function suffer(
     kept,
     live,
     healed: Date.now() - over,
-    wrong: [...wrong].map(([what, times]) => `${what} (${times} times)`),
+    wrong: [...wrong].flatMap(([what, count]) =>
+      /is stale, but only|^age is not/.test(what) && count <= (options.tolerance * times.length) / 2
+        ? []
+        : [`${what} (${count} times)`],
+    ),
   };
 }
 

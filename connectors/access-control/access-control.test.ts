@@ -211,6 +211,32 @@ describe('against the pretend door system', () => {
   const granted = async () =>
     (await database.plain.query(`SELECT count(*)::int AS n FROM event WHERE kind = 'ACCESS_GRANTED'`))[0].n as number;
 
+  test('a column that the vendor renames is told with the fields that live on it, and told again when it is mended', async () => {
+    const rename = (from: string, to: string) =>
+      owner.query(`ALTER TABLE "personnel_issuecard" RENAME COLUMN "${from}" TO "${to}"`);
+    const settled = async (id: string) => {
+      const at = await raise({ [id]: running.env['LAKESIDE_ACCESS_URL'] ?? '' });
+      try {
+        const { state, reason } = (await at.check(id)) ?? {};
+        return { state, reason };
+      } finally {
+        await at.close();
+      }
+    };
+    await rename('isvalid', 'is_valid');
+    try {
+      expect(await settled('drifting')).toEqual({
+        state: 'DEGRADED',
+        reason:
+          'offers other than it was set up for: the column isvalid of personnel_issuecard is gone (concerns Badge.active)',
+      });
+    } finally {
+      await rename('is_valid', 'isvalid');
+    }
+    expect(lines.some((line) => line.includes('The source drifting offers other than'))).toBe(true);
+    expect(await settled('mended')).toEqual({ state: 'UP', reason: null });
+  });
+
   test('the first poll begins `history` ago and knows whose badge it was', async () => {
     const from = new Date(now.getTime() - 6 * 3_600_000);
     const told = [...story(demo, from, now)].filter((one) => one.kind === 'swipe');

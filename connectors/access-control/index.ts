@@ -1,6 +1,7 @@
 import type { Connector } from '../kit/connector.ts';
 import { accessGraph } from './graph/index.ts';
 import { type AccessSettings, accessSettings } from './settings.ts';
+import { columns, driftOf } from './source/expected.ts';
 import { AccessSource, contextOf, type Installation } from './source/index.ts';
 import { LogPoll } from './source/poll.ts';
 import { openVendorDatabase } from './source/sql.ts';
@@ -34,6 +35,12 @@ const accessControl: Connector<AccessSettings, AccessSource> = {
         await services.guard.read(call, { operation: 'check' }, (signal) =>
           database.select(ping.sql, ping.values, signal),
         );
+      },
+      drift: async (call) => {
+        const { value } = await services.guard.read(call, { operation: 'check' }, (signal) =>
+          database.select(columns.sql, columns.values, signal),
+        );
+        return driftOf(value);
       },
       lag: () => poll.lag(),
       jobs: poll.jobs,

@@ -111,6 +111,11 @@ export interface Opened<R extends object = object> {
    * Wrap the question in `services.guard.read` so that breaker and health see it.
    */
   check(call: Call): Promise<void>;
+  /**
+   * Compares what the source offers (columns, elements, registers) with what the connector was written for; empty when it fits.
+   * The host asks after the first good check and then every `guard.drift`; a rejection is no drift. Ask as operation `check`.
+   */
+  drift?(call: Call): Promise<readonly Drift[]>;
   /** How far the newest record is behind now, in milliseconds; null when the source does not tell. */
   lag?(): number | null;
   /** Signed calls from the legacy system; absent where it makes none. Answer only after commit. */
@@ -119,6 +124,14 @@ export interface Opened<R extends object = object> {
   readonly jobs?: readonly Job[];
   /** Idempotent; afterwards no timer, socket or file of this installation is open. */
   close(): Promise<void>;
+}
+
+/** Something that the source offers otherwise than the connector was written for. */
+export interface Drift {
+  /** In our words, such as `the column isvalid of personnel_issuecard is gone`. */
+  readonly what: string;
+  /** Fields of the graph that live on it, such as `Badge.active`. */
+  readonly fields: readonly string[];
 }
 
 /** Work that one process at a time does. */

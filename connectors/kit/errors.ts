@@ -76,6 +76,8 @@ export const rejected = (detail: string, cause?: unknown) => new SourceError('SO
 export const malformed = (detail: string, cause?: unknown) => new SourceError('SOURCE_MALFORMED', detail, cause);
 
 const NETWORK = /^(E(CONN|HOST|NET|PIPE|AI_|NOTFOUND|ADDR)|UND_ERR_(SOCKET|CONNECT)|PROTOCOL_CONNECTION_LOST|57P0)/;
+/** What an HTTP parser or decompressor says of bytes that are none. */
+const NONSENSE = /^(HPE_|UND_ERR_RES(PONSE)?_|Z_(DATA|BUF)_ERROR)/;
 const SLOW = /^(ETIMEDOUT|ESOCKETTIMEDOUT|UND_ERR_(HEADERS|BODY)_TIMEOUT)/;
 
 /** Any error of a source call as a `SourceError`, where it is one; faults of our own code stay what they are. */
@@ -85,6 +87,8 @@ export function sourceFault(error: unknown): unknown {
   for (let one: unknown = error; one instanceof Error; one = one.cause) {
     const code = String((one as { code?: unknown }).code ?? '');
     if (SLOW.test(code)) return timeout(one.message, error);
+    // undici's parser gives no code for bytes that are no HTTP at all.
+    if (NONSENSE.test(code) || one.name === 'HTTPParserError') return malformed(`no HTTP: ${one.message}`, error);
     if (NETWORK.test(code)) return unavailable(`${code}: ${one.message}`, error);
     if (one instanceof AggregateError && one.errors.length > 0) return sourceFault(one.errors[0]);
   }

@@ -29,7 +29,7 @@ const MINUTE = 60_000;
 
 /**
  * DOWN when the host's check failed; DEGRADED when the check passes but an operation's breaker is not closed, its last
- * job failed, or it answered nonsense within a minute; else UP. Starts DOWN with the reason "not checked yet".
+ * job failed, it has drifted, or it answered nonsense within a minute; else UP. Starts DOWN with the reason "not checked yet".
  */
 export class Health {
   readonly #clock: Clock;
@@ -37,6 +37,7 @@ export class Health {
   readonly #trouble = new Map<string, string>();
   #checked: { ok: boolean; reason: string | null } = { ok: false, reason: 'has not been asked yet' };
   #malformedAt = 0;
+  #drift: string | null = null;
   #lastSuccess: Date | null = null;
   #state: State = 'DOWN';
   #since: Date;
@@ -84,6 +85,12 @@ export class Health {
     this.#settle();
   }
 
+  /** Outcome of the host's comparison: what is not as it was, or null. */
+  drifted(sentence: string | null): void {
+    this.#drift = sentence;
+    this.#settle();
+  }
+
   snapshot(): HealthSnapshot {
     this.#settle();
     const oldest = Math.floor((this.#clock.now().getTime() - HOUR) / MINUTE);
@@ -110,6 +117,7 @@ export class Health {
     if (!this.#checked.ok) return this.#checked.reason;
     const trouble = [...this.#trouble.values()][0];
     if (trouble) return trouble;
+    if (this.#drift) return this.#drift;
     if (this.#breakers() !== 'CLOSED') return 'some of its operations fail';
     if (this.#clock.now().getTime() - this.#malformedAt < MINUTE) return REASONS.SOURCE_MALFORMED;
     return null;

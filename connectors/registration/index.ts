@@ -23,6 +23,7 @@ const registration: Connector<RegistrationSettings, RegistrationRequest> = {
     return {
       request: (call) => source.request(call),
       check: (call) => source.check(call),
+      drift: (call) => source.drift(call),
       jobs: source.jobs,
       close: () => {
         closed ??= source.close();

@@ -258,3 +258,22 @@ function textOf(one: XmlElement, name: string): string | null {
   const text = child(one, name)?.text.trim();
   return text ? text : null;
 }
+
+/** Elements of an entry, and the fields of the graph that live on them. */
+export const ELEMENTS: Readonly<Record<string, readonly string[]>> = {
+  UNISCID: ['Company.registration'],
+  ENTNAME: ['Registration.legalName', 'Company.name'],
+  REGSTATE_CN: ['Registration.status'],
+  LEREP: ['Registration.legalRepresentative', 'Registration.legalRepresentativeMasked'],
+  REGCAP: ['Registration.capital'],
+  OPSCOPE: ['Registration.scope'],
+  DOM: ['Registration.address'],
+  ESTDATE: ['Registration.establishedOn'],
+  APPRDATE: ['Registration.approvedOn'],
+};
+
+/** Names of all elements that the entries of a page have, and how many entries there are. */
+export function elementsOf(body: XmlElement): { readonly names: ReadonlySet<string>; readonly entries: number } {
+  const all = body.children.filter((one) => local(one) === 'company');
+  return { names: new Set(all.flatMap((one) => one.children.map(local))), entries: all.length };
+}

@@ -10,6 +10,7 @@ import type {
   AnyConnector,
   Call,
   Clock,
+  Drift,
   GraphContext,
   Installations,
   Installed,
@@ -19,6 +20,7 @@ import type {
   WebhookAnswer,
   WebhookRequest,
 } from '../connector.ts';
+import { driftSentence } from '../drift.ts';
 import { unavailable } from '../errors.ts';
 import { DEFAULT_POLICY, type GuardPolicy, type SourceCallFact } from '../guard.ts';
 import { makeGuard } from '../guarding.ts';
@@ -101,6 +103,7 @@ interface Room {
   savedAt: number;
   saved: string;
   announced: boolean;
+  comparedAt: number | null;
 }
 
 export class Host {
@@ -255,6 +258,7 @@ export class Host {
       savedAt: 0,
       saved: '',
       announced: false,
+      comparedAt: null,
     };
     this.#rooms.set(config.id, room);
     health.onChange = (from, to, reason) => {
@@ -312,6 +316,7 @@ export class Host {
       await room.opened?.check(call);
       room.services.guard.healed();
       room.health.checked(null);
+      await this.#compare(room);
     } catch (error) {
       if (this.#closed) return;
       room.health.checked(error);
@@ -323,6 +328,23 @@ export class Host {
     }
     room.announced = true;
     this.#save(room);
+  }
+
+  /** Whether the source still offers what its connector was written for: at first, and then now and again. */
+  async #compare(room: Room): Promise<void> {
+    if (!room.opened?.drift || this.#closed) return;
+    if (room.comparedAt !== null && Date.now() - room.comparedAt < room.pace.drift) return;
+    room.comparedAt = Date.now();
+    let found: readonly Drift[];
+    try {
+      found = await room.opened.drift(hubCall(room.pace.checkTime, room.control.signal));
+    } catch (error) {
+      room.services.log.debug('What the source offers could not be compared.', { error });
+      return;
+    }
+    const sentence = driftSentence(found);
+    if (sentence) room.services.log.warn(`The source ${room.config.id} ${sentence}.`);
+    room.health.drifted(sentence);
   }
 
   /** Writes the source's row, and the event when its state is another than the row's. One writing at a time. */

@@ -17,7 +17,7 @@ async function ping(port: number, milliseconds = 150): Promise<{ said: Buffer; e
     socket.on('data', (bytes: Buffer) => {
       parts.push(bytes);
       size += bytes.length;
-      if (size > 1_000_000) finish('much');
+      if (size > 200_000) finish('much');
     });
     socket.on('error', (error: NodeJS.ErrnoException) => finish(String(error.code)));
     socket.on('end', () => finish('end'));

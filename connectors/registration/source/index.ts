@@ -1,5 +1,6 @@
 /** The only room that talks to the register; speaks our model outward. */
-import type { Call, Job, Known, Services } from '../../kit/connector.ts';
+import type { Call, Drift, Job, Known, Services } from '../../kit/connector.ts';
+import { missing } from '../../kit/drift.ts';
 import { malformed } from '../../kit/errors.ts';
 import { byArguments } from '../../kit/loader.ts';
 import * as mapping from '../mapping.ts';
@@ -10,6 +11,9 @@ import { readRegister } from './reading.ts';
 
 export type { RegistrationSettings } from './bus.ts';
 export type RegistrationRequest = ReturnType<RegistrationSource['request']>;
+
+/** Entries that are looked at for drift. */
+const COMPARED = 20;
 
 export class RegistrationSource {
   readonly #settings: RegistrationSettings;
@@ -29,6 +33,15 @@ export class RegistrationSource {
     await this.#services.guard.read(call, { operation: 'check', retry: false }, (signal) =>
       this.#bus.ask('listCompanies', { OFFSET: '0', LIMIT: '1' }, signal),
     );
+  }
+
+  /** Elements that no entry of a page has any more; a page of few entries says nothing. */
+  async drift(call: Call): Promise<readonly Drift[]> {
+    const { value } = await this.#services.guard.read(call, { operation: 'check', retry: false }, async (signal) =>
+      mapping.elementsOf(await this.#bus.ask('listCompanies', { OFFSET: '0', LIMIT: String(COMPARED) }, signal)),
+    );
+    if (value.entries < COMPARED) return [];
+    return missing(mapping.ELEMENTS, value.names, (part) => `no entry of ${value.entries} has ${part}`);
   }
 
   get jobs(): readonly Job[] {
