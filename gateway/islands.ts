@@ -2,33 +2,20 @@
  * The islands of a running hub: which connectors there are, their hosts, and the one graph that they make. A change of
  * isthmus.yaml is made ready beside the running graph and takes its place at once, or is refused and nothing changes.
  */
-import { dirname } from 'node:path';
-import { connectors, families, HUB_INSTALLATION } from '../connectors/index.ts';
-import {
-  type AnyConnector,
-  type Call,
-  type Clock,
-  DeclarationError,
-  type Subgraph,
-} from '../connectors/kit/connector.ts';
+import { connectors } from '../connectors/index.ts';
+import type { Call, Clock, Subgraph } from '../connectors/kit/connector.ts';
 import type { GuardPolicy } from '../connectors/kit/guard.ts';
-import type { Config, InstallationConfig } from '../connectors/kit/host/config.ts';
+import type { Config } from '../connectors/kit/host/config.ts';
 import { Host, type HostPace } from '../connectors/kit/host/host.ts';
 import type { Keys } from '../connectors/kit/host/services.ts';
 import { type BuiltGraph, buildGraph } from '../connectors/kit/host/subgraph.ts';
 import type { Log } from '../connectors/kit/log.ts';
-import { CompositionError, compose, lint, type SubgraphText } from '../schema/compose.ts';
 import type { Database } from '../schema/database/open.ts';
 import { createFederation, type Federation, remoteSubgraph } from './federation/index.ts';
-import { readSubgraphs, readSupergraph } from './pictures.ts';
+import { ChangeRefused, type Made, makeAll, type Plan, supergraphOf, type Wanted, wantedOf } from './islands-plan.ts';
 import { type AuditWatch, readWatch } from './trust/audit-watch.ts';
 import { type CostModel, readCosts } from './trust/cost.ts';
 import { type Policy, readPolicy } from './trust/policy.ts';
-
-/** The change was refused; the message names every reason, and the running graph is as it was. */
-export class ChangeRefused extends Error {
-  override name = 'ChangeRefused';
-}
 
 export interface IslandsOptions {
   readonly database: Database;
@@ -46,12 +33,11 @@ interface Island {
   readonly name: string;
   /** Tells whether a new configuration asks for anything else. */
   readonly mark: string;
+  /** Null: it is written in code, and its text is checked in. */
   readonly built: BuiltGraph | null;
   /** Null: it lives in a process of its own. */
   readonly host: Host | null;
   readonly subgraph: Subgraph;
-  /** Null: written in code, its text is checked in. */
-  readonly made: AnyConnector | null;
 }
 
 /** Systems by what has become of them. */
@@ -78,15 +64,6 @@ export interface Swap {
   replace(graph: RunningGraph): Promise<void>;
 }
 
-/** What a configuration asks of one connector. */
-interface Wanted {
-  readonly name: string;
-  readonly mark: string;
-  readonly installations: readonly InstallationConfig[];
-  readonly family: string | null;
-  readonly url: string | null;
-}
-
 export class Islands {
   readonly #options: IslandsOptions;
   #config: Config;
@@ -100,27 +77,11 @@ export class Islands {
     this.#config = config;
   }
 
-  /** Brings all islands up. One that is made from configuration and cannot be made is left out, with its reason in the log. */
-  static async raise(config: Config, options: IslandsOptions): Promise<Islands> {
+  /** Brings all islands of the plan up; waits for no source. */
+  static async raise(config: Config, plan: Plan, options: IslandsOptions): Promise<Islands> {
     const islands = new Islands(options, config);
-    let wanted = wantedOf(config);
-    const made = await makeAll(wanted, config, islands.#islands);
-    for (const [name, fault] of made.faults) {
-      options.log.error(`The island ${name} is left out: ${fault.message}`);
-      wanted = wanted.filter((one) => one.name !== name);
-    }
-    islands.#islands = await islands.#raiseAll(wanted, made.connectors);
-    try {
-      await islands.#join(islands.#islands);
-    } catch (error) {
-      // The islands in code make one graph by themselves; those of the configuration must wait for a better one.
-      if (!(error instanceof ChangeRefused)) throw error;
-      options.log.error(`The islands by configuration are left out: ${error.message}`);
-      const kept = new Map([...islands.#islands].filter(([, one]) => one.made === null));
-      for (const [name, one] of islands.#islands) if (!kept.has(name)) await one.host?.close();
-      islands.#islands = kept;
-      await islands.#join(kept);
-    }
+    islands.#islands = await islands.#raiseAll(plan.wanted, plan.made, config);
+    islands.#graph = islands.#running(plan.supergraph, islands.#islands);
     return islands;
   }
 
@@ -162,9 +123,13 @@ export class Islands {
     const before = this.#islands;
     const wanted = wantedOf(config);
     const fresh = wanted.filter((one) => before.get(one.name)?.mark !== one.mark);
-    const made = await makeAll(fresh, config, before);
+    const made = await makeAll(fresh, config);
     if (made.faults.size > 0) throw new ChangeRefused([...made.faults.values()].map((one) => one.message).join('\n'));
-    const raised = await this.#raiseAll(fresh, made.connectors, config);
+    // Everything that may be refused comes before anything is opened.
+    const supergraph = await supergraphOf(
+      wanted.flatMap(({ name }) => made.graphs.get(name)?.built ?? before.get(name)?.built ?? []),
+    );
+    const raised = await this.#raiseAll(fresh, made.graphs, config);
     const after = new Map(
       wanted.flatMap((one) => {
         const island = raised.get(one.name) ?? before.get(one.name);
@@ -173,7 +138,7 @@ export class Islands {
     );
     const now = this.#graph;
     try {
-      await this.#join(after);
+      this.#graph = this.#running(supergraph, after);
       await swap.ready(config);
     } catch (error) {
       this.#graph = now;
@@ -200,25 +165,24 @@ export class Islands {
 
   async #raiseAll(
     wanted: readonly Wanted[],
-    made: ReadonlyMap<string, AnyConnector>,
-    config = this.#config,
+    made: ReadonlyMap<string, Made>,
+    config: Config,
   ): Promise<Map<string, Island>> {
     const { headers, ...rest } = this.#options;
     const outcomes = await Promise.allSettled(
       wanted.map(async ({ name, mark, url, installations }): Promise<Island> => {
         const own = made.get(name) ?? null;
-        const connector = own ?? connectors.find((one) => one.name === name);
+        const connector = own?.connector ?? connectors.find((one) => one.name === name);
         if (!connector) throw new Error(`There is no connector ${name}.`);
         if (url !== null) {
-          const built = own ? await buildGraph(name, own.graph) : null;
           const subgraph = remoteSubgraph({
             name,
             url: new URL('/graphql', url).href,
             headers: headers(name),
           });
-          return { name, mark, built, host: null, subgraph, made: own };
+          return { name, mark, built: own?.built ?? null, host: null, subgraph };
         }
-        const graph = await buildGraph(name, connector.graph);
+        const graph = own?.built ?? (await buildGraph(name, connector.graph));
         const { clock, pace, policy } = rest;
         const host = await Host.raise({
           connector,
@@ -232,7 +196,7 @@ export class Islands {
           ...(pace ? { pace } : {}),
           ...(policy ? { policy } : {}),
         });
-        return { name, mark, built: graph, host, subgraph: host.subgraph, made: own };
+        return { name, mark, built: own?.built ?? null, host, subgraph: host.subgraph };
       }),
     );
     const raised = outcomes.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
@@ -244,20 +208,7 @@ export class Islands {
     return new Map(raised.map((one) => [one.name, one]));
   }
 
-  /** Makes the graph of these islands the one to run. The checked-in one serves where nothing is made from configuration. */
-  async #join(islands: ReadonlyMap<string, Island>): Promise<void> {
-    const made = [...islands.values()].filter((one) => one.made !== null);
-    let supergraph: string;
-    if (made.length === 0) supergraph = await readSupergraph();
-    else {
-      const texts: SubgraphText[] = made.map(({ name, built }) => ({
-        name,
-        sdl: built?.sdl ?? '',
-        url: `http://${name}.invalid`,
-      }));
-      const base = await readSubgraphs(connectors.map((one) => one.name));
-      supergraph = joined(base, texts);
-    }
+  #running(supergraph: string, islands: ReadonlyMap<string, Island>): RunningGraph {
     const watch = readWatch(supergraph);
     const federation = createFederation({
       supergraph,
@@ -265,74 +216,6 @@ export class Islands {
       log: this.#options.log,
       watch,
     });
-    this.#graph = { supergraph, federation, policy: readPolicy(supergraph), watch, costs: readCosts(supergraph) };
+    return { supergraph, federation, policy: readPolicy(supergraph), watch, costs: readCosts(supergraph) };
   }
-}
-
-/** One supergraph, under the rules of the house; throws `ChangeRefused` with every reason. */
-export function joined(base: readonly SubgraphText[], made: readonly SubgraphText[]): string {
-  const all = [...base, ...made];
-  let supergraph: string;
-  try {
-    supergraph = compose(all).supergraph;
-  } catch (error) {
-    if (error instanceof CompositionError) throw new ChangeRefused(error.message);
-    throw error;
-  }
-  const faults = lint(all);
-  if (faults.length > 0)
-    throw new ChangeRefused(
-      ['The graph would break rules of the house:', ...faults.map((one) => `  - ${one}`)].join('\n'),
-    );
-  return supergraph;
-}
-
-/** Every connector in code, and one for each system that the installations name. */
-function wantedOf(config: Config): Wanted[] {
-  const names = [
-    ...connectors.map((one) => one.name),
-    ...config.installations.filter((one) => one.family).map((one) => one.connector),
-  ];
-  return [...new Set(names)].map((name) => {
-    const installations: readonly InstallationConfig[] =
-      name === 'hub' ? [HUB_INSTALLATION] : config.installations.filter((one) => one.connector === name);
-    const url = config.subgraphs[name]?.url ?? null;
-    const family = installations.find((one) => one.family)?.family ?? null;
-    return {
-      name,
-      installations,
-      family,
-      url,
-      mark: JSON.stringify([installations, url, url === null ? config.parks : null]),
-    };
-  });
-}
-
-/** Makes the connectors of the families, all faults kept. */
-async function makeAll(wanted: readonly Wanted[], config: Config, running: ReadonlyMap<string, Island>) {
-  const made = new Map<string, AnyConnector>();
-  const faults = new Map<string, DeclarationError>();
-  await Promise.all(
-    wanted.map(async ({ name, family: familyName, installations, mark }) => {
-      if (familyName === null) return;
-      const family = families.find((one) => one.name === familyName);
-      if (!family) throw new Error(`There is no family ${familyName}.`);
-      const known = running.get(name);
-      if (known?.made && known.mark === mark) return;
-      try {
-        made.set(
-          name,
-          await family.make(
-            name,
-            installations.map((one) => one.settings),
-            dirname(config.file),
-          ),
-        );
-      } catch (error) {
-        if (!(error instanceof DeclarationError)) throw error;
-        faults.set(name, error);
-      }
-    }),
-  );
-  return { connectors: made, faults };
 }

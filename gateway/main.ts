@@ -23,6 +23,7 @@ import { listen } from './http/server.ts';
 import { isLocal } from './http/shield.ts';
 import { forwardWebhooks, type Webhooks } from './http/webhooks.ts';
 import { type Change, Islands } from './islands.ts';
+import { planIslands } from './islands-plan.ts';
 import { Deliveries } from './live/deliveries.ts';
 import { openSockets } from './live/socket.ts';
 import { streamFace } from './live/stream.ts';
@@ -83,12 +84,15 @@ export async function start(options: StartOptions): Promise<Hub> {
   try {
     const http = await listen({ host: options.host, port: options.port, log });
     shutdown.add('the HTTP server', () => http.close(10_000));
+    // Descriptions are read while the database starts.
+    const planning = planIslands(config, log);
+    planning.catch(() => undefined);
     const { database, records } = await raiseDatabase(options, shutdown);
     await migrate(database.source);
     await keepConfigured(database, config);
     const keys = await loadKeys(database);
 
-    const islands = await Islands.raise(config, {
+    const islands = await Islands.raise(config, await planning, {
       database,
       keys,
       log,

@@ -13,7 +13,7 @@ import mesh from '../connectors/mesh/index.ts';
 import { openApiReader, readOpenApi } from '../connectors/mesh/openapi.ts';
 import { sample } from '../connectors/mesh/sample.ts';
 import { compose, type SubgraphText } from '../schema/compose.ts';
-import { ChangeRefused, joined } from './islands.ts';
+import { ChangeRefused, joined } from './islands-plan.ts';
 import { readSubgraphs } from './pictures.ts';
 
 export interface OnboardOptions {
