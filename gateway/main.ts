@@ -179,6 +179,7 @@ export async function start(options: StartOptions): Promise<Hub> {
       stream: streamFace({ operations, deliveries, originAllowed: (request) => sameOrigin(request.headers) }),
       ...(demoIssuer ? { keys: demoIssuer.jwks } : {}),
       signingKeys: { keys: [signingKey.publicJwk] },
+      overdrawn: (who) => operations.overdrawn(who),
       principal: (request) => principal(request, request.headers.authorization),
     });
     return {

@@ -174,6 +174,17 @@ export class Operations {
     this.#admitted.set(query, true);
   }
 
+  /** The refusal of a caller who has used up its points and asks on; null when it may ask. */
+  overdrawn(principal: Principal | null): HubError | null {
+    if (!this.#rates.isOver(principal)) return null;
+    const { limit } = this.#rates;
+    return new HubError('LIMIT_RATE', `You have used your ${limit} points a minute. Ask again in 1 s.`, {
+      limit,
+      retryAfter: 1,
+      retryable: true,
+    });
+  }
+
   /** What a client may be told of a fault in its document. */
   told(message: string): string {
     return this.#introspection ? message : discreet({ message }).message;

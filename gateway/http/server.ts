@@ -1,6 +1,7 @@
 /** One port: `/graphql`, `/explorer`, `/webhooks/:installation`, `/healthz`, `/readyz`, `/metrics`. */
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { HubError } from '../../connectors/kit/errors.ts';
 import type { Log } from '../../connectors/kit/log.ts';
 import type { Principal } from '../../connectors/kit/principal.ts';
@@ -26,6 +27,8 @@ export interface Rooms {
     response: ServerResponse,
     given: { search: string; body: Buffer; principal: Principal | null; signal: AbortSignal },
   ): Promise<boolean>;
+  /** Why this caller must wait; null when it may ask. */
+  overdrawn?(principal: Principal | null): HubError | null;
   /** Rejects with `HubError` when the caller is refused. */
   principal(request: IncomingMessage): Promise<Principal | null>;
 }
@@ -189,6 +192,14 @@ async function graphql(
     response.setHeader('www-authenticate', 'Bearer error="invalid_token"');
     return cut(request, response, fault(error, 401));
   }
+  const overdrawn = rooms.overdrawn?.(principal);
+  if (overdrawn) {
+    // Held back, so that who does not listen is slowed to the number of its connections, at hardly any cost.
+    if (held < MOST_HELD) await hold(gone.signal);
+    else response.setHeader('connection', 'close');
+    response.setHeader('retry-after', '1');
+    return cut(request, response, fault(overdrawn, 429));
+  }
   const body = await read(request, LARGEST_QUERY);
   if (body === null) {
     const error = new HubError('LIMIT_SIZE', `A request may hold ${LARGEST_QUERY} bytes.`, { limit: LARGEST_QUERY });
@@ -228,6 +239,19 @@ function send(
   const bytes = Buffer.from(answer.body);
   response.writeHead(answer.status, { ...answer.headers, 'content-length': bytes.length });
   response.end(bytes);
+}
+
+let held = 0;
+/** Requests that are held back at once, of all callers. */
+const MOST_HELD = 2_000;
+
+async function hold(signal: AbortSignal): Promise<void> {
+  held += 1;
+  try {
+    await sleep(1_000, undefined, { signal }).catch(() => undefined);
+  } finally {
+    held -= 1;
+  }
 }
 
 /** Answers a request that is not read to its end, and ends the connection: what still comes would be for nobody. */

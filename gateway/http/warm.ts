@@ -52,11 +52,16 @@ export class WarmDoor {
       principal: request.principal,
       signal: request.signal,
     });
-    // Not executed: Apollo has its own words and status for that.
+    // A limit is told at once: who asks too often must not cost more than who may.
+    const limited = answer.data === undefined && answer.errors?.every((one) => isLimit(one.extensions?.['code']));
+    if (limited) return { status: 200, headers, body: JSON.stringify({ errors: answer.errors }) };
+    // Not executed for another reason: Apollo has its own words and status for that.
     const data = answer.text ? answer.text() : JSON.stringify(answer.data);
     return data === undefined ? null : { status: 200, headers, body: bodyOf(data, answer) };
   }
 }
+
+const isLimit = (code: unknown): boolean => typeof code === 'string' && code.startsWith('LIMIT_');
 
 /** The body of an executed operation, in the order that the specification asks for. */
 export function bodyOf(data: string, rest: Pick<OperationAnswer, 'errors' | 'extensions'>): string {
