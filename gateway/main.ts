@@ -25,6 +25,7 @@ import { forwardWebhooks, type Webhooks } from './http/webhooks.ts';
 import { type Change, Islands } from './islands.ts';
 import { planIslands } from './islands-plan.ts';
 import { Deliveries } from './live/deliveries.ts';
+import { keepEvents } from './live/retention.ts';
 import { openSockets } from './live/socket.ts';
 import { streamFace } from './live/stream.ts';
 import { Tail } from './live/tail.ts';
@@ -134,6 +135,8 @@ export async function start(options: StartOptions): Promise<Hub> {
     await tail.open();
     shutdown.add('the event log', () => tail.close());
     const deliveries = new Deliveries({ operations, tail });
+    const kept = keepEvents({ database, clock, log, retention: config.retention });
+    shutdown.add('the upkeep of the event log', () => kept.close());
     const anonymous = anonymousPrincipal(config.anonymous);
     const demoIssuer = config.auth.demo ? await openDemoIssuer(options.data) : null;
     const tokens = makeTokens([...trustedIssuers(config.auth), ...(demoIssuer ? [demoIssuer.trusted] : [])]);

@@ -103,6 +103,9 @@ export class HubSource {
         range: { after: string; upTo: string; limit: number },
       ): Promise<LoggedEvent[]> => read((tx) => hub.eventRange(tx, told(filter), range)),
       logStart: () => read((tx) => hub.logStart(tx)),
+      headPosition: () => read((tx) => hub.headPosition(tx)),
+      /** Since when events behind this position may be missing: the begin of their day. */
+      dayBehind: (position: string) => read((tx) => hub.dayBehind(tx, position)),
       /** Who has read the company's data, oldest first. */
       accesses: async (uscc: string, span: Span, page: PageRequest): Promise<Access[]> =>
         (await read((tx) => hub.accessPage(tx, uscc, span, pageOf(page)))).map(mapping.access),

@@ -8,7 +8,7 @@ import type { Principal } from '../../connectors/kit/principal.ts';
 import type { OperationAnswer, Operations } from '../operation.ts';
 import { Group, type Member } from './group.ts';
 import { type Prepared, prepare, type SubscriptionRequest } from './prepare.ts';
-import { asHubError, Reader } from './reader.ts';
+import { asHubError, type LostSpan, Reader } from './reader.ts';
 import type { Tail } from './tail.ts';
 
 /** What a listener is sent: one answer of the subscription. */
@@ -67,7 +67,7 @@ export class Deliveries {
     void this.#serve(member, reader, begun.gap);
   }
 
-  async #serve(member: Member, reader: Reader, gap: { from: string; to: string } | null): Promise<void> {
+  async #serve(member: Member, reader: Reader, gap: LostSpan | null): Promise<void> {
     const { request, sink } = member;
     try {
       if (gap !== null) {

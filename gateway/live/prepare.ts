@@ -104,7 +104,7 @@ function turn(operations: Operations, request: { query: string; operationName?: 
     ],
     selectionSet: {
       kind: Kind.SELECTION_SET,
-      selections: ['position', 'gapFrom', 'gapTo'].map((name) => ({
+      selections: ['position', 'gapFrom', 'gapTo', 'gapReason'].map((name) => ({
         kind: Kind.FIELD,
         name: { kind: Kind.NAME, value: name },
       })),

@@ -8,6 +8,21 @@ import { PROBE, type Prepared, prepare, type SubscriptionRequest } from './prepa
 /** Events of one delivery, at most. */
 export const BATCH = 100;
 
+/** What the log no longer has. */
+export interface LostSpan {
+  readonly from: string;
+  readonly to: string;
+  /** A GapReason. */
+  readonly reason: string;
+}
+
+interface Begun {
+  readonly position: string;
+  readonly gapFrom: string | null;
+  readonly gapTo: string | null;
+  readonly gapReason: string | null;
+}
+
 /** Who gets what is read. */
 export interface Readers {
   readonly principal: Principal | null;
@@ -46,17 +61,18 @@ export class Reader {
   }
 
   /** Where it begins, and what is gone before that. Rejects with a `HubError`: refused, or a cursor that is none of ours. */
-  async start(head: bigint): Promise<{ position: bigint; gap: { from: string; to: string } | null }> {
+  async start(head: bigint): Promise<{ position: bigint; gap: LostSpan | null }> {
     const answer = await this.#run(this.#prepared.start, { isthmusHead_: String(head) }, this.#request);
-    const start = answer.data?.['start'] as { position: string; gapFrom: string | null; gapTo: string | null } | null;
+    const start = answer.data?.['start'] as Begun | null;
     if (!start) throw refusal(answer);
-    const { gapFrom, gapTo } = start;
-    const gap = gapFrom !== null && gapTo !== null ? { from: gapFrom, to: gapTo } : null;
+    const { gapFrom, gapTo, gapReason } = start;
+    const gap =
+      gapFrom !== null && gapTo !== null ? { from: gapFrom, to: gapTo, reason: gapReason ?? 'RETENTION' } : null;
     return { position: BigInt(start.position), gap };
   }
 
   /** `Gap`: what the log no longer has. */
-  gap(position: bigint, gap: { from: string; to: string }): Promise<Delivery> {
+  gap(position: bigint, gap: LostSpan): Promise<Delivery> {
     return this.#told({ type: 'gap', position: String(position), ...gap });
   }
 

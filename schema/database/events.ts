@@ -211,12 +211,3 @@ export async function headPosition(tx: Tx): Promise<bigint> {
   const rows: { position: string }[] = await tx.query('SELECT position FROM event_head');
   return BigInt(rows[0]?.position ?? 0);
 }
-
-/** The position before the oldest event still held, and when that event was recorded; null for an empty log. */
-export async function logStart(tx: Tx): Promise<{ before: bigint; time: Date } | null> {
-  const rows: { position: string; time: Date }[] = await tx.query(
-    'SELECT position, recorded_at AS time FROM event ORDER BY recorded_at, position LIMIT 1',
-  );
-  const row = rows[0];
-  return row ? { before: BigInt(row.position) - 1n, time: row.time } : null;
-}

@@ -2,6 +2,7 @@
 export * from './access-log.ts';
 export * from './cases.ts';
 export * from './consents.ts';
+export * from './event-retention.ts';
 export * from './events.ts';
 export * from './identities.ts';
 export * from './parks.ts';

@@ -247,6 +247,7 @@ export class EventStart {
   @Field(() => DateTime, { nullable: true, description: 'Begin of what is no longer held; null when nothing is lost.' })
   gapFrom!: Date | null;
   @Field(() => DateTime, { nullable: true, description: 'End of it.' }) gapTo!: Date | null;
+  @Field(() => GapReason, { nullable: true, description: 'Why.' }) gapReason!: GapReason | null;
 }
 
 @InputType({ description: 'Tests on an event kind.' })

@@ -234,11 +234,20 @@ class EventResolver {
     filter: events.EventFilter | null,
     @Ctx() context: Context,
   ) {
-    if (after === null || after === undefined) return { position: head, gapFrom: null, gapTo: null };
+    if (after === null || after === undefined) return { position: head, gapFrom: null, gapTo: null, gapReason: null };
     const position = String(context.cursors.open(eventScope(filter), after)[0]);
+    const none = { position, gapFrom: null, gapTo: null, gapReason: null };
+    if (BigInt(position) > BigInt(head)) {
+      // Another replica may know more than this one; a log that ends before the cursor is a restored one.
+      const newest = await hub(context).headPosition();
+      if (BigInt(position) <= newest) return none;
+      const gapFrom = (await hub(context).dayBehind(String(newest))) ?? new Date(0);
+      return { position: String(newest), gapFrom, gapTo: context.now(), gapReason: events.GapReason.RESTORE };
+    }
     const start = await hub(context).logStart();
-    if (start === null || BigInt(position) >= start.before) return { position, gapFrom: null, gapTo: null };
-    return { position: String(start.before), gapFrom: new Date(0), gapTo: start.time };
+    if (start === null || BigInt(position) >= start.before) return none;
+    const gapFrom = (await hub(context).dayBehind(position)) ?? start.time;
+    return { position: String(start.before), gapFrom, gapTo: start.time, gapReason: events.GapReason.RETENTION };
   }
 
   @Directive(INACCESSIBLE)

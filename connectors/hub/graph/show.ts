@@ -14,7 +14,13 @@ export { filterScope, Provenance as ProvenanceType };
 /** Which delivery of a subscription; made by gateway/live. */
 export type DeliveryToken =
   | { readonly type: 'batch'; readonly after: string; readonly upTo: string; readonly limit: number }
-  | { readonly type: 'gap'; readonly position: string; readonly from: string; readonly to: string }
+  | {
+      readonly type: 'gap';
+      readonly position: string;
+      readonly from: string;
+      readonly to: string;
+      readonly reason: string;
+    }
   | { readonly type: 'lagged'; readonly position: string; readonly behind: number };
 
 const own = (context: Context, authority = true): ShownProvenance => {
@@ -154,5 +160,5 @@ export const hub = (context: Context): HubRequest => {
 export function delivery(token: Exclude<DeliveryToken, { type: 'batch' }>, scope: string, context: Context) {
   const cursor = context.cursors.seal(scope, [token.position]);
   if (token.type === 'lagged') return { behind: token.behind, cursor };
-  return { fromTime: new Date(token.from), toTime: new Date(token.to), reason: 'RETENTION', cursor };
+  return { fromTime: new Date(token.from), toTime: new Date(token.to), reason: token.reason, cursor };
 }
