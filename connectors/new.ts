@@ -54,7 +54,7 @@ export function newConnector(name: string, folder = here): string[] {
     writeFileSync(
       simulators,
       readFileSync(simulators, 'utf8').replace(
-        /(const SIMULATORS[^{]*\{\n(?:[^}]*\n)?)(\};)/,
+        /(const SIMULATORS[^\n]* = \{\n(?:[^}]*\n)?)(\};)/,
         `$1  ${key}: () => import('./${name}/simulator.ts'),\n$2`,
       ),
     );
