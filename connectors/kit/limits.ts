@@ -28,6 +28,8 @@ export interface UseLimits {
   readonly calls: number;
   /** Points that one caller may use in a minute; 0: not counted. */
   readonly rate: number;
+  /** Subscriptions that one caller may hold at once, over all its connections. */
+  readonly subscriptions: number;
   /** Bytes of one answer. */
   readonly answer: number;
 }
@@ -47,6 +49,7 @@ export const DEFAULT_LIMITS: Limits = {
   cost: 20_000,
   calls: 500,
   rate: 600_000,
+  subscriptions: 1_000,
   answer: 8 * 1024 * 1024,
 };
 
@@ -63,6 +66,7 @@ const PURPOSES: Readonly<Record<keyof Limits, string>> = {
   cost: 'Points of one operation: one for each object that it may bring',
   calls: 'Calls of one operation to one legacy system, at worst',
   rate: 'Points that a caller may use in a minute; 0: not counted',
+  subscriptions: 'Subscriptions that a caller may hold at once',
   answer: 'Bytes of an answer',
 };
 

@@ -25,6 +25,7 @@ class Pretend {
   asked: OperationRequest[] = [];
   failing = false;
   closed = false;
+  limits = { subscriptions: 2_000 };
   readonly #waiting = new Set<() => void>();
 
   write(count: number): void {
@@ -124,6 +125,26 @@ const range = (from: bigint | number, to: bigint | number): string[] => {
   for (let at = BigInt(from) + 1n; at <= BigInt(to); at++) all.push(String(at));
   return all;
 };
+
+test('a caller holds so many subscriptions and no more, whatever others hold', async () => {
+  const hub = new Pretend();
+  hub.limits = { subscriptions: 2 };
+  const deliveries = new Deliveries(hub.parts);
+  const [first, second, third, other] = [new Listener(), new Listener(), new Listener(), new Listener()] as const;
+  await join(deliveries, first, { ...HUB_PRINCIPAL, subject: 'one' });
+  await join(deliveries, second, { ...HUB_PRINCIPAL, subject: 'one' });
+  await expect(join(deliveries, third, { ...HUB_PRINCIPAL, subject: 'one' })).rejects.toMatchObject({
+    code: 'LIMIT_RATE',
+  });
+  await join(deliveries, other, { ...HUB_PRINCIPAL, subject: 'two' });
+  first.gone.abort();
+  await settle();
+  await join(deliveries, third, { ...HUB_PRINCIPAL, subject: 'one' });
+  hub.write(1);
+  await settle();
+  expect([first.ids, second.ids, third.ids, other.ids]).toEqual([[], ['1'], ['1'], ['1']]);
+  for (const one of [second, third, other]) one.gone.abort();
+});
 
 test('a thousand listeners of one question cost one execution a range, and every reader is named', async () => {
   const hub = new Pretend();

@@ -9,6 +9,7 @@ import type { OperationAnswer, Operations } from '../operation.ts';
 import { Group, type Member } from './group.ts';
 import { type Prepared, prepare, type SubscriptionRequest } from './prepare.ts';
 import { asHubError, type LostSpan, Reader } from './reader.ts';
+import { Seats } from './seats.ts';
 import type { Tail } from './tail.ts';
 
 /** What a listener is sent: one answer of the subscription. */
@@ -32,6 +33,7 @@ export class Deliveries {
   readonly #operations: Operations;
   readonly #tail: Tail;
   readonly #groups = new Map<string, Group>();
+  readonly #seats = new Seats();
 
   constructor(parts: { readonly operations: Operations; readonly tail: Tail }) {
     this.#operations = parts.operations;
@@ -52,19 +54,23 @@ export class Deliveries {
 
   /**
    * Begins a subscription; deliveries go to the sink until `request.signal` aborts. Rejects with a `HubError` when it may not begin:
-   * not valid, refused, or a cursor that is none of ours.
+   * not valid, refused, a cursor that is none of ours, or too many held by this caller.
    */
   async join(request: SubscriptionRequest, sink: Sink): Promise<void> {
     const prepared = prepare(this.#operations, request);
+    const leave = this.#seats.take(request.principal, this.#operations.limits.subscriptions);
     const reader = new Reader(this.#operations, prepared, request);
-    const begun = await reader.start(this.#tail.head);
+    const begun = await reader.start(this.#tail.head).catch((error: unknown) => {
+      leave();
+      throw error;
+    });
     const member: Member = {
       request,
       sink,
       position: begun.position,
       reader: { subject: request.principal?.subject ?? 'anonymous', client: request.principal?.client ?? 'anonymous' },
     };
-    void this.#serve(member, reader, begun.gap);
+    void this.#serve(member, reader, begun.gap).finally(leave);
   }
 
   async #serve(member: Member, reader: Reader, gap: LostSpan | null): Promise<void> {

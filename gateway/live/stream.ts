@@ -16,6 +16,15 @@ const HEARTBEAT = 10_000;
 /** A client that takes nothing for this long is let go, in milliseconds. */
 const PATIENCE = 60_000;
 
+/** Of what is refused before the stream begins; 400 for all else. */
+const STATUS: Partial<Record<HubError['code'], number>> = {
+  UNAUTHENTICATED: 401,
+  FORBIDDEN: 403,
+  LIMIT_RATE: 429,
+  INTERNAL: 500,
+  SOURCE_UNAVAILABLE: 503,
+};
+
 export interface StreamRequest {
   readonly search: string;
   readonly body: Buffer;
@@ -65,7 +74,7 @@ export function streamFace(parts: StreamParts) {
       await write(response, protocol, deliveries, given);
     } catch (error) {
       if (!(error instanceof HubError) || response.headersSent) throw error;
-      const status = error.code === 'UNAUTHENTICATED' ? 401 : error.code === 'FORBIDDEN' ? 403 : 400;
+      const status = STATUS[error.code] ?? 400;
       response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' });
       response.end(JSON.stringify({ errors: [{ message: error.message, extensions: error.extensions }] }));
     }
