@@ -156,11 +156,13 @@ export async function start(options: StartOptions): Promise<Hub> {
       principal: (request, params) => principal(request, request.headers.authorization ?? params?.['authorization']),
       originAllowed: (request) => sameOrigin(request.headers),
     });
+    const streams = streamFace({ operations, deliveries, originAllowed: (request) => sameOrigin(request.headers) });
     const metrics = startMetrics({ sockets: sockets.count, position: () => tail.head, sources });
     shutdown.add('the metrics', async () => metrics.close());
     shutdown.add('the GraphQL face', () => face.stop());
     // Before anything that they need is closed, requests under way are answered.
     shutdown.add('the requests under way', () => http.close(10_000));
+    shutdown.add('the streams', async () => streams.close());
     shutdown.add('the sockets', () => sockets.close());
 
     const forwards = new Map<string, Webhooks>();
@@ -179,7 +181,7 @@ export async function start(options: StartOptions): Promise<Hub> {
       ...(explorer && anonymous ? { explorer } : {}),
       ready: () => readiness(database, sources()),
       metrics: () => metrics.text(),
-      stream: streamFace({ operations, deliveries, originAllowed: (request) => sameOrigin(request.headers) }),
+      stream: streams.answer,
       ...(demoIssuer ? { keys: demoIssuer.jwks } : {}),
       signingKeys: { keys: [signingKey.publicJwk] },
       overdrawn: (who) => operations.overdrawn(who),

@@ -17,17 +17,25 @@ interface Raw {
   readonly call: ClientRequest;
   text: string;
   status: number;
+  /** The hub has ended the answer as HTTP has it. */
+  ended: boolean;
 }
 /** A request as `curl -N` makes it. */
-function raw(headers: Record<string, string>, options: { method?: string; path?: string; body?: string } = {}): Raw {
-  const url = new URL(live.url);
+function raw(
+  headers: Record<string, string>,
+  options: { method?: string; path?: string; body?: string; hub?: LiveHub } = {},
+): Raw {
+  const url = new URL((options.hub ?? live).url);
   const method = options.method ?? 'POST';
   const call = request({ port: url.port, path: options.path ?? '/graphql', method, headers });
-  const made: Raw = { call, text: '', status: 0 };
+  const made: Raw = { call, text: '', status: 0, ended: false };
   call.on('response', (response) => {
     made.status = response.statusCode ?? 0;
     response.setEncoding('utf8').on('data', (part: string) => {
       made.text += part;
+    });
+    response.on('end', () => {
+      made.ended = true;
     });
     response.on('error', () => undefined);
   });
@@ -108,4 +116,23 @@ test('queries are answered by SSE too; forged cursors and foreign pages are refu
     403,
     'FORBIDDEN',
   ]);
+});
+
+test('a hub that goes down ends its streams at once and says nothing of completion; the cursor goes on at the next hub', async () => {
+  const hub = await liveHub({ database: live.database });
+  const streams = [raw(sse, { hub }), raw({ ...sse, accept: 'multipart/mixed;subscriptionSpec=1.0' }, { hub })];
+  await until('both begin', 10, () => streams.every((one) => one.text !== ''));
+  await write(live.database, ['before the end']);
+  const cursor = await until('an id', 10, () => /\nid: (\S+)\n/.exec(streams[0]?.text ?? '')?.[1]);
+  const before = Date.now();
+  await hub.close();
+  // A stream that held the stop up would be cut off after ten seconds.
+  expect(Date.now() - before).toBeLessThan(8_000);
+  await until('both end', 1, () => streams.every((one) => one.ended));
+  expect(streams.map((one) => /complete|--\r\n$/.test(one.text))).toEqual([false, false]);
+  await write(live.database, ['after it']);
+  const again = raw({ ...sse, 'last-event-id': cursor });
+  await until('what was missed', 10, () => idsIn(again.text).length > 0);
+  expect(idsIn(again.text)).toEqual((await logged(live.database)).slice(-1));
+  again.call.destroy();
 });

@@ -46,9 +46,16 @@ interface Asked {
   readonly variables?: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** Answers requests that ask for a stream; false: the request asks for something else and is untouched. */
-export function streamFace(parts: StreamParts) {
-  return async (request: IncomingMessage, response: ServerResponse, given: StreamRequest): Promise<boolean> => {
+export interface StreamFace {
+  /** Answers requests that ask for a stream; false: the request asks for something else and is untouched. */
+  answer(request: IncomingMessage, response: ServerResponse, given: StreamRequest): Promise<boolean>;
+  /** Ends every stream without a word of completion, so that clients come again with their cursor: here, or to another replica. */
+  close(): void;
+}
+
+export function streamFace(parts: StreamParts): StreamFace {
+  const closing = new AbortController();
+  const answer = async (request: IncomingMessage, response: ServerResponse, given: StreamRequest): Promise<boolean> => {
     const accept = String(request.headers.accept ?? '');
     const protocol = /\btext\/event-stream\b/i.test(accept)
       ? SSE
@@ -69,9 +76,10 @@ export function streamFace(parts: StreamParts) {
       }
       const after = request.headers['last-event-id'];
       const resumed = typeof after === 'string' && after !== '' ? resume(parts, asked, given, after) : asked;
-      const { principal, signal } = given;
+      const { principal } = given;
+      const signal = AbortSignal.any([given.signal, closing.signal]);
       const deliveries = await subscribe(parts, { ...resumed, principal, signal });
-      await write(response, protocol, deliveries, given);
+      await write(response, protocol, deliveries, { ...given, signal });
     } catch (error) {
       if (!(error instanceof HubError) || response.headersSent) throw error;
       const status = STATUS[error.code] ?? 400;
@@ -80,6 +88,7 @@ export function streamFace(parts: StreamParts) {
     }
     return true;
   };
+  return { answer, close: () => closing.abort() };
 }
 
 const bad = (message: string): HubError => new HubError('BAD_REQUEST', message);
@@ -151,7 +160,7 @@ async function write(
   try {
     for await (const delivery of deliveries) {
       const part = protocol.next(delivery.bytes(), delivery);
-      if (!response.write(part) && !(await drained(response, signal))) return;
+      if (!response.write(part) && !(await drained(response, signal))) break;
     }
     // No word of completion: the hub goes down or the token ended, and the client is to come again.
     response.end();

@@ -33,8 +33,11 @@ export async function subscribe(
     ready: () =>
       new Promise((resolve) => {
         if (queue.length === 0 || signal.aborted) return resolve();
-        room = resolve;
-        signal.addEventListener('abort', () => resolve(), { once: true });
+        room = () => {
+          signal.removeEventListener('abort', room);
+          resolve();
+        };
+        signal.addEventListener('abort', room, { once: true });
       }),
     end: (error) => {
       over.error = error;
