@@ -100,6 +100,9 @@ test('queries are answered by SSE too; forged cursors and foreign pages are refu
   const one = raw(sse, { body: JSON.stringify({ query: '{ __typename }' }) });
   await until('an answer', 10, () => one.text.includes('complete'));
   expect(one.text).toBe('event: next\ndata: {"data":{"__typename":"Query"}}\n\nevent: complete\ndata:\n\n');
+  const costed = raw(sse, { body: JSON.stringify({ query: '{ parks { id } }', extensions: { cost: true } }) });
+  await until('an answer with its cost', 10, () => costed.text.includes('complete'));
+  expect(costed.text).toContain('"estimated"');
   const refused = async (made: Raw) => {
     await until('a refusal', 10, () => made.text.endsWith('}'));
     return [made.status, JSON.parse(made.text).errors[0].extensions.code];

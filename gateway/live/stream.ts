@@ -71,7 +71,12 @@ export function streamFace(parts: StreamParts): StreamFace {
       if (kind !== 'subscription') {
         if (protocol === MULTIPART) return false;
         if (kind === 'mutation' && request.method === 'GET') throw bad('A mutation is sent by POST.');
-        await single(response, protocol, await parts.operations.run({ ...asked, ...given }));
+        const extensions = request.method === 'GET' ? undefined : JSON.parse(given.body.toString('utf8')).extensions;
+        await single(
+          response,
+          protocol,
+          await parts.operations.run({ ...asked, ...given, ...asExtensions(extensions) }),
+        );
         return true;
       }
       const after = request.headers['last-event-id'];
@@ -90,6 +95,10 @@ export function streamFace(parts: StreamParts): StreamFace {
   };
   return { answer, close: () => closing.abort() };
 }
+
+/** Wishes such as `provenance` or `sign`, where they are an object. */
+const asExtensions = (raw: unknown): { extensions?: Readonly<Record<string, unknown>> } =>
+  typeof raw === 'object' && raw !== null ? { extensions: raw as Record<string, unknown> } : {};
 
 const bad = (message: string): HubError => new HubError('BAD_REQUEST', message);
 
