@@ -8,6 +8,7 @@ import { TaxAttempts0007 } from './0007-tax-attempts.ts';
 import { Audit0008 } from './0008-audit.ts';
 import { Consent0009 } from './0009-consent.ts';
 import { Kept0010 } from './0010-kept.ts';
+import { EventUpkeep0011 } from './0011-event-upkeep.ts';
 
 export const migrations = [
   Core0001,
@@ -19,4 +20,5 @@ export const migrations = [
   Audit0008,
   Consent0009,
   Kept0010,
+  EventUpkeep0011,
 ];

@@ -133,6 +133,7 @@ CREATE TABLE event_key (
   recorded_at timestamp with time zone NOT NULL,
   PRIMARY KEY (installation, foreign_id)
 );
+CREATE INDEX event_key_age ON event_key USING btree (recorded_at);
 
 CREATE TABLE filing (
   id text NOT NULL,
@@ -231,6 +232,7 @@ CREATE TABLE mutation (
   started_at timestamp with time zone NOT NULL,
   PRIMARY KEY (subject, mutation, client_mutation_id)
 );
+CREATE INDEX mutation_age ON mutation USING btree (started_at);
 
 CREATE TABLE occupancy (
   installation text NOT NULL,

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { dropEventsBefore } from '../../schema/database/event-retention.ts';
 import { replaceParks } from '../../schema/database/parks.ts';
 import type { Services, SubgraphResponse } from '../kit/connector.ts';
 import type { ParkConfig } from '../kit/host/config.ts';
@@ -218,5 +219,42 @@ describe('hub', () => {
     expect(keys({ eq: 'c', in: ['a', 'b'] })).toEqual([]);
     expect(keys(null)).toBeUndefined();
     expect(eventQuery({ lot: { eq: 'l' } })).toEqual({ lot: ['l'] });
+  });
+
+  test('behind retention: a query says so, a subscription gets the gap and what is left; a forged cursor is neither', async () => {
+    const page = await data('{ events(first: 2) { pageInfo { endCursor } } }');
+    const after = page.events.pageInfo.endCursor as string;
+    const today = Math.floor(Date.now() / 86_400_000) * 86_400_000;
+    const tomorrow = new Date(today + 86_400_000);
+    await database.transaction((tx) => dropEventsBefore(tx, tomorrow));
+    const query = 'query ($a: Cursor) { events(first: 2, after: $a) { nodes { id } } }';
+    expect((await ask(query, { a: after })).errors?.[0]?.extensions?.['code']).toBe('CURSOR_EXPIRED');
+    const start = 'query ($a: Cursor) { _eventStart(after: $a, head: "99") { position gapFrom gapTo gapReason } }';
+    const { _eventStart: gap } = await data(start, { a: after });
+    expect([new Date(gap.gapFrom).getTime(), new Date(gap.gapTo).getTime()]).toEqual([today, tomorrow.getTime()]);
+    const told = await data(
+      'query ($t: String!) { _delivery(token: $t) { ... on Gap { fromTime toTime reason cursor } } }',
+      {
+        t: JSON.stringify({
+          type: 'gap',
+          position: gap.position,
+          from: gap.gapFrom,
+          to: gap.gapTo,
+          reason: gap.gapReason,
+        }),
+      },
+    );
+    expect(told._delivery).toMatchObject({ fromTime: gap.gapFrom, toTime: gap.gapTo, reason: 'RETENTION' });
+    // What the gap hands out goes on, also when nothing is left.
+    expect((await data(query, { a: told._delivery.cursor })).events.nodes).toEqual([]);
+    expect((await data(start, { a: told._delivery.cursor }))._eventStart.gapFrom).toBeNull();
+    const forged = `${after.slice(0, -2)}${after.endsWith('AA') ? 'BB' : 'AA'}`;
+    for (const bad of [forged, 'nonsense']) {
+      expect((await ask(start, { a: bad })).errors?.[0]?.extensions?.['code']).toBe('CURSOR_INVALID');
+      expect((await ask(query, { a: bad })).errors?.[0]?.extensions?.['code']).toBe('CURSOR_INVALID');
+    }
+    const other =
+      'query ($a: Cursor) { _eventStart(after: $a, head: "9", filter: { kind: { eq: CASE_CHANGED } }) { position } }';
+    expect((await ask(other, { a: after })).errors?.[0]?.extensions?.['code']).toBe('CURSOR_INVALID');
   });
 });

@@ -1,23 +1,18 @@
 /** How long the log is kept: whole days are dropped with their partition, and what is left tells where it begins. */
 import type { Tx } from './open.ts';
 
-/**
- * Drops the days that ended before `before`, and the foreign ids of their events: a legacy system that delivers one of them again
- * after that time would be believed. Answers the days dropped. `event_day` keeps where each day began, so that a gap can say since
- * when. In a transaction of its own.
- */
+/** Drops the days (UTC) that ended at `before` or earlier, also empty ones. `event_day` keeps where each began. Answers the days, oldest first. */
 export async function dropEventsBefore(tx: Tx, before: Date): Promise<string[]> {
-  const days: { day: string; partition: string }[] = await tx.query(
-    `SELECT day::text AS day, 'event_' || to_char(day, 'YYYYMMDD') AS partition FROM event_day
-     WHERE (day + 1)::timestamp AT TIME ZONE 'UTC' <= $1 AND to_regclass('event_' || to_char(day, 'YYYYMMDD')) IS NOT NULL
-     ORDER BY day`,
-    [before],
+  const rows: { name: string }[] = await tx.query(
+    `SELECT child.relname AS name FROM pg_inherits JOIN pg_class child ON child.oid = inhrelid
+     WHERE inhparent = 'event'::regclass AND child.relname < $1 ORDER BY child.relname`,
+    [`event_${before.toISOString().slice(0, 10).replaceAll('-', '')}`],
   );
-  for (const { partition } of days) await tx.query(`DROP TABLE "${partition}"`);
-  const last = days.at(-1)?.day;
-  if (last !== undefined) {
-    await tx.query(`DELETE FROM event_key WHERE recorded_at < ($1::date + 1)::timestamp AT TIME ZONE 'UTC'`, [last]);
-  }
+  const days = rows.flatMap(({ name }) => {
+    const found = /^event_(\d{4})(\d\d)(\d\d)$/.exec(name);
+    return found ? [{ name, day: `${found[1]}-${found[2]}-${found[3]}` }] : [];
+  });
+  for (const { name } of days) await tx.query(`DROP TABLE "${name}"`);
   return days.map((one) => one.day);
 }
 

@@ -26,10 +26,7 @@ afterAll(async () => {
 });
 
 test('a reader that remembers the last position skips nothing: numbers are given in commit order', async () => {
-  // The first event of a day makes its partition, for which readers wait; this is about the rest.
-  const before = await session();
-  await append(before, 'before');
-  await before.commitTransaction();
+  // A makes the day's partition besides: nobody waits for that.
   const read: string[] = [];
   let last = await headPosition(database.plain);
   const look = async () => {
@@ -63,7 +60,7 @@ test('a reader that remembers the last position skips nothing: numbers are given
   await look();
   await other;
   await look();
-  expect(read).toEqual(['2', '3']);
+  expect(read).toEqual(['1', '2']);
 });
 
 test('with a plain sequence the same reader skips: this is what the head row is for', async () => {

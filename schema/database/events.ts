@@ -119,15 +119,24 @@ export async function appendEvents(
 async function makeDay(tx: Tx, day: string, first: bigint): Promise<void> {
   const known: unknown[] = await tx.query('SELECT 1 FROM event_day WHERE day = $1', [day]);
   if (known.length > 0) return;
-  await tx.query(
-    `CREATE TABLE IF NOT EXISTS "event_${day.replaceAll('-', '')}" PARTITION OF event
-     FOR VALUES FROM ('${day} 00:00:00+00') TO ('${nextDay(day)} 00:00:00+00')`,
-  );
+  await makeDayTable(tx, day);
   await tx.query('INSERT INTO event_day (day, first_position) VALUES ($1, $2)', [day, first.toString()]);
 }
 
-const nextDay = (day: string): string =>
-  new Date(Date.parse(`${day}T00:00:00Z`) + 86_400_000).toISOString().slice(0, 10);
+/**
+ * Makes the partition of that day (UTC) where there is none; the caller holds the head's lock. It is made apart and then attached: making
+ * it in place would hold up every reader of the log until the transaction ends.
+ */
+export async function makeDayTable(tx: Tx, day: string): Promise<void> {
+  const table = `event_${day.replaceAll('-', '')}`;
+  const known: { there: boolean }[] = await tx.query('SELECT to_regclass($1) IS NOT NULL AS there', [table]);
+  if (known[0]?.there) return;
+  const next = new Date(Date.parse(`${day}T00:00:00Z`) + 86_400_000).toISOString().slice(0, 10);
+  await tx.query(`CREATE TABLE "${table}" (LIKE event INCLUDING DEFAULTS INCLUDING CONSTRAINTS)`);
+  await tx.query(
+    `ALTER TABLE event ATTACH PARTITION "${table}" FOR VALUES FROM ('${day} 00:00:00+00') TO ('${next} 00:00:00+00')`,
+  );
+}
 
 /** Tests on events; all given ones must hold. */
 export interface EventQuery {

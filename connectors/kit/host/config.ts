@@ -10,6 +10,7 @@ import { type AuthConfig, NO_AUTH, readAuth } from '../auth.ts';
 import type { AnyConnector, AnyFamily } from '../connector.ts';
 import { isRegionCode } from '../identifiers.ts';
 import { DEFAULT_LIMITS, type Limits, readLimits } from '../limits.ts';
+import { NO_RETENTION, type Retention, readRetention } from '../retention.ts';
 import { readMilliseconds, readSettings } from '../settings.ts';
 import { type GuardSettings, guardSettings } from './guarded.ts';
 
@@ -58,8 +59,8 @@ export interface Config {
   readonly anonymous: string | null;
   /** What documents, operations and callers may use. */
   readonly limits: Limits;
-  /** How long the event log is kept, in milliseconds; null: for ever. */
-  readonly retention: number | null;
+  /** How long the hub keeps what it writes itself. */
+  readonly retention: Retention;
   /** How the audit log is written and kept. */
   readonly audit: AuditConfig;
   /** How long one operation may take, in milliseconds; null: the default. */
@@ -149,7 +150,7 @@ export function readConfig(
     auth: NO_AUTH,
     limits: DEFAULT_LIMITS,
     anonymous: null,
-    retention: null,
+    retention: NO_RETENTION,
     audit: NO_AUDIT,
     deadline: null,
   };
@@ -392,15 +393,7 @@ export function readConfig(
     );
   }
   const retentionNode = root.get('retention', true) as Node | undefined;
-  let retention: number | null = null;
-  if (retentionNode !== undefined) {
-    const raw = plain(retentionNode) as { events?: unknown } | null;
-    try {
-      retention = raw?.events === undefined ? null : readMilliseconds(raw.events);
-    } catch (error) {
-      fault(retentionNode, `retention: events ${(error as Error).message}; example: retention: { events: 90d }`);
-    }
-  }
+  const retention = readRetention(plain(retentionNode), (sentence) => fault(retentionNode, sentence));
   const auditNode = root.get('audit', true) as Node | undefined;
   const audit = readAudit(plain(auditNode), (sentence) => fault(auditNode, sentence));
   const deadlineNode = root.get('deadline', true) as Node | undefined;

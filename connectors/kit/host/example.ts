@@ -74,8 +74,8 @@ ${guardLines()}
 # limits:
 ${LIMIT_NAMES.map((name) => `#   ${name}: ${DEFAULT_LIMITS[name]} # ${limitPurpose(name)}`).join('\n')}
 
-# How long the event log is kept; absent: for ever.
-# retention: { events: 90d }
+# How long the hub keeps its event log, the ids by which an event sent again is known, and the answers of mutations; absent: for ever.
+# retention: { events: 90d, keys: 180d, answers: 30d }
 
 # What links the entries of the audit log (sha256 or sm3), and how long they are kept; absent: sha256, for ever.
 # audit: { digest: sha256, retention: 1825d }
@@ -166,7 +166,11 @@ export function settingsSchema(islands: readonly Described[]): string {
           LIMIT_NAMES.map((name) => [name, { type: 'integer', minimum: 0, description: limitPurpose(name) }]),
         ),
       },
-      retention: { type: 'object', properties: { events: { type: 'string' } } },
+      retention: {
+        type: 'object',
+        additionalProperties: false,
+        properties: Object.fromEntries(['events', 'keys', 'answers'].map((name) => [name, { type: 'string' }])),
+      },
       audit: {
         type: 'object',
         additionalProperties: false,
