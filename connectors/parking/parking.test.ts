@@ -314,6 +314,26 @@ describe('parking', () => {
     expect(JSON.stringify(rows)).not.toContain(demo.vehicles[0]?.plate);
   });
 
+  test('a webhook whose commit fails is not acknowledged, and counts when it is told again', async () => {
+    const secret = running.env['LAKESIDE_PARKING_SECRET'] as string;
+    const rows = async () => (await database.plain.query('SELECT 1 FROM event')).length;
+    const before = await rows();
+    // Deferred: all statements succeed, and COMMIT itself fails.
+    await database.plain.query(`
+      CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no commit'; END $$;
+      CREATE CONSTRAINT TRIGGER fail AFTER UPDATE ON event_head DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION fail();
+    `);
+    try {
+      await expect(host.webhook('p', webhook(secret, entry(demo, 'w5')))).rejects.toThrow('no commit');
+      expect(await rows()).toBe(before);
+    } finally {
+      await database.plain.query('DROP TRIGGER fail ON event_head; DROP FUNCTION fail()');
+    }
+    expect((await host.webhook('p', webhook(secret, entry(demo, 'w5'))))?.status).toBe(200);
+    expect(await rows()).toBe(before + 1);
+  });
+
   test('the webhook is registered, and again after the vendor has forgotten it', async () => {
     const { values } = readSettings(parking.settings, {
       ...settings(running),
