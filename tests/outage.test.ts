@@ -1,5 +1,5 @@
 /**
- * Each island under each fault: pages stand, marked, in time, and heal. `npm test` takes a sample at two fifths of the times;
+ * Each island under each fault: pages stand, marked, in time, and heal. `npm test` takes a sample;
  * `npm run test:chaos` the whole matrix at full scale (ISTHMUS_CHAOS is the scale), and prints the table of docs/operations.md.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -8,7 +8,7 @@ import { operation, until, type WholeHub, wholeHub } from './hub.ts';
 import { type Cell, company360, healthy, ISLANDS, scaled, suffer, table } from './outage.ts';
 
 const whole = process.env['ISTHMUS_CHAOS'] !== undefined;
-const scale = Number(process.env['ISTHMUS_CHAOS'] ?? 0.4);
+const scale = Number(process.env['ISTHMUS_CHAOS'] ?? 1);
 const SAMPLE: readonly (readonly [string, Fault])[] = [
   ['access-control', 'black-hole'],
   ['parking', 'garbage'],
@@ -26,8 +26,8 @@ describe(`islands suffer, times at ${scale}`, () => {
   const limits = {
     samples: whole ? 100 : 20,
     milliseconds: (whole ? 14_000 : 5_000) * scale,
-    // At a fraction of the times the machine itself is now and then too slow.
-    tolerance: scale < 1 ? 0.1 : 0,
+    // At a fraction of the times, or beside other tests, the machine itself is now and then too slow.
+    tolerance: whole && scale >= 1 ? 0 : 0.2,
     heal: 15_000 * Math.max(scale, 0.4),
   };
 

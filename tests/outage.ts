@@ -102,6 +102,9 @@ export function seconds(duration: string): number {
   return Number(d ?? 0) * 86_400 + Number(h ?? 0) * 3_600 + Number(m ?? 0) * 60 + Number(s ?? 0);
 }
 
+/** This long it must be well, in milliseconds. */
+const STEADY = 1_500;
+
 /** Lets the islands suffer for at least `samples` answers and `milliseconds`, then waits until all is well again. */
 export async function suffer(
   whole: WholeHub,
@@ -141,9 +144,12 @@ export async function suffer(
   }
   await Promise.all(dark.map((island) => whole.chaos(island, null)));
   const over = Date.now();
-  await until(`${dark} healed after ${fault}`, options.heal / 1_000, () => healthy(whole, uscc)).catch((error: Error) =>
-    wrong.set(error.message, 1),
-  );
+  // Healed is who stays well: one good answer may be one that was kept fresh, and a pool may still hold dead connections.
+  let well: number | null = null;
+  await until(`${dark} healed after ${fault}`, (options.heal + STEADY) / 1_000, async () => {
+    well = (await healthy(whole, uscc)) ? (well ?? Date.now()) : null;
+    return well !== null && Date.now() - well >= STEADY;
+  }).catch((error: Error) => wrong.set(error.message, 1));
   times.sort((a, b) => a - b);
   const at = (share: number) => Math.round(times[Math.min(Math.floor(times.length * share), times.length - 1)] ?? 0);
   return {
@@ -154,7 +160,7 @@ export async function suffer(
     p99: at(0.99),
     kept,
     live,
-    healed: Date.now() - over,
+    healed: (well ?? Date.now()) - over,
     wrong: [...wrong].flatMap(([what, count]) =>
       /is stale, but only|^age is not/.test(what) && count <= (options.tolerance * times.length) / 2
         ? []
