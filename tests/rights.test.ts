@@ -17,6 +17,9 @@ const schema = buildSchema(readFileSync(join(ROOT, 'schema', 'api.graphql'), 'ut
 const REASON: Readonly<Record<string, string>> = { no: 'FORBIDDEN', consent: 'CONSENT_REQUIRED' };
 const REFUSED = new Set(['FORBIDDEN', 'CONSENT_REQUIRED', 'UNAUTHENTICATED']);
 
+/** Longer than any island's answer counts as fresh, in milliseconds. */
+const LONGEST_FRESH = 31_000;
+
 describe('what each role gets', () => {
   let whole: WholeHub;
   let questions: Questions;
@@ -112,7 +115,16 @@ describe('what each role gets', () => {
         for (const role of ROLE_NAMES) {
           asked += 1;
           const cell = cells[role] ?? '';
-          const full = await counted(question.document(), role);
+          const refusedAt = question.coordinates.findIndex((one) => isRefused(one, role));
+          // What lies before the first refused field may be fetched, and nothing more: it goes first and is kept fresh for the whole.
+          let free = await counted(question.document(refusedAt), role);
+          let full = await counted(question.document(), role);
+          if (refusedAt >= 0 && full.toIslands > free.toIslands) {
+            // Its freshness may have ended between the two; once all of it has ended, they are asked again.
+            await new Promise((resolve) => setTimeout(resolve, LONGEST_FRESH));
+            free = await counted(question.document(refusedAt), role);
+            full = await counted(question.document(), role);
+          }
           const codes = (full.answer.errors ?? [])
             .map((one) => String(one.extensions['code']))
             .filter((one) => REFUSED.has(one));
@@ -125,9 +137,6 @@ describe('what each role gets', () => {
           const absent = question.coordinates[0] === 'Query.events' && codes.length === 0;
           const value = new RegExp(`"${field}":(?!null)`);
           if (absent ? value.test(JSON.stringify(full.answer)) : !codes.includes(REASON[cell] ?? '')) wrong.push(where);
-          // What lies before the first refused field may be fetched, and nothing more.
-          const refusedAt = question.coordinates.findIndex((one) => isRefused(one, role));
-          const free = await counted(question.document(refusedAt), role);
           if (full.toIslands > free.toIslands) {
             wrong.push(`${where}: ${full.toIslands} calls, ${free.toIslands} without it`);
           }
@@ -137,7 +146,7 @@ describe('what each role gets', () => {
     }
     expect(wrong).toEqual([]);
     expect(asked).toBeGreaterThan(300);
-  }, 120_000);
+  }, 300_000);
 
   function isRefused(coordinate: string, role: RoleName): boolean {
     const row = table.get(coordinate) ?? table.get(`${coordinate.split('.')[0]}.*`);
