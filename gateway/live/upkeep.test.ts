@@ -47,6 +47,23 @@ test('days are made ahead, past ones dropped whole, and what is gone stays known
   expect(await logStart(database.plain)).toEqual({ before: 5n, time: day(7) });
 });
 
+test('a day that its first event makes at the same moment is not made twice', async () => {
+  const writer = database.source.createQueryRunner();
+  await writer.startTransaction();
+  const by = { installation: 'gate', connector: 'parking', park: 'lakeside', at: day(40) };
+  await appendEvents(writer.manager, by, [
+    { foreignId: 'first', kind: 'VEHICLE_ENTERED', time: day(40), vehicle: 'v' },
+  ]);
+  const round = keep(40);
+  await expect
+    .poll(async () => (await database.plain.query('SELECT count(*)::int AS n FROM pg_locks WHERE NOT granted'))[0].n)
+    .toBeGreaterThan(0);
+  await writer.commitTransaction();
+  await writer.release();
+  expect(await round).toBeInstanceOf(Array);
+  expect((await write(40, 'second')).count).toBe(1);
+});
+
 test('answers of mutations go with age; one without an end stays', async () => {
   const add = (id: string, state: string) =>
     database.plain.query(

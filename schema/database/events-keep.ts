@@ -1,10 +1,9 @@
 /** The event log's upkeep: a day's partition made ahead, keys and kept answers pruned. */
-import { makeDayTable } from './events.ts';
+import { lacksDay, makeDayTable } from './events.ts';
 import type { Tx } from './open.ts';
 
 const DAY = 86_400_000;
 const dayOf = (time: number): string => new Date(time).toISOString().slice(0, 10);
-const tableOf = (day: string): string => `event_${day.replaceAll('-', '')}`;
 
 /** One replica at a time does the upkeep; false: another is at it. Holds until the transaction ends. */
 export async function claimUpkeep(tx: Tx): Promise<boolean> {
@@ -19,11 +18,7 @@ export async function claimUpkeep(tx: Tx): Promise<boolean> {
 /** Makes the partitions of `now`'s day and the next, so that no writer has to. A day's first position is noted by its first event. */
 export async function makeDaysAhead(tx: Tx, now: Date): Promise<void> {
   const days = [dayOf(now.getTime()), dayOf(now.getTime() + DAY)];
-  const known: { there: boolean }[] = await tx.query(
-    'SELECT to_regclass(name) IS NOT NULL AS there FROM unnest($1::text[]) AS given (name)',
-    [days.map(tableOf)],
-  );
-  if (known.every((one) => one.there)) return;
+  if (!(await lacksDay(tx, days))) return;
   // The first event of a day makes its partition under this lock.
   await tx.query('SELECT position FROM event_head FOR UPDATE');
   for (const day of days) await makeDayTable(tx, day);

@@ -128,14 +128,28 @@ async function makeDay(tx: Tx, day: string, first: bigint): Promise<void> {
  * it in place would hold up every reader of the log until the transaction ends.
  */
 export async function makeDayTable(tx: Tx, day: string): Promise<void> {
-  const table = `event_${day.replaceAll('-', '')}`;
-  const known: { there: boolean }[] = await tx.query('SELECT to_regclass($1) IS NOT NULL AS there', [table]);
-  if (known[0]?.there) return;
+  if (!(await lacksDay(tx, [day]))) return;
+  const table = tableOfDay(day);
   const next = new Date(Date.parse(`${day}T00:00:00Z`) + 86_400_000).toISOString().slice(0, 10);
   await tx.query(`CREATE TABLE "${table}" (LIKE event INCLUDING DEFAULTS INCLUDING CONSTRAINTS)`);
   await tx.query(
     `ALTER TABLE event ATTACH PARTITION "${table}" FOR VALUES FROM ('${day} 00:00:00+00') TO ('${next} 00:00:00+00')`,
   );
+}
+
+/** Name of the partition of a day (UTC), such as `event_20260131`. */
+const tableOfDay = (day: string): string => `event_${day.replaceAll('-', '')}`;
+
+/**
+ * Whether one of these days (UTC) has no partition yet. Asked of the catalog's rows, as of now: `to_regclass` may answer from what the
+ * session remembers, from before it waited for the head.
+ */
+export async function lacksDay(tx: Tx, days: readonly string[]): Promise<boolean> {
+  const known: { count: number }[] = await tx.query(
+    'SELECT count(*)::int AS count FROM pg_class WHERE relname = ANY($1) AND relnamespace = current_schema()::regnamespace',
+    [days.map(tableOfDay)],
+  );
+  return known[0]?.count !== days.length;
 }
 
 /** Tests on events; all given ones must hold. */
