@@ -11,6 +11,8 @@ export interface PlacedError {
   readonly extensions: Readonly<Record<string, unknown>>;
   /** Told only where nothing else explains the null: the fault was of a field beside it. */
   readonly spare?: boolean;
+  /** Ours, not the subgraph's: the fetch failed, so its fields are missing. Not told where another fetch brought the value. */
+  readonly inferred?: boolean;
 }
 
 /** A fault as a subgraph tells it, with only what a client may know. */
@@ -64,10 +66,11 @@ export class Places {
 }
 
 /**
- * From a place in the merged data to the client's path; null when the client did not ask for that field. Goes on below
- * a null, where the data no longer tell the type.
+ * From a fault's place in the merged data to the client's path; null when the client did not ask for that field, or when the fault
+ * is inferred and the value is there. Goes on below a null, where the data no longer tell the type.
  */
-export function clientPath(shape: Selection, root: Composite, data: Tree, path: Path): Path | null {
+export function clientPath(shape: Selection, root: Composite, data: Tree, error: PlacedError): Path | null {
+  const { path } = error;
   const made: (string | number)[] = [];
   let at = 0;
   let value: unknown = data;
@@ -82,6 +85,7 @@ export function clientPath(shape: Selection, root: Composite, data: Tree, path: 
     value = step(value, path[at] as string);
     at++;
     let inner: ValueShape = field.value;
+    if (error.inferred && at === path.length && (value ?? null) !== null && isLeaf(inner)) return null;
     while (inner.kind === 'list') {
       const index = path[at];
       if (typeof index !== 'number' || (Array.isArray(value) && index >= value.length)) return made;
@@ -96,6 +100,8 @@ export function clientPath(shape: Selection, root: Composite, data: Tree, path: 
   }
   return made;
 }
+
+const isLeaf = (shape: ValueShape): boolean => (shape.kind === 'list' ? isLeaf(shape.of) : shape.kind === 'leaf');
 
 const step = (value: unknown, key: string | number): unknown =>
   typeof value === 'object' && value !== null ? (value as Record<string | number, unknown>)[key] : undefined;

@@ -52,7 +52,7 @@ export function rootFetch(step: FetchStep, at: readonly Step[], parts: FetchPart
       const told = new Set(faults.map((one) => one.path[0]));
       const bereft = keys.filter((key) => (data?.[key] ?? null) === null && !told.has(rename([key])[0] ?? key));
       const spare = vague.length === 0;
-      for (const key of bereft) faults.push({ ...placed(cause, rename([key])), spare });
+      for (const key of bereft) faults.push({ ...placed(cause, rename([key])), spare, inferred: true });
       if (faults.length === 0) faults.push(placed(cause, []));
     }
     if (data) rewrite(data, step.outputRewrites, fits);
@@ -112,7 +112,7 @@ export function entityFetch(step: FetchStep | BatchStep, aliases: readonly Entit
       const key = path[0] as string;
       if (covered.has(key) || (got?.[key] ?? null) !== null) continue;
       if (key === '__typename' && fits.concrete(place.object[key])) continue;
-      run.errors.push({ ...cause, path: [...place.path, ...path] });
+      run.errors.push({ ...cause, path: [...place.path, ...path], inferred: true });
       told = true;
     }
     return told;

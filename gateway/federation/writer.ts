@@ -36,7 +36,7 @@ export function write(
   const places = new Places();
   const spare = new Places();
   for (const one of found) {
-    const path = clientPath(shape, root, data, one.path);
+    const path = clientPath(shape, root, data, one);
     if (path) (one.spare ? spare : places).add({ ...one, path });
   }
   for (const one of own?.errors ?? []) places.add(one);
