@@ -1,7 +1,6 @@
 /** A whole hub on free ports, embedded or scale-out, over simulators of its own. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClient } from 'graphql-ws';
@@ -15,6 +14,7 @@ import { world } from '../connectors/kit/testing/park.ts';
 import type { Running, Simulator } from '../connectors/kit/testing/simulator.ts';
 import { SIMULATORS, simulatorNames } from '../connectors/simulate.ts';
 import { type Hub, start } from '../gateway/main.ts';
+import { freePort } from '../schema/database/port.ts';
 
 export type Form = 'embedded' | 'scale-out';
 export const FORMS: readonly Form[] = ['embedded', 'scale-out'];
@@ -72,17 +72,6 @@ export async function until<T>(what: string, seconds: number, test: () => Promis
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
-
-/** A port that was free a moment ago. */
-export const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 
 /** The operation files of the explorer, by name. */
 export const operation = (name: string): string =>

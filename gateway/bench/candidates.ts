@@ -1,9 +1,9 @@
 /** The processes that the bench compares: ours, and peers where they are installed. */
 import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '../../schema/database/port.ts';
 import type { Ready, Used } from './serve.ts';
 
 export interface Candidate {
@@ -104,14 +104,3 @@ function usedBy(pid: number): Used {
   const pages = Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]);
   return { cpu: (Number(fields[11]) + Number(fields[12])) * 10_000, rss: pages * 4_096, requests: 0 };
 }
-
-/** A port that was free a moment ago. */
-export const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });

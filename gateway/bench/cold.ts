@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLog } from '../../connectors/kit/log.ts';
 import { compose } from '../../schema/compose.ts';
+import { freePort } from '../../schema/database/port.ts';
 import { createFederation } from '../federation/index.ts';
 import { packageFolder } from '../pictures.ts';
-import { freePort } from './candidates.ts';
 import { load } from './load.ts';
 import { BODIES, benchSubgraphs, QUERIES } from './workload.ts';
 

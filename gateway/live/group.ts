@@ -1,5 +1,6 @@
 /** Listeners with the same question and the same rights, who stand at the same place of the log. */
 import type { Principal } from '../../connectors/kit/principal.ts';
+import { sleep } from '../../connectors/kit/waiting.ts';
 import type { Operations } from '../operation.ts';
 import type { Sink } from './deliveries.ts';
 import { prepare, type SubscriptionRequest } from './prepare.ts';
@@ -77,7 +78,7 @@ export class Group {
         }
         const range = await reader.range(member.position, this.#position, request);
         if (over()) return;
-        if (range.failed) await pause(REST, request.signal);
+        if (range.failed) await sleep(REST, request.signal);
         if (!offer(member, range)) await sink.ready();
       }
     } finally {
@@ -125,7 +126,7 @@ export class Group {
         if (range.failed) {
           if (!told) for (const member of present) this.#give(member, { ...range, delivery: asDelivery(range.failed) });
           told = true;
-          await pause(REST, signal);
+          await sleep(REST, signal);
           continue;
         }
         told = false;
@@ -183,16 +184,4 @@ export class Group {
 function offer(member: Member, range: Range): boolean {
   member.position = range.upTo;
   return range.delivery === null || member.sink.offer(range.delivery);
-}
-
-function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, milliseconds);
-    signal.addEventListener('abort', done, { once: true });
-  });
 }

@@ -1,7 +1,6 @@
 /** The small steps of running PostgreSQL as a child: waiting for it, ending it, reading and bounding its log. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { copyFile, open, stat, truncate } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import { CLEAN_ENV } from './embedded-binaries.ts';
@@ -94,15 +93,4 @@ export async function boundLog(log: string): Promise<void> {
   if (size <= LOG_BOUND) return;
   await copyFile(log, `${log}.1`);
   await truncate(log);
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((found, failed) => {
-    const server = createServer();
-    server.once('error', failed);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => found(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
 }

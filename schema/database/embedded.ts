@@ -11,7 +11,8 @@ import pg from 'pg';
 import { type Binaries, CLEAN_ENV, findBinaries, leash } from './embedded-binaries.ts';
 import { endOrphan, type Lock, takeLock } from './embedded-lock.ts';
 import { choosePlace, codeOf, own, type Place, problem, socketFolder } from './embedded-place.ts';
-import { answers, boundLog, end, freePort, lastWords, run, type Target } from './embedded-process.ts';
+import { answers, boundLog, end, lastWords, run, type Target } from './embedded-process.ts';
+import { freePort } from './port.ts';
 
 export interface EmbeddedOptions {
   /** Where the cluster lives, such as .isthmus/database; made when absent. */

@@ -1,6 +1,5 @@
 /** UCI's CalIt2 door counts as swipes in a vendor's database, and the question whether the hub counts the same. */
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import accessControl from '../../connectors/access-control/index.ts';
 import { Host } from '../../connectors/kit/host/host.ts';
@@ -10,11 +9,9 @@ import { HUB_PRINCIPAL } from '../../connectors/kit/principal.ts';
 import { readSettings } from '../../connectors/kit/settings.ts';
 import { freshDatabase } from '../../connectors/kit/testing/database.ts';
 import { eventCount } from '../../schema/database/events.ts';
+import { isHere, realPath } from './data.ts';
 
-const FILE = join(
-  process.env['ISTHMUS_REAL_DATA'] ?? join(import.meta.dirname, '../../../shared/data'),
-  'access/calit2-door-counts.csv',
-);
+const FILE = realPath('access/calit2-door-counts.csv');
 /** Known of the file: SOURCES.md beside it. */
 export const ROWS = 10_080;
 export const IN = 19_597;
@@ -22,13 +19,7 @@ export const OUT = 18_837;
 export const IN_DOOR = 1;
 export const OUT_DOOR = 2;
 
-/** Whether the real data is there; in CI it must be, elsewhere its absence is said once. */
-export function haveData(): boolean {
-  if (existsSync(FILE)) return true;
-  if (process.env['CI'] === 'true') throw new Error(`The real data is missing: ${FILE}.`);
-  console.log(`Skipped: the real data is not here (${FILE}).`);
-  return false;
-}
+export const haveData = (): boolean => isHere(FILE);
 
 /** One swipe as the vendor writes it. */
 export interface Swipe {

@@ -1,5 +1,5 @@
 /** The published APDS interface (ISO/TS 5206-1) as the judge: what our vendor says and what we say to it fit its schemas. */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,14 +8,10 @@ import { world } from '../../connectors/kit/testing/park.ts';
 import type { Running } from '../../connectors/kit/testing/simulator.ts';
 import * as mapping from '../../connectors/parking/mapping/index.ts';
 import { simulator } from '../../connectors/parking/simulator/index.ts';
+import { isHere, realPath } from './data.ts';
 
-const FILE = join(
-  process.env['ISTHMUS_REAL_DATA'] ?? join(import.meta.dirname, '../../../shared/data'),
-  'parking/apds/APDS_API_bundled.json',
-);
-const have = existsSync(FILE);
-if (!have && process.env['CI'] === 'true') throw new Error(`The real data is missing: ${FILE}.`);
-if (!have) console.log(`Skipped: the real data is not here (${FILE}).`);
+const FILE = realPath('parking/apds/APDS_API_bundled.json');
+const have = isHere(FILE);
 
 // biome-ignore lint/suspicious/noExplicitAny: the document is walked by path
 type Node = any;

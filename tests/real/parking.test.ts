@@ -1,7 +1,6 @@
 /** Birmingham's car parks (UCI 482) through REST: every observation kept once, the impossible flagged and left out of rates. */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import hub, { HUB_INSTALLATION } from '../../connectors/hub/index.ts';
 import { Host } from '../../connectors/kit/host/host.ts';
@@ -10,14 +9,10 @@ import { silentLog } from '../../connectors/kit/log.ts';
 import { readSettings } from '../../connectors/kit/settings.ts';
 import { freshDatabase } from '../../connectors/kit/testing/database.ts';
 import parking from '../../connectors/parking/index.ts';
+import { isHere, realPath } from './data.ts';
 
-const FILE = join(
-  process.env['ISTHMUS_REAL_DATA'] ?? join(import.meta.dirname, '../../../shared/data'),
-  'parking/birmingham-occupancy-2016.csv',
-);
-const have = existsSync(FILE);
-if (!have && process.env['CI'] === 'true') throw new Error(`The real data is missing: ${FILE}.`);
-if (!have) console.log(`Skipped: the real data is not here (${FILE}).`);
+const FILE = realPath('parking/birmingham-occupancy-2016.csv');
+const have = isHere(FILE);
 
 interface Row {
   readonly id: string;

@@ -1,5 +1,5 @@
 /** X-Road's published messages, real credit codes and GB/T 2260: what we write equals them, what we read is what stands in them. */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { XMLParser } from 'fast-xml-parser';
 import { describe, expect, test } from 'vitest';
@@ -15,14 +15,10 @@ import {
 } from '../../connectors/kit/soap.ts';
 import { world } from '../../connectors/kit/testing/park.ts';
 import * as mapping from '../../connectors/registration/mapping.ts';
+import { isHere, realPath } from './data.ts';
 
-const ROOT = join(
-  process.env['ISTHMUS_REAL_DATA'] ?? join(import.meta.dirname, '../../../shared/data'),
-  'registration',
-);
-const have = existsSync(ROOT);
-if (!have && process.env['CI'] === 'true') throw new Error(`The real data is missing: ${ROOT}.`);
-if (!have) console.log(`Skipped: the real data is not here (${ROOT}).`);
+const ROOT = realPath('registration');
+const have = isHere(ROOT);
 
 const file = (...path: readonly string[]): string => readFileSync(join(ROOT, ...path), 'utf8');
 const example = (name: string): string => file('xroad', 'examples', `${name}.xml`);

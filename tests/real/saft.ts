@@ -1,5 +1,5 @@
 /** The Portuguese tax office's own SAF-T demonstration file on a drop, and the question whether the hub says what its header says. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { Host } from '../../connectors/kit/host/host.ts';
@@ -9,11 +9,9 @@ import { HUB_PRINCIPAL } from '../../connectors/kit/principal.ts';
 import { readSettings } from '../../connectors/kit/settings.ts';
 import { freshDatabase } from '../../connectors/kit/testing/database.ts';
 import tax from '../../connectors/tax/index.ts';
+import { isHere, realPath } from './data.ts';
 
-const FOLDER = join(
-  process.env['ISTHMUS_REAL_DATA'] ?? join(import.meta.dirname, '../../../shared/data'),
-  'tax/saft-pt',
-);
+const FOLDER = realPath('tax/saft-pt');
 const VALID = 'saft_idemo599999999.xml';
 /** Known of the file: its own header, and SOURCES.md beside it. */
 export const INVOICES = 24;
@@ -25,13 +23,7 @@ export const ISSUER = '599999993';
 /** The park's own code for it; Portuguese numbers are no credit codes. */
 export const COMPANY = '91500112000060409P';
 
-/** Whether the real data is there; in CI it must be, elsewhere its absence is said once. */
-export function haveData(): boolean {
-  if (existsSync(join(FOLDER, VALID))) return true;
-  if (process.env['CI'] === 'true') throw new Error(`The real data is missing: ${FOLDER}.`);
-  console.log(`Skipped: the real data is not here (${FOLDER}).`);
-  return false;
-}
+export const haveData = (): boolean => isHere(join(FOLDER, VALID));
 
 export const validFile = (): Buffer => readFileSync(join(FOLDER, VALID));
 /** Name and bytes of the broken twins. */

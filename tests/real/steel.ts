@@ -1,6 +1,5 @@
 /** UCI's steel plant (a year of quarter hours) as a meter's register, and the question whether the hub counts the same. */
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import energy from '../../connectors/energy/index.ts';
 import type { Clock } from '../../connectors/kit/connector.ts';
@@ -9,11 +8,9 @@ import { hubCall, loadKeys } from '../../connectors/kit/host/services.ts';
 import { silentLog } from '../../connectors/kit/log.ts';
 import { readSettings } from '../../connectors/kit/settings.ts';
 import { freshDatabase } from '../../connectors/kit/testing/database.ts';
+import { isHere, realPath } from './data.ts';
 
-const FILE = join(
-  process.env['ISTHMUS_REAL_DATA'] ?? join(import.meta.dirname, '../../../shared/data'),
-  'energy/steel-industry-2018-15min.csv',
-);
+const FILE = realPath('energy/steel-industry-2018-15min.csv');
 const QUARTER = 15 * 60_000;
 /** Local midnight of the first day; the file's rows are in order, a day's 00:00 row being its last. */
 export const START = Date.parse('2018-01-01T00:00:00+08:00');
@@ -25,13 +22,7 @@ const JULY = '81674.41';
 /** Quarter hours of January. */
 export const IN_JANUARY = 31 * 96;
 
-/** Whether the real data is there; in CI it must be, elsewhere its absence is said once. */
-export function haveData(): boolean {
-  if (existsSync(FILE)) return true;
-  if (process.env['CI'] === 'true') throw new Error(`The real data is missing: ${FILE}.`);
-  console.log(`Skipped: the real data is not here (${FILE}).`);
-  return false;
-}
+export const haveData = (): boolean => isHere(FILE);
 
 /** The register in hundredths of a kWh at the start and at the end of each interval: 35,041 values. */
 export function counters(): number[] {

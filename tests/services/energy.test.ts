@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import modbus from 'modbus-serial';
 import { describe, expect, test } from 'vitest';
+import { freePort } from '../../schema/database/port.ts';
 import { counters, expectTotals, haveData, INTERVALS, raiseSteel, throughMqtt, timeOf } from '../real/steel.ts';
-import { freePort, run } from './peers/peer.ts';
+import { run } from './peers/peer.ts';
 
 const named = (name: string): string => {
   const value = process.env[name];

@@ -1,7 +1,7 @@
 /** X-Road over SOAP against PHP's server on X-Road's own WSDL, and over mutual TLS. PHP and OPENSSL name the programs. */
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request as ask } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import { tmpdir } from 'node:os';
@@ -18,15 +18,12 @@ import { world } from '../../connectors/kit/testing/park.ts';
 import registration from '../../connectors/registration/index.ts';
 import * as mapping from '../../connectors/registration/mapping.ts';
 import { simulator } from '../../connectors/registration/simulator.ts';
-import { freePort, run } from './peers/peer.ts';
+import { freePort } from '../../schema/database/port.ts';
+import { isHere, realPath } from '../real/data.ts';
+import { run } from './peers/peer.ts';
 
-const WSDL = join(
-  process.env['ISTHMUS_REAL_DATA'] ?? join(import.meta.dirname, '../../../shared/data'),
-  'registration/xroad/wsdl/testservice.wsdl',
-);
-const have = existsSync(WSDL);
-if (!have && process.env['CI'] === 'true') throw new Error(`The real data is missing: ${WSDL}.`);
-if (!have) console.log(`Skipped: the real data is not here (${WSDL}).`);
+const WSDL = realPath('registration/xroad/wsdl/testservice.wsdl');
+const have = isHere(WSDL);
 
 const program = (name: 'PHP' | 'OPENSSL'): string => {
   const found = process.env[name];

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort, type Peer, run } from './peer.ts';
+import { freePort } from '../../../schema/database/port.ts';
+import { type Peer, run } from './peer.ts';
 
 /** Mosquitto with persistence; MQTT_URL. */
 export const mosquitto: Peer = {

@@ -1,7 +1,7 @@
 /** What a peer is: a program that nobody here wrote, started in a folder and on a loopback port of its own. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 
 export interface Peer {
@@ -18,17 +18,6 @@ export interface Started {
   readonly env: Readonly<Record<string, string>>;
   stop(): Promise<void>;
 }
-
-/** A port that was free a moment ago. */
-export const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 
 /** Programs that run now, also those of a peer that failed half-way. */
 const running = new Set<() => Promise<void>>();
