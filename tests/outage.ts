@@ -134,7 +134,7 @@ export async function suffer(
       return answer;
     };
     const [company, park] = await Promise.all([timed(() => company360(whole, uscc)), timed(() => parkNow(whole))]);
-    for (const one of faultsOf(company, dark)) wrong.set(one, (wrong.get(one) ?? 0) + 1);
+    for (const one of new Set(faultsOf(company, dark))) wrong.set(one, (wrong.get(one) ?? 0) + 1);
     if (park.errors || !park.data?.park?.lots || park.data.park.buildings[0].peopleInside === undefined) {
       wrong.set(`ParkNow: ${JSON.stringify(park.errors)}`, 1);
     }

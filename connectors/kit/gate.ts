@@ -9,7 +9,7 @@ export interface GateLimits {
   readonly concurrency: number;
   /** Calls that may wait for a place. */
   readonly queue: number;
-  /** Calls that may begin in any one second; null: no such limit. */
+  /** Calls that the source may see in any one second; null: no such limit. */
   readonly rate: number | null;
 }
 
@@ -34,8 +34,8 @@ export class Gate {
   /** Calls under way by caller, and when each caller was last let in (a count); callers who are away are forgotten. */
   readonly #callers = new Map<string, { under: number; last: number }>();
   #entered = 0;
-  /** When the last calls began, oldest first; as many as may begin in one second. */
-  readonly #begun: number[] = [];
+  /** When the last calls ended, oldest first; those of the last second. Kept only where `rate` is set. */
+  readonly #ended: number[] = [];
   #under = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -84,12 +84,18 @@ export class Gate {
     });
   }
 
-  /** Milliseconds until a call may begin; infinite while all places are taken. */
+  /**
+   * Milliseconds until a call may begin; infinite while all places are taken. A call counts from its begin until a second after
+   * its end: when it reached the source lies between, and however long it was on its way, no second there sees more than `rate`.
+   */
   #pause(): number {
     const { concurrency, rate } = this.#limits;
     if (this.#under >= concurrency) return Number.POSITIVE_INFINITY;
-    if (rate === null || this.#begun.length < rate) return 0;
-    return Math.max((this.#begun[0] as number) + SECOND - performance.now(), 0);
+    if (rate === null) return 0;
+    const now = performance.now();
+    while (this.#ended.length > 0 && (this.#ended[0] as number) + SECOND <= now) this.#ended.shift();
+    if (this.#under + this.#ended.length < rate) return 0;
+    return this.#ended.length > 0 ? (this.#ended[0] as number) + SECOND - now : Number.POSITIVE_INFINITY;
   }
 
   /** Sends the newest call of the greediest caller away, when that is somebody else with more calls waiting. */
@@ -124,15 +130,12 @@ export class Gate {
     caller.under++;
     caller.last = ++this.#entered;
     this.#callers.set(who, caller);
-    if (this.#limits.rate !== null) {
-      this.#begun.push(performance.now());
-      if (this.#begun.length > this.#limits.rate) this.#begun.shift();
-    }
     let left = false;
     return () => {
       if (left) return;
       left = true;
       this.#under--;
+      if (this.#limits.rate !== null) this.#ended.push(performance.now());
       caller.under--;
       if (caller.under === 0 && !this.#waiting.some((one) => one.who === who)) this.#callers.delete(who);
       this.#next();

@@ -4,6 +4,34 @@ import { type SourceError, timeout } from './errors.ts';
 
 type Call1<T> = (signal: AbortSignal) => Promise<T>;
 
+/** A pause is waited for in so many pieces, none longer than that many milliseconds. */
+const PIECES = 8;
+const LONGEST = 50;
+
+/**
+ * Calls `done` when `milliseconds` have passed in which this process could listen. Time in which it stood still itself (a long
+ * computation, a busy machine) counts as two pieces at most: what a source said meanwhile lies unread, and is not late. Answers what
+ * cancels it.
+ */
+export const attentively: Timer = (milliseconds, done) => {
+  const piece = Math.min(milliseconds / PIECES, LONGEST);
+  let left = milliseconds;
+  let before = performance.now();
+  let timer: NodeJS.Timeout;
+  const next = () => {
+    timer = setTimeout(tick, Math.max(Math.min(left, piece), 0));
+  };
+  const tick = () => {
+    const now = performance.now();
+    left -= Math.min(now - before, 2 * piece);
+    before = now;
+    if (left > 0.5) next();
+    else done();
+  };
+  next();
+  return () => clearTimeout(timer);
+};
+
 /** A fault of the caller's own time; says nothing of the source. */
 export function outOfTime(detail: string): SourceError {
   const fault = timeout(detail);
@@ -13,48 +41,67 @@ export function outOfTime(detail: string): SourceError {
 
 /**
  * Runs `ask` with a signal that aborts after `limit` milliseconds or with `outer`; rejects then even if `ask` does not stop.
- * `hurried`: the limit is the caller's own, so that running out of it says nothing of the source.
+ * `hurried`: the limit is the caller's own, so that running out of it says nothing of the source; else it is what the source
+ * is given, and our own pauses are not counted against it.
  */
-export async function within<T>(limit: number, outer: AbortSignal, ask: Call1<T>, hurried = false): Promise<T> {
+export function within<T>(limit: number, outer: AbortSignal, ask: Call1<T>, hurried = false): Promise<T> {
+  return limited(limit, outer, ask, hurried ? outOfTime : timeout, hurried ? onTheClock : attentively);
+}
+
+/** Calls `done` after so long; answers what cancels it. */
+type Timer = (milliseconds: number, done: () => void) => () => void;
+
+const onTheClock: Timer = (milliseconds, done) => {
+  const timer = setTimeout(done, Math.max(milliseconds, 0));
+  return () => clearTimeout(timer);
+};
+
+async function limited<T>(
+  limit: number,
+  outer: AbortSignal,
+  ask: Call1<T>,
+  fault: (detail: string) => SourceError,
+  timer: Timer,
+): Promise<T> {
   const control = new AbortController();
   let late: () => void = () => undefined;
   const over = new Promise<never>((_, reject) => {
     late = () => {
       const detail = outer.aborted ? 'the caller went away' : `no answer within ${Math.round(limit)} ms`;
-      reject(outer.aborted || hurried ? outOfTime(detail) : timeout(detail));
+      reject(outer.aborted ? outOfTime(detail) : fault(detail));
     };
   });
   const abort = () => {
     late();
     control.abort(outOfTime('nobody waits any more'));
   };
-  const timer = setTimeout(abort, Math.max(limit, 0));
+  const cancel = timer(limit, abort);
   if (outer.aborted) abort();
   else outer.addEventListener('abort', abort, { once: true });
   try {
     return await Promise.race([ask(control.signal), over]);
   } finally {
-    clearTimeout(timer);
+    cancel();
     outer.removeEventListener('abort', abort);
   }
 }
 
 /** A shared flight, but no longer than this caller's own deadline. */
 export function withDeadline<T>(flight: Promise<T>, call: Call): Promise<T> {
-  return within(Math.max(call.deadline - Date.now(), 0), call.signal, () => flight);
+  return limited(call.deadline - Date.now(), call.signal, () => flight, timeout, onTheClock);
 }
 
 /** The live answer if it comes in time or there is nothing else; the live question goes on by itself then. */
 export async function patiently<T>(live: Promise<T>, patience: number, other: () => Promise<T | null>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
+  let cancel: () => void = () => undefined;
   const late = new Promise<'late'>((resolve) => {
-    timer = setTimeout(() => resolve('late'), patience);
+    cancel = attentively(patience, () => resolve('late'));
   });
   try {
     const first = await Promise.race([live, late]);
     if (first !== 'late') return first as T;
   } finally {
-    clearTimeout(timer);
+    cancel();
   }
   const kept = await other();
   if (kept === null) return live;
