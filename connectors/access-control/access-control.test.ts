@@ -31,6 +31,14 @@ const at = (url: string, host: string, port: number) => {
   return address.toString();
 };
 
+/** The address under which the vendor itself writes. */
+const ownerUrl = (reading: string, directory: string) => {
+  const address = new URL(reading);
+  address.username = 'zk';
+  address.password = (JSON.parse(readFileSync(join(directory, 'passwords.json'), 'utf8')) as { owner: string }).owner;
+  return address.toString();
+};
+
 conformance({
   connector: accessControl,
   simulator,
@@ -65,6 +73,24 @@ conformance({
     job: 'log',
     state: 'SELECT kind, count(*)::int AS n, max(time) AS last FROM event GROUP BY kind ORDER BY kind',
   },
+  inflow: ({ running: { env }, directory, host, sql }) => ({
+    kind: 'ACCESS_GRANTED',
+    happen: async () => {
+      const owner = await openClient(ownerUrl(env['LAKESIDE_ACCESS_URL'] ?? '', directory));
+      try {
+        await owner.query(
+          `INSERT INTO "acc_monitor_log" ("time", "pin", "card_no", "device_id", "verified", "state", "event_type", "description", "event_point_type", "event_point_id")
+           VALUES ($1, '', '', 1, 4, 0, 0, 'c14', 0, 1)`,
+          [localOf(new Date(), 'Asia/Shanghai').slice(0, 19)],
+        );
+      } finally {
+        await owner.end();
+      }
+    },
+    take: () => host.runJob('test', 'log'),
+    taken: async () =>
+      (await sql("SELECT value->'last' AS last FROM state WHERE installation = 'test' AND name = 'log'"))[0],
+  }),
   fixture: (name, bytes) => {
     const row = JSON.parse(bytes.toString('utf8')) as Row;
     if (name.startsWith('event')) return mapLogLine(row, context);
@@ -187,13 +213,7 @@ describe('against the pretend door system', () => {
     const options = { directory, world: demo, now: () => now, history: 2 * 86_400_000, live: false };
     running = await simulator.start(options);
     const reading = running.env['LAKESIDE_ACCESS_URL'] ?? '';
-    const { owner: password } = JSON.parse(readFileSync(join(directory, 'passwords.json'), 'utf8')) as {
-      owner: string;
-    };
-    const owning = new URL(reading);
-    owning.username = 'zk';
-    owning.password = password;
-    owner = await openClient(owning.toString());
+    owner = await openClient(ownerUrl(reading, directory));
     reader = await openClient(reading);
     database = await freshDatabase();
     host = await raise({ doors: reading });
@@ -341,7 +361,7 @@ describe('against the pretend door system', () => {
     const insert = (second: number) =>
       `INSERT INTO "acc_monitor_log" ("time", "pin", "card_no", "device_id", "verified", "state", "event_type", "description", "event_point_type", "event_point_id")
        VALUES ('2031-01-01 00:00:${String(second).padStart(2, '0')}', '', '', 1, 4, 0, 0, 'late', 0, 1)`;
-    const slow = await openClient((await ownerUrl()).toString());
+    const slow = await openClient(ownerUrl(running.env['LAKESIDE_ACCESS_URL'] ?? '', directory));
     try {
       await slow.query('BEGIN');
       await slow.query(insert(1));
@@ -478,16 +498,6 @@ describe('against the pretend door system', () => {
       { entity: 'PERSON', system: 'pin', n: 800 },
     ]);
   });
-
-  async function ownerUrl(): Promise<URL> {
-    const url = new URL(running.env['LAKESIDE_ACCESS_URL'] ?? '');
-    const { owner: password } = JSON.parse(readFileSync(join(directory, 'passwords.json'), 'utf8')) as {
-      owner: string;
-    };
-    url.username = 'zk';
-    url.password = password;
-    return url;
-  }
 });
 
 /** Just enough of PostgreSQL's protocol to answer every question with one row of texts, or (null) to refuse the password. */

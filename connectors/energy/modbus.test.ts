@@ -4,7 +4,7 @@ import { Host } from '../kit/host/host.ts';
 import { loadKeys } from '../kit/host/services.ts';
 import { silentLog } from '../kit/log.ts';
 import { readSettings } from '../kit/settings.ts';
-import { freshDatabase } from '../kit/testing/database.ts';
+import { freshDatabase, refuseCommits } from '../kit/testing/database.ts';
 import { listen } from '../kit/testing/simulator.ts';
 import energy from './index.ts';
 import { float32, modbusServer, type Registers, uint32 } from './simulator/modbus.ts';
@@ -172,5 +172,36 @@ describe('energy over Modbus', () => {
     expect(
       Number((await database.plain.query("SELECT count(*) FROM meter_reading WHERE meter = 'lost:lost1'"))[0].count),
     ).toBeGreaterThan(1);
+  });
+
+  test('registers whose commit failed come with the next round, each with its own time, once', async () => {
+    let register = 1_000;
+    const units = new Map([[1, (() => pulse(register)(0)) as Registers]]);
+    const { round } = await raise('late', units, [[1, 'pulse']]);
+    const rows = async (table: string): Promise<number> =>
+      Number((await database.plain.query(`SELECT count(*) FROM ${table}`))[0].count);
+    const readings = () => rows("meter_reading WHERE meter = 'late:late1'");
+    const events = () => rows("event WHERE meter = 'late:late1'");
+    await round();
+    const before = [await readings(), await events()];
+    const allow = await refuseCommits(database);
+    try {
+      for (let n = 0; n < 2; n++) {
+        register += 1_000;
+        await expect(round()).rejects.toThrow('no commit');
+      }
+      expect([await readings(), await events()]).toEqual(before);
+    } finally {
+      await allow();
+    }
+    register += 1_000;
+    await round();
+    // At least: after a failed round the host begins one by itself, sooner or later.
+    expect(await readings()).toBeGreaterThanOrEqual((before[0] ?? 0) + 3);
+    expect(await events()).toBe(await readings());
+    const values: { value: string }[] = await database.plain.query(
+      "SELECT DISTINCT trim_scale(value)::text AS value FROM meter_reading WHERE meter = 'late:late1' ORDER BY 1",
+    );
+    expect(values.map((one) => Number(one.value))).toEqual([1, 2, 3, 4]);
   });
 });

@@ -5,7 +5,7 @@ import { Host } from '../kit/host/host.ts';
 import { hubCall, loadKeys } from '../kit/host/services.ts';
 import { silentLog } from '../kit/log.ts';
 import { readSettings } from '../kit/settings.ts';
-import { freshDatabase } from '../kit/testing/database.ts';
+import { freshDatabase, refuseCommits } from '../kit/testing/database.ts';
 import { listen } from '../kit/testing/simulator.ts';
 import energy from './index.ts';
 
@@ -197,6 +197,38 @@ describe('energy over MQTT', () => {
     const since = Date.now() - Date.parse(JSON.parse(asked[1] as string).since);
     expect(since).toBeGreaterThan(3_600_000);
     expect(since).toBeLessThan(2 * 3_600_000);
+  });
+
+  test('acknowledged only after commit: what could not be committed comes again, once', async () => {
+    let acknowledged = 0;
+    let sessions = 0;
+    broker = await startBroker(undefined, (made) => {
+      made.on('ack', (_packet, client) => {
+        if (client.id === 'air') acknowledged++;
+      });
+      made.on('client', (client) => {
+        if (client.id === 'air') sessions++;
+      });
+    });
+    const subscribed = broker.subscribed();
+    await raise();
+    await subscribed;
+    await broker.publish('park/g/M1/telemetry', reading(9, '1'));
+    await expect.poll(() => acknowledged).toBe(1);
+    const allow = await refuseCommits(database);
+    try {
+      const before = sessions;
+      for (let i = 0; i < 5; i++) await broker.publish('park/g/M1/telemetry', reading(8 - i, String(2 + i)));
+      // Not acknowledged, so the session ends, and its heir is given the same again.
+      await expect.poll(() => sessions, { timeout: 20_000 }).toBeGreaterThan(before + 1);
+      expect(acknowledged).toBe(1);
+      expect(await count('meter_reading')).toBe(1);
+    } finally {
+      await allow();
+    }
+    await expect.poll(() => acknowledged, { timeout: 20_000 }).toBe(6);
+    expect(await count('meter_reading')).toBe(6);
+    expect(await count("event WHERE kind = 'METER_READING_TAKEN'")).toBe(6);
   });
 
   test('a refused subscription is a fault of the source, not silence', async () => {

@@ -37,6 +37,14 @@ export async function receiveTaxFile(
   return { taken: rows[0]?.state === 'TAKEN', attempts: rows[0]?.attempts ?? 1 };
 }
 
+/** The last attempt does not count: it ended by our own trouble. */
+export async function forgiveTaxFile(tx: Tx, installation: string, digest: string): Promise<void> {
+  await tx.query(
+    `UPDATE tax_file SET attempts = greatest(attempts - 1, 0) WHERE installation = $1 AND digest = $2 AND state = 'RECEIVED'`,
+    [installation, binary(digest)],
+  );
+}
+
 export interface DecidedFile {
   readonly digest: string;
   readonly at: Date;

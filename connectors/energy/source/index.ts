@@ -1,5 +1,6 @@
 /** The only room that talks to meters; keeps their registers, and answers from what was kept. */
 import { readFileSync } from 'node:fs';
+import { inHalves } from '../../kit/batch.ts';
 import type { Call, Job, Services } from '../../kit/connector.ts';
 import { SourceError } from '../../kit/errors.ts';
 import type { Facts } from '../../kit/facts.ts';
@@ -65,6 +66,8 @@ export interface Latest {
   readonly quality: string;
 }
 
+/** So many registers that could not be committed are kept in memory, the newest. */
+const MOST_UNKEPT = 10_000;
 /** So many meters silent in a row: the gateway is frozen. */
 const SILENT = 3;
 /** The park's calendar. */
@@ -79,6 +82,8 @@ export class EnergySource {
   readonly #gateway: ModbusGateway | null;
   readonly #telemetry: Telemetry | null;
   readonly #meters: readonly WiredMeter[];
+  /** Read and not yet committed: a register that is asked for later is another reading, so they come with the next round. */
+  #unkept: readonly Reading[] = [];
   /** Where the next round begins. */
   #first = 0;
 
@@ -171,7 +176,6 @@ export class EnergySource {
   async #round(): Promise<void> {
     const gateway = this.#gateway;
     if (!gateway || this.#meters.length === 0) return;
-    await this.#inflow.know(this.#meters);
     const found: Reading[] = [];
     let fault: unknown = null;
     let silent = 0;
@@ -194,7 +198,15 @@ export class EnergySource {
         break;
       }
     }
-    if (found.length > 0) await this.#inflow.take(found, []);
+    this.#unkept = [...this.#unkept, ...found].slice(-MOST_UNKEPT);
+    await this.#inflow.know(this.#meters);
+    if (this.#unkept.length > 0)
+      await inHalves(
+        this.#unkept,
+        (part) => this.#inflow.take(part, []),
+        ({ serial }, error) => this.#services.log.warn('A register cannot be kept and is left out.', { serial, error }),
+      );
+    this.#unkept = [];
     if (fault !== null && found.length === 0) throw fault;
   }
 }

@@ -16,10 +16,16 @@ const RECALL = 1_000;
 
 const later = (a: Date | null, b: Date): Date => (a !== null && a >= b ? a : b);
 
+/** Whom a meter counts for, and in what. */
+interface Counted {
+  readonly company: string | null;
+  readonly unit: string;
+}
+
 export class Inflow {
   readonly #settings: EnergySettings;
   readonly #services: Services;
-  readonly #companies = new Map<string, { company: string | null; unit: string }>();
+  readonly #companies = new Map<string, Counted>();
   #heardAt: Date | null = null;
   #newest: Date | null = null;
   #askedAt = 0;
@@ -59,7 +65,8 @@ export class Inflow {
   async know(meters: readonly MeterInfo[]): Promise<void> {
     const mark = JSON.stringify(meters);
     if (mark === this.#known) return;
-    await this.#services.transaction((tx) => this.#save(tx, meters));
+    const told = await this.#services.transaction((tx) => this.#save(tx, meters));
+    for (const [serial, one] of told) this.#companies.set(serial, one);
     this.#known = mark;
   }
 
@@ -73,12 +80,15 @@ export class Inflow {
     const { store, clock, globalId, transaction, emit, state } = this.#services;
     const now = clock.now();
     const newest = readings.reduce((most, { time }) => later(most, time), this.#newest);
-    await transaction(async (tx) => {
-      if (meters.length > 0) await this.#save(tx, meters);
+    // What a transaction has told is believed once it is committed.
+    const learned = await transaction(async (tx) => {
+      const told = meters.length > 0 ? await this.#save(tx, meters) : new Map<string, Counted>();
       await this.#learn(
         tx,
         [...readings, ...alarms].map((one) => one.serial),
+        told,
       );
+      const counted = (serial: string) => told.get(serial) ?? this.#companies.get(serial);
       await store.energy.saveReadings(
         tx,
         readings.map((one) => ({
@@ -94,22 +104,24 @@ export class Inflow {
       await emit(tx, [
         ...live.map(
           (one): NewEvent =>
-            this.#event(one.serial, 'METER_READING_TAKEN', one.time, {
+            this.#event(one, 'METER_READING_TAKEN', counted(one.serial), {
               value: one.value,
-              unit: this.#companies.get(one.serial)?.unit ?? '1',
+              unit: counted(one.serial)?.unit ?? '1',
             }),
         ),
-        ...alarms.map((one): NewEvent => this.#event(one.serial, 'METER_ALARM', one.time, { alarm: one.text })),
+        ...alarms.map((one): NewEvent => this.#event(one, 'METER_ALARM', counted(one.serial), { alarm: one.text })),
       ]);
+      return told;
     });
+    for (const [serial, one] of learned) this.#companies.set(serial, one);
     this.#heardAt = now;
     this.#newest = newest;
   }
 
   #event(
-    serial: string,
+    { serial, time }: Reading | Alarm,
     kind: 'METER_READING_TAKEN' | 'METER_ALARM',
-    time: Date,
+    counted: Counted | undefined,
     data: Record<string, unknown>,
   ): NewEvent {
     return {
@@ -117,12 +129,13 @@ export class Inflow {
       kind,
       time,
       meter: this.#services.globalId(serial),
-      company: this.#companies.get(serial)?.company ?? null,
+      company: counted?.company ?? null,
       data,
     };
   }
 
-  async #save(tx: Tx, meters: readonly MeterInfo[]): Promise<void> {
+  /** Answers what the meters told of themselves. */
+  async #save(tx: Tx, meters: readonly MeterInfo[]): Promise<Map<string, Counted>> {
     const { store, installation, globalId, building, identify } = this.#services;
     await store.energy.saveMeters(
       tx,
@@ -147,18 +160,18 @@ export class Inflow {
           : []),
       ]),
     );
-    for (const one of meters) this.#companies.set(one.serial, { company: one.company, unit: one.unit });
+    return new Map(meters.map((one) => [one.serial, { company: one.company, unit: one.unit }]));
   }
 
   /** Whom a meter counts for: from the table, when a reading comes before its meter has told. */
-  async #learn(tx: Tx, serials: readonly string[]): Promise<void> {
-    const missing = [...new Set(serials)].filter((serial) => !this.#companies.has(serial));
+  async #learn(tx: Tx, serials: readonly string[], told: Map<string, Counted>): Promise<void> {
+    const missing = [...new Set(serials)].filter((serial) => !told.has(serial) && !this.#companies.has(serial));
     if (missing.length === 0) return;
     const { store, globalId, installation } = this.#services;
     const rows = await store.energy.metersByIds(tx, missing.map(globalId));
     for (const serial of missing) {
       const row = rows.get(globalId(serial));
-      if (row?.unit) this.#companies.set(serial, { company: row.company, unit: row.unit });
+      if (row?.unit) told.set(serial, { company: row.company, unit: row.unit });
     }
     const unknown = missing.filter((serial) => !rows.has(globalId(serial)));
     await store.energy.meetMeters(

@@ -1,4 +1,5 @@
 /** Meters that speak by themselves, over MQTT. */
+import { inHalves } from '../../kit/batch.ts';
 import type { Call, Services } from '../../kit/connector.ts';
 import { SourceError } from '../../kit/errors.ts';
 import * as mapping from '../mapping/index.ts';
@@ -20,10 +21,6 @@ interface Understood {
   readonly refused: readonly string[];
 }
 const NOTHING: Understood = { readings: [], meters: [], alarms: [], refused: [] };
-
-/** Whether the database refused a value (SQLSTATE classes 22 and 23), not the whole work. */
-const isDataFault = (error: unknown): boolean =>
-  /^2[23]/.test(String((error as { code?: unknown } | null)?.code ?? ''));
 
 export class Telemetry {
   readonly #settings: EnergySettings;
@@ -92,21 +89,15 @@ export class Telemetry {
    * offence at a value, halves find the message that bears it.
    */
   async #batch(batch: readonly MqttMessage[]): Promise<void> {
-    try {
-      await this.#keep(
-        batch,
-        batch.map((one) => this.#understand(one)),
-      );
-    } catch (error) {
-      if (!isDataFault(error)) throw error;
-      if (batch.length === 1) {
-        await this.#keep(batch, [{ ...NOTHING, refused: ['the database cannot hold a value of it'] }]);
-        return;
-      }
-      const half = batch.length >> 1;
-      await this.#batch(batch.slice(0, half));
-      await this.#batch(batch.slice(half));
-    }
+    await inHalves(
+      batch,
+      (part) =>
+        this.#keep(
+          part,
+          part.map((one) => this.#understand(one)),
+        ),
+      (one) => this.#keep([one], [{ ...NOTHING, refused: ['the database cannot hold a value of it'] }]),
+    );
   }
 
   #understand(message: MqttMessage): Understood {

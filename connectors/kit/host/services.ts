@@ -5,7 +5,7 @@ import { projectCase } from '../../../schema/database/cases.ts';
 import { appendEvents } from '../../../schema/database/events.ts';
 import { saveClaims } from '../../../schema/database/identities.ts';
 import { type Lease, proveLease } from '../../../schema/database/leases.ts';
-import type { Database } from '../../../schema/database/open.ts';
+import type { Database, Tx } from '../../../schema/database/open.ts';
 import {
   beginMutation,
   finishMutation,
@@ -64,6 +64,8 @@ export function makeServices(parts: ServicesParts): Services {
   const { info, database, keys, clock, signal } = parts;
   const by = () => ({ installation: info.id, connector: info.connector, park: info.park, at: clock.now() });
   const underWay = new Map<string, Promise<unknown>>();
+  /** How many events a transaction holds; they count when it is committed. */
+  const written = new WeakMap<Tx, number>();
 
   const services: Services = {
     installation: info,
@@ -81,19 +83,25 @@ export function makeServices(parts: ServicesParts): Services {
       const all = [...parts.buildings].flatMap(([code, id]) => (id === building ? [code] : []));
       return all.length > 1 ? all.filter((code) => code !== building) : all;
     },
-    transaction: (work) =>
-      database.transaction(async (tx) => {
+    transaction: async (work) => {
+      let own: Tx | undefined;
+      const done = await database.transaction(async (tx) => {
+        own = tx;
         const lease = heldLease.getStore();
         if (lease && !(await proveLease(tx, lease)))
           throw new LeaseLost(`The lease ${lease.name} is held elsewhere now.`);
         return work(tx);
-      }),
+      });
+      const count = own && written.get(own);
+      if (count) eventsWritten.publish({ installation: info.id, count });
+      return done;
+    },
     read: (work) => work(database.plain),
     async emit(tx, events: readonly NewEvent[]) {
-      const written = await appendEvents(tx, by(), events);
+      const { count, fresh } = await appendEvents(tx, by(), events);
       // The source knew it before us: what is read from now on is newer than the event, committed or not.
-      parts.guard.changed(written.fresh);
-      for (const event of written.fresh) {
+      parts.guard.changed(fresh);
+      for (const event of fresh) {
         if (event.kind === 'CASE_CHANGED' && event.case && event.company) {
           const data = event.data ?? {};
           await projectCase(tx, {
@@ -111,8 +119,8 @@ export function makeServices(parts: ServicesParts): Services {
           });
         }
       }
-      if (written.count > 0) eventsWritten.publish({ installation: info.id, count: written.count });
-      return written.count;
+      written.set(tx, (written.get(tx) ?? 0) + count);
+      return count;
     },
     identify: (tx, claims) => saveClaims(tx, by(), claims),
     state: {

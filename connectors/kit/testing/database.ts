@@ -38,3 +38,18 @@ export async function freshDatabase(
     },
   };
 }
+
+/**
+ * From now on no transaction that writes events commits: all its statements succeed, and COMMIT itself fails with `no commit`.
+ * Answers what ends this.
+ */
+export async function refuseCommits(database: Database): Promise<() => Promise<void>> {
+  await database.plain.query(`
+    CREATE FUNCTION no_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no commit'; END $$;
+    CREATE CONSTRAINT TRIGGER no_commit AFTER UPDATE ON event_head DEFERRABLE INITIALLY DEFERRED
+      FOR EACH ROW EXECUTE FUNCTION no_commit();
+  `);
+  return async () => {
+    await database.plain.query('DROP TRIGGER no_commit ON event_head; DROP FUNCTION no_commit()');
+  };
+}

@@ -4,6 +4,7 @@
  * alone, so whatever lies in `claimed/` when a run begins was left by a worker that died: it is taken up again.
  */
 import { createHash } from 'node:crypto';
+import { isDataFault } from '../../kit/batch.ts';
 import type { Call, Job } from '../../kit/connector.ts';
 import { rejected, SourceError } from '../../kit/errors.ts';
 import { parseUscc } from '../../kit/identifiers.ts';
@@ -142,7 +143,16 @@ export class FileDrop {
         : attempts > MOST_ATTEMPTS
           ? refused('UNREADABLE', `Reading was begun ${attempts - 1} times without an end.`)
           : await readTaxFileInTurns(bytes, this.#options);
-    await this.#decide(name, digest, file);
+    try {
+      await this.#decide(name, digest, file);
+    } catch (error) {
+      // A full disk or a lost database is no fault of the file's; a value that the database cannot hold is.
+      if (!isDataFault(error))
+        await services
+          .transaction((tx) => services.store.tax.forgiveTaxFile(tx, services.installation.id, digest))
+          .catch(() => undefined);
+      throw error;
+    }
     if (file.taken) await this.#move(call, `claimed/${name}`, `done/${name}`);
     else await this.#putAside(call, name, file.reason, file.detail, file.faults);
   }
