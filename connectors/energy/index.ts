@@ -15,6 +15,7 @@ const energy: Connector<EnergySettings, EnergyRequest> = {
     return {
       request: (call) => source.request(call),
       check: (call) => source.check(call),
+      drift: async () => source.drift(),
       lag: () => source.lag(),
       jobs: source.jobs,
       close: () => {

@@ -113,7 +113,8 @@ export interface Opened<R extends object = object> {
   check(call: Call): Promise<void>;
   /**
    * Compares what the source offers (columns, elements, registers) with what the connector was written for; empty when it fits.
-   * The host asks after the first good check and then every `guard.drift`; a rejection is no drift. Ask as operation `check`.
+   * The host asks after the first good check, then every `guard.drift`, and sooner when `services.suspect` was called or while
+   * something has drifted; a rejection is no drift. Ask as operation `check`.
    */
   drift?(call: Call): Promise<readonly Drift[]>;
   /** How far the newest record is behind now, in milliseconds; null when the source does not tell. */
@@ -227,6 +228,8 @@ export interface Services {
    * acknowledges to its legacy system only after the transaction has committed.
    */
   emit(tx: Tx, events: readonly NewEvent[]): Promise<number>;
+  /** What was just read does not fit what the connector was written for, or does again: `drift` is asked at the next check. */
+  suspect(): void;
   /** Says under which ids this installation knows companies, vehicles, persons and meters. Idempotent. */
   identify(tx: Tx, claims: readonly Claim[]): Promise<void>;
   /** Small state of this installation, such as a poll cursor; commits with its transaction. */

@@ -16,6 +16,24 @@ export function missing(
   );
 }
 
+/** Names of all that JSON records hold, as paths without places in lists, such as `name.string`. */
+export function pathsOf(records: readonly unknown[]): ReadonlySet<string> {
+  const found = new Set<string>();
+  const walk = (value: unknown, path: string): void => {
+    if (Array.isArray(value)) for (const one of value as unknown[]) walk(one, path);
+    else if (typeof value === 'object' && value !== null) {
+      for (const [name, one] of Object.entries(value)) {
+        if (one === null) continue;
+        const at = path === '' ? name : `${path}.${name}`;
+        found.add(at);
+        walk(one, at);
+      }
+    }
+  };
+  walk(records, '');
+  return found;
+}
+
 /** One sentence for people; null when nothing has drifted. */
 export function driftSentence(all: readonly Drift[]): string | null {
   if (all.length === 0) return null;

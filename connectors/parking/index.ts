@@ -23,6 +23,7 @@ const parking: Connector<ParkingSettings, ParkingRequest> = {
     return {
       request: (call) => source.request(call),
       check: (call) => source.check(call),
+      drift: (call) => source.drift(call),
       lag: () => source.lag(),
       webhook: (request) => source.webhook(request),
       jobs: source.jobs,

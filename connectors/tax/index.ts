@@ -23,6 +23,7 @@ const tax: Connector<TaxSettings, TaxSource> = {
       check: async (call) => {
         await services.guard.read(call, { operation: 'check' }, (signal) => drop.ping(signal));
       },
+      drift: () => files.drift(),
       lag: () => files.lag(),
       jobs: files.jobs,
       close: () => drop.close(),

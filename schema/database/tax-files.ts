@@ -106,3 +106,18 @@ export async function newestTaxFile(
   );
   return rows[0] ?? null;
 }
+
+/** Files that were refused after `since`, each the newest of its kind (names alike but for digits); answers to requests left out. */
+export const newestRefusedTaxFiles = (
+  tx: Tx,
+  installation: string,
+  since: Date,
+): Promise<{ name: string; reason: string; detail: string; head: Buffer }[]> =>
+  tx.query(
+    `SELECT name, reason, detail, coalesce(substring(bytes FROM 1 FOR 4096), '') AS head FROM (
+       SELECT DISTINCT ON (regexp_replace(name, '[0-9]+', '#', 'g')) name, state, reason, coalesce(detail, '') AS detail, bytes
+       FROM tax_file WHERE installation = $1 AND settled_at > $2 AND layout IS DISTINCT FROM 'reply'
+       ORDER BY regexp_replace(name, '[0-9]+', '#', 'g'), settled_at DESC) newest
+     WHERE state = 'REFUSED' ORDER BY name`,
+    [installation, since],
+  );

@@ -1,7 +1,7 @@
 /** The only room that talks to meters; keeps their registers, and answers from what was kept. */
 import { readFileSync } from 'node:fs';
 import { inHalves } from '../../kit/batch.ts';
-import type { Call, Job, Services } from '../../kit/connector.ts';
+import type { Call, Drift, Job, Services } from '../../kit/connector.ts';
 import { SourceError } from '../../kit/errors.ts';
 import type { Facts } from '../../kit/facts.ts';
 import { byArguments, loader } from '../../kit/loader.ts';
@@ -10,6 +10,7 @@ import type { Values } from '../../kit/settings.ts';
 import * as mapping from '../mapping/index.ts';
 import type { Reading, WiredMeter } from '../model.ts';
 import type { energySettings } from '../settings.ts';
+import { Fit } from './fit.ts';
 import { Inflow } from './inflow.ts';
 import { ModbusGateway } from './modbus.ts';
 import { Telemetry } from './telemetry.ts';
@@ -84,6 +85,8 @@ export class EnergySource {
   readonly #meters: readonly WiredMeter[];
   /** Read and not yet committed: a register that is asked for later is another reading, so they come with the next round. */
   #unkept: readonly Reading[] = [];
+  readonly #fit: Fit;
+  #recalled = false;
   /** Where the next round begins. */
   #first = 0;
 
@@ -93,7 +96,11 @@ export class EnergySource {
     this.#inflow = new Inflow(settings, services);
     const wired = settings.url.startsWith('modbus:');
     this.#gateway = wired ? new ModbusGateway(settings.url, settings.pause, settings.timeout, services) : null;
-    this.#telemetry = wired ? null : new Telemetry(settings, services, this.#inflow);
+    this.#fit = new Fit(
+      () => services.suspect(),
+      () => services.clock.now(),
+    );
+    this.#telemetry = wired ? null : new Telemetry(settings, services, this.#inflow, this.#fit);
     this.#meters = wired ? metersOf(settings) : [];
   }
 
@@ -114,6 +121,11 @@ export class EnergySource {
     if (this.#telemetry) return this.#telemetry.check(call);
     const first = this.#meters[0];
     if (first) await this.#gateway?.read(call, first, 'check');
+  }
+
+  /** What the rounds and payloads have shown: each of them compares every meter with what it is taken for. */
+  drift(): readonly Drift[] {
+    return this.#fit.drift();
   }
 
   lag(): number | null {
@@ -169,6 +181,23 @@ export class EnergySource {
     };
   }
 
+  /** Holds the counters against what they showed before; at first against what former processes have kept. */
+  async #compare(readings: readonly Reading[]): Promise<void> {
+    const { read, store, globalId } = this.#services;
+    const moduli = new Map(
+      this.#meters.map(({ serial, modulus }) => [serial, modulus === null ? null : Number(modulus)]),
+    );
+    const count = (serial: string, value: string) =>
+      this.#fit.counted(serial, Number(value), moduli.get(serial) ?? null);
+    if (!this.#recalled) {
+      const ids = new Map([...moduli.keys()].map((serial) => [globalId(serial), serial]));
+      const rows = await read((tx) => store.energy.latestReadings(tx, [...ids.keys()]));
+      for (const [id, { value }] of rows) count(ids.get(id) as string, value);
+      this.#recalled = true;
+    }
+    for (const { serial, value } of readings) count(serial, value);
+  }
+
   /**
    * One round over all meters, one after the other. A silent meter is told, and the others are read on; when several in a row
    * keep silent the gateway is taken for frozen and the round ends, the next one beginning behind them.
@@ -188,9 +217,12 @@ export class EnergySource {
         const call = this.#services.call(this.#settings.timeout * 3);
         const { value, at } = await gateway.read(call, meter, `poll ${meter.serial}`);
         found.push({ serial: meter.serial, time: at, value, quality: 'GOOD' });
+        this.#fit.fits(`register map ${meter.map}`, meter.serial);
         silent = 0;
       } catch (error) {
         fault ??= error;
+        const unfit = error instanceof SourceError && /REJECTED|MALFORMED/.test(error.code);
+        if (unfit) this.#fit.fails(`register map ${meter.map}`, meter.serial);
         this.#services.log.debug('A meter gave no register.', { serial: meter.serial, error });
         silent = error instanceof SourceError && error.code === 'SOURCE_TIMEOUT' ? silent + 1 : 0;
         if (gateway.connected && silent < SILENT) continue;
@@ -200,6 +232,7 @@ export class EnergySource {
     }
     this.#unkept = [...this.#unkept, ...found].slice(-MOST_UNKEPT);
     await this.#inflow.know(this.#meters);
+    await this.#compare(this.#unkept);
     if (this.#unkept.length > 0)
       await inHalves(
         this.#unkept,

@@ -4,6 +4,7 @@ import type { Call, Services } from '../../kit/connector.ts';
 import { SourceError } from '../../kit/errors.ts';
 import * as mapping from '../mapping/index.ts';
 import type { Alarm, MeterInfo, Reading } from '../model.ts';
+import type { Fit } from './fit.ts';
 import type { EnergySettings } from './index.ts';
 import { HEARD, type Heard, type Inflow } from './inflow.ts';
 import { type MqttMessage, type MqttOptions, MqttSession } from './mqtt.ts';
@@ -26,12 +27,14 @@ export class Telemetry {
   readonly #settings: EnergySettings;
   readonly #services: Services;
   readonly #inflow: Inflow;
+  readonly #fit: Fit;
   #session: MqttSession | null = null;
 
-  constructor(settings: EnergySettings, services: Services, inflow: Inflow) {
+  constructor(settings: EnergySettings, services: Services, inflow: Inflow, fit: Fit) {
     this.#settings = settings;
     this.#services = services;
     this.#inflow = inflow;
+    this.#fit = fit;
   }
 
   /** A short visit under another client id, so that the kept session is left alone. */
@@ -102,6 +105,17 @@ export class Telemetry {
 
   #understand(message: MqttMessage): Understood {
     const place = mapping.topic(message.topic, this.#settings.prefix);
+    const told = this.#read(place, message);
+    if (place && told !== NOTHING) {
+      const what = `${place.kind} payload`;
+      const nonsense = told.refused.length > 0 && told.readings.length === 0;
+      if (nonsense) this.#fit.fails(what, place.serial);
+      else this.#fit.fits(what, place.serial);
+    }
+    return told;
+  }
+
+  #read(place: ReturnType<typeof mapping.topic>, message: MqttMessage): Understood {
     try {
       if (place?.kind === 'info') return { ...NOTHING, meters: [mapping.info(place.serial, message.payload)] };
       if (place?.kind === 'alarm') return { ...NOTHING, alarms: [mapping.alarm(place.serial, message.payload)] };

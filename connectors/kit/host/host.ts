@@ -104,7 +104,14 @@ interface Room {
   saved: string;
   announced: boolean;
   comparedAt: number | null;
+  /** Whether the next comparison is due before its time. */
+  suspected: boolean;
+  /** What was found at the last comparison. */
+  drift: string | null;
 }
+
+/** A source that has drifted, or is suspected, is compared this often at most, in milliseconds. */
+const CLOSELY = 10_000;
 
 export class Host {
   readonly name: string;
@@ -221,7 +228,10 @@ export class Host {
         installation: info,
         clock: this.#clock,
         health,
-        tell: (fact) => tellCall(fact, log),
+        tell: (fact) => {
+          if (fact.code === 'SOURCE_MALFORMED') room.suspected = true;
+          tellCall(fact, log);
+        },
         answered: (fact) => sourceAnswers.publish(fact),
         kept,
         signal: control.signal,
@@ -242,6 +252,9 @@ export class Host {
       clock: this.#clock,
       signal: control.signal,
       buildings,
+      suspect: () => {
+        room.suspected = true;
+      },
     });
     const room: Room = {
       config,
@@ -259,6 +272,8 @@ export class Host {
       saved: '',
       announced: false,
       comparedAt: null,
+      suspected: false,
+      drift: null,
     };
     this.#rooms.set(config.id, room);
     health.onChange = (from, to, reason) => {
@@ -330,11 +345,13 @@ export class Host {
     this.#save(room);
   }
 
-  /** Whether the source still offers what its connector was written for: at first, and then now and again. */
+  /** Whether the source still offers what its connector was written for: at first, then now and again, and on suspicion. */
   async #compare(room: Room): Promise<void> {
     if (!room.opened?.drift || this.#closed) return;
-    if (room.comparedAt !== null && Date.now() - room.comparedAt < room.pace.drift) return;
+    const pause = room.suspected ? Math.min(room.pace.drift, CLOSELY) : room.pace.drift;
+    if (room.comparedAt !== null && Date.now() - room.comparedAt < pause) return;
     room.comparedAt = Date.now();
+    room.suspected = false;
     let found: readonly Drift[];
     try {
       found = await room.opened.drift(hubCall(room.pace.checkTime, room.control.signal));
@@ -343,7 +360,9 @@ export class Host {
       return;
     }
     const sentence = driftSentence(found);
-    if (sentence) room.services.log.warn(`The source ${room.config.id} ${sentence}.`);
+    if (sentence && sentence !== room.drift) room.services.log.warn(`The source ${room.config.id} ${sentence}.`);
+    room.drift = sentence;
+    room.suspected ||= sentence !== null;
     room.health.drifted(sentence);
   }
 

@@ -56,6 +56,7 @@ export interface ServicesParts {
   readonly log: Log;
   readonly clock: Clock;
   readonly signal: AbortSignal;
+  readonly suspect: () => void;
   /** Code of a legacy system to building id. */
   readonly buildings: ReadonlyMap<string, string>;
 }
@@ -75,6 +76,7 @@ export function makeServices(parts: ServicesParts): Services {
     cursors: keys.cursors,
     store: stores,
     signal,
+    suspect: parts.suspect,
     globalId: (local) => `${info.id}:${local}`,
     hash: (kind, text) =>
       createHmac('sha256', keys.hash).update(kind).update('\0').update(text).digest('base64url').slice(0, 22),

@@ -15,6 +15,7 @@ import type {
 } from '../model.ts';
 import { list, multilingual, object, optionalTime, type Raw, reference, text, time, whole } from './checks.ts';
 
+export * from './expected.ts';
 export * from './lists.ts';
 
 /** Contract lots and dead counters answer with this figure instead of the truth. */

@@ -1,5 +1,5 @@
 /** The only room that talks to the parking vendor; speaks our model outward. */
-import type { Call, Job, Known, Services, WebhookAnswer, WebhookRequest } from '../../kit/connector.ts';
+import type { Call, Drift, Job, Known, Services, WebhookAnswer, WebhookRequest } from '../../kit/connector.ts';
 import { SourceError } from '../../kit/errors.ts';
 import { withFacts } from '../../kit/facts.ts';
 import { byArguments, loader } from '../../kit/loader.ts';
@@ -54,6 +54,9 @@ export type OccupancyBuckets = readonly {
 const ZONE = 'Asia/Shanghai';
 /** Keys in one question: they stand in the address, which vendors cut off at 8 kB. */
 const KEYS = { maxBatch: 200 };
+/** Records of each kind that are looked at for drift, and how young they are where many come, in milliseconds. */
+const COMPARED = 20;
+const RECENT = 86_400_000;
 
 export type ParkingRequest = ReturnType<ParkingSource['request']>;
 
@@ -77,6 +80,20 @@ export class ParkingSource {
     await this.#services.guard.read(call, { operation: 'check', retry: false }, (signal) =>
       this.#api.get('/places', { page_size: 1 }, signal),
     );
+  }
+
+  /** What the vendor's records lack; those of the last day where many come. */
+  async drift(call: Call): Promise<readonly Drift[]> {
+    const found: Drift[] = [];
+    for (const one of mapping.EXPECTED) {
+      const query: Query = { expand: one.expand, page_size: COMPARED };
+      const recent = mapping.secondOf(new Date(this.#services.clock.now().getTime() - RECENT));
+      const { value } = await this.#services.guard.read(call, { operation: 'check', retry: false }, (signal) =>
+        this.#api.get(one.path, one.since === null ? query : { ...query, [one.since]: recent }, signal),
+      );
+      found.push(...mapping.driftOf(value, one));
+    }
+    return found;
   }
 
   get jobs(): readonly Job[] {

@@ -6,7 +6,8 @@ import { beijing, daysOf, inBeijing } from './calendar.ts';
 import { exact } from './money.ts';
 import { type Head, judge, type RawRow, type ReadOptions, type Tail } from './rows.ts';
 
-const COLUMNS = '类别,纳税人识别号,纳税人名称,状态,单号,所属期,日期,金额,税额,价税合计,原单号'.split(',');
+/** The table's heading. */
+export const COLUMNS = '类别,纳税人识别号,纳税人名称,状态,单号,所属期,日期,金额,税额,价税合计,原单号'.split(',');
 const REPLY_COLUMNS = '类别,申请编号,结果,文书号,原因,时间'.split(',');
 const KINDS = { 账户: 'account', 申报: 'filing', 发票: 'invoice' } as const;
 const STANDINGS: Readonly<Record<string, Standing>> = {
@@ -37,7 +38,8 @@ const textOf = (bytes: Buffer): string =>
     ? iconv.decode(bytes, 'utf8')
     : iconv.decode(bytes, 'gb18030');
 
-const firstLine = (bytes: Buffer): string => textOf(bytes.subarray(0, 512)).split(/\r?\n/)[0] ?? '';
+/** The first line of what begins with these bytes. */
+export const firstLine = (bytes: Buffer): string => textOf(bytes.subarray(0, 512)).split(/\r?\n/)[0] ?? '';
 
 /** Whether the bytes begin like this layout. */
 export const isCsv = (bytes: Buffer): boolean => firstLine(bytes) === COLUMNS.join(',');

@@ -6,6 +6,7 @@ import type { ReadOptions } from './rows.ts';
 import { isXml, readSaftFile } from './saft/index.ts';
 
 export { readReplies, writeRequest } from './csv.ts';
+export { driftOf } from './expected.ts';
 export type { ReadOptions } from './rows.ts';
 
 /** Reads one file; never throws for what stands in it. */

@@ -5,10 +5,10 @@
  */
 import { createHash } from 'node:crypto';
 import { isDataFault } from '../../kit/batch.ts';
-import type { Call, Job } from '../../kit/connector.ts';
+import type { Call, Drift, Job } from '../../kit/connector.ts';
 import { rejected, SourceError } from '../../kit/errors.ts';
 import { parseUscc } from '../../kit/identifiers.ts';
-import { type ReadOptions, readReplies, readTaxFileInTurns, refused } from '../mapping/index.ts';
+import { driftOf, type ReadOptions, readReplies, readTaxFileInTurns, refused } from '../mapping/index.ts';
 import type { ReadFile, TakenFile } from '../model.ts';
 import { Clearances } from './clearance.ts';
 import { type Installation, LISTED } from './index.ts';
@@ -21,6 +21,8 @@ const PIECE = 4 * 1024 * 1024;
 const MOST_ATTEMPTS = 5;
 const BEGUN = 'begun';
 const DELIVERY_PAUSE = 60_000;
+/** A file that was refused this long ago speaks of a layout no more, in milliseconds. */
+const DRIFT_TOLD = 35 * 86_400_000;
 
 export class FileDrop {
   readonly #at: Installation;
@@ -50,6 +52,16 @@ export class FileDrop {
   /** Milliseconds between now and the date of the newest file that this process has taken in; null before the first. */
   lag(): number | null {
     return this.#newest && Math.max(this.#at.services.clock.now().getTime() - this.#newest.getTime(), 0);
+  }
+
+  /** Layouts that the newest files do not have; each file that is taken in ends what older ones of its kind have told. */
+  async drift(): Promise<readonly Drift[]> {
+    const { services } = this.#at;
+    const since = new Date(services.clock.now().getTime() - DRIFT_TOLD);
+    const refused = await services.read((tx) =>
+      services.store.tax.newestRefusedTaxFiles(tx, services.installation.id, since),
+    );
+    return refused.flatMap(driftOf);
   }
 
   #last: Promise<void> = Promise.resolve();
@@ -187,6 +199,7 @@ export class FileDrop {
         },
       ]);
     });
+    services.suspect();
     if (file.taken) {
       if (this.#newest === null || file.recordedAt > this.#newest) this.#newest = file.recordedAt;
       services.log.info('A file of the tax office was taken in.', { name, rows, refused: refusedRows });
