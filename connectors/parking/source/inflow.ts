@@ -1,4 +1,5 @@
 /** What comes in by itself: the vendor's webhooks, and what is read by the clock. */
+import { GroupCommit } from '../../kit/batch.ts';
 import type { Call, Job, NewEvent, Services, Tx, WebhookAnswer, WebhookRequest } from '../../kit/connector.ts';
 import { SourceError } from '../../kit/errors.ts';
 import type { Facts } from '../../kit/facts.ts';
@@ -12,6 +13,8 @@ import { keepSubscription } from './subscription.ts';
 
 /** Observations in one reading and one transaction. */
 const BATCH = 1_000;
+/** Webhooks in one transaction. */
+const WEBHOOKS = 500;
 /** What was changed this long before the last reading is read once more, in seconds: the vendor commits late, too. */
 const OVERLAP = 600;
 /** Mirrored records older than this many polls are stale. */
@@ -30,6 +33,11 @@ export class Inflow {
   readonly #services: Services;
   readonly #api: ParkingApi;
   readonly #vehicleId: (vehicle: VehicleKey) => string;
+  /** Webhooks that come in while one transaction is being committed are the next one. */
+  readonly #told = new GroupCommit<readonly GateEvent[]>(
+    (batch) => this.#services.transaction((tx) => this.#keep(tx, batch.flat())),
+    WEBHOOKS,
+  );
   readonly #readAt = new Map<Clocked, Date>();
   #newest: Date | null = null;
 
@@ -109,12 +117,12 @@ export class Inflow {
       log.warn('A signed webhook cannot be understood.', { error, bytes: request.body.length });
       return { status: 422 };
     }
-    await this.#services.transaction((tx) => this.#keep(tx, events));
+    await this.#told.add(events);
     guard.heard('webhook');
     return { status: 200, headers: { 'content-type': 'application/json' }, body: '{"status":"ok"}' };
   }
 
-  /** All that one webhook tells, in one transaction. Keyed by what happened, not by the call: told twice, it is one row. */
+  /** All that webhooks tell, in one transaction. Keyed by what happened, not by the call: told twice, it is one row. */
   async #keep(tx: Tx, events: readonly GateEvent[]): Promise<void> {
     const { store, installation, identify, emit, globalId } = this.#services;
     const drives = events.flatMap((one) => (one.kind === 'entered' || one.kind === 'exited' ? [one] : []));
