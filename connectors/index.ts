@@ -3,6 +3,7 @@ import accessControl from './access-control/index.ts';
 import energy from './energy/index.ts';
 import hub from './hub/index.ts';
 import type { AnyConnector, AnyFamily } from './kit/connector.ts';
+import files from './mesh/files/index.ts';
 import mesh from './mesh/index.ts';
 import parking from './parking/index.ts';
 import registration from './registration/index.ts';
@@ -11,7 +12,7 @@ import tax from './tax/index.ts';
 export const connectors: readonly AnyConnector[] = [accessControl, energy, hub, parking, registration, tax];
 
 /** Connectors that isthmus.yaml makes, one for each system that it names. */
-export const families: readonly AnyFamily[] = [mesh];
+export const families: readonly AnyFamily[] = [mesh, files];
 
 /** Connectors in code that stand for legacy systems. */
 export const islands: readonly AnyConnector[] = connectors.filter((one) => one.name !== 'hub');

@@ -29,9 +29,13 @@ export async function pictures(root: string, database: string): Promise<Map<stri
   files.set('isthmus.example.yaml', exampleYaml(configurable));
   files.set('schema/isthmus.schema.json', settingsSchema(configurable));
   for (const connector of [...connectors, ...families]) {
-    const readme = `connectors/${connector.name}/README.md`;
+    // Families that share a room have theirs in a folder of it.
+    const readme = [`connectors/${connector.name}/README.md`, `connectors/mesh/${connector.name}/README.md`].find(
+      (one) => existsSync(join(root, one)),
+    );
+    if (readme === undefined) continue;
     const path = join(root, readme);
-    if (existsSync(path)) files.set(readme, withSettingsTable(readFileSync(path, 'utf8'), connector));
+    files.set(readme, withSettingsTable(readFileSync(path, 'utf8'), connector));
   }
   return files;
 }

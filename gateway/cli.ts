@@ -336,7 +336,7 @@ program
 
 program
   .command('onboard [kind] [source]')
-  .description('connect a system by its description: probe, draft, compare, write; kind: openapi')
+  .description('connect a system by its description: probe, draft, compare, write; kind: openapi or csv')
   .option('--url <address>', 'base address of the system (default: where the description comes from)')
   .option('--system <name>', 'name of the kind of system, such as environment')
   .option('--park <id>', 'park in which it stands (default: the first)')
@@ -346,15 +346,17 @@ program
   .option('--undo <system>', 'take out what was written for this system')
   .action((kind: string | undefined, source: string | undefined, options: OnboardFlags) =>
     run(async () => {
-      const { onboard, undoOnboard } = await import('./onboard-command.ts');
+      const { KINDS, onboard, undoOnboard } = await import('./onboard-command/index.ts');
       if (options.undo) return undoOnboard({ system: options.undo, config: options.config, say });
-      if (kind !== 'openapi' || !source || !options.system) {
+      const found = KINDS.find((one) => one === kind);
+      if (!found || !source || !options.system) {
         throw new CommandError(
-          'What shall be connected? Example: isthmus onboard openapi sensors.openapi.json --system environment --url https://sensors.example/api',
+          `What shall be connected? Kinds are ${KINDS.join(', ')}. Example: isthmus onboard openapi sensors.openapi.json --system environment --url https://sensors.example/api`,
         );
       }
       const { simulatedEnvironment } = await import('../connectors/simulate.ts');
       await onboard({
+        kind: found,
         source,
         url: options.url ?? null,
         system: options.system,

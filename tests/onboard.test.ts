@@ -8,7 +8,7 @@ import { readConfig } from '../connectors/kit/host/config.ts';
 import { makeLog } from '../connectors/kit/log.ts';
 import { freshDatabase } from '../connectors/kit/testing/database.ts';
 import { start } from '../gateway/main.ts';
-import { onboard, undoOnboard } from '../gateway/onboard-command.ts';
+import { onboard, undoOnboard } from '../gateway/onboard-command/index.ts';
 import { until } from './hub.ts';
 import { mockOpenApi } from './mock-openapi.ts';
 
@@ -36,6 +36,7 @@ test('drafted, compared, written, answering, undone', async () => {
   const lines: string[] = [];
   const command = (yes: boolean) =>
     onboard({
+      kind: 'openapi',
       source: APDS,
       url: server.url,
       system: 'apds',

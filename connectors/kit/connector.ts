@@ -117,6 +117,11 @@ export interface Opened<R extends object = object> {
    * something has drifted; a rejection is no drift. Ask as operation `check`.
    */
   drift?(call: Call): Promise<readonly Drift[]>;
+  /**
+   * What its last delivery lacked, in our words behind `is degraded: `, such as refused rows; null when nothing. Asked after each
+   * good check; the source is DEGRADED as long as there is something.
+   */
+  complaint?(): string | null;
   /** How far the newest record is behind now, in milliseconds; null when the source does not tell. */
   lag?(): number | null;
   /** Signed calls from the legacy system; absent where it makes none. Answer only after commit. */

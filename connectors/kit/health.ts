@@ -29,7 +29,7 @@ const MINUTE = 60_000;
 
 /**
  * DOWN when the host's check failed; DEGRADED when the check passes but an operation's breaker is not closed, its last
- * job failed, it has drifted, or it answered nonsense within a minute; else UP. Starts DOWN with the reason "not checked yet".
+ * job failed, it has drifted, its last delivery lacked something, or it answered nonsense within a minute; else UP. Starts DOWN with the reason "not checked yet".
  */
 export class Health {
   readonly #clock: Clock;
@@ -38,6 +38,7 @@ export class Health {
   #checked: { ok: boolean; reason: string | null } = { ok: false, reason: 'has not been asked yet' };
   #malformedAt = 0;
   #drift: string | null = null;
+  #complaint: string | null = null;
   #lastSuccess: Date | null = null;
   #state: State = 'DOWN';
   #since: Date;
@@ -85,6 +86,12 @@ export class Health {
     this.#settle();
   }
 
+  /** What the connector says of the source's last delivery, or null. */
+  complained(sentence: string | null): void {
+    this.#complaint = sentence;
+    this.#settle();
+  }
+
   /** Outcome of the host's comparison: what is not as it was, or null. */
   drifted(sentence: string | null): void {
     this.#drift = sentence;
@@ -118,6 +125,7 @@ export class Health {
     const trouble = [...this.#trouble.values()][0];
     if (trouble) return trouble;
     if (this.#drift) return this.#drift;
+    if (this.#complaint) return this.#complaint;
     if (this.#breakers() !== 'CLOSED') return 'some of its operations fail';
     if (this.#clock.now().getTime() - this.#malformedAt < MINUTE) return REASONS.SOURCE_MALFORMED;
     return null;

@@ -1,4 +1,5 @@
 /** What a description says of a system: its operations, and the types of what they answer. The same for OpenAPI, SQL and files. */
+import type { Drift } from '../kit/connector.ts';
 import type { FieldType } from './declaration.ts';
 
 /** One thing that can be asked. */
@@ -38,6 +39,12 @@ export interface Reader {
   ask(question: Question, signal: AbortSignal): Promise<unknown>;
   /** One cheap question; rejects when the system does not answer. */
   check(signal: AbortSignal): Promise<void>;
+  /** What is offered otherwise than it was declared; absent: nobody can tell. */
+  drift?(signal: AbortSignal): Promise<readonly Drift[]>;
+  /** What the last delivery lacked, behind `is degraded: `; null: nothing. Absent: it has no deliveries. */
+  complaint?(): string | null;
+  /** Equal as long as the whole list of that operation has not changed; null: nobody can tell. */
+  version?(operation: string): string | null;
   close(): Promise<void>;
 }
 

@@ -12,12 +12,12 @@ export interface Drafted {
 }
 
 /** Words in names of arguments and fields that speak of the park's own entities. */
-const PARK_WORDS = [
+export const PARK_WORDS = [
   { type: 'Building', link: 'Building.id', words: /building|^sites?$|address_?id|premises/i },
   { type: 'Company', link: 'Company.uscc', words: /uscc|credit_?code|account_?id|tenant/i },
   { type: 'Vehicle', link: null, words: /plate/i },
 ] as const;
-const MOST_FIELDS = 24;
+export const MOST_FIELDS = 24;
 const NAME = /^[a-z][A-Za-z0-9]*$/;
 
 /** Entities for every list operation that can be asked without arguments, or by something of the park. */
@@ -159,13 +159,13 @@ function fetchOf(list: Operation, rows: Rows, key: string, operations: Operation
 
 const isMany = (argument: Argument): boolean => argument.list || argument.many;
 
-const camel = (path: string): string =>
+export const camel = (path: string): string =>
   path
     .replace(/[^A-Za-z0-9]+(.)/g, (_, sign: string) => sign.toUpperCase())
     .replace(/^./, (sign) => sign.toLowerCase());
 
 /** `get-places` and `get_places_id` and `list_places` are all Place. */
-function entityName(operation: string): string {
+export function entityName(operation: string): string {
   const words = operation
     .replace(/([a-z])([A-Z])/g, '$1_$2')
     .split(/[^A-Za-z0-9]+/)
@@ -179,7 +179,7 @@ function entityName(operation: string): string {
 const singular = (word: string): string =>
   /ies$/.test(word) ? word.replace(/ies$/, 'y') : /(ss|us|is)$/.test(word) ? word : word.replace(/s$/, '');
 
-function plural(name: string): string {
+export function plural(name: string): string {
   const lower = name.charAt(0).toLowerCase() + name.slice(1);
   return /y$/.test(lower) ? lower.replace(/y$/, 'ies') : /s$/.test(lower) ? `${lower}es` : `${lower}s`;
 }

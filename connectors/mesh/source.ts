@@ -1,6 +1,6 @@
 /** One installation: asks by key in batches through the guard, follows a list, and links rows to the park's own entities. */
 import { createHash } from 'node:crypto';
-import type { Call, Job, Known, NewEvent, Services } from '../kit/connector.ts';
+import type { Call, Drift, Job, Known, NewEvent, Services } from '../kit/connector.ts';
 import { parseUscc } from '../kit/identifiers.ts';
 import { loader } from '../kit/loader.ts';
 import type { Ask, Entity, Join } from './declaration.ts';
@@ -15,6 +15,8 @@ export class MeshSource {
   readonly #reader: Reader;
   readonly #services: Services;
   readonly #entities: readonly TypedEntity[];
+  /** By entity, the version of the list that was compared last. */
+  readonly #compared = new Map<string, string>();
 
   constructor(reader: Reader, services: Services, entities: readonly TypedEntity[]) {
     this.#reader = reader;
@@ -24,6 +26,16 @@ export class MeshSource {
 
   async check(call: Call): Promise<void> {
     await this.#services.guard.read(call, { operation: 'check' }, (signal) => this.#reader.check(signal));
+  }
+
+  /** What the source offers otherwise than it was declared. */
+  async drift(call: Call): Promise<readonly Drift[]> {
+    const known = await this.#services.guard.read(
+      call,
+      { operation: 'check', key: 'drift' },
+      async (signal) => (await this.#reader.drift?.(signal)) ?? [],
+    );
+    return known.value;
   }
 
   /** What one request needs: keys asked for in one tick are one call, where the operation takes several. */
@@ -124,6 +136,7 @@ export class MeshSource {
 
   async #poll(entity: TypedEntity, ask: Ask, call: Call): Promise<void> {
     const { guard, clock, globalId } = this.#services;
+    const before = this.#reader.version?.(ask.operation) ?? null;
     const known = await guard.read(
       { ...call, deadline: Date.now() + 30_000 },
       { operation: `poll ${ask.operation}` },
@@ -131,6 +144,9 @@ export class MeshSource {
     );
     const now = clock.now();
     const rows = known.value ?? [];
+    // A list that tells its version and has not changed since the last look needs no comparing.
+    const version = this.#reader.version?.(ask.operation) ?? null;
+    if (version !== null && this.#compared.get(entity.name) === version) return;
     await this.#services.transaction(async (tx) => {
       const name = `poll ${entity.name}`;
       const before = await this.#services.state.get<Record<string, string>>(tx, name);
@@ -158,6 +174,7 @@ export class MeshSource {
       await this.#services.state.set(tx, name, after);
       await this.#services.emit(tx, events);
     });
+    if (version !== null && version === before) this.#compared.set(entity.name, version);
   }
 
   #about(entity: Entity, row: Row | null): { company?: string } {

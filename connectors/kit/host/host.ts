@@ -330,6 +330,7 @@ export class Host {
     try {
       await room.opened?.check(call);
       room.services.guard.healed();
+      room.health.complained(room.opened?.complaint?.() ?? null);
       room.health.checked(null);
       await this.#compare(room);
     } catch (error) {

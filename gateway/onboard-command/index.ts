@@ -4,39 +4,26 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { buildSchema, findBreakingChanges } from 'graphql';
 import { isMap, isSeq, parseDocument } from 'yaml';
-import { configurable, connectors, families } from '../connectors/index.ts';
-import { readConfig } from '../connectors/kit/host/config.ts';
-import { buildGraph } from '../connectors/kit/host/subgraph.ts';
-import { readSettings } from '../connectors/kit/settings.ts';
-import { draftEntities } from '../connectors/mesh/draft.ts';
-import mesh from '../connectors/mesh/index.ts';
-import { openApiReader, readOpenApi } from '../connectors/mesh/openapi.ts';
-import { sample } from '../connectors/mesh/sample.ts';
-import { compose, type SubgraphText } from '../schema/compose.ts';
-import { ChangeRefused, joined } from './islands-plan.ts';
-import { readSubgraphs } from './pictures.ts';
+import { configurable, connectors, families } from '../../connectors/index.ts';
+import { readConfig } from '../../connectors/kit/host/config.ts';
+import { buildGraph } from '../../connectors/kit/host/subgraph.ts';
+import { readSettings } from '../../connectors/kit/settings.ts';
+import type { Entity } from '../../connectors/mesh/declaration.ts';
+import { compose, type SubgraphText } from '../../schema/compose.ts';
+import { ChangeRefused, joined } from '../islands-plan.ts';
+import { readSubgraphs } from '../pictures.ts';
+import { probeFiles } from './files.ts';
+import { probeOpenApi } from './openapi.ts';
+import { type Kind, OnboardError, type OnboardOptions, type Place, type Probe } from './probe.ts';
 
-export interface OnboardOptions {
-  /** File or address of the description. */
-  readonly source: string;
-  /** Base address of the system; null: what the address of the description says. */
-  readonly url: string | null;
-  readonly system: string;
-  readonly park: string | null;
-  readonly config: string;
-  /** `name=VARIABLE`: the header's value comes from the environment. */
-  readonly headers: readonly string[];
-  readonly yes: boolean;
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  readonly say: (text: string) => void;
-  /** A terminal: colours and a question. */
-  readonly terminal: boolean;
-}
+export { KINDS, type Kind, OnboardError, type OnboardOptions } from './probe.ts';
 
-/** It cannot be done as asked; the message is a sentence for people. */
-export class OnboardError extends Error {
-  override name = 'CommandError';
-}
+const PROBES: Readonly<Record<Kind, (options: OnboardOptions, place: Place) => Promise<Probe>>> = {
+  openapi: probeOpenApi,
+  csv: probeFiles,
+};
+/** Composition asks for an address; nobody calls it. */
+const NOWHERE = 'http://isthmus.invalid';
 
 /** Onboards; answers whether files were written. */
 export async function onboard(options: OnboardOptions): Promise<boolean> {
@@ -62,65 +49,37 @@ export async function onboard(options: OnboardOptions): Promise<boolean> {
 
   step(`1. Reading ${source}`);
   const began = performance.now();
-  const description = await readOpenApi(source, process.cwd());
-  const url = options.url ?? (/^https?:/.test(source) ? new URL('.', source).href.replace(/\/$/, '') : null);
-  if (url === null)
-    throw new OnboardError('Where does the system answer? Give --url; example: --url https://sensors.example/api');
-  const drafted = draftEntities(description.operations);
-  say(
-    `   ${description.operations.size} operations that read, ${drafted.length} of them a list of things; ${Math.round(performance.now() - began)} ms`,
-  );
-  if (drafted.length === 0)
-    throw new OnboardError(
-      'The description has no operation that answers a list of things with plain fields; declare the entities by hand (docs/connectors.md).',
-    );
-
-  step('2. Asking the system');
-  const headers = Object.fromEntries(options.headers.map((one) => one.split('=', 2) as [string, string]));
-  const values = Object.fromEntries(
-    Object.entries(headers).map(([name, variable]) => [name, options.environment[variable] ?? '']),
-  );
-  const missing = Object.values(headers).filter((variable) => !options.environment[variable]);
-  if (missing.length > 0)
-    throw new OnboardError(
-      `The environment has no ${missing.join(', ')}; example: ${missing[0]}=... isthmus onboard ...`,
-    );
+  const home = config.parks.find((one) => one.id === park);
+  const codes = new Set(home?.buildings.flatMap((one) => [...one.known, one.id]) ?? []);
+  const probe = await PROBES[options.kind](options, { folder, park: home, codes });
+  const { drafted, copy } = probe;
+  say(`   ${probe.found}; ${Math.round(performance.now() - began)} ms`);
   const entities = Object.fromEntries(drafted.map((one) => [one.name, one.declaration]));
-  const file = `islands/${system}.openapi.json`;
-  const installation = {
-    id,
-    park,
-    connector: 'mesh',
-    system,
-    openapi: /^https?:/.test(source) ? source : file,
-    url,
-    ...(options.headers.length > 0
-      ? { headers: Object.fromEntries(Object.entries(headers).map(([name, variable]) => [name, `\${${variable}}`])) }
-      : {}),
-    entities,
-  };
-  const { id: _id, park: _park, connector: _connector, ...raw } = installation;
-  const read = readSettings(mesh.settings, {
-    ...raw,
-    headers: values,
-    openapi: /^https?:/.test(source) ? source : resolve(source),
-  });
-  if (read.values === null) throw new OnboardError(read.faults.map((one) => `${one.name} ${one.problem}`).join('\n'));
-  const reader = openApiReader(description, { url, headers: values, check: null });
-  const codes = config.parks.find((one) => one.id === park)?.buildings.flatMap((one) => one.known.slice(0, 1)) ?? [];
+  const installation = { id, park, connector: probe.connector, system, ...probe.written, entities };
+  const family = families.find((one) => one.name === probe.connector);
+  if (!family) throw new OnboardError(`There is no family ${probe.connector}.`);
+  let settings: unknown;
   try {
+    if (drafted.length === 0)
+      throw new OnboardError(`${probe.nothing}; declare the entities by hand (docs/connectors.md).`);
+    const read = readSettings<{ entities: readonly Entity[] }>(family.settings, { ...probe.values, system, entities });
+    if (read.values === null) throw new OnboardError(read.faults.map((one) => `${one.name} ${one.problem}`).join('\n'));
+    settings = read.values;
+
+    step('2. Asking the system');
     for (const one of drafted) {
       const entity = read.values.entities.find((each) => each.name === one.name);
-      const answer = entity ? await sample(reader, entity, codes[0] ?? '1') : '';
+      const [answer, ...more] = entity ? await probe.sample(entity) : [];
       say(`   ${paint(36, one.name)}  ${answer}`);
+      for (const note of more) say(`     ${paint(33, note)}`);
       for (const note of one.notes) say(`     ${note}`);
     }
   } finally {
-    await reader.close();
+    await probe.close();
   }
 
   step('3. The graph that it makes');
-  const connector = await mesh.make(system, [read.values], folder);
+  const connector = await family.make(system, [settings], folder);
   const built = await buildGraph(system, connector.graph);
   say(
     indent(
@@ -135,14 +94,14 @@ export async function onboard(options: OnboardOptions): Promise<boolean> {
   const others = await madeTexts(config.installations, folder);
   let supergraph: string;
   try {
-    supergraph = joined([...base, ...others], [{ name: system, sdl: built.sdl, url: url }]);
+    supergraph = joined([...base, ...others], [{ name: system, sdl: built.sdl, url: NOWHERE }]);
   } catch (error) {
     if (error instanceof ChangeRefused)
       throw new OnboardError(`It does not fit into the graph, and nothing was written.\n${error.message}`);
     throw error;
   }
   const old = buildSchema(compose([...base, ...others]).api, { assumeValidSDL: true });
-  const next = buildSchema(compose([...base, ...others, { name: system, sdl: built.sdl, url }]).api, {
+  const next = buildSchema(compose([...base, ...others, { name: system, sdl: built.sdl, url: NOWHERE }]).api, {
     assumeValidSDL: true,
   });
   const added = Object.values(next.getTypeMap()).flatMap((type) => {
@@ -159,14 +118,14 @@ export async function onboard(options: OnboardOptions): Promise<boolean> {
 
   step('5. Files');
   say(`   ${options.config}: the installation ${id}`);
-  if (!/^https?:/.test(source)) say(`   ${join(folder, file)}: a copy of the description`);
+  if (copy) say(`   ${join(folder, copy.to)}: ${copy.what}`);
   if (!options.yes && !(await agreed(options.terminal))) {
     say('   Nothing was written. Run it again with --yes to write.');
     return false;
   }
-  if (!/^https?:/.test(source)) {
-    mkdirSync(join(folder, 'islands'), { recursive: true });
-    writeFileSync(join(folder, file), readFileSync(source));
+  if (copy) {
+    mkdirSync(dirname(join(folder, copy.to)), { recursive: true });
+    writeFileSync(join(folder, copy.to), readFileSync(copy.from));
   }
   writeFileSync(options.config, withInstallation(before, installation));
   say(`   Written. A hub that runs on this file takes the island in by itself. Undo: isthmus onboard --undo ${system}`);
@@ -179,7 +138,12 @@ export function undoOnboard(options: { system: string; config: string; say(text:
   const list = document.get('installations');
   const kept = isSeq(list)
     ? list.items.filter(
-        (one) => !(isMap(one) && one.get('connector') === 'mesh' && one.get('system') === options.system),
+        (one) =>
+          !(
+            isMap(one) &&
+            families.some((each) => each.name === one.get('connector')) &&
+            one.get('system') === options.system
+          ),
       )
     : [];
   if (!isSeq(list) || kept.length === list.items.length)

@@ -1,0 +1,99 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { basename, dirname, relative, resolve } from 'node:path';
+import { makeLog } from '../../connectors/kit/log.ts';
+import type { Drafted } from '../../connectors/mesh/draft.ts';
+import { draftTable } from '../../connectors/mesh/draft-table.ts';
+import { asksOf } from '../../connectors/mesh/family.ts';
+import { Mirror, matches, newestOf } from '../../connectors/mesh/files/mirror.ts';
+import { parseFile, READABLE } from '../../connectors/mesh/files/parse.ts';
+import { typedTable } from '../../connectors/mesh/tables.ts';
+import { OnboardError, type OnboardOptions, type Place, type Probe } from './probe.ts';
+
+/** Times without an offset are taken for Beijing's until the file says otherwise. */
+const ZONE = '+08:00';
+/** Rows that types and keys are guessed from. */
+const SAMPLE = 10_000;
+
+/** Files that are dropped: one by name, the newest of a pattern such as `leases-*.csv`, or all of a folder. */
+export async function probeFiles({ source }: OnboardOptions, place: Place): Promise<Probe> {
+  const whole = isFolder(source);
+  const folder = resolve(whole ? source : dirname(source));
+  const patterns = whole
+    ? readdirSync(folder)
+        .filter((name) => READABLE.test(name))
+        .sort()
+    : [basename(source)];
+  if (patterns.some((one) => !READABLE.test(one)))
+    throw new OnboardError(`${source} is not named like a CSV, TSV, TXT, XLSX or JSON file.`);
+  const read: string[] = [];
+  const drafted: Drafted[] = [];
+  for (const pattern of patterns) {
+    try {
+      const newest = await newestOf(folder, pattern);
+      const { columns, rows, refused, read: as } = await parseFile(newest.name, readFileSync(newest.path));
+      read.push(`${newest.name}: ${rows.length + refused.length} rows, ${columns.length} columns (${as})`);
+      const one = draftTable(
+        {
+          name: pattern,
+          columns: columns.map((name) => ({ name, type: null })),
+          rows: rows.slice(0, SAMPLE).map((each) => each.cells),
+          key: null,
+          every: '5s',
+        },
+        place.codes,
+      );
+      const base = one?.name ?? '';
+      const twice = drafted.filter((each) => each.name.replace(/\d+$/, '') === base).length;
+      if (one) drafted.push(twice === 0 ? one : { ...one, name: `${base}${twice + 1}` });
+    } catch (error) {
+      throw new OnboardError(`${pattern} cannot be read: ${(error as Error).message}.`);
+    }
+  }
+  const beside = relative(place.folder, folder).replaceAll('\\', '/') || '.';
+  return {
+    found: read.join('; '),
+    drafted,
+    nothing: `There is no CSV, XLSX or JSON file with rows in ${source}`,
+    connector: 'files',
+    written: { folder: beside.startsWith('..') ? folder : beside, zone: ZONE },
+    values: { folder, zone: ZONE },
+    copy: null,
+    sample: async (entity) => {
+      const pattern = asksOf(entity)[0]?.operation ?? '';
+      const mirror = new Mirror({
+        ...{ folder, pattern, zone: ZONE, refuse: 100, asked: [] },
+        entities: [typedTable(entity)],
+        log: makeLog(() => undefined),
+      });
+      const [first, ...rest] = await mirror.rows();
+      if (!first) return ['no rows'];
+      const shown = entity.fields
+        .filter((field) => field.scopes.length === 0)
+        .slice(0, 4)
+        .map((field) => `${field.name}: ${JSON.stringify(first[field.from] ?? null)}`);
+      return [
+        `${rest.length + 1} rows; the first: { ${shown.join(', ')} }`,
+        ...(mirror.complaint ? [mirror.complaint] : []),
+      ];
+    },
+    close: async () => undefined,
+  };
+}
+
+function isFolder(source: string): boolean {
+  try {
+    if (statSync(source).isDirectory()) return true;
+    return false;
+  } catch {
+    // A pattern is no file of its own; its folder must be there.
+    const found =
+      basename(source).includes('*') && isFolder(dirname(source))
+        ? readdirSync(dirname(source)).some((name) => matches(basename(source), name))
+        : false;
+    if (!found)
+      throw new OnboardError(
+        `${source} is neither a file nor a folder; example: isthmus onboard csv drops/leases.csv --system leases`,
+      );
+    return false;
+  }
+}

@@ -1,0 +1,40 @@
+import { resolve } from 'node:path';
+import { draftEntities } from '../../connectors/mesh/draft.ts';
+import { openApiReader, readOpenApi } from '../../connectors/mesh/openapi.ts';
+import { sample } from '../../connectors/mesh/sample.ts';
+import { OnboardError, type OnboardOptions, type Place, type Probe } from './probe.ts';
+
+/** A system with an OpenAPI description, a file or an address. */
+export async function probeOpenApi(options: OnboardOptions, { codes }: Place): Promise<Probe> {
+  const { source, system } = options;
+  const remote = /^https?:/.test(source);
+  const description = await readOpenApi(source, process.cwd());
+  const url = options.url ?? (remote ? new URL('.', source).href.replace(/\/$/, '') : null);
+  if (url === null)
+    throw new OnboardError('Where does the system answer? Give --url; example: --url https://sensors.example/api');
+  const headers = Object.fromEntries(options.headers.map((one) => one.split('=', 2) as [string, string]));
+  const missing = Object.values(headers).filter((variable) => !options.environment[variable]);
+  if (missing.length > 0)
+    throw new OnboardError(
+      `The environment has no ${missing.join(', ')}; example: ${missing[0]}=... isthmus onboard ...`,
+    );
+  const values = Object.fromEntries(
+    Object.entries(headers).map(([name, variable]) => [name, options.environment[variable] ?? '']),
+  );
+  const named = Object.fromEntries(Object.entries(headers).map(([name, variable]) => [name, `\${${variable}}`]));
+  const drafted = draftEntities(description.operations);
+  const file = `islands/${system}.openapi.json`;
+  const reader = openApiReader(description, { url, headers: values, check: null });
+  const [code = '1'] = codes;
+  return {
+    found: `${description.operations.size} operations that read, ${drafted.length} of them a list of things`,
+    drafted,
+    nothing: 'The description has no operation that answers a list of things with plain fields',
+    connector: 'mesh',
+    written: { openapi: remote ? source : file, url, ...(options.headers.length > 0 ? { headers: named } : {}) },
+    values: { openapi: remote ? source : resolve(source), url, headers: values },
+    copy: remote ? null : { from: source, to: file, what: 'a copy of the description' },
+    sample: async (entity) => [await sample(reader, entity, code)],
+    close: () => reader.close(),
+  };
+}

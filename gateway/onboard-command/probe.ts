@@ -1,0 +1,59 @@
+/** What `isthmus onboard` needs of one way of connecting: what was found, what stands in isthmus.yaml, and what a question brings. */
+import type { ParkConfig } from '../../connectors/kit/host/config.ts';
+import type { Entity } from '../../connectors/mesh/declaration.ts';
+import type { Drafted } from '../../connectors/mesh/draft.ts';
+
+/** It cannot be done as asked; the message is a sentence for people. */
+export class OnboardError extends Error {
+  override name = 'CommandError';
+}
+
+export interface OnboardOptions {
+  readonly kind: Kind;
+  /** File, folder or address of what is connected. */
+  readonly source: string;
+  /** Base address of the system; null: what the address of the description says. */
+  readonly url: string | null;
+  readonly system: string;
+  readonly park: string | null;
+  readonly config: string;
+  /** `name=VARIABLE`: the header's value comes from the environment. */
+  readonly headers: readonly string[];
+  readonly yes: boolean;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly say: (text: string) => void;
+  /** A terminal: colours and a question. */
+  readonly terminal: boolean;
+}
+
+export const KINDS = ['openapi', 'csv'] as const;
+export type Kind = (typeof KINDS)[number];
+
+/** Where the installation will stand. */
+export interface Place {
+  /** Folder of isthmus.yaml. */
+  readonly folder: string;
+  readonly park: ParkConfig | undefined;
+  /** What the legacy systems call the park's buildings. */
+  readonly codes: ReadonlySet<string>;
+}
+
+/** One system, looked at. */
+export interface Probe {
+  /** What was found, in a line. */
+  readonly found: string;
+  readonly drafted: readonly Drafted[];
+  /** Why nothing could be drafted, where nothing was. */
+  readonly nothing: string;
+  /** Name of the family, behind `connector:`. */
+  readonly connector: string;
+  /** Settings as they stand in the file, secrets by name; without `system` and `entities`. */
+  readonly written: Readonly<Record<string, unknown>>;
+  /** The same with all values, for the questions that are asked now. */
+  readonly values: Readonly<Record<string, unknown>>;
+  /** File to be copied beside isthmus.yaml, if any, and what it is. */
+  readonly copy: { readonly from: string; readonly to: string; readonly what: string } | null;
+  /** Sentences about what a question brings. */
+  sample(entity: Entity): Promise<readonly string[]>;
+  close(): Promise<void>;
+}
