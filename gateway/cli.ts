@@ -154,6 +154,8 @@ program
         unprotected: options.unprotected ?? false,
         log: makeLog(undefined, process.env['ISTHMUS_LOG'] ?? 'warn'),
       });
+      const { holdLittle } = await import('./memory.ts');
+      holdLittle();
       say(`The gateway answers at ${gateway.url}/graphql`);
       process.on('SIGHUP', () => {
         new Promise<void>((resolve) => resolve(gateway.reload(readFileSync(file, 'utf8')))).then(
