@@ -8,18 +8,30 @@ export interface Lease {
   readonly fence: string;
 }
 
-/** Takes the lease when it is free, run out, or already ours; null when another holds it. */
-export async function takeLease(tx: Tx, name: string, owner: string, milliseconds: number): Promise<Lease | null> {
+/** Takes the lease when it is free, run out, already ours, or `gone`'s, who is known to be dead; null when another holds it. */
+export async function takeLease(
+  tx: Tx,
+  name: string,
+  owner: string,
+  milliseconds: number,
+  gone: string | null = null,
+): Promise<Lease | null> {
   const rows: { fence: string }[] = await tx.query(
     `INSERT INTO lease (name, owner, until, fence) VALUES ($1, $2, now() + $3 * interval '1 millisecond', 1)
      ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, until = excluded.until,
        fence = lease.fence + CASE WHEN lease.owner = excluded.owner THEN 0 ELSE 1 END
-     WHERE lease.owner = excluded.owner OR lease.until < now()
+     WHERE lease.owner = excluded.owner OR lease.until < now() OR lease.owner = $4
      RETURNING fence`,
-    [name, owner, milliseconds],
+    [name, owner, milliseconds, gone],
   );
   const fence = rows[0]?.fence;
   return fence === undefined ? null : { name, owner, fence };
+}
+
+/** Who holds it, or held it last; null when nobody ever did. */
+export async function leaseOwner(tx: Tx, name: string): Promise<string | null> {
+  const rows: { owner: string }[] = await tx.query('SELECT owner FROM lease WHERE name = $1', [name]);
+  return rows[0]?.owner ?? null;
 }
 
 /** True while the lease is still ours; the row stays locked until the transaction ends, so nobody takes it meanwhile. */

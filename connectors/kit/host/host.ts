@@ -2,7 +2,6 @@
  * Brings one connector to life: opens its installations, checks them, runs their jobs under a lease, writes their
  * state, and answers as a subgraph. gateway/main does it in its own process, connectors/serve behind a port.
  */
-import { hostname } from 'node:os';
 import type { GraphQLError } from 'graphql';
 import type { Database } from '../../../schema/database/open.ts';
 import { saveSource } from '../../../schema/database/sources.ts';
@@ -33,6 +32,7 @@ import type { InstallationConfig, ParkConfig } from './config.ts';
 import { keepingOf, paceOf, policyOf } from './guarded.ts';
 import { JobRunner } from './jobs.ts';
 import { makeKept } from './keeping.ts';
+import { newOwner } from './owner.ts';
 import { hubCall, type Keys, makeServices } from './services.ts';
 import { type BuiltGraph, buildGraph, executor, shown } from './subgraph.ts';
 
@@ -297,7 +297,7 @@ export class Host {
         jobs: room.opened.jobs,
         database,
         log,
-        owner: `${hostname()}:${process.pid}:${ownerNumber++}`,
+        owner: newOwner(),
         signal: control.signal,
         outcome: (job, error) => (error === null ? health.succeeded(`job ${job}`) : health.failed(`job ${job}`, error)),
       });
@@ -483,8 +483,6 @@ export class Host {
     };
   }
 }
-
-let ownerNumber = 1;
 
 const complained = new Map<string, number>();
 

@@ -1,8 +1,9 @@
 /** Jobs by the clock: one process at a time, by a lease that every transaction of a job proves. */
-import { dropLease, type Lease, takeLease } from '../../../schema/database/leases.ts';
+import { dropLease, type Lease, leaseOwner, takeLease } from '../../../schema/database/leases.ts';
 import type { Database } from '../../../schema/database/open.ts';
 import type { Job } from '../connector.ts';
 import type { Log } from '../log.ts';
+import { isGone } from './owner.ts';
 import { heldLease, hubCall, LeaseLost } from './services.ts';
 
 /** A lease lasts this long without renewal, and is renewed three times within. */
@@ -74,7 +75,12 @@ export class JobRunner {
 
   async #take(): Promise<void> {
     const { database, name, owner } = this.#options;
-    const lease = await takeLease(database.plain, name, owner, LEASE);
+    let lease = await takeLease(database.plain, name, owner, LEASE);
+    if (!lease && !this.#lease) {
+      // A hub that was killed and begun again need not wait until its former self's lease has run out.
+      const holder = await leaseOwner(database.plain, name);
+      if (holder !== null && isGone(holder)) lease = await takeLease(database.plain, name, owner, LEASE, holder);
+    }
     this.#renewed = Date.now();
     if (lease && this.#lease?.fence === lease.fence) return;
     if (this.#lease) this.#lost();
