@@ -184,6 +184,7 @@ export async function start(options: StartOptions): Promise<Hub> {
       stream: streams.answer,
       ...(demoIssuer ? { keys: demoIssuer.jwks } : {}),
       signingKeys: { keys: [signingKey.publicJwk] },
+      turns: operations,
       overdrawn: (who) => operations.overdrawn(who),
       principal: (request) => principal(request, request.headers.authorization),
     });

@@ -15,6 +15,7 @@ import { type Cost, type CostModel, costOf } from './trust/cost.ts';
 import { checkDocument, checkText, discreet, refuseIntrospection } from './trust/limits.ts';
 import type { Coordinate, Policy } from './trust/policy.ts';
 import { Rates } from './trust/rate.ts';
+import { Turns } from './trust/turns.ts';
 
 export interface OperationRequest {
   readonly query: string;
@@ -91,6 +92,7 @@ export class Operations {
   readonly #introspection: boolean;
   #costs: CostModel | undefined;
   readonly #rates: Rates;
+  readonly #turns = new Turns();
   /** What an operation costs, by the variables that its cost hangs on. */
   readonly #counted = new WeakMap<Compiled, Map<string, Cost>>();
   readonly #time: number;
@@ -174,15 +176,24 @@ export class Operations {
     this.#admitted.set(query, true);
   }
 
-  /** The refusal of a caller who has used up its points and asks on; null when it may ask. */
-  overdrawn(principal: Principal | null): HubError | null {
-    if (!this.#rates.isOver(principal)) return null;
+  /** The refusal of a caller who has used up its points and asks on, and for how many milliseconds it holds; null when it may ask. */
+  overdrawn(principal: Principal | null): { error: HubError; milliseconds: number } | null {
+    const milliseconds = this.#rates.over(principal);
+    if (milliseconds === 0) return null;
     const { limit } = this.#rates;
-    return new HubError('LIMIT_RATE', `You have used your ${limit} points a minute. Ask again in 1 s.`, {
-      limit,
-      retryAfter: 1,
-      retryable: true,
-    });
+    const retryAfter = Math.ceil(milliseconds / 1_000);
+    const message = `You have used your ${limit} points a minute. Ask again in ${retryAfter} s.`;
+    return { error: new HubError('LIMIT_RATE', message, { limit, retryAfter, retryable: true }), milliseconds };
+  }
+
+  /** Waits until it is the caller's turn; null: it is. Throws LIMIT_RATE when too many of its requests wait. */
+  turn(principal: Principal | null): Promise<void> | null {
+    return this.#turns.enter(principal);
+  }
+
+  /** What had its turn is over. */
+  turned(principal: Principal | null): void {
+    this.#turns.leave(principal);
   }
 
   /** What a client may be told of a fault in its document. */

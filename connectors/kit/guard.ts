@@ -103,7 +103,10 @@ export interface SourceCallFact {
   readonly source: string;
   readonly system: string;
   readonly operation: string;
+  /** From the wish to call to the answer. */
   readonly milliseconds: number;
+  /** Of these, spent waiting for a place; null: the source was never called. */
+  readonly waited: number | null;
   readonly code: string | null;
   /** What was wrong, for the log only. */
   readonly detail: string | null;

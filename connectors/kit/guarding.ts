@@ -16,13 +16,19 @@ import {
   type SourceAnswerFact,
 } from './guard.ts';
 import { Kept, type KeptValue } from './kept.ts';
+import { callerOf } from './principal.ts';
 import { outOfTime, patiently, sleep, withDeadline, within } from './waiting.ts';
 
 /** What is under way for equal readers, and what it is of. */
 interface Flight {
   readonly answer: Promise<Known<unknown>>;
   readonly type: string | undefined;
+  /** Who waits for it. */
+  readonly askers: Set<string>;
 }
+
+/** A call on behalf of all who share it. */
+type SharedCall = Call & { readonly askers?: ReadonlySet<string> };
 
 export function makeGuard(tools: GuardTools, policy: GuardPolicy = DEFAULT_POLICY): Guard {
   const { installation, clock, health } = tools;
@@ -44,10 +50,11 @@ export function makeGuard(tools: GuardTools, policy: GuardPolicy = DEFAULT_POLIC
     tools.answered?.({ source: installation.id, operation, from });
 
   /** One try: a place, the breaker, the time limit. */
-  async function attempt<T>(call: Call, operation: string, ask: Call1<T>): Promise<T> {
+  async function attempt<T>(call: SharedCall, operation: string, ask: Call1<T>): Promise<T> {
     const started = performance.now();
     let code: string | null = null;
     let detail: string | null = null;
+    let waited: number | null = null;
     try {
       const left = call.deadline - Date.now();
       if (left <= 0) throw outOfTime('the time of the whole operation was used up');
@@ -55,11 +62,12 @@ export function makeGuard(tools: GuardTools, policy: GuardPolicy = DEFAULT_POLIC
         const leave = await within(
           left,
           call.signal,
-          (signal) => gate.enter(signal, operation === 'check', `${call.principal.client} ${call.principal.subject}`),
+          (signal) => gate.enter(signal, operation === 'check', call.askers ?? new Set([callerOf(call.principal)])),
           true,
         );
         call.calls?.set(installation.id, (call.calls.get(installation.id) ?? 0) + 1);
         const began = performance.now();
+        waited = began - started;
         try {
           const rest = call.deadline - Date.now();
           const value = await within(Math.min(policy.timeout, rest), call.signal, ask, rest < policy.timeout / 2);
@@ -81,6 +89,7 @@ export function makeGuard(tools: GuardTools, policy: GuardPolicy = DEFAULT_POLIC
         system: installation.connector,
         operation,
         milliseconds: performance.now() - started,
+        waited,
         code,
         detail,
       });
@@ -96,7 +105,7 @@ export function makeGuard(tools: GuardTools, policy: GuardPolicy = DEFAULT_POLIC
     return fault;
   }
 
-  async function tries<T>(call: Call, request: ReadRequest, ask: Call1<T>): Promise<T> {
+  async function tries<T>(call: SharedCall, request: ReadRequest, ask: Call1<T>): Promise<T> {
     const most = request.retry === false ? 0 : policy.retries;
     for (let n = 0; ; n++) {
       try {
@@ -138,15 +147,27 @@ export function makeGuard(tools: GuardTools, policy: GuardPolicy = DEFAULT_POLIC
    * A call that all equal readers share: it ends with the installation, not with the reader who came first. Its own time is
    * that of the reader who began it, but at least that of one call.
    */
-  function flight<T>(call: Call, request: ReadRequest, flightKey: string, run: (call: Call) => Promise<Known<T>>) {
-    const under = flights.get(flightKey)?.answer as Promise<Known<T>> | undefined;
+  function flight<T>(
+    call: Call,
+    request: ReadRequest,
+    flightKey: string,
+    run: (call: SharedCall) => Promise<Known<T>>,
+  ) {
+    const who = callerOf(call.principal);
+    const under = flights.get(flightKey);
     if (under !== undefined) {
       told(request.operation, 'shared');
-      return withDeadline(under, call);
+      if (!under.askers.has(who)) {
+        // It may wait for the turn of somebody who has had more than this one.
+        under.askers.add(who);
+        gate.asked();
+      }
+      return withDeadline(under.answer as Promise<Known<T>>, call);
     }
+    const askers = new Set([who]);
     const deadline = Math.max(call.deadline, Date.now() + policy.timeout);
-    const answer = run({ ...call, deadline, signal: life });
-    const one: Flight = { answer, type: request.type };
+    const answer = run({ ...call, deadline, signal: life, askers });
+    const one: Flight = { answer, type: request.type, askers };
     flights.set(flightKey, one);
     const land = () => {
       if (flights.get(flightKey) === one) flights.delete(flightKey);
@@ -172,7 +193,7 @@ export function makeGuard(tools: GuardTools, policy: GuardPolicy = DEFAULT_POLIC
       type T = Awaited<ReturnType<typeof ask>>;
       const { type, operation, key } = request;
       const keptKey = `${operation}\0${key ?? ''}`;
-      const run = async (at: Call): Promise<Known<T>> => {
+      const run = async (at: SharedCall): Promise<Known<T>> => {
         const epoch = type === undefined ? 0 : kept.epoch(type);
         const value = await tries(at, request, ask);
         told(operation, 'live');
@@ -229,7 +250,7 @@ export function makeGuard(tools: GuardTools, policy: GuardPolicy = DEFAULT_POLIC
           facts: { ...all.facts, recordedAt: value === null ? null : (recordedAt?.(value) ?? null) },
         };
       };
-      const run = async (at: Call): Promise<Known<ReadonlyMap<string, V>>> => {
+      const run = async (at: SharedCall): Promise<Known<ReadonlyMap<string, V>>> => {
         const epoch = type === undefined ? 0 : kept.epoch(type);
         const all = known(await tries(at, request, (signal) => ask(missing, signal)), null);
         told(operation, 'live');

@@ -18,6 +18,10 @@ export interface Principal {
   readonly expires: number | null;
 }
 
+/** One caller to all limits: who shows no token and is nobody is one with all others like it. */
+export const callerOf = (principal: Principal | null): string =>
+  principal === null ? '-' : `${principal.client}\0${principal.subject}`;
+
 /** The hub itself: jobs, pollers, health checks. */
 export const HUB_PRINCIPAL: Principal = {
   subject: 'isthmus',

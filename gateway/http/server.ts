@@ -1,12 +1,12 @@
 /** One port: `/graphql`, `/explorer`, `/webhooks/:installation`, `/healthz`, `/readyz`, `/metrics`. */
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { HubError } from '../../connectors/kit/errors.ts';
 import type { Log } from '../../connectors/kit/log.ts';
 import type { Principal } from '../../connectors/kit/principal.ts';
 import { fault, type GraphqlFace } from './graphql.ts';
 import { refusedUnread, shield } from './shield.ts';
+import { Spent } from './spent.ts';
 import { serveFile } from './static.ts';
 import type { Webhooks } from './webhooks.ts';
 
@@ -27,8 +27,13 @@ export interface Rooms {
     response: ServerResponse,
     given: { search: string; body: Buffer; principal: Principal | null; signal: AbortSignal },
   ): Promise<boolean>;
-  /** Why this caller must wait; null when it may ask. */
-  overdrawn?(principal: Principal | null): HubError | null;
+  /** Resolves when it is this caller's turn; null: at once. Throws `HubError` when too many of its requests wait. Then `turned`, once. */
+  readonly turns?: {
+    turn(principal: Principal | null): Promise<void> | null;
+    turned(principal: Principal | null): void;
+  };
+  /** Why this caller must wait, and how long; null when it may ask. */
+  overdrawn?(principal: Principal | null): { readonly error: HubError; readonly milliseconds: number } | null;
   /** Rejects with `HubError` when the caller is refused. */
   principal(request: IncomingMessage): Promise<Principal | null>;
 }
@@ -71,10 +76,12 @@ export async function listen(options: {
     maxHeaderSize: 16_384,
   });
   server.maxHeadersCount = 100;
+  const spent = new Spent();
   server.on('request', (request, response) => {
+    if (!closing && request.url === '/graphql' && spent.refused(request, response)) return;
     if (closing) response.setHeader('connection', 'close');
     shield(response);
-    route(request, response, rooms).catch((error: unknown) => {
+    route(request, response, { rooms, spent }).catch((error: unknown) => {
       if (error instanceof URIError) return json(response, 400, { errors: [{ message: 'The address is not one.' }] });
       if (error instanceof ClientGone) return;
       const errorId = randomUUID();
@@ -130,8 +137,12 @@ function portError(error: NodeJS.ErrnoException, options: { host: string; port: 
   return error;
 }
 
-async function route(request: IncomingMessage, response: ServerResponse, rooms: Rooms | null): Promise<void> {
-  if (rooms && request.url === '/graphql') return graphql(request, response, '', rooms);
+async function route(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { rooms, spent }: { readonly rooms: Rooms | null; readonly spent: Spent },
+): Promise<void> {
+  if (rooms && request.url === '/graphql') return graphql(request, response, '', { rooms, spent });
   const url = addressOf(request);
   const path = url.pathname;
   if (path === '/healthz') return json(response, 200, { status: 'ok' });
@@ -139,7 +150,7 @@ async function route(request: IncomingMessage, response: ServerResponse, rooms: 
     response.setHeader('retry-after', '2');
     return json(response, 503, { errors: [{ message: 'The hub is starting.' }] });
   }
-  if (path === '/graphql') return graphql(request, response, url.search, rooms);
+  if (path === '/graphql') return graphql(request, response, url.search, { rooms, spent });
   if (path.startsWith('/webhooks/')) return webhook(request, response, path, rooms);
   if (path === '/readyz') {
     const { ready, body } = await rooms.ready();
@@ -176,7 +187,7 @@ async function graphql(
   request: IncomingMessage,
   response: ServerResponse,
   search: string,
-  rooms: Rooms,
+  { rooms, spent }: { readonly rooms: Rooms; readonly spent: Spent },
 ): Promise<void> {
   const gone = new AbortController();
   response.on('close', () => {
@@ -194,27 +205,42 @@ async function graphql(
   }
   const overdrawn = rooms.overdrawn?.(principal);
   if (overdrawn) {
-    // Held back, so that who does not listen is slowed to the number of its connections, at hardly any cost.
-    if (held < MOST_HELD) await hold(gone.signal);
-    else response.setHeader('connection', 'close');
-    response.setHeader('retry-after', '1');
-    return cut(request, response, fault(overdrawn, 429));
+    spent.keep(request, overdrawn.error, overdrawn.milliseconds);
+    return tooMany(request, response, overdrawn.error);
   }
   const body = await read(request, LARGEST_QUERY);
   if (body === null) {
     const error = new HubError('LIMIT_SIZE', `A request may hold ${LARGEST_QUERY} bytes.`, { limit: LARGEST_QUERY });
     return cut(request, response, fault(error, 413));
   }
-  if (await rooms.stream?.(request, response, { search, body, principal, signal: gone.signal })) return;
-  const answer = await rooms.graphql.answer({
-    method: request.method ?? 'POST',
-    headers: request.headers,
-    search,
-    body,
-    principal,
-    signal: gone.signal,
-  });
-  send(response, answer);
+  try {
+    await rooms.turns?.turn(principal);
+  } catch (error) {
+    if (!(error instanceof HubError)) throw error;
+    return tooMany(request, response, error);
+  }
+  let over = false;
+  const turned = () => {
+    if (!over) rooms.turns?.turned(principal);
+    over = true;
+  };
+  try {
+    if (gone.signal.aborted) return;
+    // A stream has no end to wait for.
+    if (/event-stream|multipart/i.test(String(request.headers.accept))) turned();
+    if (await rooms.stream?.(request, response, { search, body, principal, signal: gone.signal })) return;
+    const answer = await rooms.graphql.answer({
+      method: request.method ?? 'POST',
+      headers: request.headers,
+      search,
+      body,
+      principal,
+      signal: gone.signal,
+    });
+    send(response, answer);
+  } finally {
+    turned();
+  }
 }
 
 async function webhook(request: IncomingMessage, response: ServerResponse, path: string, rooms: Rooms): Promise<void> {
@@ -241,17 +267,9 @@ function send(
   response.end(bytes);
 }
 
-let held = 0;
-/** Requests that are held back at once, of all callers. */
-const MOST_HELD = 2_000;
-
-async function hold(signal: AbortSignal): Promise<void> {
-  held += 1;
-  try {
-    await sleep(1_000, undefined, { signal }).catch(() => undefined);
-  } finally {
-    held -= 1;
-  }
+function tooMany(request: IncomingMessage, response: ServerResponse, error: HubError): void {
+  response.setHeader('retry-after', String(error.extensions['retryAfter'] ?? 1));
+  cut(request, response, fault(error, 429));
 }
 
 /** Answers a request that is not read to its end, and ends the connection: what still comes would be for nobody. */

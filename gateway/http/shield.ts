@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { HubError } from '../../connectors/kit/errors.ts';
 
 /** No page may frame, sniff or embed an answer; answers are no pages. Files of the explorer set their own policy over it. */
-const HEADERS: Readonly<Record<string, string>> = {
+export const SHIELD: Readonly<Record<string, string>> = {
   'x-content-type-options': 'nosniff',
   'x-frame-options': 'DENY',
   'referrer-policy': 'no-referrer',
@@ -13,7 +13,7 @@ const HEADERS: Readonly<Record<string, string>> = {
 };
 
 export function shield(response: ServerResponse): void {
-  for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
+  for (const [name, value] of Object.entries(SHIELD)) response.setHeader(name, value);
 }
 
 /** Refuses by its headers alone, before a byte of the body is read; null when it may be read. */

@@ -1,6 +1,6 @@
 /** How many subscriptions each caller holds at once, over all faces. */
 import { HubError } from '../../connectors/kit/errors.ts';
-import type { Principal } from '../../connectors/kit/principal.ts';
+import { callerOf, type Principal } from '../../connectors/kit/principal.ts';
 
 export class Seats {
   readonly #taken = new Map<string, number>();
@@ -11,7 +11,7 @@ export class Seats {
    */
   take(principal: Principal | null, most: number): () => void {
     if (principal?.client === 'anonymous') return () => undefined;
-    const caller = principal === null ? '-' : `${principal.client}\0${principal.subject}`;
+    const caller = callerOf(principal);
     const held = this.#taken.get(caller) ?? 0;
     if (held >= most) {
       throw new HubError('LIMIT_RATE', `You may hold ${most} subscriptions at once; end one first.`, {

@@ -1,11 +1,7 @@
 /** Points per minute and caller: a bucket that fills evenly, so that what was saved can be spent at once, and no more. */
 import { LRUCache } from 'lru-cache';
 import { HubError } from '../../connectors/kit/errors.ts';
-import type { Principal } from '../../connectors/kit/principal.ts';
-
-/** Who shows no token and is nobody shares one bucket with all others like it. */
-const callerOf = (principal: Principal | null): string =>
-  principal === null ? '-' : `${principal.client}\0${principal.subject}`;
+import { callerOf, type Principal } from '../../connectors/kit/principal.ts';
 
 export class Rates {
   readonly #limit: number;
@@ -37,14 +33,16 @@ export class Rates {
     this.#buckets.set(key, { left: left - points, at: now, refused: false });
   }
 
-  /** Whether the caller was refused a moment ago and has not waited since: it is kept at the door, before its request is read. */
-  isOver(principal: Principal | null): boolean {
-    if (this.#limit === 0 || principal?.client === 'anonymous') return false;
+  /**
+   * Milliseconds for which a caller who was refused a moment ago is refused at the door, before its request is read: until a hundredth of
+   * its budget has come back, which takes 0.6 s. 0: it may ask.
+   */
+  over(principal: Principal | null): number {
+    if (this.#limit === 0 || principal?.client === 'anonymous') return 0;
     const bucket = this.#buckets.peek(callerOf(principal));
-    // A hundredth of the budget comes back in 0.6 s.
-    return (
-      bucket?.refused === true && bucket.left + ((this.#now() - bucket.at) * this.#limit) / 60_000 < this.#limit / 100
-    );
+    if (bucket?.refused !== true) return 0;
+    const left = bucket.left + ((this.#now() - bucket.at) * this.#limit) / 60_000;
+    return Math.max(0, ((this.#limit / 100 - left) * 60_000) / this.#limit);
   }
 
   get limit(): number {
