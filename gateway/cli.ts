@@ -116,6 +116,7 @@ interface OnboardFlags {
   readonly system?: string;
   readonly park?: string;
   readonly header?: string[];
+  readonly table?: string[];
   readonly config: string;
   readonly yes?: boolean;
   readonly undo?: string;
@@ -338,11 +339,12 @@ program
 
 program
   .command('onboard [kind] [source]')
-  .description('connect a system by its description: probe, draft, compare, write; kind: openapi or csv')
+  .description('connect a system by its description: probe, draft, compare, write; kind: openapi, csv or sql')
   .option('--url <address>', 'base address of the system (default: where the description comes from)')
   .option('--system <name>', 'name of the kind of system, such as environment')
   .option('--park <id>', 'park in which it stands (default: the first)')
   .option('--header <name=VARIABLE>', 'header whose value the environment holds; may be given several times', several)
+  .option('--table <name>', 'table or view of a database; may be given several times', several)
   .option('--config <file>', 'isthmus.yaml to add it to', 'isthmus.yaml')
   .option('--yes', 'write without asking')
   .option('--undo <system>', 'take out what was written for this system')
@@ -365,6 +367,7 @@ program
         park: options.park ?? null,
         config: options.config,
         headers: options.header ?? [],
+        tables: options.table ?? [],
         yes: options.yes ?? false,
         environment: { ...simulatedEnvironment(readEnvironment(process.env).data), ...process.env },
         say,

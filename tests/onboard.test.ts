@@ -43,6 +43,7 @@ test('drafted, compared, written, answering, undone', async () => {
       park: null,
       config: file,
       headers: [],
+      tables: [],
       yes,
       environment: {},
       say: (line) => lines.push(line),

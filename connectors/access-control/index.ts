@@ -1,10 +1,10 @@
 import type { Connector } from '../kit/connector.ts';
+import { openVendorDatabase } from '../kit/sql.ts';
 import { accessGraph } from './graph/index.ts';
 import { type AccessSettings, accessSettings } from './settings.ts';
 import { columns, driftOf } from './source/expected.ts';
 import { AccessSource, contextOf, type Installation } from './source/index.ts';
 import { LogPoll } from './source/poll.ts';
-import { openVendorDatabase } from './source/sql.ts';
 import { ping } from './source/statements.ts';
 
 const HOUR = 3_600_000;

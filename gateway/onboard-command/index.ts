@@ -15,12 +15,14 @@ import { readSubgraphs } from '../pictures.ts';
 import { probeFiles } from './files.ts';
 import { probeOpenApi } from './openapi.ts';
 import { type Kind, OnboardError, type OnboardOptions, type Place, type Probe } from './probe.ts';
+import { probeSql } from './sql.ts';
 
 export { KINDS, type Kind, OnboardError, type OnboardOptions } from './probe.ts';
 
 const PROBES: Readonly<Record<Kind, (options: OnboardOptions, place: Place) => Promise<Probe>>> = {
   openapi: probeOpenApi,
   csv: probeFiles,
+  sql: probeSql,
 };
 /** Composition asks for an address; nobody calls it. */
 const NOWHERE = 'http://isthmus.invalid';

@@ -10,7 +10,7 @@ export class OnboardError extends Error {
 
 export interface OnboardOptions {
   readonly kind: Kind;
-  /** File, folder or address of what is connected. */
+  /** File, folder, address, or variable of the environment with the address of what is connected. */
   readonly source: string;
   /** Base address of the system; null: what the address of the description says. */
   readonly url: string | null;
@@ -19,6 +19,8 @@ export interface OnboardOptions {
   readonly config: string;
   /** `name=VARIABLE`: the header's value comes from the environment. */
   readonly headers: readonly string[];
+  /** Of a database: tables and views to take; empty: all, up to a limit. */
+  readonly tables: readonly string[];
   readonly yes: boolean;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly say: (text: string) => void;
@@ -26,7 +28,7 @@ export interface OnboardOptions {
   readonly terminal: boolean;
 }
 
-export const KINDS = ['openapi', 'csv'] as const;
+export const KINDS = ['openapi', 'csv', 'sql'] as const;
 export type Kind = (typeof KINDS)[number];
 
 /** Where the installation will stand. */

@@ -2,6 +2,7 @@
 import type { Call, Services } from '../../kit/connector.ts';
 import { type Known, withFacts } from '../../kit/facts.ts';
 import { byArguments, loader } from '../../kit/loader.ts';
+import type { VendorDatabase } from '../../kit/sql.ts';
 import {
   type Context,
   localOf,
@@ -15,7 +16,6 @@ import {
 } from '../mapping.ts';
 import type { Badge, Door, DoorCondition, PageAsk, Passage, Sighting, TimeSpan } from '../model.ts';
 import type { AccessSettings } from '../settings.ts';
-import type { VendorDatabase } from './sql.ts';
 import * as ask from './statements.ts';
 
 type Doors = readonly (Door & { readonly number: number; readonly device: number })[];

@@ -6,8 +6,8 @@ import { setImmediate, setTimeout } from 'node:timers/promises';
 import { malformed, SourceError, unavailable } from '../../kit/errors.ts';
 import type { Log } from '../../kit/log.ts';
 import { row, type TypedEntity } from '../mapping.ts';
+import { spelledRow } from '../spelling.ts';
 import { type FileRow, parseFile, type Refused } from './parse.ts';
-import { spelled } from './spelling.ts';
 
 /** Rows that are good, as the declaration sees them. */
 export type Cells = Readonly<Record<string, unknown>>;
@@ -161,15 +161,7 @@ function judged(
   zone: string,
   ids: readonly Map<string, number>[],
 ): Cells | string {
-  const cells: Record<string, unknown> = { ...one.cells };
-  for (const entity of entities) {
-    for (const field of entity.fields) {
-      if (field.from in cells)
-        cells[field.from] = spelled(cells[field.from], entity.types.get(field.name) ?? 'String', zone);
-    }
-    if (entity.recordedAt !== null && entity.recordedAt in cells)
-      cells[entity.recordedAt] = spelled(cells[entity.recordedAt], 'DateTime', zone);
-  }
+  const cells = entities.reduce((found, entity) => spelledRow(found, entity, zone), { ...one.cells });
   for (const [n, entity] of entities.entries()) {
     let id: string;
     try {

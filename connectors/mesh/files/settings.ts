@@ -1,18 +1,10 @@
-import { integer, milliseconds, type Setting, settings, structure, text, type Values } from '../../kit/settings.ts';
+import { integer, milliseconds, settings, structure, text, type Values } from '../../kit/settings.ts';
 import { readEntities } from '../declaration.ts';
+import { zone } from '../spelling.ts';
 import { tabular } from '../tables.ts';
 
 /** What the reader itself knows of a row stands beside the columns. */
 const MODIFIED = '$modified';
-
-const offset: Setting<string> = {
-  ...text('Offset of times that the files write without one', '+08:00', '+08:00'),
-  read: (raw) => {
-    if (typeof raw !== 'string' || !/^(Z|[+-]\d{2}:\d{2})$/.test(raw))
-      throw new Error('must be an offset such as +08:00');
-    return raw;
-  },
-};
 
 export const fileSettings = settings('files', {
   system: text(
@@ -20,7 +12,7 @@ export const fileSettings = settings('files', {
     'leases',
   ),
   folder: text('Folder in which the files are dropped, beside isthmus.yaml', 'drops/leases'),
-  zone: offset,
+  zone: zone('files'),
   refuse: integer('Of 100 rows, how many may be refused before the whole file is', 10, 0, 100),
   timeout: milliseconds('How long reading a file may take', '10s'),
   entities: structure(

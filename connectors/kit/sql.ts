@@ -2,8 +2,10 @@
  * The only file that knows drivers. Statements are written once: names in double quotes, `?` for values, LIMIT as `{limit n}`;
  * each dialect says it in its own words. Dates come as texts: they carry no zone.
  */
-import { malformed, rejected, SourceError, timeout, unavailable } from '../../kit/errors.ts';
-import type { Row } from '../mapping.ts';
+import { malformed, rejected, SourceError, timeout, unavailable } from './errors.ts';
+
+/** One row by column, values as the driver gives them. */
+export type Row = Readonly<Record<string, unknown>>;
 
 /** A vendor's database, read only. */
 export interface VendorDatabase {
@@ -16,14 +18,17 @@ export interface VendorDatabase {
 /** Connections at once: door systems are small. */
 const MOST = 4;
 
-/** By the address's scheme. Opens no connection. `wait` is the time for connecting, in milliseconds. */
-export async function openVendorDatabase(url: string, wait: number): Promise<VendorDatabase> {
-  if (/^(mysql|mariadb):/.test(url)) return openMysql(url.replace(/^mariadb:/, 'mysql:'), wait);
+/**
+ * By the address's scheme. Opens no connection. `wait` is the time for connecting, in milliseconds; `fixed`: the server itself is
+ * told that nothing will be written.
+ */
+export async function openVendorDatabase(url: string, wait: number, fixed = false): Promise<VendorDatabase> {
+  if (/^(mysql|mariadb):/.test(url)) return openMysql(url.replace(/^mariadb:/, 'mysql:'), wait, fixed);
   if (url.startsWith('mssql:')) return openMssql(url, wait);
-  return openPostgres(url, wait);
+  return openPostgres(url, wait, fixed);
 }
 
-async function openPostgres(url: string, wait: number): Promise<VendorDatabase> {
+async function openPostgres(url: string, wait: number, fixed: boolean): Promise<VendorDatabase> {
   const { default: pg } = await import('pg');
   const asText = (value: string) => value;
   const types = {
@@ -45,6 +50,8 @@ async function openPostgres(url: string, wait: number): Promise<VendorDatabase> 
   });
   // A lost idle connection is replaced at the next question.
   pool.on('error', () => undefined);
+  if (fixed)
+    pool.on('connect', (client) => void client.query('SET default_transaction_read_only = on').catch(() => undefined));
   let closing: Promise<void> | undefined;
   return {
     async select(sql, values, signal) {
@@ -84,7 +91,7 @@ async function openPostgres(url: string, wait: number): Promise<VendorDatabase> 
   };
 }
 
-async function openMysql(url: string, wait: number): Promise<VendorDatabase> {
+async function openMysql(url: string, wait: number, fixed: boolean): Promise<VendorDatabase> {
   const { createPool } = await import('mysql2/promise');
   const pool = createPool({
     uri: url,
@@ -96,6 +103,7 @@ async function openMysql(url: string, wait: number): Promise<VendorDatabase> {
     supportBigNumbers: true,
     charset: 'utf8mb4',
   });
+  if (fixed) pool.on('connection', (one) => void one.query('SET SESSION TRANSACTION READ ONLY'));
   let closing: Promise<void> | undefined;
   return {
     async select(sql, values, signal) {

@@ -1,4 +1,4 @@
-/** Files that are dropped join the graph by configuration alone: drafted, answering, read again when they change, refused with line and reason. */
+/** Files that are dropped, and tables of a database, join the graph by configuration alone: drafted, answering, read again when they change, refused with line and reason. */
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,6 +31,8 @@ const drop = (name: string, text: string) => {
   renameSync(join(directory, 'part'), join(folder, name));
 };
 const log: string[] = [];
+/** What the environment holds. */
+const secrets: Record<string, string> = {};
 let hub: Hub;
 let database: Awaited<ReturnType<typeof freshDatabase>>;
 
@@ -48,7 +50,7 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true });
 }, 30_000);
 
-const read = () => readConfig(readFileSync(file, 'utf8'), file, configurable, {});
+const read = () => readConfig(readFileSync(file, 'utf8'), file, configurable, secrets);
 const ask = async (query: string): Promise<Answer> => {
   const answer = await fetch(`${hub.url}/graphql`, {
     method: 'POST',
@@ -57,10 +59,21 @@ const ask = async (query: string): Promise<Answer> => {
   });
   return (await answer.json()) as Answer;
 };
-const run = async (source: string, system: string) => {
+const run = async (source: string, system: string, kind: 'csv' | 'sql' = 'csv', tables: string[] = []) => {
   const lines: string[] = [];
   await onboard({
-    ...{ kind: 'csv', source, url: null, system, park: null, config: file, headers: [], yes: true, environment: {} },
+    ...{
+      kind,
+      source,
+      url: null,
+      system,
+      park: null,
+      config: file,
+      headers: [],
+      tables,
+      yes: true,
+      environment: secrets,
+    },
     ...{ say: (line: string) => lines.push(line), terminal: false },
   });
   return lines.join('\n');
@@ -123,3 +136,54 @@ test('refused rows are told by line and reason; a changed file is read again; on
   );
   expect(await rent('L-30')).toBe('52.50');
 }, 90_000);
+
+test('tables and views of a database are drafted, answer by key and by building in batches, are undone; no password is told', async () => {
+  const name = `onboard_${process.pid}`;
+  await database.plain.query(`CREATE SCHEMA assets;
+    CREATE TABLE assets.asset (id integer PRIMARY KEY, site text, name text, price numeric(12, 2), bought date, seen timestamptz, photo bytea);
+    INSERT INTO assets.asset SELECT n, 'B0' || 1 + n % 2, 'Pump ' || n, n * 1.5, '2026-03-01', '2026-03-01 08:00+08', NULL FROM generate_series(1, 40) n;
+    CREATE VIEW assets.site_value AS SELECT site, sum(price) AS total FROM assets.asset GROUP BY site;
+    CREATE ROLE ${name} LOGIN PASSWORD 'not-told'; GRANT USAGE ON SCHEMA assets TO ${name};
+    GRANT SELECT ON ALL TABLES IN SCHEMA assets TO ${name}; ALTER ROLE ${name} SET search_path = assets`);
+  const address = new URL(database.url);
+  address.username = name;
+  address.password = 'not-told';
+  secrets['ASSETS_DB'] = address.toString();
+  try {
+    await expect(run(address.toString(), 'assets', 'sql')).rejects.toThrow(/password does not belong/);
+    await expect(run('ASSETS_DB', 'assets', 'sql', ['nowhere'])).rejects.toThrow(
+      /no table nowhere .*asset, site_value/,
+    );
+    const told = await run('ASSETS_DB', 'assets', 'sql', ['asset', 'site_value']);
+    expect(told).toContain('the account may only read');
+    expect(told).not.toContain('key: id, every one');
+    expect(told).toContain('bought: Date (as the system says)');
+    expect(told).toContain('40 rows; the first: {');
+    expect(told).not.toContain('not-told');
+    expect(readFileSync(file, 'utf8')).toContain('database: "${ASSETS_DB}"'.replaceAll('"', ''));
+    expect(await hub.change(read())).toMatchObject({ added: ['assets'] });
+    const source = () => hub.sources().find((one) => one.id === 'lakeside-assets');
+    await until('the database answers', 20, () => source()?.state === 'UP');
+    const { data, errors } = await ask(`{
+      one: building(id: "b1") { siteValues { nodes { total } } assets(first: 2) { totalCount nodes { id } } }
+      two: building(id: "b2") { assets(first: 50) { nodes { id name price bought seen building: site { name } provenance { source } } } }
+      asset(id: "lakeside-assets:7") { name }
+      none: asset(id: "lakeside-assets:no-number") { name }
+    }`);
+    expect(errors).toBeUndefined();
+    expect(data.one).toMatchObject({ siteValues: { nodes: [{ total: '630.00' }] }, assets: { totalCount: 20 } });
+    expect(data.two.assets.nodes.find((each: { id: string }) => each.id === 'lakeside-assets:7')).toEqual({
+      ...{ id: 'lakeside-assets:7', name: 'Pump 7', price: '10.50', bought: '2026-03-01' },
+      ...{ seen: '2026-03-01T00:00:00.000Z', building: { name: 'Two' }, provenance: { source: 'lakeside-assets' } },
+    });
+    expect(data.asset).toEqual({ name: 'Pump 7' });
+    expect(data.none).toBeNull();
+    const buildings = await ask('{ park(id: "lakeside") { buildings { assets { totalCount } } } }');
+    expect(buildings.data.park.buildings).toEqual([{ assets: { totalCount: 20 } }, { assets: { totalCount: 20 } }]);
+
+    undoOnboard({ system: 'assets', config: file, say: () => undefined });
+    expect(await hub.change(read())).toMatchObject({ removed: ['assets'] });
+  } finally {
+    await database.plain.query(`DROP OWNED BY ${name}; DROP ROLE ${name}`);
+  }
+}, 60_000);

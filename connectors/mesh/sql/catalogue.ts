@@ -1,0 +1,137 @@
+/** What a database says of its tables and views, and whether the account may write into them. */
+import type { Row, VendorDatabase } from '../../kit/sql.ts';
+import type { FieldType } from '../declaration.ts';
+
+export interface Table {
+  /** As it is asked: with its schema where that is not the account's own. */
+  readonly name: string;
+  readonly columns: ReadonlyMap<string, SqlColumn>;
+  /** The one column of its primary key; null where there is none, or several. */
+  readonly key: string | null;
+}
+
+export interface SqlColumn {
+  /** As the database calls it, in lower case. */
+  readonly kind: string;
+  /** Null: nothing that the graph could show (bytes, inner objects, lists). */
+  readonly type: FieldType | null;
+}
+
+const COLUMNS = `SELECT c."table_schema" AS "schema", c."table_name" AS "table", c."column_name" AS "column",
+  c."data_type" AS "kind", c."ordinal_position" AS "place"
+  FROM information_schema.columns c WHERE c."table_schema" NOT IN ('pg_catalog', 'information_schema', 'mysql', 'performance_schema', 'sys')
+  ORDER BY c."table_schema", c."table_name", c."ordinal_position"`;
+
+/** Columns of primary keys. The standard's own view shows none to an account that may only read. */
+const KEYS = {
+  postgres: `SELECT n.nspname AS "schema", t.relname AS "table", a.attname AS "column" FROM pg_index i
+    JOIN pg_class t ON t.oid = i.indrelid JOIN pg_namespace n ON n.oid = t.relnamespace
+    JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = ANY(i.indkey) WHERE i.indisprimary`,
+  mysql: `SELECT c."table_schema" AS "schema", c."table_name" AS "table", c."column_name" AS "column"
+    FROM information_schema.columns c WHERE c."column_key" = 'PRI'`,
+} as const;
+const HOME = {
+  postgres: 'SELECT current_schema() AS "home"',
+  mysql: 'SELECT database() AS "home"',
+} as const;
+export type Dialect = keyof typeof KEYS;
+
+/** By the address's scheme. */
+export const dialectOf = (url: string): Dialect => (/^(mysql|mariadb):/.test(url) ? 'mysql' : 'postgres');
+
+/** Tables and views that the account is shown, by name. */
+export async function catalogueOf(
+  database: VendorDatabase,
+  dialect: Dialect,
+  signal: AbortSignal,
+): Promise<Map<string, Table>> {
+  const [columns, keys, [home]] = await Promise.all([
+    database.select(COLUMNS, [], signal),
+    database.select(KEYS[dialect], [], signal),
+    database.select(HOME[dialect], [], signal),
+  ]);
+  const own = String(home?.['home'] ?? '');
+  const nameOf = (row: Row): string =>
+    row['schema'] === own ? String(row['table']) : `${row['schema']}.${row['table']}`;
+  const tables = new Map<string, { name: string; columns: Map<string, SqlColumn>; key: string | null }>();
+  for (const row of columns) {
+    const name = nameOf(row);
+    const table = tables.get(name) ?? { name, columns: new Map(), key: null };
+    tables.set(name, table);
+    const kind = String(row['kind']).toLowerCase();
+    table.columns.set(String(row['column']), { kind, type: typeOf(kind) });
+  }
+  const parts = new Map<string, string[]>();
+  for (const row of keys) parts.set(nameOf(row), [...(parts.get(nameOf(row)) ?? []), String(row['column'])]);
+  for (const [name, [first, ...rest]] of parts) {
+    const table = tables.get(name);
+    if (table && first !== undefined && rest.length === 0) table.key = first;
+  }
+  return tables;
+}
+
+function typeOf(kind: string): FieldType | null {
+  if (/^(smallint|integer|int|mediumint|tinyint|year)$/.test(kind)) return 'Int';
+  if (/^(numeric|decimal)$/.test(kind)) return 'Decimal';
+  if (/^(real|double|double precision|float)$/.test(kind)) return 'Float';
+  if (kind === 'boolean') return 'Boolean';
+  if (kind === 'date') return 'Date';
+  if (/^(timestamp|datetime)/.test(kind)) return 'DateTime';
+  if (
+    /^(bytea|json|jsonb|array|\w*blob|\w*binary|geometry|point|xml|tsvector|bit|interval|box|circle|line|lseg|path|polygon)$/.test(
+      kind,
+    )
+  )
+    return null;
+  return 'String';
+}
+
+/** Whether a text can be a value of that column: a database refuses a whole question for one that cannot. */
+export function fitsColumn(kind: string, key: string): boolean {
+  if (/^(smallint|tinyint|mediumint|integer|int|bigint|year)$/.test(kind))
+    return /^-?\d{1,18}$/.test(key) && fitsInteger(kind, key);
+  if (/^(numeric|decimal|real|double|double precision|float|money)$/.test(kind))
+    return /^-?\d{1,30}(\.\d{1,30})?$/.test(key);
+  if (kind === 'uuid') return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(key);
+  if (/^(boolean|bit)$/.test(kind)) return /^(true|false|0|1)$/i.test(key);
+  if (/^(date|timestamp|datetime)/.test(kind))
+    return /^\d{4}-\d{2}-\d{2}/.test(key) && !Number.isNaN(new Date(key).getTime());
+  return !key.includes('\0');
+}
+
+const fitsInteger = (kind: string, key: string): boolean =>
+  kind === 'bigint' || Math.abs(Number(key)) < (kind === 'smallint' ? 32_768 : 2_147_483_648);
+
+const WRITABLE = `SELECT n.nspname AS "schema", c.relname AS "table"
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f') AND has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')`;
+
+/** Of these tables, those that the account could write into; empty is how it should be. */
+export async function writable(
+  database: VendorDatabase,
+  dialect: Dialect,
+  tables: readonly string[],
+  signal: AbortSignal,
+): Promise<string[]> {
+  if (dialect === 'mysql') {
+    const rows = await database.select('SHOW GRANTS', [], signal);
+    const granted = rows.flatMap((row) => Object.values(row).map((one) => String(one).split(/ ON /)[0] ?? ''));
+    return granted.some((one) => /\b(ALL PRIVILEGES|INSERT|UPDATE|DELETE|DROP|ALTER)\b/.test(one)) ? [...tables] : [];
+  }
+  const [rows, [home]] = await Promise.all([
+    database.select(WRITABLE, [], signal),
+    database.select(HOME.postgres, [], signal),
+  ]);
+  const names = new Set(
+    rows.map((row) => (row['schema'] === home?.['home'] ? String(row['table']) : `${row['schema']}.${row['table']}`)),
+  );
+  return tables.filter((one) => names.has(one));
+}
+
+/** A table's or column's name as the server takes it. Throws where it holds a sign that no name of ours may hold. */
+export function quotedName(name: string): string {
+  if (/["`?{}\\\0]/.test(name)) throw new Error(`The name ${JSON.stringify(name)} holds a sign that is not taken.`);
+  return `"${name}"`;
+}
+
+export const quotedTable = (name: string): string => name.split('.').map(quotedName).join('.');
