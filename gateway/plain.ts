@@ -21,6 +21,8 @@ const LIMITS = {
   answer: 256 * 1024 * 1024,
 };
 const TIME = 30_000;
+/** Of what was compiled, in bytes: some three hundred questions of ordinary size. */
+const KEPT = 32 * 1024 * 1024;
 
 export interface PlainGateway {
   readonly url: string;
@@ -44,7 +46,12 @@ export async function startGateway(options: {
   const http = await listen(options);
   try {
     const federate = (supergraph: string) =>
-      createFederation({ supergraph, subgraphs: (name, url) => remoteSubgraph({ name, url }), log: options.log });
+      createFederation({
+        supergraph,
+        subgraphs: (name, url) => remoteSubgraph({ name, url }),
+        log: options.log,
+        kept: KEPT,
+      });
     const operations = new Operations({
       federation: federate(options.supergraph),
       policy: readPolicy(options.supergraph),

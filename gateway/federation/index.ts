@@ -69,6 +69,8 @@ export interface FederationOptions {
   readonly log?: Log;
   /** What must be accounted for; absent: nothing. */
   readonly watch?: Watch;
+  /** As much of what was compiled is kept, in bytes, about. */
+  readonly kept?: number;
 }
 
 const NONE = Object.freeze({});
@@ -77,7 +79,7 @@ const CACHE_BYTES = 64 * 1024 * 1024;
 export function createFederation(options: FederationOptions): Federation {
   const supergraph = readSupergraph(options.supergraph);
   const planner = makePlanner(options.supergraph);
-  const cache = new OperationCache<Compiled>(CACHE_BYTES);
+  const cache = new OperationCache<Compiled>(options.kept ?? CACHE_BYTES);
   const made = new Map<string, Subgraph>();
   const subgraph = (name: string): Subgraph => {
     const known = made.get(name);

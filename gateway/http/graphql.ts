@@ -1,6 +1,7 @@
 /** Apollo Server as a face: HTTP semantics, CSRF guard, persisted queries; what an operation is stays in `operation.run`. */
 import { ApolloServer, HeaderMap } from '@apollo/server';
-import { GraphQLError } from 'graphql';
+import { type DocumentNode, GraphQLError } from 'graphql';
+import { LRUCache } from 'lru-cache';
 import { HubError } from '../../connectors/kit/errors.ts';
 import type { Principal } from '../../connectors/kit/principal.ts';
 import type { OperationAnswer, Operations } from '../operation.ts';
@@ -67,6 +68,7 @@ export async function graphqlFace(operations: Operations, options: { introspecti
       stop: async () => undefined,
     },
     introspection: options.introspection,
+    documentStore: documentStore(),
     csrfPrevention: true,
     stopOnTerminationSignals: false,
     includeStacktraceInErrorResponses: false,
@@ -131,6 +133,21 @@ export async function graphqlFace(operations: Operations, options: { introspecti
     stop: () => apollo.stop(),
   };
 }
+
+/** Apollo's own documents, by the length of their texts. Left alone it would hold some 60 MB; what is asked again goes through the warm door. */
+function documentStore() {
+  const kept = new LRUCache<string, DocumentNode>({
+    maxSize: DOCUMENT_TEXTS,
+    sizeCalculation: (document) => Math.max(1, document.loc?.end ?? 1),
+  });
+  return {
+    get: async (key: string) => kept.get(key),
+    set: async (key: string, document: DocumentNode) => void kept.set(key, document),
+    delete: async (key: string) => kept.delete(key),
+  };
+}
+/** Characters; a document takes some eighty bytes for each. */
+const DOCUMENT_TEXTS = 128 * 1024;
 
 const DOCUMENT_FAULTS = [
   'GRAPHQL_PARSE_FAILED',

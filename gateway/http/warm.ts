@@ -52,12 +52,14 @@ export class WarmDoor {
       principal: request.principal,
       signal: request.signal,
     });
+    // Where there is text, `data` would be made of it only to be looked at.
+    if (answer.text) return { status: 200, headers, body: bodyOf(answer.text(), answer) };
+    if (answer.data !== undefined) return { status: 200, headers, body: bodyOf(JSON.stringify(answer.data), answer) };
     // A limit is told at once: who asks too often must not cost more than who may.
-    const limited = answer.data === undefined && answer.errors?.every((one) => isLimit(one.extensions?.['code']));
+    const limited = answer.errors?.every((one) => isLimit(one.extensions?.['code']));
     if (limited) return { status: 200, headers, body: JSON.stringify({ errors: answer.errors }) };
     // Not executed for another reason: Apollo has its own words and status for that.
-    const data = answer.text ? answer.text() : JSON.stringify(answer.data);
-    return data === undefined ? null : { status: 200, headers, body: bodyOf(data, answer) };
+    return null;
   }
 }
 
