@@ -86,6 +86,7 @@ async function startHub(options: { demo?: boolean; config?: string }): Promise<v
       data: settings.data,
       databaseUrl: settings.databaseUrl,
       signingKey: settings.signingKey,
+      natsUrl: settings.natsUrl,
       log,
     });
     const seconds = ((performance.now() - began) / 1000).toFixed(1);

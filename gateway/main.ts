@@ -24,6 +24,7 @@ import { isLocal } from './http/shield.ts';
 import { forwardWebhooks, type Webhooks } from './http/webhooks.ts';
 import { type Change, Islands } from './islands.ts';
 import { planIslands } from './islands-plan.ts';
+import { Bus } from './live/bus.ts';
 import { Deliveries } from './live/deliveries.ts';
 import { openSockets } from './live/socket.ts';
 import { streamFace } from './live/stream.ts';
@@ -51,6 +52,8 @@ export interface StartOptions {
   readonly data: string;
   /** Null: the embedded PostgreSQL, or `cluster` of a test. */
   readonly databaseUrl: string | null;
+  /** NATS between replicas; null or absent: each listens to the database. */
+  readonly natsUrl?: string | null;
   readonly log: Log;
   readonly clock?: Clock;
   readonly pace?: Partial<HostPace>;
@@ -136,6 +139,11 @@ export async function start(options: StartOptions): Promise<Hub> {
     const tail = new Tail(database);
     await tail.open();
     shutdown.add('the event log', () => tail.close());
+    if (options.natsUrl) {
+      const bus = new Bus({ url: options.natsUrl, tail, database, key: keys.principal, log });
+      bus.open();
+      shutdown.add('the bus between replicas', () => bus.close());
+    }
     const deliveries = new Deliveries({ operations, tail });
     const anonymous = anonymousPrincipal(config.anonymous);
     const demoIssuer = config.auth.demo ? await openDemoIssuer(options.data) : null;

@@ -16,6 +16,8 @@ export interface GatewaySettings {
   readonly databaseUrl: string | null;
   /** File of the key that signs answers and the audit log; null: one in the data folder. */
   readonly signingKey: string | null;
+  /** NATS between replicas; null: each listens to the database. */
+  readonly natsUrl: string | null;
 }
 
 /** The environment cannot be used; the message names every fault. */
@@ -56,5 +58,6 @@ export function readEnvironment(environment: Readonly<Record<string, string | un
     data: read.values.ISTHMUS_DATA,
     databaseUrl: url,
     signingKey: environment['ISTHMUS_SIGNING_KEY'] || null,
+    natsUrl: environment['NATS_URL'] || null,
   };
 }

@@ -4,7 +4,12 @@ import { killTest } from './kill/scenario.ts';
 
 test('what is delivered equals the log, in order, none twice', { timeout: 240_000 }, async () => {
   const size = { events: 3_000, kills: 60, reloads: 2 };
-  const figures = await killTest({ ...size, listeners: 4, seed: Number(process.env['ISTHMUS_SEED'] ?? 4) });
+  const figures = await killTest({
+    ...size,
+    listeners: 4,
+    short: true,
+    seed: Number(process.env['ISTHMUS_SEED'] ?? 4),
+  });
   expect(figures).toMatchObject({
     kills: size.kills,
     reloads: size.reloads,

@@ -1,4 +1,7 @@
-/** Follows the event log: woken by NOTIFY, and by a look every second in case one was lost. */
+/**
+ * Follows the event log: woken by NOTIFY, and by a look every second in case one was lost. While a bus tells of the log, neither a
+ * connection nor a look is needed, and both rest.
+ */
 import { EVENT_CHANNEL, headPosition } from '../../schema/database/events.ts';
 import type { Database } from '../../schema/database/open.ts';
 
@@ -9,7 +12,10 @@ export class Tail {
   #head = 0n;
   #waiting = new Set<() => void>();
   #timer: NodeJS.Timeout | undefined;
+  #attentive = false;
   #listener: { close(): Promise<void> } | undefined;
+  /** Opening and closing the listener, one after the other. */
+  #turning: Promise<void> = Promise.resolve();
   #closed = false;
 
   constructor(database: Database) {
@@ -18,11 +24,7 @@ export class Tail {
 
   async open(): Promise<void> {
     this.#head = await headPosition(this.#database.plain);
-    this.#listener = await this.#database.listen(EVENT_CHANNEL, (payload) => {
-      if (payload === null) void this.#look();
-      else this.#advance(BigInt(payload));
-    });
-    this.#plan();
+    await this.attend();
   }
 
   /** Newest position known here. */
@@ -50,11 +52,44 @@ export class Tail {
     return this.#closed;
   }
 
+  /** Listens to the database and looks at it. Resolves when it does; a database that is away is waited for in the background. */
+  attend(): Promise<void> {
+    if (this.#attentive || this.#closed) return this.#turning;
+    this.#attentive = true;
+    this.#plan();
+    return this.#turn();
+  }
+
+  /** Leaves the database alone: somebody else tells what is committed, by `told`. */
+  rest(): void {
+    if (!this.#attentive) return;
+    this.#attentive = false;
+    clearTimeout(this.#timer);
+    void this.#turn();
+  }
+
+  /** Somebody else says that this range is committed. One that does not follow what is known is looked up instead. */
+  told(from: bigint, to: bigint): void {
+    if (to <= this.#head) return;
+    if (from === this.#head + 1n) this.#advance(to);
+    else void this.look();
+  }
+
+  /** Asks the database for its newest position. */
+  async look(): Promise<void> {
+    try {
+      this.#advance(await headPosition(this.#database.plain));
+    } catch {
+      // The next look tries again; readiness tells of a database that is away.
+    }
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
+    this.#attentive = false;
     clearTimeout(this.#timer);
     for (const wake of [...this.#waiting]) wake();
-    await this.#listener?.close();
+    await this.#turn();
   }
 
   #advance(head: bigint): void {
@@ -63,16 +98,25 @@ export class Tail {
     for (const wake of [...this.#waiting]) wake();
   }
 
-  async #look(): Promise<void> {
-    try {
-      this.#advance(await headPosition(this.#database.plain));
-    } catch {
-      // The next look tries again; readiness tells of a database that is away.
-    }
+  #turn(): Promise<void> {
+    this.#turning = this.#turning.then(async () => {
+      const listener = this.#listener;
+      if (this.#attentive && !listener) {
+        this.#listener = await this.#database.listen(EVENT_CHANNEL, (payload) => {
+          if (payload === null) void this.look();
+          else this.#advance(BigInt(payload));
+        });
+      } else if (!this.#attentive && listener) {
+        this.#listener = undefined;
+        await listener.close();
+      }
+    });
+    return this.#turning;
   }
 
   #plan(): void {
-    if (this.#closed) return;
-    this.#timer = setTimeout(() => void this.#look().finally(() => this.#plan()), LOOK);
+    if (!this.#attentive) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.look().finally(() => this.#plan()), LOOK);
   }
 }

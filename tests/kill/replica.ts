@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from '../../schema/database/port.ts';
+import { type Place, type Raised, raise } from './raise.ts';
 
 export interface Replica {
   /** Of /graphql, without ws or http before it. */
@@ -13,19 +14,41 @@ export interface Replica {
   reload(): Promise<void>;
   /** SIGKILL: nothing is said to anybody. */
   kill(): Promise<void>;
-  /** SIGTERM: an orderly end. */
+  /** An orderly end. */
   stop(): Promise<void>;
 }
 
-/** A replica on this database; `env` is added to its environment. */
-export async function replica(
-  databaseUrl: string,
-  directory: string,
-  env: Readonly<Record<string, string>> = {},
-): Promise<Replica> {
+async function placeIn(directory: string, databaseUrl: string, natsUrl: string | null): Promise<Place> {
   const port = await freePort();
   const data = join(directory, String(port));
   mkdirSync(data, { recursive: true });
+  return { databaseUrl, data, port, natsUrl };
+}
+
+/** In this process: it starts faster, and cannot be killed. */
+export async function replicaHere(
+  directory: string,
+  databaseUrl: string,
+  natsUrl: string | null,
+): Promise<Omit<Replica, 'kill'>> {
+  const place = await placeIn(directory, databaseUrl, natsUrl);
+  let hub: Raised | null = null;
+  return {
+    address: `127.0.0.1:${place.port}/graphql`,
+    raise: async () => {
+      hub = await raise(place);
+    },
+    reload: async () => hub?.reload(),
+    stop: async () => {
+      await hub?.stop();
+      hub = null;
+    },
+  };
+}
+
+/** In a process of its own. */
+export async function replica(directory: string, databaseUrl: string, natsUrl: string | null): Promise<Replica> {
+  const place = await placeIn(directory, databaseUrl, natsUrl);
   let child: ChildProcess | null = null;
   const end = (signal: NodeJS.Signals): Promise<void> =>
     new Promise((resolve) => {
@@ -49,20 +72,18 @@ export async function replica(
       one.on('message', take).once('exit', gone);
     });
   return {
-    address: `127.0.0.1:${port}/graphql`,
+    address: `127.0.0.1:${place.port}/graphql`,
     raise: async () => {
-      child = spawn(
-        process.execPath,
-        ['--import', 'tsx', join(import.meta.dirname, 'hub.ts'), databaseUrl, data, String(port)],
-        { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], env: { ...process.env, ...env } },
-      );
+      child = spawn(process.execPath, ['--import', 'tsx', join(import.meta.dirname, 'hub.ts'), JSON.stringify(place)], {
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      });
       await next('up');
     },
     reload: async () => {
       const told = next('reloaded', 'failed');
       child?.send('reload');
-      const answer = await told;
-      if (answer['reloaded'] !== true) throw new Error(`No reload: ${answer['failed'] ?? 'the graph is the same'}.`);
+      const { failed } = await told;
+      if (failed !== undefined) throw new Error(String(failed));
     },
     kill: () => end('SIGKILL'),
     stop: () => end('SIGTERM'),

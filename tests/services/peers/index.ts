@@ -2,6 +2,7 @@
 import { chromium } from './chromium.ts';
 import { mariadb } from './mariadb.ts';
 import { mosquitto } from './mosquitto.ts';
+import { nats } from './nats.ts';
 import { openssh } from './openssh.ts';
 import { openssl } from './openssl.ts';
 import type { Peer } from './peer.ts';
@@ -10,4 +11,15 @@ import { postgres } from './postgres.ts';
 import { pymodbus } from './pymodbus.ts';
 import { stdnum } from './stdnum.ts';
 
-export const peers: readonly Peer[] = [mariadb, postgres, mosquitto, pymodbus, php, openssl, stdnum, chromium, openssh];
+export const peers: readonly Peer[] = [
+  mariadb,
+  postgres,
+  mosquitto,
+  nats,
+  pymodbus,
+  php,
+  openssl,
+  stdnum,
+  chromium,
+  openssh,
+];
