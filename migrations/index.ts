@@ -9,6 +9,7 @@ import { Audit0008 } from './0008-audit.ts';
 import { Consent0009 } from './0009-consent.ts';
 import { Kept0010 } from './0010-kept.ts';
 import { EventUpkeep0011 } from './0011-event-upkeep.ts';
+import { CompanyFact0012 } from './0012-company-fact.ts';
 
 export const migrations = [
   Core0001,
@@ -21,4 +22,5 @@ export const migrations = [
   Consent0009,
   Kept0010,
   EventUpkeep0011,
+  CompanyFact0012,
 ];

@@ -76,6 +76,18 @@ CREATE TABLE company (
 );
 CREATE INDEX company_order ON company USING btree (sort_name, uscc);
 
+CREATE TABLE company_fact (
+  uscc text NOT NULL,
+  field text NOT NULL,
+  installation text NOT NULL,
+  connector text NOT NULL,
+  value text NOT NULL,
+  authority boolean NOT NULL,
+  recorded_at timestamp with time zone,
+  fetched_at timestamp with time zone NOT NULL,
+  PRIMARY KEY (uscc, field, installation)
+);
+
 CREATE TABLE consent (
   id text NOT NULL,
   company text NOT NULL,

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { dropEventsBefore } from '../../schema/database/event-retention.ts';
+import { saveClaims } from '../../schema/database/identities.ts';
 import { replaceParks } from '../../schema/database/parks.ts';
-import type { Services, SubgraphResponse } from '../kit/connector.ts';
+import type { Claim, Services, SubgraphResponse } from '../kit/connector.ts';
 import type { ParkConfig } from '../kit/host/config.ts';
 import { Host } from '../kit/host/host.ts';
 import { hubCall, loadKeys } from '../kit/host/services.ts';
@@ -105,6 +106,56 @@ describe('hub', () => {
     expect(forged.errors?.[0]?.extensions?.['code']).toBe('CURSOR_INVALID');
     const both = await ask('query ($after: Cursor) { companies(first: 1, last: 1, after: $after) { nodes { uscc } } }');
     expect(both.errors?.[0]?.extensions?.['code']).toBe('BAD_USER_INPUT');
+  });
+
+  test('facts that islands tell differently are shown with who says what; other spellings of the same are none', async () => {
+    const tell = (installation: string, at: string, claim: Partial<Claim>) =>
+      services.transaction((tx) =>
+        saveClaims(tx, { installation, connector: installation, park: 'lakeside', at: new Date(at) }, [
+          { entity: 'COMPANY', key: USCC, system: 'taxpayer-no', value: USCC, ...claim },
+        ]),
+      );
+    const conflicts = async () =>
+      (
+        await data(
+          `{ company(uscc: "${USCC}") { conflicts { field values { value provenance { source authority recordedAt fetchedAt } } } } }`,
+        )
+      ).company.conflicts;
+    await tell('tax', '2026-03-01T00:00:00Z', { says: { name: '样例 科技有限公司 ', address: null } });
+    expect(await conflicts()).toEqual([]);
+    await tell('tax', '2026-03-03T00:00:00Z', {
+      says: { name: '旧名科技有限公司' },
+      recordedAt: new Date('2026-03-02T18:00:00Z'),
+    });
+    // A file that is older than what is known says nothing new.
+    await tell('tax', '2026-03-04T00:00:00Z', {
+      says: { name: '更旧有限公司' },
+      recordedAt: new Date('2026-01-02T18:00:00Z'),
+    });
+    expect(await conflicts()).toMatchObject([
+      {
+        field: 'name',
+        values: [
+          { value: '样例科技有限公司', provenance: { source: 'hub', authority: true } },
+          {
+            value: '旧名科技有限公司',
+            provenance: {
+              source: 'tax',
+              authority: false,
+              recordedAt: '2026-03-02T18:00:00.000Z',
+              fetchedAt: '2026-03-03T00:00:00.000Z',
+            },
+          },
+        ],
+      },
+    ]);
+    const { company } = await data(`{ company(uscc: "${USCC}") { name } }`);
+    expect(company.name).toBe('样例科技有限公司');
+    await tell('tax', '2026-03-05T00:00:00Z', {
+      says: { name: '样例科技有限公司' },
+      recordedAt: new Date('2026-03-04T18:00:00Z'),
+    });
+    expect(await conflicts()).toEqual([]);
   });
 
   test('filters: by name, by park, by what nobody named', async () => {

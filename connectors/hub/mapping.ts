@@ -1,5 +1,5 @@
 /** From the hub's rows to its model, and from the graph's filters to questions of the log. Pure. */
-import type { Access, Building, Company, Source } from './model.ts';
+import type { Access, Building, Company, Conflict, Source, ToldFact } from './model.ts';
 
 /** A source's row of which nobody has heard for this long is taken for dead, in milliseconds. */
 const SILENT = 45_000;
@@ -174,4 +174,20 @@ export function eventShape(row: {
     lot: stub(row.lot),
     meter: stub(row.meter),
   };
+}
+
+/** Two spellings of the same: width, blanks, and the shape of brackets and dots do not matter. */
+const plain = (text: string): string =>
+  text
+    .normalize('NFKC')
+    .replace(/[\s·•・.,、，。]/g, '')
+    .toLowerCase();
+
+/** Fields of which not all installations say the same. */
+export function conflicts(told: readonly ToldFact[]): Conflict[] {
+  const fields = new Map<string, ToldFact[]>();
+  for (const one of told) fields.set(one.field, [...(fields.get(one.field) ?? []), one]);
+  return [...fields].flatMap(([field, values]) =>
+    new Set(values.map((one) => plain(one.value))).size > 1 ? [{ field, values }] : [],
+  );
 }

@@ -34,6 +34,23 @@ export interface Identifier {
   readonly lastSeen: Date;
 }
 
+/** What one installation says of a company. */
+export interface ToldFact {
+  readonly field: string;
+  readonly value: string;
+  readonly installation: string;
+  readonly connector: string;
+  readonly authority: boolean;
+  readonly fetchedAt: Date;
+  readonly recordedAt: Date | null;
+}
+
+/** A fact on which installations disagree, with what each of them says. */
+export interface Conflict {
+  readonly field: string;
+  readonly values: readonly ToldFact[];
+}
+
 export interface Source {
   readonly id: string;
   readonly system: string;

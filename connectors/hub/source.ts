@@ -5,7 +5,18 @@ import { loader } from '../kit/loader.ts';
 import type { PageRequest } from '../kit/page.ts';
 import { can, mayCompany, mayPark, type Principal } from '../kit/principal.ts';
 import * as mapping from './mapping.ts';
-import type { Access, Building, Case, Company, Consent, Identifier, LoggedEvent, Park, Source } from './model.ts';
+import type {
+  Access,
+  Building,
+  Case,
+  Company,
+  Conflict,
+  Consent,
+  Identifier,
+  LoggedEvent,
+  Park,
+  Source,
+} from './model.ts';
 
 export type HubRequest = ReturnType<HubSource['request']>;
 
@@ -55,6 +66,9 @@ export class HubSource {
       mapped(await read((tx) => hub.companiesByCodes(tx, codes)), mapping.company),
     );
     const identifiers = loader<Identifier[]>((codes) => read((tx) => hub.identifiersOf(tx, 'COMPANY', codes)));
+    const conflicts = loader<Conflict[]>(async (codes) =>
+      mapped(await read((tx) => hub.factsOf(tx, codes)), mapping.conflicts),
+    );
     const cases = loader<Case>((ids) => read((tx) => hub.casesByIds(tx, ids)));
     let sources: Promise<Source[]> | undefined;
     const pageOf = (page: PageRequest) => ({ forward: page.forward, limit: page.size + 1, place: page.place });
@@ -71,6 +85,9 @@ export class HubSource {
       company: async (uscc: string) => (mayCompany(principal, uscc) ? companies.load(uscc) : null),
       identifiers: async (uscc: string): Promise<Identifier[]> =>
         mayCompany(principal, uscc) ? ((await identifiers.load(uscc)) ?? []) : [],
+      /** Facts on which installations disagree. */
+      conflicts: async (uscc: string): Promise<Conflict[]> =>
+        mayCompany(principal, uscc) ? ((await conflicts.load(uscc)) ?? []) : [],
       companies: (query: CompanyQuery, page: PageRequest): Promise<Company[]> =>
         read((tx) => hub.companyPage(tx, seen(query), pageOf(page))),
       companyCount: (query: CompanyQuery) => read((tx) => hub.companyCount(tx, seen(query))),

@@ -323,6 +323,10 @@ export interface Claim {
   readonly value: string;
   /** Only from the register: the company's legal name, kept by the hub as a copy. */
   readonly name?: string | null;
+  /** Only from others: what they say of a company of which another is the authority, such as its `name`; for `Company.conflicts`. */
+  readonly says?: Readonly<Record<string, string | null>>;
+  /** When the source recorded what it says; absent: it does not tell. */
+  readonly recordedAt?: Date | null;
 }
 
 /** One subgraph, in this process or behind a port: the same interface. */

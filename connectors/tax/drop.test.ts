@@ -124,6 +124,12 @@ describe('against the pretend tax office', () => {
       `SELECT count(*)::int AS n FROM identity WHERE system = 'taxpayer-no' AND entity = 'COMPANY'`,
     );
     expect(claims[0]?.n).toBe(demo.companies.length);
+    const names = await rows<{ uscc: string; value: string }>(
+      `SELECT uscc, value FROM company_fact WHERE field = 'name' AND installation = 'office' AND NOT authority`,
+    );
+    expect(new Map(names.map((one) => [one.uscc, one.value]))).toEqual(
+      new Map(demo.companies.map((one) => [one.uscc, one.name])),
+    );
   });
 
   test('invoices go page by page, there and back, and by day and amount; sums leave cancelled ones out', async () => {

@@ -8,6 +8,8 @@ export interface Taxpayer {
   readonly company: string;
   /** As the office writes it. */
   readonly taxpayerNo: string;
+  /** As the office writes it; null when it does not, or not to its end. */
+  readonly name: string | null;
 }
 
 /** How a company stands with the tax office. */

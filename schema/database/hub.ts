@@ -1,6 +1,7 @@
 /** What the hub's own connector reads: its store in one word. */
 export * from './access-log.ts';
 export * from './cases.ts';
+export * from './company-facts.ts';
 export * from './consents.ts';
 export * from './event-retention.ts';
 export * from './events.ts';

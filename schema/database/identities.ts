@@ -1,5 +1,6 @@
 /** Who is who: under which ids the islands know companies, vehicles, persons and meters; and the companies' names as a copy. */
 import { Column, Entity, PrimaryColumn } from 'typeorm';
+import { type FactRow, saveFacts } from './company-facts.ts';
 import type { Tx } from './open.ts';
 
 @Entity('company')
@@ -34,7 +35,19 @@ export interface ClaimRow {
   readonly system: string;
   readonly value: string;
   readonly name?: string | null;
+  readonly says?: Readonly<Record<string, string | null>>;
+  readonly recordedAt?: Date | null;
 }
+
+/** What a claim says of the company besides its id. */
+const factsIn = ({ entity, key, name, says, recordedAt }: ClaimRow): FactRow[] =>
+  entity !== 'COMPANY'
+    ? []
+    : Object.entries({ ...says, ...(name ? { name } : {}) }).flatMap(([field, value]) =>
+        value
+          ? [{ uscc: key, field, value, authority: field === 'name' && value === name, recordedAt: recordedAt ?? null }]
+          : [],
+      );
 
 /** Keeps the claims; companies named for the first time appear. Rows are sorted, so that writers never lock crosswise. */
 export async function saveClaims(
@@ -51,6 +64,7 @@ export async function saveClaims(
   for (const claim of sorted) {
     if (claim.entity === 'COMPANY') companies.set(claim.key, claim.name ?? companies.get(claim.key) ?? null);
   }
+  await saveFacts(tx, by, sorted.flatMap(factsIn));
   await tx.query(
     `INSERT INTO company (uscc, name, name_source, name_fetched_at, sort_name)
      SELECT uscc, name, CASE WHEN name IS NULL THEN NULL ELSE $3 END, CASE WHEN name IS NULL THEN NULL ELSE $4::timestamptz END, coalesce(name, '')

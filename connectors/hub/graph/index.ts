@@ -127,6 +127,12 @@ class CompanyResolver {
     return found.map((one) => show.identifier(one, context));
   }
 
+  @FieldResolver(() => [types.Conflict], { nullable: true, description: 'hub: facts on which islands disagree.' })
+  async conflicts(@Root() company: { uscc: string }, @Ctx() context: Context) {
+    const found = await hub(context).conflicts(company.uscc);
+    return found.map((one) => show.conflict(one, context));
+  }
+
   @Directive(AUTHENTICATED)
   @Directive(LIST_SIZE)
   @FieldResolver(() => types.CaseConnection, { nullable: true, description: 'hub: filings under way and done.' })

@@ -2,7 +2,7 @@
 import { Provenance } from '../../../schema/graph/shared.ts';
 import type { GraphContext } from '../../kit/connector.ts';
 import { type Facts, provenance, type ShownProvenance } from '../../kit/facts.ts';
-import type { Building, Case, Company, Identifier, LoggedEvent, Park, Source } from '../model.ts';
+import type { Building, Case, Company, Conflict, Identifier, LoggedEvent, Park, Source } from '../model.ts';
 import type { CompanyQuery, HubRequest } from '../source.ts';
 import { eventShape, filterScope, keys } from '../source.ts';
 import type { CompanyFilter, SourceFilter } from './types.ts';
@@ -72,6 +72,14 @@ export const identifier = (one: Identifier, context: Context) => ({
   system: one.system,
   value: one.value,
   provenance: told(context, { ...one, fetchedAt: one.lastSeen, recordedAt: null }),
+});
+
+export const conflict = (one: Conflict, context: Context) => ({
+  field: one.field,
+  values: one.values.map((each) => ({
+    value: each.value,
+    provenance: { ...told(context, each), authority: each.authority },
+  })),
 });
 
 export const filing = (one: Case, context: Context) => ({

@@ -194,6 +194,19 @@ export class Identifier {
   @Field(() => Provenance, { description: 'Which island said so, and when it last did.' }) provenance!: Provenance;
 }
 
+@ObjectType({ description: "One island's version.", simpleResolvers: true })
+export class ConflictValue {
+  @Field(() => String, { nullable: true, description: 'As the island writes it.' }) value!: string | null;
+  @Field(() => Provenance, { description: 'Which island says so, and whether it is the authority.' })
+  provenance!: Provenance;
+}
+
+@ObjectType({ description: 'A fact told differently by several islands.', simpleResolvers: true })
+export class Conflict {
+  @Field(() => String, { description: 'Such as name or address.' }) field!: string;
+  @Field(() => [ConflictValue], { description: 'What each island says.' }) values!: ConflictValue[];
+}
+
 @InputType({ description: 'What may be asked of a list of companies: only what the hub itself knows.' })
 export class CompanyFilter {
   @Field(() => USCCFilter, { nullable: true, description: 'By credit code.' }) uscc?: USCCFilter | null;

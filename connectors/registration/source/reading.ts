@@ -93,7 +93,10 @@ async function keep(entries: readonly Entry[], services: Services): Promise<void
     await identify(
       tx,
       entries.map(
-        (one): Claim => ({ entity: 'COMPANY', key: one.uscc, system: 'uscc', value: one.uscc, name: one.legalName }),
+        (one): Claim => ({
+          ...{ entity: 'COMPANY', key: one.uscc, system: 'uscc', value: one.uscc },
+          ...{ name: one.legalName, recordedAt: one.changedAt ?? null },
+        }),
       ),
     );
     await emit(tx, events);

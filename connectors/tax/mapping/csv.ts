@@ -114,7 +114,13 @@ function readRow(line: number, cells: Cells): RawRow | Fault {
   if (!kind) return { line, reason: 'RECORD_UNKNOWN', detail: 'The row is neither account, return nor invoice.' };
   const state = cell(cells, '状态');
   return {
-    ...{ line, kind, taxpayerNo: cell(cells, '纳税人识别号'), standing: STANDINGS[state] ?? null },
+    ...{
+      line,
+      kind,
+      taxpayerNo: cell(cells, '纳税人识别号'),
+      name: cell(cells, '纳税人名称'),
+      standing: STANDINGS[state] ?? null,
+    },
     ...{ number: cell(cells, '单号'), period: cell(cells, '所属期'), day: cell(cells, '日期') },
     ...{ net: cell(cells, '金额') || '?', tax: cell(cells, '税额') || '?', gross: cell(cells, '价税合计') || '?' },
     ...{ cancelled: CANCELLED[state] ?? null, original: cell(cells, '原单号') },

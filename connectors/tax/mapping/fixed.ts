@@ -48,6 +48,11 @@ class Fields {
     if (text.includes('\uFFFD')) this.broken = true;
     return text.trim();
   }
+  /** Whether the next field is written to its end, so that what it says may have been cut off. */
+  full(width: number): boolean {
+    const end = this.#at + width;
+    return !this.#bytes.subarray(end - 2, end).equals(Buffer.from('  '));
+  }
 }
 
 const day = (text: string): string =>
@@ -103,7 +108,18 @@ function readTail(line: number, bytes: Buffer): Tail | null {
 }
 
 const NOTHING = {
-  ...{ standing: null, number: '', period: '', day: '', net: '', tax: '', gross: '', cancelled: null, original: '' },
+  ...{
+    name: '',
+    standing: null,
+    number: '',
+    period: '',
+    day: '',
+    net: '',
+    tax: '',
+    gross: '',
+    cancelled: null,
+    original: '',
+  },
 };
 
 function readRow(line: number, bytes: Buffer): RawRow | Fault {
@@ -120,8 +136,9 @@ function readRow(line: number, bytes: Buffer): RawRow | Fault {
 function takeRow(line: number, kind: RawRow['kind'], fields: Fields): RawRow {
   const row = { ...NOTHING, line, kind, taxpayerNo: fields.take(20) };
   if (kind === 'account') {
-    fields.take(60);
-    return { ...row, standing: STANDINGS[fields.take(2)] ?? null, day: day(fields.take(8)) };
+    const full = fields.full(60);
+    const name = fields.take(60);
+    return { ...row, name: full ? '' : name, standing: STANDINGS[fields.take(2)] ?? null, day: day(fields.take(8)) };
   }
   const number = fields.take(20);
   if (kind === 'filing') {

@@ -27,6 +27,8 @@ export interface RawRow {
   readonly line: number;
   readonly kind: 'account' | 'filing' | 'invoice';
   readonly taxpayerNo: string;
+  /** The taxpayer's name; empty when the record does not hold it whole. */
+  readonly name: string;
   readonly standing: Standing | null;
   readonly number: string;
   readonly period: string;
@@ -118,7 +120,7 @@ class Made {
   readonly #head: Head;
   readonly #options: ReadOptions;
   readonly #seen = new Set<string>();
-  readonly #taxpayers = new Map<string, string>();
+  readonly #taxpayers = new Map<string, Taxpayer>();
   #blind = false;
   readonly #sparedAccounts: string[] = [];
   readonly #sparedDocuments: (readonly [string, string])[] = [];
@@ -137,7 +139,8 @@ class Made {
     const company = this.#options.companyOf(row.taxpayerNo);
     try {
       if (company === null) throw new RowFault('TAXPAYER_UNKNOWN', `Nobody is known under ${row.taxpayerNo}.`);
-      this.#taxpayers.set(company, row.taxpayerNo);
+      const name = row.name || (this.#taxpayers.get(company)?.name ?? null);
+      this.#taxpayers.set(company, { company, taxpayerNo: row.taxpayerNo, name });
       const key = `${row.kind}\0${company}\0${row.number}`;
       need(!this.#seen.has(key), 'NUMBER_REPEATED', `${row.number || row.taxpayerNo} stands twice.`);
       this.#make(row, company);
@@ -193,7 +196,7 @@ class Made {
   }
 
   taxpayers(): Taxpayer[] {
-    return [...this.#taxpayers].map(([company, taxpayerNo]) => ({ company, taxpayerNo }));
+    return [...this.#taxpayers.values()];
   }
 
   scope(): Scope {

@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { isDataFault } from '../../kit/batch.ts';
-import type { Call, Drift, Job } from '../../kit/connector.ts';
+import type { Call, Claim, Drift, Job } from '../../kit/connector.ts';
 import { rejected, SourceError } from '../../kit/errors.ts';
 import { parseUscc } from '../../kit/identifiers.ts';
 import { driftOf, type ReadOptions, readReplies, readTaxFileInTurns, refused } from '../mapping/index.ts';
@@ -180,8 +180,10 @@ export class FileDrop {
       if (file.taken) {
         await services.store.tax.swapTaxMirror(tx, id, { digest, ...mirrorOf(file) });
         const claims = file.taxpayers.map(
-          ({ company, taxpayerNo }) =>
-            ({ entity: 'COMPANY', key: company, system: 'taxpayer-no', value: taxpayerNo }) as const,
+          ({ company, taxpayerNo, name }): Claim => ({
+            ...{ entity: 'COMPANY', key: company, system: 'taxpayer-no', value: taxpayerNo },
+            ...{ says: { name }, recordedAt: file.recordedAt },
+          }),
         );
         await services.identify(tx, claims);
       }

@@ -52,7 +52,11 @@ export function* readSaftFile(bytes: Buffer, options: ReadOptions): Generator<vo
       ...{ accounts: 'none', filings: 'none', filingPeriod: null, invoices: 'named', invoiceDays: days },
       spared: { accounts: [], documents: [], all: false },
     },
-    ...{ taxpayers: [{ company, taxpayerNo: issuer }], accounts: [], filings: [] },
+    ...{
+      taxpayers: [{ company, taxpayerNo: issuer, name: file.header.get('CompanyName') || null }],
+      accounts: [],
+      filings: [],
+    },
     invoices: documents.map((document) => invoiceOf(document, company, file.header.get('CurrencyCode') ?? '')),
     ...{ faults: [], notes },
   };
