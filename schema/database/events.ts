@@ -70,28 +70,28 @@ export async function appendEvents(
   if (fresh.length === 0) return { count: 0, last: null, fresh: [] };
   const kept = new Set(fresh.map((row) => row.foreign_id));
   const written = [...byId.values()].filter((event) => kept.has(event.foreignId));
-  const head: [{ position: string }[], number] = await tx.query(
-    'UPDATE event_head SET position = position + $1 RETURNING position',
-    [written.length],
-  );
-  const last = BigInt(head[0][0]?.position ?? 0);
-  const first = last - BigInt(written.length) + 1n;
   // The time of recording is taken under the head's lock, so that days follow positions.
-  const stamp: { at: Date; day: string }[] = await tx.query(
-    `SELECT greatest($1::timestamptz, clock_timestamp()) AS at, (greatest($1::timestamptz, clock_timestamp()) AT TIME ZONE 'UTC')::date::text AS day`,
-    [by.at],
+  const head: [{ position: string; at: Date; newest: string | null }[], number] = await tx.query(
+    `UPDATE event_head SET position = position + $1 RETURNING position, greatest($2::timestamptz, clock_timestamp()) AS at,
+       (SELECT max(day)::text FROM event_day) AS newest`,
+    [written.length, by.at],
   );
-  const at = stamp[0]?.at ?? by.at;
-  await makeDay(tx, stamp[0]?.day ?? at.toISOString().slice(0, 10), first);
+  const { position = 0, at = by.at, newest = null } = head[0][0] ?? {};
+  const last = BigInt(position);
+  const first = last - BigInt(written.length) + 1n;
+  const day = at.toISOString().slice(0, 10);
+  if (day !== newest) await makeDay(tx, day, first);
   const numbered = written.map((event, i) => ({ ...event, position: first + BigInt(i) }));
   const column = (pick: (event: EventInput) => unknown) => numbered.map(pick);
+  // The lock is held from here to the commit: what tells of it goes along.
   await tx.query(
-    `INSERT INTO event (position, id, time, recorded_at, kind, installation, connector, park,
+    `WITH written AS (INSERT INTO event (position, id, time, recorded_at, kind, installation, connector, park,
        company, vehicle, door, badge, lot, meter, case_id, data)
      SELECT position, id, time, $1, kind, $2, $3, $4, company, vehicle, door, badge, lot, meter, case_id, data
      FROM unnest($5::bigint[], $6::uuid[], $7::timestamptz[], $8::text[], $9::text[], $10::text[], $11::text[],
        $12::text[], $13::text[], $14::text[], $15::text[], $16::jsonb[])
-       AS given (position, id, time, kind, company, vehicle, door, badge, lot, meter, case_id, data)`,
+       AS given (position, id, time, kind, company, vehicle, door, badge, lot, meter, case_id, data))
+     SELECT pg_notify('${EVENT_CHANNEL}', $17)`,
     [
       at,
       by.installation,
@@ -109,9 +109,9 @@ export async function appendEvents(
       column((event) => event.meter ?? null),
       column((event) => event.case ?? null),
       column((event) => JSON.stringify(event.data ?? {})),
+      last.toString(),
     ],
   );
-  await tx.query(`SELECT pg_notify('${EVENT_CHANNEL}', $1)`, [last.toString()]);
   return { count: numbered.length, last, fresh: numbered };
 }
 

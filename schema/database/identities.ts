@@ -66,16 +66,14 @@ export async function saveClaims(
   }
   await saveFacts(tx, by, sorted.flatMap(factsIn));
   await tx.query(
-    `INSERT INTO company (uscc, name, name_source, name_fetched_at, sort_name)
-     SELECT uscc, name, CASE WHEN name IS NULL THEN NULL ELSE $3 END, CASE WHEN name IS NULL THEN NULL ELSE $4::timestamptz END, coalesce(name, '')
-     FROM unnest($1::text[], $2::text[]) AS claimed (uscc, name)
-     ON CONFLICT (uscc) DO UPDATE SET name = excluded.name, name_source = excluded.name_source,
-       name_fetched_at = excluded.name_fetched_at, sort_name = excluded.sort_name
-     WHERE excluded.name IS NOT NULL`,
-    [[...companies.keys()], [...companies.values()], by.installation, by.at],
-  );
-  await tx.query(
-    `INSERT INTO identity (entity, key, system, value, installation, connector, park, first_seen, last_seen)
+    `WITH named AS (
+       INSERT INTO company (uscc, name, name_source, name_fetched_at, sort_name)
+       SELECT uscc, name, CASE WHEN name IS NULL THEN NULL ELSE $5 END, CASE WHEN name IS NULL THEN NULL ELSE $8::timestamptz END, coalesce(name, '')
+       FROM unnest($9::text[], $10::text[]) AS claimed (uscc, name)
+       ON CONFLICT (uscc) DO UPDATE SET name = excluded.name, name_source = excluded.name_source,
+         name_fetched_at = excluded.name_fetched_at, sort_name = excluded.sort_name
+       WHERE excluded.name IS NOT NULL)
+     INSERT INTO identity (entity, key, system, value, installation, connector, park, first_seen, last_seen)
      SELECT entity, key, system, value, $5, $6, $7, $8, $8
      FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS claimed (entity, key, system, value)
      ON CONFLICT (entity, key, installation, system, value) DO UPDATE SET last_seen = excluded.last_seen
@@ -89,6 +87,8 @@ export async function saveClaims(
       by.connector,
       by.park,
       by.at,
+      [...companies.keys()],
+      [...companies.values()],
     ],
   );
 }

@@ -50,7 +50,7 @@ async function paced(order: LoadOrder, send: (n: number) => void): Promise<void>
 }
 
 async function webhooks(order: LoadOrder, accept: (id: string, since: number) => void, repeat: () => void) {
-  const pool = new Pool(order.url, { connections: 64, headersTimeout: 10_000, bodyTimeout: 10_000 });
+  const pool = new Pool(order.url, { connections: 256, headersTimeout: 10_000, bodyTimeout: 10_000 });
   const under = new Set<Promise<void>>();
   const one = async (n: number): Promise<void> => {
     const at = new Date();
