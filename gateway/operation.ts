@@ -196,6 +196,11 @@ export class Operations {
     this.#turns.leave(principal);
   }
 
+  /** The hub has worked for this caller and it came to nothing: a document that is none, or not valid. */
+  fruitless(principal: Principal | null): void {
+    this.#rates.fee(principal);
+  }
+
   /** What a client may be told of a fault in its document. */
   told(message: string): string {
     return this.#introspection ? message : discreet({ message }).message;
@@ -277,12 +282,16 @@ export class Operations {
       { query: request.query, operationName: request.operationName },
       { ...rights, provenance: request.extensions?.['provenance'] === true },
     );
-    if ('errors' in compiled) return { errors: this.#introspection ? compiled.errors : compiled.errors.map(discreet) };
+    if ('errors' in compiled) {
+      this.fruitless(request.principal);
+      return { errors: this.#introspection ? compiled.errors : compiled.errors.map(discreet) };
+    }
     const cost = request.internal ? null : this.#cost(compiled, request.variables);
     try {
       if (cost) this.#charge(cost, request.principal);
     } catch (error) {
       if (!(error instanceof HubError)) throw error;
+      if (error.code !== 'LIMIT_RATE') this.fruitless(request.principal);
       return { errors: [{ message: error.message, extensions: { ...error.extensions } }] };
     }
     const calls = cost && request.extensions?.['cost'] === true ? new Map<string, number>() : null;

@@ -2,6 +2,7 @@
 
 import { serverAudits } from 'graphql-http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import WebSocket from 'ws';
 import { readAuth } from '../connectors/kit/auth.ts';
 import { DOCUMENTS, type Probe, REQUESTS, SOCKETS, TOKENS } from './attack/probes.ts';
 import { openTarget, type Target } from './attack/target.ts';
@@ -12,6 +13,20 @@ const GROUPS: readonly (readonly [string, readonly Probe[]])[] = [
   ['tokens', TOKENS],
   ['sockets', SOCKETS],
 ];
+
+/** Asks on a socket what comes to nothing, again and again, until it is closed. */
+function asksOn(target: Target, headers: Record<string, string>): Promise<{ code: number; refused: number }> {
+  return new Promise((resolve) => {
+    const socket = new WebSocket(`ws://127.0.0.1:${target.port}/graphql`, 'graphql-transport-ws', { headers });
+    let [asked, refused] = [0, 0];
+    socket.on('open', () => socket.send(JSON.stringify({ type: 'connection_init' })));
+    socket.on('message', (data) => {
+      if (String(data).includes('LIMIT_RATE')) refused += 1;
+      socket.send(JSON.stringify({ id: String(asked++), type: 'subscribe', payload: { query: '{ nothing }' } }));
+    });
+    socket.on('close', (code) => resolve({ code, refused }));
+  });
+}
 
 describe('attacks', () => {
   let target: Target;
@@ -76,6 +91,33 @@ describe('attacks', () => {
         retryable: true,
       });
       expect((await small.post({ query: '{ lots(first: 30) { id } }' }, modest)).text).toContain('"lots":[]');
+    } finally {
+      await small.close();
+    }
+  });
+
+  test('who asks on for nothing is refused unread, over HTTP and on a socket', async () => {
+    const small = await openTarget({ rate: 1_000 });
+    try {
+      const as = async (client: string) => ({
+        authorization: `Bearer ${await small.issuer.sign({ role: 'analyst', client, seconds: 60 })}`,
+      });
+      const [wrong, dear, socket, modest] = await Promise.all(['wrong', 'dear', 'socket', 'modest'].map(as));
+      for (const [query, headers] of [
+        ['{ nothing }', wrong],
+        ['{ dear }', dear],
+      ] as const) {
+        let answer = await small.post({ query }, headers);
+        expect(answer.text).not.toContain('LIMIT_RATE');
+        for (let i = 0; i < 1_000 && answer.status !== 429; i++) answer = await small.post({ query }, headers);
+        expect(answer.status, query).toBe(429);
+        expect(answer.headers['retry-after']).toBe('1');
+      }
+      const said = await asksOn(small, socket ?? {});
+      expect(said).toMatchObject({ code: 1013 });
+      expect(said.refused).toBeGreaterThanOrEqual(100);
+      expect(small.asked()).toBe(0);
+      expect((await small.post({ query: '{ ping }' }, modest)).text).toContain('pong');
     } finally {
       await small.close();
     }

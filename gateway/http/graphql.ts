@@ -27,7 +27,7 @@ interface Context {
   readonly principal: Principal | null;
   readonly signal: AbortSignal;
   /** Apollo copies the context, so what is told back stands in an object of its own. */
-  readonly told: { executed: boolean };
+  readonly told: { executed: boolean; asked: boolean };
 }
 
 export interface GraphqlFace {
@@ -49,6 +49,7 @@ export async function graphqlFace(operations: Operations, options: { introspecti
       load: async () => ({
         executor: async (request) => {
           const context = request.context as Context;
+          context.told.asked = true;
           const answer = await operations.run({
             query: request.source,
             operationName: request.request.operationName,
@@ -103,6 +104,7 @@ export async function graphqlFace(operations: Operations, options: { introspecti
         try {
           body = JSON.parse(request.body.toString('utf8'));
         } catch {
+          operations.fruitless(request.principal);
           return fault(new HubError('BAD_REQUEST', 'The body is not JSON.'), 400);
         }
       }
@@ -111,14 +113,19 @@ export async function graphqlFace(operations: Operations, options: { introspecti
       try {
         for (const text of textsOf(request, body)) operations.admit(text);
       } catch (error) {
-        if (error instanceof HubError) return fault(error, 200);
-        throw error;
+        if (!(error instanceof HubError)) throw error;
+        operations.fruitless(request.principal);
+        return fault(error, 200);
       }
       const headers = new HeaderMap();
       for (const [name, value] of Object.entries(request.headers)) {
         if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(', ') : value);
       }
-      const context: Context = { principal: request.principal, signal: request.signal, told: { executed: false } };
+      const context: Context = {
+        principal: request.principal,
+        signal: request.signal,
+        told: { executed: false, asked: false },
+      };
       const made = await apollo.executeHTTPGraphQLRequest({
         httpGraphQLRequest: { method: request.method, headers, search: request.search, body },
         context: async () => context,
@@ -127,6 +134,7 @@ export async function graphqlFace(operations: Operations, options: { introspecti
       // The server counts the bytes itself.
       made.headers.delete('content-length');
       const answer = { status: made.status ?? 200, headers: Object.fromEntries(made.headers), body: text };
+      if (!context.told.asked) operations.fruitless(request.principal);
       if (context.told.executed) warm.learn(request, answer);
       return within(asSpecified(answer));
     },

@@ -25,6 +25,11 @@ export interface SocketOptions {
 }
 
 const LARGEST_MESSAGE = 256 * 1024;
+/** Who is refused so often in a minute (milliseconds) is let go. */
+const MOST_REFUSALS = 100;
+const MINUTE = 60_000;
+/** The close code that clients take as a wish to come again (IANA: try again later). */
+const AGAIN_LATER = 1013;
 /** Subscriptions of one socket at once. */
 const MOST_OPERATIONS = 100;
 
@@ -49,12 +54,29 @@ export function openSockets(options: SocketOptions): { close(): Promise<void>; c
   /** Who opened the socket; asked once, at `connection_init`. */
   const principalOf = new WeakMap<object, Principal | null>();
   const wireOf = new WeakMap<object, Wire>();
+  /** Refusals of who has used up its points. */
+  const refusalsOf = new WeakMap<object, { since: number; count: number }>();
+  const refusedAsSpent = (socket: Extra['socket'], principal: Principal | null): GraphQLError | null => {
+    const overdrawn = options.operations.overdrawn(principal);
+    if (!overdrawn) return null;
+    const now = performance.now();
+    const before = refusalsOf.get(socket);
+    const refusals = before && now - before.since < MINUTE ? before : { since: now, count: 0 };
+    refusals.count += 1;
+    refusalsOf.set(socket, refusals);
+    if (refusals.count > MOST_REFUSALS) socket.close(AGAIN_LATER, 'You have used your points and ask on.');
+    return shown(overdrawn.error);
+  };
   const disposable = useServer(
     {
       onConnect: async (context: Context<Record<string, unknown>, Extra>) => {
         const { socket } = context.extra;
         try {
           const principal = await options.principal(context.extra.request, context.connectionParams);
+          if (options.operations.overdrawn(principal)) {
+            socket.close(AGAIN_LATER, 'You have used your points. Come again in a second.');
+            return false;
+          }
           principalOf.set(socket, principal);
           if (principal?.expires != null) closeAt(socket, principal.expires);
           return true;
@@ -64,8 +86,11 @@ export function openSockets(options: SocketOptions): { close(): Promise<void>; c
           return false;
         }
       },
-      onSubscribe: (context, id, payload) => {
+      onSubscribe: async (context, id, payload) => {
         const { extra } = context;
+        const principal = principalOf.get(extra.socket) ?? null;
+        const spent = refusedAsSpent(extra.socket, principal);
+        if (spent) return [spent];
         if (Object.keys(context.subscriptions).length > MOST_OPERATIONS) {
           return [
             new GraphQLError(`One socket may run ${MOST_OPERATIONS} operations.`, {
@@ -79,9 +104,17 @@ export function openSockets(options: SocketOptions): { close(): Promise<void>; c
           goneOf.set(extra.socket, gone);
         }
         try {
+          await options.operations.turn(principal);
+        } catch (error) {
+          return [shown(error)];
+        }
+        try {
+          // What waited before it may have used up the rest.
+          const since = refusedAsSpent(extra.socket, principal);
+          if (since) return [since];
           const carried: Carried = {
             id,
-            principal: principalOf.get(extra.socket) ?? null,
+            principal,
             query: payload.query,
             operationName: payload.operationName ?? undefined,
             variables: payload.variables ?? undefined,
@@ -94,6 +127,7 @@ export function openSockets(options: SocketOptions): { close(): Promise<void>; c
           } else {
             const faults = validate(options.operations.schema, document);
             if (faults.length > 0) {
+              options.operations.fruitless(principal);
               return faults.map(
                 (one) =>
                   new GraphQLError(options.operations.told(one.message), {
@@ -110,12 +144,24 @@ export function openSockets(options: SocketOptions): { close(): Promise<void>; c
             contextValue: carried,
           } as ExecutionArgs;
         } catch (error) {
+          options.operations.fruitless(principal);
           return [shown(error)];
+        } finally {
+          options.operations.turned(principal);
         }
       },
       execute: async (args) => {
         const { gone, id: _id, wire: _wire, ...request } = args.contextValue as Carried;
-        return asResult(await options.operations.run({ ...request, signal: gone.signal }));
+        try {
+          await options.operations.turn(request.principal);
+        } catch (error) {
+          return { errors: [shown(error)] };
+        }
+        try {
+          return asResult(await options.operations.run({ ...request, signal: gone.signal }));
+        } finally {
+          options.operations.turned(request.principal);
+        }
       },
       subscribe: async (args) => {
         const { gone, id, wire, ...request } = args.contextValue as Carried;

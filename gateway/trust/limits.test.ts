@@ -57,6 +57,27 @@ test('points come back evenly, each caller has its own, and callers of this mach
   expect(() => rates.take(null, 601)).toThrow();
 });
 
+test('work that came to nothing costs a fee; what was done before it was counted is owed, and nothing is let in until it is paid', () => {
+  let now = 0;
+  const rates = new Rates(600, () => now);
+  const one = { ...NOBODY, subject: 'a', client: 'app' };
+  rates.fee(one);
+  rates.take(one, 594);
+  rates.fee(one);
+  expect(rates.owes(one)).toBe(0);
+  rates.owe(one, 20);
+  expect(rates.owes(one)).toBe(2_000);
+  expect(() => rates.take(one, 1)).toThrow('0 are left. Ask again in 3 s.');
+  now = 1_500;
+  expect(rates.owes(one)).toBe(500);
+  expect(rates.over(one)).toBe(1_100);
+  now = 2_600;
+  expect(rates.over(one)).toBe(0);
+  rates.take(one, 6);
+  rates.owe({ ...NOBODY, client: 'anonymous' }, 1e9);
+  expect(rates.owes({ ...NOBODY, client: 'anonymous' })).toBe(0);
+});
+
 test('texts and documents beyond a limit are refused with figure and limit; strings and comments hide nothing and cost nothing', () => {
   const small = {
     ...DEFAULT_LIMITS,

@@ -3,6 +3,9 @@ import { LRUCache } from 'lru-cache';
 import { HubError } from '../../connectors/kit/errors.ts';
 import { callerOf, type Principal } from '../../connectors/kit/principal.ts';
 
+/** Points. */
+const FEE = 100;
+
 export class Rates {
   readonly #limit: number;
   readonly #now: () => number;
@@ -26,11 +29,39 @@ export class Rates {
       const retryAfter = Math.max(1, Math.ceil(((Math.min(points, this.#limit) - left) * 60) / this.#limit));
       throw new HubError(
         'LIMIT_RATE',
-        `You have used your ${this.#limit} points a minute; this operation costs ${points}, ${Math.floor(left)} are left. Ask again in ${retryAfter} s.`,
-        { limit: this.#limit, found: points, left: Math.floor(left), retryAfter, retryable: true },
+        `You have used your ${this.#limit} points a minute; this operation costs ${points}, ${Math.max(0, Math.floor(left))} are left. Ask again in ${retryAfter} s.`,
+        { limit: this.#limit, found: points, left: Math.max(0, Math.floor(left)), retryAfter, retryable: true },
       );
     }
     this.#buckets.set(key, { left: left - points, at: now, refused: false });
+  }
+
+  /** Takes a fee for work that came to nothing: a hundredth of the budget, 100 points at most, and never more than is left. Who cannot pay it is refused from now on. */
+  fee(principal: Principal | null): void {
+    this.#spend(principal, Math.min(FEE, this.#limit / 100), 0);
+  }
+
+  /** Takes points for what has been done already, though there be too few: who owes gets nothing until it has come up to 0. */
+  owe(principal: Principal | null, points: number): void {
+    this.#spend(principal, points, Number.NEGATIVE_INFINITY);
+  }
+
+  /** Milliseconds until the caller owes nothing; 0: it owes nothing. */
+  owes(principal: Principal | null): number {
+    if (this.#limit === 0 || principal?.client === 'anonymous') return 0;
+    const bucket = this.#buckets.get(callerOf(principal));
+    if (!bucket) return 0;
+    return Math.max(0, (-bucket.left * 60_000) / this.#limit - (this.#now() - bucket.at));
+  }
+
+  #spend(principal: Principal | null, points: number, least: number): void {
+    if (this.#limit === 0 || principal?.client === 'anonymous') return;
+    const key = callerOf(principal);
+    const now = this.#now();
+    const { left, at, refused: before } = this.#buckets.get(key) ?? { left: this.#limit, at: now, refused: false };
+    const present = Math.min(this.#limit, left + ((now - at) * this.#limit) / 60_000);
+    const refused = before || present - points < least;
+    this.#buckets.set(key, { left: Math.max(Math.min(present, least), present - points), at: now, refused });
   }
 
   /**

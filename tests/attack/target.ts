@@ -112,6 +112,8 @@ export async function openTarget(limits: Partial<Limits> = {}, introspection = f
     ready: async () => ({ ready: true, body: {} }),
     metrics: async () => ({ type: 'text/plain', body: '' }),
     principal: (request) => tokens.principal(request.headers.authorization),
+    turns: operations,
+    overdrawn: (who) => operations.overdrawn(who),
   });
   const url = `http://127.0.0.1:${http.port}`;
 
