@@ -175,7 +175,7 @@ test('500 questions within a second to an island that bears 20 calls', async () 
   const served = readJournal(join(directory, 'registration')).map((one) => Date.parse(one.at));
   const most = Math.max(...served.map((at) => served.filter((other) => other >= at && other < at + 990).length));
   expect(most).toBeLessThanOrEqual(RATE);
-  expect(served.length).toBeGreaterThan(RATE);
+  expect(served.length).toBeGreaterThan(READ);
 
   const longest = Math.round(Math.max(...answers.map((one) => one.took)));
   process.stdout.write(
