@@ -228,7 +228,10 @@ function fault(error: unknown): unknown {
   if (/^(28|3D|42501)|^ER_\w*ACCESS_DENIED|^ER_BAD_DB|^ELOGIN/.test(code)) return rejected(`${code}: ${text}`, error);
   // No such table or column: this is another vendor's database, or another version of it.
   if (/^42(P01|703)|^ER_NO_SUCH_TABLE|^ER_BAD_FIELD|^EREQUEST/.test(code)) return malformed(text, error);
-  if (/^57014|^ETIME|^ER_QUERY_TIMEOUT/.test(code) || /timeout expired|timeout exceeded/i.test(text)) {
+  if (
+    /^57014|^ETIME|^ER_QUERY_TIMEOUT/.test(code) ||
+    /timeout expired|timeout exceeded|connection timeout/i.test(text)
+  ) {
     return timeout(text, error);
   }
   if (/^(08|53|57P)|^PROTOCOL_|^E(CONN|PIPE|HOST|NET|SOCKET)|^ER_CON_COUNT|^ER_SERVER_SHUTDOWN/.test(code)) {
