@@ -6,6 +6,7 @@ import type { Config, InstallationConfig } from '../connectors/kit/host/config.t
 import { type BuiltGraph, buildGraph } from '../connectors/kit/host/subgraph.ts';
 import type { Log } from '../connectors/kit/log.ts';
 import { CompositionError, compose, lint, type SubgraphText } from '../schema/compose.ts';
+import { waitingFor } from './islands-waiting.ts';
 import { readSubgraphs, readSupergraph } from './pictures.ts';
 
 /** The change was refused; the message names every reason, and the running graph is as it was. */
@@ -26,23 +27,30 @@ export interface Wanted {
 export interface Plan {
   readonly wanted: readonly Wanted[];
   readonly made: ReadonlyMap<string, Made>;
+  /** Islands that cannot be made yet, and why. */
+  readonly waiting: ReadonlyMap<string, DeclarationError>;
   readonly supergraph: string;
 }
 
-/** Plans a start. An island that is made from configuration and cannot be made is left out, with its reason in the log. */
+/** Plans a start. An island that is made from configuration and cannot be made waits, with its reason in the log. */
 export async function planIslands(config: Config, log: Log): Promise<Plan> {
   const all = wantedOf(config);
   const { graphs, faults } = await makeAll(all, config);
-  for (const [name, fault] of faults) log.error(`The island ${name} is left out: ${fault.message}`);
-  const wanted = all.filter((one) => !faults.has(one.name));
+  for (const [name, fault] of faults) log.error(`The hub starts without the island ${name}: ${fault.whole}`);
   try {
-    return { wanted, made: graphs, supergraph: await supergraphOf([...graphs.values()].map((one) => one.built)) };
+    const supergraph = await supergraphOf([...graphs.values()].map((one) => one.built));
+    return { wanted: all, made: graphs, waiting: faults, supergraph };
   } catch (error) {
     // The islands in code make one graph by themselves; those of the configuration must wait for a better one.
     if (!(error instanceof ChangeRefused)) throw error;
-    log.error(`The islands by configuration are left out: ${error.message}`);
-    const inCode = wanted.filter((one) => one.family === null);
-    return { wanted: inCode, made: new Map(), supergraph: await readSupergraph() };
+    log.error(`The hub starts without the islands by configuration: ${error.message}`);
+    const waiting = new Map([...graphs.keys()].map((name) => [name, waitingFor(error)] as const));
+    return {
+      wanted: all,
+      made: new Map(),
+      waiting: new Map([...faults, ...waiting]),
+      supergraph: await readSupergraph(),
+    };
   }
 }
 

@@ -3,7 +3,7 @@
  * isthmus.yaml is made ready beside the running graph and takes its place at once, or is refused and nothing changes.
  */
 import { connectors } from '../connectors/index.ts';
-import type { Call, Clock, Subgraph } from '../connectors/kit/connector.ts';
+import type { Call, Clock, DeclarationError, Subgraph } from '../connectors/kit/connector.ts';
 import type { GuardPolicy } from '../connectors/kit/guard.ts';
 import type { Config } from '../connectors/kit/host/config.ts';
 import { Host, type HostPace } from '../connectors/kit/host/host.ts';
@@ -13,6 +13,7 @@ import type { Log } from '../connectors/kit/log.ts';
 import type { Database } from '../schema/database/open.ts';
 import { createFederation, type Federation, remoteSubgraph } from './federation/index.ts';
 import { ChangeRefused, type Made, makeAll, type Plan, supergraphOf, type Wanted, wantedOf } from './islands-plan.ts';
+import { Retries, type Waiting, waitingConnector } from './islands-waiting.ts';
 import { type AuditWatch, readWatch } from './trust/audit-watch.ts';
 import { type CostModel, readCosts } from './trust/cost.ts';
 import { type Policy, readPolicy } from './trust/policy.ts';
@@ -38,6 +39,8 @@ interface Island {
   /** Null: it lives in a process of its own. */
   readonly host: Host | null;
   readonly subgraph: Subgraph;
+  /** It could not be made yet: its host only says why, and the graph has nothing of it. */
+  readonly waits: Waiting | null;
 }
 
 /** Systems by what has become of them. */
@@ -71,6 +74,7 @@ export class Islands {
   #graph!: RunningGraph;
   #work: Promise<unknown> = Promise.resolve();
   #closed = false;
+  readonly #retries = new Retries();
 
   private constructor(options: IslandsOptions, config: Config) {
     this.#options = options;
@@ -80,7 +84,7 @@ export class Islands {
   /** Brings all islands of the plan up; waits for no source. */
   static async raise(config: Config, plan: Plan, options: IslandsOptions): Promise<Islands> {
     const islands = new Islands(options, config);
-    islands.#islands = await islands.#raiseAll(plan.wanted, plan.made, config);
+    islands.#islands = await islands.#raiseAll(plan.wanted, plan.made, plan.waiting, config);
     islands.#graph = islands.#running(plan.supergraph, islands.#islands);
     return islands;
   }
@@ -113,7 +117,23 @@ export class Islands {
    * more. Rejects with `ChangeRefused`. One at a time.
    */
   change(config: Config, swap: Swap): Promise<Change> {
-    const work = this.#work.then(() => this.#change(config, swap));
+    return this.#queued(() => this.#change(config, swap));
+  }
+
+  /** Tries the islands that wait again, now and then, until they have come. */
+  retry(swap: Swap): void {
+    const waits = () => [...this.#islands.values()].some((one) => one.waits !== null);
+    const again = async () => {
+      // What has been asked for meanwhile is what is tried.
+      const { added } = await this.#queued(() => this.#change(this.#config, swap));
+      for (const name of added) this.#options.log.warn(`The island ${name} has come.`);
+      return waits();
+    };
+    if (waits()) this.#retries.start(again);
+  }
+
+  #queued(change: () => Promise<Change>): Promise<Change> {
+    const work = this.#work.then(change);
     this.#work = work.catch(() => undefined);
     return work;
   }
@@ -122,14 +142,24 @@ export class Islands {
     if (this.#closed) throw new ChangeRefused('The hub is going down.');
     const before = this.#islands;
     const wanted = wantedOf(config);
-    const fresh = wanted.filter((one) => before.get(one.name)?.mark !== one.mark);
-    const made = await makeAll(fresh, config);
-    if (made.faults.size > 0) throw new ChangeRefused([...made.faults.values()].map((one) => one.message).join('\n'));
+    const known = (one: Wanted): boolean => before.get(one.name)?.mark === one.mark;
+    const tried = wanted.filter((one) => !known(one) || before.get(one.name)?.waits);
+    const made = await makeAll(tried, config);
+    // One that has waited before may go on waiting; a new one that cannot be made is refused.
+    const fresh = tried.filter((one) => !known(one) || !made.faults.has(one.name));
+    for (const [name, fault] of made.faults) {
+      const waits = before.get(name)?.waits;
+      if (waits) waits.fault = fault;
+    }
+    const faults = fresh.flatMap((one) => made.faults.get(one.name) ?? []);
+    if (faults.length > 0) throw new ChangeRefused(faults.map((one) => one.whole).join('\n'));
+    if (fresh.length === 0 && wanted.length === before.size && config === this.#config)
+      return { added: [], changed: [], removed: [] };
     // Everything that may be refused comes before anything is opened.
     const supergraph = await supergraphOf(
       wanted.flatMap(({ name }) => made.graphs.get(name)?.built ?? before.get(name)?.built ?? []),
     );
-    const raised = await this.#raiseAll(fresh, made.graphs, config);
+    const raised = await this.#raiseAll(fresh, made.graphs, new Map(), config);
     const after = new Map(
       wanted.flatMap((one) => {
         const island = raised.get(one.name) ?? before.get(one.name);
@@ -151,14 +181,15 @@ export class Islands {
     await swap.replace(this.#graph);
     await Promise.all(gone.map(([, one]) => one.host?.close()));
     return {
-      added: fresh.filter((one) => !before.has(one.name)).map((one) => one.name),
-      changed: fresh.filter((one) => before.has(one.name)).map((one) => one.name),
+      added: fresh.filter((one) => before.get(one.name)?.waits !== null).map((one) => one.name),
+      changed: fresh.filter((one) => before.get(one.name)?.waits === null).map((one) => one.name),
       removed: [...before.keys()].filter((name) => !after.has(name)),
     };
   }
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#retries.close();
     await this.#work;
     await Promise.all([...this.#islands.values()].map((one) => one.host?.close()));
   }
@@ -166,21 +197,26 @@ export class Islands {
   async #raiseAll(
     wanted: readonly Wanted[],
     made: ReadonlyMap<string, Made>,
+    waiting: ReadonlyMap<string, DeclarationError>,
     config: Config,
   ): Promise<Map<string, Island>> {
     const { headers, ...rest } = this.#options;
     const outcomes = await Promise.allSettled(
       wanted.map(async ({ name, mark, url, installations }): Promise<Island> => {
         const own = made.get(name) ?? null;
-        const connector = own?.connector ?? connectors.find((one) => one.name === name);
+        const fault = waiting.get(name);
+        const waits: Waiting | null = fault ? { fault } : null;
+        const connector = waits
+          ? waitingConnector(name, waits)
+          : (own?.connector ?? connectors.find((one) => one.name === name));
         if (!connector) throw new Error(`There is no connector ${name}.`);
-        if (url !== null) {
+        if (url !== null && waits === null) {
           const subgraph = remoteSubgraph({
             name,
             url: new URL('/graphql', url).href,
             headers: headers(name),
           });
-          return { name, mark, built: own?.built ?? null, host: null, subgraph };
+          return { name, mark, built: own?.built ?? null, host: null, subgraph, waits: null };
         }
         const graph = own?.built ?? (await buildGraph(name, connector.graph));
         const { clock, pace, policy } = rest;
@@ -196,7 +232,7 @@ export class Islands {
           ...(pace ? { pace } : {}),
           ...(policy ? { policy } : {}),
         });
-        return { name, mark, built: own?.built ?? null, host, subgraph: host.subgraph };
+        return { name, mark, built: own?.built ?? null, host, subgraph: host.subgraph, waits };
       }),
     );
     const raised = outcomes.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
@@ -212,7 +248,7 @@ export class Islands {
     const watch = readWatch(supergraph);
     const federation = createFederation({
       supergraph,
-      subgraphs: new Map([...islands].map(([name, one]) => [name, one.subgraph])),
+      subgraphs: new Map([...islands].flatMap(([name, one]) => (one.waits ? [] : [[name, one.subgraph]]))),
       log: this.#options.log,
       watch,
     });

@@ -22,7 +22,7 @@ import { graphqlFace } from './http/graphql.ts';
 import { listen } from './http/server.ts';
 import { isLocal } from './http/shield.ts';
 import { forwardWebhooks, type Webhooks } from './http/webhooks.ts';
-import { type Change, Islands } from './islands.ts';
+import { type Change, Islands, type Swap } from './islands.ts';
 import { planIslands } from './islands-plan.ts';
 import { Bus } from './live/bus.ts';
 import { Deliveries } from './live/deliveries.ts';
@@ -196,6 +196,11 @@ export async function start(options: StartOptions): Promise<Hub> {
       overdrawn: (who) => operations.overdrawn(who),
       principal: (request) => principal(request, request.headers.authorization),
     });
+    const swap: Swap = {
+      ready: (wanted) => keepConfigured(database, wanted),
+      replace: ({ watch, ...next }) => operations.replace({ ...next, audit: new Audit(watch, auditLog) }),
+    };
+    islands.retry(swap);
     return {
       url: `http://${shownHost(options.host)}:${http.port}`,
       operations,
@@ -204,10 +209,7 @@ export async function start(options: StartOptions): Promise<Hub> {
       records,
       sources,
       change: async (next) => {
-        const change = await islands.change(next, {
-          ready: (wanted) => keepConfigured(database, wanted),
-          replace: ({ watch, ...next }) => operations.replace({ ...next, audit: new Audit(watch, auditLog) }),
-        });
+        const change = await islands.change(next, swap);
         // A host that has closed by now may have written its row in between.
         await keepConfigured(database, next);
         return change;

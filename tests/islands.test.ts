@@ -1,6 +1,6 @@
 /** Islands by configuration on a running hub: they answer with their proof, outlive their sources, come and go while others ask. */
 
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
@@ -67,8 +67,8 @@ describe('islands by configuration', () => {
       configurable,
       environmentOf,
     );
-  const ask = async (query: string): Promise<Answer> => {
-    const answer = await fetch(`${hub.url}/graphql`, {
+  const ask = async (query: string, url = hub.url): Promise<Answer> => {
+    const answer = await fetch(`${url}/graphql`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ query }),
@@ -246,4 +246,35 @@ describe('islands by configuration', () => {
         .sort(),
     ).toEqual(['lakeside-environment', 'lakeside-work-orders']);
   }, 20_000);
+
+  test('a hub starts without an island that cannot be read, says why, and takes it in when it can be', async () => {
+    const other = await freshDatabase();
+    const folder = join(directory, 'waiting');
+    mkdirSync(folder);
+    const description = join(folder, 'air.json');
+    const [air, orders] = made as [Entry, Entry];
+    const told: string[] = [];
+    const waiting = await start({
+      config: config([orders, { ...air, openapi: description }]),
+      ...{ host: '127.0.0.1', port: 0, data: join(folder, 'data'), databaseUrl: other.url },
+      ...{ log: makeLog((line) => told.push(line)), pace: { checkUp: 200, checkDown: 200 } },
+    });
+    const at = (query: string) => ask(query, waiting.url);
+    const source = () => waiting.sources().find((one) => one.id === 'lakeside-environment');
+    try {
+      await until('the other island answers', 30, () => waiting.sources().some((one) => one.state === 'UP'));
+      await until('it says why', 20, () => /air\.json is no file/.test(source()?.reason ?? ''));
+      expect(source()).toMatchObject({ state: 'DOWN', system: 'environment' });
+      expect(told.filter((line) => line.includes('starts without the island environment'))).toHaveLength(1);
+      expect((await at(AIR)).errors?.[0]?.extensions['code']).toBe('GRAPHQL_VALIDATION_FAILED');
+      writeFileSync(description, '{ "openapi": ');
+      await until('the reason is another', 60, () => /cannot be read as OpenAPI/.test(source()?.reason ?? ''));
+      copyFileSync(join(ROOT, String(air['openapi'])), description);
+      await until('it has come', 60, async () => (await at(AIR)).errors === undefined);
+      await until('it answers', 30, () => source()?.state === 'UP');
+    } finally {
+      await waiting.stop();
+      await other.drop();
+    }
+  }, 240_000);
 });

@@ -66,9 +66,21 @@ export interface Family<S = unknown> {
 // biome-ignore lint/suspicious/noExplicitAny: the list holds families of different settings
 export type AnyFamily = Family<any>;
 
-/** What is declared and what the source describes do not fit together; the message says where. */
+/**
+ * What is declared and what the source describes do not fit together; the message says where, in our words. `detail`: what a reading
+ * library said of it, for the log and the command line only.
+ */
 export class DeclarationError extends Error {
   override name = 'DeclarationError';
+  readonly detail: string | null;
+  constructor(message: string, detail: string | null = null) {
+    super(message);
+    this.detail = detail;
+  }
+  /** All that is known, for the one who runs the hub. */
+  get whole(): string {
+    return this.detail === null ? this.message : `${this.message} (${this.detail})`;
+  }
 }
 
 /** The connector's part of the graph: decorated classes where it is written in code, a text where it is made from configuration. */

@@ -1,5 +1,5 @@
 /** How one installation is doing, from the outcome of every call to it. */
-import type { Clock } from './connector.ts';
+import { type Clock, DeclarationError } from './connector.ts';
 import { SourceError } from './errors.ts';
 
 export type State = 'UP' | 'DEGRADED' | 'DOWN';
@@ -81,7 +81,8 @@ export class Health {
     if (error === null) this.#checked = { ok: true, reason: null };
     else {
       const code = error instanceof SourceError ? error.code : 'SOURCE_UNAVAILABLE';
-      this.#checked = { ok: false, reason: REASONS[code] };
+      const reason = error instanceof DeclarationError ? `cannot be set up yet: ${error.message}` : REASONS[code];
+      this.#checked = { ok: false, reason };
     }
     this.#settle();
   }

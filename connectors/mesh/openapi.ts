@@ -26,6 +26,7 @@ import { malformed, rejected, SourceError, unavailable } from '../kit/errors.ts'
 import type { FieldType } from './declaration.ts';
 import { type Operation, operationOf, type Place, type Reader } from './description.ts';
 import { JSONScalar } from './json.ts';
+import { wellFormed } from './well-formed.ts';
 
 /** A description, read once for all installations that name it. */
 export interface OpenApi {
@@ -65,6 +66,7 @@ export async function readOpenApi(source: string, folder: string): Promise<OpenA
   const place = remote ? source : resolve(folder, source);
   if (!remote && !existsSync(place))
     throw new DeclarationError(`The description ${source} is no file beside isthmus.yaml.`);
+  if (!remote) wellFormed(source, place);
   const { default: Handler } = await import('@graphql-mesh/openapi');
   const quiet = {
     debug: () => undefined,
@@ -94,7 +96,8 @@ export async function readOpenApi(source: string, folder: string): Promise<OpenA
   } catch (error) {
     if (error instanceof DeclarationError) throw error;
     throw new DeclarationError(
-      `The description ${source} cannot be read as OpenAPI: ${(error as Error).message.split('\n')[0]}`,
+      `The description ${source} cannot be read as OpenAPI.`,
+      (error as Error).message.split('\n')[0],
     );
   }
 }

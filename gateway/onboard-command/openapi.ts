@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { DeclarationError } from '../../connectors/kit/connector.ts';
 import { draftEntities } from '../../connectors/mesh/draft.ts';
 import { openApiReader, readOpenApi } from '../../connectors/mesh/openapi.ts';
 import { sample } from '../../connectors/mesh/sample.ts';
@@ -8,7 +9,9 @@ import { OnboardError, type OnboardOptions, type Place, type Probe } from './pro
 export async function probeOpenApi(options: OnboardOptions, { codes }: Place): Promise<Probe> {
   const { source, system } = options;
   const remote = /^https?:/.test(source);
-  const description = await readOpenApi(source, process.cwd());
+  const description = await readOpenApi(source, process.cwd()).catch((error: unknown) => {
+    throw error instanceof DeclarationError ? new OnboardError(error.whole) : error;
+  });
   const url = options.url ?? (remote ? new URL('.', source).href.replace(/\/$/, '') : null);
   if (url === null)
     throw new OnboardError('Where does the system answer? Give --url; example: --url https://sensors.example/api');
