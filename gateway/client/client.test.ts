@@ -68,6 +68,23 @@ test('may be left while it waits', async () => {
   await until('the socket closes', 5, () => open.size === 0);
 });
 
+test('may be left while it connects to nobody', async () => {
+  const faults: unknown[] = [];
+  const note = (reason: unknown) => faults.push(reason);
+  process.on('unhandledRejection', note);
+  try {
+    const { WebSocket, open } = mortalSockets();
+    const followed = follow<Events>({ url: 'ws://127.0.0.1:9/graphql', query: EVENTS, webSocket: WebSocket });
+
+    followed.close();
+    await until('the socket closes', 5, () => open.size === 0);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(faults).toEqual([]);
+  } finally {
+    process.off('unhandledRejection', note);
+  }
+});
+
 test('what no new connection would mend ends the loop', async () => {
   const { WebSocket } = mortalSockets();
   const all = async (query: string, after: string | null) => {

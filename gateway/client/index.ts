@@ -103,7 +103,8 @@ export function follow<T = Record<string, unknown>>(options: FollowOptions): Fol
     const finish = () => {
       over = true;
       stop = null;
-      void client.dispose();
+      // It waits for a connection that is under way, and fails with it.
+      Promise.resolve(client.dispose()).catch(() => undefined);
     };
     const broken = (reason: unknown) => {
       if (over) return;

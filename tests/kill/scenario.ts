@@ -95,7 +95,8 @@ async function run(options: KillOptions, directory: string, ends: (() => Promise
     await strike();
     blows.push(name);
   };
-  const reload = (n: number) => async () => (n % 2 === 0 ? first : second).reload();
+  let up: readonly { reload(): Promise<void> }[] = [first, second];
+  const reload = (n: number) => async () => up[n % up.length]?.reload();
   const kill = async () => {
     // While a replica is away its listeners have no socket that could be killed.
     await until('a socket that can be killed', 60, () => listeners[upTo(listeners.length)]?.kill());
@@ -133,6 +134,7 @@ async function run(options: KillOptions, directory: string, ends: (() => Promise
     {
       at: 0.8,
       strike: blow('replica switched off', async () => {
+        up = [first];
         await second.stop();
         for (const one of listeners) one.move(first.address);
       }),
