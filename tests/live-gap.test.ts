@@ -1,9 +1,13 @@
 /** What the log no longer holds is told, never passed over in silence. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { HUB_PRINCIPAL } from '../connectors/kit/principal.ts';
 import { follow } from '../gateway/client/index.ts';
+import { Deliveries, type Sink } from '../gateway/live/deliveries.ts';
+import { Tail } from '../gateway/live/tail.ts';
 import { dropEventsBefore } from '../schema/database/event-retention.ts';
 import { appendEvents } from '../schema/database/events.ts';
+import { until } from './hub.ts';
 import { EVENTS, type LiveHub, liveHub } from './live-hub.ts';
 
 const DAY = 86_400_000;
@@ -99,5 +103,47 @@ test('a database restored from an older copy: Gap says so, and what comes from t
     expect(batch?.events).toHaveLength(1);
   } finally {
     await restored.close();
+  }
+});
+
+test('retention passes a listener that is connected: Gap, then what is left', async () => {
+  const tail = new Tail(live.database);
+  await tail.open();
+  const told: Record<string, unknown>[] = [];
+  const gone = new AbortController();
+  let drain = (): void => undefined;
+  const sink: Sink = {
+    offer: ({ answer }) => {
+      told.push(answer.data?.['events'] as Record<string, unknown>);
+      return false;
+    },
+    ready: () =>
+      new Promise((resolve) => {
+        drain = resolve;
+        gone.signal.addEventListener('abort', () => resolve(), { once: true });
+      }),
+    end: () => undefined,
+  };
+  const ids = (name: string, count: number) => Array.from({ length: count }, (_, i) => `${name} ${i}`);
+  try {
+    const deliveries = new Deliveries({ operations: live.hub.operations, tail });
+    await deliveries.join({ query: EVENTS, principal: HUB_PRINCIPAL, signal: gone.signal }, sink);
+    await append(dayAfter(4), 'read');
+    await until('the first is read', 30, () => told.length === 1);
+    await append(dayAfter(4, 1), ...ids('dropped', 250));
+    await append(dayAfter(5), ...ids('left', 120));
+    await live.database.transaction((tx) => dropEventsBefore(tx, dayAfter(5)));
+    const left = () => told.flatMap((one) => (one['events'] as unknown[] | undefined) ?? []).length - 1;
+    await until('the rest is read', 30, () => {
+      drain();
+      return left() === 120;
+    });
+    const gaps = told.filter((one) => one['__typename'] === 'Gap');
+    expect(gaps).toMatchObject([
+      { reason: 'RETENTION', fromTime: dayAfter(4).toISOString(), toTime: dayAfter(5).toISOString() },
+    ]);
+  } finally {
+    gone.abort();
+    await tail.close();
   }
 });

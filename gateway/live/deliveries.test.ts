@@ -24,6 +24,8 @@ class Pretend {
   schema = buildSchema(SCHEMA);
   asked: OperationRequest[] = [];
   failing = false;
+  /** Up to here retention has dropped everything. */
+  dropped = 0n;
   closed = false;
   limits = { subscriptions: 2_000 };
   readonly #waiting = new Set<() => void>();
@@ -55,17 +57,25 @@ class Pretend {
   run = async (request: OperationRequest): Promise<OperationAnswer> => {
     const { variables } = request;
     await new Promise((resolve) => setImmediate(resolve));
+    if (variables?.['isthmusPosition_'] !== undefined) {
+      const position = String(variables['isthmusPosition_']);
+      const lost = BigInt(position) < this.dropped;
+      const [gapFrom, gapTo] = lost ? ['then', 'now'] : [null, null];
+      return { data: { start: { position: lost ? String(this.dropped) : position, gapFrom, gapTo } } };
+    }
     if (variables?.['isthmusHead_'] !== undefined) {
       const position = String(variables['after'] ?? variables['isthmusHead_']);
       return { data: { start: { position, gapFrom: null, gapTo: null } } };
     }
     const token = JSON.parse(String(variables?.['isthmusToken_']));
+    if (token.type === 'gap') return { data: { events: { gap: token.position } } };
     if (token.type !== 'batch') return { data: { events: { behind: token.behind } } };
     this.asked.push(request);
     if (this.failing)
       return { data: { events: null }, errors: [{ message: 'away', extensions: { code: 'INTERNAL' } }] };
     const events: { id: string }[] = [];
-    for (let at = BigInt(token.after) + 1n; at <= BigInt(token.upTo); at++) events.push({ id: String(at) });
+    for (let at = BigInt(token.after) + 1n; at <= BigInt(token.upTo); at++)
+      if (at > this.dropped) events.push({ id: String(at) });
     return { data: { events: { events, [PROBE]: events } } };
   };
   get parts(): { operations: Operations; tail: Tail } {
@@ -80,6 +90,7 @@ const settle = async (turns = 30): Promise<void> => {
 /** A listener that takes `room` deliveries and then none until `drain`. */
 class Listener implements Sink {
   ids: string[] = [];
+  gaps: string[] = [];
   lagged = 0;
   ended: unknown;
   readonly gone = new AbortController();
@@ -89,9 +100,10 @@ class Listener implements Sink {
     this.#left = room;
   }
   offer({ answer }: Delivery): boolean {
-    const told = answer.data?.['events'] as { events?: { id: string }[]; behind?: number } | null;
+    const told = answer.data?.['events'] as { events?: { id: string }[]; behind?: number; gap?: string } | null;
     if (told?.events) this.ids.push(...told.events.map((one) => one.id));
     if (told?.behind !== undefined) this.lagged += 1;
+    if (told?.gap !== undefined) this.gaps.push(told.gap);
     this.#left -= 1;
     return this.#left > 0;
   }
@@ -251,6 +263,29 @@ test('a slow listener is told once how far it is behind, and the others do not w
   expect(slow.ids).toEqual(range(0, 200));
   expect(slow.lagged).toBe(1);
   hub.close();
+});
+
+test('retention drops what a connected listener has not read: it is told, and goes on behind it', async () => {
+  const pretend = new Pretend();
+  const deliveries = new Deliveries(pretend.parts);
+  const [slow, quick] = [new Listener(1), new Listener()];
+  await join(deliveries, slow, HUB_PRINCIPAL, 0);
+  await join(deliveries, quick, HUB_PRINCIPAL, 0);
+  pretend.write(5);
+  await settle();
+  pretend.write(500);
+  await settle(100);
+  pretend.dropped = 350n;
+  for (let i = 0; i < 20 && !slow.ids.includes('505'); i++) {
+    slow.drain();
+    await settle();
+  }
+  const all = Array.from({ length: 505 }, (_, i) => String(i + 1));
+  expect(quick.ids).toEqual(all);
+  expect(quick.gaps).toEqual([]);
+  expect(slow.gaps).toEqual(['350']);
+  expect(slow.ids).toEqual([...all.slice(0, 5), ...all.slice(350)]);
+  pretend.close();
 });
 
 test('a log that cannot be read is told once and asked again', async () => {

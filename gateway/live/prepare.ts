@@ -34,6 +34,11 @@ export interface SubscriptionRequest {
 /** Alias under which the gateway itself learns what a delivery held; taken out again before the client sees it. */
 export const PROBE = 'isthmusEvents_';
 
+/** What lies behind a listener's position, asked while it follows: whether retention has dropped what it has not read. */
+export const HELD = `query ($isthmusPosition_: String!, $isthmusHead_: String!) {
+  start: _eventStart(position: $isthmusPosition_, head: $isthmusHead_) { position gapFrom gapTo gapReason }
+}`;
+
 export interface Prepared {
   /** Response key of the root field. */
   readonly key: string;

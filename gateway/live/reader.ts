@@ -3,10 +3,13 @@ import { HubError } from '../../connectors/kit/errors.ts';
 import type { Principal } from '../../connectors/kit/principal.ts';
 import type { OperationAnswer, Operations } from '../operation.ts';
 import type { Delivery } from './deliveries.ts';
-import { PROBE, type Prepared, prepare, type SubscriptionRequest } from './prepare.ts';
+import { HELD, PROBE, type Prepared, prepare, type SubscriptionRequest } from './prepare.ts';
 
 /** Events of one delivery, at most. */
 export const BATCH = 100;
+
+/** A listener that has not read for so long, in milliseconds, may have lost something to retention. */
+const LONG = 60_000;
 
 /** What the log no longer has. */
 export interface LostSpan {
@@ -52,6 +55,8 @@ export class Reader {
   readonly #request: SubscriptionRequest;
   #prepared: Prepared;
   #schema: unknown;
+  /** When it last read, as `performance.now()`. */
+  #read = performance.now();
 
   constructor(operations: Operations, prepared: Prepared, request: SubscriptionRequest) {
     this.#operations = operations;
@@ -63,12 +68,7 @@ export class Reader {
   /** Where it begins, and what is gone before that. Rejects with a `HubError`: refused, or a cursor that is none of ours. */
   async start(head: bigint): Promise<{ position: bigint; gap: LostSpan | null }> {
     const answer = await this.#run(this.#prepared.start, { isthmusHead_: String(head) }, this.#request);
-    const start = answer.data?.['start'] as Begun | null;
-    if (!start) throw refusal(answer);
-    const { gapFrom, gapTo, gapReason } = start;
-    const gap =
-      gapFrom !== null && gapTo !== null ? { from: gapFrom, to: gapTo, reason: gapReason ?? 'RETENTION' } : null;
-    return { position: BigInt(start.position), gap };
+    return begun(answer) ?? Promise.reject(refusal(answer));
   }
 
   /** `Gap`: what the log no longer has. */
@@ -84,6 +84,7 @@ export class Reader {
   /** What stands behind `position`, up to `head` and `BATCH` events. Rejects with a `HubError` when it may not be asked any more. */
   async range(position: bigint, head: bigint, to: Readers): Promise<Range> {
     const upTo = head - position > BATCH ? position + BigInt(BATCH) : head;
+    const slow = upTo < head || performance.now() - this.#read > LONG;
     this.#renew();
     const { key, delivery } = this.#prepared;
     const token = JSON.stringify({ type: 'batch', after: String(position), upTo: String(upTo), limit: BATCH });
@@ -94,6 +95,14 @@ export class Reader {
       if (first && FINAL.has(String(first.extensions?.['code']))) throw refusal(answer);
       return { upTo: position, delivery: null, failed: answer };
     }
+    if (slow) {
+      // Asked after the range was read: what was dropped before that is found, whatever is dropped now.
+      const told = await this.#run(HELD, { isthmusPosition_: String(position), isthmusHead_: String(head) }, to);
+      const held = begun(told);
+      if (!held) return { upTo: position, delivery: null, failed: { ...told, data: { [key]: null } } };
+      if (held.gap) return { upTo: held.position, delivery: await this.gap(held.position, held.gap), failed: null };
+    }
+    this.#read = performance.now();
     const { [PROBE]: events, ...rest } = batch;
     if (Array.isArray(events) && events.length === 0) return { upTo, delivery: null, failed: null };
     return { upTo, delivery: asDelivery({ ...bare(answer), data: { ...answer.data, [key]: rest } }), failed: null };
@@ -128,6 +137,16 @@ export class Reader {
       internal: true,
     });
   }
+}
+
+/** Null: there was no answer. */
+function begun(answer: OperationAnswer): { position: bigint; gap: LostSpan | null } | null {
+  const start = answer.data?.['start'] as Begun | null | undefined;
+  if (!start) return null;
+  const { gapFrom, gapTo, gapReason } = start;
+  const gap =
+    gapFrom !== null && gapTo !== null ? { from: gapFrom, to: gapTo, reason: gapReason ?? 'RETENTION' } : null;
+  return { position: BigInt(start.position), gap };
 }
 
 /** A delivery whose JSON is made when it is first wanted. */

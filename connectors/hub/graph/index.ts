@@ -238,10 +238,13 @@ class EventResolver {
     @Arg('head', () => String, { description: 'Newest position, for a client that begins now.' }) head: string,
     @Arg('filter', () => events.EventFilter, { nullable: true, description: 'Which events.' })
     filter: events.EventFilter | null,
+    @Arg('position', () => String, { nullable: true, description: 'Where a client that follows stands, for `after`.' })
+    stands: string | null,
     @Ctx() context: Context,
   ) {
-    if (after === null || after === undefined) return { position: head, gapFrom: null, gapTo: null, gapReason: null };
-    const position = String(context.cursors.open(eventScope(filter), after)[0]);
+    const opened = after === null || after === undefined ? null : context.cursors.open(eventScope(filter), after)[0];
+    const position = stands ?? (opened === null ? null : String(opened));
+    if (position === null) return { position: head, gapFrom: null, gapTo: null, gapReason: null };
     const none = { position, gapFrom: null, gapTo: null, gapReason: null };
     if (BigInt(position) > BigInt(head)) {
       // Another replica may know more than this one; a log that ends before the cursor is a restored one.
