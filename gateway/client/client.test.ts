@@ -75,9 +75,8 @@ test('may be left while it connects to nobody', async () => {
   try {
     const { WebSocket, open } = mortalSockets();
     const followed = follow<Events>({ url: 'ws://127.0.0.1:9/graphql', query: EVENTS, webSocket: WebSocket });
-
     followed.close();
-    await until('the socket closes', 5, () => open.size === 0);
+    await until('the socket closes', 30, () => open.size === 0);
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(faults).toEqual([]);
   } finally {
