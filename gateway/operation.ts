@@ -2,7 +2,7 @@
  * THE LIFE OF AN OPERATION: admit, plan, execute, answer. HTTP, WebSocket and everything else that carries GraphQL lend
  * their requests to `run`; nobody else asks who the caller is or what may be seen.
  */
-import { type DocumentNode, type GraphQLFormattedError, type GraphQLSchema, parse } from 'graphql';
+import { type DocumentNode, type GraphQLFormattedError, type GraphQLSchema, getOperationAST, parse } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import type { Call } from '../connectors/kit/connector.ts';
 import { HubError } from '../connectors/kit/errors.ts';
@@ -95,6 +95,8 @@ export class Operations {
   readonly #turns = new Turns();
   /** What an operation costs, by the variables that its cost hangs on. */
   readonly #counted = new WeakMap<Compiled, Map<string, Cost>>();
+  /** Points of one event, by subscription. */
+  readonly #eventCosts = new LRUCache<string, number>({ max: 500 });
   readonly #time: number;
   #audit: Audit | undefined;
   readonly #sign: Sign | undefined;
@@ -139,6 +141,7 @@ export class Operations {
     this.#generation = { running: 0, ended: null };
     for (const listener of this.#listeners) listener(next.federation.schema);
     this.#callers.clear();
+    this.#eventCosts.clear();
     if (before.running === 0) return;
     await new Promise<void>((resolve) => {
       before.ended = resolve;
@@ -331,6 +334,35 @@ export class Operations {
     return Object.assign(answer, { extensions: { ...(answer as OperationAnswer).extensions, ...extensions } });
   }
 
+  /** Points of one event that a subscription delivers, at worst; 0 where nothing is counted. Throws LIMIT_COST beyond what one operation may use. */
+  eventPoints(request: Pick<OperationRequest, 'query' | 'operationName' | 'variables'>): number {
+    if (!this.#costs) return 0;
+    const numbers = Object.entries(request.variables ?? {}).filter(([, value]) => typeof value === 'number');
+    const key = JSON.stringify([request.operationName ?? null, numbers, request.query]);
+    const known = this.#eventCosts.get(key);
+    if (known !== undefined) return known;
+    const document = this.parse(request.query);
+    const operation = getOperationAST(document, request.operationName);
+    if (!operation) return 0;
+    // One event in each batch.
+    const model = { ...this.#costs, lists: new Map(this.#costs.lists).set('EventsBatch.events', { assumedSize: 1 }) };
+    const cost = costOf(model, this.schema, document, operation, request.variables);
+    this.#within(cost);
+    const each = Math.max(cost.points, 1);
+    this.#eventCosts.set(key, each);
+    return each;
+  }
+
+  /** Points for what has been delivered already. */
+  owe(principal: Principal | null, points: number): void {
+    this.#rates.owe(principal, points);
+  }
+
+  /** Milliseconds until the caller has paid what has been delivered to it; 0: it has. */
+  owes(principal: Principal | null): number {
+    return this.#rates.owes(principal);
+  }
+
   /** The estimate; null where nothing is counted. */
   #cost(compiled: Compiled, variables: Readonly<Record<string, unknown>> | undefined): Cost | null {
     if (!this.#costs) return null;
@@ -347,7 +379,12 @@ export class Operations {
     return cost;
   }
 
-  #charge({ points, calls }: Cost, principal: Principal | null): void {
+  #charge(cost: Cost, principal: Principal | null): void {
+    this.#within(cost);
+    this.#rates.take(principal, Math.max(cost.points, 1));
+  }
+
+  #within({ points, calls }: Cost): void {
     const { cost: most, calls: mostCalls } = this.#limits;
     if (points > most) {
       throw new HubError('LIMIT_COST', `The operation may cost ${points} points; ${most} are allowed.`, {
@@ -364,6 +401,5 @@ export class Operations {
         );
       }
     }
-    this.#rates.take(principal, Math.max(points, 1));
   }
 }

@@ -27,7 +27,17 @@ class Pretend {
   /** Up to here retention has dropped everything. */
   dropped = 0n;
   closed = false;
-  limits = { subscriptions: 2_000 };
+  limits = { subscriptions: 2_000, cost: 1_000 };
+  /** Points of one event. */
+  each = 0;
+  /** Points, and milliseconds, that callers owe, by subject. */
+  readonly debts = new Map<string, number>();
+  eventPoints = () => this.each;
+  owe = (principal: Principal | null, points: number): void => {
+    const name = principal?.subject ?? '';
+    this.debts.set(name, (this.debts.get(name) ?? 0) + points);
+  };
+  owes = (principal: Principal | null): number => Math.max(this.debts.get(principal?.subject ?? '') ?? 0, 0);
   readonly #waiting = new Set<() => void>();
 
   write(count: number): void {
@@ -140,7 +150,7 @@ const range = (from: bigint | number, to: bigint | number): string[] => {
 
 test('a caller holds so many subscriptions and no more, whatever others hold', async () => {
   const hub = new Pretend();
-  hub.limits = { subscriptions: 2 };
+  hub.limits = { ...hub.limits, subscriptions: 2 };
   const deliveries = new Deliveries(hub.parts);
   const [first, second, third, other] = [new Listener(), new Listener(), new Listener(), new Listener()] as const;
   await join(deliveries, first, { ...HUB_PRINCIPAL, subject: 'one' });
@@ -341,4 +351,53 @@ test('as a sequence: pulled in order, and left at once while it waits', async ()
   expect(await waiting).toEqual({ value: undefined, done: true });
   await settle();
   expect(parts.deliveries.size.listeners).toBe(0);
+});
+
+test('deliveries cost their caller, once for all it holds; who owes is told that it lags, and misses nothing', async () => {
+  const hub = new Pretend();
+  hub.each = 20;
+  const deliveries = new Deliveries(hub.parts);
+  const [poor, twin, rich] = [new Listener(), new Listener(), new Listener()] as const;
+  const as = (subject: string): Principal => ({ ...HUB_PRINCIPAL, subject });
+  hub.debts.set('poor', -30);
+  hub.debts.set('rich', -1_000_000);
+  await join(deliveries, poor, as('poor'));
+  await join(deliveries, twin, as('poor'));
+  await join(deliveries, rich, as('rich'));
+  await settle();
+  hub.write(2);
+  await settle();
+  // Two events of 20 points, paid once: it owes 10 and waits.
+  expect([poor.ids, twin.ids, rich.ids]).toEqual([
+    ['1', '2'],
+    ['1', '2'],
+    ['1', '2'],
+  ]);
+  expect(hub.debts.get('poor')).toBe(10);
+  hub.write(3);
+  await settle();
+  expect(rich.ids).toEqual(range(0, 5));
+  hub.debts.set('poor', -1_000_000);
+  for (let i = 0; i < 200 && twin.ids.length < 5; i++) await new Promise((resolve) => setTimeout(resolve, 10));
+  for (let i = 0; i < 200 && poor.ids.length < 5; i++) await new Promise((resolve) => setTimeout(resolve, 10));
+  expect([poor.ids, twin.ids]).toEqual([range(0, 5), range(0, 5)]);
+  expect(poor.lagged).toBe(1);
+  for (const one of [poor, twin, rich]) one.gone.abort();
+  hub.close();
+});
+
+test('no delivery costs more than one operation may', async () => {
+  const hub = new Pretend();
+  hub.each = 400;
+  hub.owes = () => 0;
+  const deliveries = new Deliveries(hub.parts);
+  const listener = new Listener();
+  await join(deliveries, listener, HUB_PRINCIPAL);
+  hub.write(7);
+  await settle(60);
+  expect(listener.ids).toEqual(range(0, 7));
+  // Two of 400 points each are within 1,000.
+  expect(hub.asked).toHaveLength(4);
+  listener.gone.abort();
+  hub.close();
 });

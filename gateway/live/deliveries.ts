@@ -58,8 +58,8 @@ export class Deliveries {
    */
   async join(request: SubscriptionRequest, sink: Sink): Promise<void> {
     const prepared = prepare(this.#operations, request);
-    const leave = this.#seats.take(request.principal, this.#operations.limits.subscriptions);
     const reader = new Reader(this.#operations, prepared, request);
+    const leave = this.#seats.take(request.principal, this.#operations.limits.subscriptions);
     const begun = await reader.start(this.#tail.head).catch((error: unknown) => {
       leave();
       throw error;

@@ -1,5 +1,5 @@
 /** Listeners with the same question and the same rights, who stand at the same place of the log. */
-import type { Principal } from '../../connectors/kit/principal.ts';
+import { callerOf, type Principal } from '../../connectors/kit/principal.ts';
 import { sleep } from '../../connectors/kit/waiting.ts';
 import type { Operations } from '../operation.ts';
 import type { Sink } from './deliveries.ts';
@@ -20,10 +20,11 @@ export interface Member {
   position: bigint;
 }
 
-/** Why a listener left: it has no room, the group has gone past it, or it is over. */
-type Left = 'slow' | 'behind' | 'gone';
+/** Why a listener left: it has no room, it has used up its points, the group has gone past it, or it is over. */
+type Left = 'slow' | 'owing' | 'behind' | 'gone';
 
 export class Group {
+  readonly #operations: Operations;
   readonly #tail: Tail;
   readonly #reader: RangeReader;
   readonly #principal: Principal | null;
@@ -36,6 +37,7 @@ export class Group {
 
   constructor(parts: { operations: Operations; tail: Tail; request: SubscriptionRequest }, empty: () => void) {
     const { operations, tail, request } = parts;
+    this.#operations = operations;
     this.#tail = tail;
     // Each listener's own token ends its own subscription; the group outlives it.
     this.#principal = request.principal && { ...request.principal, expires: null };
@@ -63,6 +65,17 @@ export class Group {
     try {
       while (!over()) {
         if (member.position >= this.#tail.head) told = false;
+        const owes = this.#operations.owes(request.principal);
+        if (owes > 0) {
+          // The log waits: nothing is lost, and nothing is read for who cannot pay it.
+          await sleep(Math.ceil(owes), request.signal);
+          const { head } = this.#tail;
+          if (over()) return;
+          if (head <= member.position || told) continue;
+          told = true;
+          if (!sink.offer(await reader.lagged(member.position, head))) await sink.ready();
+          continue;
+        }
         if (this.#position === null || member.position >= this.#position) {
           const left = await this.#attach(member);
           if (left === 'gone') return;
@@ -79,6 +92,7 @@ export class Group {
         const range = await reader.range(member.position, this.#position, request);
         if (over()) return;
         if (range.failed) await sleep(REST, request.signal);
+        this.#operations.owe(request.principal, range.points);
         if (!offer(member, range)) await sink.ready();
       }
     } finally {
@@ -130,7 +144,7 @@ export class Group {
           continue;
         }
         told = false;
-        for (const member of present) this.#give(member, range);
+        this.#deliver(present, range);
         await this.#late(position, range.upTo);
         this.#position = range.upTo;
         // Only now: who is sent away looks at once where the group stands.
@@ -152,7 +166,7 @@ export class Group {
     const late = this.#at(position);
     if (late.length === 0) return;
     const range = await this.#range(position, upTo, late);
-    if (range.upTo === upTo) for (const member of late) this.#give(member, range);
+    if (range.upTo === upTo) this.#deliver(late, range);
   }
 
   #range(position: bigint, upTo: bigint, to: readonly Member[]): Promise<Range> {
@@ -174,9 +188,17 @@ export class Group {
     return nearest;
   }
 
+  /** Gives it to all, and lets each caller among them pay once: it was read once. */
+  #deliver(members: readonly Member[], range: Range): void {
+    const callers = new Map(members.map(({ request }) => [callerOf(request.principal), request.principal]));
+    for (const principal of callers.values()) this.#operations.owe(principal, range.points);
+    for (const member of members) this.#give(member, range);
+  }
+
   #give(member: Member, range: Range): void {
     const leave = this.#members.get(member);
     if (leave && !offer(member, range)) leave('slow');
+    else if (leave && this.#operations.owes(member.request.principal) > 0) leave('owing');
   }
 }
 

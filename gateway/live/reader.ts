@@ -36,6 +36,8 @@ export interface Readers {
 export interface Range {
   readonly upTo: bigint;
   readonly delivery: Delivery | null;
+  /** What its events cost each caller who gets them, in points. */
+  readonly points: number;
   /** The log could not be read: nothing is delivered, and the same range has to be asked again. */
   readonly failed: OperationAnswer | null;
 }
@@ -57,12 +59,22 @@ export class Reader {
   #schema: unknown;
   /** When it last read, as `performance.now()`. */
   #read = performance.now();
+  /** Points of one event; and as many as a delivery holds at most, so that none costs more than one operation may. */
+  #each: number;
+  #batch: number;
 
   constructor(operations: Operations, prepared: Prepared, request: SubscriptionRequest) {
     this.#operations = operations;
     this.#prepared = prepared;
     this.#request = request;
     this.#schema = operations.schema;
+    [this.#each, this.#batch] = this.#sizes();
+  }
+
+  #sizes(): [number, number] {
+    const each = this.#operations.eventPoints(this.#request);
+    const most = Math.floor(this.#operations.limits.cost / Math.max(each, 1));
+    return [each, Math.max(1, Math.min(BATCH, most))];
   }
 
   /** Where it begins, and what is gone before that. Rejects with a `HubError`: refused, or a cursor that is none of ours. */
@@ -83,29 +95,33 @@ export class Reader {
 
   /** What stands behind `position`, up to `head` and `BATCH` events. Rejects with a `HubError` when it may not be asked any more. */
   async range(position: bigint, head: bigint, to: Readers): Promise<Range> {
-    const upTo = head - position > BATCH ? position + BigInt(BATCH) : head;
-    const slow = upTo < head || performance.now() - this.#read > LONG;
     this.#renew();
+    const most = this.#batch;
+    const upTo = head - position > most ? position + BigInt(most) : head;
+    const slow = upTo < head || performance.now() - this.#read > LONG;
     const { key, delivery } = this.#prepared;
-    const token = JSON.stringify({ type: 'batch', after: String(position), upTo: String(upTo), limit: BATCH });
+    const token = JSON.stringify({ type: 'batch', after: String(position), upTo: String(upTo), limit: most });
     const answer = await this.#run(delivery, { isthmusToken_: token }, to);
     const batch = answer.data?.[key] as Record<string, unknown> | null | undefined;
     if (!batch) {
       const first = answer.errors?.[0];
       if (first && FINAL.has(String(first.extensions?.['code']))) throw refusal(answer);
-      return { upTo: position, delivery: null, failed: answer };
+      return { upTo: position, delivery: null, points: 0, failed: answer };
     }
     if (slow) {
       // Asked after the range was read: what was dropped before that is found, whatever is dropped now.
       const told = await this.#run(HELD, { isthmusPosition_: String(position), isthmusHead_: String(head) }, to);
       const held = begun(told);
-      if (!held) return { upTo: position, delivery: null, failed: { ...told, data: { [key]: null } } };
-      if (held.gap) return { upTo: held.position, delivery: await this.gap(held.position, held.gap), failed: null };
+      if (!held) return { upTo: position, delivery: null, points: 0, failed: { ...told, data: { [key]: null } } };
+      if (held.gap)
+        return { upTo: held.position, delivery: await this.gap(held.position, held.gap), points: 0, failed: null };
     }
     this.#read = performance.now();
     const { [PROBE]: events, ...rest } = batch;
-    if (Array.isArray(events) && events.length === 0) return { upTo, delivery: null, failed: null };
-    return { upTo, delivery: asDelivery({ ...bare(answer), data: { ...answer.data, [key]: rest } }), failed: null };
+    const count = Array.isArray(events) ? events.length : 1;
+    if (count === 0) return { upTo, delivery: null, points: 0, failed: null };
+    const made = asDelivery({ ...bare(answer), data: { ...answer.data, [key]: rest } });
+    return { upTo, delivery: made, points: count * this.#each, failed: null };
   }
 
   /** After another supergraph has come the document is prepared anew; one that is no longer valid ends with the reason. */
@@ -114,6 +130,7 @@ export class Reader {
     this.#schema = this.#operations.schema;
     try {
       this.#prepared = prepare(this.#operations, this.#request);
+      [this.#each, this.#batch] = this.#sizes();
     } catch (error) {
       if (!(error instanceof HubError)) throw error;
       throw new HubError(error.code, `The graph has changed and no longer answers this subscription: ${error.message}`);
