@@ -144,11 +144,13 @@ export async function wholeHub(form: Form, options: WholeHubOptions = {}): Promi
   };
   for (const [island, fault] of Object.entries(options.before ?? {})) await chaos(island, fault);
   const database = await freshDatabase();
-  let text = readFileSync(join(ROOT, 'isthmus.demo.yaml'), 'utf8');
+  // Descriptions lie beside the file that names them, and this one is a copy elsewhere.
+  let text = readFileSync(join(ROOT, 'isthmus.demo.yaml'), 'utf8').replace(/openapi: /g, `openapi: ${ROOT}/`);
   if (options.settings) text = options.settings(text);
   if (quiet) {
     text = text
       .replace(/^( +)(poll|sync|follow): .*$/gm, '$1$2: 1h')
+      .replace(/\bevery: \w+/g, 'every: 1h')
       .replace(/^( +)connector: (parking|access-control)$/gm, '$1connector: $2\n$1poll: 1h');
   }
   if (form === 'scale-out') {
