@@ -61,7 +61,7 @@ describe(`random operations, ISTHMUS_SEED=${SEED}`, () => {
         (value) => value,
         (value, mark) => (numberOf(mark) % 3 === 0 ? Promise.resolve(value) : value),
         (value, mark) => {
-          if (numberOf(mark) % 7 === 0) throw new Error(`no ${mark}`);
+          if (numberOf(mark) % 4 === 0) throw new Error(`no ${mark}`);
           return numberOf(mark) % 5 === 1 ? null : value;
         },
       ];
@@ -78,7 +78,7 @@ describe(`random operations, ISTHMUS_SEED=${SEED}`, () => {
           if (theirs.errors?.some((one: { message: string }) => /non-nullable/.test(one.message))) climbed++;
         }
       }
-      expect(failed).toBeGreaterThan(CASES / 100);
+      expect(failed).toBeGreaterThan(CASES / 20);
       expect(climbed).toBeGreaterThan(0);
     },
     20_000 + 50 * CASES,

@@ -21,7 +21,7 @@ import {
 
 /** ISTHMUS_SEED repeats a run; ISTHMUS_CASES makes it longer. */
 const SEED = Number(process.env['ISTHMUS_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
-const CASES = Number(process.env['ISTHMUS_CASES'] ?? 400);
+const CASES = Number(process.env['ISTHMUS_CASES'] ?? 800);
 const TIME = 20_000 + 50 * CASES;
 
 const composed = (split: Split): string =>
@@ -164,10 +164,8 @@ describe(`random operations, ISTHMUS_SEED=${SEED}`, () => {
           counted.set(feature, (counted.get(feature) ?? 0) + 1);
       }
       console.log(`ISTHMUS_SEED=${SEED}: ${[...counted].map(([name, count]) => `${name} ${count}`).join(', ')}`);
-      // 200 of 10,000; half as many of fewer, which scatter more.
-      const least = (CASES * 200) / 10_000;
       for (const [name, count] of counted)
-        expect(count, name).toBeGreaterThanOrEqual(CASES < 10_000 ? Math.floor(least / 2) : least);
+        expect(count, name).toBeGreaterThanOrEqual(Math.floor((CASES * 200) / 10_000));
     },
     TIME,
   );
