@@ -12,6 +12,7 @@ const scale = Number(process.env['ISTHMUS_CHAOS'] ?? 1);
 const SAMPLE: readonly (readonly [string, Fault])[] = [
   ['access-control', 'black-hole'],
   ['parking', 'garbage'],
+  ['registration', 'half-open'],
 ];
 const matrix = whole
   ? Object.keys(ISLANDS).flatMap((island) => FAULTS.map((fault) => [island, fault] as const))
@@ -26,8 +27,6 @@ describe(`islands suffer, times at ${scale}`, () => {
   const limits = {
     samples: whole ? 100 : 20,
     milliseconds: (whole ? 14_000 : 5_000) * scale,
-    // At a fraction of the times, or beside other tests, the machine itself is now and then too slow.
-    tolerance: whole && scale >= 1 ? 0 : 0.1,
     heal: 15_000 * Math.max(scale, 0.4),
   };
 
@@ -70,11 +69,9 @@ describe(`islands suffer, times at ${scale}`, () => {
     120_000,
   );
 
-  if (whole) {
-    test('three of five at once', async () => {
-      judge(await suffer(hub, uscc, ['registration', 'parking', 'access-control'], 'refused', limits));
-    }, 120_000);
-  }
+  test('three of five at once', async () => {
+    judge(await suffer(hub, uscc, ['registration', 'parking', 'access-control'], 'refused', limits));
+  }, 120_000);
 
   test('three of five dead at the start of the hub: what was last read is still known', async () => {
     const dead = ['registration', 'parking', 'access-control'];
