@@ -3,43 +3,20 @@
  * that syncs to disk. `npm run bench:audit-overhead [seconds]`.
  */
 import 'reflect-metadata';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { silentLog } from '../../connectors/kit/log.ts';
 import { createFederation } from '../../gateway/federation/index.ts';
 import { Operations } from '../../gateway/operation.ts';
-import { readSupergraph } from '../../gateway/pictures.ts';
 import { Audit } from '../../gateway/trust/audit.ts';
 import { AuditLog } from '../../gateway/trust/audit-log.ts';
 import { readWatch } from '../../gateway/trust/audit-watch.ts';
 import { readPolicy } from '../../gateway/trust/policy.ts';
-import { anonymousPrincipal } from '../../gateway/trust/principal.ts';
 import { newSigningKey } from '../../gateway/trust/sign-key.ts';
-import { startEmbedded } from '../../schema/database/embedded.ts';
-import { operation, until, wholeHub } from '../hub.ts';
+import { middle, onCompany360 } from './company360.ts';
 
 const seconds = Number(process.argv[2] ?? 20);
 const say = (text: string) => void process.stdout.write(`${text}\n`);
-const directory = mkdtempSync(join(tmpdir(), 'isthmus-overhead-'));
-const cluster = await startEmbedded({ directory, listen: { host: '127.0.0.1', port: 0 } });
-process.env['ISTHMUS_TEST_CLUSTER'] = cluster.url;
-const whole = await wholeHub('embedded');
-try {
-  const uscc = whole.world.companies[0]?.uscc ?? '';
-  const variables = {
-    uscc,
-    from: new Date(Date.now() - 86_400_000).toISOString(),
-    to: new Date(Date.now() + 3_600_000).toISOString(),
-  };
-  const query = operation('Company360');
-  await until('the company is known to all', 120, async () => {
-    const { data, errors } = await whole.ask(query, variables);
-    return !errors && data?.company?.tax && data.company.registration && data.company.energy?.total;
-  });
-  const supergraph = await readSupergraph();
+await onCompany360(async ({ whole, supergraph, subgraphs, request }) => {
   const watch = readWatch(supergraph);
-  const subgraphs = new Map(whole.hub.islands.hosts().map((host) => [host.name, host.subgraph]));
   const log = await AuditLog.open({
     database: whole.hub.database,
     key: newSigningKey(),
@@ -56,8 +33,6 @@ try {
       audit: new Audit(watch, log),
     }),
   };
-  const principal = anonymousPrincipal('developer');
-  const { signal } = new AbortController();
   const took: Record<string, number[]> = { without: [], with: [] };
   const cpu: Record<string, number[]> = { without: [], with: [] };
   for (const clients of [1, 16]) {
@@ -71,7 +46,7 @@ try {
         const client = async () => {
           while (performance.now() < until) {
             const began = performance.now();
-            const answer = await operations.run({ query, variables, principal, signal });
+            const answer = await operations.run(request);
             if (answer.errors) throw new Error(answer.errors[0]?.message);
             answer.text?.();
             if (round > 1) took[name]?.push(performance.now() - began);
@@ -83,8 +58,6 @@ try {
         if (round > 1) cpu[name]?.push((used.user + used.system) / 1000 / done);
       }
     }
-    const middle = (all: readonly number[] | undefined, at = 0.5): number =>
-      [...(all ?? [])].sort((a, b) => a - b)[Math.floor((all?.length ?? 0) * at)] ?? 0;
     say(`${clients} at a time:`);
     for (const name of Object.keys(modes)) {
       say(
@@ -96,8 +69,4 @@ try {
     );
   }
   await log.close();
-} finally {
-  await whole.close();
-  await cluster.stop();
-  rmSync(directory, { recursive: true, force: true });
-}
+});

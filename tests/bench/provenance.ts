@@ -5,23 +5,16 @@
  */
 import 'reflect-metadata';
 import { subscribe } from 'node:diagnostics_channel';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { type Profiler, Session } from 'node:inspector/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { SourceCallFact } from '../../connectors/kit/guard.ts';
 import { silentLog } from '../../connectors/kit/log.ts';
 import { createFederation } from '../../gateway/federation/index.ts';
 import { Operations } from '../../gateway/operation.ts';
-import { readSupergraph } from '../../gateway/pictures.ts';
 import { readPolicy } from '../../gateway/trust/policy.ts';
-import { anonymousPrincipal } from '../../gateway/trust/principal.ts';
-import { startEmbedded } from '../../schema/database/embedded.ts';
-import { operation, until, wholeHub } from '../hub.ts';
+import { middle, onCompany360 } from './company360.ts';
 
 const seconds = Number(process.argv[2] ?? 20);
 const say = (text: string) => void process.stdout.write(`${text}\n`);
-const middle = (all: readonly number[]): number => [...all].sort((a, b) => a - b)[all.length >> 1] ?? 0;
 
 /** Calls for answers; what jobs and checks ask goes on beside them. */
 const calls: string[] = [];
@@ -57,33 +50,14 @@ function shareOf({ nodes, samples = [], timeDeltas = [] }: Profiler.Profile): nu
   return made / busy;
 }
 
-const directory = mkdtempSync(join(tmpdir(), 'isthmus-provenance-'));
-const cluster = await startEmbedded({ directory, listen: { host: '127.0.0.1', port: 0 } });
-process.env['ISTHMUS_TEST_CLUSTER'] = cluster.url;
-const whole = await wholeHub('embedded');
-try {
-  const uscc = whole.world.companies[0]?.uscc ?? '';
-  const variables = {
-    uscc,
-    from: new Date(Date.now() - 86_400_000).toISOString(),
-    to: new Date(Date.now() + 3_600_000).toISOString(),
-  };
-  const query = operation('Company360');
-  await until('the company is known to all', 120, async () => {
-    const { data, errors } = await whole.ask(query, variables);
-    return !errors && data?.company?.tax && data.company.registration && data.company.energy?.total;
-  });
-  const supergraph = await readSupergraph();
-  const subgraphs = new Map(whole.hub.islands.hosts().map((host) => [host.name, host.subgraph]));
+await onCompany360(async ({ supergraph, subgraphs, request }) => {
   const operations = new Operations({
     federation: createFederation({ supergraph, subgraphs, log: silentLog }),
     policy: readPolicy(supergraph),
   });
-  const principal = anonymousPrincipal('developer');
-  const { signal } = new AbortController();
   const answer = async (asked: boolean): Promise<number> => {
     const one = await operations.run({
-      ...{ query, variables, principal, signal },
+      ...request,
       ...(asked ? { extensions: { provenance: true } } : {}),
     });
     if (one.errors) throw new Error(one.errors[0]?.message);
@@ -113,7 +87,7 @@ try {
       if (round > 1) cpu[String(asked)]?.push((used.user + used.system) / 1_000 / done);
     }
   }
-  const [without = 0, with_ = 0] = [middle(cpu['false'] ?? []), middle(cpu['true'] ?? [])];
+  const [without = 0, with_ = 0] = [middle(cpu['false']), middle(cpu['true'])];
   say(
     `CPU for one answer, median of ${cpu['true']?.length} rounds each: ${without.toFixed(3)} ms not asked, ${with_.toFixed(3)} ms asked (${(with_ / without).toFixed(2)} times); ` +
       `${await answer(false)} and ${await answer(true)} bytes`,
@@ -133,8 +107,4 @@ try {
     `of ${done} answers that nobody asked provenance for, its making took ${(100 * share).toFixed(2)} % of the CPU (${profile.samples?.length} samples)`,
   );
   if (share >= 0.02) throw new Error('Provenance that nobody asked for costs 2 % of the CPU or more.');
-} finally {
-  await whole.close();
-  await cluster.stop();
-  rmSync(directory, { recursive: true, force: true });
-}
+});
