@@ -158,6 +158,36 @@ describe('hub', () => {
     expect(await conflicts()).toEqual([]);
   });
 
+  test('an address may leave out the city; what the tax office writes of it is for those who may read its account', async () => {
+    const tell = (installation: string, at: string, claim: Partial<Claim>) =>
+      services.transaction((tx) =>
+        saveClaims(tx, { installation, connector: installation, park: 'lakeside', at: new Date(at) }, [
+          { entity: 'COMPANY', key: USCC, system: 'uscc', value: USCC, ...claim },
+        ]),
+      );
+    const conflicts = async (...scopes: string[]) => {
+      const call = hubCall(5_000, new AbortController().signal);
+      const principal = { ...call.principal, scopes: new Set(scopes), consents: new Set(['tax']) };
+      const query = `{ company(uscc: "${USCC}") { conflicts { field values { value provenance { source authority } } } } }`;
+      const { data: found } = await host.subgraph.execute({ query, variables: {}, call: { ...call, principal } });
+      return JSON.parse(JSON.stringify(found)).company.conflicts;
+    };
+    await tell('registration', '2026-03-06T00:00:00Z', { says: { address: '示例市湖滨路1号' }, authority: true });
+    await tell('tax', '2026-03-06T00:00:00Z', { says: { address: '湖滨路 1号' } });
+    expect(await conflicts('tax:read')).toEqual([]);
+    await tell('tax', '2026-03-07T00:00:00Z', { says: { address: '山前路9号' } });
+    expect(await conflicts('tax:read')).toEqual([
+      {
+        field: 'address',
+        values: [
+          { value: '示例市湖滨路1号', provenance: { source: 'registration', authority: true } },
+          { value: '山前路9号', provenance: { source: 'tax', authority: false } },
+        ],
+      },
+    ]);
+    expect(await conflicts()).toEqual([]);
+  });
+
   test('filters: by name, by park, by what nobody named', async () => {
     const found = await data(
       '{ companies(filter: { name: { contains: "样例" }, park: { eq: "lakeside" } }) { nodes { uscc } } none: companies(filter: { park: { eq: "x" } }) { nodes { uscc } } company(uscc: "91440300MA5EYUJT4D") { uscc } }',

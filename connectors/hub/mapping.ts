@@ -183,11 +183,16 @@ const plain = (text: string): string =>
     .replace(/[\s·•・.,、，。]/g, '')
     .toLowerCase();
 
+/** Whether all say the same. Of addresses, one may leave out the province or the city before the street. */
+function agree(field: string, values: readonly ToldFact[]): boolean {
+  const texts = values.map((one) => plain(one.value));
+  const longest = texts.reduce((one, other) => (other.length > one.length ? other : one), '');
+  return texts.every((one) => (field === 'address' ? longest.endsWith(one) : one === longest));
+}
+
 /** Fields of which not all installations say the same. */
 export function conflicts(told: readonly ToldFact[]): Conflict[] {
   const fields = new Map<string, ToldFact[]>();
   for (const one of told) fields.set(one.field, [...(fields.get(one.field) ?? []), one]);
-  return [...fields].flatMap(([field, values]) =>
-    new Set(values.map((one) => plain(one.value))).size > 1 ? [{ field, values }] : [],
-  );
+  return [...fields].flatMap(([field, values]) => (agree(field, values) ? [] : [{ field, values }]));
 }

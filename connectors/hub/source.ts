@@ -3,7 +3,7 @@ import type { Call, Services } from '../kit/connector.ts';
 import type { Facts } from '../kit/facts.ts';
 import { loader } from '../kit/loader.ts';
 import type { PageRequest } from '../kit/page.ts';
-import { can, mayCompany, mayPark, type Principal } from '../kit/principal.ts';
+import { can, consented, mayCompany, mayPark, type Principal } from '../kit/principal.ts';
 import * as mapping from './mapping.ts';
 import type {
   Access,
@@ -16,6 +16,7 @@ import type {
   LoggedEvent,
   Park,
   Source,
+  ToldFact,
 } from './model.ts';
 
 export type HubRequest = ReturnType<HubSource['request']>;
@@ -67,7 +68,9 @@ export class HubSource {
     );
     const identifiers = loader<Identifier[]>((codes) => read((tx) => hub.identifiersOf(tx, 'COMPANY', codes)));
     const conflicts = loader<Conflict[]>(async (codes) =>
-      mapped(await read((tx) => hub.factsOf(tx, codes)), mapping.conflicts),
+      mapped(await read((tx) => hub.factsOf(tx, codes)), (told, uscc) =>
+        mapping.conflicts(told.filter((one) => mayKnow(principal, uscc, one))),
+      ),
     );
     const cases = loader<Case>((ids) => read((tx) => hub.casesByIds(tx, ids)));
     let sources: Promise<Source[]> | undefined;
@@ -199,8 +202,12 @@ function eventsOf(principal: Principal, query: Record<string, string[] | Date>):
 const both = (seen: readonly string[], asked: readonly string[] | undefined): string[] =>
   asked === undefined ? [...seen] : asked.filter((one) => seen.includes(one));
 
-const mapped = <A, B>(rows: ReadonlyMap<string, A>, map: (row: A) => B): Map<string, B> =>
-  new Map([...rows].map(([key, row]) => [key, map(row)]));
+/** Names are public; what else the tax office writes of a company is for those who may read its tax account. */
+const mayKnow = (principal: Principal, uscc: string, { connector, field }: ToldFact): boolean =>
+  connector !== 'tax' || field === 'name' || (can(principal, 'tax:read') && consented(principal, 'tax', uscc));
+
+const mapped = <A, B>(rows: ReadonlyMap<string, A>, map: (row: A, key: string) => B): Map<string, B> =>
+  new Map([...rows].map(([key, row]) => [key, map(row, key)]));
 
 // The graph speaks with the source only; what it needs of the mapping is handed on here.
 export { type EventFilter, eventShape, filterScope, keys } from './mapping.ts';

@@ -335,8 +335,10 @@ export interface Claim {
   readonly value: string;
   /** Only from the register: the company's legal name, kept by the hub as a copy. */
   readonly name?: string | null;
-  /** Only from others: what they say of a company of which another is the authority, such as its `name`; for `Company.conflicts`. */
+  /** What the installation says of a company besides, such as its `name` or `address`; for `Company.conflicts`. */
   readonly says?: Readonly<Record<string, string | null>>;
+  /** Whether it is the authority for what it says; absent: only for `name`. */
+  readonly authority?: boolean;
   /** When the source recorded what it says; absent: it does not tell. */
   readonly recordedAt?: Date | null;
 }

@@ -10,6 +10,8 @@ export interface Taxpayer {
   readonly taxpayerNo: string;
   /** As the office writes it; null when it does not, or not to its end. */
   readonly name: string | null;
+  /** Where it is, as its audit file says; absent in files that do not tell. */
+  readonly address?: string;
 }
 
 /** How a company stands with the tax office. */

@@ -36,16 +36,25 @@ export interface ClaimRow {
   readonly value: string;
   readonly name?: string | null;
   readonly says?: Readonly<Record<string, string | null>>;
+  readonly authority?: boolean;
   readonly recordedAt?: Date | null;
 }
 
 /** What a claim says of the company besides its id. */
-const factsIn = ({ entity, key, name, says, recordedAt }: ClaimRow): FactRow[] =>
+const factsIn = ({ entity, key, name, says, authority, recordedAt }: ClaimRow): FactRow[] =>
   entity !== 'COMPANY'
     ? []
     : Object.entries({ ...says, ...(name ? { name } : {}) }).flatMap(([field, value]) =>
         value
-          ? [{ uscc: key, field, value, authority: field === 'name' && value === name, recordedAt: recordedAt ?? null }]
+          ? [
+              {
+                uscc: key,
+                field,
+                value,
+                authority: authority ?? (field === 'name' && value === name),
+                recordedAt: recordedAt ?? null,
+              },
+            ]
           : [],
       );
 

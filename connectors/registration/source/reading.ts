@@ -95,7 +95,8 @@ async function keep(entries: readonly Entry[], services: Services): Promise<void
       entries.map(
         (one): Claim => ({
           ...{ entity: 'COMPANY', key: one.uscc, system: 'uscc', value: one.uscc },
-          ...{ name: one.legalName, recordedAt: one.changedAt ?? null },
+          ...{ name: one.legalName, says: { address: one.address }, authority: true },
+          recordedAt: one.changedAt ?? null,
         }),
       ),
     );

@@ -180,9 +180,9 @@ export class FileDrop {
       if (file.taken) {
         await services.store.tax.swapTaxMirror(tx, id, { digest, ...mirrorOf(file) });
         const claims = file.taxpayers.map(
-          ({ company, taxpayerNo, name }): Claim => ({
+          ({ company, taxpayerNo, name, address }): Claim => ({
             ...{ entity: 'COMPANY', key: company, system: 'taxpayer-no', value: taxpayerNo },
-            ...{ says: { name }, recordedAt: file.recordedAt },
+            ...{ says: { name, address: address ?? null }, recordedAt: file.recordedAt },
           }),
         );
         await services.identify(tx, claims);

@@ -1,5 +1,5 @@
 /** A SAF-T file to our model. It is taken whole or not at all: its documents are chained and summed. */
-import type { Fault, Invoice, ReadFile, Reason } from '../../model.ts';
+import type { Fault, Invoice, ReadFile, Reason, Taxpayer } from '../../model.ts';
 import { exact, minus, negated, print, ZERO } from '../money.ts';
 import type { ReadOptions } from '../rows.ts';
 import { faultsOf, isCounted, numberOf } from './check.ts';
@@ -53,12 +53,21 @@ export function* readSaftFile(bytes: Buffer, options: ReadOptions): Generator<vo
       spared: { accounts: [], documents: [], all: false },
     },
     ...{
-      taxpayers: [{ company, taxpayerNo: issuer, name: file.header.get('CompanyName') || null }],
+      taxpayers: [taxpayerOf(file.header, company, issuer)],
       accounts: [],
       filings: [],
     },
     invoices: documents.map((document) => invoiceOf(document, company, file.header.get('CurrencyCode') ?? '')),
     ...{ faults: [], notes },
+  };
+}
+
+/** Whose file it is, as its header says. */
+function taxpayerOf(header: ReadonlyMap<string, string>, company: string, taxpayerNo: string): Taxpayer {
+  const address = header.get('CompanyAddress/AddressDetail');
+  return {
+    ...{ company, taxpayerNo, name: header.get('CompanyName') || null },
+    ...(address ? { address } : {}),
   };
 }
 
