@@ -7,12 +7,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import energy from '../connectors/energy/index.ts';
 import { int64, modbusServer, type Registers } from '../connectors/energy/simulator/modbus.ts';
 import type { AnyConnector } from '../connectors/kit/connector.ts';
-import { Host } from '../connectors/kit/host/host.ts';
-import { hubCall, loadKeys } from '../connectors/kit/host/services.ts';
+import type { Host } from '../connectors/kit/host/host.ts';
+import { hubCall } from '../connectors/kit/host/services.ts';
 import { makeLog } from '../connectors/kit/log.ts';
-import { readSettings } from '../connectors/kit/settings.ts';
-import { demoPark } from '../connectors/kit/testing/conformance.ts';
 import { freshDatabase } from '../connectors/kit/testing/database.ts';
+import { raiseIsland } from '../connectors/kit/testing/island.ts';
 import { world } from '../connectors/kit/testing/park.ts';
 import { type Rewriting, rewriting } from '../connectors/kit/testing/rewriting.ts';
 import { listen, type Running, type Simulator } from '../connectors/kit/testing/simulator.ts';
@@ -51,14 +50,7 @@ async function simulated(simulator: Simulator, history = 86_400_000): Promise<Ru
 
 /** A host of one installation that is compared at every check, and checked only when it is told to. */
 async function raise(connector: AnyConnector, id: string, raw: Record<string, unknown>, jobs: boolean): Promise<Host> {
-  const { values, faults } = readSettings(connector.settings, raw);
-  expect(faults).toEqual([]);
-  const host = await Host.raise({
-    connector,
-    installations: [{ id, park: 'lakeside', connector: connector.name, settings: values, protocol: 'test' }],
-    parks: [demoPark(demo)],
-    database,
-    keys: await loadKeys(database),
+  const host = await raiseIsland(connector, { id, raw }, database, {
     clock: { now },
     log: makeLog((line) => lines.push(line)),
     pace: { checkUp: 3_600_000, checkDown: 3_600_000, checkTime: 30_000, drift: 0 },

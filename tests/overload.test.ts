@@ -8,12 +8,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { AnyConnector, SubgraphResponse } from '../connectors/kit/connector.ts';
 import type { GuardPolicy } from '../connectors/kit/guard.ts';
-import { Host } from '../connectors/kit/host/host.ts';
-import { hubCall, loadKeys } from '../connectors/kit/host/services.ts';
-import { silentLog } from '../connectors/kit/log.ts';
-import { readSettings } from '../connectors/kit/settings.ts';
-import { demoPark } from '../connectors/kit/testing/conformance.ts';
+import type { Host } from '../connectors/kit/host/host.ts';
+import { hubCall } from '../connectors/kit/host/services.ts';
 import { freshDatabase } from '../connectors/kit/testing/database.ts';
+import { raiseIsland } from '../connectors/kit/testing/island.ts';
 import { world } from '../connectors/kit/testing/park.ts';
 import { type Running, readJournal, type Simulator } from '../connectors/kit/testing/simulator.ts';
 import parking from '../connectors/parking/index.ts';
@@ -46,16 +44,8 @@ async function raise(
     history: 3_600_000,
   });
   ends.push(() => running.close());
-  const { values, faults } = readSettings(connector.settings, raw(running.env));
-  expect(faults).toEqual([]);
   const { name } = connector;
-  const host = await Host.raise({
-    connector,
-    installations: [{ id: name, park: 'lakeside', connector: name, settings: values, protocol: 'test' }],
-    parks: [demoPark(demo)],
-    database,
-    keys: await loadKeys(database),
-    log: silentLog,
+  const host = await raiseIsland(connector, { id: name, raw: raw(running.env) }, database, {
     clock: { now: () => new Date(Date.now() + ahead) },
     policy,
     jobs: false,

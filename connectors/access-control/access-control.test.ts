@@ -8,9 +8,10 @@ import { hubCall, loadKeys } from '../kit/host/services.ts';
 import { makeLog } from '../kit/log.ts';
 import { HUB_PRINCIPAL, type Principal } from '../kit/principal.ts';
 import { readSettings } from '../kit/settings.ts';
-import { conformance, demoPark } from '../kit/testing/conformance.ts';
+import { conformance } from '../kit/testing/conformance.ts';
 import { freshDatabase } from '../kit/testing/database.ts';
 import { type Client, openClient } from '../kit/testing/embedded.ts';
+import { demoPark, installationOf } from '../kit/testing/island.ts';
 import { inside, story, world } from '../kit/testing/park.ts';
 import type { Running } from '../kit/testing/simulator.ts';
 import accessControl from './index.ts';
@@ -190,11 +191,9 @@ describe('against the pretend door system', () => {
 
   /** A host of these installations, by id and address. */
   async function raise(addresses: Record<string, string>): Promise<Host> {
-    const installations = Object.entries(addresses).map(([id, url]) => {
-      const read = readSettings(accessControl.settings, { url, overlap: '10m', history: 'PT6H' });
-      expect(read.faults).toEqual([]);
-      return { id, park: 'lakeside', connector: 'access-control', settings: read.values, protocol: 'sql' };
-    });
+    const installations = Object.entries(addresses).map(([id, url]) =>
+      installationOf(accessControl, id, { url, overlap: '10m', history: 'PT6H' }),
+    );
     return Host.raise({
       keep: false,
       connector: accessControl,

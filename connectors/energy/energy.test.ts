@@ -8,9 +8,9 @@ import type { Stores } from '../kit/connector.ts';
 import { Host } from '../kit/host/host.ts';
 import { hubCall, loadKeys } from '../kit/host/services.ts';
 import { silentLog } from '../kit/log.ts';
-import { readSettings } from '../kit/settings.ts';
-import { conformance, demoPark } from '../kit/testing/conformance.ts';
+import { conformance } from '../kit/testing/conformance.ts';
 import { freshDatabase } from '../kit/testing/database.ts';
+import { demoPark, installationOf } from '../kit/testing/island.ts';
 import { world } from '../kit/testing/park.ts';
 import type { Running } from '../kit/testing/simulator.ts';
 import { sum } from './graph/decimal.ts';
@@ -126,19 +126,9 @@ describe('energy', () => {
       password: running.env['LAKESIDE_TELEMETRY_PASSWORD'],
       history: '60d',
     };
-    const installation = (id: string, raw: Record<string, unknown>) => {
-      const { values } = readSettings(energy.settings, raw);
-      return {
-        id,
-        park: 'lakeside',
-        connector: 'energy',
-        settings: values,
-        protocol: energy.protocol(values as never),
-      };
-    };
     host = await Host.raise({
       connector: energy,
-      installations: [installation('wires', wired(running)), installation('air', telemetry)],
+      installations: [installationOf(energy, 'wires', wired(running)), installationOf(energy, 'air', telemetry)],
       parks: [demoPark(demo)],
       database,
       keys: await loadKeys(database),

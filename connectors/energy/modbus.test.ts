@@ -1,10 +1,8 @@
 import type { Server } from 'node:net';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { Host } from '../kit/host/host.ts';
-import { loadKeys } from '../kit/host/services.ts';
-import { silentLog } from '../kit/log.ts';
-import { readSettings } from '../kit/settings.ts';
+import type { Host } from '../kit/host/host.ts';
 import { freshDatabase, refuseCommits } from '../kit/testing/database.ts';
+import { raiseIsland } from '../kit/testing/island.ts';
 import { listen } from '../kit/testing/simulator.ts';
 import energy from './index.ts';
 import { float32, modbusServer, type Registers, uint32 } from './simulator/modbus.ts';
@@ -54,21 +52,15 @@ describe('energy over Modbus', () => {
   /** A hub with one gateway of these units; rounds only when the test says so. */
   async function raise(id: string, units: ReadonlyMap<number, Registers>, meters: readonly [number, string][]) {
     gateway = modbusServer(units, (unit) => asked.push(unit));
-    const { values, faults } = readSettings(energy.settings, {
+    const raw = {
       url: `modbus://127.0.0.1:${await listen(gateway.server)}`,
       meters: meters.map(([unit_id, map]) => ({ unit_id, map, serial: `${id}${unit_id}`, medium: 'ELECTRICITY' })),
       pause: 0,
       timeout: '150ms',
       poll: '1h',
-    });
-    expect(faults).toEqual([]);
-    host = await Host.raise({
-      connector: energy,
-      installations: [{ id, park: 'works', connector: 'energy', settings: values, protocol: 'modbus' }],
+    };
+    host = await raiseIsland(energy, { id, park: 'works', raw }, database, {
       parks: [],
-      database,
-      keys: await loadKeys(database),
-      log: silentLog,
       pace: { checkUp: 60_000, checkDown: 60_000 },
     });
     const registers = async () =>

@@ -1,11 +1,10 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { Aedes } from 'aedes';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { Host } from '../kit/host/host.ts';
-import { hubCall, loadKeys } from '../kit/host/services.ts';
-import { silentLog } from '../kit/log.ts';
-import { readSettings } from '../kit/settings.ts';
+import type { Host } from '../kit/host/host.ts';
+import { hubCall } from '../kit/host/services.ts';
 import { freshDatabase, refuseCommits } from '../kit/testing/database.ts';
+import { raiseIsland } from '../kit/testing/island.ts';
 import { listen } from '../kit/testing/simulator.ts';
 import energy from './index.ts';
 
@@ -90,15 +89,9 @@ describe('energy over MQTT', () => {
   });
 
   async function raise(more: Record<string, unknown> = {}) {
-    const { values, faults } = readSettings(energy.settings, { url: `mqtt://127.0.0.1:${broker.port}`, ...more });
-    expect(faults).toEqual([]);
-    host = await Host.raise({
-      connector: energy,
-      installations: [{ id: 'air', park: 'works', connector: 'energy', settings: values, protocol: 'mqtt' }],
+    const raw = { url: `mqtt://127.0.0.1:${broker.port}`, ...more };
+    host = await raiseIsland(energy, { id: 'air', park: 'works', raw }, database, {
       parks: [],
-      database,
-      keys: await loadKeys(database),
-      log: silentLog,
       pace: { checkUp: 60_000, checkDown: 300 },
     });
   }
@@ -248,14 +241,9 @@ describe('energy over MQTT', () => {
     await broker.publish('park/g/M1/info', { medium: 'electricity', unit: 'kWh', uscc: '91350100M000100Y43' });
     await broker.publish('park/g/M1/telemetry', reading(0, '1'));
     await expect.poll(() => count('meter_reading')).toBe(1);
-    const { values } = readSettings(energy.settings, { url: `mqtt://127.0.0.1:${broker.port}`, fresh: '2s' });
-    const other = await Host.raise({
-      connector: energy,
-      installations: [{ id: 'air', park: 'works', connector: 'energy', settings: values, protocol: 'mqtt' }],
+    const raw = { url: `mqtt://127.0.0.1:${broker.port}`, fresh: '2s' };
+    const other = await raiseIsland(energy, { id: 'air', park: 'works', raw }, database, {
       parks: [],
-      database,
-      keys: await loadKeys(database),
-      log: silentLog,
       pace: { checkUp: 60_000, checkDown: 100 },
     });
     try {

@@ -4,12 +4,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Host } from '../kit/host/host.ts';
-import { hubCall, loadKeys } from '../kit/host/services.ts';
-import { silentLog } from '../kit/log.ts';
-import { readSettings } from '../kit/settings.ts';
-import { demoPark } from '../kit/testing/conformance.ts';
+import type { Host } from '../kit/host/host.ts';
+import { hubCall } from '../kit/host/services.ts';
 import { freshDatabase } from '../kit/testing/database.ts';
+import { raiseIsland } from '../kit/testing/island.ts';
 import { world } from '../kit/testing/park.ts';
 import { type Rewriting, rewriting } from '../kit/testing/rewriting.ts';
 import { type Running, readJournal } from '../kit/testing/simulator.ts';
@@ -41,21 +39,7 @@ beforeAll(async () => {
     token: env['LAKESIDE_PARKING_TOKEN'],
     webhookSecret: env['LAKESIDE_PARKING_SECRET'],
   };
-  host = await Host.raise({
-    connector: parking,
-    installations: [
-      {
-        id: 'p',
-        park: 'lakeside',
-        connector: 'parking',
-        settings: readSettings(parking.settings, raw).values,
-        protocol: 'apds',
-      },
-    ],
-    parks: [demoPark(demo)],
-    database,
-    keys: await loadKeys(database),
-    log: silentLog,
+  host = await raiseIsland(parking, { id: 'p', raw }, database, {
     clock: { now: () => new Date(now) },
     pace: { checkUp: 3_600_000, checkDown: 3_600_000, checkTime: 30_000 },
     policy: { timeout: 20_000, patience: 20_000 },

@@ -4,13 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { SubgraphResponse } from '../kit/connector.ts';
-import { Host } from '../kit/host/host.ts';
-import { hubCall, loadKeys } from '../kit/host/services.ts';
-import { silentLog } from '../kit/log.ts';
+import type { Host } from '../kit/host/host.ts';
+import { hubCall } from '../kit/host/services.ts';
 import type { Principal } from '../kit/principal.ts';
-import { readSettings } from '../kit/settings.ts';
-import { conformance, demoPark } from '../kit/testing/conformance.ts';
+import { conformance } from '../kit/testing/conformance.ts';
 import { freshDatabase } from '../kit/testing/database.ts';
+import { raiseIsland } from '../kit/testing/island.ts';
 import { type World, world } from '../kit/testing/park.ts';
 import { type Running, readJournal } from '../kit/testing/simulator.ts';
 import parking from './index.ts';
@@ -162,16 +161,7 @@ describe('parking', () => {
       history: 86_400_000,
       live: false,
     });
-    const { values } = readSettings(parking.settings, settings(running));
-    host = await Host.raise({
-      keep: false,
-      connector: parking,
-      installations: [{ id: 'p', park: 'lakeside', connector: 'parking', settings: values, protocol: 'apds' }],
-      parks: [demoPark(demo)],
-      database,
-      keys: await loadKeys(database),
-      log: silentLog,
-    });
+    host = await raiseIsland(parking, { id: 'p', raw: settings(running) }, database, { keep: false });
     await host.runJob('p', 'poll contracts');
   });
   afterAll(async () => {
@@ -334,18 +324,8 @@ describe('parking', () => {
     const rows = async () => (await database.plain.query("SELECT 1 FROM event WHERE kind = 'VEHICLE_ENTERED'")).length;
     const before = await rows();
     const delivery = webhook(secret, entry(demo, 'again'));
-    const { values } = readSettings(parking.settings, settings(running));
-    const replica = async () =>
-      Host.raise({
-        keep: false,
-        jobs: false,
-        connector: parking,
-        installations: [{ id: 'p', park: 'lakeside', connector: 'parking', settings: values, protocol: 'apds' }],
-        parks: [demoPark(demo)],
-        database,
-        keys: await loadKeys(database),
-        log: silentLog,
-      });
+    const replica = () =>
+      raiseIsland(parking, { id: 'p', raw: settings(running) }, database, { keep: false, jobs: false });
     const other = await replica();
     try {
       const answers = await Promise.all([host, other, host, other].map((one) => one.webhook('p', delivery)));
@@ -366,19 +346,8 @@ describe('parking', () => {
   });
 
   test('the webhook is registered, and again after the vendor has forgotten it', async () => {
-    const { values } = readSettings(parking.settings, {
-      ...settings(running),
-      callback: 'http://127.0.0.1:9/webhooks/q',
-      poll: '1h',
-    });
-    const second = await Host.raise({
-      connector: parking,
-      installations: [{ id: 'q', park: 'lakeside', connector: 'parking', settings: values, protocol: 'apds' }],
-      parks: [demoPark(demo)],
-      database,
-      keys: await loadKeys(database),
-      log: silentLog,
-    });
+    const raw = { ...settings(running), callback: 'http://127.0.0.1:9/webhooks/q', poll: '1h' };
+    const second = await raiseIsland(parking, { id: 'q', raw }, database);
     const subscriptions = () => readJournal(directory, 'POST /webhooks').length;
     const vendor = (method: string, path: string) =>
       fetch(`${running.env['LAKESIDE_PARKING_URL']}${path}`, {

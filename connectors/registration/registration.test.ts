@@ -10,10 +10,10 @@ import { Host } from '../kit/host/host.ts';
 import { hubCall, loadKeys } from '../kit/host/services.ts';
 import { makeLog } from '../kit/log.ts';
 import type { Principal } from '../kit/principal.ts';
-import { readSettings } from '../kit/settings.ts';
 import { decodeXml, element, readEnvelope, readXml, SOAP12, writeEnvelope, writeXml } from '../kit/soap.ts';
-import { conformance, demoPark } from '../kit/testing/conformance.ts';
+import { conformance } from '../kit/testing/conformance.ts';
 import { freshDatabase } from '../kit/testing/database.ts';
+import { demoPark, installationOf } from '../kit/testing/island.ts';
 import { registered, world } from '../kit/testing/park.ts';
 import { type Running, readJournal } from '../kit/testing/simulator.ts';
 import registration from './index.ts';
@@ -196,21 +196,13 @@ describe('registration', () => {
       history: 86_400_000,
       live: false,
     });
-    const { values } = readSettings(registration.settings, { ...settings(running), follow: '1h' });
-    lossy = await openLossy(running.env['LAKESIDE_REGISTER_URL'] as string, (url) => ({
-      id: 'lossy',
-      park: 'lakeside',
-      connector: 'registration',
-      settings: readSettings(registration.settings, { ...settings(running), url, sync: '1h', follow: '1h' }).values,
-      protocol: 'x-road',
-    }));
+    lossy = await openLossy(running.env['LAKESIDE_REGISTER_URL'] as string, (url) =>
+      installationOf(registration, 'lossy', { ...settings(running), url, sync: '1h', follow: '1h' }),
+    );
     host = await Host.raise({
       keep: false,
       connector: registration,
-      installations: [
-        { id: 'reg', park: 'lakeside', connector: 'registration', settings: values, protocol: 'x-road' },
-        lossy.installation,
-      ],
+      installations: [installationOf(registration, 'reg', { ...settings(running), follow: '1h' }), lossy.installation],
       parks: [demoPark(demo)],
       database,
       keys: await loadKeys(database),

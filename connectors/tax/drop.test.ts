@@ -6,14 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Host } from '../kit/host/host.ts';
-import { hubCall, loadKeys } from '../kit/host/services.ts';
+import type { Host } from '../kit/host/host.ts';
+import { hubCall } from '../kit/host/services.ts';
 import { makeLog } from '../kit/log.ts';
 import { HUB_PRINCIPAL, type Principal } from '../kit/principal.ts';
-import { readSettings } from '../kit/settings.ts';
-import { demoPark } from '../kit/testing/conformance.ts';
 import { freshDatabase } from '../kit/testing/database.ts';
 import { openClient } from '../kit/testing/embedded.ts';
+import { raiseIsland } from '../kit/testing/island.ts';
 import { world } from '../kit/testing/park.ts';
 import { type Running, readJournal } from '../kit/testing/simulator.ts';
 import tax from './index.ts';
@@ -42,14 +41,7 @@ describe('against the pretend tax office', () => {
     poll: '1h',
   });
   async function raise(id: string, extra: Record<string, unknown> = {}): Promise<Host> {
-    const read = readSettings(tax.settings, { ...raw(), ...extra });
-    expect(read.faults).toEqual([]);
-    return Host.raise({
-      connector: tax,
-      installations: [{ id, park: 'lakeside', connector: 'tax', settings: read.values, protocol: 'sftp' }],
-      parks: [demoPark(demo)],
-      database,
-      keys: await loadKeys(database),
+    return raiseIsland(tax, { id, raw: { ...raw(), ...extra } }, database, {
       log: makeLog((line) => lines.push(line)),
       clock: { now: () => now },
       pace: { checkUp: 60_000, checkDown: 60_000 },

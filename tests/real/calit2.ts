@@ -2,12 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import accessControl from '../../connectors/access-control/index.ts';
-import { Host } from '../../connectors/kit/host/host.ts';
-import { hubCall, loadKeys } from '../../connectors/kit/host/services.ts';
-import { silentLog } from '../../connectors/kit/log.ts';
+import { hubCall } from '../../connectors/kit/host/services.ts';
 import { HUB_PRINCIPAL } from '../../connectors/kit/principal.ts';
-import { readSettings } from '../../connectors/kit/settings.ts';
 import { freshDatabase } from '../../connectors/kit/testing/database.ts';
+import { raiseIsland } from '../../connectors/kit/testing/island.ts';
 import { eventCount } from '../../schema/database/events.ts';
 import { isHere, realPath } from './data.ts';
 
@@ -51,19 +49,7 @@ export function swipes(): Swipe[] {
 export async function raiseHub(url: string, zone: string) {
   const database = await freshDatabase();
   const raw = { url, zone, history: 'P36500D', timeout: '20s' };
-  const read = readSettings(accessControl.settings, raw);
-  expect(read.faults).toEqual([]);
-  const host = await Host.raise({
-    connector: accessControl,
-    installations: [
-      { id: 'calit2', park: 'irvine', connector: 'access-control', settings: read.values, protocol: 'sql' },
-    ],
-    parks: [],
-    database,
-    keys: await loadKeys(database),
-    log: silentLog,
-    pace: {},
-  });
+  const host = await raiseIsland(accessControl, { id: 'calit2', park: 'irvine', raw }, database, { parks: [] });
   const principal = { ...HUB_PRINCIPAL, scopes: new Set(['access:read', 'access:persons', 'access:names']) };
   return {
     host,

@@ -2,12 +2,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { Host } from '../../connectors/kit/host/host.ts';
-import { hubCall, loadKeys } from '../../connectors/kit/host/services.ts';
-import { silentLog } from '../../connectors/kit/log.ts';
+import { hubCall } from '../../connectors/kit/host/services.ts';
 import { HUB_PRINCIPAL } from '../../connectors/kit/principal.ts';
-import { readSettings } from '../../connectors/kit/settings.ts';
 import { freshDatabase } from '../../connectors/kit/testing/database.ts';
+import { raiseIsland } from '../../connectors/kit/testing/island.ts';
 import tax from '../../connectors/tax/index.ts';
 import { isHere, realPath } from './data.ts';
 
@@ -40,16 +38,8 @@ export function units(text: string): bigint {
 /** A hub's connector on the drop, with a caller who holds every right. */
 export async function raiseHub(settings: Record<string, unknown>) {
   const database = await freshDatabase();
-  const read = readSettings(tax.settings, { companies: { [ISSUER]: COMPANY }, poll: '1h', ...settings });
-  expect(read.faults).toEqual([]);
-  const host = await Host.raise({
-    connector: tax,
-    installations: [{ id: 'at', park: 'lisboa', connector: 'tax', settings: read.values, protocol: 'sftp' }],
-    parks: [],
-    database,
-    keys: await loadKeys(database),
-    log: silentLog,
-  });
+  const raw = { companies: { [ISSUER]: COMPANY }, poll: '1h', ...settings };
+  const host = await raiseIsland(tax, { id: 'at', park: 'lisboa', raw }, database, { parks: [] });
   const principal = { ...HUB_PRINCIPAL, scopes: new Set(['tax:read']), consents: new Set(['tax']) };
   return {
     host,

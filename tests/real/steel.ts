@@ -3,11 +3,10 @@ import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import energy from '../../connectors/energy/index.ts';
 import type { Clock } from '../../connectors/kit/connector.ts';
-import { Host } from '../../connectors/kit/host/host.ts';
-import { hubCall, loadKeys } from '../../connectors/kit/host/services.ts';
-import { silentLog } from '../../connectors/kit/log.ts';
-import { readSettings } from '../../connectors/kit/settings.ts';
+import type { Host } from '../../connectors/kit/host/host.ts';
+import { hubCall } from '../../connectors/kit/host/services.ts';
 import { freshDatabase } from '../../connectors/kit/testing/database.ts';
+import { raiseIsland } from '../../connectors/kit/testing/island.ts';
 import { isHere, realPath } from './data.ts';
 
 const FILE = realPath('energy/steel-industry-2018-15min.csv');
@@ -48,17 +47,8 @@ export const decimal = (hundredths: number): string =>
 /** A hub with one energy installation `steel`. */
 export async function raiseSteel(settings: Record<string, unknown>, clock?: Clock) {
   const database = await freshDatabase();
-  const { values, faults } = readSettings(energy.settings, settings);
-  expect(faults).toEqual([]);
-  const host = await Host.raise({
-    connector: energy,
-    installations: [
-      { id: 'steel', park: 'works', connector: 'energy', settings: values, protocol: energy.protocol(values as never) },
-    ],
+  const host = await raiseIsland(energy, { id: 'steel', park: 'works', raw: settings }, database, {
     parks: [],
-    database,
-    keys: await loadKeys(database),
-    log: silentLog,
     // The checks would only stand in line before the registers.
     pace: { checkUp: 60_000, checkDown: 5_000 },
     ...(clock ? { clock } : {}),

@@ -7,13 +7,10 @@ import { createServer, type Server } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Host } from '../../connectors/kit/host/host.ts';
-import { hubCall, loadKeys } from '../../connectors/kit/host/services.ts';
-import { silentLog } from '../../connectors/kit/log.ts';
-import { readSettings } from '../../connectors/kit/settings.ts';
+import { hubCall } from '../../connectors/kit/host/services.ts';
 import { element, SoapTransport, writeEnvelope } from '../../connectors/kit/soap.ts';
-import { demoPark } from '../../connectors/kit/testing/conformance.ts';
 import { freshDatabase } from '../../connectors/kit/testing/database.ts';
+import { raiseIsland } from '../../connectors/kit/testing/island.ts';
 import { world } from '../../connectors/kit/testing/park.ts';
 import registration from '../../connectors/registration/index.ts';
 import * as mapping from '../../connectors/registration/mapping.ts';
@@ -154,17 +151,7 @@ describe('a security server behind mutual TLS', () => {
       service: 'CN/GOV/500000/company-register',
       ...files,
     };
-    const { values, faults } = readSettings(registration.settings, raw);
-    expect(faults).toEqual([]);
-    const host = await Host.raise({
-      connector: registration,
-      installations: [
-        { id: 'tls', park: demo.park.id, connector: 'registration', settings: values, protocol: 'x-road' },
-      ],
-      parks: [demoPark(demo)],
-      database,
-      keys: await loadKeys(database),
-      log: silentLog,
+    const host = await raiseIsland(registration, { id: 'tls', raw }, database, {
       jobs: false,
       // Each door is tried by itself: what was read through another must not stand in.
       keep: false,

@@ -4,14 +4,11 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Host } from '../../connectors/kit/host/host.ts';
-import { hubCall, loadKeys } from '../../connectors/kit/host/services.ts';
-import { silentLog } from '../../connectors/kit/log.ts';
+import type { Host } from '../../connectors/kit/host/host.ts';
+import { hubCall } from '../../connectors/kit/host/services.ts';
 import { HUB_PRINCIPAL } from '../../connectors/kit/principal.ts';
-import { readSettings } from '../../connectors/kit/settings.ts';
-import { demoPark } from '../../connectors/kit/testing/conformance.ts';
 import { freshDatabase } from '../../connectors/kit/testing/database.ts';
-import { world } from '../../connectors/kit/testing/park.ts';
+import { raiseIsland } from '../../connectors/kit/testing/island.ts';
 import tax from '../../connectors/tax/index.ts';
 import { COMPANY, expectTotals, haveData, ISSUER, twins, validFile } from '../real/saft.ts';
 
@@ -40,22 +37,15 @@ describe.runIf(haveData())('the Portuguese SAF-T file over OpenSSH', () => {
 
   /** A host of one installation. `port`: of something that stands before the server. */
   async function raise(extra: Record<string, unknown> = {}, port = env('SFTP_PORT')): Promise<Host> {
-    const read = readSettings(tax.settings, {
+    const raw = {
       url: `sftp://${env('SFTP_USER')}@${env('SFTP_HOST')}:${port}${root}`,
       hostKey: env('SFTP_HOST_KEY'),
       privateKey: env('SFTP_KEY'),
       companies: { [ISSUER]: COMPANY },
       poll: '1h',
       ...extra,
-    });
-    expect(read.faults).toEqual([]);
-    return Host.raise({
-      connector: tax,
-      installations: [{ id: 'office', park: 'lakeside', connector: 'tax', settings: read.values, protocol: 'sftp' }],
-      parks: [demoPark(world())],
-      database,
-      keys: await loadKeys(database),
-      log: silentLog,
+    };
+    return raiseIsland(tax, { id: 'office', raw }, database, {
       pace: { checkUp: 60_000, checkDown: 60_000 },
     });
   }

@@ -9,15 +9,15 @@ import { join } from 'node:path';
 import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { AnyConnector, Subgraph, SubgraphResponse, WebhookRequest } from '../connector.ts';
-import type { InstallationConfig, ParkConfig } from '../host/config.ts';
 import { Host } from '../host/host.ts';
 import { serveHost } from '../host/serve.ts';
 import { hubCall, loadKeys } from '../host/services.ts';
 import { makeLog } from '../log.ts';
 import { PRINCIPAL_HEADER, signPrincipal } from '../passport.ts';
 import type { Principal } from '../principal.ts';
-import { readSettings, type Setting } from '../settings.ts';
+import type { Setting } from '../settings.ts';
 import { freshDatabase, refuseCommits } from './database.ts';
+import { demoPark, installationOf } from './island.ts';
 import { type World, world } from './park.ts';
 import type { Running, Simulator } from './simulator.ts';
 
@@ -82,25 +82,6 @@ export interface Inflow {
   taken(): Promise<unknown> | unknown;
 }
 
-/** The demo's park as isthmus.yaml would say it. */
-export function demoPark(demo: World): ParkConfig {
-  return {
-    id: demo.park.id,
-    name: demo.park.name,
-    region: demo.park.region,
-    kind: 'SOFTWARE',
-    function: null,
-    ledBy: null,
-    level: null,
-    buildings: demo.buildings.map((one) => ({
-      id: one.id,
-      name: one.name,
-      floorArea: one.floorArea,
-      known: [one.code],
-    })),
-  };
-}
-
 const PARK = demoPark(world());
 
 export function conformance(options: ConformanceOptions): void {
@@ -118,18 +99,9 @@ export function conformance(options: ConformanceOptions): void {
     // A job needs a lease of its own beside the first host's; a question may name records by the first host's id.
     const trapId = 'job' in options.live ? 'trap' : 'test';
     const raise = async (raw: Record<string, unknown>, id = 'test', extra: { jobs?: boolean } = {}) => {
-      const read = readSettings(connector.settings, raw);
-      expect(read.faults).toEqual([]);
-      const installation: InstallationConfig = {
-        id,
-        park: PARK.id,
-        connector: connector.name,
-        settings: read.values,
-        protocol: connector.protocol(read.values),
-      };
       return Host.raise({
         connector,
-        installations: [installation],
+        installations: [installationOf(connector, id, raw)],
         parks: [PARK],
         database,
         keys,
