@@ -6,6 +6,7 @@ import type { AnyConnector, AnyFamily } from './kit/connector.ts';
 import files from './mesh/files/index.ts';
 import mesh from './mesh/index.ts';
 import sql from './mesh/sql/index.ts';
+import wsdl from './mesh/wsdl/index.ts';
 import parking from './parking/index.ts';
 import registration from './registration/index.ts';
 import tax from './tax/index.ts';
@@ -13,7 +14,7 @@ import tax from './tax/index.ts';
 export const connectors: readonly AnyConnector[] = [accessControl, energy, hub, parking, registration, tax];
 
 /** Connectors that isthmus.yaml makes, one for each system that it names. */
-export const families: readonly AnyFamily[] = [mesh, files, sql];
+export const families: readonly AnyFamily[] = [mesh, wsdl, files, sql];
 
 /** Connectors in code that stand for legacy systems. */
 export const islands: readonly AnyConnector[] = connectors.filter((one) => one.name !== 'hub');

@@ -340,7 +340,7 @@ program
 
 program
   .command('onboard [kind] [source]')
-  .description('connect a system by its description: probe, draft, compare, write; kind: openapi, csv or sql')
+  .description('connect a system by its description: probe, draft, compare, write; kind: openapi, wsdl, csv or sql')
   .option('--url <address>', 'base address of the system (default: where the description comes from)')
   .option('--system <name>', 'name of the kind of system, such as environment')
   .option('--park <id>', 'park in which it stands (default: the first)')

@@ -89,8 +89,11 @@ const escaped = (text: string, what: RegExp = /[&<>"\r]/g): string =>
 const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
 const IN_ATTRIBUTES = /[&<>"\r\n\t]/g;
 
-/** Reads any XML; rejects (SOURCE_MALFORMED) what is not well-formed. Document types and their entities are not followed. */
-export function readXml(text: string): XmlElement {
+/**
+ * Reads any XML; rejects (SOURCE_MALFORMED) what is not well-formed. Document types and their entities are not followed. The values of
+ * the attributes in `names` are names themselves (`type="tns:Meter"`), and come as `{namespace}local`.
+ */
+export function readXml(text: string, names: readonly string[] = []): XmlElement {
   interface Open {
     name: string;
     attributes: Record<string, string>;
@@ -110,7 +113,11 @@ export function readXml(text: string): XmlElement {
   parser.on('opentag', (tag) => {
     const attributes: Record<string, string> = {};
     for (const one of Object.values(tag.attributes)) {
-      if (one.uri !== 'http://www.w3.org/2000/xmlns/') attributes[full(one.uri, one.local)] = one.value;
+      if (one.uri === 'http://www.w3.org/2000/xmlns/') continue;
+      const [, prefix = '', name = ''] = /^(?:([^:]*):)?(.*)$/.exec(one.value.trim()) ?? [];
+      attributes[full(one.uri, one.local)] = names.includes(one.name)
+        ? full(parser.resolve(prefix) ?? '', name)
+        : one.value;
     }
     open.push({ name: full(tag.uri, tag.local), attributes, children: [], text: '' });
   });
@@ -224,10 +231,15 @@ export class SoapTransport {
     this.#agent = new Agent({ keepAliveTimeout: 10_000, connections: 8, connect: { timeout: 2_000, ...tls } });
   }
 
-  async send(envelope: string, signal: AbortSignal): Promise<SoapMessage> {
+  /** `headers` stand beside, or in the place of, those of a message of SOAP 1.1 without an action. */
+  async send(
+    envelope: string,
+    signal: AbortSignal,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<SoapMessage> {
     const answer = await request(this.#url, {
       method: 'POST',
-      headers: { 'content-type': 'text/xml; charset=utf-8', soapaction: '""' },
+      headers: { 'content-type': 'text/xml; charset=utf-8', soapaction: '""', ...headers },
       body: envelope,
       dispatcher: this.#agent,
       signal,
@@ -243,6 +255,13 @@ export class SoapTransport {
     if (status >= 500 || status === 408 || status === 429) throw unavailable(`HTTP ${status} without a SOAP message`);
     if (status >= 400) throw rejected(`HTTP ${status}`);
     return read();
+  }
+
+  /** Whether anything answers there at all; what it thinks of a GET does not matter. */
+  async reach(signal: AbortSignal, headers: Readonly<Record<string, string>> = {}): Promise<void> {
+    const answer = await request(this.#url, { method: 'GET', headers, dispatcher: this.#agent, signal });
+    await answer.body.dump();
+    if ([502, 503, 504].includes(answer.statusCode)) throw unavailable(`HTTP ${answer.statusCode}`);
   }
 
   close(): Promise<void> {

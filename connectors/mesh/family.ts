@@ -48,7 +48,9 @@ export function familyOf<S extends Declared, D extends { readonly operations: Re
         await Promise.all([...places].map(async ([place, one]) => [place, await kind.describe(one, folder)] as const)),
       );
       const described = [...descriptions.values()];
-      const entities = first.entities.map((entity) => typed(system, entity, described[0]?.operations ?? new Map()));
+      const entities = first.entities.map((entity) =>
+        typedEntity(system, entity, described[0]?.operations ?? new Map()),
+      );
       for (const one of described) {
         const faults = first.entities.flatMap((entity) => askFaults(entity, one.operations));
         if (faults.length > 0) throw new DeclarationError(`${system}: ${faults.join('; ')}`);
@@ -120,7 +122,7 @@ function askFaults(entity: Entity, operations: ReadonlyMap<string, Operation>): 
 }
 
 /** The types of an entity's fields: as declared, else as the description says. */
-function typed(system: string, entity: Entity, operations: ReadonlyMap<string, Operation>): TypedEntity {
+export function typedEntity(system: string, entity: Entity, operations: ReadonlyMap<string, Operation>): TypedEntity {
   const types = new Map<string, FieldType>();
   const texts = new Map<string, string>();
   for (const field of entity.fields) {

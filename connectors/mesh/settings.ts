@@ -12,7 +12,7 @@ import {
 import { readEntities } from './declaration.ts';
 
 /** Headers with secrets in them: struck out of every log line. */
-const headers: Setting<Readonly<Record<string, string>>> = {
+export const headers: Setting<Readonly<Record<string, string>>> = {
   ...structure(
     'Headers of every call, such as an API key',
     '{ x-api-key: "${NAME}" }',

@@ -16,11 +16,13 @@ import { probeFiles } from './files.ts';
 import { probeOpenApi } from './openapi.ts';
 import { type Kind, OnboardError, type OnboardOptions, type Place, type Probe } from './probe.ts';
 import { probeSql } from './sql.ts';
+import { probeWsdl } from './wsdl.ts';
 
 export { KINDS, type Kind, OnboardError, type OnboardOptions } from './probe.ts';
 
 const PROBES: Readonly<Record<Kind, (options: OnboardOptions, place: Place) => Promise<Probe>>> = {
   openapi: probeOpenApi,
+  wsdl: probeWsdl,
   csv: probeFiles,
   sql: probeSql,
 };
@@ -152,8 +154,8 @@ export function undoOnboard(options: { system: string; config: string; say(text:
     throw new OnboardError(`${options.config} has no system ${options.system} by configuration.`);
   list.items = kept;
   writeFileSync(options.config, String(document));
-  const copy = join(dirname(resolve(options.config)), 'islands', `${options.system}.openapi.json`);
-  rmSync(copy, { force: true });
+  for (const ending of ['openapi.json', 'wsdl'])
+    rmSync(join(dirname(resolve(options.config)), 'islands', `${options.system}.${ending}`), { force: true });
   options.say(`${options.system} is taken out of ${options.config}.`);
 }
 

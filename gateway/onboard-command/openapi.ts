@@ -3,7 +3,7 @@ import { DeclarationError } from '../../connectors/kit/connector.ts';
 import { draftEntities } from '../../connectors/mesh/draft.ts';
 import { openApiReader, readOpenApi } from '../../connectors/mesh/openapi.ts';
 import { sample } from '../../connectors/mesh/sample.ts';
-import { OnboardError, type OnboardOptions, type Place, type Probe } from './probe.ts';
+import { headersOf, OnboardError, type OnboardOptions, type Place, type Probe } from './probe.ts';
 
 /** A system with an OpenAPI description, a file or an address. */
 export async function probeOpenApi(options: OnboardOptions, { codes }: Place): Promise<Probe> {
@@ -15,16 +15,7 @@ export async function probeOpenApi(options: OnboardOptions, { codes }: Place): P
   const url = options.url ?? (remote ? new URL('.', source).href.replace(/\/$/, '') : null);
   if (url === null)
     throw new OnboardError('Where does the system answer? Give --url; example: --url https://sensors.example/api');
-  const headers = Object.fromEntries(options.headers.map((one) => one.split('=', 2) as [string, string]));
-  const missing = Object.values(headers).filter((variable) => !options.environment[variable]);
-  if (missing.length > 0)
-    throw new OnboardError(
-      `The environment has no ${missing.join(', ')}; example: ${missing[0]}=... isthmus onboard ...`,
-    );
-  const values = Object.fromEntries(
-    Object.entries(headers).map(([name, variable]) => [name, options.environment[variable] ?? '']),
-  );
-  const named = Object.fromEntries(Object.entries(headers).map(([name, variable]) => [name, `\${${variable}}`]));
+  const { values, named } = headersOf(options);
   const drafted = draftEntities(description.operations);
   const file = `islands/${system}.openapi.json`;
   const reader = openApiReader(description, { url, headers: values, check: null });

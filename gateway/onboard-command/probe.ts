@@ -28,8 +28,25 @@ export interface OnboardOptions {
   readonly terminal: boolean;
 }
 
-export const KINDS = ['openapi', 'csv', 'sql'] as const;
+export const KINDS = ['openapi', 'wsdl', 'csv', 'sql'] as const;
 export type Kind = (typeof KINDS)[number];
+
+/** Headers with their values, and as isthmus.yaml names them: never a value. */
+export function headersOf(options: OnboardOptions): {
+  values: Readonly<Record<string, string>>;
+  named: Readonly<Record<string, string>>;
+} {
+  const headers = options.headers.map((one) => one.split('=', 2) as [string, string]);
+  const missing = headers.map(([, variable]) => variable).filter((variable) => !options.environment[variable]);
+  if (missing.length > 0)
+    throw new OnboardError(
+      `The environment has no ${missing.join(', ')}; example: ${missing[0]}=... isthmus onboard ...`,
+    );
+  return {
+    values: Object.fromEntries(headers.map(([name, variable]) => [name, options.environment[variable] ?? ''])),
+    named: Object.fromEntries(headers.map(([name, variable]) => [name, `\${${variable}}`])),
+  };
+}
 
 /** Where the installation will stand. */
 export interface Place {

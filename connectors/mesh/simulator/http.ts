@@ -1,5 +1,5 @@
 /** What both pretend systems share: a JSON server with a journal. They share nothing with the connector. */
-import { createServer } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import { Journal, listen, type Running } from '../../kit/testing/simulator.ts';
 
 /** One request as a simulator sees it. */
@@ -32,18 +32,23 @@ export async function serveJson(options: {
   });
   server.keepAliveTimeout = 5_000;
   const port = await listen(server, options.port);
-  let closed: Promise<void> | undefined;
   return {
     ports: { http: port },
     env: options.env(`http://127.0.0.1:${port}${options.base}`),
-    close: () => {
-      options.onClose?.();
-      closed ??= new Promise((resolve) => {
-        server.closeAllConnections();
-        server.close(() => resolve());
-      });
-      return closed;
-    },
+    close: ending(server, options.onClose),
+  };
+}
+
+/** Closes a server once, whatever is under way. */
+export function ending(server: Server, before?: () => void): () => Promise<void> {
+  let closed: Promise<void> | undefined;
+  return () => {
+    before?.();
+    closed ??= new Promise((resolve) => {
+      server.closeAllConnections();
+      server.close(() => resolve());
+    });
+    return closed;
   };
 }
 

@@ -1,0 +1,96 @@
+import type { Services } from '../../kit/connector.ts';
+import { rejected, type SourceError, unavailable } from '../../kit/errors.ts';
+import { child, local, SOAP11, type SoapFault, SoapTransport, writeEnvelope } from '../../kit/soap.ts';
+import { operationOf, type Reader } from '../description.ts';
+import { familyOf } from '../family.ts';
+import type { TypedEntity } from '../mapping.ts';
+import type { SoapOperation, Wsdl } from './document.ts';
+import { driftOf, wantedOf } from './drift.ts';
+import { loadWsdl } from './load.ts';
+import { answerOf, questionOf } from './message.ts';
+import { type WsdlSettings, wsdlSettings } from './settings.ts';
+
+/** A description, and where it may be read again. */
+interface Described extends Wsdl {
+  again(): Promise<Wsdl>;
+}
+
+/** Any system with a WSDL 1.1 description, by configuration alone. */
+export default familyOf<WsdlSettings, Described>({
+  name: 'wsdl',
+  settings: wsdlSettings,
+  protocol: () => 'soap',
+  place: (settings) => settings.wsdl,
+  describe: async ({ wsdl }, folder) => ({ ...(await loadWsdl(wsdl, folder)), again: () => loadWsdl(wsdl, folder) }),
+  reader: (described, settings, services: Services, entities) => {
+    const reader = wsdlReader(described, settings, entities);
+    let told = described.digest;
+    return {
+      ...reader,
+      drift: async () => {
+        const now = await described.again();
+        const found = driftOf(described, now, entities);
+        if (found.length === 0 && now.digest !== told)
+          services.log.info(`${settings.wsdl} is another than at the start; nothing that is asked for is concerned.`);
+        told = now.digest;
+        return found;
+      },
+    };
+  },
+});
+
+/** One installation. Opens no connection before it is asked. */
+export function wsdlReader(
+  description: Wsdl,
+  settings: Pick<WsdlSettings, 'url' | 'headers' | 'check' | 'absent' | 'zone'>,
+  entities: readonly TypedEntity[],
+): Reader {
+  const transport = new SoapTransport(settings.url);
+  const wanted = wantedOf(entities);
+  const nothing = new Map<string, readonly string[]>();
+  const reader: Reader = {
+    operations: description.operations,
+    ask: async ({ operation: name, given, absent }, signal) => {
+      const operation = operationOf(description, name) as SoapOperation | undefined;
+      if (!operation) throw rejected(`the description has no operation ${name}`);
+      const envelope = writeEnvelope([], questionOf(operation, given), operation.version);
+      const { fault, body } = await transport.send(envelope, signal, {
+        ...headersOf(operation),
+        ...settings.headers,
+      });
+      if (fault) {
+        if (absent && settings.absent !== null && namesOf(fault).includes(settings.absent)) return null;
+        throw faultError(fault);
+      }
+      if (!body) throw unavailable('the message has an empty body');
+      if (absent && body.children.length === 0) return null;
+      const paths = new Set((wanted.get(name) ?? nothing).keys());
+      const answer = answerOf(operation, body, { zone: settings.zone, wanted: paths });
+      return absent && Object.values(answer).every((one) => one === null) ? null : answer;
+    },
+    check: (signal) =>
+      settings.check === null
+        ? transport.reach(signal, settings.headers)
+        : reader.ask({ operation: settings.check, given: {}, absent: false }, signal).then(() => undefined),
+    close: () => transport.close(),
+  };
+  return reader;
+}
+
+const headersOf = ({ version, action }: SoapOperation): Record<string, string> =>
+  version === SOAP11
+    ? { soapaction: `"${action}"` }
+    : { 'content-type': `application/soap+xml; charset=utf-8${action === '' ? '' : `; action="${action}"`}` };
+
+/** What a fault is called: its code, the last step of it, and what its detail holds. */
+const namesOf = ({ code, detail }: SoapFault): string[] => [
+  code,
+  code.split('.').at(-1) ?? '',
+  ...(detail?.children ?? []).flatMap((one) => [local(one), child(one, 'code')?.text.trim() ?? '']),
+];
+
+/** A fault as one of our errors; its text goes to the log only. */
+function faultError(fault: SoapFault): SourceError {
+  const detail = `SOAP fault ${namesOf(fault).filter(Boolean).join(' ')}: ${fault.text}`.slice(0, 500);
+  return /^(Server|Receiver)$/.test(fault.code) ? unavailable(detail) : rejected(detail);
+}
