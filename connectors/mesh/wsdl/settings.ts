@@ -23,7 +23,7 @@ export const wsdlSettings = settings('wsdl', {
   timeout: milliseconds('How long one call may take', '2s'),
   entities: structure(
     'Types, their keys, operations, fields and links; see docs/connectors.md',
-    '{ Meter: { key: no, fetch: { operation: GetMeter, argument: no }, fields: { on: on } } }',
+    '{ Meter: { key: no, fetch: { operation: GetMeter, argument: no }, fields: { kWh: kWh } } }',
     readEntities,
   ),
 });
