@@ -30,6 +30,7 @@ import { openSockets } from './live/socket.ts';
 import { streamFace } from './live/stream.ts';
 import { Tail } from './live/tail.ts';
 import { keepEvents } from './live/upkeep.ts';
+import { Leftovers } from './memory.ts';
 import { Operations } from './operation.ts';
 import { startMetrics } from './ops/metrics.ts';
 import { makeShutdown } from './ops/shutdown.ts';
@@ -196,9 +197,14 @@ export async function start(options: StartOptions): Promise<Hub> {
       overdrawn: (who) => operations.overdrawn(who),
       principal: (request) => principal(request, request.headers.authorization),
     });
+    const leftovers = new Leftovers();
+    shutdown.add('what changes left behind', async () => leftovers.close());
     const swap: Swap = {
       ready: (wanted) => keepConfigured(database, wanted),
-      replace: ({ watch, ...next }) => operations.replace({ ...next, audit: new Audit(watch, auditLog) }),
+      replace: async ({ watch, ...next }) => {
+        await operations.replace({ ...next, audit: new Audit(watch, auditLog) });
+        leftovers.soon();
+      },
     };
     islands.retry(swap);
     return {

@@ -1,5 +1,6 @@
-/** `isthmus gateway` stands beside other programs: it holds little memory rather than all that the collector would take. */
+/** Memory that the collector would leave lying: `isthmus gateway` holds little of it, and a graph that was replaced is given back soon. */
 import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 
 /** A full collection comes when this much more than the last one left is held; V8 would wait for up to four times of it. */
 const GROWTH_PERCENT = 50;
@@ -12,4 +13,34 @@ const GROWTH_PERCENT = 50;
 export function holdLittle(): void {
   setFlagsFromString('--semi-space-growth-factor=1');
   setFlagsFromString(`--heap-growing-percent=${GROWTH_PERCENT}`);
+}
+
+/** This long after a change, in milliseconds: several changes in a row are one collection. */
+const SETTLED = 1_000;
+
+/**
+ * Gives back what a change of the graph has left behind. It is old by then, so only a full collection finds it, and V8 sees no need of
+ * one: it would first let as much again pile up, and of the planner, some 2 MB outside the heap for each graph, it knows nothing.
+ */
+export class Leftovers {
+  readonly #collect: ((options: object) => unknown) | null;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor() {
+    setFlagsFromString('--expose-gc');
+    const gc: unknown = runInNewContext('typeof gc === "function" ? gc : null');
+    this.#collect = typeof gc === 'function' ? (gc as (options: object) => unknown) : null;
+  }
+
+  /** To be told when the last operation on the old graph has ended; answers at once. */
+  soon(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#collect?.({ type: 'major', execution: 'async' });
+    }, SETTLED).unref();
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+  }
 }
