@@ -4,7 +4,7 @@
  */
 import { type DocumentNode, type GraphQLFormattedError, type GraphQLSchema, getOperationAST, parse } from 'graphql';
 import { LRUCache } from 'lru-cache';
-import type { Call } from '../connectors/kit/connector.ts';
+import { ClientCall, type Departure } from '../connectors/kit/departure.ts';
 import { HubError } from '../connectors/kit/errors.ts';
 import { DEFAULT_LIMITS, type Limits } from '../connectors/kit/limits.ts';
 import { NOBODY, type Principal } from '../connectors/kit/principal.ts';
@@ -25,8 +25,8 @@ export interface OperationRequest {
   readonly extensions?: Readonly<Record<string, unknown>>;
   /** Null: nobody is signed in. */
   readonly principal: Principal | null;
-  /** Aborts when the client has gone. */
-  readonly signal: AbortSignal;
+  /** Aborts when the client has gone, or tells it on asking. */
+  readonly signal: AbortSignal | Departure;
   /** What the client sent, where `query` is the gateway's own text: named in the audit log by its hash. */
   readonly asked?: string;
   /** All who get the answer, where that is not the principal alone: named in the audit log. */
@@ -245,7 +245,7 @@ export class Operations {
     const generation = this.#generation;
     generation.running++;
     try {
-      return await this.#signed(request);
+      return await (request.extensions?.['sign'] === true ? this.#signed(request) : this.#run(request));
     } finally {
       generation.running--;
       if (generation.running === 0) generation.ended?.();
@@ -253,7 +253,7 @@ export class Operations {
   }
 
   async #signed(request: OperationRequest): Promise<OperationAnswer> {
-    if (request.extensions?.['sign'] !== true || !this.#sign || request.internal) return this.#run(request);
+    if (!this.#sign || request.internal) return this.#run(request);
     // A signed answer brings its proof along.
     const answer = await this.#run({ ...request, extensions: { ...request.extensions, provenance: true } });
     return answer.data === undefined ? answer : this.#sign(request, answer);
@@ -298,13 +298,8 @@ export class Operations {
       return { errors: [{ message: error.message, extensions: { ...error.extensions } }] };
     }
     const calls = cost && request.extensions?.['cost'] === true ? new Map<string, number>() : null;
-    const call: Call = {
-      ...(calls ? { calls } : {}),
-      principal: principal ?? NOBODY,
-      deadline: Date.now() + this.#time,
-      signal: request.signal,
-      noted: new Map(),
-    };
+    const call = new ClientCall(request.signal, principal ?? NOBODY, Date.now() + this.#time);
+    if (calls) call.calls = calls;
     const answer = await federation.execute(compiled, {
       variables: request.variables as Record<string, unknown>,
       call,

@@ -171,7 +171,10 @@ export interface Call {
   readonly principal: Principal;
   /** Milliseconds since the epoch, of the real clock. */
   readonly deadline: number;
+  /** Aborts when the caller has gone. It may be made only when it is read: who does not wait looks at `gone` instead. */
   readonly signal: AbortSignal;
+  /** Whether the caller has gone; absent: `signal` tells. */
+  readonly gone?: boolean;
   /** Sources that were stale, slow or down for this call, by installation; the host reports them with the answer. */
   readonly noted: Map<string, Noted>;
   /** How often each source was really asked for this call, by installation; absent: nobody counts. */

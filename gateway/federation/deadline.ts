@@ -20,7 +20,7 @@ export class Deadline {
 
   /** Whether nothing more should be begun. */
   isOver(): boolean {
-    return this.#call.signal.aborted || this.#left() <= 0;
+    return (this.#call.gone ?? this.#call.signal.aborted) || this.#left() <= 0;
   }
 
   /** What the promise brings, or `late()` when the time is up before. */

@@ -1,7 +1,8 @@
 /** Plan steps as functions: built once per operation, run many times. */
 import type { Subgraph } from '../../connectors/kit/connector.ts';
 import { fitter } from './data.ts';
-import { entityFetch, type Fetch, type FetchParts, rootFetch } from './fetch.ts';
+import { entityFetch } from './entities.ts';
+import { type Fetch, type FetchParts, rootFetch } from './fetch.ts';
 import type { PlanStep, Step } from './planner.ts';
 import type { Supergraph } from './supergraph.ts';
 

@@ -246,6 +246,18 @@ export class Frame {
     const name = type.resolveType
       ? type.resolveType(value, this.context, info, type)
       : this.#byDefault(value, type, info);
+    this.told(name, value, position, box, key, at);
+  }
+
+  /** A value of an abstract type, of which a resolver told `name`, or promised to. */
+  told(
+    name: unknown,
+    value: unknown,
+    position: Position & { kind: 'abstract' },
+    box: Box,
+    key: string | number,
+    at: Link | undefined,
+  ): void {
     if (isThenable(name)) {
       put(box, key, null);
       this.#wait(name, (told) => this.#typed(told, value, position, box, key, at), position, box, key);

@@ -24,6 +24,7 @@ import {
   fragmentsOf,
   type Operation,
   type Position,
+  typeDeclaresInfo,
   type Unit,
   unitOf,
 } from './fused-types.ts';
@@ -157,19 +158,25 @@ for(;;){try{switch(f){${cases.join('\n')}}return o;}catch(e){x.fail(e,${position
         return `if(typeof v==='object'&&v!==null&&typeof v.then!=='function'&&!(v instanceof Error))${box}[${key}]=${this.#unit(position.unit)}(v,x,${at});${none}`;
       case 'list':
         return `if(Array.isArray(v))${box}[${key}]=${this.#list(position)}(v,x,${at});${none}`;
-      case 'abstract':
-        return `if(false);${none}`;
+      case 'abstract': {
+        const { resolveType } = position.type;
+        if (!resolveType || typeDeclaresInfo(resolveType)) return `if(false);${none}`;
+        // Most type resolvers only look at the value; a type that was met before has its code.
+        const place = this.#lend(position);
+        return `if(typeof v==='object'&&v!==null&&typeof v.then!=='function'&&!(v instanceof Error)){const t=${this.#lend(resolveType)}(v,x.context,undefined,${this.#lend(position.type)}),u=${this.#lend(position.units)}.get(t);if(u!==undefined&&!u.type.isTypeOf)${box}[${key}]=u.make(v,x,u.tracks?${at}:undefined);else x.told(t,v,${place},${box},${key},p);}${none}`;
+      }
     }
   }
 
   #list(position: Position & { kind: 'list' }): string {
     const name = `l${this.#names++}`;
-    // A leaf that throws must not take the whole list with it.
-    const quick =
-      position.of.kind === 'leaf' && !isWritten(position.of.type, 'v')
-        ? 'if(false);'
-        : this.#quick(position.of, 'r', 'i', null);
-    this.#text += `function ${name}(a,x,p){const n=a.length,r=new Array(n);for(let i=0;i<n;i++){const v=a[i];${quick}else x.take(v,${this.#lend(position.of)},r,i,p);}return r;}\n`;
+    const { of } = position;
+    const place = this.#lend(of);
+    const item = `${this.#quick(of, 'r', 'i', null)}else x.take(v,${place},r,i,p);`;
+    // What throws must not take the whole list with it.
+    const throws = of.kind === 'abstract' || (of.kind === 'leaf' && !isWritten(of.type, 'v'));
+    const taken = throws ? `try{${item}}catch(e){x.fail(e,${place},r,i);}` : item;
+    this.#text += `function ${name}(a,x,p){const n=a.length,r=new Array(n);for(let i=0;i<n;i++){const v=a[i];${taken}}return r;}\n`;
     return name;
   }
 }

@@ -2,6 +2,7 @@
 import { ApolloServer, HeaderMap } from '@apollo/server';
 import { type DocumentNode, GraphQLError } from 'graphql';
 import { LRUCache } from 'lru-cache';
+import type { Departure } from '../../connectors/kit/departure.ts';
 import { HubError } from '../../connectors/kit/errors.ts';
 import type { Principal } from '../../connectors/kit/principal.ts';
 import type { OperationAnswer, Operations } from '../operation.ts';
@@ -14,7 +15,7 @@ export interface GraphqlRequest {
   /** Raw bytes of the body. */
   readonly body: Buffer;
   readonly principal: Principal | null;
-  readonly signal: AbortSignal;
+  readonly signal: AbortSignal | Departure;
 }
 
 export interface GraphqlAnswer {
@@ -25,7 +26,7 @@ export interface GraphqlAnswer {
 
 interface Context {
   readonly principal: Principal | null;
-  readonly signal: AbortSignal;
+  readonly signal: AbortSignal | Departure;
   /** Apollo copies the context, so what is told back stands in an object of its own. */
   readonly told: { executed: boolean; asked: boolean };
 }

@@ -1,42 +1,14 @@
 /** One port: `/graphql`, `/explorer`, `/webhooks/:installation`, `/healthz`, `/readyz`, `/metrics`. */
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { HubError } from '../../connectors/kit/errors.ts';
 import type { Log } from '../../connectors/kit/log.ts';
-import type { Principal } from '../../connectors/kit/principal.ts';
-import { fault, type GraphqlFace } from './graphql.ts';
-import { refusedUnread, shield } from './shield.ts';
+import { json, redirect } from './answers.ts';
+import { ClientGone } from './body.ts';
+import { graphql, webhook } from './door.ts';
+import type { Rooms } from './rooms.ts';
+import { shield } from './shield.ts';
 import { Spent } from './spent.ts';
 import { serveFile } from './static.ts';
-import type { Webhooks } from './webhooks.ts';
-
-/** What the doors lead to; set once the house stands. */
-export interface Rooms {
-  readonly graphql: GraphqlFace;
-  readonly webhooks?: Webhooks;
-  readonly explorer?: string;
-  ready(): Promise<{ ready: boolean; body: unknown }>;
-  metrics(): Promise<{ type: string; body: string }>;
-  /** Public keys of the demo's own issuer, served at /.well-known/jwks.json. */
-  readonly keys?: unknown;
-  /** Public keys that sign answers and the audit log, served at /.well-known/isthmus-keys.json. */
-  readonly signingKeys?: unknown;
-  /** Answers requests for a stream of answers; false: it asks for something else. */
-  stream?(
-    request: IncomingMessage,
-    response: ServerResponse,
-    given: { search: string; body: Buffer; principal: Principal | null; signal: AbortSignal },
-  ): Promise<boolean>;
-  /** Resolves when it is this caller's turn; null: at once. Throws `HubError` when too many of its requests wait. Then `turned`, once. */
-  readonly turns?: {
-    turn(principal: Principal | null): Promise<void> | null;
-    turned(principal: Principal | null): void;
-  };
-  /** Why this caller must wait, and how long; null when it may ask. */
-  overdrawn?(principal: Principal | null): { readonly error: HubError; readonly milliseconds: number } | null;
-  /** Rejects with `HubError` when the caller is refused. */
-  principal(request: IncomingMessage): Promise<Principal | null>;
-}
 
 export interface HttpServer {
   readonly server: Server;
@@ -47,16 +19,10 @@ export interface HttpServer {
   close(milliseconds: number): Promise<void>;
 }
 
-const LARGEST_QUERY = 512 * 1024;
-const LARGEST_WEBHOOK = 8 * 1024 * 1024;
-
 /** The port cannot be had; the message is a sentence for people. */
 export class PortError extends Error {
   override name = 'PortError';
 }
-
-/** Nobody is left to be answered. */
-class ClientGone extends Error {}
 
 /** Takes the port at once, so that a taken one is known before anything else is started. */
 export async function listen(options: {
@@ -80,10 +46,10 @@ export async function listen(options: {
   server.on('request', (request, response) => {
     if (!closing && request.url === '/graphql' && spent.refused(request, response)) return;
     if (closing) response.setHeader('connection', 'close');
-    shield(response);
     route(request, response, { rooms, spent }).catch((error: unknown) => {
-      if (error instanceof URIError) return json(response, 400, { errors: [{ message: 'The address is not one.' }] });
       if (error instanceof ClientGone) return;
+      if (!response.headersSent) shield(response);
+      if (error instanceof URIError) return json(response, 400, { errors: [{ message: 'The address is not one.' }] });
       const errorId = randomUUID();
       options.log.error('A request failed.', { errorId, error, path: request.url?.slice(0, 200) });
       if (!response.headersSent)
@@ -143,6 +109,7 @@ async function route(
   { rooms, spent }: { readonly rooms: Rooms | null; readonly spent: Spent },
 ): Promise<void> {
   if (rooms && request.url === '/graphql') return graphql(request, response, '', { rooms, spent });
+  shield(response);
   const url = addressOf(request);
   const path = url.pathname;
   if (path === '/healthz') return json(response, 200, { status: 'ok' });
@@ -181,136 +148,4 @@ function addressOf(request: IncomingMessage): URL {
   const target = request.url ?? '/';
   if (!target.startsWith('/') || !URL.canParse(`http://localhost${target}`)) throw new URIError('not an address');
   return new URL(`http://localhost${target}`);
-}
-
-async function graphql(
-  request: IncomingMessage,
-  response: ServerResponse,
-  search: string,
-  { rooms, spent }: { readonly rooms: Rooms; readonly spent: Spent },
-): Promise<void> {
-  const gone = new AbortController();
-  response.on('close', () => {
-    if (!response.writableFinished) gone.abort();
-  });
-  const unread = refusedUnread(request, LARGEST_QUERY);
-  if (unread) return cut(request, response, fault(unread.error, unread.status));
-  let principal: Principal | null;
-  try {
-    principal = await rooms.principal(request);
-  } catch (error) {
-    if (!(error instanceof HubError)) throw error;
-    response.setHeader('www-authenticate', 'Bearer error="invalid_token"');
-    return cut(request, response, fault(error, 401));
-  }
-  const overdrawn = rooms.overdrawn?.(principal);
-  if (overdrawn) {
-    spent.keep(request, overdrawn.error, overdrawn.milliseconds);
-    return tooMany(request, response, overdrawn.error);
-  }
-  const body = await read(request, LARGEST_QUERY);
-  if (body === null) {
-    const error = new HubError('LIMIT_SIZE', `A request may hold ${LARGEST_QUERY} bytes.`, { limit: LARGEST_QUERY });
-    return cut(request, response, fault(error, 413));
-  }
-  try {
-    await rooms.turns?.turn(principal);
-  } catch (error) {
-    if (!(error instanceof HubError)) throw error;
-    return tooMany(request, response, error);
-  }
-  let over = false;
-  const turned = () => {
-    if (!over) rooms.turns?.turned(principal);
-    over = true;
-  };
-  try {
-    if (gone.signal.aborted) return;
-    // A stream has no end to wait for.
-    if (/event-stream|multipart/i.test(String(request.headers.accept))) turned();
-    if (await rooms.stream?.(request, response, { search, body, principal, signal: gone.signal })) return;
-    const answer = await rooms.graphql.answer({
-      method: request.method ?? 'POST',
-      headers: request.headers,
-      search,
-      body,
-      principal,
-      signal: gone.signal,
-    });
-    send(response, answer);
-  } finally {
-    turned();
-  }
-}
-
-async function webhook(request: IncomingMessage, response: ServerResponse, path: string, rooms: Rooms): Promise<void> {
-  const unread = refusedUnread(request, LARGEST_WEBHOOK);
-  if (unread) return cut(request, response, fault(unread.error, unread.status));
-  const body = await read(request, LARGEST_WEBHOOK);
-  if (body === null) return json(response, 413, { error: `A call may hold ${LARGEST_WEBHOOK} bytes.` });
-  const headers: Record<string, string | undefined> = {};
-  for (const [name, value] of Object.entries(request.headers))
-    headers[name] = Array.isArray(value) ? value.join(', ') : value;
-  const installation = decodeURIComponent(path.slice('/webhooks/'.length));
-  const answer = await rooms.webhooks?.(installation, { method: request.method ?? 'POST', path, headers, body });
-  if (!answer) return json(response, 404, { error: 'No such installation takes calls here.' });
-  response.writeHead(answer.status, answer.headers ?? {});
-  response.end(answer.body ?? '');
-}
-
-function send(
-  response: ServerResponse,
-  answer: { status: number; headers: Readonly<Record<string, string>>; body: string },
-): void {
-  const bytes = Buffer.from(answer.body);
-  response.writeHead(answer.status, { ...answer.headers, 'content-length': bytes.length });
-  response.end(bytes);
-}
-
-function tooMany(request: IncomingMessage, response: ServerResponse, error: HubError): void {
-  response.setHeader('retry-after', String(error.extensions['retryAfter'] ?? 1));
-  cut(request, response, fault(error, 429));
-}
-
-/** Answers a request that is not read to its end, and ends the connection: what still comes would be for nobody. */
-function cut(
-  request: IncomingMessage,
-  response: ServerResponse,
-  answer: { status: number; headers: Readonly<Record<string, string>>; body: string },
-): void {
-  if (!request.complete) {
-    response.setHeader('connection', 'close');
-    response.once('finish', () => setTimeout(() => request.destroy(), 100).unref());
-    request.resume();
-  }
-  send(response, answer);
-}
-
-function json(response: ServerResponse, status: number, body: unknown): void {
-  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' });
-  response.end(JSON.stringify(body));
-}
-
-function redirect(response: ServerResponse, to: string): void {
-  response.writeHead(302, { location: to });
-  response.end();
-}
-
-/** The whole body, or null when it is larger than `most`. Rejects when the client goes away before its end. */
-function read(request: IncomingMessage, most: number): Promise<Buffer | null> {
-  return new Promise((resolve, reject) => {
-    const parts: Buffer[] = [];
-    let size = 0;
-    request.on('data', (part: Buffer) => {
-      size += part.length;
-      if (size <= most) parts.push(part);
-      else resolve(null);
-    });
-    request.on('end', () => resolve(parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)));
-    const gone = () => {
-      if (!request.complete) reject(new ClientGone('The client went away while it was sending.'));
-    };
-    request.on('error', gone);
-    request.on('close', gone);
-  });
 }

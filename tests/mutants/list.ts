@@ -70,7 +70,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     says: 'errors of an entity stand at the first of its places only',
-    file: 'fetch.ts',
+    file: 'entities.ts',
     from: 'const { index, object, path } = place;',
     to: 'const { index, object, path: own0 } = place; const path = index === 0 ? own0 : own0.slice(0, 1);',
   },

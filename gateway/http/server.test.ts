@@ -1,0 +1,103 @@
+import { connect } from 'node:net';
+import { afterEach, expect, test } from 'vitest';
+import type { Departure } from '../../connectors/kit/departure.ts';
+import { HubError } from '../../connectors/kit/errors.ts';
+import { silentLog } from '../../connectors/kit/log.ts';
+import type { GraphqlRequest } from './graphql.ts';
+import type { Rooms } from './rooms.ts';
+import { type HttpServer, listen } from './server.ts';
+import { SHIELD } from './shield.ts';
+
+let http: HttpServer | null = null;
+afterEach(async () => {
+  await http?.close(0);
+  http = null;
+});
+
+/** A server whose rooms do what the header `x-do` says. */
+async function serve(answered: (request: GraphqlRequest) => void = () => undefined): Promise<string> {
+  http = await listen({ host: '127.0.0.1', port: 0, log: silentLog });
+  const rooms: Rooms = {
+    graphql: {
+      answer: async (request) => {
+        if (request.headers['x-do'] === 'fail') throw new Error('a fault');
+        answered(request);
+        if (request.headers['x-do'] === 'wait') await new Promise((resolve) => setTimeout(resolve, 60_000).unref());
+        return { status: 200, headers: { 'content-type': 'application/json' }, body: '{"data":{"name":"雪"}}' };
+      },
+      stop: async () => undefined,
+    },
+    stream: async (request, response) => {
+      if (request.headers['x-do'] !== 'stream') return false;
+      response.end('data');
+      return true;
+    },
+    overdrawn: () => null,
+    ready: async () => ({ ready: true, body: {} }),
+    metrics: async () => ({ type: 'text/plain', body: 'none' }),
+    principal: async (request) => {
+      if (request.headers['x-do'] === 'refuse') throw new HubError('UNAUTHENTICATED', 'no');
+      return null;
+    },
+  };
+  if (answered.name !== 'closed') http.open(rooms);
+  return `http://127.0.0.1:${http.port}`;
+}
+
+const post = (what: string, body: string, accept = 'application/json'): RequestInit => ({
+  method: 'POST',
+  headers: { 'content-type': 'application/json', accept, 'x-do': what },
+  body,
+});
+
+test('every answer stands under the shield, whatever its way', async () => {
+  const url = await serve();
+  const all: [string, RequestInit, number][] = [
+    ['/graphql', post('answer', '{}'), 200],
+    ['/graphql?query=x', post('answer', '{}'), 200],
+    ['/graphql', post('answer', '{}', 'text/event-stream'), 200],
+    ['/graphql', post('stream', '{}', 'text/event-stream'), 200],
+    ['/graphql', post('refuse', '{}'), 401],
+    ['/graphql', post('answer', 'x'.repeat(600_000)), 413],
+    ['/graphql', post('fail', '{}'), 500],
+    ['/healthz', {}, 200],
+    ['/metrics', {}, 200],
+    ['/nowhere', {}, 404],
+  ];
+  for (const [path, request, status] of all) {
+    const answer = await fetch(url + path, request);
+    const body = await answer.text();
+    expect([path, answer.status]).toEqual([path, status]);
+    expect(Object.fromEntries(answer.headers)).toMatchObject(SHIELD);
+    if (path === '/graphql' && body.startsWith('{"data"')) {
+      expect(body).toBe('{"data":{"name":"雪"}}');
+      expect(answer.headers.get('content-length')).toBe(String(Buffer.byteLength(body)));
+    }
+  }
+});
+
+test('until its doors are open it says when to come again, under the shield', async () => {
+  const url = await serve(function closed() {});
+  const answer = await fetch(`${url}/graphql`, post('answer', '{}'));
+  expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '2']);
+  expect(Object.fromEntries(answer.headers)).toMatchObject(SHIELD);
+});
+
+test('who goes away before the answer is told to those who wait, and to those who look', async () => {
+  let tell: (client: Departure) => void = () => undefined;
+  const asked = new Promise<Departure>((resolve) => {
+    tell = resolve;
+  });
+  const url = await serve((request) => tell(request.signal as Departure));
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  socket.write(
+    'POST /graphql HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\nx-do: wait\r\ncontent-length: 2\r\n\r\n{}',
+  );
+  const client = await asked;
+  expect(client.gone).toBe(false);
+  const { signal } = client;
+  const aborted = new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+  socket.destroy();
+  await aborted;
+  expect([client.gone, client.signal.aborted]).toEqual([true, true]);
+});
