@@ -17,6 +17,8 @@ export interface Delivery {
   readonly answer: OperationAnswer;
   /** The answer as JSON, in UTF-8; made once for all who get it. */
   bytes(): Buffer;
+  /** The same and the brace that ends a message around it. */
+  rest(): Buffer;
 }
 
 /** The way to one client. */

@@ -168,14 +168,12 @@ function begun(answer: OperationAnswer): { position: bigint; gap: LostSpan | nul
 
 /** A delivery whose JSON is made when it is first wanted. */
 export function asDelivery(answer: OperationAnswer): Delivery {
-  let bytes: Buffer | undefined;
-  return {
-    answer,
-    bytes: () => {
-      bytes ??= Buffer.from(JSON.stringify(answer));
-      return bytes;
-    },
+  let rest: Buffer | undefined;
+  const made = (): Buffer => {
+    rest ??= Buffer.from(`${JSON.stringify(answer)}}`);
+    return rest;
   };
+  return { answer, bytes: () => made().subarray(0, -1), rest: made };
 }
 
 /** Only what a client gets. */

@@ -1,16 +1,20 @@
 /**
  * The wire of one socket below graphql-ws: a delivery's JSON is the same for a whole group, so only the frame's head with the client's
- * own id is made for each client, and the shared bytes are written behind it without a copy. Frames of a server are not masked
- * (RFC 6455 section 5.1), and with permessage-deflate off ws writes whole frames at once, so ours never fall between.
+ * own id is made for each client. Frames of a server are not masked (RFC 6455 section 5.1), and with permessage-deflate off ws writes
+ * whole frames at once, so ours never fall between.
  */
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 
 /** Bytes that may wait for a client before it counts as slow. */
-const ROOM = 256 * 1024;
+export const ROOM = 256 * 1024;
 /** A client that takes nothing for this long is let go, in milliseconds. */
 const PATIENCE = 60_000;
-const CLOSE = Buffer.from('}');
+/** Up to so many bytes a frame is copied into one piece: one small write costs less than two that are gathered. */
+const SMALL = 2_048;
+
+/** What stands before every payload of one subscription: `{"id":…,"type":"next","payload":`. */
+export const beginning = (id: string): Buffer => Buffer.from(`{"id":${JSON.stringify(id)},"type":"next","payload":`);
 
 export class Wire {
   readonly #socket: WebSocket;
@@ -23,16 +27,22 @@ export class Wire {
     this.#patience = patience;
   }
 
-  /** Writes `{"id":…,"type":"next","payload":…}`. False: more waits for the client than it should. */
-  next(id: string, payload: Buffer): boolean {
+  /** Writes a message in two parts, the second shared by many sockets. False: more waits for the client than it should. */
+  write(begin: Buffer, rest: Buffer): boolean {
+    const raw = this.#raw;
     if (this.#socket.readyState !== this.#socket.OPEN) return true;
-    const head = Buffer.from(`{"id":${JSON.stringify(id)},"type":"next","payload":`);
-    this.#raw.cork();
-    this.#raw.write(frameHead(head, head.length + payload.length + CLOSE.length));
-    this.#raw.write(payload);
-    this.#raw.write(CLOSE);
-    this.#raw.uncork();
-    return this.#raw.writableLength < ROOM;
+    const length = begin.length + rest.length;
+    if (length <= SMALL) {
+      const frame = frameOf(begin, length, length);
+      frame.set(rest, frame.length - rest.length);
+      raw.write(frame);
+    } else {
+      raw.cork();
+      raw.write(frameOf(begin, length, begin.length));
+      raw.write(rest);
+      raw.uncork();
+    }
+    return raw.writableLength < ROOM;
   }
 
   /** Resolves when the client has taken what waited, or has gone. One that takes nothing is closed with 1013 (try again later). */
@@ -60,19 +70,19 @@ export class Wire {
   }
 }
 
-/** The frame's head (text, final, unmasked) and the beginning of its payload in one piece. */
-function frameHead(begin: Buffer, length: number): Buffer {
+/** The head of a frame (text, final, unmasked) for `length` bytes, the first of them behind it, and room for `held` bytes in all. */
+function frameOf(begin: Buffer, length: number, held: number): Buffer {
   const size = length < 126 ? 2 : length < 65_536 ? 4 : 10;
-  const head = Buffer.allocUnsafe(size + begin.length);
-  head[0] = 0x81;
-  if (size === 2) head[1] = length;
+  const frame = Buffer.allocUnsafe(size + held);
+  frame[0] = 0x81;
+  if (size === 2) frame[1] = length;
   else if (size === 4) {
-    head[1] = 126;
-    head.writeUInt16BE(length, 2);
+    frame[1] = 126;
+    frame.writeUInt16BE(length, 2);
   } else {
-    head[1] = 127;
-    head.writeBigUInt64BE(BigInt(length), 2);
+    frame[1] = 127;
+    frame.writeBigUInt64BE(BigInt(length), 2);
   }
-  begin.copy(head, size);
-  return head;
+  frame.set(begin, size);
+  return frame;
 }

@@ -1,264 +1,149 @@
 /**
- * Live under load: `npm run load:live [sockets] [seconds]`. A hub on one core serves the sockets, this process is every client and the
- * writer of the events. Prints latency, memory, deliveries per second at saturation beside a bare `ws` broadcast of the same bytes and
- * beside one execution per client, and what one stalled socket does to the others.
+ * Live under load: `npm run load:live [sockets] [seconds]`. The built hub, started by its own command and held to one core, serves the
+ * sockets; this process is every client and the writer of the events. Prints latency, memory, what one stalled socket does to the others,
+ * and deliveries per second at saturation beside a bare `ws` broadcast of the same bytes and beside one execution per client.
  */
 import 'reflect-metadata';
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { WebSocket } from 'ws';
-import { freshDatabase } from '../../connectors/kit/testing/database.ts';
 import { startEmbedded } from '../../schema/database/embedded.ts';
-import { appendEvents } from '../../schema/database/events.ts';
+import { openDatabase } from '../../schema/database/open.ts';
+import { disperse, gather, type Member } from './crowd.ts';
+import { EVENTS, type Heard, Listening, QUERY, Writer } from './live-events.ts';
+import { type Served, serveBare, serveHub } from './served.ts';
 
 const sockets = Number(process.argv[2] ?? 5_000);
 const seconds = Number(process.argv[3] ?? 20);
+const few = Math.min(1_000, sockets);
+/** Of the stalled run: events in each of ten bursts a second, for so long that a socket which takes nothing misses more than the kernel's
+ * buffers of both ends hold (4 MB here). */
+const BURST = 40;
+const STALL = 25;
+/** Saturation: so long each time, in turns, so often. */
+const TURN = 5_000;
+const TURNS = 2;
+
 const say = (text: string) => void process.stdout.write(`${text}\n`);
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
-const QUERY =
-  'subscription { events { __typename ... on EventsBatch { cursor events { __typename id time kind } } ... on Lagged { cursor behind } } }';
-
-interface Served {
-  readonly port: number;
-  readonly child: ChildProcess;
-  usage(): Promise<{ cpu: number; rss: number; peak: number }>;
-}
-
-/** One core for the server where the system can say so. */
-async function serve(...args: string[]): Promise<Served> {
-  const node = [process.execPath, '--import', 'tsx', join(import.meta.dirname, 'server.ts'), ...args];
-  const command = process.platform === 'linux' ? ['taskset', '-c', '0', ...node] : node;
-  const child = spawn(command[0] as string, command.slice(1), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-  const answer = <T>(pick: (message: Record<string, unknown>) => T | undefined): Promise<T> =>
-    new Promise((resolve, reject) => {
-      child.once('exit', () => reject(new Error('The server has ended.')));
-      child.on('message', function take(message: Record<string, unknown>) {
-        const found = pick(message);
-        if (found === undefined) return;
-        child.off('message', take);
-        resolve(found);
-      });
-    });
-  const port = await answer((message) => message['port'] as number | undefined);
-  return {
-    port,
-    child,
-    usage: () => {
-      child.send({ ask: 'usage' });
-      return answer((message) => message['usage'] as { cpu: number; rss: number; peak: number } | undefined);
-    },
-  };
-}
-
-/** Many clients at once; each delivery calls `got`. */
-async function clients(
-  url: string,
-  count: number,
-  options: { distinct?: boolean; protocol: boolean },
-  got: (text: string, client: number) => void,
-): Promise<WebSocket[]> {
-  const all: WebSocket[] = [];
-  for (let begun = 0; begun < count; begun += 100) {
-    await Promise.all(
-      Array.from({ length: Math.min(100, count - begun) }, (_, i) => {
-        const client = begun + i;
-        const socket = new WebSocket(url, options.protocol ? 'graphql-transport-ws' : [], { perMessageDeflate: false });
-        all.push(socket);
-        return new Promise<void>((resolve, reject) => {
-          socket.on('error', reject);
-          socket.on('open', () => {
-            if (options.protocol) socket.send('{"type":"connection_init"}');
-            else resolve();
-          });
-          socket.on('message', (data: Buffer) => {
-            const text = data.toString();
-            if (text.startsWith('{"type":"connection_ack"')) {
-              const variables = options.distinct ? { client } : {};
-              socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload: { query: QUERY, variables } }));
-              setTimeout(resolve, 20);
-            } else if (text.startsWith('{"type":"ping"')) socket.send('{"type":"pong"}');
-            else got(text, client);
-          });
-        });
-      }),
-    );
-  }
-  return all;
-}
-
-const end = async (all: WebSocket[]): Promise<void> => {
-  for (const socket of all) socket.terminate();
-  await sleep(500);
-};
-const percentile = (values: number[], share: number): number => {
-  const sorted = Float64Array.from(values).sort();
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
-};
+const whole = (value: number) => value.toFixed(0);
 
 const directory = mkdtempSync(join(tmpdir(), 'isthmus-load-'));
 const cluster = await startEmbedded({ directory: join(directory, 'database'), listen: { host: '127.0.0.1', port: 0 } });
-process.env['ISTHMUS_TEST_CLUSTER'] = cluster.url;
-const database = await freshDatabase();
-let written = 0;
-const sentAt = new Map<string, number>();
-/** Writes events as the hub's own; the time of writing is found again by the event's `time`. */
-async function write(count: number): Promise<void> {
-  const times = Array.from({ length: count }, () => new Date(1_700_000_000_000 + written++));
-  const now = performance.now();
-  for (const time of times) sentAt.set(time.toISOString(), now);
-  await database.transaction((tx) =>
-    appendEvents(
-      tx,
-      { installation: 'load', connector: 'hub', park: 'load', at: new Date() },
-      times.map((time) => ({
-        foreignId: `load ${time.getTime()}`,
-        time,
-        kind: 'SOURCE_STATE_CHANGED',
-        data: { source: 'load', from: 'UP', to: 'DOWN', reason: null },
-      })),
-    ),
-  );
-}
-const eventsOf = (text: string): string[] => [...text.matchAll(/"time":"([^"]+)"/g)].map((one) => one[1] as string);
-
-/** `seconds` at ten events a second. Latency from the beginning of the writing transaction to the client. */
-async function steady(
-  url: string,
-  count: number,
-  stalled = 0,
-): Promise<{ late: number[]; got: number; lagged: number; woken: number }> {
-  const late: number[] = [];
-  const asleep = new Set<number>();
-  let lagged = 0;
-  let got = 0;
-  const perClient = new Map<number, number>();
-  const all = await clients(url, count, { protocol: true }, (text, client) => {
-    if (text.includes('"Lagged"')) lagged += 1;
-    const now = performance.now();
-    for (const time of eventsOf(text)) {
-      got += 1;
-      perClient.set(client, (perClient.get(client) ?? 0) + 1);
-      if (!asleep.has(client)) late.push(now - (sentAt.get(time) ?? now));
-    }
-  });
-  await sleep(1_500);
-  for (let i = 0; i < stalled; i++) {
-    asleep.add(i);
-    all[i]?.pause();
-  }
-  const begun = performance.now();
-  for (let tick = 0; performance.now() - begun < seconds * 1000; tick++) {
-    // A stalled socket is felt only when much is written: then each tick brings a burst.
-    await write(stalled > 0 ? 100 : 1);
-    await sleep(Math.max(0, begun + (tick + 1) * 100 - performance.now()));
-  }
-  await sleep(1_500);
-  for (let i = 0; i < stalled; i++) all[i]?.resume();
-  const expected = perClient.get(count - 1) ?? 0;
-  for (let i = 0; i < 100 && stalled > 0 && (perClient.get(0) ?? 0) < expected; i++) await sleep(100);
-  const woken = perClient.get(0) ?? 0;
-  await end(all);
-  if ([...perClient.values()].some((one) => one !== expected))
-    say(`  NOT ALL GOT THE SAME: ${[...new Set(perClient.values())].join(', ')}`);
-  return { late, got, lagged, woken };
-}
-
-/** Deliveries per second of server CPU, while as much is written as is taken. */
-async function saturated(
-  served: Served,
-  all: WebSocket[],
-  count: () => number,
-  push: () => Promise<void>,
-): Promise<{ perSecond: number; perCpuSecond: number }> {
-  await push();
-  await sleep(500);
-  const [before, from, begun] = [await served.usage(), count(), performance.now()];
-  while (performance.now() - begun < 8_000) await push();
-  const [after, to, ended] = [await served.usage(), count(), performance.now()];
-  await end(all);
-  return {
-    perSecond: ((to - from) / (ended - begun)) * 1000,
-    perCpuSecond: ((to - from) / (after.cpu - before.cpu)) * 1000,
-  };
-}
-
 const open = new Set<Served>();
 try {
-  const hub = await serve('hub', database.url, directory);
+  const hub = await serveHub(directory, cluster.url);
   open.add(hub);
-  const url = `ws://127.0.0.1:${hub.port}/graphql`;
+  const database = await openDatabase(cluster.url, { pool: 4, name: 'isthmus load' });
+  const writer = new Writer(database);
 
-  const run = await steady(url, sockets);
-  const { peak, rss } = await hub.usage();
-  say(`${sockets} sockets, 10 events/s for ${seconds} s, server on one core:`);
+  /** Ten bursts a second, and what was heard of them. */
+  async function run(
+    count: number,
+    time: number,
+    burst: number,
+    query: string,
+    stalled: number | null,
+  ): Promise<Heard & { deliveries: number }> {
+    const listening = new Listening(writer, count, stalled);
+    const { got, watched } = listening;
+    const all = await gather({ port: hub.port, count, subscribe: () => ({ query }), got, watched });
+    await sleep(2_000);
+    hub.forget();
+    if (stalled !== null) all[stalled]?.socket.pause();
+    const begun = performance.now();
+    for (let tick = 0; performance.now() - begun < time * 1_000; tick++) {
+      await writer.write(burst);
+      await sleep(Math.max(0, begun + (tick + 1) * 100 - performance.now()));
+    }
+    await sleep(1_500);
+    if (stalled !== null) all[stalled]?.socket.resume();
+    for (let i = 0; i < 300 && !listening.all(); i++) await sleep(100);
+    const heard = listening.heard(hub.usage());
+    await disperse(all);
+    const counts = all.map((one) => one.messages);
+    const equal = stalled !== null || counts.every((one) => one === counts[0]);
+    const wrong = heard.wrong ?? (equal ? null : `messages ${Math.min(...counts)} to ${Math.max(...counts)}`);
+    return { ...heard, wrong, deliveries: counts.reduce((sum, one) => sum + one, 0) };
+  }
+
+  const empty = hub.usage();
+  const steady = await run(sockets, seconds, 1, QUERY, null);
+  say(`${sockets} sockets, 10 events/s for ${seconds} s, the hub on one core:`);
   say(
-    `  deliveries ${run.got}, p50 ${percentile(run.late, 0.5).toFixed(0)} ms, p99 ${percentile(run.late, 0.99).toFixed(0)} ms, max ${percentile(run.late, 1).toFixed(0)} ms`,
+    `  ${steady.deliveries} deliveries; p50 ${whole(steady.p50)} ms, p99 ${whole(steady.p99)} ms, max ${whole(steady.max)} ms`,
   );
-  say(`  RSS ${(rss / 2 ** 20).toFixed(0)} MB, at most ${(peak / 2 ** 20).toFixed(0)} MB`);
-
-  const few = Math.min(1_000, sockets);
-  const calm = await steady(url, few);
-  const stall = await steady(url, few, 1);
-  const after = await hub.usage();
-  say(`${few} sockets, one of them stalled while 1,000 events/s are written:`);
   say(
-    `  p99 of the others ${percentile(stall.late, 0.99).toFixed(0)} ms (10 events/s without it: ${percentile(calm.late, 0.99).toFixed(0)} ms); told Lagged ${stall.lagged} time(s); got ${stall.woken} events after it woke; peak RSS ${(after.peak / 2 ** 20).toFixed(0)} MB`,
+    `  RSS ${whole(steady.rss)} MB, at most ${whole(steady.peak)} MB; before the first socket ${whole(empty.rss)} MB`,
   );
+  if (steady.wrong) say(`  NOT ALL GOT THE SAME: ${steady.wrong}`);
 
-  let counted = 0;
-  let frame = '';
-  const take = (text: string) => {
-    counted += 1;
-    frame = text;
-  };
-  const settle = async (before: number, goal: number) => {
-    for (let i = 0; i < 400 && counted - before < goal; i++) await sleep(5);
-  };
-  const push = (goal: number) => async () => {
-    const before = counted;
-    await write(1);
-    await settle(before, goal);
-  };
-  const grouped = await saturated(hub, await clients(url, few, { protocol: true }, take), () => counted, push(few));
-  const size = frame.length;
-  const single = await saturated(
-    hub,
-    await clients(url, few, { protocol: true, distinct: true }, take),
-    () => counted,
-    push(few),
+  const calm = await run(few, STALL, BURST, EVENTS, null);
+  const stall = await run(few, STALL, BURST, EVENTS, 0);
+  say(
+    `${few} sockets, ${BURST * 10} events/s of ${whole(calm.bytes)} bytes for ${STALL} s; p99 of the others, most RSS:`,
   );
-  hub.child.kill('SIGTERM');
-  const raw = await serve('raw');
-  open.add(raw);
-  const text = frame;
-  const bare = await saturated(
-    raw,
-    await clients(`ws://127.0.0.1:${raw.port}`, few, { protocol: false }, take),
-    () => counted,
-    async () => {
-      const before = counted;
-      raw.child.send({ ask: 'broadcast', text, count: 1 });
-      await settle(before, few);
+  say(`  none stalled  ${whole(calm.p99)} ms (p50 ${whole(calm.p50)}), ${whole(calm.peak)} MB`);
+  say(`  one stalled   ${whole(stall.p99)} ms (p50 ${whole(stall.p50)}), ${whole(stall.peak)} MB`);
+  say(
+    `  the stalled one: Lagged ${stall.lagged} time(s), behind ${stall.behind}; got ${stall.woken} of ${stall.written} events`,
+  );
+  for (const { wrong } of [calm, stall]) if (wrong) say(`  NOT ALL GOT THE SAME: ${wrong}`);
+
+  const bare = await serveBare();
+  open.add(bare);
+  let text = '';
+  /** Deliveries per second of server CPU and of the clock, while the next is written as soon as all have the last. */
+  async function saturated(served: Served, all: Member[], push: () => Promise<unknown>): Promise<[number, number]> {
+    const messages = () => all.reduce((sum, one) => sum + one.messages, 0);
+    const [before, from, begun] = [served.usage(), messages(), performance.now()];
+    while (performance.now() - begun < TURN) {
+      const goal = messages() + all.length;
+      await push();
+      while (messages() < goal) await sleep(1);
+    }
+    const [after, to, ended] = [served.usage(), messages(), performance.now()];
+    await disperse(all);
+    return [((to - from) / (after.cpu - before.cpu)) * 1_000, ((to - from) / (ended - begun)) * 1_000];
+  }
+  const ways = {
+    'the hub': async () => {
+      const got = (message: Buffer) => {
+        text = message.toString();
+      };
+      const watched = (client: number) => client === 0;
+      const all = await gather({ port: hub.port, count: few, subscribe: () => ({ query: QUERY }), got, watched });
+      return saturated(hub, all, () => writer.write(1));
     },
-  );
-  raw.child.kill('SIGTERM');
-  say(`At saturation, ${few} sockets, ${size} bytes a delivery, per second of server CPU (per second of the clock):`);
-  for (const [name, one] of [
-    ['the hub', grouped],
-    ['one execution per client', single],
-    ['bare ws broadcast', bare],
-  ] as const)
-    say(`  ${name.padEnd(26)} ${one.perCpuSecond.toFixed(0).padStart(8)} (${one.perSecond.toFixed(0)})`);
+    'bare ws broadcast': async () => {
+      const all = await gather({ port: bare.port, count: few });
+      return saturated(bare, all, async () => bare.child.send({ text }));
+    },
+    'one execution per client': async () => {
+      const subscribe = (client: number) => ({ query: QUERY, variables: { client } });
+      return saturated(hub, await gather({ port: hub.port, count: few, subscribe }), () => writer.write(1));
+    },
+  };
+  const rates = new Map<string, [number, number]>();
+  for (let turn = 0; turn < TURNS; turn++)
+    for (const [name, way] of Object.entries(ways)) {
+      const [cpu, clock] = await way();
+      const [a, b] = rates.get(name) ?? [0, 0];
+      rates.set(name, [a + cpu / TURNS, b + clock / TURNS]);
+    }
   say(
-    `  against bare ws ${(grouped.perCpuSecond / bare.perCpuSecond).toFixed(2)}; against one execution per client ${(grouped.perCpuSecond / single.perCpuSecond).toFixed(1)}`,
+    `At saturation, ${few} sockets, ${text.length} bytes a delivery, per second of server CPU (per second of the clock):`,
   );
+  for (const [name, [cpu, clock]] of rates) say(`  ${name.padEnd(26)} ${whole(cpu).padStart(8)} (${whole(clock)})`);
+  const of = (name: keyof typeof ways) => rates.get(name)?.[0] ?? Number.NaN;
+  say(
+    `  against bare ws ${(of('the hub') / of('bare ws broadcast')).toFixed(2)}; against one execution per client ${(of('the hub') / of('one execution per client')).toFixed(1)}`,
+  );
+  await database.close();
 } finally {
   for (const one of open) one.child.kill('SIGTERM');
   await sleep(1_000);
-  await database.drop();
+  for (const one of open) one.child.kill('SIGKILL');
   await cluster.stop();
   rmSync(directory, { recursive: true, force: true });
 }
