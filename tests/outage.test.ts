@@ -1,11 +1,12 @@
 /**
- * Each island under each fault: pages stand, marked, in time, and heal. `npm test` takes a sample;
- * `npm run test:chaos` the whole matrix at full scale (ISTHMUS_CHAOS is the scale), and prints the table of docs/operations.md.
+ * Each island under each fault: pages stand, marked, in time, and heal. `npm test` takes a sample, CI the whole matrix at a tenth of
+ * the scale, `npm run test:chaos` at full (ISTHMUS_CHAOS is the scale), and prints the table of docs/operations.md.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FAULTS, type Fault } from '../connectors/kit/testing/chaos.ts';
 import { operation, until, type WholeHub, wholeHub } from './hub.ts';
 import { type Cell, company360, healthy, ISLANDS, scaled, suffer, table } from './outage.ts';
+import { watchPauses } from './pauses.ts';
 
 const whole = process.env['ISTHMUS_CHAOS'] !== undefined;
 const scale = Number(process.env['ISTHMUS_CHAOS'] ?? 1);
@@ -18,16 +19,20 @@ const matrix = whole
   ? Object.keys(ISLANDS).flatMap((island) => FAULTS.map((fault) => [island, fault] as const))
   : SAMPLE;
 /** What the machine itself may take, whatever the scale, in milliseconds. */
-const SLACK = whole ? 100 : 400;
+const SLACK = whole && scale === 1 ? 100 : 400;
+/** A machine that stands still for this long, in milliseconds, cannot time what happens in tenths of a second. */
+const PAUSE = 25;
 
 describe(`islands suffer, times at ${scale}`, () => {
   let hub: WholeHub;
   let uscc = '';
   const cells: Cell[] = [];
+  const pauses = watchPauses();
   const limits = {
     samples: whole ? 100 : 20,
     milliseconds: (whole ? 14_000 : 5_000) * scale,
     heal: 15_000 * Math.max(scale, 0.4),
+    steady: 1_500 * Math.max(scale, 0.3),
   };
 
   beforeAll(async () => {
@@ -52,26 +57,34 @@ describe(`islands suffer, times at ${scale}`, () => {
   }, 300_000);
   afterAll(async () => {
     if (whole) process.stdout.write(`${table(cells)}\n`);
+    await pauses.stop();
     await hub?.close();
   }, 60_000);
 
-  const judge = (cell: Cell): void => {
+  const judge = async (dark: readonly string[], fault: Fault): Promise<void> => {
+    const most = 3_500 * scale + SLACK;
+    let cell: Cell;
+    let late: boolean;
+    let paused: number;
+    let tries = 0;
+    do {
+      pauses.longest();
+      cell = await suffer(hub, uscc, dark, fault, limits);
+      paused = pauses.longest();
+      expect(cell.wrong).toEqual([]);
+      late = cell.others.length > 0 || cell.p99 >= most;
+      // At a tenth, all times are so short that the machine's own pauses look like a source that is late: it is tried again.
+    } while (late && scale < 1 && ++tries < 3);
     cells.push(cell);
-    expect(cell.wrong).toEqual([]);
-    expect(cell.p99).toBeLessThan(3_500 * scale + SLACK);
+    if (late && scale < 1 && paused > PAUSE)
+      return void process.stdout.write(`${cell.island}, ${fault}: not timed, the machine paused for ${paused} ms\n`);
+    expect(cell.others).toEqual([]);
+    expect(cell.p99).toBeLessThan(most);
   };
 
-  test.each(matrix)(
-    '%s: %s',
-    async (island, fault) => {
-      judge(await suffer(hub, uscc, [island], fault, limits));
-    },
-    120_000,
-  );
+  test.each(matrix)('%s: %s', (island, fault) => judge([island], fault), 120_000);
 
-  test('three of five at once', async () => {
-    judge(await suffer(hub, uscc, ['registration', 'parking', 'access-control'], 'refused', limits));
-  }, 120_000);
+  test('three of five at once', () => judge(['registration', 'parking', 'access-control'], 'refused'), 120_000);
 
   test('three of five dead at the start of the hub: what was last read is still known', async () => {
     const dead = ['registration', 'parking', 'access-control'];
@@ -83,6 +96,6 @@ describe(`islands suffer, times at ${scale}`, () => {
       const { extensions } = await company360(hub, uscc);
       return !extensions.sources.some((one: { source: string }) => /tax|meters|telemetry/.test(one.source));
     });
-    judge(await suffer(hub, uscc, dead, 'refused', limits));
+    await judge(dead, 'refused');
   }, 120_000);
 });

@@ -240,5 +240,6 @@ function fault(error: unknown): unknown {
   if (/terminated|closed state|closing|not queryable|connection (was )?(lost|ended)/i.test(text)) {
     return unavailable(text, error);
   }
-  return code ? rejected(`${code}: ${text}`, error) : error;
+  // A driver that gives no code could not make sense of what it heard, from its greeting to its rows.
+  return code ? rejected(`${code}: ${text}`, error) : malformed(text, error);
 }
