@@ -1,10 +1,11 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { basename, dirname, relative, resolve } from 'node:path';
 import { makeLog } from '../../connectors/kit/log.ts';
 import type { Drafted } from '../../connectors/mesh/draft.ts';
 import { draftTable } from '../../connectors/mesh/draft-table.ts';
 import { asksOf } from '../../connectors/mesh/family.ts';
-import { Mirror, matches, newestOf } from '../../connectors/mesh/files/mirror.ts';
+import { Mirror } from '../../connectors/mesh/files/mirror.ts';
+import { matches, newestOf } from '../../connectors/mesh/files/newest.ts';
 import { parseFile, READABLE } from '../../connectors/mesh/files/parse.ts';
 import { typedTable } from '../../connectors/mesh/tables.ts';
 import { OnboardError, type OnboardOptions, type Place, type Probe } from './probe.ts';
@@ -30,13 +31,27 @@ export async function probeFiles({ source }: OnboardOptions, place: Place): Prom
   for (const pattern of patterns) {
     try {
       const newest = await newestOf(folder, pattern);
-      const { columns, rows, refused, read: as } = await parseFile(newest.name, readFileSync(newest.path));
-      read.push(`${newest.name}: ${rows.length + refused.length} rows, ${columns.length} columns (${as})`);
+      let columns: readonly string[] = [];
+      const rows: Readonly<Record<string, unknown>>[] = [];
+      let count = 0;
+      const { read: as } = await parseFile(newest, {
+        columns: (found) => {
+          columns = found;
+        },
+        row: ({ cells }) => {
+          count++;
+          if (rows.length < SAMPLE) rows.push(cells);
+        },
+        refuse: () => {
+          count++;
+        },
+      });
+      read.push(`${newest.name}: ${count} rows, ${columns.length} columns (${as})`);
       const one = draftTable(
         {
           name: pattern,
           columns: columns.map((name) => ({ name, type: null })),
-          rows: rows.slice(0, SAMPLE).map((each) => each.cells),
+          rows,
           key: null,
           every: '5s',
         },
@@ -61,7 +76,7 @@ export async function probeFiles({ source }: OnboardOptions, place: Place): Prom
     sample: async (entity) => {
       const pattern = asksOf(entity)[0]?.operation ?? '';
       const mirror = new Mirror({
-        ...{ folder, pattern, zone: ZONE, refuse: 100, asked: [] },
+        ...{ folder, pattern, zone: ZONE, refuse: 100, asked: [], reports: false },
         entities: [typedTable(entity)],
         log: makeLog(() => undefined),
       });

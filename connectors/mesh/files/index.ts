@@ -34,6 +34,7 @@ export default familyOf<FileSettings, Folder>({
           asked: askedColumns(settings.entities, pattern),
           zone: settings.zone,
           refuse: settings.refuse,
+          reports: true,
           log: services.log,
         }),
       ]),

@@ -1,13 +1,13 @@
 /** One file (or the newest of a pattern) as rows in memory: read again when it changes, refused whole when too much of it is wrong. */
-import { createHash } from 'node:crypto';
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { setImmediate, setTimeout } from 'node:timers/promises';
+import { setTimeout } from 'node:timers/promises';
 import { malformed, SourceError, unavailable } from '../../kit/errors.ts';
 import type { Log } from '../../kit/log.ts';
 import { row, type TypedEntity } from '../mapping.ts';
 import { spelledRow } from '../spelling.ts';
-import { type FileRow, parseFile, type Refused } from './parse.ts';
+import { type Newest, newestOf } from './newest.ts';
+import { parseFile } from './parse.ts';
+import { Refusals, report } from './report.ts';
+import type { FileRow } from './rows.ts';
 
 /** Rows that are good, as the declaration sees them. */
 export type Cells = Readonly<Record<string, unknown>>;
@@ -32,13 +32,14 @@ export interface MirrorOptions {
   readonly zone: string;
   /** Of 100 rows, how many may be refused before the file is. */
   readonly refuse: number;
+  /** Whether refused rows are written down beside the files. */
+  readonly reports: boolean;
   readonly log: Log;
 }
 
 /** A file that is still being written changes within this time, in milliseconds. */
 const STILL = 300;
 const LARGEST = 16 * 1024 * 1024;
-const TOLD = 10;
 
 export class Mirror {
   readonly #options: MirrorOptions;
@@ -111,7 +112,7 @@ export class Mirror {
       const first = this.#loaded === null;
       this.#loaded = loaded.loaded;
       this.#fault = null;
-      this.#complaint = refusals(newest.name, loaded.refused, loaded.loaded.rows.length + loaded.refused.length);
+      this.#complaint = loaded.complaint;
       if (this.#complaint) log.warn(`${this.#complaint}.`);
       if (!first) log.info(`${newest.name} was read again: ${loaded.loaded.rows.length} rows.`);
     } catch (error) {
@@ -124,33 +125,34 @@ export class Mirror {
     this.#seen = newest.mark;
   }
 
-  async #load(file: Newest): Promise<{ loaded: Loaded; refused: readonly Refused[] }> {
-    const { entities, asked, refuse, zone } = this.#options;
+  async #load(file: Newest): Promise<{ loaded: Loaded; complaint: string | null }> {
+    const { folder, entities, asked, refuse, reports, zone } = this.#options;
     if (file.size > LARGEST) throw malformed(`it is larger than ${LARGEST} bytes`);
-    const bytes = await readFile(file.path).catch((error: unknown) => {
-      throw unavailable('the file cannot be read', error);
-    });
-    const parsed = await parseFile(file.name, bytes);
     const wanted = [...new Set([...entities.flatMap(columnsOf), ...asked])];
-    const missing = wanted.filter((one) => !parsed.columns.includes(one));
-    if (missing.length > 0 && (parsed.rows.length > 0 || !/\.json$/i.test(file.name)))
-      throw malformed(`it has no column ${missing.join(', ')}; it has ${parsed.columns.join(', ')}`);
-    const refused = [...parsed.refused];
+    const refused = new Refusals();
     const rows: Cells[] = [];
     const ids = entities.map(() => new Map<string, number>());
-    for (const [i, one] of parsed.rows.entries()) {
-      // A large file is read beside the questions of others.
-      if (i % 1_000 === 999) await setImmediate();
-      const found = judged(one, entities, zone, ids);
-      if (typeof found === 'string') refused.push({ line: one.line, reason: found });
-      else rows.push({ ...found, $file: file.name, $line: one.line, $modified: file.modified });
-    }
-    const all = rows.length + refused.length;
-    refused.sort((a, b) => a.line - b.line);
-    if (refused.length * 100 > refuse * all)
-      throw malformed(`${refusals(file.name, refused, all)}, more than ${refuse} in 100`);
-    const version = createHash('sha256').update(bytes).digest('base64url').slice(0, 16);
-    return { loaded: { mark: file.mark, version, rows, index: new Map() }, refused };
+    const { digest } = await parseFile(file, {
+      columns: (columns) => {
+        const missing = wanted.filter((one) => !columns.includes(one));
+        // A JSON file without rows has no names either.
+        if (missing.length > 0 && (columns.length > 0 || !/\.json$/i.test(file.name)))
+          throw malformed(`it has no column ${missing.join(', ')}; it has ${columns.join(', ')}`);
+      },
+      row: ({ line, cells }) => {
+        // Columns that nobody asks for are not held.
+        const own = Object.fromEntries(wanted.map((name) => [name, cells[name] ?? null]));
+        const found = judged({ line, cells: own }, entities, zone, ids);
+        if (typeof found === 'string') refused.add({ line, reason: found });
+        else rows.push({ ...found, $file: file.name, $line: line, $modified: file.modified });
+      },
+      refuse: (row) => refused.add(row),
+    });
+    const all = rows.length + refused.count;
+    const place = reports ? await report(folder, file.name, refused, all) : null;
+    const complaint = refused.sentence(file.name, all, place);
+    if (refused.count * 100 > refuse * all) throw malformed(`${complaint}, more than ${refuse} in 100`);
+    return { loaded: { mark: file.mark, version: digest, rows, index: new Map() }, complaint };
   }
 }
 
@@ -183,46 +185,3 @@ const columnsOf = (entity: TypedEntity): string[] =>
   [entity.key, entity.recordedAt, ...entity.fields.map((one) => one.from)].filter(
     (one): one is string => one !== null && !one.startsWith('$'),
   );
-
-/** One sentence, or null where all rows are good. */
-export function refusals(name: string, refused: readonly Refused[], all: number): string | null {
-  if (refused.length === 0) return null;
-  const told = refused.slice(0, TOLD).map(({ line, reason }) => `line ${line}: ${reason}`);
-  const more = refused.length > TOLD ? `; and ${refused.length - TOLD} more` : '';
-  return `${refused.length} of ${all} rows of ${name} are refused: ${told.join('; ')}${more}`;
-}
-
-export interface Newest {
-  readonly name: string;
-  readonly path: string;
-  readonly size: number;
-  readonly modified: Date;
-  readonly mark: string;
-}
-
-/** The newest file of that name; rejects (SOURCE_UNAVAILABLE) where there is none. */
-export async function newestOf(folder: string, pattern: string): Promise<Newest> {
-  const names = pattern.includes('*')
-    ? (await readdir(folder).catch((): string[] => [])).filter((name) => matches(pattern, name))
-    : [pattern];
-  const found = await Promise.all(
-    names.map(async (name) => {
-      const path = join(folder, name);
-      const about = await stat(path).catch(() => null);
-      return about?.isFile()
-        ? [{ name, path, size: about.size, modified: about.mtime, mark: `${name} ${about.size} ${about.mtimeMs}` }]
-        : [];
-    }),
-  );
-  const newest = found
-    .flat()
-    .sort((a, b) => b.modified.getTime() - a.modified.getTime() || (a.name < b.name ? 1 : -1))[0];
-  if (!newest) throw unavailable(`there is no ${pattern}`);
-  return newest;
-}
-
-/** Whether a file is called so. */
-export function matches(pattern: string, name: string): boolean {
-  const parts = pattern.split('*').map((one) => one.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
-  return new RegExp(`^${parts.join('.*')}$`).test(name);
-}

@@ -1,108 +1,48 @@
-/** A CSV, XLSX or JSON file as rows of cells, with the line of each; pure but for the reading libraries. */
-import { type CsvError, parse } from 'csv-parse/sync';
+/** A CSV, XLSX or JSON file as rows of cells, with the line of each. */
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { setImmediate } from 'node:timers/promises';
 import iconv from 'iconv-lite';
-import { malformed } from '../../kit/errors.ts';
-
-/** One row as the file has it: empty cells are null. */
-export interface FileRow {
-  /** In the file, from 1; of a workbook its row, of a JSON file the place in the list. */
-  readonly line: number;
-  readonly cells: Readonly<Record<string, unknown>>;
-}
-
-/** A row that could not be taken, and why, in our words. */
-export interface Refused {
-  readonly line: number;
-  readonly reason: string;
-}
-
-export interface Parsed {
-  /** Headings, in the file's order; of a JSON file the names of all rows, those of inner objects with dots. */
-  readonly columns: readonly string[];
-  readonly rows: readonly FileRow[];
-  readonly refused: readonly Refused[];
-  /** What the text was read as, for people, such as `UTF-8, comma`. */
-  readonly read: string;
-}
+import { malformed, unavailable } from '../../kit/errors.ts';
+import { parseCsv } from './csv.ts';
+import { cellsOf, headings, type Taken, type Taker } from './rows.ts';
+import { unpackedSize } from './workbook.ts';
 
 /** What a file may be called. */
 export const READABLE = /\.(csv|tsv|txt|xlsx|json)$/i;
+/** A workbook or a JSON file is taken apart in one go, during which nobody else is answered: 4 MiB of JSON are some 50 ms. */
+const WHOLE = 4 * 1024 * 1024;
+/** After so many rows others have their turn. */
+const TURN = 1_000;
+/** What a workbook may hold when it is unpacked. */
+const UNPACKED = 64 * 1024 * 1024;
 
 /** Takes a file apart; rejects (SOURCE_MALFORMED) where it is none of the kinds that its name says. */
-export async function parseFile(name: string, bytes: Buffer): Promise<Parsed> {
-  if (/\.xlsx$/i.test(name)) return parseWorkbook(bytes);
-  if (/\.json$/i.test(name)) return parseJson(bytes);
-  return parseCsv(bytes);
+export async function parseFile(file: { readonly name: string; readonly path: string }, take: Taker): Promise<Taken> {
+  if (!/\.(xlsx|json)$/i.test(file.name)) return parseCsv(file.path, take);
+  const bytes = await readFile(file.path).catch((error: unknown) => {
+    throw unavailable('the file cannot be read', error);
+  });
+  if (bytes.length > WHOLE) throw malformed(`it is larger than ${WHOLE} bytes; a CSV file may be larger`);
+  const digest = createHash('sha256').update(bytes).digest('base64url').slice(0, 16);
+  return /\.xlsx$/i.test(file.name)
+    ? { digest, read: await parseWorkbook(bytes, take) }
+    : { digest, read: await parseJson(bytes, take) };
 }
 
-const MARK = Buffer.from([0xef, 0xbb, 0xbf]);
-
-/** UTF-8 where the bytes are that, else GB18030, in which Chinese offices and their spreadsheets write. */
-function textOf(bytes: Buffer): { text: string; encoding: string } {
-  if (bytes.subarray(0, 3).equals(MARK)) return { text: bytes.subarray(3).toString('utf8'), encoding: 'UTF-8' };
+/** UTF-8 where the bytes are that, else GB18030. */
+function textOf(bytes: Buffer): string {
   try {
-    return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes), encoding: 'UTF-8' };
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
-    const text = iconv.decode(bytes, 'gb18030');
-    return { text, encoding: 'GB18030' };
+    return iconv.decode(bytes, 'gb18030');
   }
 }
 
-const DELIMITERS = { ',': 'comma', ';': 'semicolon', '\t': 'tab', '|': 'bar' } as const;
-
-/** The sign that stands most often in the heading. */
-function delimiterOf(heading: string): keyof typeof DELIMITERS {
-  const count = (sign: string): number => heading.split(sign).length;
-  const signs = Object.keys(DELIMITERS) as (keyof typeof DELIMITERS)[];
-  return signs.reduce((best, sign) => (count(sign) > count(best) ? sign : best));
-}
-
-function parseCsv(bytes: Buffer): Parsed {
-  const { text, encoding } = textOf(bytes);
-  const delimiter = delimiterOf(/^[^\r\n]*/.exec(text)?.[0] ?? '');
-  const refused: Refused[] = [];
-  let all: { info: { lines: number }; record: string[] }[];
-  try {
-    all = parse(text, {
-      delimiter,
-      ...{ info: true, skip_empty_lines: true, trim: true, relax_column_count: true },
-      skip_records_with_error: true,
-      on_skip: (error: CsvError | undefined) => {
-        refused.push({ line: Number(error?.['lines'] ?? 0), reason: 'the row cannot be taken apart' });
-        return undefined;
-      },
-    }) as unknown as typeof all;
-  } catch (error) {
-    throw malformed(`the table cannot be taken apart: ${(error as CsvError).code ?? 'unknown'}`, error);
-  }
-  const head = all.shift();
-  const columns = headings(head?.record ?? []);
-  const rows: FileRow[] = [];
-  for (const { info, record } of all) {
-    if (record.length !== columns.length) {
-      refused.push({ line: info.lines, reason: `has ${record.length} cells, the heading has ${columns.length}` });
-    } else if (record.some((one) => one.includes('\uFFFD'))) {
-      refused.push({ line: info.lines, reason: `is not ${encoding}` });
-    } else rows.push({ line: info.lines, cells: cellsOf(columns, record) });
-  }
-  return { columns, rows, refused, read: `${encoding}, ${DELIMITERS[delimiter]}` };
-}
-
-/** Throws where columns could not be told apart. */
-function headings(record: readonly unknown[]): string[] {
-  const columns = record.map((one) => String(one ?? '').trim());
-  if (columns.length === 0) throw malformed('the file is empty: its first line must be the headings');
-  const unnamed = columns.indexOf('');
-  if (unnamed >= 0) throw malformed(`column ${unnamed + 1} has no heading`);
-  const twice = columns.find((one, i) => columns.indexOf(one) !== i);
-  if (twice !== undefined) throw malformed(`the heading ${twice} stands twice`);
-  return columns;
-}
-
-const cellsOf = (columns: readonly string[], record: readonly unknown[]): Record<string, unknown> =>
-  Object.fromEntries(columns.map((name, i) => [name, record[i] === '' ? null : (record[i] ?? null)]));
-
-async function parseWorkbook(bytes: Buffer): Promise<Parsed> {
+async function parseWorkbook(bytes: Buffer, take: Taker): Promise<string> {
+  const size = unpackedSize(bytes);
+  if (size > UNPACKED)
+    throw malformed(`the workbook holds ${size} bytes when it is unpacked; at most ${UNPACKED} are read`);
   const { readSheet } = await import('read-excel-file/node');
   let sheet: readonly (readonly unknown[])[];
   try {
@@ -113,10 +53,12 @@ async function parseWorkbook(bytes: Buffer): Promise<Parsed> {
   const [head = [], ...rest] = sheet.map((row) => row.map(cellText));
   while (head.length > 0 && head.at(-1) === null) head.pop();
   const columns = headings(head);
-  const rows = rest.flatMap((cells, i) =>
-    cells.every((one) => one === null) ? [] : [{ line: i + 2, cells: cellsOf(columns, cells) }],
-  );
-  return { columns, rows, refused: [], read: 'first sheet of the workbook' };
+  take.columns(columns);
+  for (const [i, cells] of rest.entries()) {
+    if (i % TURN === 0) await setImmediate();
+    if (!cells.every((one) => one === null)) take.row({ line: i + 2, cells: cellsOf(columns, cells) });
+  }
+  return 'first sheet of the workbook';
 }
 
 /** A day or time of a workbook has no zone: it is written as a text without one. */
@@ -126,29 +68,26 @@ function cellText(cell: unknown): unknown {
   return text.endsWith(' 00:00:00') ? text.slice(0, 10) : text;
 }
 
-function parseJson(bytes: Buffer): Parsed {
+async function parseJson(bytes: Buffer, take: Taker): Promise<string> {
   let whole: unknown;
   try {
-    whole = JSON.parse(textOf(bytes).text);
+    whole = JSON.parse(textOf(bytes));
   } catch (error) {
     throw malformed('the file is not JSON', error);
   }
   const inner = typeof whole === 'object' && whole !== null ? Object.values(whole).filter(Array.isArray) : [];
   const list = Array.isArray(whole) ? whole : inner.length === 1 ? inner[0] : null;
   if (!Array.isArray(list)) throw malformed('the file holds no list, nor an object with one list');
-  const columns = new Set<string>();
-  const rows: FileRow[] = [];
-  const refused: Refused[] = [];
-  for (const [i, one] of list.entries()) {
-    if (typeof one !== 'object' || one === null || Array.isArray(one)) {
-      refused.push({ line: i + 1, reason: 'is no object' });
-      continue;
-    }
-    const cells = flat(one as Record<string, unknown>);
-    for (const name of Object.keys(cells)) columns.add(name);
-    rows.push({ line: i + 1, cells });
+  const rows = list.map((one: unknown) =>
+    typeof one === 'object' && one !== null && !Array.isArray(one) ? flat(one as Record<string, unknown>) : null,
+  );
+  take.columns([...new Set(rows.flatMap((cells) => Object.keys(cells ?? {})))]);
+  for (const [i, cells] of rows.entries()) {
+    if (i % TURN === 0) await setImmediate();
+    if (cells === null) take.refuse({ line: i + 1, reason: 'is no object' });
+    else take.row({ line: i + 1, cells });
   }
-  return { columns: [...columns], rows, refused, read: 'a list of objects' };
+  return 'a list of objects';
 }
 
 /** Inner objects with dots; lists stay as they are. */
