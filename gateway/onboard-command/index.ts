@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
-import { buildSchema, findBreakingChanges } from 'graphql';
+import { buildSchema, findBreakingChanges, isSpecifiedScalarType } from 'graphql';
 import { isMap, isSeq, parseDocument } from 'yaml';
 import { configurable, connectors, families } from '../../connectors/index.ts';
 import { readConfig } from '../../connectors/kit/host/config.ts';
@@ -109,6 +109,7 @@ export async function onboard(options: OnboardOptions): Promise<boolean> {
     assumeValidSDL: true,
   });
   const added = Object.values(next.getTypeMap()).flatMap((type) => {
+    if (isSpecifiedScalarType(type)) return [];
     const known = old.getType(type.name);
     if (!known) return [`type ${type.name}`];
     const fields = 'getFields' in type ? Object.keys(type.getFields()) : [];
