@@ -2,46 +2,15 @@
  * The islands of a running hub: which connectors there are, their hosts, and the one graph that they make. A change of
  * isthmus.yaml is made ready beside the running graph and takes its place at once, or is refused and nothing changes.
  */
-import { connectors } from '../connectors/index.ts';
-import type { Call, Clock, DeclarationError, Subgraph } from '../connectors/kit/connector.ts';
-import type { GuardPolicy } from '../connectors/kit/guard.ts';
 import type { Config } from '../connectors/kit/host/config.ts';
-import { Host, type HostPace } from '../connectors/kit/host/host.ts';
-import type { Keys } from '../connectors/kit/host/services.ts';
-import { type BuiltGraph, buildGraph } from '../connectors/kit/host/subgraph.ts';
-import type { Log } from '../connectors/kit/log.ts';
-import type { Database } from '../schema/database/open.ts';
-import { createFederation, type Federation, remoteSubgraph } from './federation/index.ts';
-import { ChangeRefused, type Made, makeAll, type Plan, supergraphOf, type Wanted, wantedOf } from './islands-plan.ts';
-import { Retries, type Waiting, waitingConnector } from './islands-waiting.ts';
+import type { Host } from '../connectors/kit/host/host.ts';
+import { createFederation, type Federation } from './federation/index.ts';
+import { ChangeRefused, makeAll, type Plan, supergraphOf, type Wanted, wantedOf } from './islands-plan.ts';
+import { type Island, type IslandsOptions, raiseAll } from './islands-raise.ts';
+import { Retries } from './islands-waiting.ts';
 import { type AuditWatch, readWatch } from './trust/audit-watch.ts';
 import { type CostModel, readCosts } from './trust/cost.ts';
 import { type Policy, readPolicy } from './trust/policy.ts';
-
-export interface IslandsOptions {
-  readonly database: Database;
-  readonly keys: Keys;
-  readonly log: Log;
-  readonly clock?: Clock | undefined;
-  readonly pace?: Partial<HostPace> | undefined;
-  readonly policy?: Partial<GuardPolicy> | undefined;
-  /** Who asks and how much time is left, for a connector's own process. */
-  headers(connector: string): (call: Call, body: string) => Record<string, string>;
-}
-
-/** One connector of the running hub. */
-interface Island {
-  readonly name: string;
-  /** Tells whether a new configuration asks for anything else. */
-  readonly mark: string;
-  /** Null: it is written in code, and its text is checked in. */
-  readonly built: BuiltGraph | null;
-  /** Null: it lives in a process of its own. */
-  readonly host: Host | null;
-  readonly subgraph: Subgraph;
-  /** It could not be made yet: its host only says why, and the graph has nothing of it. */
-  readonly waits: Waiting | null;
-}
 
 /** Systems by what has become of them. */
 export interface Change {
@@ -84,7 +53,7 @@ export class Islands {
   /** Brings all islands of the plan up; waits for no source. */
   static async raise(config: Config, plan: Plan, options: IslandsOptions): Promise<Islands> {
     const islands = new Islands(options, config);
-    islands.#islands = await islands.#raiseAll(plan.wanted, plan.made, plan.waiting, config);
+    islands.#islands = await raiseAll(plan, config, options);
     islands.#graph = islands.#running(plan.supergraph, islands.#islands);
     return islands;
   }
@@ -159,7 +128,7 @@ export class Islands {
     const supergraph = await supergraphOf(
       wanted.flatMap(({ name }) => made.graphs.get(name)?.built ?? before.get(name)?.built ?? []),
     );
-    const raised = await this.#raiseAll(fresh, made.graphs, new Map(), config);
+    const raised = await raiseAll({ wanted: fresh, made: made.graphs, waiting: new Map() }, config, this.#options);
     const after = new Map(
       wanted.flatMap((one) => {
         const island = raised.get(one.name) ?? before.get(one.name);
@@ -192,56 +161,6 @@ export class Islands {
     this.#retries.close();
     await this.#work;
     await Promise.all([...this.#islands.values()].map((one) => one.host?.close()));
-  }
-
-  async #raiseAll(
-    wanted: readonly Wanted[],
-    made: ReadonlyMap<string, Made>,
-    waiting: ReadonlyMap<string, DeclarationError>,
-    config: Config,
-  ): Promise<Map<string, Island>> {
-    const { headers, ...rest } = this.#options;
-    const outcomes = await Promise.allSettled(
-      wanted.map(async ({ name, mark, url, installations }): Promise<Island> => {
-        const own = made.get(name) ?? null;
-        const fault = waiting.get(name);
-        const waits: Waiting | null = fault ? { fault } : null;
-        const connector = waits
-          ? waitingConnector(name, waits)
-          : (own?.connector ?? connectors.find((one) => one.name === name));
-        if (!connector) throw new Error(`There is no connector ${name}.`);
-        if (url !== null && waits === null) {
-          const subgraph = remoteSubgraph({
-            name,
-            url: new URL('/graphql', url).href,
-            headers: headers(name),
-          });
-          return { name, mark, built: own?.built ?? null, host: null, subgraph, waits: null };
-        }
-        const graph = own?.built ?? (await buildGraph(name, connector.graph));
-        const { clock, pace, policy } = rest;
-        const host = await Host.raise({
-          connector,
-          installations,
-          parks: config.parks,
-          database: rest.database,
-          keys: rest.keys,
-          log: rest.log,
-          graph,
-          ...(clock ? { clock } : {}),
-          ...(pace ? { pace } : {}),
-          ...(policy ? { policy } : {}),
-        });
-        return { name, mark, built: own?.built ?? null, host, subgraph: host.subgraph, waits };
-      }),
-    );
-    const raised = outcomes.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
-    const fault = outcomes.find((one) => one.status === 'rejected');
-    if (fault) {
-      await Promise.all(raised.map((one) => one.host?.close()));
-      throw fault.reason;
-    }
-    return new Map(raised.map((one) => [one.name, one]));
   }
 
   #running(supergraph: string, islands: ReadonlyMap<string, Island>): RunningGraph {
