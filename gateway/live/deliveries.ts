@@ -4,7 +4,7 @@
  * reads the log at its own pace until it stands where the group stands.
  */
 import type { HubError } from '../../connectors/kit/errors.ts';
-import type { Principal } from '../../connectors/kit/principal.ts';
+import { callerOf, type Principal } from '../../connectors/kit/principal.ts';
 import type { OperationAnswer, Operations } from '../operation.ts';
 import { Group, type Member } from './group.ts';
 import { type Prepared, prepare, type SubscriptionRequest } from './prepare.ts';
@@ -70,6 +70,8 @@ export class Deliveries {
       request,
       sink,
       position: begun.position,
+      leave: null,
+      caller: callerOf(request.principal),
       reader: { subject: request.principal?.subject ?? 'anonymous', client: request.principal?.client ?? 'anonymous' },
     };
     void this.#serve(member, reader, begun.gap).finally(leave);

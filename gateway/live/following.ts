@@ -2,10 +2,11 @@
 import type { HubError } from '../../connectors/kit/errors.ts';
 import type { Connection } from './connection.ts';
 import type { Delivery, Sink } from './deliveries.ts';
-import { beginning } from './wire.ts';
+import { beginning, type Wire } from './wire.ts';
 
 export class Following implements Sink, AsyncIterableIterator<never, undefined> {
   readonly #connection: Connection;
+  readonly #wire: Wire;
   readonly #begin: Buffer;
   readonly #stop = new AbortController();
   readonly #ended: Promise<unknown>;
@@ -15,6 +16,7 @@ export class Following implements Sink, AsyncIterableIterator<never, undefined> 
   /** `id`: the client's own. `shown`: a fault as the client may see it. */
   constructor(connection: Connection, id: string, shown: (error: unknown) => Error) {
     this.#connection = connection;
+    this.#wire = connection.wire;
     this.#begin = beginning(id);
     this.#shown = shown;
     this.#ended = new Promise((resolve) => {
@@ -28,11 +30,11 @@ export class Following implements Sink, AsyncIterableIterator<never, undefined> 
   }
 
   offer(delivery: Delivery): boolean {
-    return this.#connection.wire.write(this.#begin, delivery.rest());
+    return this.#wire.write(this.#begin, delivery.rest());
   }
 
   ready(): Promise<void> {
-    return this.#connection.wire.drained(this.#stop.signal);
+    return this.#wire.drained(this.#stop.signal);
   }
 
   end(error: HubError | null): void {

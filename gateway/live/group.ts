@@ -1,5 +1,5 @@
 /** Listeners with the same question and the same rights, who stand at the same place of the log. */
-import { callerOf, type Principal } from '../../connectors/kit/principal.ts';
+import type { Principal } from '../../connectors/kit/principal.ts';
 import { sleep } from '../../connectors/kit/waiting.ts';
 import type { Operations } from '../operation.ts';
 import type { Sink } from './deliveries.ts';
@@ -14,10 +14,14 @@ const REST = 1_000;
 export interface Member {
   readonly request: SubscriptionRequest;
   readonly sink: Sink;
+  /** By what limits know it. */
+  readonly caller: string;
   /** What it is named by in the audit log. */
   readonly reader: { readonly subject: string; readonly client: string };
   /** Everything up to here has been offered to it. */
   position: bigint;
+  /** Takes it out of the group that it stands in; null: it stands in none. */
+  leave: ((left: Left, error?: unknown) => void) | null;
 }
 
 /** Why a listener left: it has no room, it has used up its points, the group has gone past it, or it is over. */
@@ -30,8 +34,10 @@ export class Group {
   readonly #principal: Principal | null;
   readonly #unnamed: Principal | null;
   readonly #empty: () => void;
-  readonly #members = new Map<Member, (left: Left, error?: unknown) => void>();
+  readonly #members = new Set<Member>();
   readonly #following = new Set<Member>();
+  /** How many have come, to be told of those who come while a range is read. */
+  #joined = 0;
   #stop = new AbortController();
   #position: bigint | null = null;
 
@@ -108,12 +114,15 @@ export class Group {
       const leave = (left: Left, error?: unknown) => {
         signal.removeEventListener('abort', gone);
         this.#members.delete(member);
+        member.leave = null;
         if (this.#members.size === 0) this.#stop.abort();
         if (error === undefined) resolve(left);
         else reject(error);
       };
       signal.addEventListener('abort', gone, { once: true });
-      this.#members.set(member, leave);
+      this.#members.add(member);
+      member.leave = leave;
+      this.#joined += 1;
       if (this.#position === null) {
         this.#position = member.position;
         this.#stop = new AbortController();
@@ -129,8 +138,8 @@ export class Group {
         const position = this.#position as bigint;
         const head = await this.#tail.beyond(position, signal);
         if (signal.aborted || this.#tail.closed) break;
-        const present = this.#at(position);
-        const next = this.#next(position);
+        const { present, next } = this.#stand(position);
+        const joined = this.#joined;
         if (present.length === 0) {
           // All who are here began later.
           this.#position = next ?? position;
@@ -145,25 +154,25 @@ export class Group {
         }
         told = false;
         this.#deliver(present, range);
-        await this.#late(position, range.upTo);
+        if (this.#joined !== joined) await this.#late(position, range.upTo);
         this.#position = range.upTo;
         // Only now: who is sent away looks at once where the group stands.
-        for (const [member, leave] of [...this.#members]) if (member.position < range.upTo) leave('behind');
+        for (const member of this.#members) if (member.position < range.upTo) member.leave?.('behind');
       }
-      if (this.#tail.closed) for (const leave of [...this.#members.values()]) leave('gone');
+      if (this.#tail.closed) for (const { leave } of [...this.#members]) leave?.('gone');
     } catch (error) {
-      for (const leave of [...this.#members.values()]) leave('gone', asHubError(error));
+      for (const { leave } of [...this.#members]) leave?.('gone', asHubError(error));
     } finally {
       // Whoever came while the last one went begins a run of its own.
-      const waiting = [...this.#members.values()];
+      const waiting = [...this.#members];
       this.#position = null;
-      for (const leave of waiting) leave('behind');
+      for (const { leave } of waiting) leave?.('behind');
     }
   }
 
   /** Those who came while the range was read were not named as its readers: it is read once more for them. */
   async #late(position: bigint, upTo: bigint): Promise<void> {
-    const late = this.#at(position);
+    const late = this.#stand(position).present;
     if (late.length === 0) return;
     const range = await this.#range(position, upTo, late);
     if (range.upTo === upTo) this.#deliver(late, range);
@@ -175,30 +184,34 @@ export class Group {
     return this.#reader.range(position, upTo, { principal: alone ? this.#principal : this.#unnamed, readers });
   }
 
-  #at(position: bigint): Member[] {
-    return [...this.#members.keys()].filter((member) => member.position === position);
-  }
-
-  /** Where the nearest listener stands who is ahead. */
-  #next(position: bigint): bigint | null {
-    let nearest: bigint | null = null;
-    for (const { position: one } of this.#members.keys()) {
-      if (one > position && (nearest === null || one < nearest)) nearest = one;
+  /** Who stands at this place, and where the nearest one stands who is ahead. */
+  #stand(position: bigint): { present: Member[]; next: bigint | null } {
+    const present: Member[] = [];
+    let next: bigint | null = null;
+    for (const member of this.#members) {
+      const at = member.position;
+      if (at === position) present.push(member);
+      else if (at > position && (next === null || at < next)) next = at;
     }
-    return nearest;
+    return { present, next };
   }
 
   /** Gives it to all, and lets each caller among them pay once: it was read once. */
   #deliver(members: readonly Member[], range: Range): void {
-    const callers = new Map(members.map(({ request }) => [callerOf(request.principal), request.principal]));
-    for (const principal of callers.values()) this.#operations.owe(principal, range.points);
-    for (const member of members) this.#give(member, range);
+    const callers = new Map<string, Principal | null>();
+    for (const { caller, request } of members) callers.set(caller, request.principal);
+    for (const [caller, principal] of callers) {
+      this.#operations.owe(principal, range.points);
+      if (this.#operations.owes(principal) === 0) callers.delete(caller);
+    }
+    for (const member of members) this.#give(member, range, callers);
   }
 
-  #give(member: Member, range: Range): void {
-    const leave = this.#members.get(member);
+  /** `owing`: callers who have used up their points. */
+  #give(member: Member, range: Range, owing?: ReadonlyMap<string, unknown>): void {
+    const { leave } = member;
     if (leave && !offer(member, range)) leave('slow');
-    else if (leave && this.#operations.owes(member.request.principal) > 0) leave('owing');
+    else if (leave && owing?.has(member.caller)) leave('owing');
   }
 }
 
