@@ -74,6 +74,8 @@ interface Generation {
   ended: (() => void) | null;
 }
 
+/** Characters of texts that are remembered as within the limits; more than there is room for in what is compiled of them. */
+const TEXTS = 512 * 1024;
 /** As many kinds of callers are remembered for a new supergraph. */
 const CALLERS = 1_000;
 
@@ -105,7 +107,7 @@ export class Operations {
   readonly #callers = new Map<string, Principal | null>();
   /** Texts that have passed the limits. */
   readonly #admitted = new LRUCache<string, true>({
-    maxSize: 8 * 1024 * 1024,
+    maxSize: TEXTS,
     sizeCalculation: (_, text) => text.length,
   });
 
@@ -169,7 +171,7 @@ export class Operations {
 
   /** Refuses a text beyond the limits, before any other parser sees it; what is no GraphQL is left to others to tell. Throws a `HubError`. */
   admit(query: string): void {
-    if (this.#admitted.has(query)) return;
+    if (this.#admitted.get(query)) return;
     try {
       this.parse(query);
     } catch (error) {
@@ -268,7 +270,7 @@ export class Operations {
     }
     // What companies have granted is asked anew for every operation, so also for every event of a subscription.
     const principal = request.principal && (await this.current(request.principal));
-    if (!request.internal && !this.#admitted.has(request.query)) {
+    if (!request.internal && !this.#admitted.get(request.query)) {
       try {
         this.parse(request.query);
       } catch (error) {
@@ -300,10 +302,8 @@ export class Operations {
     const calls = cost && request.extensions?.['cost'] === true ? new Map<string, number>() : null;
     const call = new ClientCall(request.signal, principal ?? NOBODY, Date.now() + this.#time);
     if (calls) call.calls = calls;
-    const answer = await federation.execute(compiled, {
-      variables: request.variables as Record<string, unknown>,
-      call,
-    });
+    const made = federation.execute(compiled, { variables: request.variables, call });
+    const answer = made instanceof Promise ? await made : made;
     if (compiled.kind === 'mutation') this.#consents?.forget();
     // Who is not signed in sees nothing protected; a flood of such callers must not fill the log.
     if (answer.touched && this.#audit && principal) {

@@ -2,8 +2,7 @@
  * What a careful programmer would write for exactly these three questions: no planner, no graph, but the same admission (known
  * texts, checked variables, a deadline, the client's going away) and the same faults (one error at the place of the null).
  */
-import { createServer, type Server } from 'node:http';
-import { BODIES, buildingOf, companiesFrom, companyOf, personOf, QUERIES } from './workload.ts';
+import { buildingOf, companiesFrom, companyOf, personOf, QUERIES } from './workload.ts';
 
 interface Fault {
   readonly message: string;
@@ -12,7 +11,8 @@ interface Fault {
 }
 interface Asked {
   readonly deadline: number;
-  readonly signal: AbortSignal;
+  /** Whether the client has gone. */
+  readonly signal: { readonly aborted: boolean };
   readonly errors: Fault[];
 }
 type Company = NonNullable<ReturnType<typeof companyOf>>;
@@ -187,7 +187,8 @@ const plans = new Map<string, (asked: Asked, variables: Variables) => unknown>([
   ],
 ]);
 
-function answer(body: string, signal: AbortSignal): string {
+/** The body of the answer to the body of a request. */
+export function answer(body: string, signal: Asked['signal']): string {
   const { query, variables = {} } = JSON.parse(body) as { query: string; variables?: Variables };
   const plan = plans.get(query);
   if (!plan) return '{"errors":[{"message":"This text is not admitted."}]}';
@@ -200,36 +201,4 @@ function answer(body: string, signal: AbortSignal): string {
     if (error.message) return JSON.stringify({ errors: [{ message: error.message }] });
   }
   return JSON.stringify(asked.errors.length > 0 ? { data, errors: asked.errors } : { data });
-}
-
-const HEADERS = { 'content-type': 'application/json; charset=utf-8' };
-
-const listen = (reply: (body: string, signal: AbortSignal) => string): Promise<Server> => {
-  const server = createServer((request, response) => {
-    const parts: Buffer[] = [];
-    const gone = new AbortController();
-    response.on('close', () => {
-      if (!response.writableFinished) gone.abort();
-    });
-    request.on('data', (part: Buffer) => parts.push(part));
-    request.on('end', () => {
-      const bytes = Buffer.from(reply(Buffer.concat(parts).toString('utf8'), gone.signal));
-      response.writeHead(200, { ...HEADERS, 'content-length': bytes.length });
-      response.end(bytes);
-    });
-  });
-  server.keepAliveTimeout = 60_000;
-  return new Promise((resolve) => void server.listen(0, '127.0.0.1', () => resolve(server)));
-};
-
-/** The hand-written plan behind HTTP. */
-export const serveByHand = (): Promise<Server> => listen(answer);
-
-/** Whole answers made before: the floor under every server of this kind. */
-export function serveBytes(): Promise<Server> {
-  const never = new AbortController().signal;
-  const known = new Map(
-    Object.values(BODIES).flatMap((all) => all.map((body) => [body, answer(body, never)] as const)),
-  );
-  return listen((body) => known.get(body) ?? 'null');
 }

@@ -29,7 +29,7 @@ export async function bench(options: BenchOptions): Promise<boolean> {
     const subgraphs = await ours('subgraphs', options.peers ? String(PEER_PORT) : '0');
     running.push(subgraphs);
     const candidates: Candidate[] = [];
-    for (const name of ['fused', 'http', 'hand', 'bytes'])
+    for (const name of ['fused', 'http', 'hand', 'hand-door', 'bytes'])
       candidates.push(await ours(name, name === 'http' ? JSON.stringify(subgraphs.urls) : ''));
     running.push(...candidates);
     const counts = await count(candidates[1] as Candidate, subgraphs);

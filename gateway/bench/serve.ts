@@ -7,7 +7,7 @@ import { graphqlFace } from '../http/graphql.ts';
 import { listen } from '../http/server.ts';
 import { Operations } from '../operation.ts';
 import { readPolicy } from '../trust/policy.ts';
-import { serveByHand, serveBytes } from './hand.ts';
+import { serveByHand, serveByHandAtOurDoor, serveBytes } from './hand-serve.ts';
 import { inProcess, serveSubgraph } from './subgraph.ts';
 import { benchSubgraphs } from './workload.ts';
 
@@ -76,6 +76,7 @@ const start: Readonly<Record<string, () => Promise<Ready>>> = {
   fused: () => gateway(null),
   http: () => gateway(JSON.parse(argument ?? '{}') as Record<string, string>),
   hand: async () => portOf(await serveByHand()),
+  'hand-door': async () => portOf(await serveByHandAtOurDoor()),
   bytes: async () => portOf(await serveBytes()),
   subgraphs: () => subgraphs(Number(argument ?? 0)),
 };

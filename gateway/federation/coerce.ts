@@ -11,6 +11,7 @@ import {
   type VariableDefinitionNode,
   valueFromAST,
 } from 'graphql';
+import { Bare } from './data.ts';
 
 type Values = Record<string, unknown>;
 export type Coerced =
@@ -41,7 +42,7 @@ export function coercer(schema: GraphQLSchema, definitions: readonly VariableDef
     return { name: definition.variable.name.value, ...quickOf(type), ...defaultOf(definition, type) };
   });
   return (given) => {
-    const coerced = Object.create(null) as Values;
+    const coerced = new Bare();
     for (const { name, quick, nullable, fallback, hasFallback } of all) {
       const value = Object.hasOwn(given, name) ? given[name] : undefined;
       if (value === undefined) {

@@ -5,6 +5,11 @@ import type { Requirement, Rewrite, RewriteStep, Step } from './planner.ts';
 export type Tree = Record<string, unknown>;
 export type Path = readonly (string | number)[];
 
+/** `new Bare()` has no prototype with keys either, yet V8 keeps it as fast as an ordinary object, which `Object.create(null)` is not. */
+function BareObject(this: object): void {}
+BareObject.prototype = Object.create(null);
+export const Bare = BareObject as unknown as new () => Record<string, unknown>;
+
 const isTree = (value: unknown): value is Tree => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** A copy without prototypes, so that keys such as `__proto__` are keys. */

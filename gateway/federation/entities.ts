@@ -94,11 +94,18 @@ export function entityFetch(step: FetchStep | BatchStep, aliases: readonly Entit
 
   const ask = asker(parts.subgraph, step.serviceName, step.operation);
   const clean = parts.exotic ? bare : (data: unknown) => data;
+  const variables = [...new Set(aliases.map((one) => one.representationsVariableName))];
+  const kinds = variables.map((): string[] => []);
   const ways = all.map((asked) => ({
     asked,
     name: asked.alias.alias,
-    variable: asked.alias.representationsVariableName,
-    gather: compileGather(asked.alias, asked.requires, fits),
+    batch: variables.indexOf(asked.alias.representationsVariableName),
+    gather: compileGather(
+      asked.alias,
+      asked.requires,
+      fits,
+      kinds[variables.indexOf(asked.alias.representationsVariableName)] as string[],
+    ),
     assign: asked.set
       ? compileAssign(responseKeys(document, asked.set, null, fits), asked.alias.outputRewrites, fits)
       : null,
@@ -106,43 +113,46 @@ export function entityFetch(step: FetchStep | BatchStep, aliases: readonly Entit
 
   /** The short way; false when the data are out of the ordinary. */
   const quick = (run: Run): boolean | Promise<void> => {
-    const variables = pick(step.variableUsages, run.variables);
-    const batches = new Map<string, Batch>();
+    const given = pick(step.variableUsages, run.variables);
+    const batches = variables.map((): Batch => ({ list: [], known: [] }));
     const found: Gathered[] = [];
-    for (const { variable, gather } of ways) {
-      const batch = batches.get(variable) ?? { list: [], known: new Map() };
-      batches.set(variable, batch);
-      const gathered = gather?.(run.data, batch);
+    for (const { batch, gather } of ways) {
+      const gathered = gather?.(run.data, batches[batch] as Batch);
       if (!gathered) return false;
       found.push(gathered);
-      variables[variable] = batch.list;
     }
     let sent = 0;
-    for (const { list } of batches.values()) sent += list.length;
+    for (let i = 0; i < variables.length; i++) {
+      const { list } = batches[i] as Batch;
+      given[variables[i] as string] = list;
+      sent += list.length;
+    }
     if (sent === 0) return true;
     const receive = (answer: SubgraphResponse): void => {
       const data = answer.data ? (clean(answer.data) as Tree) : null;
       const sound = isSound(answer);
-      ways.forEach(({ asked, name, variable, assign }, i) => {
-        const { objects, indices, path } = found[i] as Gathered;
+      for (let i = 0; i < ways.length; i++) {
+        const { asked, name, batch, assign } = ways[i] as (typeof ways)[number];
+        const gathered = found[i] as Gathered;
+        const { objects, indices } = gathered;
         const list = data?.[name];
-        const whole = sound && assign && Array.isArray(list) && list.length === batches.get(variable)?.list.length;
+        const whole = sound && assign && Array.isArray(list) && list.length === (batches[batch] as Batch).list.length;
         if (whole && list.every(isTree)) {
           for (let n = 0; n < objects.length; n++) assign(objects[n] as Tree, list[indices[n] as number] as Tree);
-          return;
+          continue;
         }
         const places = objects.map(
           (object, n): Place => ({
             object,
-            path: path(n),
+            path: gathered.path(n),
             index: indices[n] as number,
             cause: undefined,
           }),
         );
         settle(run, asked, places, data, answer.errors ?? []);
-      });
+      }
     };
-    const answer = ask(run, variables);
+    const answer = ask(run, given);
     if ('then' in answer) return answer.then(receive);
     receive(answer);
     return true;
@@ -152,10 +162,10 @@ export function entityFetch(step: FetchStep | BatchStep, aliases: readonly Entit
     // Where something has failed before, what is missing has a cause that must be told.
     const done = quick(run);
     if (done !== false) return done === true ? undefined : done;
-    const variables = pick(step.variableUsages, run.variables);
-    const found = gather(run, all, variables, fits);
-    const sent = all.some(({ alias }) => (variables[alias.representationsVariableName] as unknown[]).length > 0);
-    return settled(sent ? ask(run, variables) : { data: {} }, (answer) => {
+    const given = pick(step.variableUsages, run.variables);
+    const found = gather(run, all, given, fits);
+    const sent = variables.some((name) => (given[name] as unknown[]).length > 0);
+    return settled(sent ? ask(run, given) : { data: {} }, (answer) => {
       const data = answer.data ? (clean(answer.data) as Tree) : null;
       all.forEach((asked, i) => void settle(run, asked, found[i] ?? [], data, answer.errors ?? []));
     });

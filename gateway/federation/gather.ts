@@ -10,50 +10,73 @@ import type { EntityAlias, Requirement, Step } from './planner.ts';
 export interface Batch {
   readonly list: Tree[];
   /** From what makes them equal to where they stand, by the kind of representation. */
-  readonly known: Map<string, Map<unknown, number>>;
+  readonly known: (Map<unknown, number> | undefined)[];
 }
 
-export interface Gathered {
-  readonly objects: Tree[];
+/** One way through the data to entities. */
+interface Way {
+  readonly collect: Collect;
+  readonly steps: readonly Step[];
+  /** Lists on the way. */
+  readonly width: number;
+}
+
+/** The objects at the end of all ways. */
+export class Gathered {
+  readonly objects: Tree[] = [];
   /** Which representation each object needs. */
-  readonly indices: number[];
+  readonly indices: number[] = [];
+  /** Of each way: how many objects stand before its own, and the places of these in the lists on the way. */
+  readonly #parts: { readonly from: number; readonly at: number[] }[] = [];
+  readonly #ways: readonly Way[];
+
+  constructor(ways: readonly Way[]) {
+    this.#ways = ways;
+  }
+
+  /** False when the data are not as the steps say. */
+  collect(data: Tree): boolean {
+    for (const { collect } of this.#ways) {
+      const at: number[] = [];
+      this.#parts.push({ from: this.objects.length, at });
+      if (!collect(data, this.objects, at)) return false;
+    }
+    return true;
+  }
+
   /** Where an object stands; only asked for when something failed. */
-  path(place: number): Path;
+  path(place: number): Path {
+    const way = this.#parts.findLastIndex((one) => one.from <= place);
+    const part = this.#parts[way];
+    if (!part) throw new Error('unreachable: each place was found on one of the ways');
+    const { steps, width } = this.#ways[way] as Way;
+    const first = (place - part.from) * width;
+    let n = 0;
+    return steps.flatMap((step): Path => {
+      if (step === '@') return [part.at[first + n++] as number];
+      return 'Field' in step ? [step.Field] : [];
+    });
+  }
 }
 
+/** `batch`: that of the alias's variable. Null when the data are out of the ordinary. */
 export type Gather = (data: Tree, batch: Batch) => Gathered | null;
 
 type Collect = (data: Tree, objects: Tree[], at: number[]) => boolean;
 
-/** Null when the alias needs more than generated code can do. */
-export function compileGather(alias: EntityAlias, requires: readonly Requirement[], fits: Fits): Gather | null {
-  const represent = compileRepresent(alias, requires, fits);
+/** Null when the alias needs more than generated code can do. `kinds`: of representations under the alias's variable, so far. */
+export function compileGather(
+  alias: EntityAlias,
+  requires: readonly Requirement[],
+  fits: Fits,
+  kinds: string[],
+): Gather | null {
+  const represent = compileRepresent(alias, requires, fits, kinds);
   if (!represent) return null;
-  const ways = alias.paths.map((steps) => ({ collect: compileCollect(steps), steps, width: widthOf(steps) }));
+  const ways = alias.paths.map((steps): Way => ({ collect: compileCollect(steps), steps, width: widthOf(steps) }));
   return (data, batch) => {
-    const objects: Tree[] = [];
-    const parts: { from: number; at: number[]; width: number; steps: readonly Step[] }[] = [];
-    for (const { collect, steps, width } of ways) {
-      const at: number[] = [];
-      parts.push({ from: objects.length, at, width, steps });
-      if (!collect(data, objects, at)) return null;
-    }
-    const indices: number[] = new Array(objects.length);
-    if (!represent(objects, indices, batch)) return null;
-    return {
-      objects,
-      indices,
-      path: (place) => {
-        const part = parts.findLast((one) => one.from <= place);
-        if (!part) throw new Error('unreachable: each place was found on one of the ways');
-        const first = (place - part.from) * part.width;
-        let n = 0;
-        return part.steps.flatMap((step): Path => {
-          if (step === '@') return [part.at[first + n++] as number];
-          return 'Field' in step ? [step.Field] : [];
-        });
-      },
-    };
+    const gathered = new Gathered(ways);
+    return gathered.collect(data) && represent(gathered.objects, gathered.indices, batch) ? gathered : null;
   };
 }
 
@@ -89,7 +112,12 @@ function compileCollect(steps: readonly Step[]): Collect {
 /** False when an object lacks what its representation needs. */
 type Represent = (objects: readonly Tree[], indices: number[], batch: Batch) => boolean;
 
-function compileRepresent(alias: EntityAlias, requires: readonly Requirement[], fits: Fits): Represent | null {
+function compileRepresent(
+  alias: EntityAlias,
+  requires: readonly Requirement[],
+  fits: Fits,
+  kinds: string[],
+): Represent | null {
   const { inputRewrites } = alias;
   const [only] = requires;
   if (requires.length !== 1 || only?.kind !== 'InlineFragment' || (inputRewrites && inputRewrites.length > 0))
@@ -102,7 +130,8 @@ function compileRepresent(alias: EntityAlias, requires: readonly Requirement[], 
     if (one.name !== '__typename') fields.push({ from: one.name, to: one.alias ?? one.name });
   }
   if (fields.length === 0 || fields.some((one) => one.to === '__proto__')) return null;
-  const kind = JSON.stringify([type, fields]);
+  const mark = JSON.stringify([type, fields]);
+  const kind = kinds.includes(mark) ? kinds.indexOf(mark) : kinds.push(mark) - 1;
   const reads = fields.map(
     ({ from }, i) => `const f${i}=o[${JSON.stringify(from)}];if(f${i}===null||f${i}===undefined)return false;`,
   );
@@ -119,10 +148,10 @@ if(t!==undefined&&t!==${JSON.stringify(type)})return false;${reads.join('')}cons
 if(i===undefined){i=list.push({__typename:${JSON.stringify(type)},${members}})-1;known.set(k,i);}indices[n]=i;}return true;}`,
   )() as (objects: readonly Tree[], indices: number[], list: Tree[], known: Map<unknown, number>) => boolean;
   return (objects, indices, { list, known }) => {
-    let own = known.get(kind);
-    if (!own) {
+    let own = known[kind];
+    if (own === undefined) {
       own = new Map();
-      known.set(kind, own);
+      known[kind] = own;
     }
     return made(objects, indices, list, own);
   };

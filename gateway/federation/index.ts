@@ -11,6 +11,7 @@ import type { Log } from '../../connectors/kit/log.ts';
 import { type Answer, Made } from './answer.ts';
 import { OperationCache } from './cache.ts';
 import { type Compiled, compileOperation, type Variant } from './compile.ts';
+import { Bare } from './data.ts';
 import { placed } from './faults.ts';
 import { TooLarge } from './normal.ts';
 import { makePlanner } from './planner.ts';
@@ -45,11 +46,11 @@ export interface Federation {
   ): Compiled | { errors: readonly GraphQLFormattedError[] };
   /** What is compiled already, the most useful last; so that another federation can be made as ready as this one. */
   known(): KnownOperation[];
-  /** Executes. Never rejects for a fault of a subgraph. */
+  /** Executes; answers at once when no subgraph had to be waited for. Neither throws nor rejects for a fault of a subgraph. */
   execute(
     compiled: Compiled,
     request: { variables: Readonly<Record<string, unknown>> | undefined; call: Call },
-  ): Promise<Answer>;
+  ): Answer | Promise<Answer>;
 }
 
 export interface KnownOperation {
@@ -138,7 +139,7 @@ export function createFederation(options: FederationOptions): Federation {
           provenance: kind[1] === 'p',
         };
       }),
-    execute: async (compiled, { variables: given, call }) => {
+    execute: (compiled, { variables: given, call }) => {
       const definitions = compiled.operation.variableDefinitions ?? [];
       const made = compiled.coerce(given ?? NONE);
       if (made.errors) {
@@ -155,31 +156,34 @@ export function createFederation(options: FederationOptions): Federation {
         return Made.ofData(null, [unplanned(error, compiled.name)]);
       }
       const run = new Run(call, toSend(definitions, given), compiled.kind);
-      try {
-        const waiting = variant.run?.(run);
-        if (waiting) await waiting;
-      } finally {
-        run.deadline.end();
-      }
-      const touched = variant.account?.read(run.data, variables) ?? null;
-      const accounted = (answer: Made): Made => {
-        if (touched) answer.touched = touched;
-        if (variant.proof) answer.provenance = variant.proof(run.data);
-        return answer;
-      };
-      if (run.errors.length === 0 && !variant.introspect) {
-        const text = variant.write(run.data);
-        if (text !== null) return accounted(Made.ofText(text));
-      }
-      const about = variant.introspect?.(variables);
-      const own = about && {
-        data: about.data ?? {},
-        errors: (about.errors ?? []).map((one) => placed({ message: one.message }, one.path ?? [])),
-      };
-      const { data, errors } = write(variant.shape, compiled.root, run.data, run.errors, own ?? null);
-      return accounted(Made.ofData(data, errors));
+      const waiting = variant.run?.(run);
+      if (!waiting) return answered(compiled, variant, run, variables);
+      return waiting.finally(() => run.deadline.end()).then(() => answered(compiled, variant, run, variables));
     },
   };
+}
+
+/** The answer from what the fetches have brought. */
+function answered(compiled: Compiled, variant: Variant, run: Run, variables: Record<string, unknown>): Made {
+  const answer = written(compiled, variant, run, variables);
+  const touched = variant.account?.read(run.data, variables);
+  if (touched) answer.touched = touched;
+  if (variant.proof) answer.provenance = variant.proof(run.data);
+  return answer;
+}
+
+function written(compiled: Compiled, variant: Variant, run: Run, variables: Record<string, unknown>): Made {
+  if (run.errors.length === 0 && !variant.introspect) {
+    const text = variant.write(run.data);
+    if (text !== null) return Made.ofText(text);
+  }
+  const about = variant.introspect?.(variables);
+  const own = about && {
+    data: about.data ?? {},
+    errors: (about.errors ?? []).map((one) => placed({ message: one.message }, one.path ?? [])),
+  };
+  const { data, errors } = write(variant.shape, compiled.root, run.data, run.errors, own ?? null);
+  return Made.ofData(data, errors);
 }
 
 /** Subgraphs coerce again, so they get what the client sent, with defaults filled in. */
@@ -187,7 +191,7 @@ function toSend(
   definitions: readonly VariableDefinitionNode[],
   given: Readonly<Record<string, unknown>> | undefined,
 ): Record<string, unknown> {
-  const variables = Object.create(null) as Record<string, unknown>;
+  const variables = new Bare();
   for (const { variable, defaultValue } of definitions) {
     const name = variable.name.value;
     const value = given && Object.hasOwn(given, name) ? given[name] : undefined;

@@ -1,6 +1,6 @@
 /** One run of an operation, and one question to a subgraph within it. */
 import type { Call, Subgraph, SubgraphError, SubgraphResponse } from '../../connectors/kit/connector.ts';
-import type { Tree } from './data.ts';
+import { Bare, type Tree } from './data.ts';
 import { Deadline } from './deadline.ts';
 import type { PlacedError } from './faults.ts';
 import { type Fused, fuse } from './fused.ts';
@@ -10,7 +10,7 @@ export class Run {
   /** As the client sent them, defaults filled in: what subgraphs get. */
   readonly variables: Readonly<Record<string, unknown>>;
   /** What the fetches have brought so far. */
-  readonly data = Object.create(null) as Tree;
+  readonly data: Tree = new Bare();
   /** Faults by their places in `data`. */
   readonly errors: PlacedError[] = [];
   /** Objects of which some subgraph that was asked told nothing. */

@@ -26,16 +26,21 @@ const LARGEST = 16 * 1024 * 1024;
 /** A subgraph may answer this long after the deadline, in milliseconds: its own limits have told it by then. */
 const GRACE = 200;
 const LONGEST = 2 ** 31 - 1;
+/** Characters of operations whose JSON is kept, for each subgraph. */
+const TEXTS = 128 * 1024;
 const HEADERS = { 'content-type': 'application/json', accept: 'application/json' };
 
 export function remoteSubgraph(options: RemoteOptions): Subgraph {
   const { name, maxBytes = LARGEST } = options;
   const address = URL.canParse(options.url) ? new URL(options.url) : null;
   /** The planner's operations come again and again. */
-  const known = new LRUCache<string, string>({ max: 1_000 });
+  const known = new LRUCache<string, string>({ maxSize: TEXTS, sizeCalculation: (json) => json.length });
   const bodyOf = (query: string, operationName: string | undefined, variables: unknown): string => {
-    const text = known.get(query) ?? JSON.stringify(query);
-    known.set(query, text);
+    let text = known.get(query);
+    if (text === undefined) {
+      text = JSON.stringify(query);
+      known.set(query, text);
+    }
     const named = operationName ? `,"operationName":${JSON.stringify(operationName)}` : '';
     return `{"query":${text},"variables":${JSON.stringify(variables)}${named}}`;
   };

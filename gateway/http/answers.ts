@@ -1,7 +1,7 @@
 /** Writing answers. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { HubError } from '../../connectors/kit/errors.ts';
-import { fault, type GraphqlAnswer } from './graphql.ts';
+import type { GraphqlAnswer } from './graphql.ts';
 import { SHIELD } from './shield.ts';
 
 /** Headers as they go out, with those of the shield. The same few objects come again and again. */
@@ -16,6 +16,15 @@ export function send(response: ServerResponse, { status, headers, body }: Graphq
   }
   response.writeHead(status, [...flat, 'content-length', String(Buffer.byteLength(body))]);
   response.end(body);
+}
+
+/** An answer with one error and no data. */
+export function fault(error: HubError, status: number): GraphqlAnswer {
+  return {
+    status,
+    headers: { 'content-type': 'application/json; charset=utf-8' },
+    body: JSON.stringify({ errors: [{ message: error.message, extensions: error.extensions }] }),
+  };
 }
 
 /** Says that the caller must wait, and for how long. */

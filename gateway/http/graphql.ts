@@ -6,6 +6,7 @@ import type { Departure } from '../../connectors/kit/departure.ts';
 import { HubError } from '../../connectors/kit/errors.ts';
 import type { Principal } from '../../connectors/kit/principal.ts';
 import type { OperationAnswer, Operations } from '../operation.ts';
+import { fault } from './answers.ts';
 import { bodyOf, shown, WarmDoor } from './warm.ts';
 
 export interface GraphqlRequest {
@@ -181,15 +182,6 @@ function textsOf(request: GraphqlRequest, body: unknown): string[] {
   const inBody = typeof body === 'object' && body !== null ? (body as { query?: unknown }).query : undefined;
   const inAddress = request.search === '' ? null : new URLSearchParams(request.search).get('query');
   return [inBody, inAddress].filter((one): one is string => typeof one === 'string');
-}
-
-/** An answer with one error and no data. */
-export function fault(error: HubError, status: number): GraphqlAnswer {
-  return {
-    status,
-    headers: { 'content-type': 'application/json; charset=utf-8' },
-    body: JSON.stringify({ errors: [{ message: error.message, extensions: error.extensions }] }),
-  };
 }
 
 const forApollo = (answer: OperationAnswer) => ({

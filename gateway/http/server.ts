@@ -46,7 +46,11 @@ export async function listen(options: {
   server.on('request', (request, response) => {
     if (!closing && request.url === '/graphql' && spent.refused(request, response)) return;
     if (closing) response.setHeader('connection', 'close');
-    route(request, response, { rooms, spent }).catch((error: unknown) => {
+    const way =
+      rooms && request.url === '/graphql'
+        ? graphql(request, response, '', { rooms, spent })
+        : route(request, response, { rooms, spent });
+    way.catch((error: unknown) => {
       if (error instanceof ClientGone) return;
       if (!response.headersSent) shield(response);
       if (error instanceof URIError) return json(response, 400, { errors: [{ message: 'The address is not one.' }] });
@@ -108,7 +112,6 @@ async function route(
   response: ServerResponse,
   { rooms, spent }: { readonly rooms: Rooms | null; readonly spent: Spent },
 ): Promise<void> {
-  if (rooms && request.url === '/graphql') return graphql(request, response, '', { rooms, spent });
   shield(response);
   const url = addressOf(request);
   const path = url.pathname;

@@ -5,7 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { LRUCache } from 'lru-cache';
 import type { HubError } from '../../connectors/kit/errors.ts';
-import { fault } from './graphql.ts';
+import { fault } from './answers.ts';
 import { SHIELD } from './shield.ts';
 
 /** A body of so many bytes is passed over; for a longer one the connection ends. */

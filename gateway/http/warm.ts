@@ -10,6 +10,8 @@ import type { GraphqlAnswer, GraphqlRequest } from './graphql.ts';
 /** Members of `extensions` in a request that mean something to `operation.run` and nothing to Apollo. */
 const KNOWN_EXTENSIONS = new Set(['cost', 'provenance', 'sign']);
 const JSON_TYPE = /^application\/json(; *charset=utf-8)?$/i;
+/** Characters of texts that are remembered: more than there is room for in what is compiled of them. */
+const TEXTS = 512 * 1024;
 /** As many forms of the accept header are kept. */
 const FORMS = 100;
 
@@ -18,7 +20,7 @@ type Headers = Readonly<Record<string, string>>;
 export class WarmDoor {
   readonly #operations: Operations;
   /** Texts that Apollo has checked and passed on. */
-  readonly #texts = new LRUCache<string, true>({ maxSize: 8 * 1024 * 1024, sizeCalculation: (_, text) => text.length });
+  readonly #texts = new LRUCache<string, true>({ maxSize: TEXTS, sizeCalculation: (_, text) => text.length });
   /** What Apollo answers an accept header with. */
   readonly #headers = new Map<string, Headers>();
 
@@ -42,7 +44,7 @@ export class WarmDoor {
     const headers = this.#headers.get(formOf(request));
     if (!headers || request.method !== 'POST' || request.search !== '') return null;
     if (!JSON_TYPE.test(String(request.headers['content-type']))) return null;
-    if (!isPlain(body) || !this.#texts.has(body.query)) return null;
+    if (!isPlain(body) || !this.#texts.get(body.query)) return null;
     const { query, operationName, variables, extensions } = body;
     const answer = await this.#operations.run({
       query,

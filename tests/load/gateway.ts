@@ -37,6 +37,21 @@ const gateway = spawn(process.execPath, [join(root, 'bin', 'isthmus.js'), 'gatew
   stdio: ['ignore', 'ignore', 'inherit'],
 });
 const url = `http://127.0.0.1:${port}/graphql`;
+/** Nothing that was started stays behind, however this ends. */
+const tidy = (): void => {
+  gateway.kill();
+  subgraphs.stop();
+  rmSync(folder, { recursive: true, force: true });
+};
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const) {
+  process.once(signal, () => {
+    tidy();
+    process.exit(code);
+  });
+}
 
 /** MB held, and CPU seconds used. */
 function used(): { rss: number; cpu: number } {
@@ -154,8 +169,6 @@ try {
   );
   if (!within || counts.wrong > 0) process.exitCode = 1;
 } finally {
-  gateway.kill();
-  subgraphs.stop();
-  rmSync(folder, { recursive: true, force: true });
+  tidy();
 }
 process.exit();
