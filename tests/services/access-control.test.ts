@@ -1,10 +1,9 @@
 /** CalIt2 in MariaDB, as most of these door systems have it. MARIADB_URL names an account that may make databases. */
-import { createConnection } from 'mysql2/promise';
+import type { Connection } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { INDEXES, TABLES } from '../../connectors/access-control/simulator/tables.ts';
 import { expectTotals, haveData, IN, OUT, raiseHub, swipes } from '../real/calit2.ts';
-
-const root = process.env['MARIADB_URL'];
+import { type Vendor, vendor } from './maria.ts';
 
 /** The vendor's tables in MariaDB's words. */
 const inMaria = (sql: string): string =>
@@ -15,13 +14,15 @@ const inMaria = (sql: string): string =>
 
 describe.runIf(haveData())('CalIt2 door counts in a vendor database (MariaDB)', () => {
   const name = `zk_${process.pid}`;
-  let url: string;
+  let maria: Vendor;
 
   beforeAll(async () => {
-    if (!root) throw new Error('MARIADB_URL is not set: start the peers with tests/services/up.');
-    const admin = await createConnection({ uri: root, multipleStatements: true });
     // The Chinese build's tables are gbk; the hub's own account may only read.
-    await admin.query(`CREATE DATABASE ${name} CHARACTER SET gbk COLLATE gbk_chinese_ci; USE ${name}`);
+    maria = await vendor(name, 'vendor-secret', 'gbk COLLATE gbk_chinese_ci');
+    await maria.admin(fill);
+  }, 120_000);
+
+  const fill = async (admin: Connection): Promise<void> => {
     await admin.query(inMaria(TABLES));
     await admin.query(
       inMaria(`INSERT INTO "personnel_area" ("id", "areaid") VALUES (1, 'MAIN');
@@ -39,47 +40,35 @@ describe.runIf(haveData())('CalIt2 door counts in a vendor database (MariaDB)', 
       );
     }
     await admin.query(inMaria(INDEXES).replaceAll(/`description`(?=,)/g, '`description`(50)'));
-    await admin.query(
-      `CREATE USER ${name}@'%' IDENTIFIED BY 'vendor-secret'; GRANT SELECT ON ${name}.* TO ${name}@'%'; FLUSH PRIVILEGES`,
-    );
-    await admin.end();
-    const reading = new URL(root);
-    reading.username = name;
-    reading.password = 'vendor-secret';
-    reading.pathname = `/${name}`;
-    url = reading.toString();
-  }, 120_000);
+  };
 
   afterAll(async () => {
-    if (!root) return;
-    const admin = await createConnection({ uri: root, multipleStatements: true });
-    await admin.query(`DROP DATABASE IF EXISTS ${name}; DROP USER IF EXISTS ${name}@'%'`);
-    await admin.end();
+    await maria?.drop();
   });
 
   test('the hub has seen 19,597 in and 18,837 out, in its events and through the graph', async () => {
-    await expectTotals(url);
+    await expectTotals(maria.url);
   }, 120_000);
 
   test('people, badges, presence and door states are read from gbk tables as well', async () => {
-    const admin = await createConnection({ uri: root ?? '', multipleStatements: true });
     const uscc = '91500112000060409P';
     const names = ['张三', '李四', '王五', '赵六', '欧阳七'];
-    await admin.query(`USE ${name}; INSERT INTO DEPARTMENTS VALUES (1, '示例公司', 0, 'T-0001', '${uscc}')`);
-    const line = (code: number, state: number, pin: string, card: string, ago: number) =>
-      `INSERT INTO acc_monitor_log (time, pin, card_no, device_id, verified, state, event_type, description, event_point_type, event_point_id)
+    await maria.admin(async (admin) => {
+      await admin.query(`INSERT INTO DEPARTMENTS VALUES (1, '示例公司', 0, 'T-0001', '${uscc}')`);
+      const line = (code: number, state: number, pin: string, card: string, ago: number) =>
+        `INSERT INTO acc_monitor_log (time, pin, card_no, device_id, verified, state, event_type, description, event_point_type, event_point_id)
        VALUES (UTC_TIMESTAMP() - INTERVAL ${ago} SECOND, '${pin}', '${card}', 1, 4, ${state}, ${code}, '', 0, 3)`;
-    await admin.query("INSERT INTO acc_door VALUES (3, 1, 3, '北门')");
-    for (const [i, person] of names.entries()) {
-      await admin.query(`INSERT INTO USERINFO VALUES (${i + 1}, '00${i + 1}', NULL, '${person}', '000000000${i}', 1);
+      await admin.query("INSERT INTO acc_door VALUES (3, 1, 3, '北门')");
+      for (const [i, person] of names.entries()) {
+        await admin.query(`INSERT INTO USERINFO VALUES (${i + 1}, '00${i + 1}', NULL, '${person}', '000000000${i}', 1);
         INSERT INTO personnel_issuecard (id, UserID_id, cardno) VALUES (${i + 1}, ${i + 1}, '000000000${i}')`);
-      await admin.query(line(0, 0, `00${i + 1}`, `000000000${i}`, 60 - i));
-    }
-    await admin.query(line(0, 1, '005', '0000000004', 20));
-    await admin.query(line(23, 0, '005', '0000000004', 10));
-    await admin.query(line(102, 2, '', '', 5));
-    await admin.end();
-    const hub = await raiseHub(url, 'UTC');
+        await admin.query(line(0, 0, `00${i + 1}`, `000000000${i}`, 60 - i));
+      }
+      await admin.query(line(0, 1, '005', '0000000004', 20));
+      await admin.query(line(23, 0, '005', '0000000004', 10));
+      await admin.query(line(102, 2, '', '', 5));
+    });
+    const hub = await raiseHub(maria.url, 'UTC');
     try {
       const answer = await hub.ask<Record<string, unknown>>(
         `query ($r: [_Any!]!) {

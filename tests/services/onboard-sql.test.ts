@@ -1,5 +1,4 @@
 /** Tables of a real MariaDB by configuration alone: what it says of itself, and keys in one statement. */
-import { createConnection } from 'mysql2/promise';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readSettings } from '../../connectors/kit/settings.ts';
 import { openVendorDatabase } from '../../connectors/kit/sql.ts';
@@ -7,42 +6,33 @@ import { catalogueOf, writable } from '../../connectors/mesh/sql/catalogue.ts';
 import { sqlReader } from '../../connectors/mesh/sql/index.ts';
 import { sqlSettings } from '../../connectors/mesh/sql/settings.ts';
 import { tableOperations, typedTable } from '../../connectors/mesh/tables.ts';
+import { type Vendor, vendor } from './maria.ts';
 
-const root = process.env['MARIADB_URL'];
 const name = `onboard_${process.pid}`;
-let url: string;
+let maria: Vendor;
 
 beforeAll(async () => {
-  if (!root) throw new Error('MARIADB_URL is not set: start the peers with npm run test:services.');
-  const admin = await createConnection({ uri: root, multipleStatements: true });
-  await admin.query(`CREATE DATABASE ${name} CHARACTER SET utf8mb4; USE ${name};
-    CREATE TABLE asset (id int PRIMARY KEY, site varchar(20), price decimal(12, 2), seen datetime, note json);
-    INSERT INTO asset VALUES (1, 'B01', 1.50, '2026-03-01 08:00:00', '{}'), (2, 'B02', 2.50, NULL, NULL), (0, 'b01', 0, NULL, NULL);
-    CREATE USER ${name}@'%' IDENTIFIED BY 'not-told'; GRANT SELECT ON ${name}.* TO ${name}@'%'`);
-  await admin.end();
-  const address = new URL(root);
-  address.username = name;
-  address.password = 'not-told';
-  address.pathname = `/${name}`;
-  url = address.toString();
+  maria = await vendor(name, 'not-told');
+  await maria.admin((admin) =>
+    admin.query(`CREATE TABLE asset (id int PRIMARY KEY, site varchar(20), price decimal(12, 2), seen datetime, note json);
+      INSERT INTO asset VALUES (1, 'B01', 1.50, '2026-03-01 08:00:00', '{}'), (2, 'B02', 2.50, NULL, NULL), (0, 'b01', 0, NULL, NULL)`),
+  );
 }, 60_000);
 
 afterAll(async () => {
-  const admin = await createConnection({ uri: String(root), multipleStatements: true });
-  await admin.query(`DROP DATABASE ${name}; DROP USER ${name}@'%'`);
-  await admin.end();
+  await maria?.drop();
 });
 
 test('the catalogue, the account, and questions by key', async () => {
   const signal = AbortSignal.timeout(20_000);
-  const database = await openVendorDatabase(url, 5_000, true);
+  const database = await openVendorDatabase(maria.url, 5_000, true);
   const tables = await catalogueOf(database, 'mysql', signal);
   expect([...tables.keys()]).toEqual(['asset']);
   expect(tables.get('asset')?.key).toBe('id');
   const types = Object.fromEntries([...(tables.get('asset')?.columns ?? [])].map(([one, { type }]) => [one, type]));
   expect(types).toMatchObject({ id: 'Int', site: 'String', price: 'Decimal', seen: 'DateTime' });
   expect(await writable(database, 'mysql', ['asset'], signal)).toEqual([]);
-  const whole = await openVendorDatabase(String(root).replace(/mysql$/, name), 5_000, true);
+  const whole = await openVendorDatabase(String(process.env['MARIADB_URL']).replace(/mysql$/, name), 5_000, true);
   expect(await writable(whole, 'mysql', ['asset'], signal)).toEqual(['asset']);
   await expect(whole.select("INSERT INTO asset VALUES (9, '', 0, NULL, NULL)", [], signal)).rejects.toThrow();
   await Promise.all([database.close(), whole.close()]);
@@ -53,7 +43,7 @@ test('the catalogue, the account, and questions by key', async () => {
       fields: { price: { from: 'price', type: 'Decimal' }, seen: { from: 'seen', type: 'DateTime' } },
     },
   };
-  const read = readSettings(sqlSettings, { system: 'assets', database: url, entities });
+  const read = readSettings(sqlSettings, { system: 'assets', database: maria.url, entities });
   if (read.values === null) throw new Error(JSON.stringify(read.faults));
   const reader = sqlReader(tableOperations(read.values.entities), read.values, read.values.entities.map(typedTable));
   const ask = (id: readonly string[]) => reader.ask({ operation: 'asset', given: { id }, absent: true }, signal);
@@ -64,5 +54,9 @@ test('the catalogue, the account, and questions by key', async () => {
     { id: 2, price: '2.50', seen: null },
   ]);
   expect(await reader.drift?.(signal)).toEqual([]);
+  await maria.admin((admin) => admin.query('ALTER TABLE asset DROP COLUMN price'));
+  expect(await reader.drift?.(signal)).toEqual([{ what: 'the column asset.price is gone', fields: ['Asset.price'] }]);
+  // No answer rather than one with nothing in that place.
+  await expect(ask(['1'])).rejects.toMatchObject({ code: 'SOURCE_MALFORMED' });
   await reader.close();
 }, 30_000);
