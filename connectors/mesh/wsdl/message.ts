@@ -3,6 +3,7 @@ import { malformed } from '../../kit/errors.ts';
 import { element, local, type XmlElement } from '../../kit/soap.ts';
 import { spelled } from '../spelling.ts';
 import type { SoapOperation } from './document.ts';
+import { resolved } from './references.ts';
 import type { Part, Type } from './types.ts';
 
 const NIL = '{http://www.w3.org/2001/XMLSchema-instance}nil';
@@ -48,7 +49,7 @@ export interface Reading {
 export function answerOf(operation: SoapOperation, body: XmlElement, reading: Reading): Record<string, unknown> {
   const { output } = operation;
   if (local(body) !== output.name) throw malformed(`the body is ${local(body)}, not ${output.name}`);
-  return objectOf(output.type(), body, operation.name, '', reading);
+  return objectOf(output.type(), resolved(body), operation.name, '', reading);
 }
 
 function objectOf(type: Type, at: XmlElement, where: string, path: string, reading: Reading): Record<string, unknown> {

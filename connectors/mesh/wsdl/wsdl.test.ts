@@ -15,6 +15,7 @@ import { draftWsdl } from './draft.ts';
 import { driftOf } from './drift.ts';
 import wsdl from './index.ts';
 import { answerOf, questionOf } from './message.ts';
+import { resolved } from './references.ts';
 
 const FOLDER = join(import.meta.dirname, 'heating');
 const TEXT = readFileSync(join(FOLDER, 'heating.wsdl'), 'utf8');
@@ -146,6 +147,19 @@ describe('a description', () => {
     expect(() => read('')).toThrow('GetStation.station is missing');
     expect(() => read(`<h:station>${part}</h:station><h:station>${part}</h:station>`)).toThrow('stands 2 times');
     expect(() => answerOf(operation('GetStatus'), bodyOf('<h:Other/>'), reading)).toThrow('the body is Other');
+  });
+
+  test('what an answer writes once and points at later is read in both places; a circle is left alone', () => {
+    const body = bodyOf(
+      '<h:a><h:b id="r1" unit="Cel">1</h:b><h:c href="#r1"/><h:d id="r2"><h:e href="#r2"/></h:d></h:a>',
+    );
+    const [first, again, circle] = resolved(body).children;
+    expect(again).toMatchObject({ name: '{http://heating.example/stations}c', text: '1', attributes: { unit: 'Cel' } });
+    expect(first?.text).toBe('1');
+    expect(circle?.children[0]?.children).toEqual([]);
+    const twice = (n: number) => `<h:x id="r${n}"><h:y href="#r${n + 1}"/><h:y href="#r${n + 1}"/></h:x>`;
+    const laughs = Array.from({ length: 40 }, (_, n) => twice(n)).join('');
+    expect(() => resolved(bodyOf(`<h:a>${laughs}<h:x id="r40">1</h:x></h:a>`))).toThrow('without an end');
   });
 
   test('operations in rpc are left out with the reason; what is no description is refused', async () => {

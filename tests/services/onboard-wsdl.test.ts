@@ -1,0 +1,78 @@
+/** Questions written from a description alone, against PHP's SOAP server on the same description, in both versions of SOAP. PHP names the program. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readEntities } from '../../connectors/mesh/declaration.ts';
+import type { Reader } from '../../connectors/mesh/description.ts';
+import { typedEntity } from '../../connectors/mesh/family.ts';
+import { rawRows, row } from '../../connectors/mesh/mapping.ts';
+import { draftWsdl } from '../../connectors/mesh/wsdl/draft.ts';
+import { wsdlReader } from '../../connectors/mesh/wsdl/index.ts';
+import { loadWsdl } from '../../connectors/mesh/wsdl/load.ts';
+import { freePort } from '../../schema/database/port.ts';
+import { run } from './peers/peer.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+const TEXT = readFileSync(join(ROOT, 'connectors', 'mesh', 'wsdl', 'heating', 'heating.wsdl'), 'utf8');
+
+describe.each([1, 2])("PHP's SOAP server, SOAP 1.%i", (version) => {
+  const room = mkdtempSync(join(tmpdir(), 'isthmus-php-'));
+  let php: Awaited<ReturnType<typeof run>>;
+  let url: string;
+  let reader: Reader;
+  const signal = () => AbortSignal.timeout(10_000);
+
+  beforeAll(async () => {
+    const program = process.env['PHP'];
+    if (!program) throw new Error('PHP is not set: start the peers with npm run test:services.');
+    const port = await freePort();
+    url = `http://127.0.0.1:${port}/`;
+    const namespace = `http://schemas.xmlsoap.org/wsdl/soap${version === 2 ? '12' : ''}/`;
+    const text = TEXT.replace('http://schemas.xmlsoap.org/wsdl/soap/', namespace);
+    writeFileSync(join(room, 'heating.wsdl'), text.replace('https://heating.example/soap', url));
+    const script = join(import.meta.dirname, 'heating.php');
+    php = await run(room, program, ['-S', `127.0.0.1:${port}`, script], port, {
+      env: { TEST_WSDL: join(room, 'heating.wsdl'), TEST_SOAP: String(version) },
+    });
+  }, 30_000);
+  afterAll(async () => {
+    await reader?.close();
+    await php?.stop();
+    rmSync(room, { recursive: true, force: true });
+  });
+
+  test('read from its address, drafted, asked by key, in a batch and as a list, refused by name', async () => {
+    const description = await loadWsdl(`${url}?wsdl`, room);
+    expect(description.address).toBe(url);
+    const [drafted] = draftWsdl(description).drafted;
+    const [declared] = readEntities({ Station: drafted?.declaration });
+    if (!declared) throw new Error('Nothing was drafted.');
+    const entity = typedEntity('heating', declared, description.operations);
+    reader = wsdlReader(
+      description,
+      { ...{ url, headers: {}, check: 'GetStatus', zone: '+08:00' }, absent: 'StationNotFound' },
+      [entity],
+    );
+    await reader.check(signal());
+    const ask = (operation: string, given: Record<string, unknown>, absent = false) =>
+      reader.ask({ operation, given, absent }, signal());
+
+    const one = (await ask('GetStation', { serial: 'HS 1 <&>' }, true)) as { station: object };
+    expect(one.station).toMatchObject({ alarms: { alarm: [{ code: '17', text: '水泵停 <1> & "2"' }] }, revision: '2' });
+    expect(row(entity, one.station, '').values).toMatchObject({
+      ...{ serial: 'HS 1 <&>', supplyTemperature: '68.40', supplyTemperatureUnit: 'Cel', heat: '3000000017' },
+      ...{ creditCode: null, measured: new Date('2026-03-01T00:00:00Z') },
+    });
+    expect(await ask('GetStation', { serial: 'no such' }, true)).toBeNull();
+    await expect(ask('GetStation', { serial: 'no such' })).rejects.toMatchObject({ code: 'SOURCE_REJECTED' });
+
+    const stations = entity.joins[0];
+    if (!stations) throw new Error('No join was drafted.');
+    const keys = async (given: Record<string, unknown>) =>
+      rawRows(await ask('ListStations', given), stations.ask).map((each) => each.key);
+    expect(await keys({ 'sites.site': ['B02', 'B01'] })).toEqual(['B02', 'B01']);
+    expect(await keys({ 'sites.site': ['B03'] })).toEqual(['B03']);
+    expect(await keys({})).toEqual(['B01', 'B02']);
+  }, 30_000);
+});
