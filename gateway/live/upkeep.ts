@@ -2,6 +2,7 @@
 import type { Clock } from '../../connectors/kit/connector.ts';
 import type { Log } from '../../connectors/kit/log.ts';
 import type { Retention } from '../../connectors/kit/retention.ts';
+import { inRounds } from '../../connectors/kit/rounds.ts';
 import { dropEventsBefore } from '../../schema/database/event-retention.ts';
 import { claimUpkeep, makeDaysAhead, pruneAnswers, pruneEventKeys } from '../../schema/database/events-keep.ts';
 import type { Database } from '../../schema/database/open.ts';
@@ -42,26 +43,12 @@ export async function keepEventsOnce({ database, clock, retention }: Omit<Parts,
 /** A round now and every hour. Faults are logged and tried again in the next. */
 export function keepEvents(parts: Parts): { close(): Promise<void> } {
   const { log } = parts;
-  let closed = false;
-  const round = async (): Promise<void> => {
-    if (closed) return;
-    try {
+  return inRounds(
+    HOUR,
+    async () => {
       const dropped = await keepEventsOnce(parts);
       if (dropped && dropped.length > 0) log.info('Days of the event log are past retention and dropped.', { dropped });
-    } catch (error) {
-      if (!closed) log.warn('The event log could not be kept in order; tried again in an hour.', { error });
-    }
-  };
-  let running = round();
-  const timer = setInterval(() => {
-    running = running.then(round);
-  }, HOUR);
-  timer.unref();
-  return {
-    close: async () => {
-      closed = true;
-      clearInterval(timer);
-      await running;
     },
-  };
+    (error) => log.warn('The event log could not be kept in order; tried again in an hour.', { error }),
+  );
 }

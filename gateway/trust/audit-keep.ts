@@ -2,6 +2,7 @@
 
 import type { Clock } from '../../connectors/kit/connector.ts';
 import type { Log } from '../../connectors/kit/log.ts';
+import { inRounds } from '../../connectors/kit/rounds.ts';
 import {
   type AuditChainRow,
   addKey,
@@ -121,27 +122,13 @@ export function keepAudit(parts: {
   readonly retention: number | null;
 }): { readonly first: Promise<void>; close(): Promise<void> } {
   const { database, key, clock, log, retention } = parts;
-  let closed = false;
-  const work = async (): Promise<void> => {
-    try {
+  return inRounds(
+    DAY,
+    async () => {
       const now = clock.now();
       await database.transaction((tx) => standAll(tx, key, now));
       if (retention !== null) await trimAudit(database, key, new Date(now.getTime() - retention), now);
-    } catch (error) {
-      if (!closed) log.warn('The audit log could not be kept in order; tried again tomorrow.', { error });
-    }
-  };
-  let running = work();
-  const timer = setInterval(() => {
-    running = running.then(work);
-  }, DAY);
-  timer.unref();
-  return {
-    first: running,
-    close: async () => {
-      closed = true;
-      clearInterval(timer);
-      await running;
     },
-  };
+    (error) => log.warn('The audit log could not be kept in order; tried again tomorrow.', { error }),
+  );
 }
