@@ -1,0 +1,142 @@
+import { expect, test } from 'vitest';
+import type { Subgraph } from '../connectors/kit/connector.ts';
+import { silentLog } from '../connectors/kit/log.ts';
+import { HUB_PRINCIPAL } from '../connectors/kit/principal.ts';
+import { createFederation } from '../gateway/federation/index.ts';
+import { type Fake, fake } from '../gateway/federation/testing.ts';
+import { Deliveries, type Delivery } from '../gateway/live/deliveries.ts';
+import type { Tail } from '../gateway/live/tail.ts';
+import { Operations } from '../gateway/operation.ts';
+import { readPolicy } from '../gateway/trust/policy.ts';
+import { compose } from '../schema/compose.ts';
+
+const BURST = 90;
+
+const HUB = `
+  extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@inaccessible"])
+  type Query {
+    _eventStart(head: String!, position: String): EventStart! @inaccessible
+    _delivery(token: String!): EventDelivery! @inaccessible
+  }
+  type Subscription { events: EventDelivery! }
+  type EventStart @inaccessible { position: String! gapFrom: String gapTo: String gapReason: String }
+  union EventDelivery = EventsBatch | Gap
+  type Gap { cursor: String! }
+  type EventsBatch { events: [ParkEvent!]! }
+  interface ParkEvent { id: ID! }
+  type VehicleEntered implements ParkEvent { id: ID! vehicle: Vehicle }
+  type VehicleExited implements ParkEvent { id: ID! vehicle: Vehicle }
+  type RegistrationChanged implements ParkEvent { id: ID! company: Company }
+  type Vehicle @key(fields: "id", resolvable: false) { id: ID! }
+  type Company @key(fields: "uscc", resolvable: false) { uscc: ID! }
+`;
+const PARKING = `
+  extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key"])
+  type Query { _parking: String }
+  type Vehicle @key(fields: "id") { id: ID! plate: String company: Company }
+  type Company @key(fields: "uscc", resolvable: false) { uscc: ID! }
+`;
+const REGISTRATION = `
+  extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key"])
+  type Query { _registration: String }
+  type Company @key(fields: "uscc") { uscc: ID! name: String }
+`;
+const QUERY = `subscription { events { ... on EventsBatch { events { __typename id
+  ... on VehicleEntered { vehicle { plate company { name } } }
+  ... on VehicleExited { vehicle { plate company { name } } }
+  ... on RegistrationChanged { company { name } }
+} } } }`;
+
+const plain = (sdl: string) => sdl.replace(/extend schema[^\n]*\n/, '');
+/** One of three kinds in turn; every event of a vehicle and a company of its own. */
+function event(number: number): Record<string, unknown> {
+  const __typename = ['VehicleEntered', 'VehicleExited', 'RegistrationChanged'][number % 3] as string;
+  const keys = number % 3 === 2 ? { company: { uscc: `c${number}` } } : { vehicle: { id: `v${number}` } };
+  return { __typename, id: String(number), ...keys };
+}
+
+test('enrichment of a burst: one request to each island and hop, not one for each event', async () => {
+  const hub = fake('hub', plain(HUB), {
+    Query: {
+      _eventStart: (_, { head }) => ({ position: head, gapFrom: null, gapTo: null, gapReason: null }),
+      _delivery: (_, { token }) => {
+        const { after, upTo } = JSON.parse(String(token));
+        const events = Array.from({ length: Number(upTo) - Number(after) }, (_one, i) => event(Number(after) + 1 + i));
+        return { __typename: 'EventsBatch', events };
+      },
+    },
+  });
+  const parking = fake(
+    'parking',
+    plain(PARKING),
+    {},
+    {
+      Vehicle: ({ id }) => ({ id, plate: `plate ${id}`, company: { uscc: String(id).replace('v', 'c') } }),
+    },
+  );
+  const registration = fake(
+    'registration',
+    plain(REGISTRATION),
+    {},
+    {
+      Company: ({ uscc }) => ({ uscc, name: `name ${uscc}` }),
+    },
+  );
+  const islands = { hub, parking, registration };
+  const sdls = { hub: HUB, parking: PARKING, registration: REGISTRATION };
+  const { supergraph } = compose(
+    Object.entries(sdls).map(([name, sdl]) => ({ name, sdl, url: `http://${name}.test` })),
+  );
+  // As behind HTTP: each call of `execute` is one request.
+  const behind = ({ name, sdl, execute }: Fake): Subgraph => ({ name, sdl, execute });
+  const subgraphs = new Map(Object.values(islands).map((one) => [one.name, behind(one)]));
+  const operations = new Operations({
+    federation: createFederation({ supergraph, subgraphs, log: silentLog }),
+    policy: readPolicy(supergraph),
+  });
+  let wake = (): void => undefined;
+  const tail = {
+    head: 0n,
+    closed: false,
+    beyond: async (position: bigint, signal: AbortSignal) => {
+      while (tail.head <= position && !signal.aborted && !tail.closed)
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      return tail.head;
+    },
+  };
+  const deliveries = new Deliveries({ operations, tail: tail as unknown as Tail });
+  const got: Delivery[][] = [];
+  const listeners: AbortController[] = [];
+  for (let i = 0; i < 20; i++) {
+    const mine: Delivery[] = [];
+    got.push(mine);
+    const gone = new AbortController();
+    listeners.push(gone);
+    const sink = { offer: (one: Delivery) => mine.push(one) > 0, ready: async () => undefined, end: () => undefined };
+    await deliveries.join({ query: QUERY, principal: HUB_PRINCIPAL, signal: gone.signal }, sink);
+  }
+  for (const one of Object.values(islands)) one.requests.length = 0;
+  tail.head = BigInt(BURST);
+  wake();
+  await expect.poll(() => got.every((one) => one.length > 0), { timeout: 10_000 }).toBe(true);
+
+  const { data } = JSON.parse(String(got[0]?.[0]?.bytes()));
+  expect(data.events.events).toHaveLength(BURST);
+  expect(data.events.events[0]).toEqual({
+    __typename: 'VehicleExited',
+    id: '1',
+    vehicle: { plate: 'plate v1', company: { name: 'name c1' } },
+  });
+  expect(data.events.events[1]).toMatchObject({ company: { name: 'name c2' } });
+  expect(got.map((one) => one.map((each) => String(each.bytes())))).toEqual(
+    Array(20).fill([String(got[0]?.[0]?.bytes())]),
+  );
+  const asked = Object.fromEntries(Object.values(islands).map((one) => [one.name, one.requests.length]));
+  // Companies are reached in two hops: at once from an event, and from a vehicle that is known only then.
+  expect(asked).toEqual({ hub: 1, parking: 1, registration: 2 });
+  tail.closed = true;
+  for (const gone of listeners) gone.abort();
+  wake();
+});
