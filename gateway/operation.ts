@@ -2,7 +2,15 @@
  * THE LIFE OF AN OPERATION: admit, plan, execute, answer. HTTP, WebSocket and everything else that carries GraphQL lend
  * their requests to `run`; nobody else asks who the caller is or what may be seen.
  */
-import { type DocumentNode, type GraphQLFormattedError, type GraphQLSchema, getOperationAST, parse } from 'graphql';
+import {
+  type DocumentNode,
+  type ExecutionResult,
+  GraphQLError,
+  type GraphQLFormattedError,
+  type GraphQLSchema,
+  getOperationAST,
+  parse,
+} from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { ClientCall, type Departure } from '../connectors/kit/departure.ts';
 import { HubError } from '../connectors/kit/errors.ts';
@@ -43,6 +51,19 @@ export interface OperationAnswer {
   /** The JSON of `data`, where it is ready. */
   text?(): string;
 }
+
+/** The answer as graphql-js would have it: what libraries of transports take. */
+export const resultOf = ({ data, errors, extensions }: OperationAnswer): ExecutionResult => ({
+  ...(data === undefined ? {} : { data }),
+  ...(errors
+    ? {
+        errors: errors.map(
+          (one) => new GraphQLError(one.message, { path: one.path ?? null, extensions: one.extensions ?? null }),
+        ),
+      }
+    : {}),
+  ...(extensions ? { extensions } : {}),
+});
 
 /** Adds the signature to the answer's extensions. */
 export type Sign = (request: OperationRequest, answer: OperationAnswer) => Promise<OperationAnswer>;

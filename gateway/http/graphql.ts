@@ -1,11 +1,11 @@
 /** Apollo Server as a face: HTTP semantics, CSRF guard, persisted queries; what an operation is stays in `operation.run`. */
 import { ApolloServer, HeaderMap } from '@apollo/server';
-import { type DocumentNode, GraphQLError } from 'graphql';
+import type { DocumentNode } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import type { Departure } from '../../connectors/kit/departure.ts';
 import { HubError } from '../../connectors/kit/errors.ts';
 import type { Principal } from '../../connectors/kit/principal.ts';
-import type { OperationAnswer, Operations } from '../operation.ts';
+import { type Operations, resultOf } from '../operation.ts';
 import { fault } from './answers.ts';
 import { bodyOf, shown, WarmDoor } from './warm.ts';
 
@@ -65,7 +65,7 @@ export async function graphqlFace(operations: Operations, options: { introspecti
             warm.admit(request.source);
           }
           if (answer.data && answer.text) texts.set(answer.data, answer.text());
-          return forApollo(answer);
+          return resultOf(answer);
         },
       }),
       stop: async () => undefined,
@@ -183,18 +183,6 @@ function textsOf(request: GraphqlRequest, body: unknown): string[] {
   const inAddress = request.search === '' ? null : new URLSearchParams(request.search).get('query');
   return [inBody, inAddress].filter((one): one is string => typeof one === 'string');
 }
-
-const forApollo = (answer: OperationAnswer) => ({
-  ...(answer.data === undefined ? {} : { data: answer.data }),
-  ...(answer.errors
-    ? {
-        errors: answer.errors.map(
-          (one) => new GraphQLError(one.message, { path: one.path ?? null, extensions: one.extensions ?? null }),
-        ),
-      }
-    : {}),
-  ...(answer.extensions ? { extensions: answer.extensions } : {}),
-});
 
 async function whole(parts: AsyncIterable<string>): Promise<string> {
   let text = '';

@@ -8,11 +8,11 @@ import { WebSocketServer } from 'ws';
 import { HubError } from '../../connectors/kit/errors.ts';
 import type { Log } from '../../connectors/kit/log.ts';
 import type { Principal } from '../../connectors/kit/principal.ts';
-import type { Operations } from '../operation.ts';
+import { type Operations, resultOf } from '../operation.ts';
 import { Connection } from './connection.ts';
 import type { Deliveries } from './deliveries.ts';
 import { Following } from './following.ts';
-import { asResult, shown } from './shown.ts';
+import { shown } from './shown.ts';
 
 export interface SocketOptions {
   readonly server: Server;
@@ -174,7 +174,7 @@ export function openSockets(options: SocketOptions): { close(): Promise<void>; c
       const gone = new AbortController();
       connection.running.add(gone);
       try {
-        return asResult(await operations.run({ ...asked, signal: gone.signal }));
+        return resultOf(await operations.run({ ...asked, signal: gone.signal }));
       } finally {
         connection.running.delete(gone);
         operations.turned(asked.principal);
