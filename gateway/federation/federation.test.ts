@@ -10,7 +10,7 @@ import { forPlanner } from './document.ts';
 import { type Answer, createFederation } from './index.ts';
 import { makePlanner, type PlanStep } from './planner.ts';
 import { readSupergraph } from './supergraph.ts';
-import { fake, whole } from './testing.ts';
+import { type Fake, fake, whole } from './testing.ts';
 import { everything, PLAIN, subgraphsOf, wholeSchema } from './testing-world.ts';
 
 function federate(...subgraphs: Subgraph[]) {
@@ -238,6 +238,92 @@ describe('federation', () => {
           { id: 'b', stock: 1, pages: 9 },
           { id: 'f', stock: 2 },
         ],
+      },
+    });
+  });
+
+  const ways: readonly [string, (one: Fake) => Subgraph][] = [
+    ['asked', (one) => one],
+    ['fused', (one) => ({ ...one, ...one.inside })],
+  ];
+  test.each(ways)('@requires behind an entity of the same type and subgraph, planned in parts, %s', async (_, way) => {
+    const friends: Record<string, string[]> = { '1': ['2', '3'], '2': ['3'], '3': [] };
+    const names = fake(
+      'names',
+      'type Query { user(id: ID!): User } type User @key(fields: "id") { id: ID! name: String }',
+      { Query: { user: (_, { id }) => ({ id, name: `name ${id}` }) } },
+      { User: ({ id }: { id: string }) => ({ id, name: id === '3' ? null : `name ${id}` }) },
+    );
+    const greetings = fake(
+      'greetings',
+      'type User @key(fields: "id") { id: ID! name: String @external pal: User pals: [User!]! greeting(word: String = "Hi"): String @requires(fields: "name") }',
+      {
+        User: {
+          pal: ({ id }) => (friends[id]?.[0] ? { id: friends[id][0] } : null),
+          pals: ({ id }) => friends[id]?.map((one) => ({ id: one })),
+          greeting: ({ name }, { word }) => (name ? `${word}, ${name}` : null),
+        },
+      },
+      { User: (one: object) => one },
+    );
+    const federation = federate(way(names), way(greetings));
+    const text =
+      'query ($id: ID!, $word: String) { user(id: $id) { greeting pal { hello: greeting(word: $word) name pal { greeting } } pals { id greeting pal { id name greeting } } } }';
+    expect(await ask(federation, text, { id: '1', word: 'Hello' })).toEqual({
+      data: {
+        user: {
+          greeting: 'Hi, name 1',
+          pal: { hello: 'Hello, name 2', name: 'name 2', pal: { greeting: null } },
+          pals: [
+            { id: '2', greeting: 'Hi, name 2', pal: { id: '3', name: null, greeting: null } },
+            { id: '3', greeting: null, pal: null },
+          ],
+        },
+      },
+    });
+  });
+
+  test.each(ways)('@requires within what another @requires brings, %s', async (_, way) => {
+    const records = fake(
+      'records',
+      'type Query { pets: [Pet!]! } interface Pet { id: ID! } type Cat implements Pet @key(fields: "id") { id: ID! weight: Int } type Dog implements Pet @key(fields: "id") { id: ID! weight: Int } type Checkup @key(fields: "id") { id: ID! fee: Int }',
+      {
+        Query: {
+          pets: () => [
+            { __typename: 'Cat', id: '1', weight: 4 },
+            { __typename: 'Dog', id: '2', weight: 9 },
+            { __typename: 'Cat', id: '3', weight: 5 },
+          ],
+        },
+      },
+      {
+        Cat: (one: object) => one,
+        Dog: (one: object) => one,
+        Checkup: ({ id }: { id: string }) => ({ id, fee: id.length }),
+      },
+    );
+    const ages = fake(
+      'ages',
+      'type Cat @key(fields: "id") { id: ID! age: Int }',
+      { Cat: { age: ({ id }) => Number(id) * 2 } },
+      { Cat: (one: object) => one },
+    );
+    const clinic = fake(
+      'clinic',
+      'type Cat @key(fields: "id") { id: ID! weight: Int @external age: Int @external checkup: Checkup @requires(fields: "weight age") } type Checkup @key(fields: "id") { id: ID! fee: Int @external grade: Int @requires(fields: "fee") }',
+      {
+        Cat: { checkup: ({ id, weight, age }) => ({ id: 'c'.repeat(weight + age), of: id }) },
+        Checkup: { grade: ({ fee }) => fee * 10 },
+      },
+      { Cat: (one: object) => one, Checkup: (one: object) => one },
+    );
+    const answer = await ask(
+      federate(way(records), way(ages), way(clinic)),
+      '{ pets { id ... on Cat { checkup { grade } } } }',
+    );
+    expect(answer).toEqual({
+      data: {
+        pets: [{ id: '1', checkup: { grade: 60 } }, { id: '2' }, { id: '3', checkup: { grade: 110 } }],
       },
     });
   });

@@ -3,6 +3,9 @@
  * is only given documents that `normal.ts` and `naming.ts` have made plain: a fault inside it can end the process.
  */
 import { QueryPlanner } from '@graphql-hive/router-query-planner';
+import { getOperationAST, parse } from 'graphql';
+import { type EntityRoots, entityRoots } from './entity-roots.ts';
+import { planInParts } from './planner-split.ts';
 
 /** A step into the data: a field by response key, every item of a list, or only objects of these types. */
 export type Step = { readonly Field: string } | { readonly TypeCondition: readonly string[] } | '@';
@@ -71,13 +74,29 @@ export interface Planner {
   plan(document: string, operationName: string | null): PlanStep | null;
 }
 
+/** What cannot be planned as a whole is planned in parts. */
 export function makePlanner(supergraph: string): Planner {
+  const planned = (planner: QueryPlanner, document: string, operationName: string | null): PlanStep | null =>
+    (planner.plan(document, operationName, NONE, 0).node as PlanStep | undefined) ?? null;
   const planner = new QueryPlanner(supergraph);
-  const none = new Set<string>();
+  /** Made when the other one has found no way for the first time. */
+  let byKey: { planner: QueryPlanner; roots: EntityRoots } | null = null;
   return {
     plan: (document, operationName) => {
-      const plan = planner.plan(document, operationName, none, 0);
-      return (plan.node as PlanStep | undefined) ?? null;
+      try {
+        return planned(planner, document, operationName);
+      } catch (error) {
+        const operation = getOperationAST(parse(document, { noLocation: true }), operationName);
+        if (!operation) throw error;
+        if (!byKey) {
+          const roots = entityRoots(supergraph);
+          byKey = { planner: new QueryPlanner(roots.text), roots };
+        }
+        const { planner: other, roots } = byKey;
+        return planInParts({ ...roots, plan: (text) => planned(other, text, operationName) }, operation, error);
+      }
     },
   };
 }
+
+const NONE: Set<string> = new Set();
