@@ -12,15 +12,21 @@ export async function sample(reader: Reader, entity: Entity, key: string): Promi
   if (!ask) return 'cannot be asked';
   try {
     const rows = await rowsOf(reader, ask, list ? null : key);
-    const first = rows[0];
-    if (!first) return `answers (${ask.operation}), with no rows`;
-    const shown = entity.fields
-      .slice(0, 4)
-      .map((field) => `${field.name}: ${JSON.stringify(at(first, field.from) ?? null)}`);
-    return `${rows.length} rows; the first: { ${shown.join(', ')} }`;
+    if (rows.length === 0) return `answers (${ask.operation}), with no rows`;
+    return firstOf(entity, rows);
   } catch (error) {
     return `does not answer ${ask.operation}: ${(error as Error).message}`;
   }
+}
+
+/** How many rows there are, and some fields of the first: none that needs a right. */
+export function firstOf(entity: Entity, rows: readonly unknown[]): string {
+  if (rows.length === 0) return 'no rows';
+  const shown = entity.fields
+    .filter((field) => field.scopes.length === 0)
+    .slice(0, 4)
+    .map((field) => `${field.name}: ${JSON.stringify(at(rows[0], field.from) ?? null)}`);
+  return `${rows.length} rows; the first: { ${shown.join(', ')} }`;
 }
 
 async function rowsOf(reader: Reader, ask: Ask, key: string | null): Promise<unknown[]> {

@@ -7,6 +7,7 @@ import { asksOf } from '../../connectors/mesh/family.ts';
 import { Mirror } from '../../connectors/mesh/files/mirror.ts';
 import { matches, newestOf } from '../../connectors/mesh/files/newest.ts';
 import { parseFile, READABLE } from '../../connectors/mesh/files/parse.ts';
+import { firstOf } from '../../connectors/mesh/sample.ts';
 import { typedTable } from '../../connectors/mesh/tables.ts';
 import { OnboardError, type OnboardOptions, type Place, type Probe } from './probe.ts';
 
@@ -80,16 +81,8 @@ export async function probeFiles({ source }: OnboardOptions, place: Place): Prom
         entities: [typedTable(entity)],
         log: makeLog(() => undefined),
       });
-      const [first, ...rest] = await mirror.rows();
-      if (!first) return ['no rows'];
-      const shown = entity.fields
-        .filter((field) => field.scopes.length === 0)
-        .slice(0, 4)
-        .map((field) => `${field.name}: ${JSON.stringify(first[field.from] ?? null)}`);
-      return [
-        `${rest.length + 1} rows; the first: { ${shown.join(', ')} }`,
-        ...(mirror.complaint ? [mirror.complaint] : []),
-      ];
+      const told = firstOf(entity, await mirror.rows());
+      return [told, ...(mirror.complaint ? [mirror.complaint] : [])];
     },
     close: async () => undefined,
   };

@@ -4,6 +4,7 @@ import type { Entity } from '../../connectors/mesh/declaration.ts';
 import type { Drafted } from '../../connectors/mesh/draft.ts';
 import { draftTable } from '../../connectors/mesh/draft-table.ts';
 import { asksOf } from '../../connectors/mesh/family.ts';
+import { firstOf } from '../../connectors/mesh/sample.ts';
 import {
   catalogueOf,
   dialectOf,
@@ -130,13 +131,7 @@ async function sampleOf(url: string, system: string, entity: Entity, drafted: re
     const ask = entity.poll?.ask ?? asksOf(entity).find((one) => one.argument === null);
     if (!ask) return ['is asked by key only'];
     const answer = await reader.ask({ operation: ask.operation, given: {}, absent: false }, AbortSignal.timeout(TIME));
-    const [first, ...rest] = answer as Record<string, unknown>[];
-    if (!first) return ['no rows'];
-    const shown = entity.fields
-      .filter((field) => field.scopes.length === 0)
-      .slice(0, 4)
-      .map((field) => `${field.name}: ${JSON.stringify(first[field.from] ?? null)}`);
-    return [`${rest.length + 1} rows; the first: { ${shown.join(', ')} }`];
+    return [firstOf(entity, answer as readonly unknown[])];
   } catch (error) {
     return [`does not answer: ${(error as Error).message}`];
   } finally {

@@ -66,7 +66,8 @@ export async function readWsdl(source: string, load: Load): Promise<Wsdl> {
   const definition = async (root: XmlElement, place: string) => {
     definitions.push(root);
     for (const one of root.children) {
-      if (local(one) === 'import') await open(one.attributes['location'] ?? '', place, '');
+      const at = one.attributes['location'];
+      if (local(one) === 'import' && at) await open(at, place, '');
       if (local(one) !== 'types') continue;
       for (const each of one.children) if (each.name === `{${XSD}}schema`) await schema(each, place, '');
     }

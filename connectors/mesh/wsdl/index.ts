@@ -1,4 +1,4 @@
-import type { Services } from '../../kit/connector.ts';
+import { DeclarationError, type Services } from '../../kit/connector.ts';
 import { rejected, type SourceError, unavailable } from '../../kit/errors.ts';
 import { child, local, SOAP11, type SoapFault, SoapTransport, writeEnvelope } from '../../kit/soap.ts';
 import { operationOf, type Reader } from '../description.ts';
@@ -28,7 +28,10 @@ export default familyOf<WsdlSettings, Described>({
     return {
       ...reader,
       drift: async () => {
-        const now = await described.again();
+        const now = await described.again().catch((error: unknown) => {
+          // Nobody can compare now; the calls themselves go on.
+          throw error instanceof DeclarationError ? unavailable(error.whole, error) : error;
+        });
         const found = driftOf(described, now, entities);
         if (found.length === 0 && now.digest !== told)
           services.log.info(`${settings.wsdl} is another than at the start; nothing that is asked for is concerned.`);

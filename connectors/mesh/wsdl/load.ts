@@ -23,7 +23,12 @@ export async function loadWsdl(source: string, folder: string): Promise<Wsdl> {
     if (from === '') throw new DeclarationError(`The description ${source} is no file beside isthmus.yaml.`);
     throw new DeclarationError(`The description ${source} imports ${place}, which is not beside it.`);
   };
-  return readWsdl(source, load);
+  try {
+    return await readWsdl(source, load);
+  } catch (error) {
+    if (error instanceof DeclarationError) throw error;
+    throw new DeclarationError(`The description ${source} cannot be read as WSDL.`, (error as Error).message);
+  }
 }
 
 async function fetched(url: string, source: string): Promise<string> {

@@ -60,6 +60,8 @@ interface Home {
 export class Schemas {
   readonly #known = new Map<string, Found>();
   readonly #types = new Map<string, Type>();
+  /** Groups that are being read. */
+  readonly #groups = new Set<XmlElement>();
 
   /** Takes a `schema` element in; `namespace` is what an included schema without one of its own gets. */
   add(schema: XmlElement, namespace: string): void {
@@ -179,7 +181,12 @@ export class Schemas {
         case 'group':
         case 'attributeGroup': {
           const found = ref ? this.#find(local(one) as Kind, ref) : null;
-          return found ? this.#parts(found.node, found.home, mustHere, manyHere) : [];
+          // A group within itself has no parts of its own to add.
+          if (!found || this.#groups.has(found.node)) return [];
+          this.#groups.add(found.node);
+          const parts = this.#parts(found.node, found.home, mustHere, manyHere);
+          this.#groups.delete(found.node);
+          return parts;
         }
         case 'attribute':
           return this.#attribute(one, home);

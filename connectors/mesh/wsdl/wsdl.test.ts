@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { DeclarationError } from '../../kit/connector.ts';
 import { readSettings } from '../../kit/settings.ts';
 import { readEnvelope, writeXml } from '../../kit/soap.ts';
 import { conformance } from '../../kit/testing/conformance.ts';
@@ -14,6 +15,7 @@ import { readWsdl, type SoapOperation, type Wsdl } from './document.ts';
 import { draftWsdl } from './draft.ts';
 import { driftOf } from './drift.ts';
 import wsdl from './index.ts';
+import { loadWsdl } from './load.ts';
 import { answerOf, questionOf } from './message.ts';
 import { resolved } from './references.ts';
 
@@ -168,6 +170,15 @@ describe('a description', () => {
     expect(rpc.left).toContain('GetStation is in the style rpc');
     await expect(described('<a/>')).rejects.toThrow(/cannot be read as WSDL/);
     await expect(described('no XML')).rejects.toThrow(/cannot be read as WSDL/);
+    // Whatever it is, a hub starts without it.
+    for (const file of ['.', 'fixtures/full.out.json', 'nowhere.wsdl'])
+      await expect(loadWsdl(file, FOLDER)).rejects.toBeInstanceOf(DeclarationError);
+    const endless = TEXT.replace(
+      '<xs:complexType name="Stations">',
+      '<xs:group name="G"><xs:sequence><xs:group ref="tns:G"/><xs:element name="g" type="xs:int"/></xs:sequence></xs:group>' +
+        '<xs:complexType name="Other"><xs:group ref="tns:G"/></xs:complexType><xs:complexType name="Stations">',
+    ).replace('name="ready" type="xs:boolean"', 'name="ready" type="tns:Other"');
+    expect((await described(endless)).operations.get('GetStatus')?.at(['ready'])?.parts).toEqual(['g']);
   });
 
   test('what another one no longer has is told with the fields that live on it; what nobody asks for is not', async () => {
