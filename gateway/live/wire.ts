@@ -33,9 +33,9 @@ export class Wire {
     if (this.#socket.readyState !== this.#socket.OPEN) return true;
     const length = begin.length + rest.length;
     if (length <= SMALL) {
-      const frame = frameOf(begin, length, length);
-      frame.set(rest, frame.length - rest.length);
-      raw.write(frame);
+      raw.write(smallFrame(begin, rest));
+      // What the kernel has not taken whole is still needed, and must not become the next one's.
+      if (raw.writableLength > 0) small = null;
     } else {
       raw.cork();
       raw.write(frameOf(begin, length, begin.length));
@@ -68,6 +68,19 @@ export class Wire {
       signal.addEventListener('abort', done, { once: true });
     });
   }
+}
+
+/** The frame last written: the next of the group has the same payload, and mostly an id as long, so that only the id is exchanged. */
+let small: { readonly rest: Buffer; readonly begins: number; readonly frame: Buffer } | null = null;
+
+function smallFrame(begin: Buffer, rest: Buffer): Buffer {
+  if (small?.rest !== rest || small.begins !== begin.length) {
+    const length = begin.length + rest.length;
+    const frame = frameOf(begin, length, length);
+    frame.set(rest, frame.length - rest.length);
+    small = { rest, begins: begin.length, frame };
+  } else small.frame.set(begin, small.frame.length - rest.length - begin.length);
+  return small.frame;
 }
 
 /** The head of a frame (text, final, unmasked) for `length` bytes, the first of them behind it, and room for `held` bytes in all. */
