@@ -268,15 +268,15 @@ describe('federation', () => {
     );
     const federation = federate(way(names), way(greetings));
     const text =
-      'query ($id: ID!, $word: String) { user(id: $id) { greeting pal { hello: greeting(word: $word) name pal { greeting } } pals { id greeting pal { id name greeting } } } }';
+      'query ($id: ID!, $word: String) { user(id: $id) { greeting pal { known: id hello: greeting(word: $word) name pal { greeting } } pals { other: id id greeting pal { id name greeting } } } }';
     expect(await ask(federation, text, { id: '1', word: 'Hello' })).toEqual({
       data: {
         user: {
           greeting: 'Hi, name 1',
-          pal: { hello: 'Hello, name 2', name: 'name 2', pal: { greeting: null } },
+          pal: { known: '2', hello: 'Hello, name 2', name: 'name 2', pal: { greeting: null } },
           pals: [
-            { id: '2', greeting: 'Hi, name 2', pal: { id: '3', name: null, greeting: null } },
-            { id: '3', greeting: null, pal: null },
+            { other: '2', id: '2', greeting: 'Hi, name 2', pal: { id: '3', name: null, greeting: null } },
+            { other: '3', id: '3', greeting: null, pal: null },
           ],
         },
       },

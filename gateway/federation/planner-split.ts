@@ -126,14 +126,19 @@ function cuts(
       if (!isCompositeType(inner)) return;
       const way = [...path, { Field: (one.alias ?? one.name).value }, ...listsOf(field.type)];
       const key = isObjectType(inner) ? keys.get(inner.name) : undefined;
-      if (key && path.length > 0 && !isKey(one.selectionSet, key)) {
-        const least = { ...one, selectionSet: setOf([TYPENAME, ...key.map(fieldNode)]) };
+      const asked = one.selectionSet.selections;
+      // Under whatever alias: nobody but the key's own subgraph would be asked for it.
+      const known = asked.filter((each) => key && isOfKey(each, key));
+      if (key && path.length > 0 && known.length < asked.length) {
+        const least = { ...one, selectionSet: setOf(once([TYPENAME, ...key.map(fieldNode), ...known])) };
         found.push({
           outer: sound({ ...operation, selectionSet: changed(least) }),
           inner: sound({
             ...operation,
             operation: OperationTypeNode.QUERY,
-            selectionSet: setOf([{ ...fieldNode(rootOf(inner.name)), selectionSet: one.selectionSet }]),
+            selectionSet: setOf([
+              { ...fieldNode(rootOf(inner.name)), selectionSet: setOf(asked.filter((each) => !known.includes(each))) },
+            ]),
           }),
           path: way,
         });
@@ -150,11 +155,12 @@ const fieldNode = (name: string): FieldNode => ({ kind: Kind.FIELD, name: { kind
 const tells = (set: SelectionSetNode): boolean =>
   set.selections.some((one) => one.kind === Kind.FIELD && one.name.value === '__typename' && !one.alias);
 
-/** Nothing is asked but the key. */
-const isKey = (set: SelectionSetNode, key: readonly string[]): boolean =>
-  set.selections.every(
-    (one) => one.kind === Kind.FIELD && !one.alias && ['__typename', ...key].includes(one.name.value),
-  );
+const isOfKey = (one: SelectionNode, key: readonly string[]): boolean =>
+  one.kind === Kind.FIELD && (one.name.value === '__typename' || key.includes(one.name.value));
+
+const once = (all: readonly SelectionNode[]): SelectionNode[] => [
+  ...new Map(all.map((one) => [print(one), one])).values(),
+];
 
 /** A step for each list that the values stand in. */
 function listsOf(type: unknown): Step[] {
