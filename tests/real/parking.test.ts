@@ -107,7 +107,8 @@ describe.runIf(have)('Birmingham 2016', () => {
             : [];
       const offset = Number(url.searchParams.get('offset') ?? 0);
       const data = all.slice(offset, offset + Number(url.searchParams.get('page_size') ?? 100));
-      if (url.pathname === '/observations') served += data.length;
+      // The comparison with what the vendor offers looks at twenty, whenever it likes; what is counted is what the job reads.
+      if (url.pathname === '/observations' && url.searchParams.get('page_size') !== '20') served += data.length;
       response.writeHead(200, { 'content-type': 'application/json' });
       response.end(
         JSON.stringify({
