@@ -9,6 +9,7 @@ import {
   type OperationDefinitionNode,
   OperationTypeNode,
   parse,
+  print,
   validate,
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
@@ -20,6 +21,7 @@ import { forPlanner } from './document.ts';
 import { type Executable, executable } from './execute.ts';
 import { type Introspect, introspection } from './introspection.ts';
 import type { Planner } from './planner.ts';
+import { narrowed } from './planner-narrow.ts';
 import type { Proof, ProofEntry } from './proof.ts';
 import { makeRefusals, type Refuse } from './refusal.ts';
 import { type Selection, shapeOf } from './shape.ts';
@@ -124,9 +126,9 @@ export function compileOperation(
         ? { watch: options.watch, prefix: hiddenPrefix(plain) }
         : null;
     const proof = options.proof?.(hiddenPrefix(plain)) ?? null;
-    const { text, keys } = forPlanner({ schema, reserved, refusals, veiled, watch, proof }, plain, same, root);
-    const plan = text === null ? null : planner.plan(text, operation.name?.value ?? null);
-    const made = plan && executable(plan, supergraph, subgraph);
+    const { asked, keys } = forPlanner({ schema, reserved, refusals, veiled, watch, proof }, plain, same, root);
+    const plan = asked && planner.plan(print(asked), operation.name?.value ?? null);
+    const made = asked && plan && executable(narrowed(plan, asked, supergraph.inner), supergraph, subgraph);
     planSize = made?.size ?? 0;
     const shape = shapeOf({ schema, refusals, keys }, plain, same);
     return {

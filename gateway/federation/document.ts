@@ -9,7 +9,6 @@ import {
   isCompositeType,
   Kind,
   type OperationDefinitionNode,
-  print,
   type SelectionNode,
   type SelectionSetNode,
   visit,
@@ -34,7 +33,7 @@ export interface Preparation {
 
 export interface Prepared {
   /** What is planned; null when nothing need be fetched. */
-  readonly text: string | null;
+  readonly asked: OperationDefinitionNode | null;
   /** Where the fields stand in the data that the plan brings. */
   readonly keys: Keys;
 }
@@ -53,14 +52,14 @@ export function forPlanner(
   learn(items, keys);
   // The writer knows the root types' names.
   const asked = items.filter((one) => 'on' in one || one.type !== null);
-  if (asked.length === 0) return { text: null, keys };
+  if (asked.length === 0) return { asked: null, keys };
   const selectionSet = toSet(asked, root, keys, veiled);
   const variables = new Set<string>();
   visit(selectionSet, { Variable: (one) => void variables.add(one.name.value) });
   const variableDefinitions = (operation.variableDefinitions ?? []).filter((one) =>
     variables.has(one.variable.name.value),
   );
-  return { text: print({ ...operation, directives: [], variableDefinitions, selectionSet }), keys };
+  return { asked: { ...operation, directives: [], variableDefinitions, selectionSet }, keys };
 }
 
 export function fragmentsOf(document: DocumentNode): Map<string, FragmentDefinitionNode> {

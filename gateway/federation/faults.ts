@@ -67,9 +67,16 @@ export class Places {
 
 /**
  * From a fault's place in the merged data to the client's path; null when the client did not ask for that field, or when the fault
- * is inferred and the value is there. Goes on below a null, where the data no longer tell the type.
+ * is inferred and the value is there. Goes on below a null, where the data no longer tell the type. A fault of what the planner
+ * asked for is told at the null that it left of what the client asked, if nothing else explains it.
  */
-export function clientPath(shape: Selection, root: Composite, data: Tree, error: PlacedError): Path | null {
+export function clientPath(
+  shape: Selection,
+  root: Composite,
+  data: Tree,
+  error: PlacedError,
+): { readonly path: Path; readonly spare: boolean } | null {
+  const found = (place: Path, spare = error.spare === true) => ({ path: place, spare });
   const { path } = error;
   const made: (string | number)[] = [];
   let at = 0;
@@ -78,8 +85,9 @@ export function clientPath(shape: Selection, root: Composite, data: Tree, error:
   let declared: Composite = root;
   while (at < path.length) {
     // Without its type, the object itself may not be written.
-    if (path[at] === '__typename') return selection.needsType(declared) ? made : null;
+    if (path[at] === '__typename') return selection.needsType(declared) ? found(made) : null;
     const field = fieldAt(selection, declared, value, path[at] as string | number);
+    if (!field && value === null) return found(made, true);
     if (!field?.value || field.refusal) return null;
     made.push(field.key);
     value = step(value, path[at] as string);
@@ -88,17 +96,17 @@ export function clientPath(shape: Selection, root: Composite, data: Tree, error:
     if (error.inferred && at === path.length && (value ?? null) !== null && isLeaf(inner)) return null;
     while (inner.kind === 'list') {
       const index = path[at];
-      if (typeof index !== 'number' || (Array.isArray(value) && index >= value.length)) return made;
+      if (typeof index !== 'number' || (Array.isArray(value) && index >= value.length)) return found(made);
       made.push(index);
       value = step(value, index);
       at++;
       inner = inner.of;
     }
-    if (inner.kind === 'leaf') return made;
+    if (inner.kind === 'leaf') return found(made);
     selection = inner.selection;
     declared = inner.type;
   }
-  return made;
+  return found(made);
 }
 
 const isLeaf = (shape: ValueShape): boolean => (shape.kind === 'list' ? isLeaf(shape.of) : shape.kind === 'leaf');

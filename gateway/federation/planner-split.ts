@@ -1,7 +1,8 @@
 /**
- * What the planner cannot plan as a whole is planned in two: the operation down to an entity, and what is asked of that entity as an
- * operation of its own that begins with the entity's key. Hive's planner 0.0.38 fails on a field with `@requires` of an entity that is
- * reached through another entity of the same type and subgraph (its issue 1310 is of the same kind).
+ * What the planner cannot plan as a whole is planned in parts: each root field by itself; the operation down to an entity, and what is
+ * asked of that entity as an operation of its own that begins with the entity's key; and of that, one half after the other. Hive's
+ * planner 0.0.38 fails on a field with `@requires` of an entity that is reached through another entity of the same type and subgraph
+ * (its issue 1310 is of the same kind), and on such fields asked several times beside others.
  */
 import {
   type FieldNode,
@@ -28,7 +29,7 @@ import type { EntityAlias, PlanStep, Step } from './planner.ts';
 export type PlanText = (text: string) => PlanStep | null;
 
 /** As often the planner is asked for one operation. */
-const MOST = 40;
+const MOST = 80;
 
 /** An operation cut at one entity. */
 interface Cut {
@@ -55,16 +56,45 @@ export function planInParts(
     try {
       return whole(one);
     } catch {
-      // Deepest first: each part is smaller than the whole, so this comes to an end.
-      for (const cut of cuts(parts, one).reverse()) {
+      // Each part is smaller than the whole, so this comes to an end.
+      for (const way of [byField(one), ...byEntity(one), byHalf(one)]) {
         try {
-          return joined(inParts(cut.outer), moved(inParts(cut.inner), cut.path));
+          const plan = way?.();
+          if (plan !== undefined) return plan;
         } catch {
           if (asked > MOST) throw first;
         }
       }
       throw first;
     }
+  };
+  type Way = (() => PlanStep | null) | null;
+  const each = (operations: readonly OperationDefinitionNode[]): PlanStep | null => {
+    const nodes = operations.flatMap((one) => inParts(one) ?? []);
+    return nodes.length === 0 ? null : { kind: 'Parallel', nodes };
+  };
+  const byField = (one: OperationDefinitionNode): Way => {
+    const { selections } = one.selectionSet;
+    if (selections.length < 2 || one.operation !== OperationTypeNode.QUERY) return null;
+    return () => each(selections.map((root) => sound({ ...one, selectionSet: setOf([root]) })));
+  };
+  /** Deepest first. */
+  const byEntity = (one: OperationDefinitionNode): Way[] =>
+    cuts(parts, one)
+      .reverse()
+      .map(
+        ({ outer, inner, path }) =>
+          () =>
+            joined(inParts(outer), moved(inParts(inner), path)),
+      );
+  const byHalf = (one: OperationDefinitionNode): Way => {
+    const [root] = one.selectionSet.selections;
+    const asked = root?.kind === Kind.FIELD && isEntityRoot(root) ? (root.selectionSet?.selections ?? []) : [];
+    if (asked.length < 2 || root?.kind !== Kind.FIELD) return null;
+    const middle = asked.length >> 1;
+    const half = (some: readonly SelectionNode[]) =>
+      sound({ ...one, selectionSet: setOf([{ ...root, selectionSet: setOf(some) }]) });
+    return () => each([half(asked.slice(0, middle)), half(asked.slice(middle))]);
   };
   return inParts(operation);
 }
@@ -94,7 +124,7 @@ function moved(step: PlanStep | null, path: readonly Step[]): PlanStep | null {
   }
 }
 
-/** Every place where the operation can be cut, outer ones before inner ones. Not at its root: that would leave it as it is. */
+/** Every place where the operation can be cut, outer ones before inner ones. Not where it begins with an entity: it is cut there. */
 function cuts(
   { schema, keys }: { schema: GraphQLSchema; keys: ReadonlyMap<string, readonly string[]> },
   operation: OperationDefinitionNode,
@@ -129,7 +159,7 @@ function cuts(
       const asked = one.selectionSet.selections;
       // Under whatever alias: nobody but the key's own subgraph would be asked for it.
       const known = asked.filter((each) => key && isOfKey(each, key));
-      if (key && path.length > 0 && known.length < asked.length) {
+      if (key && !isEntityRoot(one) && known.length < asked.length) {
         const least = { ...one, selectionSet: setOf(once([TYPENAME, ...key.map(fieldNode), ...known])) };
         found.push({
           outer: sound({ ...operation, selectionSet: changed(least) }),
@@ -150,6 +180,7 @@ function cuts(
   return found;
 }
 
+const isEntityRoot = (one: FieldNode): boolean => one.name.value.startsWith(rootOf(''));
 const setOf = (selections: readonly SelectionNode[]): SelectionSetNode => ({ kind: Kind.SELECTION_SET, selections });
 const fieldNode = (name: string): FieldNode => ({ kind: Kind.FIELD, name: { kind: Kind.NAME, value: name } });
 const tells = (set: SelectionSetNode): boolean =>

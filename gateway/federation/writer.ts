@@ -36,8 +36,8 @@ export function write(
   const places = new Places();
   const spare = new Places();
   for (const one of found) {
-    const path = clientPath(shape, root, data, one);
-    if (path) (one.spare ? spare : places).add({ ...one, path });
+    const place = clientPath(shape, root, data, one);
+    if (place) (place.spare ? spare : places).add({ ...one, path: place.path });
   }
   for (const one of own?.errors ?? []) places.add(one);
 

@@ -1,0 +1,323 @@
+/**
+ * The planner asks every entity of an interface for what an operation asks of some of its types: `{ media { ... on Film { author
+ * { best { id } } } ... on Book { author { name } } } }` asks a book's author for `best` too. Where that fails, null climbs to what
+ * was asked. Here each type is asked for its own again, in the same request: the plan's paths get the types, and a fetch whose
+ * types differ an alias for each.
+ */
+import {
+  type FieldNode,
+  type GraphQLObjectType,
+  type GraphQLSchema,
+  getNamedType,
+  isAbstractType,
+  isCompositeType,
+  isObjectType,
+  Kind,
+  type OperationDefinitionNode,
+  parse,
+  print,
+  type SelectionNode,
+  type SelectionSetNode,
+  stripIgnoredCharacters,
+} from 'graphql';
+import type { Composite } from './normal.ts';
+import { entitySet, operationSet } from './operation-text.ts';
+import type { BatchStep, EntityAlias, FetchStep, PlanStep, Requirement, Step } from './planner.ts';
+
+/** As many ways that differ by types one fetch is followed on; a fetch with more stays as the planner wrote it. */
+const MOST = 16;
+
+/** A place of the operation on the way of some types. */
+interface Branch {
+  /** The plan's steps, with the types that it is the way of. */
+  readonly path: readonly Step[];
+  readonly type: Composite;
+  /** What an object there can be. */
+  readonly types: readonly GraphQLObjectType[];
+  readonly sets: readonly SelectionSetNode[];
+}
+
+const branch = (
+  path: readonly Step[],
+  type: Composite,
+  sets: readonly SelectionSetNode[],
+  schema: GraphQLSchema,
+): Branch => ({
+  path,
+  type,
+  types: isObjectType(type) ? [type] : schema.getPossibleTypes(type),
+  sets,
+});
+
+/** The plan of `operation` (as it was given to the planner), each entity asked only for what its type is asked for. */
+export function narrowed(plan: PlanStep, operation: OperationDefinitionNode, schema: GraphQLSchema): PlanStep {
+  const root = schema.getRootType(operation.operation);
+  if (!root || !differs(operation.selectionSet)) return plan;
+  const start = branch([], root, [operation.selectionSet], schema);
+  const needed = new Set<string>(['__typename']);
+  learn(plan, needed);
+  const go = (step: PlanStep, at: readonly Step[]): PlanStep => {
+    switch (step.kind) {
+      case 'Sequence':
+      case 'Parallel':
+        return { ...step, nodes: step.nodes.map((one) => go(one, at)) };
+      case 'Flatten':
+        return step.node.kind === 'Fetch' && step.node.requires?.length
+          ? (fetchOf(step.node, [...at, ...step.path]) ?? step)
+          : { ...step, node: go(step.node, [...at, ...step.path]) };
+      case 'BatchFetch':
+        return batchOf(step, step.entityBatch.aliases) ?? step;
+      case 'Fetch':
+        return step;
+    }
+  };
+  const fetchOf = (step: FetchStep, path: readonly Step[]): PlanStep | null => {
+    const { requires = [], inputRewrites, outputRewrites } = step;
+    return batchOf(step, [
+      {
+        alias: '_entities',
+        representationsVariableName: 'representations',
+        paths: [path],
+        requires,
+        ...(inputRewrites ? { inputRewrites } : {}),
+        ...(outputRewrites ? { outputRewrites } : {}),
+      },
+    ]);
+  };
+  /** Null when every type is asked for all of it. */
+  const batchOf = (step: FetchStep | BatchStep, aliases: readonly EntityAlias[]): BatchStep | null => {
+    const document = parse(step.operation, { noLocation: true });
+    const parts = aliases.map((alias) => {
+      const set = entitySet(document, alias.alias);
+      // Under other keys, what is asked cannot be told from what the planner needs.
+      const renamed = (alias.outputRewrites ?? []).some((one) => 'KeyRenamer' in one);
+      return { alias, set, own: set && !renamed ? byTypes(alias.paths, set) : null };
+    });
+    if (parts.every(({ own }) => own === null)) return null;
+    const made: { alias: EntityAlias; set: SelectionSetNode }[] = parts.flatMap(({ alias, set, own }) =>
+      own
+        ? own.map(({ paths, set: part }, i) => ({
+            alias: {
+              ...alias,
+              alias: i === 0 ? alias.alias : `${alias.alias}_${i}`,
+              representationsVariableName:
+                i === 0
+                  ? alias.representationsVariableName
+                  : `${alias.representationsVariableName}_${alias.alias}_${i}`,
+              paths,
+            },
+            set: part,
+          }))
+        : set
+          ? [{ alias, set }]
+          : [],
+    );
+    return {
+      kind: 'BatchFetch',
+      serviceName: step.serviceName,
+      ...(step.variableUsages ? { variableUsages: step.variableUsages } : {}),
+      operation: textOf(document, made),
+      entityBatch: { aliases: made.map((one) => one.alias) },
+    };
+  };
+  /** What is asked on each of the ways, those with the same together. Null when it is the same on all of them. */
+  const byTypes = (paths: readonly (readonly Step[])[], set: SelectionSetNode) => {
+    const found = new Map<string, { paths: (readonly Step[])[]; set: SelectionSetNode }>();
+    let ways = 0;
+    for (const path of paths) {
+      const here = follow(start, path, schema);
+      if (!here) return null;
+      ways += here.length;
+      const all = here.flatMap(({ sets }) => sets);
+      for (const way of here) {
+        const part = restricted(set, way.sets, all, needed);
+        if (!part) continue;
+        const mark = print(part);
+        const same = found.get(mark);
+        if (same) same.paths.push(way.path);
+        else found.set(mark, { paths: [way.path], set: part });
+      }
+    }
+    // What it is, an object of an unknown type is asked with all others.
+    const parts = [...found.values()].filter((one, _, all) => all.length === 1 || !isType(one.set));
+    const [first] = parts;
+    if (!first || (first.paths.length === ways && print(first.set) === print(set))) return null;
+    return parts;
+  };
+  return go(plan, []);
+}
+
+/** Whether anything is asked of some types only. */
+const differs = (set: SelectionSetNode): boolean =>
+  set.selections.some((one) =>
+    one.kind === Kind.FIELD ? one.selectionSet !== undefined && differs(one.selectionSet) : true,
+  );
+
+/** Every field that a fetch requires of others. */
+function learn(plan: PlanStep, names: Set<string>): void {
+  const note = (all: readonly Requirement[]): void => {
+    for (const one of all) {
+      if (one.kind === 'Field') names.add(one.name);
+      if (one.selections) note(one.selections);
+    }
+  };
+  if ('nodes' in plan) for (const one of plan.nodes) learn(one, names);
+  else if (plan.kind === 'Flatten') learn(plan.node, names);
+  else if (plan.kind === 'Fetch') note(plan.requires ?? []);
+  else for (const one of plan.entityBatch.aliases) note(one.requires);
+}
+
+/** The ways down `path`, one for each group of types of which different things are asked; null when they are too many. */
+function follow(start: Branch, path: readonly Step[], schema: GraphQLSchema): Branch[] | null {
+  let ways: readonly Branch[] = [start];
+  for (const step of path) {
+    ways = ways.flatMap((way): Branch[] => {
+      const next = { ...way, path: [...way.path, step] };
+      if (step === '@') return [next];
+      if ('TypeCondition' in step)
+        return [{ ...next, types: way.types.filter(({ name }) => step.TypeCondition.includes(name)) }];
+      return split(way, schema).flatMap((one) => down(one, step.Field, schema));
+    });
+    if (ways.length > MOST) return null;
+  }
+  const ends = ways.flatMap((way) => split(way, schema));
+  return ends.length === 0 || ends.length > MOST ? null : ends;
+}
+
+/** The way of each group of types of which the same is asked. */
+function split(way: Branch, schema: GraphQLSchema): Branch[] {
+  if (isObjectType(way.type)) return [way];
+  const groups = new Map<string, { types: GraphQLObjectType[]; sets: SelectionSetNode[] }>();
+  const marks = new Map<SelectionNode, number>();
+  for (const type of way.types) {
+    const selections = way.sets.flatMap((set) => fieldsOf(set, type, schema));
+    for (const one of selections) if (!marks.has(one)) marks.set(one, marks.size);
+    const mark = selections.map((one) => marks.get(one)).join();
+    const group = groups.get(mark);
+    if (group) group.types.push(type);
+    else groups.set(mark, { types: [type], sets: [{ kind: Kind.SELECTION_SET, selections }] });
+  }
+  const all = [...groups.values()];
+  if (all.length === 1) return all.map((one) => ({ ...way, ...one }));
+  // An object of which only the interface is known may be any of them.
+  return all.map(({ types, sets }) => ({
+    path: [...way.path, { TypeCondition: [...types.map(({ name }) => name), way.type.name] }],
+    type: way.type,
+    types,
+    sets,
+  }));
+}
+
+/** The fields that are asked of an object of that type. */
+function fieldsOf(set: SelectionSetNode, type: GraphQLObjectType, schema: GraphQLSchema): FieldNode[] {
+  return set.selections.flatMap((one): FieldNode[] => {
+    if (one.kind === Kind.FIELD) return [one];
+    if (one.kind !== Kind.INLINE_FRAGMENT) return [];
+    const on = one.typeCondition ? schema.getType(one.typeCondition.name.value) : type;
+    const fits = on === type || (isAbstractType(on) && schema.isSubType(on, type));
+    return fits ? fieldsOf(one.selectionSet, type, schema) : [];
+  });
+}
+
+/** A step down to the field under that key; none when the operation does not ask for it there. */
+function down(way: Branch, key: string, schema: GraphQLSchema): Branch[] {
+  const asked = way.sets.flatMap(deepFields).filter((one) => (one.alias ?? one.name).value === key);
+  const name = asked[0]?.name.value ?? '';
+  const field = way.types.map((one) => one.getFields()[name]).find((one) => one !== undefined);
+  const type = getNamedType(field?.type);
+  if (!isCompositeType(type)) return [];
+  return [
+    branch(
+      [...way.path, { Field: key }],
+      type,
+      asked.flatMap((one) => one.selectionSet ?? []),
+      schema,
+    ),
+  ];
+}
+
+const deepFields = (set: SelectionSetNode): FieldNode[] =>
+  set.selections.flatMap((one) =>
+    one.kind === Kind.FIELD ? [one] : one.kind === Kind.INLINE_FRAGMENT ? deepFields(one.selectionSet) : [],
+  );
+
+/** Without what is asked in `all` but not in `own`, except for what fetches need. Null when nothing is left to ask. */
+function restricted(
+  set: SelectionSetNode,
+  own: readonly SelectionSetNode[],
+  all: readonly SelectionSetNode[],
+  needed: ReadonlySet<string>,
+): SelectionSetNode | null {
+  const under = (sets: readonly SelectionSetNode[], key: string): FieldNode[] =>
+    sets.flatMap(deepFields).filter((one) => (one.alias ?? one.name).value === key);
+  const selections = set.selections.flatMap((one): SelectionNode[] => {
+    if (one.kind === Kind.FRAGMENT_SPREAD) return [one];
+    if (one.kind === Kind.INLINE_FRAGMENT) {
+      const selectionSet = restricted(one.selectionSet, own, all, needed);
+      return selectionSet ? [{ ...one, selectionSet }] : [];
+    }
+    const key = (one.alias ?? one.name).value;
+    const anywhere = under(all, key);
+    // What nobody asked for, the planner needs.
+    if (anywhere.length === 0) return [one];
+    const here = under(own, key);
+    if (here.length === 0) return needed.has(key) ? [one] : [];
+    if (!one.selectionSet) return [one];
+    const inner = (fields: readonly FieldNode[]) => fields.flatMap((field) => field.selectionSet ?? []);
+    const selectionSet = restricted(one.selectionSet, inner(here), inner(anywhere), needed);
+    return selectionSet ? [{ ...one, selectionSet }] : [];
+  });
+  return selections.length > 0 ? { ...set, selections } : null;
+}
+
+/** Whether nothing but `__typename` is asked. */
+const isType = (set: SelectionSetNode): boolean =>
+  set.selections.every((one) =>
+    one.kind === Kind.FIELD
+      ? one.name.value === '__typename' && !one.alias
+      : one.kind === Kind.INLINE_FRAGMENT && isType(one.selectionSet),
+  );
+
+/** The text of a fetch of entities under these aliases. */
+function textOf(
+  document: ReturnType<typeof parse>,
+  made: readonly { readonly alias: EntityAlias; readonly set: SelectionSetNode }[],
+): string {
+  const [known] = operationSet(document).selections;
+  if (known?.kind !== Kind.FIELD) throw new Error('A fetch of entities asks for none.');
+  const definitions = document.definitions.map((one) => {
+    if (one.kind !== Kind.OPERATION_DEFINITION) return one;
+    const variables = one.variableDefinitions ?? [];
+    const names = new Set(variables.map(({ variable }) => variable.name.value));
+    const representations = variables.find(({ type }) => print(type) === '[_Any!]!');
+    if (!representations) throw new Error('A fetch of entities has no representations.');
+    const more = new Set(made.map(({ alias }) => alias.representationsVariableName).filter((name) => !names.has(name)));
+    const variable = (value: string) => ({ kind: Kind.VARIABLE, name: { kind: Kind.NAME, value } }) as const;
+    return {
+      ...one,
+      variableDefinitions: [
+        ...variables,
+        ...[...more].map((name) => ({ ...representations, variable: variable(name) })),
+      ],
+      selectionSet: {
+        kind: Kind.SELECTION_SET,
+        selections: made.map(
+          ({ alias, set }): FieldNode => ({
+            kind: Kind.FIELD,
+            ...(alias.alias === '_entities' ? {} : { alias: { kind: Kind.NAME, value: alias.alias } }),
+            name: { kind: Kind.NAME, value: '_entities' },
+            arguments: [
+              {
+                kind: Kind.ARGUMENT,
+                name: { kind: Kind.NAME, value: 'representations' },
+                value: variable(alias.representationsVariableName),
+              },
+            ],
+            selectionSet: set,
+          }),
+        ),
+      },
+    } as const;
+  });
+  return stripIgnoredCharacters(print({ ...document, definitions }));
+}
