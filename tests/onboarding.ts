@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { configurable } from '../connectors/index.ts';
 import { readConfig } from '../connectors/kit/host/config.ts';
-import type { HostPace } from '../connectors/kit/host/host.ts';
+import type { HostPace } from '../connectors/kit/host/pace.ts';
 import { makeLog } from '../connectors/kit/log.ts';
 import { freshDatabase } from '../connectors/kit/testing/database.ts';
 import { type Hub, start } from '../gateway/main.ts';

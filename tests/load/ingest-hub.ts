@@ -2,7 +2,7 @@
 import 'reflect-metadata';
 import { islands } from '../../connectors/index.ts';
 import { readConfig } from '../../connectors/kit/host/config.ts';
-import type { HostPace } from '../../connectors/kit/host/host.ts';
+import type { HostPace } from '../../connectors/kit/host/pace.ts';
 import { makeLog } from '../../connectors/kit/log.ts';
 import { start } from '../../gateway/main.ts';
 

@@ -2,7 +2,7 @@
 import type { GuardPolicy } from '../guard.ts';
 import type { Keeping } from '../kept.ts';
 import { integer, milliseconds, readMilliseconds, settings, structure, type Values } from '../settings.ts';
-import type { HostPace } from './host.ts';
+import type { HostPace } from './pace.ts';
 
 type KeepTimes = Readonly<Record<string, { readonly fresh?: number; readonly usable?: number }>>;
 
