@@ -6,7 +6,7 @@ import { openDatabase } from '../schema/database/open.ts';
 import { connectors, families, HUB_INSTALLATION } from './index.ts';
 import type { AnyConnector } from './kit/connector.ts';
 import type { GuardPolicy } from './kit/guard.ts';
-import type { Config } from './kit/host/config.ts';
+import type { Config } from './kit/host/config/types.ts';
 import { Host } from './kit/host/host.ts';
 import type { HostPace } from './kit/host/pace.ts';
 import { serveHost } from './kit/host/serve.ts';

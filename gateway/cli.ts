@@ -47,7 +47,7 @@ function fail(error: unknown): never {
 const run = (body: () => Promise<void>): Promise<void> => body().catch(fail);
 
 async function loadConfig(file: string | undefined, hub: boolean) {
-  const { readConfigFile } = await import('../connectors/kit/host/config.ts');
+  const { readConfigFile } = await import('../connectors/kit/host/config/index.ts');
   const { configurable } = await import('../connectors/index.ts');
   const { simulatedEnvironment } = await import('../connectors/simulate.ts');
   const path = file ? resolve(file) : join(packageFolder(), 'isthmus.demo.yaml');

@@ -2,7 +2,7 @@
 import { dirname } from 'node:path';
 import { connectors, families, HUB_INSTALLATION } from '../connectors/index.ts';
 import { type AnyConnector, DeclarationError } from '../connectors/kit/connector.ts';
-import type { Config, InstallationConfig } from '../connectors/kit/host/config.ts';
+import type { Config, InstallationConfig } from '../connectors/kit/host/config/types.ts';
 import { type BuiltGraph, buildGraph } from '../connectors/kit/host/subgraph.ts';
 import type { Log } from '../connectors/kit/log.ts';
 import { CompositionError, compose, lint, type SubgraphText } from '../schema/compose.ts';

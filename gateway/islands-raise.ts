@@ -2,7 +2,7 @@
 import { connectors } from '../connectors/index.ts';
 import type { Call, Clock, Subgraph } from '../connectors/kit/connector.ts';
 import type { GuardPolicy } from '../connectors/kit/guard.ts';
-import type { Config } from '../connectors/kit/host/config.ts';
+import type { Config } from '../connectors/kit/host/config/types.ts';
 import { Host } from '../connectors/kit/host/host.ts';
 import type { HostPace } from '../connectors/kit/host/pace.ts';
 import type { Keys } from '../connectors/kit/host/services.ts';

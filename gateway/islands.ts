@@ -2,7 +2,7 @@
  * The islands of a running hub: which connectors there are, their hosts, and the one graph that they make. A change of
  * isthmus.yaml is made ready beside the running graph and takes its place at once, or is refused and nothing changes.
  */
-import type { Config } from '../connectors/kit/host/config.ts';
+import type { Config } from '../connectors/kit/host/config/types.ts';
 import type { Host } from '../connectors/kit/host/host.ts';
 import { createFederation, type Federation } from './federation/index.ts';
 import { ChangeRefused, makeAll, type Plan, supergraphOf, type Wanted, wantedOf } from './islands-plan.ts';

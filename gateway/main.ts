@@ -5,7 +5,7 @@ import type { IncomingMessage } from 'node:http';
 import { resolve } from 'node:path';
 import type { Call, Clock } from '../connectors/kit/connector.ts';
 import type { GuardPolicy } from '../connectors/kit/guard.ts';
-import type { Config } from '../connectors/kit/host/config.ts';
+import type { Config } from '../connectors/kit/host/config/types.ts';
 import type { SourceStatus } from '../connectors/kit/host/installation.ts';
 import type { HostPace } from '../connectors/kit/host/pace.ts';
 import { TIME_HEADER } from '../connectors/kit/host/serve.ts';

@@ -1,6 +1,6 @@
 /** The first screen: where things are, what to try, how to stop. */
 import { realpathSync } from 'node:fs';
-import type { Config } from '../connectors/kit/host/config.ts';
+import type { Config } from '../connectors/kit/host/config/types.ts';
 import type { Hub } from './main.ts';
 
 export function firstScreen(about: { hub: Hub; config: Config; demo: boolean; seconds: string; data: string }): string {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse, parseDocument } from 'yaml';
 import { connectors, islands } from '../connectors/index.ts';
-import { readConfig } from '../connectors/kit/host/config.ts';
+import { readConfig } from '../connectors/kit/host/config/index.ts';
 import { gatewaySettings } from '../gateway/settings.ts';
 
 const ROOT = join(import.meta.dirname, '..');

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
 import { configurable, connectors } from '../connectors/index.ts';
-import { readConfig } from '../connectors/kit/host/config.ts';
+import { readConfig } from '../connectors/kit/host/config/index.ts';
 import { makeLog } from '../connectors/kit/log.ts';
 import { type Chaos, chaosProxy, type Fault } from '../connectors/kit/testing/chaos.ts';
 import { freshDatabase } from '../connectors/kit/testing/database.ts';

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { parse, stringify } from 'yaml';
 import { configurable } from '../connectors/index.ts';
-import { readConfig } from '../connectors/kit/host/config.ts';
+import { readConfig } from '../connectors/kit/host/config/index.ts';
 import { makeLog } from '../connectors/kit/log.ts';
 import { freshDatabase } from '../connectors/kit/testing/database.ts';
 import { world } from '../connectors/kit/testing/park.ts';

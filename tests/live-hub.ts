@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { WebSocket } from 'ws';
 import { islands } from '../connectors/index.ts';
-import { readConfig } from '../connectors/kit/host/config.ts';
+import { readConfig } from '../connectors/kit/host/config/index.ts';
 import { type Log, makeLog } from '../connectors/kit/log.ts';
 import { freshDatabase } from '../connectors/kit/testing/database.ts';
 import { type Hub, type StartOptions, start } from '../gateway/main.ts';

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { configurable } from '../connectors/index.ts';
-import { readConfig } from '../connectors/kit/host/config.ts';
+import { readConfig } from '../connectors/kit/host/config/index.ts';
 import type { HostPace } from '../connectors/kit/host/pace.ts';
 import { makeLog } from '../connectors/kit/log.ts';
 import { freshDatabase } from '../connectors/kit/testing/database.ts';

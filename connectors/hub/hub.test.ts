@@ -3,7 +3,7 @@ import { dropEventsBefore } from '../../schema/database/event-retention.ts';
 import { saveClaims } from '../../schema/database/identities.ts';
 import { replaceParks } from '../../schema/database/parks.ts';
 import type { Claim, Services, SubgraphResponse } from '../kit/connector.ts';
-import type { ParkConfig } from '../kit/host/config.ts';
+import type { ParkConfig } from '../kit/host/config/types.ts';
 import { Host } from '../kit/host/host.ts';
 import { hubCall, loadKeys } from '../kit/host/services.ts';
 import { silentLog } from '../kit/log.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { AnyConnector } from './connector.ts';
-import { readConfig } from './host/config.ts';
+import { readConfig } from './host/config/index.ts';
 import { makeLog } from './log.ts';
 import { milliseconds, readSettings, secret, settings, settingsTable, url } from './settings.ts';
 

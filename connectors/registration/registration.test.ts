@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { SubgraphResponse } from '../kit/connector.ts';
-import type { InstallationConfig } from '../kit/host/config.ts';
+import type { InstallationConfig } from '../kit/host/config/types.ts';
 import { Host } from '../kit/host/host.ts';
 import { hubCall, loadKeys } from '../kit/host/services.ts';
 import { makeLog } from '../kit/log.ts';

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline/promises';
 import { buildSchema, findBreakingChanges, isSpecifiedScalarType } from 'graphql';
 import { isMap, isSeq, parseDocument } from 'yaml';
 import { configurable, connectors, families } from '../../connectors/index.ts';
-import { readConfig } from '../../connectors/kit/host/config.ts';
+import { readConfig } from '../../connectors/kit/host/config/index.ts';
 import { buildGraph } from '../../connectors/kit/host/subgraph.ts';
 import { readSettings } from '../../connectors/kit/settings.ts';
 import type { Entity } from '../../connectors/mesh/declaration.ts';

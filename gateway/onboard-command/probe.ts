@@ -1,5 +1,5 @@
 /** What `isthmus onboard` needs of one way of connecting: what was found, what stands in isthmus.yaml, and what a question brings. */
-import type { ParkConfig } from '../../connectors/kit/host/config.ts';
+import type { ParkConfig } from '../../connectors/kit/host/config/types.ts';
 import type { Entity } from '../../connectors/mesh/declaration.ts';
 import type { Drafted } from '../../connectors/mesh/draft.ts';
 

@@ -1,7 +1,7 @@
 /** The hub of the ingest runs, a process of its own that is killed. It loads everything, then waits for the word to begin. */
 import 'reflect-metadata';
 import { islands } from '../../connectors/index.ts';
-import { readConfig } from '../../connectors/kit/host/config.ts';
+import { readConfig } from '../../connectors/kit/host/config/index.ts';
 import type { HostPace } from '../../connectors/kit/host/pace.ts';
 import { makeLog } from '../../connectors/kit/log.ts';
 import { start } from '../../gateway/main.ts';

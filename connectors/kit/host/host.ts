@@ -5,7 +5,7 @@
 import type { GraphQLError } from 'graphql';
 import type { Call, Clock, GraphContext, Services, Subgraph, WebhookAnswer, WebhookRequest } from '../connector.ts';
 import type { HealthSnapshot } from '../health.ts';
-import type { InstallationConfig } from './config.ts';
+import type { InstallationConfig } from './config/types.ts';
 import { Installation, type Lent, type SourceStatus } from './installation.ts';
 import { type BuiltGraph, buildGraph, executor, shown } from './subgraph.ts';
 import { visible } from './visible.ts';

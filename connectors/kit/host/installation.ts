@@ -7,7 +7,7 @@ import { Health, type HealthSnapshot } from '../health.ts';
 import type { Kept } from '../kept.ts';
 import type { Log } from '../log.ts';
 import { sourceAnswers, sourceCalls, sourceStates } from './channels.ts';
-import type { InstallationConfig, ParkConfig } from './config.ts';
+import type { InstallationConfig, ParkConfig } from './config/types.ts';
 import { keepingOf, paceOf, policyOf } from './guarded.ts';
 import { JobRunner } from './jobs.ts';
 import { makeKept } from './keeping.ts';

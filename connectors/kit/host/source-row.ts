@@ -3,7 +3,7 @@ import type { Database } from '../../../schema/database/open.ts';
 import { saveSource } from '../../../schema/database/sources.ts';
 import type { Clock, Services } from '../connector.ts';
 import type { HealthSnapshot } from '../health.ts';
-import type { InstallationConfig } from './config.ts';
+import type { InstallationConfig } from './config/types.ts';
 
 export interface SourceWriterParts {
   readonly config: InstallationConfig;

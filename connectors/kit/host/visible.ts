@@ -2,7 +2,7 @@
 import type { Call, Installations, Installed, Opened } from '../connector.ts';
 import { unavailable } from '../errors.ts';
 import { mayPark } from '../principal.ts';
-import type { InstallationConfig } from './config.ts';
+import type { InstallationConfig } from './config/types.ts';
 
 /** One installation of this process, as far as a request looks at it. */
 export interface Place {

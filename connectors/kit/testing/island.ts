@@ -2,7 +2,7 @@
 import { expect } from 'vitest';
 import type { Database } from '../../../schema/database/open.ts';
 import type { AnyConnector } from '../connector.ts';
-import type { InstallationConfig, ParkConfig } from '../host/config.ts';
+import type { InstallationConfig, ParkConfig } from '../host/config/types.ts';
 import { Host, type HostOptions } from '../host/host.ts';
 import { loadKeys } from '../host/services.ts';
 import { silentLog } from '../log.ts';
