@@ -3,7 +3,6 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { basename, dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { buildSchema, findBreakingChanges, isSpecifiedScalarType } from 'graphql';
-import { isMap, isSeq, parseDocument } from 'yaml';
 import { configurable, connectors, families } from '../../connectors/index.ts';
 import { readConfig } from '../../connectors/kit/host/config/index.ts';
 import { buildGraph } from '../../connectors/kit/host/subgraph.ts';
@@ -12,6 +11,7 @@ import type { Entity } from '../../connectors/mesh/declaration.ts';
 import { compose, type SubgraphText } from '../../schema/compose.ts';
 import { ChangeRefused, joined } from '../islands-plan.ts';
 import { readSubgraphs } from '../pictures.ts';
+import { readYaml, withEntry, withoutEntries } from './entry.ts';
 import { probeFiles } from './files.ts';
 import { probeOpenApi } from './openapi.ts';
 import { type Kind, OnboardError, type OnboardOptions, type Place, type Probe } from './probe.ts';
@@ -40,7 +40,7 @@ export async function onboard(options: OnboardOptions): Promise<boolean> {
     );
   if (!existsSync(options.config))
     throw new OnboardError(`${options.config} cannot be read; name your file with --config isthmus.yaml.`);
-  const before = readFileSync(options.config, 'utf8');
+  const before = readYaml(options.config);
   const folder = dirname(resolve(options.config));
   const config = readConfig(before, options.config, configurable, options.environment);
   const park = options.park ?? config.parks[0]?.id ?? '';
@@ -122,6 +122,7 @@ export async function onboard(options: OnboardOptions): Promise<boolean> {
   say(`   ${added.length} added, ${broken.length} broken; the supergraph has ${supergraph.split('\n').length} lines`);
 
   step('5. Files');
+  const edited = withEntry(before, installation);
   say(`   ${options.config}: the installation ${id}`);
   if (copy) say(`   ${join(folder, copy.to)}: ${copy.what}`);
   if (!options.yes && !(await agreed(options.terminal))) {
@@ -132,40 +133,27 @@ export async function onboard(options: OnboardOptions): Promise<boolean> {
     mkdirSync(dirname(join(folder, copy.to)), { recursive: true });
     writeFileSync(join(folder, copy.to), readFileSync(copy.from));
   }
-  writeFileSync(options.config, withInstallation(before, installation));
+  writeFileSync(options.config, edited.text);
+  if (!edited.exact) say(`   ${ANEW}`);
   say(`   Written. A hub that runs on this file takes the island in by itself. Undo: isthmus onboard --undo ${system}`);
   return true;
 }
 
 /** Takes out what `onboard` wrote: the installations of the system, and the copy of its description. */
 export function undoOnboard(options: { system: string; config: string; say(text: string): void }): void {
-  const document = parseDocument(readFileSync(options.config, 'utf8'));
-  const list = document.get('installations');
-  const kept = isSeq(list)
-    ? list.items.filter(
-        (one) =>
-          !(
-            isMap(one) &&
-            families.some((each) => each.name === one.get('connector')) &&
-            one.get('system') === options.system
-          ),
-      )
-    : [];
-  if (!isSeq(list) || kept.length === list.items.length)
-    throw new OnboardError(`${options.config} has no system ${options.system} by configuration.`);
-  list.items = kept;
-  writeFileSync(options.config, String(document));
+  const before = readYaml(options.config);
+  const made = ({ connector, system }: Record<string, unknown>): boolean =>
+    system === options.system && families.some((one) => one.name === connector);
+  const edited = withoutEntries(before, made);
+  if (edited === null) throw new OnboardError(`${options.config} has no system ${options.system} by configuration.`);
+  writeFileSync(options.config, edited.text);
   for (const ending of ['openapi.json', 'wsdl'])
     rmSync(join(dirname(resolve(options.config)), 'islands', `${options.system}.${ending}`), { force: true });
+  if (!edited.exact) options.say(ANEW);
   options.say(`${options.system} is taken out of ${options.config}.`);
 }
 
-function withInstallation(text: string, installation: object): string {
-  const document = parseDocument(text);
-  if (!isSeq(document.get('installations'))) document.set('installations', document.createNode([]));
-  document.addIn(['installations'], document.createNode(JSON.parse(JSON.stringify(installation))));
-  return String(document);
-}
+const ANEW = 'The whole file was written anew: comments are kept, but spacing and folded lines may have changed.';
 
 async function agreed(terminal: boolean): Promise<boolean> {
   if (!terminal) return false;
