@@ -76,6 +76,7 @@ export function everything(ticks: { count: number }): Resolvers {
       },
       reach: (it) => (it.friends ?? some(it.id, 3, (id) => thing('User', id))).map((one: Thing) => one.id).join('+'),
       shown: (it) => maybe(`shown${it.id}`, medium(it.id)),
+      pal: (it) => maybe(`pal${it.id}`, thing('User', near(it.id, 2))),
     },
     Post: {
       slug: (it) => `p-${it.id}`,
@@ -208,6 +209,7 @@ function textsOf({ at, firm }: Split): Record<'a' | 'b' | 'c' | 'd' | 'whole', s
     greeting(word: String): String @requires(fields: "name")
     risk: Float @requires(fields: "score level(of: 7)")
     reach: String @requires(fields: "friends(first: 3) { id }")
+    pal: User
     ${all('User', 'c')}
   }
   type Post @key(fields: "id", resolvable: false) { id: ID! }
@@ -231,7 +233,7 @@ function textsOf({ at, firm }: Split): Record<'a' | 'b' | 'c' | 'd' | 'whole', s
   interface Node { id: ID! }
   union Found = User | Post | Book | Film
   type User implements Node {
-    ${USER} name: String! pet: Animal pets: [Pet!] address: Address greeting(word: String): String risk: Float reach: String shown: Media
+    ${USER} name: String! pet: Animal pets: [Pet!] address: Address greeting(word: String): String risk: Float reach: String shown: Media pal: User
     ${all('User')}
   }
   interface Pet { name: String age: Int }
