@@ -39,8 +39,11 @@ export interface Reader {
   ask(question: Question, signal: AbortSignal): Promise<unknown>;
   /** One cheap question; rejects when the system does not answer. */
   check(signal: AbortSignal): Promise<void>;
-  /** What is offered otherwise than it was declared; absent: nobody can tell. */
-  drift?(signal: AbortSignal): Promise<readonly Drift[]>;
+  /**
+   * What is offered otherwise than it was declared; absent: nobody can tell. Resolves when the system has been asked, with the
+   * comparison, which may take longer than a call may.
+   */
+  drift?(signal: AbortSignal): Promise<() => Promise<readonly Drift[]>>;
   /** What the last delivery lacked, behind `is degraded: `; null: nothing. Absent: it has no deliveries. */
   complaint?(): string | null;
   /** Equal as long as the whole list of that operation has not changed; null: nobody can tell. */

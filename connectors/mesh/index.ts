@@ -1,13 +1,26 @@
+import { type Rereadable, rereading } from './drift.ts';
 import { familyOf } from './family.ts';
 import { type OpenApi, openApiReader, readOpenApi } from './openapi.ts';
+import { againOf, textOf } from './served.ts';
 import { type MeshSettings, meshSettings } from './settings.ts';
 
 /** Any system with an OpenAPI description, by configuration alone. */
-export default familyOf<MeshSettings, OpenApi>({
+export default familyOf<MeshSettings, OpenApi & Rereadable>({
   name: 'mesh',
   settings: meshSettings,
   protocol: () => 'openapi',
   place: (settings) => settings.openapi,
-  describe: (settings, folder) => readOpenApi(settings.openapi, folder),
-  reader: openApiReader,
+  describe: async ({ openapi }, folder) => {
+    const first = await readOpenApi(openapi, folder);
+    const again = againOf(
+      first,
+      (signal) => textOf(openapi, folder, signal),
+      (text) => readOpenApi(openapi, folder, text),
+    );
+    return { ...first, again };
+  },
+  reader: (described, settings, { log }, entities) => ({
+    ...openApiReader(described, settings),
+    drift: rereading(described, { place: settings.openapi, part: 'field', entities, log }),
+  }),
 });

@@ -1,6 +1,4 @@
 /** A system with an OpenAPI description: GraphQL Mesh reads the description and makes the calls. Loaded only when configured. */
-import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { MapperKind, mapSchema } from '@graphql-tools/utils';
 import {
   execute,
@@ -25,12 +23,14 @@ import { DeclarationError } from '../kit/connector.ts';
 import { malformed, rejected, SourceError, unavailable } from '../kit/errors.ts';
 import type { FieldType } from './declaration.ts';
 import { type Operation, operationOf, type Place, type Reader } from './description.ts';
+import type { Offered } from './drift.ts';
 import { JSONScalar } from './json.ts';
+import { readText } from './read-text.ts';
+import { type DescriptionText, textOf } from './served.ts';
 import { wellFormed } from './well-formed.ts';
 
 /** A description, read once for all installations that name it. */
-export interface OpenApi {
-  readonly operations: ReadonlyMap<string, Operation>;
+export interface OpenApi extends Offered {
   /** The whole as Mesh makes it, answers left as they are. */
   readonly schema: GraphQLSchema;
   /** For people: the types as Mesh reads them. */
@@ -58,15 +58,12 @@ const SCALARS: Readonly<Record<string, FieldType>> = {
 
 /** Where calls go before the installation's own address stands in its place. */
 const NOWHERE = 'http://isthmus.invalid';
-const LARGEST = 16 * 1024 * 1024;
 
 /** Reads a description, a file beside `folder` or an address; throws `DeclarationError`. */
-export async function readOpenApi(source: string, folder: string): Promise<OpenApi> {
-  const remote = /^https?:\/\//.test(source);
-  const place = remote ? source : resolve(folder, source);
-  if (!remote && !existsSync(place))
-    throw new DeclarationError(`The description ${source} is no file beside isthmus.yaml.`);
-  if (!remote) wellFormed(source, place);
+export async function readOpenApi(source: string, folder: string, given?: DescriptionText): Promise<OpenApi> {
+  const text = given ?? (await textOf(source, folder));
+  const { place } = text;
+  wellFormed(source, text);
   const { default: Handler } = await import('@graphql-mesh/openapi');
   const quiet = {
     debug: () => undefined,
@@ -87,12 +84,20 @@ export async function readOpenApi(source: string, folder: string): Promise<OpenA
       logger,
       importFn: (name: string) => import(name),
     } as never);
-    const fetchFn = (url: string) => fetch(url, { signal: AbortSignal.timeout(10_000) });
+    const fetchFn = (url: string) =>
+      url === place
+        ? new Response(text.text, { headers: { 'content-type': text.type } })
+        : fetch(url, { signal: AbortSignal.timeout(10_000) });
     const made = await (
       handler as { getMeshSource(options: object): Promise<{ schema: GraphQLSchema }> }
     ).getMeshSource({ fetchFn });
     const described = made.schema;
-    return { operations: operationsOf(described), described, schema: withPlainAnswers(described) };
+    return {
+      operations: operationsOf(described),
+      digest: text.digest,
+      described,
+      schema: withPlainAnswers(described),
+    };
   } catch (error) {
     if (error instanceof DeclarationError) throw error;
     throw new DeclarationError(
@@ -237,15 +242,4 @@ function sourceErrorOf(error: GraphQLError): unknown {
     if (!(one instanceof GraphQLError)) return one;
   }
   return malformed(error.message);
-}
-
-async function readText(body: AsyncIterable<Buffer>): Promise<string> {
-  const parts: Buffer[] = [];
-  let size = 0;
-  for await (const part of body) {
-    size += part.length;
-    if (size > LARGEST) throw malformed(`the answer is larger than ${LARGEST} bytes`);
-    parts.push(part);
-  }
-  return Buffer.concat(parts).toString('utf8');
 }

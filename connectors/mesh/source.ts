@@ -33,9 +33,9 @@ export class MeshSource {
     const known = await this.#services.guard.read(
       call,
       { operation: 'check', key: 'drift' },
-      async (signal) => (await this.#reader.drift?.(signal)) ?? [],
+      async (signal) => (await this.#reader.drift?.(signal)) ?? null,
     );
-    return known.value;
+    return (await known.value?.()) ?? [];
   }
 
   /** What one request needs: keys asked for in one tick are one call, where the operation takes several. */

@@ -104,7 +104,7 @@ export function sqlReader(
       const offered = [...found.values()].flatMap((one) =>
         [...one.columns.keys()].map((name) => `${one.name}.${name}`),
       );
-      return missing(expected, offered, (part) => `the column ${part} is gone`);
+      return async () => missing(expected, offered, (part) => `the column ${part} is gone`);
     },
     close: async () => {
       await (await opened?.catch(() => undefined))?.close();

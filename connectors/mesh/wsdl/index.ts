@@ -1,45 +1,31 @@
-import { DeclarationError, type Services } from '../../kit/connector.ts';
 import { rejected, type SourceError, unavailable } from '../../kit/errors.ts';
 import { child, local, SOAP11, type SoapFault, SoapTransport, writeEnvelope } from '../../kit/soap.ts';
 import { operationOf, type Reader } from '../description.ts';
+import { type Rereadable, rereading, wantedOf } from '../drift.ts';
 import { familyOf } from '../family.ts';
 import type { TypedEntity } from '../mapping.ts';
 import type { SoapOperation, Wsdl } from './document.ts';
-import { driftOf, wantedOf } from './drift.ts';
 import { loadWsdl } from './load.ts';
 import { answerOf, questionOf } from './message.ts';
 import { type WsdlSettings, wsdlSettings } from './settings.ts';
 
-/** A description, and where it may be read again. */
-interface Described extends Wsdl {
-  again(): Promise<Wsdl>;
-}
-
 /** Any system with a WSDL 1.1 description, by configuration alone. */
-export default familyOf<WsdlSettings, Described>({
+export default familyOf<WsdlSettings, Wsdl & Rereadable>({
   name: 'wsdl',
   settings: wsdlSettings,
   protocol: () => 'soap',
   place: (settings) => settings.wsdl,
-  describe: async ({ wsdl }, folder) => ({ ...(await loadWsdl(wsdl, folder)), again: () => loadWsdl(wsdl, folder) }),
-  reader: (described, settings, services: Services, entities) => {
-    const reader = wsdlReader(described, settings, entities);
-    let told = described.digest;
-    return {
-      ...reader,
-      drift: async () => {
-        const now = await described.again().catch((error: unknown) => {
-          // Nobody can compare now; the calls themselves go on.
-          throw error instanceof DeclarationError ? unavailable(error.whole, error) : error;
-        });
-        const found = driftOf(described, now, entities);
-        if (found.length === 0 && now.digest !== told)
-          services.log.info(`${settings.wsdl} is another than at the start; nothing that is asked for is concerned.`);
-        told = now.digest;
-        return found;
-      },
-    };
-  },
+  describe: async ({ wsdl }, folder) => ({
+    ...(await loadWsdl(wsdl, folder)),
+    again: async () => {
+      const now = await loadWsdl(wsdl, folder);
+      return async () => now;
+    },
+  }),
+  reader: (described, settings, { log }, entities) => ({
+    ...wsdlReader(described, settings, entities),
+    drift: rereading(described, { place: settings.wsdl, part: 'element', entities, log }),
+  }),
 });
 
 /** One installation. Opens no connection before it is asked. */

@@ -9,11 +9,11 @@ import { readEnvelope, writeXml } from '../../kit/soap.ts';
 import { conformance } from '../../kit/testing/conformance.ts';
 import type { Running } from '../../kit/testing/simulator.ts';
 import type { Ask } from '../declaration.ts';
+import { driftOf } from '../drift.ts';
 import { rawRows, row, type TypedEntity } from '../mapping.ts';
 import { simulator } from '../simulator/heating.ts';
 import { readWsdl, type SoapOperation, type Wsdl } from './document.ts';
 import { draftWsdl } from './draft.ts';
-import { driftOf } from './drift.ts';
 import wsdl from './index.ts';
 import { loadWsdl } from './load.ts';
 import { answerOf, questionOf } from './message.ts';
@@ -183,7 +183,7 @@ describe('a description', () => {
 
   test('what another one no longer has is told with the fields that live on it; what nobody asks for is not', async () => {
     const drift = async (from: string | RegExp, to: string) =>
-      driftOf(description, await described(TEXT.replace(from, to)), [entity]);
+      driftOf(description, await described(TEXT.replace(from, to)), [entity], 'element');
     expect(await drift('<xs:element name="pressure" type="xs:decimal" minOccurs="0"/>', '')).toEqual([
       { what: 'the element GetStation.station.supply.pressure is gone', fields: ['HeatStation.pressure'] },
       { what: 'the element ListStations.stations.station.supply.pressure is gone', fields: ['HeatStation.pressure'] },

@@ -1,9 +1,45 @@
-/** What of a description is in use, and what of it another one no longer has; pure. */
-import type { Drift } from '../../kit/connector.ts';
-import { operationOf, steps } from '../description.ts';
-import { asksOf } from '../family.ts';
-import type { TypedEntity } from '../mapping.ts';
-import type { Wsdl } from './document.ts';
+/** What of a description is in use, and what of it another one no longer has. */
+import { DeclarationError, type Drift } from '../kit/connector.ts';
+import { unavailable } from '../kit/errors.ts';
+import type { Log } from '../kit/log.ts';
+import { type Operation, operationOf, type Reader, steps } from './description.ts';
+import { asksOf } from './family.ts';
+import type { TypedEntity } from './mapping.ts';
+
+/** What a description offers. */
+export interface Offered {
+  readonly operations: ReadonlyMap<string, Operation>;
+  /** Equal as long as the description is the same; null: nobody can tell. */
+  readonly digest: string | null;
+}
+
+/** A description that can be read again where it came from. */
+export interface Rereadable extends Offered {
+  /** Resolves when it has come, with what takes it apart, which may take longer than a call may; both reject with `DeclarationError`. */
+  again(signal: AbortSignal): Promise<() => Promise<Offered>>;
+}
+
+/** Compares what a description says now with what it said when the hub took the system in. `part` is what its fields are called. */
+export function rereading(
+  first: Rereadable,
+  { place, part, entities, log }: { place: string; part: string; entities: readonly TypedEntity[]; log: Log },
+): NonNullable<Reader['drift']> {
+  let told = first.digest;
+  return async (signal) => {
+    const read = await first.again(signal).catch((error: unknown) => {
+      // Nobody can compare now; the calls themselves go on.
+      throw error instanceof DeclarationError ? unavailable(error.whole, error) : error;
+    });
+    return async () => {
+      const now = await read();
+      const found = driftOf(first, now, entities, part);
+      if (found.length === 0 && now.digest !== told)
+        log.info(`${place} is another than at the start; nothing that is asked for is concerned.`);
+      told = now.digest;
+      return found;
+    };
+  };
+}
 
 /** By operation, paths of its answer that somebody asks for, those around them included, each with the graph fields that live on it. */
 export function wantedOf(entities: readonly TypedEntity[]): Map<string, Map<string, string[]>> {
@@ -36,8 +72,13 @@ const argumentsOf = (operation: string, entities: readonly TypedEntity[]): strin
   ),
 ];
 
-/** Operations, arguments and elements in use that `now` has no longer, or has otherwise. */
-export function driftOf(before: Wsdl, now: Wsdl, entities: readonly TypedEntity[]): Drift[] {
+/** Operations, arguments and parts of answers in use that `now` has no longer, or has otherwise. */
+export function driftOf(
+  before: Pick<Offered, 'operations'>,
+  now: Pick<Offered, 'operations'>,
+  entities: readonly TypedEntity[],
+  part: string,
+): Drift[] {
   return [...wantedOf(entities)].flatMap(([name, paths]): Drift[] => {
     const [old, one] = [operationOf(before, name), operationOf(now, name)];
     const all = [...new Set([...paths.values()].flat())];
@@ -56,10 +97,10 @@ export function driftOf(before: Wsdl, now: Wsdl, entities: readonly TypedEntity[
         if (!was || gone.some((each) => path.startsWith(`${each}.`))) return [];
         if (!is) {
           gone.push(path);
-          return [{ what: `the element ${name}.${path} is gone`, fields }];
+          return [{ what: `the ${part} ${name}.${path} is gone`, fields }];
         }
         const otherwise = was.type !== is.type || was.list !== is.list;
-        return otherwise ? [{ what: `the element ${name}.${path} is of another type`, fields }] : [];
+        return otherwise ? [{ what: `the ${part} ${name}.${path} is of another type`, fields }] : [];
       }),
     ];
   });

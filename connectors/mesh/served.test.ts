@@ -1,0 +1,115 @@
+/** The description that a system serves changes under the hub: told with the graph fields concerned, asked for now and then only. */
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Host } from '../kit/host/host.ts';
+import { makeLog } from '../kit/log.ts';
+import { readSettings } from '../kit/settings.ts';
+import { freshDatabase } from '../kit/testing/database.ts';
+import { raiseIsland } from '../kit/testing/island.ts';
+import { listen } from '../kit/testing/simulator.ts';
+import mesh from './index.ts';
+
+const TEXT = readFileSync(join(import.meta.dirname, 'demo', 'environment', 'openapi.json'), 'utf8');
+const ENTITIES = {
+  Air: {
+    recordedAt: 'observed',
+    fields: { pm25: 'particles.pm2_5', pm10: 'particles.pm10', station: 'station' },
+    on: {
+      'Building.air': {
+        ...{ operation: 'latestObservations', argument: 'sites', separator: ',' },
+        ...{ rows: 'observations', match: 'site' },
+      },
+    },
+  },
+};
+
+/** What stands at /openapi.json, and how often it was fetched. */
+let served = { status: 200, text: TEXT };
+let fetched = 0;
+const server = createServer((request, response) => {
+  const described = request.url === '/openapi.json';
+  if (described) fetched++;
+  response.writeHead(described ? served.status : 200, { 'content-type': 'application/json' });
+  response.end(described ? served.text : '{"ok":true}');
+});
+const lines: string[] = [];
+const hosts: Host[] = [];
+let url = '';
+let database: Awaited<ReturnType<typeof freshDatabase>>;
+
+beforeAll(async () => {
+  url = `http://127.0.0.1:${await listen(server)}`;
+  database = await freshDatabase();
+}, 60_000);
+afterAll(async () => {
+  for (const host of hosts) await host.close();
+  server.closeAllConnections();
+  await new Promise((done) => server.close(done));
+  await database?.drop();
+}, 60_000);
+
+/** One installation that is checked only when it is told to, and compared at `drift`. */
+async function raise(id: string, drift: number): Promise<Host> {
+  const raw = {
+    ...{ system: 'environment', openapi: `${url}/openapi.json`, url },
+    check: 'getStatus',
+    entities: ENTITIES,
+  };
+  const { values } = readSettings(mesh.settings, raw);
+  if (values === null) throw new Error('The settings of the test are wrong.');
+  const connector = await mesh.make('environment', [values], import.meta.dirname);
+  const host = await raiseIsland(connector, { id, raw }, database, {
+    log: makeLog((line) => lines.push(line)),
+    pace: { checkUp: 3_600_000, checkDown: 3_600_000, checkTime: 30_000, drift },
+    policy: { timeout: 30_000 },
+    jobs: false,
+  });
+  hosts.push(host);
+  return host;
+}
+
+test('a field that is gone, of another type, an operation that is gone; a page that is no description is none of these', async () => {
+  served = { status: 200, text: TEXT };
+  const host = await raise('air', 0);
+  /** The reason after a check that began now; null: it is UP. */
+  const reason = async (text: string, status = 200): Promise<string | null> => {
+    served = { status, text };
+    await host.check('air');
+    const health = await host.check('air');
+    expect(health?.state).toBe(health?.reason ? 'DEGRADED' : 'UP');
+    return health?.reason ?? null;
+  };
+  const edited = (from: string | RegExp, to: string): string => {
+    expect(TEXT).toMatch(from);
+    return TEXT.replace(from, to);
+  };
+  expect(await reason(TEXT)).toBeNull();
+
+  const gone = 'offers other than it was set up for: the field latestObservations.observations';
+  expect(await reason(edited('"pm2_5"', '"fine"'))).toBe(`${gone}.particles.pm2_5 is gone (concerns Air.pm25)`);
+  expect(await reason(edited('"particles"', '"dust"'))).toBe(`${gone}.particles is gone (concerns Air.pm25, Air.pm10)`);
+  expect(await reason(edited(/"station": {\s*"type": "string"/, '"station": { "type": "integer"'))).toBe(
+    `${gone}.station is of another type (concerns Air.station)`,
+  );
+  expect(await reason(edited('"name": "sites"', '"name": "places"'))).toMatch(
+    /takes no argument sites any more .*needs the argument places/,
+  );
+  const left = 'offers other than it was set up for: the operation latestObservations is gone (concerns Air.pm25, ';
+  expect(await reason(edited('"latestObservations"', '"newest"'))).toContain(left);
+  // Nobody can compare: what was told stands.
+  expect(await reason('{"error":"closed for the night"}')).toContain(left);
+  expect(await reason('{}', 503)).toContain(left);
+  expect(await reason(edited('"humidity"', '"damp"'))).toBeNull();
+  expect(lines.join('\n')).toContain('is another than at the start; nothing that is asked for is concerned');
+  expect(lines.filter((line) => /The source air offers other .*pm2_5 is gone/.test(line))).toHaveLength(1);
+}, 60_000);
+
+test('however often it is checked, the description is fetched at the start and after the first check', async () => {
+  served = { status: 200, text: TEXT };
+  fetched = 0;
+  const host = await raise('seldom', 3_600_000);
+  for (let n = 0; n < 10; n++) expect((await host.check('seldom'))?.state).toBe('UP');
+  expect(fetched).toBe(2);
+}, 60_000);
