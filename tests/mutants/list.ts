@@ -80,4 +80,10 @@ export const MUTANTS: readonly Mutant[] = [
     from: 'if (known?.items && one.items) known.items.push(...one.items);',
     to: 'if (known?.items && one.items) known.items.push();',
   },
+  {
+    says: 'the types of an interface are asked for what the others are asked for',
+    file: 'planner-narrow.ts',
+    from: 'const part = restricted(set, way.sets, all, needed);',
+    to: 'const part = restricted(set, here.filter((one) => one !== way).flatMap(({ sets }) => sets), all, needed);',
+  },
 ];
