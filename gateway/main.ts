@@ -32,7 +32,7 @@ import { streamFace } from './live/stream.ts';
 import { Tail } from './live/tail.ts';
 import { keepEvents } from './live/upkeep.ts';
 import { Leftovers } from './memory.ts';
-import { Operations } from './operation.ts';
+import { Operations } from './operation/index.ts';
 import { startMetrics } from './ops/metrics.ts';
 import { makeShutdown } from './ops/shutdown.ts';
 import { Audit } from './trust/audit.ts';

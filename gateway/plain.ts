@@ -3,7 +3,7 @@ import type { Log } from '../connectors/kit/log.ts';
 import { createFederation, remoteSubgraph } from './federation/index.ts';
 import { graphqlFace } from './http/graphql.ts';
 import { listen, PortError } from './http/server.ts';
-import { Operations } from './operation.ts';
+import { Operations } from './operation/index.ts';
 import { readPolicy } from './trust/policy.ts';
 
 /** Only document limits, wide enough for ordinary clients of other graphs. */

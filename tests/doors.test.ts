@@ -5,7 +5,7 @@ import { createFederation } from '../gateway/federation/index.ts';
 import { fake } from '../gateway/federation/testing.ts';
 import { type GraphqlRequest, graphqlFace } from '../gateway/http/graphql.ts';
 import { WarmDoor } from '../gateway/http/warm.ts';
-import { Operations } from '../gateway/operation.ts';
+import { Operations } from '../gateway/operation/index.ts';
 import { readPolicy } from '../gateway/trust/policy.ts';
 import { compose } from '../schema/compose.ts';
 

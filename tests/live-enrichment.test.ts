@@ -6,7 +6,7 @@ import { createFederation } from '../gateway/federation/index.ts';
 import { type Fake, fake } from '../gateway/federation/testing.ts';
 import { Deliveries, type Delivery } from '../gateway/live/deliveries.ts';
 import type { Tail } from '../gateway/live/tail.ts';
-import { Operations } from '../gateway/operation.ts';
+import { Operations } from '../gateway/operation/index.ts';
 import { readPolicy } from '../gateway/trust/policy.ts';
 import { compose } from '../schema/compose.ts';
 

@@ -2,7 +2,8 @@ import { expect, test } from 'vitest';
 import { HubError } from '../connectors/kit/errors.ts';
 import { HUB_PRINCIPAL } from '../connectors/kit/principal.ts';
 import type { Federation } from '../gateway/federation/index.ts';
-import { type OperationAnswer, Operations } from '../gateway/operation.ts';
+import { Operations } from '../gateway/operation/index.ts';
+import type { OperationAnswer } from '../gateway/operation/request.ts';
 
 const secret = { company: { tax: { standing: 'GOOD' } } };
 const touched = {

@@ -3,7 +3,8 @@ import { buildSchema, parse } from 'graphql';
 import type { Principal } from '../connectors/kit/principal.ts';
 import { PROBE } from '../gateway/live/prepare.ts';
 import type { Tail } from '../gateway/live/tail.ts';
-import type { OperationAnswer, OperationRequest, Operations } from '../gateway/operation.ts';
+import type { Operations } from '../gateway/operation/index.ts';
+import type { OperationAnswer, OperationRequest } from '../gateway/operation/request.ts';
 
 export const SCHEMA = `
   type Query { a: Int }

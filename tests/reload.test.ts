@@ -5,7 +5,7 @@ import { load } from '../gateway/bench/load.ts';
 import { serveSubgraph } from '../gateway/bench/subgraph.ts';
 import { BODIES, benchSubgraphs, QUERIES } from '../gateway/bench/workload.ts';
 import { createFederation } from '../gateway/federation/index.ts';
-import { Operations } from '../gateway/operation.ts';
+import { Operations } from '../gateway/operation/index.ts';
 import { startGateway } from '../gateway/plain.ts';
 import { readPolicy } from '../gateway/trust/policy.ts';
 import { compose } from '../schema/compose.ts';

@@ -5,7 +5,7 @@ import { compose } from '../../schema/compose.ts';
 import { createFederation, remoteSubgraph } from '../federation/index.ts';
 import { graphqlFace } from '../http/graphql.ts';
 import { listen } from '../http/server.ts';
-import { Operations } from '../operation.ts';
+import { Operations } from '../operation/index.ts';
 import { readPolicy } from '../trust/policy.ts';
 import { serveByHand, serveByHandAtOurDoor, serveBytes } from './hand-serve.ts';
 import { inProcess, serveSubgraph } from './subgraph.ts';

@@ -5,7 +5,8 @@ import { LRUCache } from 'lru-cache';
 import type { Departure } from '../../connectors/kit/departure.ts';
 import { HubError } from '../../connectors/kit/errors.ts';
 import type { Principal } from '../../connectors/kit/principal.ts';
-import { type Operations, resultOf } from '../operation.ts';
+import type { Operations } from '../operation/index.ts';
+import { resultOf } from '../operation/request.ts';
 import { fault } from './answers.ts';
 import { bodyOf, shown, WarmDoor } from './warm.ts';
 

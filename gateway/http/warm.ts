@@ -4,7 +4,8 @@
  */
 import type { GraphQLFormattedError } from 'graphql';
 import { LRUCache } from 'lru-cache';
-import type { OperationAnswer, Operations } from '../operation.ts';
+import type { Operations } from '../operation/index.ts';
+import type { OperationAnswer } from '../operation/request.ts';
 import type { GraphqlAnswer, GraphqlRequest } from './graphql.ts';
 
 /** Members of `extensions` in a request that mean something to `operation.run` and nothing to Apollo. */

@@ -5,7 +5,8 @@
  */
 import type { HubError } from '../../connectors/kit/errors.ts';
 import { callerOf, type Principal } from '../../connectors/kit/principal.ts';
-import type { OperationAnswer, Operations } from '../operation.ts';
+import type { Operations } from '../operation/index.ts';
+import type { OperationAnswer } from '../operation/request.ts';
 import { Group, type Member } from './group.ts';
 import { type Prepared, prepare, type SubscriptionRequest } from './prepare.ts';
 import { asHubError, type LostSpan, Reader } from './reader.ts';

@@ -1,7 +1,7 @@
 /** Listeners with the same question and the same rights, who stand at the same place of the log. */
 import type { Principal } from '../../connectors/kit/principal.ts';
 import { sleep } from '../../connectors/kit/waiting.ts';
-import type { Operations } from '../operation.ts';
+import type { Operations } from '../operation/index.ts';
 import type { Sink } from './deliveries.ts';
 import { prepare, type SubscriptionRequest } from './prepare.ts';
 import { asDelivery, asHubError, type Range, Reader as RangeReader, type Reader } from './reader.ts';

@@ -21,7 +21,7 @@ import {
 import { LRUCache } from 'lru-cache';
 import { HubError } from '../../connectors/kit/errors.ts';
 import type { Principal } from '../../connectors/kit/principal.ts';
-import type { Operations } from '../operation.ts';
+import type { Operations } from '../operation/index.ts';
 
 export interface SubscriptionRequest {
   readonly query: string;

@@ -1,7 +1,8 @@
 /** Asks for ranges of the log as one listener, or one group of them, may see it. */
 import { HubError } from '../../connectors/kit/errors.ts';
 import type { Principal } from '../../connectors/kit/principal.ts';
-import type { OperationAnswer, Operations } from '../operation.ts';
+import type { Operations } from '../operation/index.ts';
+import type { OperationAnswer } from '../operation/request.ts';
 import type { Delivery } from './deliveries.ts';
 import { HELD, PROBE, type Prepared, prepare, type SubscriptionRequest } from './prepare.ts';
 

@@ -12,7 +12,7 @@ import { fake } from '../../gateway/federation/testing.ts';
 import { graphqlFace } from '../../gateway/http/graphql.ts';
 import { listen } from '../../gateway/http/server.ts';
 import { openSockets } from '../../gateway/live/socket.ts';
-import { Operations } from '../../gateway/operation.ts';
+import { Operations } from '../../gateway/operation/index.ts';
 import { readCosts } from '../../gateway/trust/cost.ts';
 import { type DemoIssuer, openDemoIssuer } from '../../gateway/trust/issuer.ts';
 import { readPolicy } from '../../gateway/trust/policy.ts';

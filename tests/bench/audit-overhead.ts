@@ -5,7 +5,7 @@
 import 'reflect-metadata';
 import { silentLog } from '../../connectors/kit/log.ts';
 import { createFederation } from '../../gateway/federation/index.ts';
-import { Operations } from '../../gateway/operation.ts';
+import { Operations } from '../../gateway/operation/index.ts';
 import { Audit } from '../../gateway/trust/audit.ts';
 import { AuditLog } from '../../gateway/trust/audit-log.ts';
 import { readWatch } from '../../gateway/trust/audit-watch.ts';

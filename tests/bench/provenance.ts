@@ -9,7 +9,7 @@ import { type Profiler, Session } from 'node:inspector/promises';
 import type { SourceCallFact } from '../../connectors/kit/guard.ts';
 import { silentLog } from '../../connectors/kit/log.ts';
 import { createFederation } from '../../gateway/federation/index.ts';
-import { Operations } from '../../gateway/operation.ts';
+import { Operations } from '../../gateway/operation/index.ts';
 import { readPolicy } from '../../gateway/trust/policy.ts';
 import { middle, onCompany360 } from './company360.ts';
 

@@ -1,0 +1,62 @@
+/** The texts of operations: none is looked at by anybody else before it is found within the limits. */
+import { type DocumentNode, parse } from 'graphql';
+import { LRUCache } from 'lru-cache';
+import { HubError } from '../../connectors/kit/errors.ts';
+import type { Limits } from '../../connectors/kit/limits.ts';
+import { checkDocument, checkText, discreet, refuseIntrospection } from '../trust/limits.ts';
+
+/** Characters of texts that are remembered as within the limits; more than there is room for in what is compiled of them. */
+const TEXTS = 512 * 1024;
+
+export class Texts {
+  readonly #limits: Limits;
+  readonly #introspection: boolean;
+  /** Texts that have passed the limits. */
+  readonly #admitted = new LRUCache<string, true>({
+    maxSize: TEXTS,
+    sizeCalculation: (_, text) => text.length,
+  });
+
+  /** @param introspection false: nobody may ask what the graph holds, and no error tells of it */
+  constructor(limits: Limits, introspection: boolean) {
+    this.#limits = limits;
+    this.#introspection = introspection;
+  }
+
+  /** Parses within the limits; throws a `HubError`. */
+  parse(query: string): DocumentNode {
+    checkText(query, this.#limits);
+    let document: DocumentNode;
+    try {
+      document = parse(query, { maxTokens: this.#limits.tokens });
+    } catch (error) {
+      const text = error instanceof Error ? error.message : 'The document is not GraphQL.';
+      if (/tokens/.test(text))
+        throw new HubError('LIMIT_SIZE', `The document has more than ${this.#limits.tokens} tokens.`, {
+          limit: this.#limits.tokens,
+        });
+      throw new HubError('GRAPHQL_PARSE_FAILED', text);
+    }
+    checkDocument(document, this.#limits);
+    if (!this.#introspection) refuseIntrospection(document);
+    return document;
+  }
+
+  /** Why the text may not be run; null: it may, and it is remembered. */
+  refused(query: string): HubError | null {
+    if (this.#admitted.get(query)) return null;
+    try {
+      this.parse(query);
+    } catch (error) {
+      if (error instanceof HubError) return error;
+      throw error;
+    }
+    this.#admitted.set(query, true);
+    return null;
+  }
+
+  /** What a client may be told of a fault in its document. */
+  told(message: string): string {
+    return this.#introspection ? message : discreet({ message }).message;
+  }
+}
