@@ -121,7 +121,9 @@ test('after kill -9 of the hub its orphan is ended and a committed row is kept',
   expect(await ask(next, 'SELECT n FROM kept')).toEqual([{ n: 1 }]);
 });
 
-test.runIf(existsSync('/usr/bin/setpriv'))('after kill -9 of the hub its PostgreSQL stops by itself', async () => {
+const setpriv = existsSync('/usr/bin/setpriv');
+
+test.runIf(setpriv)('after kill -9 of the hub its PostgreSQL stops by itself, where setpriv is', async () => {
   const directory = join(base, 'bound');
   const hub = await otherHub(directory);
   await ask(hub, 'CREATE TABLE kept AS SELECT 4 AS n');

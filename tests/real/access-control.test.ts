@@ -7,7 +7,7 @@ import { openClient } from '../../schema/database/client.ts';
 import { type Embedded, startEmbedded } from '../../schema/database/embedded.ts';
 import { expectTotals, haveData, IN, OUT, swipes } from './calit2.ts';
 
-describe.runIf(haveData())('CalIt2 door counts in a vendor database (PostgreSQL)', () => {
+describe.runIf(haveData())('CalIt2 door counts in a vendor database (PostgreSQL), where the real data is', () => {
   let directory: string;
   let vendor: Embedded;
 

@@ -8,7 +8,7 @@ import { describe, test } from 'vitest';
 import { modbusServer, uint32 } from '../../connectors/energy/simulator/modbus.ts';
 import { counters, expectTotals, haveData, IN_JANUARY, INTERVALS, raiseSteel, throughMqtt, timeOf } from './steel.ts';
 
-describe.runIf(haveData())('the steel plant 2018', () => {
+describe.runIf(haveData())('the steel plant 2018, where the real data is', () => {
   test('35,041 registers through MQTT: 35,040 intervals, 959,640.31 kWh', async () => {
     const broker = await Aedes.createBroker();
     const server = createServer((socket) => broker.handle(socket));

@@ -16,7 +16,7 @@ const have = isHere(FILE);
 // biome-ignore lint/suspicious/noExplicitAny: the document is walked by path
 type Node = any;
 
-describe.runIf(have)('the published APDS interface', () => {
+describe.runIf(have)('the published APDS interface, where the real data is', () => {
   const document: Node = have ? JSON.parse(readFileSync(FILE, 'utf8')) : {};
   const demo = world(undefined, new Date(Date.now() - 60_000));
   const directory = mkdtempSync(join(tmpdir(), 'isthmus-apds-'));

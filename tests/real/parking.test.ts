@@ -22,7 +22,7 @@ interface Row {
   readonly time: string;
 }
 
-describe.runIf(have)('Birmingham 2016', () => {
+describe.runIf(have)('Birmingham 2016, where the real data is', () => {
   const rows: Row[] = have
     ? readFileSync(FILE, 'utf8')
         .trim()

@@ -107,7 +107,7 @@ const message = (one: mapping.Route, fields: Record<string, string> = {}): strin
     ),
   );
 
-describe.runIf(have)("X-Road's messages", () => {
+describe.runIf(have)("X-Road's messages, where the real data is", () => {
   test.each([
     ['getRandomRequest', () => message(route('getRandom'))],
     ['helloServiceRequest', () => message(route('helloService'), { name: 'Test' })],
@@ -180,7 +180,7 @@ describe.runIf(have)("X-Road's messages", () => {
   });
 });
 
-describe.runIf(have)('credit codes and regions', () => {
+describe.runIf(have)('credit codes and regions, where the real data is', () => {
   const codes = have ? file('uscc-valid-real.txt').trim().split(/\s+/) : [];
   const column = (name: string): string[] =>
     file('gb2260', name)

@@ -8,7 +8,7 @@ import { readTaxFile } from '../../connectors/tax/mapping/index.ts';
 import { type DropServer, makeHostKey, serveDrop } from '../../connectors/tax/simulator/sftp.ts';
 import { COMPANY, expectTotals, haveData, INVOICES, ISSUER, raiseHub, twins, validFile } from './saft.ts';
 
-describe.runIf(haveData())('the SAF-T demonstration file of the Portuguese tax office', () => {
+describe.runIf(haveData())('the SAF-T demonstration file of the Portuguese tax office, where the real data is', () => {
   const root = mkdtempSync(join(tmpdir(), 'saft-'));
   const park = join(root, 'park');
   const { hostKey, fingerprint } = makeHostKey();

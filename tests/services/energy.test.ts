@@ -15,7 +15,7 @@ const named = (name: string): string => {
   return value;
 };
 
-describe.runIf(haveData())('the steel plant 2018, with peers', () => {
+describe.runIf(haveData())('the steel plant 2018, with peers, where the real data is', () => {
   test('Mosquitto: 35,040 intervals, 959,640.31 kWh', async () => {
     const url = named('MQTT_URL');
     const steel = await raiseSteel({ url, timeout: '5s' });

@@ -39,7 +39,7 @@ const route = (code: string, id: string = randomUUID()): mapping.Route => ({
   issue: '12345 & <6>',
 });
 
-describe.runIf(have)("PHP's SOAP server on X-Road's test service", () => {
+describe.runIf(have)("PHP's SOAP server on X-Road's test service, where the real data is", () => {
   const room = mkdtempSync(join(tmpdir(), 'isthmus-php-'));
   let php: Awaited<ReturnType<typeof run>>;
   let transport: SoapTransport;

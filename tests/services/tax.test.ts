@@ -25,7 +25,7 @@ const TWINS: Readonly<Record<string, string>> = {
 
 const UNSIGNED = 'saft_WRONG_INVOICE_SIGNATURE.xml';
 
-describe.runIf(haveData())('the Portuguese SAF-T file over OpenSSH', () => {
+describe.runIf(haveData())('the Portuguese SAF-T file over OpenSSH, where the real data is', () => {
   const env = (name: string): string => {
     const value = process.env[name];
     if (!value) throw new Error(`${name} is not set: start the peers with npm run test:services.`);

@@ -11,7 +11,7 @@ import { isGone, newOwner } from './owner.ts';
 const ownerOf = (pid: number | undefined) => newOwner().replace(/:\d+:\d+$/, `:${pid}:1`);
 
 test.runIf(existsSync('/proc/self/ns/pid'))(
-  'the lease of a dead process of this machine is free at once, of any other not',
+  'the lease of a dead process of this machine is free at once, of any other not, where /proc is',
   async () => {
     const child = spawn(process.execPath, ['-e', 'setInterval(() => undefined, 1000)'], { stdio: 'ignore' });
     const ended = new Promise((resolve) => child.once('exit', resolve));
