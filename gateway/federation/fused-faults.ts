@@ -2,7 +2,8 @@
 import { type GraphQLError, locatedError } from 'graphql';
 import type { SubgraphError, SubgraphResponse } from '../../connectors/kit/connector.ts';
 import type { Tree } from './data.ts';
-import type { Box, Failure } from './fused-frame.ts';
+import type { Failure } from './fused-frame.ts';
+import type { Box } from './fused-places.ts';
 import type { Operation, Position, Unit } from './fused-types.ts';
 
 export type FailedField = GraphQLError;

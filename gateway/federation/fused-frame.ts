@@ -1,17 +1,13 @@
 /** One run of a fused operation: what it waits for, what failed, and the ways that generated code leaves to others. */
-import {
-  type GraphQLAbstractType,
-  GraphQLError,
-  type GraphQLObjectType,
-  type GraphQLResolveInfo,
-  getArgumentValues,
-  isObjectType,
-} from 'graphql';
+import { GraphQLError, type GraphQLResolveInfo } from 'graphql';
 import type { Tree } from './data.ts';
+import { runtimeType, typeByDefault } from './fused-abstract.ts';
+import { argumentsFor } from './fused-arguments.ts';
 import { serialized } from './fused-leaf.ts';
+import { type Box, linkOf, parentOf } from './fused-places.ts';
 import {
-  type ArgumentPlan,
   type FieldPlan,
+  isThenable,
   type Link,
   type Operation,
   type Position,
@@ -19,9 +15,6 @@ import {
   type Unit,
   unitOf,
 } from './fused-types.ts';
-
-/** An object or list of the answer. */
-export type Box = Tree | unknown[];
 
 export interface Failure {
   readonly error: unknown;
@@ -35,11 +28,6 @@ type Maker = (operation: Operation, unit: Unit) => void;
 const put = (box: Box, key: string | number, value: unknown): void => {
   (box as Record<string | number, unknown>)[key] = value;
 };
-
-const isThenable = (value: unknown): value is PromiseLike<unknown> =>
-  (typeof value === 'object' || typeof value === 'function') &&
-  value !== null &&
-  typeof (value as { then?: unknown }).then === 'function';
 
 export class Frame {
   readonly variables: Readonly<Record<string, unknown>>;
@@ -70,30 +58,6 @@ export class Frame {
     put(box, key, null);
   }
 
-  /** The field's arguments, a new object each time. Throws as graphql-js does. */
-  arguments(field: FieldPlan): Record<string, unknown> {
-    if (field.fixed) return { ...field.fixed };
-    const quick = field.given && this.#quick(field.given);
-    if (quick) return quick;
-    const { definition, nodes } = field;
-    if (!definition) throw new Error('unreachable: only fields of the graph have arguments');
-    return getArgumentValues(definition, nodes[0] as never, this.variables as { [name: string]: unknown });
-  }
-
-  /** Null where graphql-js must look at it. */
-  #quick(all: readonly ArgumentPlan[]): Record<string, unknown> | null {
-    const made: Record<string, unknown> = {};
-    for (const { name, variable, value, needed } of all) {
-      if (variable !== null && Object.hasOwn(this.variables, variable)) {
-        const given = this.variables[variable];
-        if (needed && given === null) return null;
-        made[name] = given;
-      } else if (value !== undefined) made[name] = value;
-      else if (needed) return null;
-    }
-    return made;
-  }
-
   info(field: FieldPlan, at: Link | undefined): GraphQLResolveInfo {
     const { schema, fragments, node } = this.#operation;
     return {
@@ -115,7 +79,7 @@ export class Frame {
     const called =
       typeof value === 'function'
         ? (source as Record<string, (...all: unknown[]) => unknown>)[field.name]?.(
-            this.arguments(field),
+            argumentsFor(field, this.variables),
             this.context,
             this.info(field, at),
           )
@@ -198,7 +162,7 @@ export class Frame {
     }
     const made: unknown[] = [];
     put(box, key, made);
-    const link = this.#link(position, box, key, at);
+    const link = linkOf(position, box, key, at);
     let index = 0;
     for (const item of value as Iterable<unknown>) {
       made.push(null);
@@ -216,13 +180,13 @@ export class Frame {
   ) {
     const { type, unit } = position;
     if (!type.isTypeOf) {
-      put(box, key, unit.make(value, this, this.#link(position, box, key, at)));
+      put(box, key, unit.make(value, this, linkOf(position, box, key, at)));
       return;
     }
-    const fits = type.isTypeOf(value, this.context, this.info(position.field, this.#parent(box, at)));
+    const fits = type.isTypeOf(value, this.context, this.info(position.field, parentOf(box, at)));
     const settle = (is: unknown): void => {
       if (!is) throw new GraphQLError(`Expected value of type "${type.name}" but got: ${String(value)}.`);
-      put(box, key, unit.make(value, this, this.#link(position, box, key, at)));
+      put(box, key, unit.make(value, this, linkOf(position, box, key, at)));
     };
     if (isThenable(fits)) {
       put(box, key, null);
@@ -242,10 +206,10 @@ export class Frame {
     const info =
       type.resolveType && !typeDeclaresInfo(type.resolveType)
         ? (undefined as never)
-        : this.info(position.field, this.#parent(box, at));
+        : this.info(position.field, parentOf(box, at));
     const name = type.resolveType
       ? type.resolveType(value, this.context, info, type)
-      : this.#byDefault(value, type, info);
+      : typeByDefault(value, type, this.#operation.schema, this.context, info);
     this.told(name, value, position, box, key, at);
   }
 
@@ -275,66 +239,12 @@ export class Frame {
   ): void {
     let unit = position.units.get(name as string);
     if (!unit) {
-      const own = this.#runtimeType(name, position.type, position.field, value);
+      const own = runtimeType(name, position, value, this.#operation.schema);
       unit = unitOf(this.#operation, own, position.sets);
       this.#generate(this.#operation, unit);
       position.units.set(own.name, unit);
     }
     if (unit.type.isTypeOf) this.#object(value, { ...position, kind: 'object', type: unit.type, unit }, box, key, at);
-    else put(box, key, unit.make(value, this, this.#link(position, box, key, at)));
-  }
-
-  /** As `defaultTypeResolver`. */
-  #byDefault(value: unknown, type: GraphQLAbstractType, info: GraphQLResolveInfo): unknown {
-    const own = (value as { __typename?: unknown }).__typename;
-    if (typeof own === 'string') return own;
-    const waiting: Promise<string | undefined>[] = [];
-    for (const one of this.#operation.schema.getPossibleTypes(type)) {
-      const is = one.isTypeOf?.(value, this.context, info);
-      if (is === true) return one.name;
-      if (isThenable(is)) waiting.push(Promise.resolve(is).then((yes) => (yes ? one.name : undefined)));
-    }
-    return waiting.length === 0
-      ? undefined
-      : Promise.all(waiting).then((names) => names.find((one) => one !== undefined));
-  }
-
-  #runtimeType(name: unknown, type: GraphQLAbstractType, field: FieldPlan, value: unknown): GraphQLObjectType {
-    const { schema } = this.#operation;
-    const where = `for field "${field.parent.name}.${field.name}"`;
-    if (name === null || name === undefined)
-      throw new GraphQLError(
-        `Abstract type "${type.name}" must resolve to an Object type at runtime ${where}. Either the "${type.name}" type should provide a "resolveType" function or each possible type should provide an "isTypeOf" function.`,
-      );
-    if (typeof name !== 'string')
-      throw new GraphQLError(
-        `Abstract type "${type.name}" must resolve to an Object type at runtime ${where} with value ${String(value)}, received "${String(name)}".`,
-      );
-    const own = schema.getType(name);
-    if (!own)
-      throw new GraphQLError(
-        `Abstract type "${type.name}" was resolved to a type "${name}" that does not exist inside the schema.`,
-      );
-    if (!isObjectType(own))
-      throw new GraphQLError(`Abstract type "${type.name}" was resolved to a non-object type "${name}".`);
-    if (!schema.isSubType(type, own))
-      throw new GraphQLError(`Runtime Object type "${name}" is not a possible type for "${type.name}".`);
-    return own;
-  }
-
-  #link(position: Position, box: Box, key: string | number, at: Link | undefined): Link | undefined {
-    if (!position.field.informs) return undefined;
-    return { prev: at, key, typename: Array.isArray(box) ? undefined : position.field.parent.name };
-  }
-
-  /** `info` tells the place of the field, from the place of the object that has it. */
-  #parent(box: Box, at: Link | undefined): Link | undefined {
-    let link = at;
-    // In lists, `at` is the place of the innermost list: of the field itself or of an item in it.
-    if (Array.isArray(box)) {
-      while (link && typeof link.key === 'number') link = link.prev;
-      link = link?.prev;
-    }
-    return link;
+    else put(box, key, unit.make(value, this, linkOf(position, box, key, at)));
   }
 }

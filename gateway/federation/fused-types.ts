@@ -18,9 +18,9 @@ import {
   Kind,
   type OperationDefinitionNode,
   type SelectionSetNode,
-  valueFromAST,
 } from 'graphql';
 import type { Tree } from './data.ts';
+import { type ArgumentsPlan, planArguments } from './fused-arguments.ts';
 
 /** A place in the answer, as resolvers see it in `info.path`. */
 export interface Link {
@@ -46,16 +46,7 @@ export type Position = { readonly nonNull: boolean; readonly field: FieldPlan } 
     }
 );
 
-/** One argument: of the variable where it is given one, else the value. */
-export interface ArgumentPlan {
-  readonly name: string;
-  readonly variable: string | null;
-  readonly value: unknown;
-  /** It may not be null. */
-  readonly needed: boolean;
-}
-
-export interface FieldPlan {
+export interface FieldPlan extends ArgumentsPlan {
   readonly key: string;
   readonly name: string;
   readonly parent: GraphQLObjectType;
@@ -66,10 +57,6 @@ export interface FieldPlan {
   readonly resolve: GraphQLFieldResolver<unknown, unknown> | null;
   /** Whether a resolver or a type below it declares `info`. */
   readonly informs: boolean;
-  /** Of arguments that no variable changes; null where they must be worked out for each request. */
-  readonly fixed: Readonly<Record<string, unknown>> | null;
-  /** Arguments that are variables or plain values, in their order; null for more involved ones. */
-  readonly given: readonly ArgumentPlan[] | null;
   readonly position: Position;
 }
 
@@ -96,6 +83,11 @@ export const fragmentsOf = (document: DocumentNode): Record<string, FragmentDefi
   for (const one of document.definitions) if (one.kind === Kind.FRAGMENT_DEFINITION) found[one.name.value] = one;
   return found;
 };
+
+export const isThenable = (value: unknown): value is PromiseLike<unknown> =>
+  (typeof value === 'object' || typeof value === 'function') &&
+  value !== null &&
+  typeof (value as { then?: unknown }).then === 'function';
 
 const UNMADE: Make = () => {
   throw new Error('unreachable: the code of a unit is made before it runs');
@@ -143,7 +135,7 @@ function fieldOf(
   const sets = nodes.flatMap((one) => one.selectionSet ?? []);
   const own = resolve !== null && declaresInfo(resolve);
   // A default resolver that meets a function calls it with `info` too, but only there is its place worked out.
-  const plan = { key, name, parent, nodes, definition, resolve, ...argumentsOf(definition, node) };
+  const plan = { key, name, parent, nodes, definition, resolve, ...planArguments(definition, node) };
   const field = plan as unknown as { -readonly [K in keyof FieldPlan]: FieldPlan[K] };
   if (definition) field.position = positionOf(operation, definition.type, field as FieldPlan, sets);
   field.informs = own || (definition !== null && informs(field.position));
@@ -185,32 +177,4 @@ function positionOf(
   if (isLeafType(inner)) return { nonNull, field, kind: 'leaf', type: inner };
   if (isObjectType(inner)) return { nonNull, field, kind: 'object', type: inner, unit: unitOf(operation, inner, sets) };
   return { nonNull, field, kind: 'abstract', type: inner, units: new Map(), sets };
-}
-
-function argumentsOf(definition: GraphQLField<unknown, unknown> | null, node: FieldNode) {
-  if (!definition || definition.args.length === 0) return { fixed: {}, given: null };
-  try {
-    const given = new Map((node.arguments ?? []).map((one) => [one.name.value, one.value]));
-    // Without those that are a variable and nothing else; of these, defaults are for when the variable is not there.
-    const plain = [...given].filter(([, value]) => value.kind !== Kind.VARIABLE);
-    if (plain.some(([, value]) => JSON.stringify(value).includes('"kind":"Variable"')))
-      return { fixed: null, given: null };
-    if (definition.args.some((one) => one.name === '__proto__')) return { fixed: null, given: null };
-    const values: ArgumentPlan[] = definition.args.flatMap((one): ArgumentPlan[] => {
-      const value = given.get(one.name);
-      const needed = isNonNullType(one.type);
-      if (value?.kind === Kind.VARIABLE)
-        return [{ name: one.name, variable: value.name.value, value: one.defaultValue, needed }];
-      const made = value ? valueFromAST(value, one.type) : one.defaultValue;
-      if (made === undefined && (value || needed)) throw new Error('a value does not fit');
-      return made === undefined ? [] : [{ name: one.name, variable: null, value: made, needed }];
-    });
-    // Only plain values may be lent to many resolvers.
-    if (values.some(({ value }) => typeof value === 'object' && value !== null)) return { fixed: null, given: null };
-    if (values.some((one) => one.variable !== null)) return { fixed: null, given: values };
-    return { fixed: Object.fromEntries(values.map((one) => [one.name, one.value])), given: null };
-  } catch {
-    // The fault is told at each place of the field, when it is asked for.
-    return { fixed: null, given: null };
-  }
 }

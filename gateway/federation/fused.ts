@@ -15,6 +15,7 @@ import {
 import type { SubgraphError, SubgraphResponse } from '../../connectors/kit/connector.ts';
 import { type Coerce, coercer } from './coerce.ts';
 import type { Tree } from './data.ts';
+import { argumentsFor } from './fused-arguments.ts';
 import { type FailedField, settleFailures } from './fused-faults.ts';
 import { Frame } from './fused-frame.ts';
 import { isWritten, serialized } from './fused-leaf.ts';
@@ -134,7 +135,7 @@ for(;;){try{switch(f){${cases.join('\n')}}return o;}catch(e){x.fail(e,${position
       ? Object.keys(field.fixed).length === 0
         ? '{}'
         : `{...${this.#lend(field.fixed)}}`
-      : `x.arguments(${this.#lend(field)})`;
+      : `(0,${this.#lend(argumentsFor)})(${this.#lend(field)},x.variables)`;
     const info = declaresInfo(field.resolve) ? `,x.info(${this.#lend(field)},p)` : '';
     const call = `v=(0,${this.#lend(field.resolve)})(s,${given},x.context${info});`;
     return `${call}${this.#quick(position, 'o', key, field.parent.name)}else x.take(v,${this.#lend(position)},o,${key},p);`;

@@ -1,7 +1,15 @@
-/** Reading the operations that the planner wrote for subgraphs. */
-import { type DocumentNode, type FieldNode, type FragmentDefinitionNode, Kind, type SelectionSetNode } from 'graphql';
+/** The operations that the planner wrote for subgraphs: how they are read, and how a fetch of entities is written anew. */
+import {
+  type DocumentNode,
+  type FieldNode,
+  type FragmentDefinitionNode,
+  Kind,
+  print,
+  type SelectionSetNode,
+  stripIgnoredCharacters,
+} from 'graphql';
 import type { Fits, Path, Tree } from './data.ts';
-import type { Rewrite } from './planner.ts';
+import type { EntityAlias, Rewrite } from './planner.ts';
 
 /** The selection of the document's one operation. */
 export function operationSet(document: DocumentNode): SelectionSetNode {
@@ -57,4 +65,51 @@ export function keyRenames(rewrites: readonly Rewrite[] | undefined): (path: Pat
     }
     return made;
   };
+}
+
+/** The text of a fetch of entities under these aliases, from one under others. */
+export function entitiesText(
+  document: DocumentNode,
+  made: readonly {
+    readonly alias: Pick<EntityAlias, 'alias' | 'representationsVariableName'>;
+    readonly set: SelectionSetNode;
+  }[],
+): string {
+  const [known] = operationSet(document).selections;
+  if (known?.kind !== Kind.FIELD) throw new Error('A fetch of entities asks for none.');
+  const definitions = document.definitions.map((one) => {
+    if (one.kind !== Kind.OPERATION_DEFINITION) return one;
+    const variables = one.variableDefinitions ?? [];
+    const names = new Set(variables.map(({ variable }) => variable.name.value));
+    const representations = variables.find(({ type }) => print(type) === '[_Any!]!');
+    if (!representations) throw new Error('A fetch of entities has no representations.');
+    const more = new Set(made.map(({ alias }) => alias.representationsVariableName).filter((name) => !names.has(name)));
+    const variable = (value: string) => ({ kind: Kind.VARIABLE, name: { kind: Kind.NAME, value } }) as const;
+    return {
+      ...one,
+      variableDefinitions: [
+        ...variables,
+        ...[...more].map((name) => ({ ...representations, variable: variable(name) })),
+      ],
+      selectionSet: {
+        kind: Kind.SELECTION_SET,
+        selections: made.map(
+          ({ alias, set }): FieldNode => ({
+            kind: Kind.FIELD,
+            ...(alias.alias === '_entities' ? {} : { alias: { kind: Kind.NAME, value: alias.alias } }),
+            name: { kind: Kind.NAME, value: '_entities' },
+            arguments: [
+              {
+                kind: Kind.ARGUMENT,
+                name: { kind: Kind.NAME, value: 'representations' },
+                value: variable(alias.representationsVariableName),
+              },
+            ],
+            selectionSet: set,
+          }),
+        ),
+      },
+    } as const;
+  });
+  return stripIgnoredCharacters(print({ ...document, definitions }));
 }

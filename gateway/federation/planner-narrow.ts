@@ -6,48 +6,17 @@
  */
 import {
   type FieldNode,
-  type GraphQLObjectType,
   type GraphQLSchema,
-  getNamedType,
-  isAbstractType,
-  isCompositeType,
-  isObjectType,
   Kind,
   type OperationDefinitionNode,
   parse,
   print,
   type SelectionNode,
   type SelectionSetNode,
-  stripIgnoredCharacters,
 } from 'graphql';
-import type { Composite } from './normal.ts';
-import { entitySet, operationSet } from './operation-text.ts';
+import { entitiesText, entitySet } from './operation-text.ts';
 import type { BatchStep, EntityAlias, FetchStep, PlanStep, Requirement, Step } from './planner.ts';
-
-/** As many ways that differ by types one fetch is followed on; a fetch with more stays as the planner wrote it. */
-const MOST = 16;
-
-/** A place of the operation on the way of some types. */
-interface Branch {
-  /** The plan's steps, with the types that it is the way of. */
-  readonly path: readonly Step[];
-  readonly type: Composite;
-  /** What an object there can be. */
-  readonly types: readonly GraphQLObjectType[];
-  readonly sets: readonly SelectionSetNode[];
-}
-
-const branch = (
-  path: readonly Step[],
-  type: Composite,
-  sets: readonly SelectionSetNode[],
-  schema: GraphQLSchema,
-): Branch => ({
-  path,
-  type,
-  types: isObjectType(type) ? [type] : schema.getPossibleTypes(type),
-  sets,
-});
+import { branch, deepFields, follow } from './planner-ways.ts';
 
 /** The plan of `operation` (as it was given to the planner), each entity asked only for what its type is asked for. */
 export function narrowed(plan: PlanStep, operation: OperationDefinitionNode, schema: GraphQLSchema): PlanStep {
@@ -116,7 +85,7 @@ export function narrowed(plan: PlanStep, operation: OperationDefinitionNode, sch
       kind: 'BatchFetch',
       serviceName: step.serviceName,
       ...(step.variableUsages ? { variableUsages: step.variableUsages } : {}),
-      operation: textOf(document, made),
+      operation: entitiesText(document, made),
       entityBatch: { aliases: made.map((one) => one.alias) },
     };
   };
@@ -167,80 +136,6 @@ function learn(plan: PlanStep, names: Set<string>): void {
   else for (const one of plan.entityBatch.aliases) note(one.requires);
 }
 
-/** The ways down `path`, one for each group of types of which different things are asked; null when they are too many. */
-function follow(start: Branch, path: readonly Step[], schema: GraphQLSchema): Branch[] | null {
-  let ways: readonly Branch[] = [start];
-  for (const step of path) {
-    ways = ways.flatMap((way): Branch[] => {
-      const next = { ...way, path: [...way.path, step] };
-      if (step === '@') return [next];
-      if ('TypeCondition' in step)
-        return [{ ...next, types: way.types.filter(({ name }) => step.TypeCondition.includes(name)) }];
-      return split(way, schema).flatMap((one) => down(one, step.Field, schema));
-    });
-    if (ways.length > MOST) return null;
-  }
-  const ends = ways.flatMap((way) => split(way, schema));
-  return ends.length === 0 || ends.length > MOST ? null : ends;
-}
-
-/** The way of each group of types of which the same is asked. */
-function split(way: Branch, schema: GraphQLSchema): Branch[] {
-  if (isObjectType(way.type)) return [way];
-  const groups = new Map<string, { types: GraphQLObjectType[]; sets: SelectionSetNode[] }>();
-  const marks = new Map<SelectionNode, number>();
-  for (const type of way.types) {
-    const selections = way.sets.flatMap((set) => fieldsOf(set, type, schema));
-    for (const one of selections) if (!marks.has(one)) marks.set(one, marks.size);
-    const mark = selections.map((one) => marks.get(one)).join();
-    const group = groups.get(mark);
-    if (group) group.types.push(type);
-    else groups.set(mark, { types: [type], sets: [{ kind: Kind.SELECTION_SET, selections }] });
-  }
-  const all = [...groups.values()];
-  if (all.length === 1) return all.map((one) => ({ ...way, ...one }));
-  // An object of which only the interface is known may be any of them.
-  return all.map(({ types, sets }) => ({
-    path: [...way.path, { TypeCondition: [...types.map(({ name }) => name), way.type.name] }],
-    type: way.type,
-    types,
-    sets,
-  }));
-}
-
-/** The fields that are asked of an object of that type. */
-function fieldsOf(set: SelectionSetNode, type: GraphQLObjectType, schema: GraphQLSchema): FieldNode[] {
-  return set.selections.flatMap((one): FieldNode[] => {
-    if (one.kind === Kind.FIELD) return [one];
-    if (one.kind !== Kind.INLINE_FRAGMENT) return [];
-    const on = one.typeCondition ? schema.getType(one.typeCondition.name.value) : type;
-    const fits = on === type || (isAbstractType(on) && schema.isSubType(on, type));
-    return fits ? fieldsOf(one.selectionSet, type, schema) : [];
-  });
-}
-
-/** A step down to the field under that key; none when the operation does not ask for it there. */
-function down(way: Branch, key: string, schema: GraphQLSchema): Branch[] {
-  const asked = way.sets.flatMap(deepFields).filter((one) => (one.alias ?? one.name).value === key);
-  const name = asked[0]?.name.value ?? '';
-  const field = way.types.map((one) => one.getFields()[name]).find((one) => one !== undefined);
-  const type = getNamedType(field?.type);
-  if (!isCompositeType(type)) return [];
-  return [
-    branch(
-      [...way.path, { Field: key }],
-      type,
-      asked.flatMap((one) => one.selectionSet ?? []),
-      schema,
-    ),
-  ];
-}
-
-const deepFields = (set: SelectionSetNode): FieldNode[] =>
-  set.selections.flatMap((one) =>
-    one.kind === Kind.FIELD ? [one] : one.kind === Kind.INLINE_FRAGMENT ? deepFields(one.selectionSet) : [],
-  );
-
 /** Without what is asked in `all` but not in `own`, except for what fetches need. Null when nothing is left to ask. */
 function restricted(
   set: SelectionSetNode,
@@ -277,47 +172,3 @@ const isType = (set: SelectionSetNode): boolean =>
       ? one.name.value === '__typename' && !one.alias
       : one.kind === Kind.INLINE_FRAGMENT && isType(one.selectionSet),
   );
-
-/** The text of a fetch of entities under these aliases. */
-function textOf(
-  document: ReturnType<typeof parse>,
-  made: readonly { readonly alias: EntityAlias; readonly set: SelectionSetNode }[],
-): string {
-  const [known] = operationSet(document).selections;
-  if (known?.kind !== Kind.FIELD) throw new Error('A fetch of entities asks for none.');
-  const definitions = document.definitions.map((one) => {
-    if (one.kind !== Kind.OPERATION_DEFINITION) return one;
-    const variables = one.variableDefinitions ?? [];
-    const names = new Set(variables.map(({ variable }) => variable.name.value));
-    const representations = variables.find(({ type }) => print(type) === '[_Any!]!');
-    if (!representations) throw new Error('A fetch of entities has no representations.');
-    const more = new Set(made.map(({ alias }) => alias.representationsVariableName).filter((name) => !names.has(name)));
-    const variable = (value: string) => ({ kind: Kind.VARIABLE, name: { kind: Kind.NAME, value } }) as const;
-    return {
-      ...one,
-      variableDefinitions: [
-        ...variables,
-        ...[...more].map((name) => ({ ...representations, variable: variable(name) })),
-      ],
-      selectionSet: {
-        kind: Kind.SELECTION_SET,
-        selections: made.map(
-          ({ alias, set }): FieldNode => ({
-            kind: Kind.FIELD,
-            ...(alias.alias === '_entities' ? {} : { alias: { kind: Kind.NAME, value: alias.alias } }),
-            name: { kind: Kind.NAME, value: '_entities' },
-            arguments: [
-              {
-                kind: Kind.ARGUMENT,
-                name: { kind: Kind.NAME, value: 'representations' },
-                value: variable(alias.representationsVariableName),
-              },
-            ],
-            selectionSet: set,
-          }),
-        ),
-      },
-    } as const;
-  });
-  return stripIgnoredCharacters(print({ ...document, definitions }));
-}

@@ -52,8 +52,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     says: 'a variable that is not given is null, not the default',
-    file: 'fused-frame.ts',
-    from: 'if (variable !== null && Object.hasOwn(this.variables, variable)) {',
+    file: 'fused-arguments.ts',
+    from: 'if (variable !== null && Object.hasOwn(variables, variable)) {',
     to: 'if (variable !== null) {',
   },
   {
