@@ -10,7 +10,6 @@ import {
   execute,
   extendSchema,
   type GraphQLError,
-  type GraphQLResolveInfo,
   GraphQLScalarType,
   type GraphQLSchema,
   type GraphQLUnionType,
@@ -183,7 +182,6 @@ function withFederation(
       _root: unknown,
       args: { representations: readonly Representation[] },
       context: unknown,
-      _info: GraphQLResolveInfo,
     ) =>
       args.representations.map((representation) => {
         const reference = references[representation.__typename];
