@@ -105,7 +105,11 @@ describe.each(FORMS)('the whole hub, %s', (form) => {
 
   test('Company360 is filled in every field for at least one company', async () => {
     await until('a company with every field', 60, async () => {
-      const answers = await Promise.all(codes.map((code) => company360(code)));
+      // A few at a time: forty at once in seven processes are a question of the machine's speed.
+      const answers: Answer[] = [];
+      for (let i = 0; i < codes.length; i += 5) {
+        answers.push(...(await Promise.all(codes.slice(i, i + 5).map((code) => company360(code)))));
+      }
       expect(answers.flatMap((one) => one.errors ?? [])).toEqual([]);
       const sets = answers.map(({ data }) => {
         const company = data.company;
