@@ -74,24 +74,26 @@ conformance({
     job: 'log',
     state: 'SELECT kind, count(*)::int AS n, max(time) AS last FROM event GROUP BY kind ORDER BY kind',
   },
-  inflow: ({ running: { env }, directory, host, sql }) => ({
-    kind: 'ACCESS_GRANTED',
-    happen: async () => {
-      const owner = await openClient(ownerUrl(env['LAKESIDE_ACCESS_URL'] ?? '', directory));
-      try {
-        await owner.query(
-          `INSERT INTO "acc_monitor_log" ("time", "pin", "card_no", "device_id", "verified", "state", "event_type", "description", "event_point_type", "event_point_id")
+  inflow: {
+    log: ({ running: { env }, directory, host, sql }) => ({
+      kind: 'ACCESS_GRANTED',
+      happen: async () => {
+        const owner = await openClient(ownerUrl(env['LAKESIDE_ACCESS_URL'] ?? '', directory));
+        try {
+          await owner.query(
+            `INSERT INTO "acc_monitor_log" ("time", "pin", "card_no", "device_id", "verified", "state", "event_type", "description", "event_point_type", "event_point_id")
            VALUES ($1, '', '', 1, 4, 0, 0, 'c14', 0, 1)`,
-          [localOf(new Date(), 'Asia/Shanghai').slice(0, 19)],
-        );
-      } finally {
-        await owner.end();
-      }
-    },
-    take: () => host.runJob('test', 'log'),
-    taken: async () =>
-      (await sql("SELECT value->'last' AS last FROM state WHERE installation = 'test' AND name = 'log'"))[0],
-  }),
+            [localOf(new Date(), 'Asia/Shanghai').slice(0, 19)],
+          );
+        } finally {
+          await owner.end();
+        }
+      },
+      take: () => host.runJob('test', 'log'),
+      taken: async () =>
+        (await sql("SELECT value->'last' AS last FROM state WHERE installation = 'test' AND name = 'log'"))[0],
+    }),
+  },
   fixture: (name, bytes) => {
     const row = JSON.parse(bytes.toString('utf8')) as Row;
     if (name.startsWith('event')) return mapLogLine(row, context);

@@ -78,6 +78,9 @@ conformance({
     calls: 0,
   }),
   live: { job: 'poll meters' },
+  // A round brings new readings each time; a broker must be told to send again.
+  inflow: {},
+  inflowShownIn: ['modbus.test.ts', 'mqtt.test.ts'],
   nonsense: { serve: answering([3, 4, 0x7f, 0xc0, 0, 0]), field: /register 0x101e of unit 3/ },
   refusal: { serve: answering([0x83, 2]) },
   fixture: (name, bytes) => {

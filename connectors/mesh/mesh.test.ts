@@ -5,12 +5,13 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import { readSettings } from '../kit/settings.ts';
 import { type ConformanceOptions, conformance } from '../kit/testing/conformance.ts';
+import { polled, standing } from '../kit/testing/inflow.ts';
 import type { Running } from '../kit/testing/simulator.ts';
 import type { Ask } from './declaration.ts';
 import mesh from './index.ts';
 import { rawRows, row, type TypedEntity } from './mapping.ts';
 import { simulator as environment } from './simulator/environment.ts';
-import { simulator as workOrders } from './simulator/work-orders.ts';
+import { simulator as serviceDesk } from './simulator/work-orders.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const demo = parse(readFileSync(join(ROOT, 'isthmus.demo.yaml'), 'utf8')) as {
@@ -83,6 +84,8 @@ conformance({
     calls: 1,
   }),
   live: { question: AIR, variables: (world) => ({ r: buildings([world.buildings[0]?.id ?? '']) }) },
+  // It declares no list.
+  inflow: {},
   nonsense: {
     serve: http('200 OK', '{"observations":[{"site":"B01","observed":"yesterday"}]}'),
     field: /observed is no time/,
@@ -95,6 +98,7 @@ conformance({
 });
 
 const desk = await made('work-orders');
+const workOrders = standing(serviceDesk);
 const [orderEntity] = desk.settings.entities;
 const ORDERS =
   'query ($r: [_Any!]!) { _entities(representations: $r) { ... on Building { workOrders(first: 3) { nodes { id status reportedAt } totalCount } } } }';
@@ -126,6 +130,23 @@ conformance({
   }),
   nonsense: { serve: http('200 OK', '[{"address_id":"B01","status":"open"}]'), field: /service_request_id is no id/ },
   refusal: { serve: http('403 Forbidden', '{}') },
+  inflow: {
+    'poll WorkOrder': (at) => {
+      const list = async () => {
+        const answer = await fetch(`${at.running.env['LAKESIDE_WORK_ORDERS_URL']}/requests.json`);
+        const orders = (await answer.json()) as { service_request_id: string }[];
+        return new Map(orders.map((one) => [one.service_request_id, JSON.stringify(one)]));
+      };
+      const twentyMinutesLater = async () => {
+        const before = await list();
+        workOrders.move(20 * 60_000);
+        const after = await list();
+        const ids = new Set([...before.keys(), ...after.keys()]);
+        return [...ids].filter((id) => before.get(id) !== after.get(id)).length;
+      };
+      return polled('poll WorkOrder', twentyMinutesLater)(at);
+    },
+  },
   twice: { job: 'poll WorkOrder', state: "SELECT count(*) FROM event WHERE kind = 'RECORD_CHANGED'" },
   fixture: mapped(
     {

@@ -103,20 +103,22 @@ conformance({
     forged: webhook('another secret', entry(demo, 'c9')),
     events: 1,
   }),
-  inflow: ({ running: { env }, world: demo, host }) => {
-    const answers: number[] = [];
-    let body: unknown = { ...entry(demo, 'c14'), data: [] };
-    return {
-      kind: 'VEHICLE_ENTERED',
-      happen: () => {
-        body = entry(demo, 'c14');
-      },
-      take: async () => {
-        const answer = await host.webhook('test', webhook(env['LAKESIDE_PARKING_SECRET'] as string, body));
-        answers.push(answer?.status ?? 0);
-      },
-      taken: () => [...answers],
-    };
+  inflow: {
+    webhook: ({ running: { env }, world: demo, host }) => {
+      const answers: number[] = [];
+      let body: unknown = { ...entry(demo, 'c14'), data: [] };
+      return {
+        kind: 'VEHICLE_ENTERED',
+        happen: () => {
+          body = entry(demo, 'c14');
+        },
+        take: async () => {
+          const answer = await host.webhook('test', webhook(env['LAKESIDE_PARKING_SECRET'] as string, body));
+          answers.push(answer?.status ?? 0);
+        },
+        taken: () => [...answers],
+      };
+    },
   },
   twice: { job: 'poll observations', state: 'SELECT vendor_id, occupied FROM occupancy ORDER BY 1' },
   fixture: (name, bytes) => {

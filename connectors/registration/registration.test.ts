@@ -13,6 +13,7 @@ import type { Principal } from '../kit/principal.ts';
 import { decodeXml, element, readEnvelope, readXml, SOAP12, writeEnvelope, writeXml } from '../kit/soap.ts';
 import { conformance } from '../kit/testing/conformance.ts';
 import { freshDatabase } from '../kit/testing/database.ts';
+import { standing } from '../kit/testing/inflow.ts';
 import { demoPark, installationOf } from '../kit/testing/island.ts';
 import { registered, world } from '../kit/testing/park.ts';
 import { type Running, readJournal } from '../kit/testing/simulator.ts';
@@ -34,9 +35,32 @@ const ENTRY =
   'query ($r: [_Any!]!) { _entities(representations: $r) { ... on Company { uscc registration { legalName status } } } }';
 const company = (uscc: string | undefined) => ({ __typename: 'Company', uscc });
 
+const input = (clientMutationId: string, legalName = '湖畔新名（示例）有限公司', installation = 'reg') => ({
+  clientMutationId,
+  installation,
+  uscc: demo.companies[3]?.uscc,
+  legalName,
+  legalRepresentative: '张安',
+  capital: { value: '2000000', currency: 'CNY' },
+  scope: '软件开发',
+  address: '湖畔路2号',
+});
+const SUBMIT =
+  'mutation ($i: SubmitRegistrationInput!) { submitRegistration(input: $i) { receipt case { id } provenance { source } } }';
+
+/** How many companies the register tells other things of at one time than at the other. */
+const changed = (from: number, to: number): number => {
+  const says = (one: (typeof demo.companies)[number], at: number) => {
+    const { approvedOn: _, changedAt: __, ...facts } = registered(demo, one, new Date(at));
+    return JSON.stringify(facts);
+  };
+  return demo.companies.filter((one) => says(one, from) !== says(one, to)).length;
+};
+const register = standing(simulator);
+
 conformance({
   connector: registration,
-  simulator,
+  simulator: register,
   folder: import.meta.dirname,
   settings,
   settingsAt: ({ host, port }, running) => ({ ...settings(running), url: `http://${host}:${port}/` }),
@@ -68,6 +92,35 @@ conformance({
   },
   refusal: {
     serve: (socket) => socket.on('data', () => socket.end(http(500, fault('Server.ServerProxy.AccessDenied')))),
+  },
+  inflow: {
+    'poll register': ({ host, sql }) => {
+      let events = 0;
+      return {
+        kind: 'REGISTRATION_CHANGED',
+        happen: () => {
+          const before = register.move(0).getTime();
+          for (let n = 0; events === 0 && n < 100; n++) events = changed(before, register.move(600_000).getTime());
+        },
+        events: () => events,
+        take: () => host.runJob('test', 'poll register'),
+        taken: async () => [
+          await sql("SELECT value FROM state WHERE installation = 'test' AND name = 'since'"),
+          await sql("SELECT uscc, fields FROM register_entry WHERE installation = 'test' ORDER BY 1"),
+        ],
+      };
+    },
+    'poll applications': async ({ host, sql }) => {
+      const call = hubCall(5_000, new AbortController().signal);
+      const filed = { query: SUBMIT, variables: { i: input('c14', undefined, 'test') }, call };
+      expect((await host.subgraph.execute(filed)).errors).toBeUndefined();
+      return {
+        kind: 'CASE_CHANGED',
+        happen: () => register.move(7_000),
+        take: () => host.runJob('test', 'poll applications'),
+        taken: async () => await sql("SELECT number, state FROM register_application WHERE installation = 'test'"),
+      };
+    },
   },
   twice: { job: 'poll register', state: 'SELECT uscc, fields FROM register_entry ORDER BY 1' },
   fixture: (name, bytes) => {
@@ -147,18 +200,6 @@ describe('registration', () => {
     });
   };
   const codeOf = (answer: SubgraphResponse) => answer.errors?.[0]?.extensions?.['code'];
-  const input = (clientMutationId: string, legalName = '湖畔新名（示例）有限公司') => ({
-    clientMutationId,
-    installation: 'reg',
-    uscc: demo.companies[3]?.uscc,
-    legalName,
-    legalRepresentative: '张安',
-    capital: { value: '2000000', currency: 'CNY' },
-    scope: '软件开发',
-    address: '湖畔路2号',
-  });
-  const SUBMIT =
-    'mutation ($i: SubmitRegistrationInput!) { submitRegistration(input: $i) { receipt case { id } provenance { source } } }';
   const states = async () =>
     (
       await database.plain.query(
@@ -234,11 +275,7 @@ describe('registration', () => {
     const told = await events();
     expect(told).toBeGreaterThan(0);
     // Each company that differs from ten minutes ago is told once, however often it is read.
-    const says = (one: (typeof demo.companies)[number], at: number) => {
-      const { approvedOn: _, changedAt: __, ...facts } = registered(demo, one, new Date(at));
-      return JSON.stringify(facts);
-    };
-    expect(told).toBe(demo.companies.filter((one) => says(one, clock) !== says(one, clock - 600_000)).length);
+    expect(told).toBe(changed(clock - 600_000, clock));
     await host.runJob('reg', 'poll register');
     expect(await events()).toBe(told);
   });

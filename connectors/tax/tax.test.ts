@@ -101,17 +101,19 @@ conformance({
     state: `SELECT (SELECT count(*) FROM tax_file) AS files, (SELECT count(*) FROM tax_invoice) AS invoices, (SELECT count(*) FROM tax_filing) AS filings,
       (SELECT sum(gross) FROM tax_invoice) AS gross, (SELECT count(*) FROM event WHERE kind = 'TAX_FILE_RECEIVED') AS events`,
   },
-  inflow: ({ directory, host }) => {
-    const at = (...path: string[]) => join(directory, 'drop', 'park', ...path);
-    return {
-      kind: 'TAX_FILE_RECEIVED',
-      happen: () => {
-        writeFileSync(at('c14.csv'), fixture('invoices.in.csv'));
-        writeFileSync(at('c14.csv.ok'), '');
-      },
-      take: () => host.runJob('test', 'drop'),
-      taken: () => existsSync(at('done', 'c14.csv')),
-    };
+  inflow: {
+    drop: ({ directory, host }) => {
+      const at = (...path: string[]) => join(directory, 'drop', 'park', ...path);
+      return {
+        kind: 'TAX_FILE_RECEIVED',
+        happen: () => {
+          writeFileSync(at('c14.csv'), fixture('invoices.in.csv'));
+          writeFileSync(at('c14.csv.ok'), '');
+        },
+        take: () => host.runJob('test', 'drop'),
+        taken: () => existsSync(at('done', 'c14.csv')),
+      };
+    },
   },
   fixture: (name, bytes) => (name.startsWith('reply') ? readReplies(bytes) : readTaxFile(bytes, OPTIONS)),
 });

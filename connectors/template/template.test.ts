@@ -33,6 +33,7 @@ conformance({
       'query ($r: [_Any!]!) { _entities(representations: $r) { ... on Company { templateNotices { notices { title } } } } }',
     variables: (world) => ({ r: [{ __typename: 'Company', uscc: world.companies[0]?.uscc }] }),
   },
+  inflow: {},
   nonsense: {
     serve: (socket) =>
       socket.on('data', () =>

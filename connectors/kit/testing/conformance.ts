@@ -16,13 +16,14 @@ import { makeLog } from '../log.ts';
 import { PRINCIPAL_HEADER, signPrincipal } from '../passport.ts';
 import type { Principal } from '../principal.ts';
 import type { Setting } from '../settings.ts';
-import { freshDatabase, refuseCommits } from './database.ts';
+import { freshDatabase } from './database.ts';
+import { inflowChecks, type WaysIn } from './inflow.ts';
 import { demoPark, installationOf } from './island.ts';
 import { type World, world } from './park.ts';
 import type { Running, Simulator } from './simulator.ts';
 
 /** What a connector's test tells the suite. */
-export interface ConformanceOptions {
+export interface ConformanceOptions extends WaysIn {
   readonly connector: AnyConnector;
   readonly simulator: Simulator;
   /** Folder of the connector: `import.meta.dirname`. */
@@ -61,25 +62,8 @@ export interface ConformanceOptions {
   ) => { genuine: WebhookRequest; forged: WebhookRequest; events: number };
   /** C10: job whose second run must change nothing, and the tables' text to compare (SQL giving rows). */
   readonly twice?: { job: string; state: string };
-  /** C14: how something new comes in; absent where nothing does, or where it is not told as an event. */
-  readonly inflow?: (at: { running: Running; world: World; directory: string; host: Host; sql: Sql }) => Inflow;
   /** C12: from the bytes of `<case>.in.*` to what stands in `<case>.out.json`. */
   readonly fixture: (name: string, bytes: Buffer) => unknown;
-}
-
-/** Rows of the hub's database. */
-type Sql = (text: string) => Promise<Record<string, unknown>[]>;
-
-/** One way in, as the suite follows it. */
-export interface Inflow {
-  /** Kind of its events. */
-  readonly kind: string;
-  /** The source has something new to tell: one event. */
-  happen(): Promise<void> | void;
-  /** Brings in what is new; rejects when it was not acknowledged. */
-  take(): Promise<unknown>;
-  /** What the source, or our own cursor in it, counts as taken: it moves after the commit, or with it. */
-  taken(): Promise<unknown> | unknown;
 }
 
 const PARK = demoPark(world());
@@ -367,30 +351,10 @@ export function conformance(options: ConformanceOptions): void {
       expect(JSON.parse(JSON.stringify(made))).toEqual(wanted);
     });
 
-    const { inflow } = options;
-    if (inflow)
-      test('C14 acknowledged only after commit: what could not be committed comes again, once', async () => {
-        const sql: Sql = (text) => database.plain.query(text);
-        const way = inflow({ running, world: demo, directory, host, sql });
-        const events = async () =>
-          Number((await sql(`SELECT count(*) FROM event WHERE kind = '${way.kind}'`))[0]?.['count']);
-        await way.take().catch(() => undefined);
-        const before = { events: await events(), taken: await way.taken() };
-        await way.happen();
-        const allow = await refuseCommits(database);
-        try {
-          // Often enough that nobody's patience with a bad item may be taken for our own trouble.
-          for (let n = 0; n < 7; n++) await expect(way.take()).rejects.toThrow();
-          expect({ events: await events(), taken: await way.taken() }).toEqual(before);
-        } finally {
-          await allow();
-        }
-        await way.take();
-        expect(await events()).toBe(before.events + 1);
-        expect(await way.taken()).not.toEqual(before.taken);
-        await way.take();
-        expect(await events()).toBe(before.events + 1);
-      });
+    inflowChecks(options, () => ({
+      ...{ running, world: demo, directory, host, database },
+      raw: options.settings(running, demo),
+    }));
 
     test('C13 no secret appears in any log line or error', () => {
       const raw = options.settings(running, demo);

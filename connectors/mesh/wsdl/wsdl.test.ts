@@ -7,11 +7,13 @@ import { DeclarationError } from '../../kit/connector.ts';
 import { readSettings } from '../../kit/settings.ts';
 import { readEnvelope, writeXml } from '../../kit/soap.ts';
 import { conformance } from '../../kit/testing/conformance.ts';
+import { polled, standing } from '../../kit/testing/inflow.ts';
+import { world } from '../../kit/testing/park.ts';
 import type { Running } from '../../kit/testing/simulator.ts';
 import type { Ask } from '../declaration.ts';
 import { driftOf } from '../drift.ts';
 import { rawRows, row, type TypedEntity } from '../mapping.ts';
-import { simulator } from '../simulator/heating.ts';
+import { simulator as heating } from '../simulator/heating.ts';
 import { readWsdl, type SoapOperation, type Wsdl } from './document.ts';
 import { draftWsdl } from './draft.ts';
 import wsdl from './index.ts';
@@ -19,6 +21,7 @@ import { loadWsdl } from './load.ts';
 import { answerOf, questionOf } from './message.ts';
 import { resolved } from './references.ts';
 
+const simulator = standing(heating);
 const FOLDER = join(import.meta.dirname, 'heating');
 const TEXT = readFileSync(join(FOLDER, 'heating.wsdl'), 'utf8');
 const LIST = { operation: 'ListStations', rows: 'stations.station' };
@@ -108,6 +111,12 @@ conformance({
       '500 Internal Server Error',
       '<s:Fault><faultcode>s:Client</faultcode><faultstring>No.</faultstring></s:Fault>',
     ),
+  },
+  inflow: {
+    'poll HeatStation': polled('poll HeatStation', () => {
+      simulator.move(60_000);
+      return world().buildings.length;
+    }),
   },
   twice: { job: 'poll HeatStation', state: "SELECT count(*) FROM event WHERE kind = 'RECORD_CHANGED'" },
   fixture: (_name, bytes) => {
