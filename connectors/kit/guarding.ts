@@ -1,12 +1,13 @@
-/** The guard at work. */
+/** The guard at work: what is fresh is answered at once, what is asked already is shared, what fails is answered from what was read last. */
 import { setMaxListeners } from 'node:events';
-import { Breakers, type Timed } from './breakers.ts';
-import type { Call, Noted } from './connector.ts';
-import { SourceError, sourceFault } from './errors.ts';
+import { Attempts, note, type SharedCall } from './attempts.ts';
+import { Breakers } from './breakers.ts';
+import type { Call } from './connector.ts';
+import { SourceError } from './errors.ts';
 import type { Facts, Known } from './facts.ts';
+import { Flights } from './flights.ts';
 import { Gate } from './gate.ts';
 import {
-  type Call1,
   DEFAULT_POLICY,
   type Guard,
   type GuardPolicy,
@@ -16,116 +17,22 @@ import {
   type SourceAnswerFact,
 } from './guard.ts';
 import { Kept, type KeptValue } from './kept.ts';
-import { callerOf } from './principal.ts';
-import { outOfTime, patiently, sleep, withDeadline, within } from './waiting.ts';
-
-/** What is under way for equal readers, and what it is of. */
-interface Flight {
-  readonly answer: Promise<Known<unknown>>;
-  readonly type: string | undefined;
-  /** Who waits for it. */
-  readonly askers: Set<string>;
-}
-
-/** A call on behalf of all who share it. */
-type SharedCall = Call & { readonly askers?: ReadonlySet<string> };
+import { patiently } from './waiting.ts';
 
 export function makeGuard(tools: GuardTools, policy: GuardPolicy = DEFAULT_POLICY): Guard {
   const { installation, clock, health } = tools;
   const gate = new Gate(policy);
   const breakers = new Breakers(policy.breaker);
   const kept = tools.kept ?? new Kept({ policies: {}, now: () => clock.now() });
-  const flights = new Map<string, Flight>();
   const life = tools.signal ?? new AbortController().signal;
   // Every call under way listens to it; they are as many as the gate lets in.
   setMaxListeners(0, life);
   health.watchBreakers(() => breakers.worst);
 
-  const note = (call: Call, how: Noted): void => {
-    const worse = { slow: 0, stale: 1, down: 2 };
-    const before = call.noted.get(installation.id);
-    if (before === undefined || worse[how] > worse[before]) call.noted.set(installation.id, how);
-  };
+  const attempts = new Attempts(tools, policy, gate, breakers);
+  const flights = new Flights({ life, gate, timeout: policy.timeout });
   const told = (operation: string, from: SourceAnswerFact['from']) =>
     tools.answered?.({ source: installation.id, operation, from });
-
-  /** One try: a place, the breaker, the time limit. */
-  async function attempt<T>(call: SharedCall, operation: string, ask: Call1<T>): Promise<T> {
-    const started = performance.now();
-    let code: string | null = null;
-    let detail: string | null = null;
-    let waited: number | null = null;
-    try {
-      const left = call.deadline - Date.now();
-      if (left <= 0) throw outOfTime('the time of the whole operation was used up');
-      const timed = await breakers.execute<T>(operation, async (): Promise<Timed<T>> => {
-        const leave = await within(
-          left,
-          call.signal,
-          (signal) => gate.enter(signal, operation === 'check', call.askers ?? new Set([callerOf(call.principal)])),
-          true,
-        );
-        call.calls?.set(installation.id, (call.calls.get(installation.id) ?? 0) + 1);
-        const began = performance.now();
-        waited = began - started;
-        try {
-          const rest = call.deadline - Date.now();
-          const value = await within(Math.min(policy.timeout, rest), call.signal, ask, rest < policy.timeout / 2);
-          return { value, slow: performance.now() - began > policy.slow * policy.timeout };
-        } finally {
-          leave();
-        }
-      });
-      if (timed.slow) note(call, 'slow');
-      return timed.value;
-    } catch (error) {
-      const named = name(error, operation);
-      code = named instanceof SourceError ? named.code : 'INTERNAL';
-      detail = named instanceof Error ? named.message : String(named);
-      throw named;
-    } finally {
-      tools.tell({
-        source: installation.id,
-        system: installation.connector,
-        operation,
-        milliseconds: performance.now() - started,
-        waited,
-        code,
-        detail,
-      });
-    }
-  }
-
-  function name(error: unknown, operation: string): unknown {
-    const fault = sourceFault(error);
-    if (fault instanceof SourceError) {
-      fault.source = installation.id;
-      fault.operation = operation;
-    }
-    return fault;
-  }
-
-  async function tries<T>(call: SharedCall, request: ReadRequest, ask: Call1<T>): Promise<T> {
-    const most = request.retry === false ? 0 : policy.retries;
-    for (let n = 0; ; n++) {
-      try {
-        const value = await attempt(call, request.operation, ask);
-        health.succeeded(request.operation);
-        return value;
-      } catch (error) {
-        if (!(error instanceof SourceError && error.callers)) health.failed(request.operation, error);
-        const pause = 50 * 2 ** n * (0.5 + Math.random());
-        const again =
-          error instanceof SourceError &&
-          error.retryable &&
-          !error.callers &&
-          n < most &&
-          !breakers.isOpen(request.operation);
-        if (!again || call.signal.aborted || Date.now() + pause >= call.deadline) throw error;
-        await sleep(pause, call.signal);
-      }
-    }
-  }
 
   const facts = (fetchedAt: Date, recordedAt: Date | null, stale: boolean): Facts => ({
     source: installation.id,
@@ -143,37 +50,12 @@ export function makeGuard(tools: GuardTools, policy: GuardPolicy = DEFAULT_POLIC
     facts: facts(one.fetchedAt, one.recordedAt, stale),
   });
 
-  /**
-   * A call that all equal readers share: it ends with the installation, not with the reader who came first. Its own time is
-   * that of the reader who began it, but at least that of one call.
-   */
-  function flight<T>(
-    call: Call,
-    request: ReadRequest,
-    flightKey: string,
-    run: (call: SharedCall) => Promise<Known<T>>,
-  ) {
-    const who = callerOf(call.principal);
-    const under = flights.get(flightKey);
-    if (under !== undefined) {
-      told(request.operation, 'shared');
-      if (!under.askers.has(who)) {
-        // It may wait for the turn of somebody who has had more than this one.
-        under.askers.add(who);
-        gate.asked();
-      }
-      return withDeadline(under.answer as Promise<Known<T>>, call);
-    }
-    const askers = new Set([who]);
-    const deadline = Math.max(call.deadline, Date.now() + policy.timeout);
-    const answer = run({ ...call, deadline, signal: life, askers });
-    const one: Flight = { answer, type: request.type, askers };
-    flights.set(flightKey, one);
-    const land = () => {
-      if (flights.get(flightKey) === one) flights.delete(flightKey);
-    };
-    answer.then(land, land);
-    return withDeadline(answer, call);
+  /** The answer of the call that equal readers share, begun by the first of them. */
+  function flight<T>(call: Call, request: ReadRequest, key: string, run: (call: SharedCall) => Promise<Known<T>>) {
+    const joined = flights.join<T>(call, key);
+    if (joined === null) return flights.begin(call, key, request.type, run);
+    told(request.operation, 'shared');
+    return joined;
   }
 
   /** What was read last, where the policy allows its age, marked; null otherwise. */
@@ -181,7 +63,7 @@ export function makeGuard(tools: GuardTools, policy: GuardPolicy = DEFAULT_POLIC
     if (request.type === undefined) return null;
     const one = await kept.usable(request.type, keptKey);
     if (one === null) return null;
-    note(call, 'stale');
+    note(call, installation.id, 'stale');
     told(request.operation, 'kept');
     return shown<T>(one, true);
   }
@@ -195,7 +77,7 @@ export function makeGuard(tools: GuardTools, policy: GuardPolicy = DEFAULT_POLIC
       const keptKey = `${operation}\0${key ?? ''}`;
       const run = async (at: SharedCall): Promise<Known<T>> => {
         const epoch = type === undefined ? 0 : kept.epoch(type);
-        const value = await tries(at, request, ask);
+        const value = await attempts.tries(at, request, ask);
         told(operation, 'live');
         const made = known(value, recordedAt?.(value) ?? null);
         if (type !== undefined && key !== undefined) {
@@ -220,7 +102,7 @@ export function makeGuard(tools: GuardTools, policy: GuardPolicy = DEFAULT_POLIC
         if (error instanceof SourceError && !(error instanceof PartlyKept)) {
           const last = key === undefined ? null : await lastKnown<T>(call, request, keptKey);
           if (last) return last;
-          note(call, 'down');
+          note(call, installation.id, 'down');
         }
         throw error;
       }
@@ -252,7 +134,7 @@ export function makeGuard(tools: GuardTools, policy: GuardPolicy = DEFAULT_POLIC
       };
       const run = async (at: SharedCall): Promise<Known<ReadonlyMap<string, V>>> => {
         const epoch = type === undefined ? 0 : kept.epoch(type);
-        const all = known(await tries(at, request, (signal) => ask(missing, signal)), null);
+        const all = known(await attempts.tries(at, request, (signal) => ask(missing, signal)), null);
         told(operation, 'live');
         for (const key of type === undefined ? [] : missing) {
           const { value, facts: of } = each(all, key);
@@ -294,35 +176,34 @@ export function makeGuard(tools: GuardTools, policy: GuardPolicy = DEFAULT_POLIC
         if (!(error instanceof SourceError)) throw error;
         const some = await keptOnes();
         if (some?.size === missing.length) return add(some);
-        note(call, 'down');
+        note(call, installation.id, 'down');
         throw some || found.size > 0 ? new PartlyKept(error, add(some ?? new Map())) : error;
       }
     },
     async act(call, operation, ask) {
       try {
-        const value = await tries(call, { operation, retry: false }, ask);
+        const value = await attempts.tries(call, { operation, retry: false }, ask);
         return known(value, null);
       } catch (error) {
-        if (error instanceof SourceError) note(call, 'down');
+        if (error instanceof SourceError) note(call, installation.id, 'down');
         throw error;
       } finally {
         kept.acted();
-        flights.clear();
+        flights.forgetAll();
       }
     },
     mirrored(call, fetchedAt, recordedAt, fresh) {
       const age = fetchedAt ? clock.now().getTime() - fetchedAt.getTime() : Number.POSITIVE_INFINITY;
       const stale = age > fresh || health.state === 'DOWN';
-      if (stale) note(call, 'stale');
+      if (stale) note(call, installation.id, 'stale');
       return facts(fetchedAt ?? new Date(0), recordedAt, stale);
     },
     heard(operation) {
       health.succeeded(operation);
     },
     changed(events) {
-      const types = kept.changed(events);
       // What is under way may have been read before the event.
-      for (const [key, one] of flights) if (one.type !== undefined && types.has(one.type)) flights.delete(key);
+      flights.forget(kept.changed(events));
     },
     healed() {
       breakers.healed();
