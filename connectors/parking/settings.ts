@@ -1,4 +1,4 @@
-import { milliseconds, optionalUrl, secret, settings, url } from '../kit/settings.ts';
+import { milliseconds, optionalUrl, secret, settings, url, type Values } from '../kit/settings.ts';
 
 export const parkingSettings = settings('parking', {
   url: url("Base address of the vendor's REST API", 'https://parking.example/api'),
@@ -12,3 +12,5 @@ export const parkingSettings = settings('parking', {
   poll: milliseconds('Pause between readings of observations', '30s'),
   timeout: milliseconds('How long one call may take', '2s'),
 });
+
+export type ParkingSettings = Values<typeof parkingSettings>;

@@ -3,7 +3,7 @@ import type { Known } from '../../kit/connector.ts';
 import { HubError, SourceError } from '../../kit/errors.ts';
 import { type Facts, joinedProvenance } from '../../kit/facts.ts';
 import { connection, type PageArguments, paging } from '../../kit/page.ts';
-import type { Slice, Sliced } from '../source/index.ts';
+import type { Slice, Sliced } from '../source/answers.ts';
 import type { At, Context } from './show.ts';
 
 /**

@@ -4,7 +4,7 @@ import { type Facts, provenance } from '../../kit/facts.ts';
 import { maskPlate } from '../../kit/identifiers.ts';
 import { mayCompany, unmasked } from '../../kit/principal.ts';
 import type { Lot, Permit, Session, VehicleKey } from '../model.ts';
-import type { ParkingRequest } from '../source/index.ts';
+import type { ParkingRequest } from '../source/request.ts';
 
 export type Context = GraphContext<ParkingRequest>;
 export type At = Installed<ParkingRequest>;

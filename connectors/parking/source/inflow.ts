@@ -5,9 +5,9 @@ import { SourceError } from '../../kit/errors.ts';
 import type { Facts } from '../../kit/facts.ts';
 import * as mapping from '../mapping/index.ts';
 import type { GateEvent, Observation, VehicleKey } from '../model.ts';
+import type { ParkingSettings } from '../settings.ts';
 import { claims, readContracts } from './contracts.ts';
 import type { ParkingApi, Query } from './http.ts';
-import type { ParkingSettings } from './index.ts';
 import { isSigned } from './signature.ts';
 import { keepSubscription } from './subscription.ts';
 
