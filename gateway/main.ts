@@ -1,8 +1,6 @@
 /** Wires the house and opens the door. */
 import 'reflect-metadata';
-import { rm, writeFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
-import { resolve } from 'node:path';
 import type { Call, Clock } from '../connectors/kit/connector.ts';
 import type { GuardPolicy } from '../connectors/kit/guard.ts';
 import type { Config } from '../connectors/kit/host/config/types.ts';
@@ -14,14 +12,12 @@ import type { Log } from '../connectors/kit/log.ts';
 import { PRINCIPAL_HEADER, signPrincipal } from '../connectors/kit/passport.ts';
 import type { Principal } from '../connectors/kit/principal.ts';
 import { migrate } from '../migrations/migrate.ts';
-import { startEmbedded } from '../schema/database/embedded.ts';
-import { type Database, openDatabase } from '../schema/database/open.ts';
-import { replaceParks } from '../schema/database/parks.ts';
-import { keepSources } from '../schema/database/sources.ts';
+import type { Database } from '../schema/database/open.ts';
+import { keepConfigured, raiseDatabase, readiness } from './database.ts';
 import { pageFolder } from './explorer/index.ts';
 import { graphqlFace } from './http/graphql.ts';
 import { listen } from './http/server.ts';
-import { isLocal } from './http/shield.ts';
+import { isLocal, sameOrigin } from './http/shield.ts';
 import { forwardWebhooks, type Webhooks } from './http/webhooks.ts';
 import { type Change, Islands, type Swap } from './islands.ts';
 import { planIslands } from './islands-plan.ts';
@@ -44,7 +40,7 @@ import { anonymousPrincipal } from './trust/principal.ts';
 import { signer } from './trust/sign-answer.ts';
 import { loadSigningKey } from './trust/sign-key.ts';
 import { makeTokens, trustedIssuers } from './trust/tokens.ts';
-import { addressFile, keyFile } from './trust-place.ts';
+import { keyFile } from './trust-place.ts';
 
 export interface StartOptions {
   readonly config: Config;
@@ -229,58 +225,6 @@ export async function start(options: StartOptions): Promise<Hub> {
   }
 }
 
-/** The parks and sources of the configuration in the hub's tables. */
-async function keepConfigured(database: Database, config: Config): Promise<void> {
-  await database.transaction(async (tx) => {
-    await replaceParks(
-      tx,
-      config.parks.map((park, position) => ({ ...park, position })),
-      config.parks.flatMap((park) =>
-        park.buildings.map((building, position) => ({
-          ...building,
-          known: [...building.known],
-          park: park.id,
-          position,
-        })),
-      ),
-    );
-    await keepSources(
-      tx,
-      config.installations.map((one) => one.id),
-    );
-  });
-}
-
-async function raiseDatabase(
-  options: StartOptions,
-  shutdown: ReturnType<typeof makeShutdown>,
-): Promise<{ database: Database; records: string | null }> {
-  let url = options.databaseUrl;
-  let records: string | null = null;
-  if (url === null) {
-    const embedded = await startEmbedded({ directory: resolve(options.data, 'database') });
-    shutdown.add('the embedded database', () => embedded.stop());
-    url = embedded.url;
-    records = embedded.directory;
-    // Commands beside the running hub find the database by this file.
-    const address = addressFile(options.data);
-    await writeFile(address, `${url}\n`, { mode: 0o600 });
-    shutdown.add('the address of the database', () => rm(address, { force: true }));
-    options.log.debug('The embedded database stands.', { directory: embedded.directory });
-  }
-  const database = await openDatabase(url, { pool: 16 });
-  shutdown.add('the database connections', () => database.close());
-  return { database, records };
-}
-
-async function readiness(database: Database, sources: SourceStatus[]) {
-  const alive = await database.plain.query('SELECT 1').then(
-    () => true,
-    () => false,
-  );
-  return { ready: alive, body: { ready: alive, database: alive ? 'up' : 'down', sources } };
-}
-
 /** Who asks and how much time is left, for a connector's own process. */
 const callHeaders =
   (key: Buffer, subgraph: string) =>
@@ -288,16 +232,6 @@ const callHeaders =
     [PRINCIPAL_HEADER]: signPrincipal(call.principal, { key, subgraph, body, now: Date.now() }),
     [TIME_HEADER]: String(Math.max(call.deadline - Date.now(), 1)),
   });
-
-/** Pages of other origins may not open sockets: browsers do not ask before. */
-function sameOrigin(headers: { readonly origin?: string | undefined; readonly host?: string | undefined }): boolean {
-  if (headers.origin === undefined) return true;
-  try {
-    return new URL(headers.origin).host === headers.host;
-  } catch {
-    return false;
-  }
-}
 
 const shownHost = (host: string): string =>
   host === '127.0.0.1' || host === '::1' ? 'localhost' : host.includes(':') ? `[${host}]` : host;

@@ -52,3 +52,16 @@ export const isLocal = (request: IncomingMessage): boolean =>
   LOOPBACK.test(request.socket.remoteAddress ?? '') &&
   LOCAL_NAME.test(request.headers.host ?? '') &&
   !PROXIED.some((name) => request.headers[name] !== undefined);
+
+/** Pages of other origins may not open sockets: browsers do not ask before. */
+export function sameOrigin(headers: {
+  readonly origin?: string | undefined;
+  readonly host?: string | undefined;
+}): boolean {
+  if (headers.origin === undefined) return true;
+  try {
+    return new URL(headers.origin).host === headers.host;
+  } catch {
+    return false;
+  }
+}

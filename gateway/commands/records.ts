@@ -1,0 +1,155 @@
+/** The commands around the hub's own records: its database, the audit log, signatures and tokens. */
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { readEnvironment } from '../settings.ts';
+import type { TokenOptions } from '../trust/token-command.ts';
+import { CommandError, run, say, several } from './run.ts';
+
+/** `isthmus migrate`. */
+export function addMigrate(program: Command): void {
+  program
+    .command('migrate')
+    .description('bring the database in DATABASE_URL to this version; --down takes the newest step back')
+    .option('--down', 'take the newest step back')
+    .action((options: { down?: boolean }) =>
+      run(async () => {
+        const { databaseUrl } = readEnvironment(process.env);
+        if (databaseUrl === null) {
+          throw new CommandError(
+            'DATABASE_URL is missing; example: DATABASE_URL=postgres://isthmus:password@127.0.0.1:5432/isthmus isthmus migrate (the embedded database migrates by itself)',
+          );
+        }
+        const { openDatabase } = await import('../../schema/database/open.ts');
+        const { migrate, migrateDown } = await import('../../migrations/migrate.ts');
+        const database = await openDatabase(databaseUrl, { pool: 2 });
+        try {
+          if (options.down)
+            say(`Taken back: ${(await migrateDown(database.source)) ?? 'nothing, the database is empty'}`);
+          else {
+            const made = await migrate(database.source);
+            say(made.length > 0 ? `Done: ${made.join(', ')}` : 'Nothing to do: the database is of this version.');
+          }
+        } finally {
+          await database.close();
+        }
+      }),
+    );
+}
+
+/** Keys that may have signed: named by id, or by a saved key set. */
+async function trustedKeys(options: { key?: string[]; keys?: string }): Promise<string[] | undefined> {
+  const { keysOfFile } = await import('../trust/audit-say.ts');
+  const all = [...(options.key ?? []), ...(options.keys ? keysOfFile(resolve(options.keys)) : [])];
+  return all.length > 0 ? all : undefined;
+}
+
+/** `isthmus verify`. */
+export function addVerify(program: Command): void {
+  program
+    .command('verify <file>')
+    .description(
+      'verify a signed answer without the hub: query, variables, data and provenance are as they were signed',
+    )
+    .option('--key <id...>', 'ids of the keys that may have signed (default: any, and it is named)')
+    .option('--keys <file>', 'a key set saved from /.well-known/isthmus-keys.json')
+    .action((file: string, options: { key?: string[]; keys?: string }) =>
+      run(async () => {
+        const { verifyAnswerFile } = await import('../trust/audit-say.ts');
+        if (!(await verifyAnswerFile(resolve(file), await trustedKeys(options), say))) process.exit(1);
+      }),
+    );
+}
+
+/** `isthmus audit verify`, `trim`, `erase`. */
+export function addAudit(program: Command): void {
+  const audit = program.command('audit').description('the audit log: who has read protected data');
+
+  audit
+    .command('verify <file>')
+    .description('verify an export without the hub: names the first broken entry, cut tails and missing chains')
+    .option('--key <id...>', 'ids of the keys that may have signed (default: every key that the file names)')
+    .option('--keys <file>', 'a key set saved from /.well-known/isthmus-keys.json')
+    .option('--known <number:hash>', 'newest statement of an earlier verification, which the log must still hold')
+    .action((file: string, options: { key?: string[]; keys?: string; known?: string }) =>
+      run(async () => {
+        const { readKnown, verifyFile } = await import('../trust/audit-say.ts');
+        const trusted = await trustedKeys(options);
+        const whole = await verifyFile(
+          resolve(file),
+          {
+            ...(trusted ? { trusted } : {}),
+            ...(options.known ? { known: readKnown(options.known) } : {}),
+          },
+          say,
+        );
+        if (!whole) process.exit(1);
+      }),
+    );
+
+  audit
+    .command('trim')
+    .description('drop entries before a day; the rest still verifies')
+    .requiredOption('--before <day>', 'such as 2026-01-31')
+    .action((options: { before: string }) =>
+      run(async () => {
+        const before = new Date(options.before);
+        if (!/^\d{4}-\d\d-\d\d$/.test(options.before) || Number.isNaN(before.getTime())) {
+          throw new CommandError(
+            `--before must be a day, found ${JSON.stringify(options.before)}; example: 2026-01-31`,
+          );
+        }
+        const { trimCommand } = await import('../trust-command.ts');
+        await trimCommand(before, say);
+      }),
+    );
+
+  audit
+    .command('erase <type> <id>')
+    .description(
+      'erase the salt of an entity, such as Company 91500112000060409P: no entry can be traced to it any more',
+    )
+    .action((type: string, id: string) =>
+      run(async () => {
+        const { eraseCommand } = await import('../trust-command.ts');
+        await eraseCommand(type, id, say);
+      }),
+    );
+}
+
+/** `isthmus export audit`. */
+export function addExport(program: Command): void {
+  program
+    .command('export')
+    .description("take the hub's own records out")
+    .command('audit <file>')
+    .description('write the audit log into a file that isthmus audit verify reads')
+    .action((file: string) =>
+      run(async () => {
+        const { exportCommand } = await import('../trust-command.ts');
+        await exportCommand(file, say);
+      }),
+    );
+}
+
+/** `isthmus token`. */
+export function addToken(program: Command): void {
+  program
+    .command('token')
+    .description("sign a token of the demo's own issuer, for auth: { demo: true }")
+    .requiredOption('--role <role>', 'operator, portal, analyst, developer or company')
+    .option('--park <id>', 'a park that it may see; may be given several times', several)
+    .option('--company <uscc>', 'a company that it may act for; may be given several times', several)
+    .option('--client <name>', 'the application (default: demo-<role>)')
+    .option('--subject <name>', 'the person or machine (default: demo:<role>)')
+    .option('--purpose <word>', 'why it asks, such as tax')
+    .option('--minutes <number>', 'how long it is valid (default: 60)')
+    .action((options: TokenOptions) =>
+      run(async () => {
+        const { tokenCommand } = await import('../trust/token-command.ts');
+        const token = await tokenCommand(options, readEnvironment(process.env).data).catch((error: Error) => {
+          throw error.name === 'HubError' ? new CommandError(error.message) : error;
+        });
+        say(token);
+      }),
+    );
+}

@@ -1,0 +1,66 @@
+/** The hub's database as the house stands on it: opened, filled with what isthmus.yaml names, and asked whether it is there. */
+import { rm, writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { Config } from '../connectors/kit/host/config/types.ts';
+import type { SourceStatus } from '../connectors/kit/host/installation.ts';
+import type { Log } from '../connectors/kit/log.ts';
+import { startEmbedded } from '../schema/database/embedded.ts';
+import { type Database, openDatabase } from '../schema/database/open.ts';
+import { replaceParks } from '../schema/database/parks.ts';
+import { keepSources } from '../schema/database/sources.ts';
+import type { Shutdown } from './ops/shutdown.ts';
+import { addressFile } from './trust-place.ts';
+
+/** Opens the database that the operator names, or starts the embedded one; both end with the hub. */
+export async function raiseDatabase(
+  options: { readonly databaseUrl: string | null; readonly data: string; readonly log: Log },
+  shutdown: Shutdown,
+): Promise<{ database: Database; records: string | null }> {
+  let url = options.databaseUrl;
+  let records: string | null = null;
+  if (url === null) {
+    const embedded = await startEmbedded({ directory: resolve(options.data, 'database') });
+    shutdown.add('the embedded database', () => embedded.stop());
+    url = embedded.url;
+    records = embedded.directory;
+    // Commands beside the running hub find the database by this file.
+    const address = addressFile(options.data);
+    await writeFile(address, `${url}\n`, { mode: 0o600 });
+    shutdown.add('the address of the database', () => rm(address, { force: true }));
+    options.log.debug('The embedded database stands.', { directory: embedded.directory });
+  }
+  const database = await openDatabase(url, { pool: 16 });
+  shutdown.add('the database connections', () => database.close());
+  return { database, records };
+}
+
+/** The parks and sources of the configuration in the hub's tables. */
+export async function keepConfigured(database: Database, config: Config): Promise<void> {
+  await database.transaction(async (tx) => {
+    await replaceParks(
+      tx,
+      config.parks.map((park, position) => ({ ...park, position })),
+      config.parks.flatMap((park) =>
+        park.buildings.map((building, position) => ({
+          ...building,
+          known: [...building.known],
+          park: park.id,
+          position,
+        })),
+      ),
+    );
+    await keepSources(
+      tx,
+      config.installations.map((one) => one.id),
+    );
+  });
+}
+
+/** Whether the hub can answer, and how each source is, for `/readyz`. */
+export async function readiness(database: Database, sources: SourceStatus[]) {
+  const alive = await database.plain.query('SELECT 1').then(
+    () => true,
+    () => false,
+  );
+  return { ready: alive, body: { ready: alive, database: alive ? 'up' : 'down', sources } };
+}
