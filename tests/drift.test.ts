@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import iconv from 'iconv-lite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import energy from '../connectors/energy/index.ts';
+import { startBroker } from '../connectors/energy/simulator/broker.ts';
 import { int64, modbusServer, type Registers } from '../connectors/energy/simulator/modbus.ts';
 import type { AnyConnector } from '../connectors/kit/connector.ts';
 import type { Host } from '../connectors/kit/host/host.ts';
@@ -216,3 +217,84 @@ test('a register map changes under the meters: addresses move, and a counter bec
   await round();
   expect((await checked(host, 'meters')).reason).not.toContain('does not fit');
 }, 60_000);
+
+test('payloads over MQTT lose a field or change its type: told with what is wrong, kept, and the rest is taken', async () => {
+  let acknowledged = 0;
+  const broker = await startBroker(undefined, (made) => {
+    made.on('ack', (_packet, client) => {
+      if (client.id === 'air') acknowledged++;
+    });
+  });
+  const subscribed = broker.subscribed();
+  ends.push(() => broker.close());
+  const host = await raise(energy, 'air', { url: `mqtt://127.0.0.1:${broker.port}`, poll: '1h' }, true);
+  await subscribed;
+  const at = (minute: number) => new Date(NOON - 3_600_000 + minute * 60_000).toISOString();
+  let published = 0;
+  const tell = async (topic: string, payload: object) => {
+    published += 1;
+    await broker.publish(`park/g/${topic}`, payload);
+  };
+  /** All that was published is committed; answers the reason of the state. */
+  const settled = async () => {
+    await expect.poll(() => acknowledged, { timeout: 30_000 }).toBe(published);
+    return (await checked(host, 'air')).reason;
+  };
+  const info = { medium: 'electricity', unit: 'kWh', uscc: '91350100M000100Y43', building: 'B01' };
+  for (const serial of ['T-1', 'T-2', 'T-3']) {
+    await tell(`${serial}/info`, info);
+    await tell(`${serial}/telemetry`, { ts: at(0), register: '100' });
+  }
+  expect(await settled()).toBeNull();
+
+  const LIVES = 'concerns Meter.register, Meter.latest, Meter.series, EnergySeries, MeterReadingTaken';
+  const INFO = 'concerns Meter.medium, Meter.unit, Meter.building, Meter.company';
+  const bad: [string, object][] = [
+    ['T-1/telemetry', { ts: at(1), total: '101' }],
+    ['T-1/telemetry', { values: [{ ts: at(2), total: '102' }] }],
+    ['T-2/telemetry', { ts: at(1), register: '101', estimated: 'no' }],
+    ['T-1/info', { medium: 'electricity', unit: 'kWh', creditCode: info.uscc, building: 'B01' }],
+    ['T-2/alarm', { ts: at(1), text: { en: 'cover open' } }],
+  ];
+  for (const [i, [topic, payload]] of bad.entries()) {
+    await tell(topic, payload);
+    await tell('T-3/telemetry', { ts: at(1 + i), register: String(101 + i) });
+  }
+  await tell('T-2/telemetry', { ts: at(2), register: ['102'] });
+  const drift = await settled();
+  expect(drift).toContain(
+    `the telemetry payload does not fit meters T-1, T-2: register is no register value (${LIVES})`,
+  );
+  expect(drift).toContain(`the info payload does not fit meter T-1: uscc is gone (${INFO})`);
+  expect(drift).toContain('the alarm payload does not fit meter T-2: text is no text (concerns MeterAlarm)');
+  // What was acknowledged is a reading or stands among the refused, byte by byte.
+  const values = (serial: string) =>
+    database.plain.query('SELECT value::int AS v FROM meter_reading WHERE meter = $1 ORDER BY time', [`air:${serial}`]);
+  expect(await values('T-1')).toEqual([{ v: 100 }]);
+  expect(await values('T-2')).toEqual([{ v: 100 }]);
+  expect(await values('T-3')).toEqual([100, 101, 102, 103, 104, 105].map((v) => ({ v })));
+  const kept = await database.plain.query(
+    `SELECT topic, payload, reason FROM meter_refusal WHERE installation = 'air' ORDER BY id`,
+  );
+  expect(kept.map((row: { topic: string; payload: Buffer }) => [row.topic, row.payload.toString()])).toEqual(
+    [...bad, ['T-2/telemetry', { ts: at(2), register: ['102'] }] as const].map(([topic, payload]) => [
+      `park/g/${topic}`,
+      JSON.stringify(payload),
+    ]),
+  );
+  // The meter is still the company's.
+  const { data } = await ask(
+    host,
+    'query ($r: [_Any!]!) { _entities(representations: $r) { ... on Meter { company { uscc } } } }',
+    [{ __typename: 'Meter', id: 'air:T-1' }],
+  );
+  expect(data).toEqual({ _entities: [{ company: { uscc: info.uscc } }] });
+
+  // One after the other they are mended; what is null is none.
+  await tell('T-1/info', { ...info, uscc: null });
+  await tell('T-2/alarm', { ts: at(9), text: 'cover open' });
+  await tell('T-1/telemetry', { ts: at(9), register: '109' });
+  expect(await settled()).toContain('the telemetry payload does not fit meter T-2: register is no register value');
+  await tell('T-2/telemetry', { ts: at(9), register: '109' });
+  expect(await settled()).toBeNull();
+}, 120_000);

@@ -60,17 +60,31 @@ function reading(serial: string, one: unknown, place: string): Reading {
   if (typeof one !== 'object' || one === null) throw malformed(`${place || 'the payload'} is no object`);
   const raw = one as Raw;
   const name = (field: string) => (place ? `${place}.${field}` : field);
+  const estimated = raw['estimated'] ?? false;
+  if (typeof estimated !== 'boolean') throw malformed(`${name('estimated')} is neither true nor false`);
   return {
     serial,
     time: time(raw['ts'], name('ts')),
     value: decimal(raw['register'], name('register')),
-    quality: raw['estimated'] === true ? 'ESTIMATED' : 'GOOD',
+    quality: estimated ? 'ESTIMATED' : 'GOOD',
   };
 }
 
-/** What the meter says of itself (retained). */
-export function info(serial: string, payload: Buffer): MeterInfo {
+/** What a meter may leave out of its info, and what is known by it. */
+const OPTIONAL = { uscc: 'company', building: 'building', modulus: 'modulus' } as const;
+
+/**
+ * What the meter says of itself (retained). It may say null of what it no longer has; what is `known` of it and not named any more has
+ * been renamed or forgotten by who writes the payloads, and is no reason to forget it here.
+ */
+export function info(
+  serial: string,
+  payload: Buffer,
+  before: Partial<Record<'company' | 'building' | 'modulus', string | null>> = {},
+): MeterInfo {
   const raw = json(payload);
+  for (const [name, as] of Object.entries(OPTIONAL))
+    if (before[as] != null && !Object.hasOwn(raw, name)) throw malformed(`${name} is gone`);
   const medium = known(MEDIA, raw['medium']);
   const unit = known(UNITS, raw['unit']);
   if (!medium) throw malformed('medium is not known');
@@ -82,9 +96,9 @@ export function info(serial: string, payload: Buffer): MeterInfo {
     serial,
     medium,
     unit,
-    building: typeof raw['building'] === 'string' ? raw['building'] : null,
+    building: text(raw['building'], 'building'),
     company,
-    customer: typeof raw['customer'] === 'string' ? raw['customer'] : null,
+    customer: text(raw['customer'], 'customer'),
     modulus: raw['modulus'] == null ? null : decimal(raw['modulus'], 'modulus'),
   };
 }
@@ -95,6 +109,13 @@ export function alarm(serial: string, payload: Buffer): Alarm {
   const text = raw['text'];
   if (typeof text !== 'string') throw malformed('text is no text');
   return { serial, time: time(raw['ts'], 'ts'), text: text.slice(0, 200) };
+}
+
+/** A text, or none: what has become something else is not taken for none. */
+function text(value: unknown, where: string): string | null {
+  if (value == null) return null;
+  if (typeof value !== 'string') throw malformed(`${where} is no text`);
+  return value;
 }
 
 const known = <T>(table: Readonly<Record<string, T>>, word: unknown): T | undefined =>

@@ -9,8 +9,10 @@ const FIELDS: Readonly<Record<string, readonly string[]>> = {
 };
 /** A register that has run backwards is told this long, in milliseconds: a meter that was replaced goes on like any other. */
 const BACK_TOLD = 86_400_000;
-/** So often in a row something must not fit: once may be a broken line. */
+/** So often in a row something must not fit: once may be a broken line. What comes seldom, and whole, is told at once. */
 const NONSENSE = 2;
+const ONCE = new Set(['info payload', 'alarm payload']);
+const enough = (what: string): number => (ONCE.has(what) ? 1 : NONSENSE);
 /** Meters that are named in one sentence. */
 const NAMED = 3;
 
@@ -19,6 +21,8 @@ export class Fit {
   readonly #now: () => Date;
   /** By what does not fit, such as `register map pulse`: the meters, and how often in a row. */
   readonly #unfit = new Map<string, Map<string, number>>();
+  /** Why it does not, as was found last. */
+  readonly #why = new Map<string, string>();
   readonly #last = new Map<string, number>();
   readonly #back = new Map<string, number>();
 
@@ -28,12 +32,13 @@ export class Fit {
     this.#now = now;
   }
 
-  /** `what` of the meter does not fit. */
-  fails(what: string, serial: string): void {
+  /** `what` of the meter does not fit; and why, where that is known. */
+  fails(what: string, serial: string, why?: string): void {
+    if (why !== undefined) this.#why.set(what, why);
     const all = this.#unfit.get(what) ?? new Map<string, number>();
     const times = Math.min((all.get(serial) ?? 0) + 1, NONSENSE + 1);
     this.#unfit.set(what, all.set(serial, times));
-    if (times === NONSENSE) this.#tell();
+    if (times === enough(what)) this.#tell();
   }
 
   fits(what: string, serial: string): void {
@@ -56,11 +61,11 @@ export class Fit {
     const since = this.#now().getTime() - BACK_TOLD;
     for (const [serial, at] of this.#back) if (at < since) this.#back.delete(serial);
     const unfit = [...this.#unfit].flatMap(([what, all]) => {
-      const meters = [...all].filter(([, times]) => times >= NONSENSE).map(([serial]) => serial);
+      const meters = [...all].filter(([, times]) => times >= enough(what)).map(([serial]) => serial);
       if (meters.length === 0) return [];
-      return [
-        { what: `the ${what} does not fit ${named(meters)}`, fields: FIELDS[what.split(' ')[0] ?? ''] ?? REGISTER },
-      ];
+      const why = this.#why.get(what);
+      const sentence = `the ${what} does not fit ${named(meters)}${why === undefined ? '' : `: ${why}`}`;
+      return [{ what: sentence, fields: FIELDS[what.split(' ')[0] ?? ''] ?? REGISTER }];
     });
     if (this.#back.size === 0) return unfit;
     const back = named([...this.#back.keys()]);

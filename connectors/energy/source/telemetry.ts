@@ -21,6 +21,7 @@ interface Understood {
   readonly alarms: readonly Alarm[];
   readonly refused: readonly string[];
 }
+type Known = Awaited<ReturnType<Services['store']['energy']['metersByIds']>>;
 const NOTHING: Understood = { readings: [], meters: [], alarms: [], refused: [] };
 
 export class Telemetry {
@@ -92,32 +93,45 @@ export class Telemetry {
    * offence at a value, halves find the message that bears it.
    */
   async #batch(batch: readonly MqttMessage[]): Promise<void> {
+    const before = await this.#known(batch);
     await inHalves(
       batch,
       (part) =>
         this.#keep(
           part,
-          part.map((one) => this.#understand(one)),
+          part.map((one) => this.#understand(one, before)),
         ),
       (one) => this.#keep([one], [{ ...NOTHING, refused: ['the database cannot hold a value of it'] }]),
     );
   }
 
-  #understand(message: MqttMessage): Understood {
+  /** What is known of the meters that tell of themselves, which they seldom do. */
+  async #known(batch: readonly MqttMessage[]): Promise<Known> {
+    const { read, store, globalId } = this.#services;
+    const places = batch.map(({ topic }) => mapping.topic(topic, this.#settings.prefix));
+    const ids = places.flatMap((one) => (one?.kind === 'info' ? [globalId(one.serial)] : []));
+    return ids.length === 0 ? new Map() : read((tx) => store.energy.metersByIds(tx, ids));
+  }
+
+  #understand(message: MqttMessage, before: Known): Understood {
     const place = mapping.topic(message.topic, this.#settings.prefix);
-    const told = this.#read(place, message);
+    const told = this.#read(place, message, before);
     if (place && told !== NOTHING) {
       const what = `${place.kind} payload`;
       const nonsense = told.refused.length > 0 && told.readings.length === 0;
-      if (nonsense) this.#fit.fails(what, place.serial);
+      // Of a list of values, whichever it was.
+      if (nonsense) this.#fit.fails(what, place.serial, told.refused[0]?.replace(/^values\[\d+\]\.?/, ''));
       else this.#fit.fits(what, place.serial);
     }
     return told;
   }
 
-  #read(place: ReturnType<typeof mapping.topic>, message: MqttMessage): Understood {
+  #read(place: ReturnType<typeof mapping.topic>, message: MqttMessage, before: Known): Understood {
     try {
-      if (place?.kind === 'info') return { ...NOTHING, meters: [mapping.info(place.serial, message.payload)] };
+      if (place?.kind === 'info') {
+        const known = before.get(this.#services.globalId(place.serial));
+        return { ...NOTHING, meters: [mapping.info(place.serial, message.payload, known)] };
+      }
       if (place?.kind === 'alarm') return { ...NOTHING, alarms: [mapping.alarm(place.serial, message.payload)] };
       if (place?.kind !== 'telemetry') return NOTHING;
       const told = mapping.readings(place.serial, message.payload);
