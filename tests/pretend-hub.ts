@@ -32,6 +32,7 @@ export class Pretend {
   each = 0;
   /** Points, and milliseconds, that callers owe, by subject. */
   readonly debts = new Map<string, number>();
+  pay = (): void => undefined;
   eventPoints = () => this.each;
   owe = (principal: Principal | null, points: number): void => {
     const name = principal?.subject ?? '';
@@ -68,6 +69,7 @@ export class Pretend {
   refused = () => null;
   overdrawn = () => null;
   turn = () => null;
+  turnOfReading = (_principal: Principal | null, _yielding: boolean): null => null;
   turned = () => undefined;
   fruitless = () => undefined;
   told = (message: string) => message;

@@ -8,6 +8,7 @@ import { callerOf, type Principal } from '../../connectors/kit/principal.ts';
 import type { Operations } from '../operation/index.ts';
 import type { OperationAnswer } from '../operation/request.ts';
 import { Group, type Member } from './group.ts';
+import { Pace } from './pace.ts';
 import { type Prepared, prepare, type SubscriptionRequest } from './prepare.ts';
 import { asHubError, type LostSpan, Reader } from './reader.ts';
 import { Seats } from './seats.ts';
@@ -37,8 +38,10 @@ export class Deliveries {
   readonly #tail: Tail;
   readonly #groups = new Map<string, Group>();
   readonly #seats = new Seats();
+  readonly #pace: Pace;
 
   constructor(parts: { readonly operations: Operations; readonly tail: Tail }) {
+    this.#pace = new Pace(parts.operations);
     this.#operations = parts.operations;
     this.#tail = parts.tail;
   }
@@ -60,13 +63,15 @@ export class Deliveries {
    * not valid, refused, a cursor that is none of ours, or too many held by this caller.
    */
   async join(request: SubscriptionRequest, sink: Sink): Promise<void> {
-    const prepared = prepare(this.#operations, request);
-    const reader = new Reader(this.#operations, prepared, request);
     const leave = this.#seats.take(request.principal, this.#operations.limits.subscriptions);
-    const begun = await reader.start(this.#tail.head).catch((error: unknown) => {
-      leave();
-      throw error;
-    });
+    const started = await this.#pace
+      .take(request, () => this.#start(request))
+      .catch((error: unknown) => {
+        leave();
+        throw error;
+      });
+    if (started === null) return leave();
+    const { reader, begun } = started;
     const member: Member = {
       request,
       sink,
@@ -78,11 +83,18 @@ export class Deliveries {
     void this.#serve(member, reader, begun.gap).finally(leave);
   }
 
+  async #start(request: SubscriptionRequest) {
+    const reader = new Reader(this.#operations, prepare(this.#operations, request), request);
+    this.#operations.pay(request.principal, reader.points);
+    return { reader, begun: await reader.start(this.#tail.head) };
+  }
+
   async #serve(member: Member, reader: Reader, gap: LostSpan | null): Promise<void> {
     const { request, sink } = member;
     try {
       if (gap !== null) {
-        const told = await reader.gap(member.position, gap);
+        const told = await this.#pace.take(request, () => reader.gap(member.position, gap));
+        if (told === null) return;
         if (!sink.offer(told)) await sink.ready();
       }
       const group = this.#group(request);
@@ -98,7 +110,8 @@ export class Deliveries {
     const key = groupKey(request, prepare(this.#operations, request));
     const known = this.#groups.get(key);
     if (known) return known;
-    const made = new Group({ operations: this.#operations, tail: this.#tail, request }, () => this.#groups.delete(key));
+    const parts = { operations: this.#operations, tail: this.#tail, pace: this.#pace, request };
+    const made = new Group(parts, () => this.#groups.delete(key));
     this.#groups.set(key, made);
     return made;
   }

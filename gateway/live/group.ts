@@ -3,6 +3,7 @@ import type { Principal } from '../../connectors/kit/principal.ts';
 import { sleep } from '../../connectors/kit/waiting.ts';
 import type { Operations } from '../operation/index.ts';
 import type { Sink } from './deliveries.ts';
+import type { Pace } from './pace.ts';
 import { prepare, type SubscriptionRequest } from './prepare.ts';
 import { asDelivery, asHubError, type Range, Reader as RangeReader, type Reader } from './reader.ts';
 import type { Tail } from './tail.ts';
@@ -30,6 +31,7 @@ type Left = 'slow' | 'owing' | 'behind' | 'gone';
 export class Group {
   readonly #operations: Operations;
   readonly #tail: Tail;
+  readonly #pace: Pace;
   readonly #reader: RangeReader;
   readonly #principal: Principal | null;
   readonly #unnamed: Principal | null;
@@ -41,10 +43,14 @@ export class Group {
   #stop = new AbortController();
   #position: bigint | null = null;
 
-  constructor(parts: { operations: Operations; tail: Tail; request: SubscriptionRequest }, empty: () => void) {
+  constructor(
+    parts: { operations: Operations; tail: Tail; pace: Pace; request: SubscriptionRequest },
+    empty: () => void,
+  ) {
     const { operations, tail, request } = parts;
     this.#operations = operations;
     this.#tail = tail;
+    this.#pace = parts.pace;
     // Each listener's own token ends its own subscription; the group outlives it.
     this.#principal = request.principal && { ...request.principal, expires: null };
     this.#unnamed = this.#principal && { ...this.#principal, subject: 'isthmus' };
@@ -78,8 +84,7 @@ export class Group {
           const { head } = this.#tail;
           if (over()) return;
           if (head <= member.position || told) continue;
-          told = true;
-          if (!sink.offer(await reader.lagged(member.position, head))) await sink.ready();
+          told = await this.#lagged(member, reader);
           continue;
         }
         if (this.#position === null || member.position >= this.#position) {
@@ -90,13 +95,14 @@ export class Group {
             const head = this.#tail.head;
             if (over()) return;
             if (head <= member.position || told) continue;
-            told = true;
-            if (!sink.offer(await reader.lagged(member.position, head))) await sink.ready();
+            told = await this.#lagged(member, reader);
           }
           continue;
         }
-        const range = await reader.range(member.position, this.#position, request);
+        const upTo = this.#position;
+        const range = await this.#read(request, () => reader.range(member.position, upTo, request));
         if (over()) return;
+        if (range === null) continue;
         if (range.failed) await sleep(REST, request.signal);
         this.#operations.owe(request.principal, range.points);
         if (!offer(member, range)) await sink.ready();
@@ -105,6 +111,20 @@ export class Group {
       this.#following.delete(member);
       if (this.#following.size === 0) this.#empty();
     }
+  }
+
+  /** Whether it was told how far behind it is: not while it owes. */
+  async #lagged({ request, sink, position }: Member, reader: Reader): Promise<boolean> {
+    const told = await this.#read(request, () => reader.lagged(position, this.#tail.head));
+    if (told === null) return false;
+    if (!sink.offer(told)) await sink.ready();
+    return true;
+  }
+
+  /** Null: it may not be read for this listener, who has gone or has used up its points while it waited. */
+  #read<T>(request: SubscriptionRequest, work: () => Promise<T>): Promise<T | null> {
+    const solvent = async () => (this.#operations.owes(request.principal) > 0 ? null : work());
+    return this.#pace.take(request, solvent, true);
   }
 
   #attach(member: Member): Promise<Left> {
@@ -139,21 +159,22 @@ export class Group {
         const head = await this.#tail.beyond(position, signal);
         if (signal.aborted || this.#tail.closed) break;
         const { present, next } = this.#stand(position);
-        const joined = this.#joined;
         if (present.length === 0) {
           // All who are here began later.
           this.#position = next ?? position;
           continue;
         }
-        const range = await this.#range(position, next !== null && next < head ? next : head, present);
+        const read = await this.#range(position, next !== null && next < head ? next : head);
+        if (read === null) continue;
+        const { range, to, joined } = read;
         if (range.failed) {
-          if (!told) for (const member of present) this.#give(member, { ...range, delivery: asDelivery(range.failed) });
+          if (!told) for (const member of to) this.#give(member, { ...range, delivery: asDelivery(range.failed) });
           told = true;
           await sleep(REST, signal);
           continue;
         }
         told = false;
-        this.#deliver(present, range);
+        this.#deliver(to, range);
         if (this.#joined !== joined) await this.#late(position, range.upTo);
         this.#position = range.upTo;
         // Only now: who is sent away looks at once where the group stands.
@@ -172,16 +193,27 @@ export class Group {
 
   /** Those who came while the range was read were not named as its readers: it is read once more for them. */
   async #late(position: bigint, upTo: bigint): Promise<void> {
-    const late = this.#stand(position).present;
-    if (late.length === 0) return;
-    const range = await this.#range(position, upTo, late);
-    if (range.upTo === upTo) this.#deliver(late, range);
+    const read = await this.#range(position, upTo);
+    if (read?.range.upTo === upTo) this.#deliver(read.to, read.range);
   }
 
-  #range(position: bigint, upTo: bigint, to: readonly Member[]): Promise<Range> {
-    const readers = to.map((member) => member.reader);
-    const alone = readers.every((one) => one.subject === this.#principal?.subject);
-    return this.#reader.range(position, upTo, { principal: alone ? this.#principal : this.#unnamed, readers });
+  /** Reads for those who stand there when their turn has come. Null: there is nobody left who may have it. */
+  async #range(position: bigint, upTo: bigint): Promise<{ range: Range; to: Member[]; joined: number } | null> {
+    const { request } = this.#pace.lightest(this.#stand(position).present) ?? {};
+    if (!request) return null;
+    return this.#pace.take(request, async () => {
+      const to = this.#stand(position).present;
+      if (to.length === 0) return null;
+      if (this.#operations.owes(request.principal) > 0) {
+        for (const { request, leave } of to) if (this.#operations.owes(request.principal) > 0) leave?.('owing');
+        return null;
+      }
+      const joined = this.#joined;
+      const readers = to.map((member) => member.reader);
+      const alone = readers.every((one) => one.subject === this.#principal?.subject);
+      const principal = alone ? this.#principal : this.#unnamed;
+      return { range: await this.#reader.range(position, upTo, { principal, readers }), to, joined };
+    });
   }
 
   /** Who stands at this place, and where the nearest one stands who is ahead. */

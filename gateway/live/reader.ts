@@ -78,6 +78,11 @@ export class Reader {
     return [each, Math.max(1, Math.min(BATCH, most))];
   }
 
+  /** What it costs to begin: as much as one event, in points. */
+  get points(): number {
+    return Math.max(this.#each, 1);
+  }
+
   /** Where it begins, and what is gone before that. Rejects with a `HubError`: refused, or a cursor that is none of ours. */
   async start(head: bigint): Promise<{ position: bigint; gap: LostSpan | null }> {
     const answer = await this.#run(this.#prepared.start, { isthmusHead_: String(head) }, this.#request);

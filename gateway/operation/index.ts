@@ -126,6 +126,11 @@ export class Operations {
     return this.#turns.enter(principal);
   }
 
+  /** The same for what the hub reads for a subscription; `yielding`: not while others keep the hub at work. */
+  turnOfReading(principal: Principal | null, yielding: boolean): Promise<void> | null {
+    return this.#turns.enter(principal, { yielding });
+  }
+
   /** What had its turn is over. */
   turned(principal: Principal | null): void {
     this.#turns.leave(principal);
@@ -149,6 +154,11 @@ export class Operations {
   /** Points of one event that a subscription delivers, at worst; 0 where nothing is counted. Throws LIMIT_COST beyond what one operation may use. */
   eventPoints(request: Pick<OperationRequest, 'query' | 'operationName' | 'variables'>): number {
     return this.#points.ofEvent(request, this.schema);
+  }
+
+  /** Points for what is to begin. Throws LIMIT_RATE where they are not there. */
+  pay(principal: Principal | null, points: number): void {
+    this.#points.pay(principal, points);
   }
 
   /** Points for what has been delivered already. */

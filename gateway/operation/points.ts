@@ -80,6 +80,11 @@ export class Points {
     this.#rates.fee(principal);
   }
 
+  /** Points for what is to begin. Throws LIMIT_RATE where they are not there. */
+  pay(principal: Principal | null, points: number): void {
+    this.#rates.take(principal, points);
+  }
+
   /** Points for what has been delivered already. */
   owe(principal: Principal | null, points: number): void {
     this.#rates.owe(principal, points);

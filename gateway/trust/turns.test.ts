@@ -42,6 +42,42 @@ test('who asks more than all others leaves the hub idle for a part of the time, 
   expect(alone).toBeLessThan(beside);
 });
 
+test('what gives way to others leaves the hub idle between, though its caller asks less than they', async () => {
+  const turns = new Turns();
+  for (let i = 0; i < 50; i++) {
+    await turns.enter(who('modest'));
+    turns.leave(who('modest'));
+  }
+  const read = async () => {
+    await turns.enter(who('listener'), { yielding: true });
+    busy(5);
+    turns.leave(who('listener'));
+  };
+  const before = performance.eventLoopUtilization();
+  await Promise.all(Array.from({ length: 10 }, read));
+  expect(performance.eventLoopUtilization(before).idle).toBeGreaterThan(25);
+});
+
+test('a hub that is never idle begins what gives way all the same, now and then', async () => {
+  const turns = new Turns();
+  let begun = 0;
+  const wait = turns.enter(who('modest'));
+  expect(wait).toBeNull();
+  const reads = [1, 2].map(async () => {
+    await turns.enter(who('listener'), { yielding: true });
+    begun += 1;
+  });
+  const end = performance.now() + 10_000;
+  while (begun < 2 && performance.now() < end) {
+    await turns.enter(who('modest'));
+    busy(5);
+    turns.leave(who('modest'));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(begun).toBe(2);
+  await Promise.all(reads);
+});
+
 test('too many that wait are refused; the owners of the machine never wait', async () => {
   const turns = new Turns();
   const waiting = Array.from({ length: 501 }, () => turns.enter(who('greedy')));

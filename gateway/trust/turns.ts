@@ -13,6 +13,10 @@ const MOST_WAITING = 500;
 const SPAN = 1_000;
 /** Beside others the greedy one may keep the hub at work for so many times as long as it is idle; while theirs are under way, for as long. */
 const IDLE = 3;
+/** What gives way begins when the hub has been idle for so many times as long as it was at work. */
+const YIELDING = 2;
+/** But one of each caller's so often at least, in milliseconds: no other's work keeps it out for ever. */
+const LONGEST = 250;
 /** How often it is looked whether the hub has been idle enough, in milliseconds. */
 const LOOK = 2;
 
@@ -22,11 +26,19 @@ interface Span {
   readonly of: Map<string, number>;
 }
 
+interface Queue {
+  readonly who: string;
+  readonly yielding: boolean;
+  readonly begins: (() => void)[];
+  /** When it began to wait, or the last of it was begun. */
+  since: number;
+}
+
 const span = (): Span => ({ all: 0, of: new Map() });
 
 export class Turns {
-  /** Callers who wait, in the order of their turns. */
-  readonly #waiting = new Map<string, (() => void)[]>();
+  /** Who waits, in the order of their turns; what gives way apart from the rest of its caller's. */
+  readonly #waiting = new Map<string, Queue>();
   /** One has been begun in this round. */
   #taken = false;
   #timer: NodeJS.Timeout | undefined;
@@ -40,27 +52,30 @@ export class Turns {
   #done = performance.eventLoopUtilization();
 
   /**
-   * Resolves when the request may begin; null: at once. To be followed by one `leave`. Throws LIMIT_RATE when too
-   * many of the caller's wait already. Callers of this machine without a token are its owners and never wait.
+   * Resolves when the request may begin; null: at once. To be followed by one `leave`. Throws LIMIT_RATE when too many of the caller's
+   * wait already. Callers of this machine without a token are its owners and never wait. `reading`: it is the hub that asks, for a
+   * subscription, and counts itself how many wait; `yielding`: it begins as the greedy one's do, however little its caller asks.
    */
-  enter(principal: Principal | null): Promise<void> | null {
+  enter(principal: Principal | null, reading?: { readonly yielding: boolean }): Promise<void> | null {
     if (principal?.client === 'anonymous') return null;
     const who = callerOf(principal);
-    if (!this.#taken && this.#waiting.size === 0 && this.#mayBegin(who)) {
+    const yielding = reading?.yielding ?? false;
+    if (!this.#taken && this.#waiting.size === 0 && this.#mayBegin(who, yielding)) {
       this.#begun(who);
       return null;
     }
-    const queue = this.#waiting.get(who);
-    if (queue && queue.length >= MOST_WAITING) {
+    const key = yielding ? `${who}\0yielding` : who;
+    const queue = this.#waiting.get(key) ?? { who, yielding, begins: [], since: performance.now() };
+    if (!reading && queue.begins.length >= MOST_WAITING) {
       throw new HubError(
         'LIMIT_RATE',
         `${MOST_WAITING} of your requests wait already. Ask again when they are answered.`,
         { limit: MOST_WAITING, retryAfter: 1, retryable: true },
       );
     }
+    this.#waiting.set(key, queue);
     return new Promise((begin) => {
-      if (queue) queue.push(begin);
-      else this.#waiting.set(who, [begin]);
+      queue.begins.push(begin);
       if (!this.#taken) this.#next();
     });
   }
@@ -76,7 +91,7 @@ export class Turns {
   }
 
   /** Whether this caller is not the greedy one, or the hub has been idle for its part of the time since the last request was begun. */
-  #mayBegin(who: string): boolean {
+  #mayBegin(who: string, yielding: boolean): boolean {
     const now = performance.now();
     if (now - this.#turned > SPAN) {
       this.#spans = [span(), now - this.#turned > 2 * SPAN ? span() : this.#spans[0]];
@@ -85,10 +100,10 @@ export class Turns {
     const [present, before] = this.#spans;
     const mine = (present.of.get(who) ?? 0) + (before.of.get(who) ?? 0);
     const all = present.all + before.all;
-    if (mine === all || mine * 2 <= all) return true;
+    if (mine === all || (!yielding && mine * 2 <= all)) return true;
     const { idle, active } = performance.eventLoopUtilization(this.#done);
     const others = this.#all > (this.#under.get(who) ?? 0);
-    return idle * (others ? 1 : IDLE) >= active;
+    return yielding ? idle >= active * YIELDING : idle * (others ? 1 : IDLE) >= active;
   }
 
   #begun(who: string): void {
@@ -105,15 +120,17 @@ export class Turns {
   #next(): void {
     this.#taken = false;
     clearTimeout(this.#timer);
-    for (const [who, queue] of this.#waiting) {
-      if (!this.#mayBegin(who)) continue;
-      const one = queue.shift();
-      this.#waiting.delete(who);
+    for (const [key, queue] of this.#waiting) {
+      const late = queue.yielding && performance.now() - queue.since > LONGEST;
+      if (!late && !this.#mayBegin(queue.who, queue.yielding)) continue;
+      const begin = queue.begins.shift();
+      queue.since = performance.now();
+      this.#waiting.delete(key);
       // Behind all others.
-      if (queue.length > 0) this.#waiting.set(who, queue);
-      if (!one) continue;
-      this.#begun(who);
-      one();
+      if (queue.begins.length > 0) this.#waiting.set(key, queue);
+      if (!begin) continue;
+      this.#begun(queue.who);
+      begin();
       return;
     }
     if (this.#waiting.size > 0) this.#timer = setTimeout(() => this.#next(), LOOK);

@@ -2,16 +2,13 @@
  * One client at a hundred times its budget: the others, and the islands, with it and without it in alternation. `npm run test:greedy`,
  * two minutes. The hub has a core of its own where the machine has two; everybody who asks shares the other.
  */
-import { type ChildProcess, execFileSync, fork } from 'node:child_process';
-import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { once } from 'node:events';
-import { availableParallelism, setPriority } from 'node:os';
-import { join } from 'node:path';
+import type { ChildProcess } from 'node:child_process';
+import { setPriority } from 'node:os';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { SourceCallFact } from '../../connectors/kit/guard.ts';
 import { openDemoIssuer } from '../../gateway/trust/issuer.ts';
 import { until, type WholeHub, wholeHub } from '../hub.ts';
 import type { GreedySaid, GreedyTold } from './client.ts';
+import { answer, beside, countCalls, p50, p95, pin, say, shown } from './measure.ts';
 import type { OthersSaid, OthersTold } from './others.ts';
 
 /** Points a minute of each caller. */
@@ -23,34 +20,6 @@ const SECONDS = 4;
 const ROUNDS = 8;
 let whole: WholeHub;
 const children: ChildProcess[] = [];
-const begun = new Map<string, number[]>();
-const note = (message: unknown) => {
-  const { source, milliseconds, waited } = message as SourceCallFact;
-  if (waited === null) return;
-  const calls = begun.get(source) ?? [];
-  calls.push(performance.now() - milliseconds + waited);
-  begun.set(source, calls);
-};
-
-/** Keeps a process to one core, where there is more than one and the system has the tool. */
-function pin(pid: number | undefined, core: number): void {
-  if (availableParallelism() < 2) return;
-  try {
-    execFileSync('taskset', ['-acp', String(core), String(pid)], { stdio: 'ignore' });
-  } catch {
-    // Then the processes share all cores.
-  }
-}
-function beside(file: string): ChildProcess {
-  const child = fork(join(import.meta.dirname, file), { execArgv: ['--import', 'tsx'] });
-  pin(child.pid, 1);
-  children.push(child);
-  return child;
-}
-async function answer<T>(child: ChildProcess): Promise<T> {
-  const [said] = await once(child, 'message');
-  return said as T;
-}
 
 beforeAll(async () => {
   whole = await wholeHub('embedded', {
@@ -64,16 +33,9 @@ beforeAll(async () => {
   );
 }, 120_000);
 afterAll(async () => {
-  unsubscribe('isthmus:source:call', note);
   for (const child of children) child.disconnect();
   await whole?.close();
 }, 60_000);
-
-const say = (line: string) => process.stdout.write(`${line}\n`);
-const at = (times: readonly number[], share: number): number =>
-  [...times].sort((a, b) => a - b)[Math.floor(times.length * share)] ?? 0;
-const p50 = (times: readonly number[]): string => at(times, 0.5).toFixed(1);
-const p95 = (times: readonly number[]): number => at(times, 0.95);
 
 test('others hardly notice, and no island is asked beyond its budget', async () => {
   const issuer = await openDemoIssuer(whole.data);
@@ -91,6 +53,7 @@ test('others hardly notice, and no island is asked beyond its budget', async () 
   pin(process.pid, 0);
   const others = beside('others.ts');
   const greedy = beside('client.ts');
+  children.push(others, greedy);
   // It shall not take the others' core from them: what is measured is the hub.
   if (greedy.pid !== undefined) setPriority(greedy.pid, 10);
 
@@ -108,7 +71,7 @@ test('others hardly notice, and no island is asked beyond its budget', async () 
   const costly = '{ companies(first: 50) { nodes { name } } }';
   while (await whole.ask(costly, {}, { token: greedyToken }).then(({ errors }) => errors === undefined));
   const began = performance.now();
-  subscribe('isthmus:source:call', note);
+  const calls = countCalls();
   const alone = { times: [] as number[], cpu: 0 };
   const with_ = { times: [] as number[], cpu: 0 };
   const all: GreedySaid = { sent: 0, served: 0, refused: 0, lost: 0 };
@@ -123,25 +86,18 @@ test('others hardly notice, and no island is asked beyond its budget', async () 
       perSecond: (100 * BUDGET) / 60 / points,
     };
     greedy.send(told);
-    const beside = await ordinary();
+    const together = await ordinary();
     greedy.send('stop');
     const said = await answer<GreedySaid>(greedy);
-    with_.times.push(...beside.times);
-    with_.cpu += beside.cpu;
+    with_.times.push(...together.times);
+    with_.cpu += together.cpu;
     for (const name of ['sent', 'served', 'refused', 'lost'] as const) all[name] += said[name];
-    const ms = (times: readonly number[]) => `p50 ${p50(times)} p95 ${p95(times).toFixed(1)} ms`;
     say(
-      `round ${round}: others ${ms(without.times)} alone, ${ms(beside.times)} beside; ${said.refused} refused, ${said.served} served`,
+      `round ${round}: others ${shown(without.times)} alone, ${shown(together.times)} beside; ${said.refused} refused, ${said.served} served`,
     );
   }
-  const busiest = [...begun].map(([source, times]) => {
-    const sorted = [...times].sort((a, b) => a - b);
-    return {
-      source,
-      calls: sorted.length,
-      most: Math.max(...sorted.map((at, i) => sorted.slice(i).filter((one) => one < at + 1_000).length)),
-    };
-  });
+  const busiest = calls.busiest();
+  calls.stop();
   const ratio = p95(with_.times) / p95(alone.times);
   // What the refused have cost besides those who were served, at what the others cost each.
   const each = (with_.cpu - alone.cpu) / (all.refused + all.served);

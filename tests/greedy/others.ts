@@ -1,5 +1,9 @@
-/** Four ordinary callers, a process of their own: each asks four times a second while it is told to, and says how long it waited. */
+/**
+ * Four ordinary callers, a process of their own: each asks four times a second while it is told to, and says how long it waited. Where
+ * they are told to, each follows a subscription all the while, and says how old events were when they came.
+ */
 import { Agent, request } from 'undici';
+import { Subscriber } from './subscriber.ts';
 
 export interface OthersTold {
   readonly url: string;
@@ -7,12 +11,17 @@ export interface OthersTold {
   readonly queries: readonly string[];
   /** How long they ask, in seconds. */
   readonly seconds: number;
+  /** A subscription to `events` with `id` and `time` of each. */
+  readonly follow?: string;
 }
 
-/** Milliseconds of each answer, and how many were not whole. */
+/** Milliseconds of each answer and what was not whole; of each event that one of them got, by its id. */
 export interface OthersSaid {
   readonly times: readonly number[];
   readonly faults: readonly string[];
+  readonly ages: readonly number[];
+  /** How many events each follower got. */
+  readonly events: readonly number[];
 }
 
 const EVERY = 250;
@@ -33,7 +42,24 @@ async function ask({ url, queries }: OthersTold, token: string): Promise<{ time:
   return { time, fault: text.includes('"errors"') ? text.slice(0, 300) : null };
 }
 
+/** Events are waited for this long after the last question, in milliseconds. */
+const LAST = 1_000;
+
 process.on('message', async (told: OthersTold) => {
+  const ages: number[] = [];
+  const { follow } = told;
+  const followers = follow === undefined ? [] : told.tokens.map((token) => new Subscriber(told.url, token, [follow]));
+  await Promise.all(followers.map((one) => one.ready));
+  const events = followers.map((one) => {
+    const ids = new Set<string>();
+    one.got = ({ data }) => {
+      for (const { id, time } of data?.['events']?.events ?? []) {
+        ids.add(id);
+        ages.push(Date.now() - Date.parse(time));
+      }
+    };
+    return ids;
+  });
   const times: number[] = [];
   const faults: string[] = [];
   const end = performance.now() + told.seconds * 1_000;
@@ -49,7 +75,9 @@ process.on('message', async (told: OthersTold) => {
       }
     }),
   );
-  const said: OthersSaid = { times, faults };
+  if (followers.length > 0) await new Promise((resolve) => setTimeout(resolve, LAST));
+  for (const one of followers) one.end();
+  const said: OthersSaid = { times, faults, ages, events: events.map((ids) => ids.size) };
   process.send?.(said);
 });
 process.on('disconnect', () => process.exit(0));
