@@ -20,8 +20,8 @@ export interface Kind<S extends Declared, D extends { readonly operations: Reado
   protocol(settings: S): string;
   /** Installations with equal words here have one description. */
   place(settings: S): string;
-  /** Reads what the system says of itself; rejects with `DeclarationError`. */
-  describe(settings: S, folder: string): Promise<D>;
+  /** Reads what the system says of itself, for all installations with one place (`alike`); rejects with `DeclarationError`. */
+  describe(settings: S, folder: string, alike: readonly S[]): Promise<D>;
   /** Opens no connection before it is asked. */
   reader(description: D, settings: S, services: Services, entities: readonly TypedEntity[]): Reader;
 }
@@ -45,7 +45,12 @@ export function familyOf<S extends Declared, D extends { readonly operations: Re
       }
       const places = new Map(all.map((one) => [kind.place(one), one]));
       const descriptions = new Map(
-        await Promise.all([...places].map(async ([place, one]) => [place, await kind.describe(one, folder)] as const)),
+        await Promise.all(
+          [...places].map(async ([place, one]) => {
+            const alike = all.filter((each) => kind.place(each) === place);
+            return [place, await kind.describe(one, folder, alike)] as const;
+          }),
+        ),
       );
       const described = [...descriptions.values()];
       const entities = first.entities.map((entity) =>

@@ -10,12 +10,12 @@ export default familyOf<MeshSettings, OpenApi & Rereadable>({
   settings: meshSettings,
   protocol: () => 'openapi',
   place: (settings) => settings.openapi,
-  describe: async ({ openapi }, folder) => {
-    const first = await readOpenApi(openapi, folder);
+  describe: async ({ openapi }, folder, alike) => {
+    const first = await readOpenApi(openapi, folder, alike);
     const again = againOf(
       first,
-      (signal) => textOf(openapi, folder, signal),
-      (text) => readOpenApi(openapi, folder, text),
+      (signal) => textOf(openapi, folder, alike, signal),
+      (text) => readOpenApi(openapi, folder, alike, text),
     );
     return { ...first, again };
   },

@@ -21,6 +21,7 @@ import {
 import { Agent, request } from 'undici';
 import { DeclarationError } from '../kit/connector.ts';
 import { malformed, rejected, SourceError, unavailable } from '../kit/errors.ts';
+import { type Caller, fetchAt } from './address.ts';
 import type { FieldType } from './declaration.ts';
 import { type Operation, operationOf, type Place, type Reader } from './description.ts';
 import type { Offered } from './drift.ts';
@@ -59,9 +60,14 @@ const SCALARS: Readonly<Record<string, FieldType>> = {
 /** Where calls go before the installation's own address stands in its place. */
 const NOWHERE = 'http://isthmus.invalid';
 
-/** Reads a description, a file beside `folder` or an address; throws `DeclarationError`. */
-export async function readOpenApi(source: string, folder: string, given?: DescriptionText): Promise<OpenApi> {
-  const text = given ?? (await textOf(source, folder));
+/** Reads a description, a file beside `folder` or an address that is asked as the callers are; throws `DeclarationError`. */
+export async function readOpenApi(
+  source: string,
+  folder: string,
+  callers: readonly Caller[],
+  given?: DescriptionText,
+): Promise<OpenApi> {
+  const text = given ?? (await textOf(source, folder, callers));
   const { place } = text;
   wellFormed(source, text);
   const { default: Handler } = await import('@graphql-mesh/openapi');
@@ -85,9 +91,7 @@ export async function readOpenApi(source: string, folder: string, given?: Descri
       importFn: (name: string) => import(name),
     } as never);
     const fetchFn = (url: string) =>
-      url === place
-        ? new Response(text.text, { headers: { 'content-type': text.type } })
-        : fetch(url, { signal: AbortSignal.timeout(10_000) });
+      url === place ? new Response(text.text, { headers: { 'content-type': text.type } }) : fetchAt(url, callers);
     const made = await (
       handler as { getMeshSource(options: object): Promise<{ schema: GraphQLSchema }> }
     ).getMeshSource({ fetchFn });

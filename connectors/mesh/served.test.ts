@@ -1,6 +1,6 @@
 /** The description that a system serves changes under the hub: told with the graph fields concerned, asked for now and then only. */
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Host } from '../kit/host/host.ts';
@@ -10,6 +10,7 @@ import { freshDatabase } from '../kit/testing/database.ts';
 import { raiseIsland } from '../kit/testing/island.ts';
 import { listen } from '../kit/testing/simulator.ts';
 import mesh from './index.ts';
+import { readOpenApi } from './openapi.ts';
 
 const TEXT = readFileSync(join(import.meta.dirname, 'demo', 'environment', 'openapi.json'), 'utf8');
 const ENTITIES = {
@@ -28,12 +29,22 @@ const ENTITIES = {
 /** What stands at /openapi.json, and how often it was fetched. */
 let served = { status: 200, text: TEXT };
 let fetched = 0;
+/** Keys that came with fetches of /locked.json, and where /away.json leads. */
+const keys: unknown[] = [];
+let away = '';
 const server = createServer((request, response) => {
+  if (request.url === '/away.json') return void response.writeHead(302, { location: away }).end();
+  if (request.url === '/locked.json') {
+    const key = request.headers['x-api-key'];
+    keys.push(key);
+    return void response.writeHead(key === 'the-key-of-the-test' ? 200 : 401).end(TEXT);
+  }
   const described = request.url === '/openapi.json';
   if (described) fetched++;
   response.writeHead(described ? served.status : 200, { 'content-type': 'application/json' });
   response.end(described ? served.text : '{"ok":true}');
 });
+const others: Server[] = [];
 const lines: string[] = [];
 const hosts: Host[] = [];
 let url = '';
@@ -45,17 +56,27 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(async () => {
   for (const host of hosts) await host.close();
-  server.closeAllConnections();
-  await new Promise((done) => server.close(done));
+  for (const one of [server, ...others]) {
+    one.closeAllConnections();
+    await new Promise((done) => one.close(done));
+  }
   await database?.drop();
 }, 60_000);
 
+/** Another server, which ends with the tests; its address. */
+async function createdServer(listener: RequestListener): Promise<string> {
+  const one = createServer(listener);
+  others.push(one);
+  return `http://127.0.0.1:${await listen(one)}`;
+}
+
 /** One installation that is checked only when it is told to, and compared at `drift`. */
-async function raise(id: string, drift: number): Promise<Host> {
+async function raise(id: string, drift: number, more: Record<string, unknown> = {}): Promise<Host> {
   const raw = {
     ...{ system: 'environment', openapi: `${url}/openapi.json`, url },
     check: 'getStatus',
     entities: ENTITIES,
+    ...more,
   };
   const { values } = readSettings(mesh.settings, raw);
   if (values === null) throw new Error('The settings of the test are wrong.');
@@ -104,6 +125,43 @@ test('a field that is gone, of another type, an operation that is gone; a page t
   expect(await reason(edited('"humidity"', '"damp"'))).toBeNull();
   expect(lines.join('\n')).toContain('is another than at the start; nothing that is asked for is concerned');
   expect(lines.filter((line) => /The source air offers other .*pm2_5 is gone/.test(line))).toHaveLength(1);
+}, 60_000);
+
+test('a description behind a key is fetched with the headers of the installation, at its own origin and no other', async () => {
+  served = { status: 200, text: TEXT };
+  fetched = 0;
+  keys.length = 0;
+  const headers = { 'x-api-key': 'the-key-of-the-test' };
+  const host = await raise('locked', 0, { openapi: `${url}/locked.json`, headers });
+  expect((await host.check('locked'))?.state).toBe('UP');
+  // At the start, and when it was compared.
+  expect(keys).toEqual(['the-key-of-the-test', 'the-key-of-the-test']);
+
+  const elsewhere = await createdServer((request, response) => {
+    keys.push(request.headers['x-api-key']);
+    response.end(TEXT);
+  });
+  const callers = [{ url: `${url}/api`, headers }];
+  keys.length = 0;
+  away = `${elsewhere}/openapi.json`;
+  expect((await readOpenApi(`${url}/away.json`, '.', callers)).operations.size).toBeGreaterThan(0);
+  expect((await readOpenApi(away, '.', callers)).operations.size).toBeGreaterThan(0);
+  expect(keys).toEqual([undefined, undefined]);
+  // It leads back: at home the key is given again.
+  away = `${url}/locked.json`;
+  expect((await readOpenApi(`${url}/away.json`, '.', callers)).operations.size).toBeGreaterThan(0);
+  expect(keys.at(-1)).toBe('the-key-of-the-test');
+  away = `${url}/away.json`;
+  await expect(readOpenApi(`${url}/away.json`, '.', callers)).rejects.toMatchObject({
+    whole: expect.stringContaining('without an end'),
+  });
+  await expect(readOpenApi(`${url}/locked.json`, '.', [])).rejects.toMatchObject({
+    whole: expect.stringContaining('HTTP 401'),
+  });
+  const broken = [{ url, headers: { 'x-api-key': 'se\ncret' } }];
+  await expect(readOpenApi(`${url}/locked.json`, '.', broken)).rejects.toMatchObject({
+    whole: expect.not.stringContaining('cret'),
+  });
 }, 60_000);
 
 test('however often it is checked, the description is fetched at the start and after the first check', async () => {

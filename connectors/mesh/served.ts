@@ -4,12 +4,12 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { DeclarationError } from '../kit/connector.ts';
+import { type Caller, fetchAt } from './address.ts';
 import type { Offered, Rereadable } from './drift.ts';
 import { readText } from './read-text.ts';
 
 /** How long the parts of a description in several files are believed, in milliseconds: only the first of them is compared by its text. */
 const BELIEVED = 600_000;
-const TIME = 10_000;
 
 export interface DescriptionText {
   /** The file's path, or the address. */
@@ -21,14 +21,21 @@ export interface DescriptionText {
   readonly digest: string | null;
 }
 
-/** Reads the text; rejects with `DeclarationError`. */
-export async function textOf(source: string, folder: string, signal?: AbortSignal): Promise<DescriptionText> {
+/** Reads the text, from an address with the headers of the callers; rejects with `DeclarationError`. */
+export async function textOf(
+  source: string,
+  folder: string,
+  callers: readonly Caller[],
+  signal?: AbortSignal,
+): Promise<DescriptionText> {
   const remote = /^https?:\/\//.test(source);
   const place = remote ? source : resolve(folder, source);
   if (!remote && !existsSync(place))
     throw new DeclarationError(`The description ${source} is no file beside isthmus.yaml.`);
   try {
-    const { text, type } = remote ? await fetched(place, signal) : { text: await readFile(place, 'utf8'), type: '' };
+    const { text, type } = remote
+      ? await fetched(place, callers, signal)
+      : { text: await readFile(place, 'utf8'), type: '' };
     const elsewhere = /\$ref["']?\s*:\s*["']?[^#"'\s]/.test(text);
     return { place, text, type, digest: elsewhere ? null : createHash('sha256').update(text).digest('hex') };
   } catch (error) {
@@ -36,10 +43,12 @@ export async function textOf(source: string, folder: string, signal?: AbortSigna
   }
 }
 
-async function fetched(url: string, signal?: AbortSignal): Promise<{ text: string; type: string }> {
-  const answer = await fetch(url, {
-    signal: AbortSignal.any([AbortSignal.timeout(TIME), ...(signal ? [signal] : [])]),
-  });
+async function fetched(
+  url: string,
+  callers: readonly Caller[],
+  signal?: AbortSignal,
+): Promise<{ text: string; type: string }> {
+  const answer = await fetchAt(url, callers, signal);
   if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
   return { text: answer.body ? await readText(answer.body) : '', type: answer.headers.get('content-type') ?? '' };
 }

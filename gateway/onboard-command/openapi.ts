@@ -9,13 +9,14 @@ import { headersOf, OnboardError, type OnboardOptions, type Place, type Probe } 
 export async function probeOpenApi(options: OnboardOptions, { codes }: Place): Promise<Probe> {
   const { source, system } = options;
   const remote = /^https?:/.test(source);
-  const description = await readOpenApi(source, process.cwd()).catch((error: unknown) => {
+  const { values, named } = headersOf(options);
+  const url = options.url ?? (remote ? new URL('.', source).href.replace(/\/$/, '') : null);
+  const callers = url === null ? [] : [{ url, headers: values }];
+  const description = await readOpenApi(source, process.cwd(), callers).catch((error: unknown) => {
     throw error instanceof DeclarationError ? new OnboardError(error.whole) : error;
   });
-  const url = options.url ?? (remote ? new URL('.', source).href.replace(/\/$/, '') : null);
   if (url === null)
     throw new OnboardError('Where does the system answer? Give --url; example: --url https://sensors.example/api');
-  const { values, named } = headersOf(options);
   const drafted = draftEntities(description.operations);
   const file = `islands/${system}.openapi.json`;
   const reader = openApiReader(description, { url, headers: values, check: null });

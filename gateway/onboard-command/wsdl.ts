@@ -13,13 +13,15 @@ const ZONE = '+08:00';
 /** A system with a WSDL 1.1 description, a file or an address. */
 export async function probeWsdl(options: OnboardOptions, { folder, codes }: Place): Promise<Probe> {
   const { source, system } = options;
-  const description = await loadWsdl(source, process.cwd()).catch((error: unknown) => {
+  const { values, named } = headersOf(options);
+  // Without --url nobody knows yet whose headers they are.
+  const callers = options.url === null ? [] : [{ url: options.url, headers: values }];
+  const description = await loadWsdl(source, process.cwd(), callers).catch((error: unknown) => {
     throw error instanceof DeclarationError ? new OnboardError(error.whole) : error;
   });
   const url = options.url ?? description.address;
   if (url === null || !/^https?:\/\/[^${}]+$/.test(url))
     throw new OnboardError('Where does the system answer? Give --url; example: --url https://meters.example/soap');
-  const { values, named } = headersOf(options);
   const { drafted, left } = draftWsdl(description);
   const told = [...left, ...description.left].slice(0, 10);
   const remote = /^https?:/.test(source);

@@ -15,10 +15,10 @@ export default familyOf<WsdlSettings, Wsdl & Rereadable>({
   settings: wsdlSettings,
   protocol: () => 'soap',
   place: (settings) => settings.wsdl,
-  describe: async ({ wsdl }, folder) => ({
-    ...(await loadWsdl(wsdl, folder)),
+  describe: async ({ wsdl }, folder, alike) => ({
+    ...(await loadWsdl(wsdl, folder, alike)),
     again: async () => {
-      const now = await loadWsdl(wsdl, folder);
+      const now = await loadWsdl(wsdl, folder, alike);
       return async () => now;
     },
   }),

@@ -4,18 +4,18 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { DeclarationError } from '../../kit/connector.ts';
 import { decodeXml } from '../../kit/soap.ts';
+import { type Caller, fetchAt } from '../address.ts';
 import { type Load, readWsdl, type Wsdl } from './document.ts';
 
-const TIME = 10_000;
 const remote = (place: string): boolean => /^https?:\/\//.test(place);
 
-/** Reads the description `source`, a file beside `folder` or an address; rejects with `DeclarationError`. */
-export async function loadWsdl(source: string, folder: string): Promise<Wsdl> {
+/** Reads the description `source`, a file beside `folder` or an address that is asked as the callers are; rejects with `DeclarationError`. */
+export async function loadWsdl(source: string, folder: string, callers: readonly Caller[]): Promise<Wsdl> {
   const origin = remote(source) ? new URL(source).origin : null;
   const load: Load = async (place, from) => {
     if (origin !== null) {
       const url = from === '' ? new URL(place) : new URL(place, from);
-      return url.origin === origin ? { text: await fetched(url.href, source), place: url.href } : null;
+      return url.origin === origin ? { text: await fetched(url.href, source, callers), place: url.href } : null;
     }
     if (remote(place)) return null;
     const path = resolve(from === '' ? folder : dirname(from), place);
@@ -31,9 +31,9 @@ export async function loadWsdl(source: string, folder: string): Promise<Wsdl> {
   }
 }
 
-async function fetched(url: string, source: string): Promise<string> {
+async function fetched(url: string, source: string, callers: readonly Caller[]): Promise<string> {
   try {
-    const answer = await fetch(url, { signal: AbortSignal.timeout(TIME) });
+    const answer = await fetchAt(url, callers);
     if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
     return decodeXml(Buffer.from(await answer.arrayBuffer()), answer.headers.get('content-type') ?? '');
   } catch (error) {

@@ -181,7 +181,7 @@ describe('a description', () => {
     await expect(described('no XML')).rejects.toThrow(/cannot be read as WSDL/);
     // Whatever it is, a hub starts without it.
     for (const file of ['.', 'fixtures/full.out.json', 'nowhere.wsdl'])
-      await expect(loadWsdl(file, FOLDER)).rejects.toBeInstanceOf(DeclarationError);
+      await expect(loadWsdl(file, FOLDER, [])).rejects.toBeInstanceOf(DeclarationError);
     const endless = TEXT.replace(
       '<xs:complexType name="Stations">',
       '<xs:group name="G"><xs:sequence><xs:group ref="tns:G"/><xs:element name="g" type="xs:int"/></xs:sequence></xs:group>' +
