@@ -32,4 +32,10 @@ const commands = [
 ];
 for (const add of commands) add(program);
 
+// Whoever reads no further (`| head`) has what they wanted.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(0);
+});
+
 await program.parseAsync();
