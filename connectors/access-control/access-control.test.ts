@@ -1,5 +1,4 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -13,6 +12,7 @@ import { freshDatabase } from '../kit/testing/database.ts';
 import { type Client, openClient } from '../kit/testing/embedded.ts';
 import { demoPark, installationOf } from '../kit/testing/island.ts';
 import { inside, story, world } from '../kit/testing/park.ts';
+import { pretendPostgres } from '../kit/testing/pretend-postgres.ts';
 import type { Running } from '../kit/testing/simulator.ts';
 import accessControl from './index.ts';
 import { type Context, foreignId, instantOf, localOf, mapBadge, mapDoor, mapLogLine, type Row } from './mapping.ts';
@@ -500,48 +500,3 @@ describe('against the pretend door system', () => {
     ]);
   });
 });
-
-/** Just enough of PostgreSQL's protocol to answer every question with one row of texts, or (null) to refuse the password. */
-function pretendPostgres(socket: Socket, row: Record<string, string> | null): void {
-  const message = (type: string, ...parts: (Buffer | string)[]) => {
-    const body = Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(`${part}\0`) : part)));
-    const length = Buffer.alloc(4);
-    length.writeInt32BE(body.length + 4);
-    return Buffer.concat([Buffer.from(type), length, body]);
-  };
-  const int16 = (value: number) => Buffer.from([value >> 8, value & 255]);
-  const int32 = (value: number) => Buffer.from([value >> 24, (value >> 16) & 255, (value >> 8) & 255, value & 255]);
-  const ready = message('Z', Buffer.from('I'));
-  let greeted = false;
-  socket.on('data', (bytes: Buffer) => {
-    if (!greeted) {
-      greeted = true;
-      if (row === null) {
-        socket.end(message('E', 'SFATAL', 'C28P01', 'Mpassword authentication failed', Buffer.from([0])));
-      } else socket.write(Buffer.concat([message('R', int32(0)), ready]));
-      return;
-    }
-    if (row === null || bytes[0] === 0x58) return;
-    const names = Object.entries(row);
-    const columns = names.flatMap(([name]) => [
-      name,
-      int32(0),
-      int16(0),
-      int32(25),
-      int16(-1 & 0xffff),
-      int32(-1),
-      int16(0),
-    ]);
-    const values = names.flatMap(([, value]) => [int32(Buffer.byteLength(value)), Buffer.from(value)]);
-    socket.write(
-      Buffer.concat([
-        message('1'),
-        message('2'),
-        message('T', int16(names.length), ...columns),
-        message('D', int16(names.length), ...values),
-        message('C', 'SELECT 1'),
-        ready,
-      ]),
-    );
-  });
-}
