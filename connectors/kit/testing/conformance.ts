@@ -3,7 +3,6 @@
  * `conformance({...})` with its simulator and a few lines on how to ask it.
  */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { request } from 'undici';
@@ -17,21 +16,22 @@ import { PRINCIPAL_HEADER, signPrincipal } from '../passport.ts';
 import type { Principal } from '../principal.ts';
 import type { Setting } from '../settings.ts';
 import { freshDatabase } from './database.ts';
+import { type AtAddress, faultChecks, type OnThisMachine, settled } from './faults.ts';
 import { inflowChecks, type WaysIn } from './inflow.ts';
 import { demoPark, installationOf } from './island.ts';
 import { type World, world } from './park.ts';
 import type { Running, Simulator } from './simulator.ts';
 
 /** What a connector's test tells the suite. */
-export interface ConformanceOptions extends WaysIn {
+export type ConformanceOptions = Contract & (AtAddress | OnThisMachine);
+
+interface Contract extends WaysIn {
   readonly connector: AnyConnector;
   readonly simulator: Simulator;
   /** Folder of the connector: `import.meta.dirname`. */
   readonly folder: string;
   /** Settings of one installation, from what the simulator said of itself; as they stand in isthmus.yaml. */
   settings(running: Running, world: World): Record<string, unknown>;
-  /** Settings that point at `address` (host:port of a server of the suite) instead of the simulator. */
-  settingsAt(address: { host: string; port: number }, running: Running, world: World): Record<string, unknown>;
   /** Jobs to run before questions are asked (mirrors), by name, in order. */
   readonly prepare?: readonly string[];
   /** C3: a question that the simulator can answer, and a check of the answer's data. */
@@ -51,10 +51,6 @@ export interface ConformanceOptions extends WaysIn {
   };
   /** C5-C8: a live question, or the name of the job for connectors that only mirror. */
   readonly live: { question: string; variables?(world: World): Record<string, unknown> } | { job: string };
-  /** C7: what a server must say so that the connector reads nonsense; raw bytes per connection, or HTTP when a text. `field` must stand in the log. */
-  readonly nonsense: { serve(socket: Socket): void; field: RegExp };
-  /** C8: what a server must say so that the connector is refused. */
-  readonly refusal: { serve(socket: Socket): void };
   /** C9: absent where the legacy system makes no calls. */
   readonly webhook?: (
     running: Running,
@@ -118,17 +114,6 @@ export function conformance(options: ConformanceOptions): void {
       const variables = options.live.variables?.(demo) ?? {};
       return codes(await ask(at.subgraph, options.live.question, variables, time));
     };
-    const trapped = async (serve: (socket: Socket) => void, work: (at: Host) => Promise<void>) => {
-      const trap = await listenTrap(serve);
-      const at = await raise(options.settingsAt(trap.address, running, demo), trapId, { jobs: 'job' in options.live });
-      try {
-        await work(at);
-      } finally {
-        await at.close();
-        await trap.close();
-      }
-    };
-
     beforeAll(async () => {
       database = await freshDatabase();
       keys = await loadKeys(database);
@@ -216,82 +201,7 @@ export function conformance(options: ConformanceOptions): void {
       }
     });
 
-    test('C5 slow: SOURCE_TIMEOUT within its time', async () => {
-      await trapped(
-        () => undefined,
-        async (at) => {
-          const started = performance.now();
-          expect(await askLive(at, 2_500)).toContain('SOURCE_TIMEOUT');
-          expect(performance.now() - started).toBeLessThan(6_000);
-        },
-      );
-    }, 20_000);
-
-    test('C6 down: SOURCE_UNAVAILABLE, one log line, recovery, one log line', async () => {
-      const gate = await listenGate(running, options.settings(running, demo));
-      const at = await raise(options.settingsAt(gate.address, running, demo), trapId, { jobs: 'job' in options.live });
-      try {
-        await settled(() => at.sources()[0]?.state !== 'DOWN', 8_000);
-        expect(at.sources()[0]?.state).not.toBe('DOWN');
-        lines.length = 0;
-        await gate.shut();
-        expect(await askLive(at)).toContain('SOURCE_UNAVAILABLE');
-        await settled(() => at.sources()[0]?.state === 'DOWN', 8_000);
-        await askLive(at);
-        await gate.open();
-        await settled(() => at.sources()[0]?.state === 'UP', 15_000);
-        const told = lines.map((line) => (JSON.parse(line) as { msg: string }).msg);
-        expect(told.filter((line) => line.startsWith(`The source ${trapId} is down`))).toHaveLength(1);
-        expect(told.filter((line) => line.startsWith(`The source ${trapId} is up`))).toHaveLength(1);
-      } finally {
-        await at.close();
-        await gate.close();
-      }
-    }, 60_000);
-
-    test('C7 nonsense: SOURCE_MALFORMED, naming the field', async () => {
-      await trapped(options.nonsense.serve, async (at) => {
-        const { sourceCalls } = await import('../host/channels.ts');
-        let seen = '';
-        const listen = (fact: unknown) => {
-          seen += JSON.stringify(fact);
-        };
-        sourceCalls.subscribe(listen);
-        try {
-          expect(await askLive(at)).toContain('SOURCE_MALFORMED');
-        } finally {
-          sourceCalls.unsubscribe(listen);
-        }
-        expect(seen).toMatch(options.nonsense.field);
-      });
-    }, 20_000);
-
-    test('C8 refused: SOURCE_REJECTED, not retried', async () => {
-      let connections = 0;
-      await trapped(
-        (socket) => {
-          connections++;
-          options.refusal.serve(socket);
-        },
-        async (at) => {
-          const { sourceCalls } = await import('../host/channels.ts');
-          const refused = new Map<string, number>();
-          const listen = (fact: unknown) => {
-            const { code, operation } = fact as { code: string | null; operation: string };
-            if (code === 'SOURCE_REJECTED' && operation !== 'check')
-              refused.set(operation, (refused.get(operation) ?? 0) + 1);
-          };
-          sourceCalls.subscribe(listen);
-          try {
-            expect(await askLive(at)).toContain('SOURCE_REJECTED');
-          } finally {
-            sourceCalls.unsubscribe(listen);
-          }
-          expect([...refused.values()].every((times) => times <= 2)).toBe(true);
-          expect(connections).toBeGreaterThan(0);
-        },
-      );
-    }, 20_000);
+    faultChecks(options, { raise, askLive, lines, id: trapId, world: demo, running: () => running });
 
     const { webhook, twice } = options;
     if (webhook)
@@ -418,72 +328,4 @@ function resources(): number {
   return process
     .getActiveResourcesInfo()
     .filter((one) => /TCPSocketWrap|TCPServerWrap|FSReqPromise|Pipe(Server)?Wrap$/.test(one)).length;
-}
-
-async function settled(test: () => boolean, time = 3_000): Promise<void> {
-  const until = Date.now() + time;
-  while (!test() && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 25));
-}
-
-interface Trap {
-  readonly address: { host: string; port: number };
-  close(): Promise<void>;
-}
-
-/** A server that does with each connection what the test says. */
-async function listenTrap(serve: (socket: Socket) => void, port = 0): Promise<Trap & { server: Server }> {
-  const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
-    sockets.add(socket);
-    socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
-    serve(socket);
-  });
-  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
-  const bound = (server.address() as { port: number }).port;
-  return {
-    server,
-    address: { host: '127.0.0.1', port: bound },
-    close: () =>
-      new Promise((resolve) => {
-        for (const socket of sockets) socket.destroy();
-        server.close(() => resolve());
-      }),
-  };
-}
-
-/** A gate before the simulator that can be shut and opened again. */
-async function listenGate(running: Running, raw: Record<string, unknown>) {
-  const { connect } = await import('node:net');
-  const port = targetPort(running, raw);
-  const pass = (socket: Socket) => {
-    const onward = connect(port, '127.0.0.1');
-    onward.on('error', () => socket.destroy()).on('close', () => socket.destroy());
-    socket.on('close', () => onward.destroy());
-    socket.pipe(onward).pipe(socket);
-  };
-  let trap: Trap | null = await listenTrap(pass);
-  const { address } = trap;
-  return {
-    address,
-    shut: async () => {
-      await trap?.close();
-      trap = null;
-    },
-    open: async () => {
-      trap ??= await listenTrap(pass, address.port);
-    },
-    close: async () => trap?.close(),
-  };
-}
-
-/** The port that the settings point at. */
-function targetPort(running: Running, raw: Record<string, unknown>): number {
-  for (const value of Object.values(raw)) {
-    if (typeof value !== 'string') continue;
-    const port = /^[a-z0-9+]+:\/\/[^/]*:(\d+)/.exec(value)?.[1];
-    if (port) return Number(port);
-  }
-  const first = Object.values<number>(running.ports)[0];
-  if (first === undefined) throw new Error('The simulator names no port.');
-  return first;
 }
