@@ -6,6 +6,8 @@ import type { FieldType } from './declaration.ts';
 export interface Operation {
   readonly name: string;
   readonly summary: string | null;
+  /** Where it is asked, such as `GET /sites/{id}`; absent: it has no place of its own. */
+  readonly address?: string;
   readonly arguments: readonly Argument[];
   /** What stands at a path of the answer; the empty path is the answer itself. Null: there is no such place. */
   at(path: readonly string[]): Place | null;

@@ -87,7 +87,10 @@ export function driftOf(
     const known = one.arguments.map((each) => each.name);
     const news = one.arguments.filter((each) => each.required && !asked.includes(each.name));
     const gone: string[] = [];
+    // Its old place answers 404, which reads as "there is none".
+    const moved = old?.address !== undefined && one.address !== undefined && old.address !== one.address;
     return [
+      ...(moved ? [{ what: `${name} has moved from ${old.address} to ${one.address}`, fields: all }] : []),
       ...asked
         .filter((each) => !known.includes(each))
         .map((each) => ({ what: `${name} takes no argument ${each} any more`, fields: all })),

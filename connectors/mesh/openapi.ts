@@ -16,6 +16,7 @@ import {
   isObjectType,
   isScalarType,
   isUnionType,
+  Kind,
   parse,
 } from 'graphql';
 import { Agent, request } from 'undici';
@@ -122,6 +123,7 @@ function operationsOf(schema: GraphQLSchema): Map<string, Operation> {
       {
         name: field.name,
         summary: field.description?.trim() || null,
+        ...addressOf(field),
         arguments: field.args.map((one) => ({
           name: one.name,
           required: isNonNullType(one.type) && one.defaultValue === undefined,
@@ -132,6 +134,14 @@ function operationsOf(schema: GraphQLSchema): Map<string, Operation> {
       },
     ]),
   );
+}
+
+/** The path as Mesh notes it, `{args.id}` for what is filled in. */
+function addressOf(field: GraphQLField<unknown, unknown>): { address?: string } {
+  const noted = field.astNode?.directives?.find((one) => one.name.value === 'httpOperation')?.arguments ?? [];
+  const [method, path] = ['httpMethod', 'path'].map((name) => noted.find((one) => one.name.value === name)?.value);
+  if (method?.kind !== Kind.ENUM || path?.kind !== Kind.STRING) return {};
+  return { address: `${method.value} ${path.value.replace(/\?.*$/, '').replaceAll('{args.', '{')}` };
 }
 
 /** The object types that may stand there: of a union, all of them. */

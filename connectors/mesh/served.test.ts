@@ -119,6 +119,11 @@ test('a field that is gone, of another type, an operation that is gone; a page t
   );
   const left = 'offers other than it was set up for: the operation latestObservations is gone (concerns Air.pm25, ';
   expect(await reason(edited('"latestObservations"', '"newest"'))).toContain(left);
+  // The old place would answer that there is none.
+  expect(await reason(edited('"/observations/latest"', '"/observations/newest"'))).toMatch(
+    /latestObservations has moved from GET \/observations\/latest to GET \/observations\/newest \(concerns Air\.pm25, /,
+  );
+  expect(await reason(edited('"latestObservations"', '"newest"'))).toContain(left);
   // Nobody can compare: what was told stands.
   expect(await reason('{"error":"closed for the night"}')).toContain(left);
   expect(await reason('{}', 503)).toContain(left);
