@@ -1,9 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Call, Subgraph } from '../../connectors/kit/connector.ts';
 import { hubCall } from '../../connectors/kit/host/services.ts';
-import { silentLog } from '../../connectors/kit/log.ts';
-import { compose } from '../../schema/compose.ts';
-import { type Answer, createFederation } from './index.ts';
+import { ask as askAll, federate } from '../../tests/federate.ts';
+import type { Answer } from './index.ts';
 import { fake } from './testing.ts';
 
 type Execute = Subgraph['execute'];
@@ -28,21 +27,10 @@ const FAR =
 /** The far subgraph with an answer made by hand. */
 const far = (execute: Execute): Subgraph => ({ ...fake('far', FAR, {}, { Thing: (one) => one }), execute });
 
-async function ask(execute: Execute, query: string, call?: Call): Promise<Answer> {
-  const subgraphs = [near(), far(execute)];
-  const { supergraph } = compose(subgraphs.map(({ name, sdl }) => ({ name, sdl, url: `http://${name}.test` })));
-  const federation = createFederation({
-    supergraph,
-    subgraphs: new Map(subgraphs.map((one) => [one.name, one])),
-    log: silentLog,
-  });
-  const compiled = federation.compile({ query });
-  if ('errors' in compiled) throw new Error(JSON.stringify(compiled.errors));
-  const asked = call ?? hubCall(2_000, new AbortController().signal);
-  return JSON.parse(JSON.stringify(await federation.execute(compiled, { variables: {}, call: asked }))) as Answer;
-}
+const ask = (execute: Execute, query: string, call?: Call) =>
+  askAll(federate(near(), far(execute)), query, {}, {}, call);
 
-const told = (answer: Answer) =>
+const told = (answer: Omit<Answer, 'text'>) =>
   (answer.errors ?? []).map((one) => `${one.path?.join('.') ?? '-'} ${String(one.extensions?.['code'])}`).sort();
 
 const entities = (...all: unknown[]) => ({ _entities: all });

@@ -2,33 +2,14 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, print, validate } from 'graphql';
 import { describe, expect, test } from 'vitest';
-import type { Call, Subgraph } from '../../connectors/kit/connector.ts';
+import type { Subgraph } from '../../connectors/kit/connector.ts';
 import { hubCall } from '../../connectors/kit/host/services.ts';
-import { silentLog } from '../../connectors/kit/log.ts';
-import { compose } from '../../schema/compose.ts';
+import { ask, federate } from '../../tests/federate.ts';
 import { forPlanner } from './document.ts';
-import { type Answer, createFederation } from './index.ts';
 import { makePlanner, type PlanStep } from './planner.ts';
 import { readSupergraph } from './supergraph.ts';
 import { type Fake, fake, whole } from './testing.ts';
 import { everything, PLAIN, subgraphsOf, wholeSchema } from './testing-world.ts';
-
-function federate(...subgraphs: Subgraph[]) {
-  const { supergraph } = compose(subgraphs.map(({ name, sdl }) => ({ name, sdl, url: `http://${name}.test` })));
-  return createFederation({ supergraph, subgraphs: new Map(subgraphs.map((one) => [one.name, one])), log: silentLog });
-}
-
-async function ask(
-  federation: ReturnType<typeof createFederation>,
-  query: string,
-  variables: Record<string, unknown> = {},
-  options: Parameters<typeof federation.compile>[1] = {},
-  call: Call = hubCall(2_000, new AbortController().signal),
-): Promise<Omit<Answer, 'text'>> {
-  const compiled = federation.compile({ query }, options);
-  if ('errors' in compiled) return { data: null, errors: compiled.errors };
-  return JSON.parse(JSON.stringify(await federation.execute(compiled, { variables, call }))) as Answer;
-}
 
 const people = [
   { id: '1', name: 'Ada' },

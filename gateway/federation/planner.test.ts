@@ -1,26 +1,7 @@
 import { expect, test } from 'vitest';
-import { hubCall } from '../../connectors/kit/host/services.ts';
-import { silentLog } from '../../connectors/kit/log.ts';
-import { compose } from '../../schema/compose.ts';
-import { createFederation } from './index.ts';
-import { type Fake, fake, whole } from './testing.ts';
+import { ask, federate } from '../../tests/federate.ts';
+import { fake, whole } from './testing.ts';
 import { everything, subgraphsOf, wholeOf } from './testing-world.ts';
-
-async function ask(subgraphs: readonly Fake[], query: string) {
-  const { supergraph } = compose(subgraphs.map(({ name, sdl }) => ({ name, sdl, url: `http://${name}.test` })));
-  const federation = createFederation({
-    supergraph,
-    subgraphs: new Map(subgraphs.map((one) => [one.name, one])),
-    log: silentLog,
-  });
-  const compiled = federation.compile({ query });
-  if ('errors' in compiled) throw new Error(JSON.stringify(compiled.errors));
-  const answer = await federation.execute(compiled, {
-    variables: {},
-    call: hubCall(2_000, new AbortController().signal),
-  });
-  return JSON.parse(JSON.stringify(answer)) as { data: unknown; errors?: { path: unknown; message: string }[] };
-}
 
 const refuse = () => {
   throw new Error('refused by the source');
@@ -57,7 +38,7 @@ test('what only films are asked for cannot take away what books are asked for', 
   const split = { at: { 'User.best': 'd' }, firm: new Set(['User.best']) };
   const all = subgraphsOf(everything({ count: 0 }), split);
   const query = '{ stocked { ... on Film { author { best { id } } } ... on Book { author { name } } } }';
-  expect(await ask(all, query)).toEqual({
+  expect(await ask(federate(...all), query)).toEqual({
     data: (await whole(wholeOf(split), everything({ count: 0 }), query, {})).data,
   });
   // What they are, who the authors are, and their names.
@@ -66,7 +47,7 @@ test('what only films are asked for cannot take away what books are asked for', 
 
 test('nor where an interface object is asked, in one request', async () => {
   const [first, second] = [kinds(), stock()];
-  const answer = await ask([first, second], '{ media { ... on Film { stock shelf } ... on Book { shelf } } }');
+  const answer = await ask(federate(first, second), '{ media { ... on Film { stock shelf } ... on Book { shelf } } }');
   expect(answer).toEqual({ data: { media: [{ shelf: 'S1' }, { stock: 7, shelf: 'S2' }] } });
   expect(second.requests).toHaveLength(1);
 });
@@ -84,7 +65,7 @@ test('a null of what the client asked is told, though what failed there was only
     { Part: { risk: ({ score }) => Number(score) + 1 } },
     { Part: (one) => one },
   );
-  const answer = await ask([near, far], '{ thing { part { risk } } }');
+  const answer = await ask(federate(near, far), '{ thing { part { risk } } }');
   expect(answer.data).toEqual({ thing: { part: null } });
   expect(answer.errors?.map((one) => [one.path, one.message])).toEqual([[['thing', 'part'], 'refused by the source']]);
 });
@@ -94,7 +75,7 @@ test('fields that require others, asked so often beside others that the planner 
   const all = subgraphsOf(everything({ count: 0 }), split);
   const query =
     '{ users(first: 2) { shown { title ... on Film { stock } } level risk reach a: risk b: reach c: risk } comments { id } }';
-  expect(await ask(all, query)).toEqual({
+  expect(await ask(federate(...all), query)).toEqual({
     data: (await whole(wholeOf(split), everything({ count: 0 }), query, {})).data,
   });
 });

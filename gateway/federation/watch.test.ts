@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
 import { hubCall } from '../../connectors/kit/host/services.ts';
-import { silentLog } from '../../connectors/kit/log.ts';
-import { compose } from '../../schema/compose.ts';
+import { partsOf } from '../../tests/federate.ts';
 import { createFederation, type Touch, type Watch } from './index.ts';
 import { fake } from './testing.ts';
 
@@ -72,8 +71,7 @@ const watch: Watch = {
 
 async function touched(query: string, refuse: readonly string[] = [], variables: Record<string, unknown> = {}) {
   const subgraphs = [hub(), islands()];
-  const { supergraph } = compose(subgraphs.map(({ name, sdl }) => ({ name, sdl, url: `http://${name}.test` })));
-  const parts = { supergraph, subgraphs: new Map(subgraphs.map((one) => [one.name, one])), log: silentLog };
+  const parts = partsOf(subgraphs);
   const answers = [];
   const counts = [];
   for (const federation of [createFederation(parts), createFederation({ ...parts, watch })]) {
