@@ -3,14 +3,16 @@ import { expect, test } from 'vitest';
 import { openVendorDatabase } from './sql.ts';
 import { listen } from './testing/simulator.ts';
 
-/** Asks a server that says this, message by message, whatever it is told. */
-async function askOf(...says: readonly Buffer[]): Promise<unknown> {
+/** Asks a server that says this, message by message, whatever it is told; one of MySQL begins. */
+async function askOf(kind: 'postgres' | 'mysql', ...says: readonly Buffer[]): Promise<unknown> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     const left = [...says];
-    sockets.add(socket.on('error', () => undefined).on('data', () => void socket.write(left.shift() ?? '')));
+    const say = () => void socket.write(left.shift() ?? '');
+    if (kind === 'mysql') say();
+    sockets.add(socket.on('error', () => undefined).on('data', say));
   });
-  const database = await openVendorDatabase(`postgres://reader:secret@127.0.0.1:${await listen(server)}/doors`, 5_000);
+  const database = await openVendorDatabase(`${kind}://reader:secret@127.0.0.1:${await listen(server)}/doors`, 5_000);
   try {
     return await database.select('SELECT 1', [], AbortSignal.timeout(10_000)).catch((error: unknown) => error);
   } finally {
@@ -28,7 +30,20 @@ const message = (letter: string, ...rest: (string | number)[]) => {
 const SCRAM = message('R', 10, 'SCRAM-SHA-256\0\0');
 
 test('a greeting that cannot be made sense of is the fault of the source, not of the hub', async () => {
-  expect(await askOf(SCRAM, message('R', 11, 'r=of another,s=c2FsdA==,i=4096'))).toMatchObject({
+  expect(await askOf('postgres', SCRAM, message('R', 11, 'r=of another,s=c2FsdA==,i=4096'))).toMatchObject({
+    code: 'SOURCE_MALFORMED',
+  });
+});
+
+test('rows that the driver fails on end the connection, not the hub', async () => {
+  const ready = Buffer.concat([message('R', 0), Buffer.from('Z\0\0\0\x05I', 'latin1')]);
+  // Two values, of which the first says that it is longer than the message.
+  const row = Buffer.from('D\0\0\0\x0a\0\x02\x31\x38\x38\x57', 'latin1');
+  expect(await askOf('postgres', ready, row)).toMatchObject({ code: 'SOURCE_MALFORMED' });
+});
+
+test('so does a greeting of MySQL that ends too early', async () => {
+  expect(await askOf('mysql', Buffer.from('\x03\0\0\0\x0a\x38\0', 'latin1'))).toMatchObject({
     code: 'SOURCE_MALFORMED',
   });
 });

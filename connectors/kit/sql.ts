@@ -3,6 +3,7 @@
  * each dialect says it in its own words. Dates come as texts: they carry no zone.
  */
 import { malformed, rejected, SourceError, timeout, unavailable } from './errors.ts';
+import { soundSocket } from './sound-socket.ts';
 
 /** One row by column, values as the driver gives them. */
 export type Row = Readonly<Record<string, unknown>>;
@@ -46,6 +47,7 @@ async function openPostgres(url: string, wait: number, fixed: boolean): Promise<
     application_name: 'isthmus',
     statement_timeout: Math.max(wait * 2, 10_000),
     allowExitOnIdle: true,
+    stream: soundSocket,
     types,
   });
   // A lost idle connection is replaced at the next question.
@@ -102,6 +104,14 @@ async function openMysql(url: string, wait: number, fixed: boolean): Promise<Ven
     dateStrings: true,
     supportBigNumbers: true,
     charset: 'utf8mb4',
+    stream: ({
+      config: { socketPath, port, host },
+    }: {
+      config: { socketPath?: string; port: number; host: string };
+    }) => {
+      const socket = soundSocket().setNoDelay(true).setKeepAlive(true);
+      return socketPath ? socket.connect(socketPath) : socket.connect(Number(port), host);
+    },
   });
   if (fixed) pool.on('connection', (one) => void one.query('SET SESSION TRANSACTION READ ONLY'));
   let closing: Promise<void> | undefined;
@@ -240,6 +250,8 @@ function fault(error: unknown): unknown {
   if (/terminated|closed state|closing|not queryable|connection (was )?(lost|ended)/i.test(text)) {
     return unavailable(text, error);
   }
-  // A driver that gives no code could not make sense of what it heard, from its greeting to its rows.
-  return code ? rejected(`${code}: ${text}`, error) : malformed(text, error);
+  // A driver that gives no code, or read beyond the end, could not make sense of what it heard, from its greeting to its rows.
+  return code && !/^ERR_(OUT_OF_RANGE|BUFFER)/.test(code)
+    ? rejected(`${code}: ${text}`, error)
+    : malformed(text, error);
 }
