@@ -3,7 +3,7 @@ import type { Subgraph } from '../../connectors/kit/connector.ts';
 import { fitter } from './data.ts';
 import { entityFetch } from './entities.ts';
 import { type Fetch, type FetchParts, rootFetch } from './fetch.ts';
-import type { PlanStep, Step } from './planner.ts';
+import { aliasOf, type PlanStep, type Step } from './planner.ts';
 import type { Supergraph } from './supergraph.ts';
 
 /** Runs a plan; answers at once when no subgraph had to be waited for. */
@@ -31,24 +31,8 @@ function build(step: PlanStep, parts: FetchParts, at: readonly Step[]): Executab
       return parallel(step.nodes.map((one) => build(one, parts, at)));
     case 'Flatten':
       return build(step.node, parts, [...at, ...step.path]);
-    case 'Fetch': {
-      if (!step.requires || step.requires.length === 0) return rootFetch(step, at, parts);
-      const { requires, inputRewrites, outputRewrites } = step;
-      return entityFetch(
-        step,
-        [
-          {
-            alias: '_entities',
-            representationsVariableName: 'representations',
-            paths: [at],
-            requires,
-            ...(inputRewrites ? { inputRewrites } : {}),
-            ...(outputRewrites ? { outputRewrites } : {}),
-          },
-        ],
-        parts,
-      );
-    }
+    case 'Fetch':
+      return step.requires?.length ? entityFetch(step, [aliasOf(step, at)], parts) : rootFetch(step, at, parts);
     case 'BatchFetch':
       return entityFetch(step, step.entityBatch.aliases, parts);
     default:

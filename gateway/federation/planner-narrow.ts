@@ -15,7 +15,15 @@ import {
   type SelectionSetNode,
 } from 'graphql';
 import { entitiesText, entitySet } from './operation-text.ts';
-import type { BatchStep, EntityAlias, FetchStep, PlanStep, Requirement, Step } from './planner.ts';
+import {
+  aliasOf,
+  type BatchStep,
+  type EntityAlias,
+  type FetchStep,
+  type PlanStep,
+  type Requirement,
+  type Step,
+} from './planner.ts';
 import { branch, deepFields, follow } from './planner-ways.ts';
 
 /** The plan of `operation` (as it was given to the planner), each entity asked only for what its type is asked for. */
@@ -32,26 +40,13 @@ export function narrowed(plan: PlanStep, operation: OperationDefinitionNode, sch
         return { ...step, nodes: step.nodes.map((one) => go(one, at)) };
       case 'Flatten':
         return step.node.kind === 'Fetch' && step.node.requires?.length
-          ? (fetchOf(step.node, [...at, ...step.path]) ?? step)
+          ? (batchOf(step.node, [aliasOf(step.node, [...at, ...step.path])]) ?? step)
           : { ...step, node: go(step.node, [...at, ...step.path]) };
       case 'BatchFetch':
         return batchOf(step, step.entityBatch.aliases) ?? step;
       case 'Fetch':
         return step;
     }
-  };
-  const fetchOf = (step: FetchStep, path: readonly Step[]): PlanStep | null => {
-    const { requires = [], inputRewrites, outputRewrites } = step;
-    return batchOf(step, [
-      {
-        alias: '_entities',
-        representationsVariableName: 'representations',
-        paths: [path],
-        requires,
-        ...(inputRewrites ? { inputRewrites } : {}),
-        ...(outputRewrites ? { outputRewrites } : {}),
-      },
-    ]);
   };
   /** Null when every type is asked for all of it. */
   const batchOf = (step: FetchStep | BatchStep, aliases: readonly EntityAlias[]): BatchStep | null => {

@@ -54,6 +54,19 @@ export interface EntityAlias {
   readonly outputRewrites?: readonly Rewrite[];
 }
 
+/** What a fetch of entities asks, as the one alias of a batch. */
+export const aliasOf = (
+  { requires = [], inputRewrites, outputRewrites }: FetchStep,
+  path: readonly Step[],
+): EntityAlias => ({
+  alias: '_entities',
+  representationsVariableName: 'representations',
+  paths: [path],
+  requires,
+  ...(inputRewrites ? { inputRewrites } : {}),
+  ...(outputRewrites ? { outputRewrites } : {}),
+});
+
 export interface BatchStep {
   readonly kind: 'BatchFetch';
   readonly serviceName: string;
