@@ -6,9 +6,9 @@ import type { ChildProcess } from 'node:child_process';
 import { setPriority } from 'node:os';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openDemoIssuer } from '../../gateway/trust/issuer.ts';
-import { until, type WholeHub, wholeHub } from '../hub.ts';
+import { type WholeHub, wholeHub } from '../hub.ts';
 import type { GreedySaid, GreedyTold } from './client.ts';
-import { answer, beside, countCalls, p50, p95, pin, say, shown } from './measure.ts';
+import { allCompanies, answer, beside, countCalls, p50, p95, pin, say, shown } from './measure.ts';
 import type { OthersSaid, OthersTold } from './others.ts';
 
 /** Points a minute of each caller. */
@@ -26,11 +26,7 @@ beforeAll(async () => {
     quiet: true,
     settings: (text) => `${text}\nlimits: { rate: ${BUDGET} }\nguard: { rate: ${RATE} }\n`,
   });
-  await until(
-    'companies',
-    90,
-    async () => (await whole.ask('{ companies(first: 50) { totalCount } }')).data?.companies.totalCount === 40,
-  );
+  await allCompanies(whole);
 }, 120_000);
 afterAll(async () => {
   for (const child of children) child.disconnect();

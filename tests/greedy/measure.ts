@@ -5,6 +5,15 @@ import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { SourceCallFact } from '../../connectors/kit/guard.ts';
+import { until, type WholeHub } from '../hub.ts';
+
+/** Waits until the hub knows every company of the demo. */
+export const allCompanies = (whole: WholeHub): Promise<unknown> =>
+  until(
+    'companies',
+    90,
+    async () => (await whole.ask('{ companies(first: 50) { totalCount } }')).data?.companies.totalCount === 40,
+  );
 
 /** Keeps a process to one core, where there is more than one and the system has the tool. */
 export function pin(pid: number | undefined, core: number): void {

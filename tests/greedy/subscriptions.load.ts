@@ -9,9 +9,9 @@ import { DEFAULT_LIMITS } from '../../connectors/kit/limits.ts';
 import { openDemoIssuer } from '../../gateway/trust/issuer.ts';
 import { appendEvents } from '../../schema/database/events.ts';
 import { type Database, openDatabase } from '../../schema/database/open.ts';
-import { until, type WholeHub, wholeHub } from '../hub.ts';
+import { type WholeHub, wholeHub } from '../hub.ts';
 import type { ListenerSaid, ListenerTold } from './listener.ts';
-import { answer, beside, countCalls, p95, pin, say, shown } from './measure.ts';
+import { allCompanies, answer, beside, countCalls, p95, pin, say, shown } from './measure.ts';
 import type { OthersSaid, OthersTold } from './others.ts';
 
 /** Calls a second of each legacy system. */
@@ -31,11 +31,7 @@ const children: ChildProcess[] = [];
 beforeAll(async () => {
   whole = await wholeHub('embedded', { quiet: true, settings: (text) => `${text}\nguard: { rate: ${RATE} }\n` });
   database = await openDatabase(whole.databaseUrl, { pool: 1, name: 'cars' });
-  await until(
-    'companies',
-    90,
-    async () => (await whole.ask('{ companies(first: 50) { totalCount } }')).data?.companies.totalCount === 40,
-  );
+  await allCompanies(whole);
 }, 120_000);
 afterAll(async () => {
   for (const child of children) child.disconnect();
