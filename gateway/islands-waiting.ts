@@ -15,7 +15,7 @@ export interface Waiting {
 export const waitingConnector = (name: string, waiting: Waiting): AnyConnector => ({
   name,
   settings: settings(name, {}),
-  graph: { sdl: 'type Query { "Nothing yet." waiting: Boolean }', fields: {} },
+  graph: { sdl: 'type Query { "Nothing yet." waiting: Boolean }', fields: {}, rows: {} },
   protocol: () => name,
   open: async () => ({
     request: () => ({}),

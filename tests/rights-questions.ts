@@ -115,8 +115,8 @@ export class Questions {
     const fields = Object.values(type.getFields()).filter((field) =>
       field.args.every((arg) => !isNonNullType(arg.type)),
     );
-    const nodes = fields.find((one) => one.name === 'nodes');
-    if (nodes) return `{ nodes ${this.#leaf(getNamedType(nodes.type))} }`;
+    // The nodes of a connection may need a right of their own: its total is what the connection itself shows.
+    if (fields.some((one) => one.name === 'totalCount')) return '{ totalCount }';
     const leaves = fields.filter((one) => isLeafType(getNamedType(one.type)));
     const [first] = [...leaves.filter((one) => one.name === 'id'), ...leaves];
     return first ? `{ ${leaves.map((one) => one.name).join(' ')} }` : '{ __typename }';

@@ -27,6 +27,7 @@ export interface Company {
 }
 
 export interface Identifier {
+  readonly park: string;
   readonly system: string;
   readonly value: string;
   readonly installation: string;
@@ -36,6 +37,8 @@ export interface Identifier {
 
 /** What one installation says of a company. */
 export interface ToldFact {
+  /** Of the installation; null when isthmus.yaml no longer names it. */
+  readonly park: string | null;
   readonly field: string;
   readonly value: string;
   readonly installation: string;
@@ -68,6 +71,8 @@ export interface Source {
 
 export interface Case {
   readonly id: string;
+  /** Of the installation that speaks with the authority; null when isthmus.yaml no longer names it. */
+  readonly park: string | null;
   readonly kind: string;
   readonly company: string;
   readonly state: string;

@@ -3,7 +3,7 @@ import type { Call, Services } from '../kit/connector.ts';
 import type { Facts } from '../kit/facts.ts';
 import { loader } from '../kit/loader.ts';
 import type { PageRequest } from '../kit/page.ts';
-import { can, consented, mayCompany, mayPark, type Principal } from '../kit/principal.ts';
+import { can, consented, mayPark, type Principal } from '../kit/principal.ts';
 import * as mapping from './mapping.ts';
 import type {
   Access,
@@ -77,37 +77,31 @@ export class HubSource {
     const pageOf = (page: PageRequest) => ({ forward: page.forward, limit: page.size + 1, place: page.place });
     return {
       call,
-      park: async (id: string) => (mayPark(principal, id) ? parks.load(id) : null),
-      parks: async (): Promise<Park[]> =>
-        (await read((tx) => hub.allParks(tx))).filter((park) => mayPark(principal, park.id)),
-      building: async (id: string) => {
-        const found = await buildings.load(id);
-        return found && mayPark(principal, found.park) ? found : null;
-      },
+      park: (id: string) => parks.load(id),
+      parks: (): Promise<Park[]> => read((tx) => hub.allParks(tx)),
+      building: (id: string) => buildings.load(id),
       buildingsOf: async (park: string): Promise<Building[]> => (await buildingsOf.load(park)) ?? [],
-      company: async (uscc: string) => (mayCompany(principal, uscc) ? companies.load(uscc) : null),
+      company: (uscc: string) => companies.load(uscc),
+      /** Those under which the installations of the caller's parks know it. */
       identifiers: async (uscc: string): Promise<Identifier[]> =>
-        mayCompany(principal, uscc) ? ((await identifiers.load(uscc)) ?? []) : [],
+        ((await identifiers.load(uscc)) ?? []).filter(({ park }) => mayPark(principal, park)),
       /** Facts on which installations disagree. */
-      conflicts: async (uscc: string): Promise<Conflict[]> =>
-        mayCompany(principal, uscc) ? ((await conflicts.load(uscc)) ?? []) : [],
+      conflicts: async (uscc: string): Promise<Conflict[]> => (await conflicts.load(uscc)) ?? [],
       companies: (query: CompanyQuery, page: PageRequest): Promise<Company[]> =>
         read((tx) => hub.companyPage(tx, seen(query), pageOf(page))),
       companyCount: (query: CompanyQuery) => read((tx) => hub.companyCount(tx, seen(query))),
       /** All sources: they are few, and every question about them is answered from one reading. */
       sources: (): Promise<Source[]> => {
         sources ??= read((tx) => hub.allSources(tx)).then((rows) =>
-          rows.map((row) => mapping.source(row, clock.now())).filter((source) => mayPark(principal, source.park)),
+          rows.map((row) => mapping.source(row, clock.now())),
         );
         return sources;
       },
-      case: async (id: string) => {
-        const found = await cases.load(id);
-        return found && mayCompany(principal, found.company) ? found : null;
-      },
-      cases: async (uscc: string, page: PageRequest): Promise<Case[]> =>
-        mayCompany(principal, uscc) ? read((tx) => hub.casePage(tx, uscc, pageOf(page))) : [],
-      caseCount: async (uscc: string) => (mayCompany(principal, uscc) ? read((tx) => hub.caseCount(tx, uscc)) : 0),
+      case: (id: string) => cases.load(id),
+      /** Cases with the authorities of the caller's parks. */
+      cases: (uscc: string, page: PageRequest): Promise<Case[]> =>
+        read((tx) => hub.casePage(tx, uscc, principal.parks, pageOf(page))),
+      caseCount: (uscc: string) => read((tx) => hub.caseCount(tx, uscc, principal.parks)),
       events: (filter: mapping.EventFilter | null | undefined, page: PageRequest): Promise<LoggedEvent[]> =>
         read((tx) =>
           hub.eventPage(tx, told(filter), {
@@ -182,14 +176,28 @@ const KIND_RIGHTS: Readonly<Record<string, string>> = {
   TAX_FILE_RECEIVED: 'tax:read',
 };
 
+/** The right without which nobody is told whose passage or drive an event was, nor finds it by company or vehicle. */
+const MOVEMENT_RIGHTS: Readonly<Record<string, string>> = {
+  ACCESS_GRANTED: 'access:persons',
+  ACCESS_DENIED: 'access:persons',
+  VEHICLE_ENTERED: 'parking:movements',
+  VEHICLE_EXITED: 'parking:movements',
+};
+
+const holds = (principal: Principal, right: string | undefined): boolean =>
+  right === undefined || can(principal, right) || principal.roles.includes('hub');
+
+/** Whether the caller may know whose movement an event of that kind tells. */
+export const mayKnowWhose = (principal: Principal, kind: string): boolean => holds(principal, MOVEMENT_RIGHTS[kind]);
+
 /** The caller's rows of the event log, and the kinds that it may read; the filter's own tests stand. */
 function eventsOf(principal: Principal, query: Record<string, string[] | Date>): Record<string, string[] | Date> {
   const { companies, parks } = principal;
   const list = (name: string) => query[name] as string[] | undefined;
-  const kinds = Object.keys(mapping.EVENT_TYPES).filter((kind) => {
-    const right = KIND_RIGHTS[kind];
-    return right === undefined || can(principal, right) || principal.roles.includes('hub');
-  });
+  const whose = list('company') !== undefined || list('vehicle') !== undefined;
+  const kinds = Object.keys(mapping.EVENT_TYPES).filter(
+    (kind) => holds(principal, KIND_RIGHTS[kind]) && (!whose || mayKnowWhose(principal, kind)),
+  );
   const few = kinds.length < Object.keys(mapping.EVENT_TYPES).length;
   return {
     ...query,
@@ -202,9 +210,10 @@ function eventsOf(principal: Principal, query: Record<string, string[] | Date>):
 const both = (seen: readonly string[], asked: readonly string[] | undefined): string[] =>
   asked === undefined ? [...seen] : asked.filter((one) => seen.includes(one));
 
-/** Names are public; what else the tax office writes of a company is for those who may read its tax account. */
-const mayKnow = (principal: Principal, uscc: string, { connector, field }: ToldFact): boolean =>
-  connector !== 'tax' || field === 'name' || (can(principal, 'tax:read') && consented(principal, 'tax', uscc));
+/** What installations of the caller's parks say. Names are public; what else the tax office writes of a company is for those who may read its tax account. */
+const mayKnow = (principal: Principal, uscc: string, { park, connector, field }: ToldFact): boolean =>
+  (principal.parks === null || (park !== null && mayPark(principal, park))) &&
+  (connector !== 'tax' || field === 'name' || (can(principal, 'tax:read') && consented(principal, 'tax', uscc)));
 
 const mapped = <A, B>(rows: ReadonlyMap<string, A>, map: (row: A, key: string) => B): Map<string, B> =>
   new Map([...rows].map(([key, row]) => [key, map(row, key)]));

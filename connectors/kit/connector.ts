@@ -15,6 +15,7 @@ import type { Keeping } from './kept.ts';
 import type { Log } from './log.ts';
 import type { Cursors } from './page.ts';
 import type { Principal } from './principal.ts';
+import type { RowRights, RowRules } from './rows.ts';
 import type { Settings } from './settings.ts';
 
 export type { Tx } from '../../schema/database/open.ts';
@@ -93,6 +94,8 @@ export interface WrittenGraph {
   /** By type, by field; a field without a resolver is the object's property of its name. */
   readonly fields: Readonly<Record<string, Readonly<Record<string, WrittenResolver>>>>;
   readonly references?: Readonly<Record<string, ResolveReference>>;
+  /** Whose row each of its object types is; the host checks it wherever one is returned (see rows.ts). */
+  readonly rows: RowRules;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: root, arguments and context are the connector's own
@@ -108,6 +111,8 @@ export interface DecoratedGraph {
   readonly types?: readonly Function[];
   /** By entity type name: from `{__typename, ...key}` to the object, or null when this connector knows none. Absent: the key itself is the object. */
   readonly references?: Readonly<Record<string, ResolveReference>>;
+  /** Whose row each of its object types is; the host checks it wherever one is returned (see rows.ts). */
+  readonly rows: RowRules;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: the context's type is the connector's own
@@ -203,6 +208,8 @@ export interface WebhookAnswer {
 export interface GraphContext<R extends object> {
   readonly call: Call;
   readonly principal: Principal;
+  /** Which rows the caller may see; what resolvers return is checked by it. */
+  readonly rows: RowRights;
   readonly installations: Installations<R>;
   /** The services' clock. */
   now(): Date;

@@ -12,7 +12,15 @@ export interface Role {
 }
 
 /** Rights to read; none to write, none to unmask. */
-const READ = ['access:read', 'access:persons', 'parking:read', 'tax:read', 'energy:read', 'registration:read'];
+const READ = [
+  'access:read',
+  'access:persons',
+  'parking:read',
+  'parking:movements',
+  'tax:read',
+  'energy:read',
+  'registration:read',
+];
 
 export const ROLES = {
   operator: {
@@ -23,6 +31,7 @@ export const ROLES = {
       'access:persons',
       'access:names',
       'parking:read',
+      'parking:movements',
       'parking:plates',
       'permits:write',
       'energy:read',
@@ -43,7 +52,7 @@ export const ROLES = {
   },
   analyst: {
     purpose:
-      'counts: sees no person, no plate, no tax, no single meter, and no group of fewer than five persons or three companies',
+      'counts: sees no person, no badge, no plate, no movement of a vehicle, no tax, no single meter, and no group of fewer than five persons or three companies',
     scopes: ['access:read', 'access:log', 'parking:read', 'registration:read'],
     parks: 'all',
     companies: 'all',

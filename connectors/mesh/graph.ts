@@ -3,6 +3,7 @@ import { key, LIST_SIZE, requiresScopes } from '../../schema/graph/directives.ts
 import type { GraphContext, Installed, Known, WrittenGraph, WrittenResolver } from '../kit/connector.ts';
 import { joinedProvenance, provenance } from '../kit/facts.ts';
 import { connection, pageOf, paging, scopeOf } from '../kit/page.ts';
+import { type Owner, PART, type RowRules } from '../kit/rows.ts';
 import type { FieldDeclaration, Join } from './declaration.ts';
 import type { Row, TypedEntity } from './mapping.ts';
 import type { MeshRequest } from './source.ts';
@@ -72,7 +73,15 @@ export function meshGraph(system: string, entities: readonly TypedEntity[]): Wri
       (reference: { id: string }, context: Context) => byKey(entity, reference.id, context),
     ]),
   );
-  return { sdl: text.join('\n\n'), fields, references };
+  const rows: RowRules = {
+    Building: ({ id }: { id: string }, { places }) => ({ park: places.parkOfBuilding(id) }),
+    Company: ({ uscc }: { uscc: string }) => ({ company: uscc }),
+    Park: ({ id }: { id: string }) => ({ park: id }),
+    // Its plate comes from the parking system, which gives it only to who may see the vehicle.
+    Vehicle: PART,
+    ...Object.fromEntries(entities.map(({ name }) => [name, ({ owner }: { owner: Owner }) => owner])),
+  };
+  return { sdl: text.join('\n\n'), fields, references, rows };
 }
 
 const quoted = (text: string): string => JSON.stringify(text.replaceAll(/\s+/g, ' ').trim());
@@ -130,11 +139,38 @@ async function byKey(entity: TypedEntity, id: string, context: Context): Promise
   const owner = context.installations.owner(id);
   if (!owner) return null;
   const found = await owner.source.byKey(entity, owner.local);
-  return found?.value ? shown(entity, owner, { value: found.value, facts: found.facts }, context) : null;
+  return found?.value ? shown(entity, owner, { value: found.value, facts: found.facts }, null, context) : null;
+}
+
+/** What a row was found under: one of the park's own entities, or null for its own id. */
+type Under = { readonly join: Join; readonly root: Record<string, unknown> } | null;
+
+/**
+ * Whose row it is. Of a type that is about companies (by a link or a join) every row is a company's: of those that it links to, and of
+ * the one that it was found under. What was found under a vehicle is seen with the vehicle.
+ */
+function ownerOf(entity: TypedEntity, at: Installed<MeshRequest>, row: Row, under: Under): Owner {
+  const links = entity.fields.filter(({ link }) => link === 'Company.uscc');
+  const about = links.length > 0 || entity.joins.some(({ type }) => type === 'Company' || type === 'Vehicle');
+  if (!about || under?.join.type === 'Vehicle') return { park: at.park };
+  const linked = links.flatMap(({ name }) => {
+    const value = row.values[name];
+    return (Array.isArray(value) ? value : [value]).flatMap(
+      (one) => (at.source.linked('Company.uscc', one) as { uscc: string } | null)?.uscc ?? [],
+    );
+  });
+  const found = under?.join.type === 'Company' ? [String(under.root['uscc'])] : [];
+  return { park: at.park, company: [...linked, ...found] };
 }
 
 /** A row as the graph shows it: its links as keys, its id global. */
-function shown(entity: TypedEntity, at: Installed<MeshRequest>, known: Known<Row>, context: Context): object {
+function shown(
+  entity: TypedEntity,
+  at: Installed<MeshRequest>,
+  known: Known<Row>,
+  under: Under,
+  context: Context,
+): object {
   const row = known.value;
   const linked = entity.fields.flatMap((field) => {
     const { link } = field;
@@ -147,6 +183,7 @@ function shown(entity: TypedEntity, at: Installed<MeshRequest>, known: Known<Row
     ...row.values,
     ...Object.fromEntries(linked),
     ...(entity.key === null ? {} : { id: `${at.id}:${row.id}` }),
+    owner: ownerOf(entity, at, row, under),
     provenance: provenance({ ...known.facts, recordedAt: row.recordedAt ?? known.facts.recordedAt }, context.now()),
   };
 }
@@ -164,7 +201,15 @@ async function asked(entity: TypedEntity, join: Join, root: Record<string, unkno
   );
   // A list with a part missing would look whole; one row that was found is right in any case.
   if (fault && (join.many || !found.some((one) => one.known.value.length > 0))) throw fault.reason;
-  return found;
+  if (context.rows.all) return found;
+  return Promise.all(
+    found.map(async ({ at, known }) => {
+      const seen = await Promise.all(
+        known.value.map((row) => context.rows.sees(ownerOf(entity, at, row, { join, root }))),
+      );
+      return { at, known: { ...known, value: known.value.filter((_, i) => seen[i]) } };
+    }),
+  );
 }
 
 const single =
@@ -174,7 +219,7 @@ const single =
     const rows = found.flatMap(({ at, known }) => known.value.map((row) => ({ at, row, facts: known.facts })));
     // Several rows for one thing: the one recorded last speaks.
     const best = rows.reduce<(typeof rows)[number] | null>((a, b) => (!a || time(b.row) > time(a.row) ? b : a), null);
-    return best && shown(entity, best.at, { value: best.row, facts: best.facts }, context);
+    return best && shown(entity, best.at, { value: best.row, facts: best.facts }, { join, root }, context);
   };
 
 const time = (row: Row): number => row.recordedAt?.getTime() ?? 0;
@@ -202,7 +247,7 @@ const many =
       ),
       context.cursors,
       scope,
-      (one) => shown(entity, one.at, { value: one.row, facts: one.facts }, context),
+      (one) => shown(entity, one.at, { value: one.row, facts: one.facts }, { join, root }, context),
       joinedProvenance(
         found.map((one) => one.known.facts),
         context.now(),

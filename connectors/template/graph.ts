@@ -4,6 +4,7 @@ import { DateTime, USCC } from '../../schema/graph/scalars.ts';
 import { Provenance } from '../../schema/graph/shared.ts';
 import type { Graph, GraphContext } from '../kit/connector.ts';
 import { joinedProvenance } from '../kit/facts.ts';
+import { PART } from '../kit/rows.ts';
 import type { Notice } from './model.ts';
 import type { TemplateRequest } from './source.ts';
 
@@ -46,4 +47,9 @@ class CompanyResolver {
   }
 }
 
-export const graph: Graph = { resolvers: [CompanyResolver], types: [Company] };
+export const graph: Graph = {
+  resolvers: [CompanyResolver],
+  types: [Company],
+  // Whose row each type is: a company's, a park's (places.parkOfRecord(id)), or part of the row above it.
+  rows: { Company: ({ uscc }: Company) => ({ company: uscc }), TemplateBoard: PART, TemplateNotice: PART },
+};

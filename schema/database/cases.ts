@@ -1,8 +1,10 @@
 /** Filings under way and done: the projection of CASE_CHANGED events, written with them. */
 import type { Tx } from './open.ts';
 
+/** As kept; `park` is told by the installation's row, null when isthmus.yaml no longer names it. */
 export interface CaseRow {
   readonly id: string;
+  readonly park: string | null;
   readonly kind: string;
   readonly company: string;
   readonly state: string;
@@ -15,7 +17,7 @@ export interface CaseRow {
 }
 
 /** Moves the case on; an older position never overwrites a newer one. */
-export async function projectCase(tx: Tx, row: CaseRow & { position: bigint }): Promise<void> {
+export async function projectCase(tx: Tx, row: Omit<CaseRow, 'park'> & { position: bigint }): Promise<void> {
   await tx.query(
     `INSERT INTO filing (id, kind, company, state, since, receipt, reason, installation, connector, position, recorded_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
@@ -39,25 +41,30 @@ export async function projectCase(tx: Tx, row: CaseRow & { position: bigint }): 
   );
 }
 
-const CASE = 'id, kind, company, state, since, receipt, reason, installation, connector, recorded_at AS "recordedAt"';
+const CASE = `id, kind, company, state, since, receipt, reason, installation, connector, recorded_at AS "recordedAt",
+  (SELECT s.park FROM source s WHERE s.id = installation) AS park`;
+/** Parks as `$2`; null: all. */
+const IN_PARKS =
+  '($2::text[] IS NULL OR EXISTS (SELECT 1 FROM source s WHERE s.id = installation AND s.park = ANY($2)))';
 
 export async function casesByIds(tx: Tx, ids: readonly string[]): Promise<Map<string, CaseRow>> {
   const rows: CaseRow[] = await tx.query(`SELECT ${CASE} FROM filing WHERE id = ANY($1)`, [ids]);
   return new Map(rows.map((row) => [row.id, row]));
 }
 
-/** Cases of one company by time and id, in reading direction, at most `limit` beyond `place` (milliseconds, id). */
+/** Cases of one company with authorities of these parks (null: of all), by time and id, in reading direction, at most `limit` beyond `place` (milliseconds, id). */
 export async function casePage(
   tx: Tx,
   company: string,
+  parks: readonly string[] | null,
   page: { forward: boolean; limit: number; place: readonly (string | number)[] | null },
 ): Promise<CaseRow[]> {
-  const values: unknown[] = [company];
+  const values: unknown[] = [company, parks];
   const [compare, order] = page.forward ? ['>', 'ASC'] : ['<', 'DESC'];
-  let test = 'company = $1';
+  let test = `company = $1 AND ${IN_PARKS}`;
   if (page.place) {
     values.push(new Date(Number(page.place[0])), page.place[1]);
-    test += ` AND (date_trunc('milliseconds', since), id) ${compare} ($2, $3)`;
+    test += ` AND (date_trunc('milliseconds', since), id) ${compare} ($3, $4)`;
   }
   values.push(page.limit);
   return tx.query(
@@ -66,7 +73,10 @@ export async function casePage(
   );
 }
 
-export async function caseCount(tx: Tx, company: string): Promise<number> {
-  const rows: { count: string }[] = await tx.query('SELECT count(*) FROM filing WHERE company = $1', [company]);
+export async function caseCount(tx: Tx, company: string, parks: readonly string[] | null): Promise<number> {
+  const rows: { count: string }[] = await tx.query(`SELECT count(*) FROM filing WHERE company = $1 AND ${IN_PARKS}`, [
+    company,
+    parks,
+  ]);
   return Number(rows[0]?.count ?? 0);
 }

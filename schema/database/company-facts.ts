@@ -13,6 +13,8 @@ export interface FactRow {
 }
 
 export interface ToldFact extends FactRow {
+  /** Of the installation; null when isthmus.yaml no longer names it. */
+  readonly park: string | null;
   readonly installation: string;
   readonly connector: string;
   readonly fetchedAt: Date;
@@ -50,7 +52,8 @@ export async function saveFacts(
 /** All that is told of each company, by field, in an order that does not change by itself. */
 export async function factsOf(tx: Tx, codes: readonly string[]): Promise<Map<string, ToldFact[]>> {
   const rows: ToldFact[] = await tx.query(
-    `SELECT uscc, field, installation, connector, value, authority, recorded_at AS "recordedAt", fetched_at AS "fetchedAt"
+    `SELECT uscc, field, installation, connector, value, authority, recorded_at AS "recordedAt", fetched_at AS "fetchedAt",
+       (SELECT s.park FROM source s WHERE s.id = installation) AS park
      FROM company_fact WHERE uscc = ANY($1) ORDER BY uscc, field, connector, installation`,
     [codes],
   );

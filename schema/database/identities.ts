@@ -126,6 +126,16 @@ export async function identifiersOf(
   return found;
 }
 
+/** Parks in which an installation knows each company; a company that none knows is absent. */
+export async function parksOfCompanies(tx: Tx, codes: readonly string[]): Promise<Map<string, string[]>> {
+  const rows: { key: string; parks: string[] }[] = await tx.query(
+    `SELECT key, array_agg(DISTINCT park ORDER BY park) AS parks FROM identity
+     WHERE entity = 'COMPANY' AND key = ANY($1) GROUP BY key`,
+    [codes],
+  );
+  return new Map(rows.map((row) => [row.key, row.parks]));
+}
+
 /** What may be asked of a list of companies. */
 export interface CompanyQuery {
   readonly park?: readonly string[];

@@ -6,12 +6,13 @@ import type { Graph } from '../../kit/connector.ts';
 import { HubError } from '../../kit/errors.ts';
 import { provenance, withFacts } from '../../kit/facts.ts';
 import { connection, pageOf, paging, type ShownConnection, scopeOf } from '../../kit/page.ts';
-import { mayCompany } from '../../kit/principal.ts';
+import { PART, type RowRules } from '../../kit/rows.ts';
 import { badgesPage, peoplePage } from './pages.ts';
 import { badgeById, type Context, doorById, gather, showDoor, showPassage, showPerson, showPresence } from './show.ts';
 import {
   AccessEvent,
   AccessEventConnection,
+  BADGES,
   Badge,
   BadgeConnection,
   Building,
@@ -27,7 +28,7 @@ import {
 
 @Resolver()
 class RootResolver {
-  @Directive(READ)
+  @Directive(BADGES)
   @Query(() => Badge, { nullable: true, description: 'A badge by its id; null when there is none.' })
   badge(@Arg('id', () => ID, { description: 'As found elsewhere in the graph.' }) id: string, @Ctx() context: Context) {
     return badgeById(id, context);
@@ -78,13 +79,12 @@ class CompanyResolver {
     active: boolean | null | undefined,
     @Ctx() context: Context,
   ) {
-    return mayCompany(context.principal, uscc) ? badgesPage(uscc, args, active ?? null, context) : null;
+    return badgesPage(uscc, args, active ?? null, context);
   }
 
   @Directive(READ)
   @FieldResolver(() => Presence, { nullable: true, description: "The company's people inside any building." })
   async presence(@Root() { uscc }: Company, @Ctx() context: Context): Promise<Presence | null> {
-    if (!mayCompany(context.principal, uscc)) return null;
     const { answers, dark } = await gather(context, (source) => source.seenOf.load(uscc));
     const seen = answers.map(({ value }) => value);
     return showPresence(seen, dark, scopeOf('people of company', uscc), context);
@@ -111,9 +111,9 @@ class BadgeResolver {
 
   @Directive(PERSONS)
   @FieldResolver(() => AccessEvent, { nullable: true, description: 'Its last try at any door; null before the first.' })
-  async lastSeen(@Root() { source, number }: Badge, @Ctx() context: Context): Promise<AccessEvent | null> {
+  async lastSeen(@Root() { source, number, company }: Badge, @Ctx() context: Context): Promise<AccessEvent | null> {
     const known = await source.lastSeen.load(number);
-    return known && showPassage(known, context);
+    return known && showPassage(known, company?.uscc ?? null, context);
   }
 }
 
@@ -158,7 +158,8 @@ class DoorResolver {
       page,
       context.cursors,
       scope,
-      (passage) => showPassage(withFacts(passage, known?.facts ?? door.provenance), context),
+      // Whose passage it is, the log of a door does not say.
+      (passage) => showPassage(withFacts(passage, known?.facts ?? door.provenance), null, context),
       show,
     );
   }
@@ -171,13 +172,25 @@ class AccessEventResolver {
     return doorId === null ? null : doorById(doorId, context);
   }
 
+  @Directive(BADGES)
   @FieldResolver(() => Badge, { nullable: true, description: 'Null when the card is unknown.' })
   badge(@Root() { badgeId }: AccessEvent, @Ctx() context: Context): Promise<Badge | null> | null {
     return badgeId === null ? null : badgeById(badgeId, context);
   }
 }
 
+const rows: RowRules = {
+  Building: ({ id }: Building, { places }) => ({ park: places.parkOfBuilding(id) }),
+  Company: ({ uscc }: Company) => ({ company: uscc }),
+  Door: ({ id }: Door, { places }) => ({ park: places.parkOfRecord(id) }),
+  Badge: ({ id, company }: Badge, { places }) => ({ park: places.parkOfRecord(id), company: company?.uscc ?? null }),
+  AccessEvent: ({ id, whose }: AccessEvent, { places }) => ({ park: places.parkOfRecord(id), company: whose }),
+  Person: ({ company }: Person) => ({ company: company?.uscc ?? null }),
+  Presence: PART,
+};
+
 export const accessGraph: Graph = {
+  rows,
   resolvers: [
     RootResolver,
     BuildingResolver,

@@ -10,7 +10,9 @@ import type { AccessSource } from '../source/index.ts';
 export const READ = requiresScopes('access:read');
 /** A door's log is of everybody who passed. */
 export const LOG = requiresScopes('access:read', 'access:log');
+/** Whatever names a person or a badge, by whichever way it is reached: with the times of a door it tells who was where. */
 export const PERSONS = requiresScopes('access:persons');
+export const BADGES = requiresScopes('access:read', 'access:persons');
 
 export enum AccessOutcome {
   GRANTED = 'GRANTED',
@@ -46,7 +48,7 @@ export class Person implements Pick<model.Person, 'id' | 'name'> {
   @Field(() => Provenance, { description: 'Where this comes from.' }) provenance!: ShownProvenance;
 }
 
-@Directive(READ)
+@Directive(BADGES)
 @Directive(key('id'))
 @ObjectType({ description: 'A card, phone or code that opens doors.' })
 export class Badge implements Pick<model.Badge, 'id' | 'active'> {
@@ -86,6 +88,8 @@ export class AccessEvent implements Pick<model.Passage, 'id' | 'time' | 'reason'
   @Field(() => Provenance, { description: 'Where this comes from.' }) provenance!: ShownProvenance;
   doorId!: string | null;
   badgeId!: string | null;
+  /** Company whose badge it was; null when that is not known here. */
+  whose!: string | null;
 }
 
 @ObjectType({ description: 'Who is inside now.' })

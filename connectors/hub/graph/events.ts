@@ -101,7 +101,11 @@ export abstract class ParkEvent {
   @Field(() => DateTime, { description: 'When the log got it.' }) recordedAt!: Date;
   @Field(() => EventKind, { description: 'Tells the type.' }) kind!: EventKind;
   @Field(() => Park, { nullable: true, description: 'Where it happened.' }) park?: Park | null;
-  @Field(() => Company, { nullable: true, description: 'Whom it concerns, where the source tells.' })
+  @Field(() => Company, {
+    nullable: true,
+    description:
+      'Whom it concerns, where the source tells; of passages and drives for who may see persons or movements.',
+  })
   company?: Company | null;
   @Field(() => Provenance, { description: 'Which source said so.' }) provenance!: Provenance;
 }
@@ -131,13 +135,17 @@ export class DoorStateChanged extends ParkEvent {
 
 @ObjectType({ implements: ParkEvent, description: 'A vehicle drove in.', simpleResolvers: true })
 export class VehicleEntered extends ParkEvent {
-  @Field(() => Vehicle, { nullable: true, description: 'Null when no plate was read.' }) vehicle?: Vehicle | null;
+  @Directive(requiresScopes('parking:movements'))
+  @Field(() => Vehicle, { nullable: true, description: 'Null when no plate was read.' })
+  vehicle?: Vehicle | null;
   @Field(() => ParkingLot, { nullable: true, description: 'Where.' }) lot?: ParkingLot | null;
 }
 
 @ObjectType({ implements: ParkEvent, description: 'A vehicle drove out.', simpleResolvers: true })
 export class VehicleExited extends ParkEvent {
-  @Field(() => Vehicle, { nullable: true, description: 'Null when no plate was read.' }) vehicle?: Vehicle | null;
+  @Directive(requiresScopes('parking:movements'))
+  @Field(() => Vehicle, { nullable: true, description: 'Null when no plate was read.' })
+  vehicle?: Vehicle | null;
   @Field(() => ParkingLot, { nullable: true, description: 'Where.' }) lot?: ParkingLot | null;
 }
 

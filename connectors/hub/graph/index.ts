@@ -4,6 +4,8 @@ import { TrustResolver } from './trust.ts';
 // What is decorated first is printed first: the order of these imports is that of the graph.
 
 import type { Graph, GraphContext } from '../../kit/connector.ts';
+import { PART, type RowRules } from '../../kit/rows.ts';
+import type { Case } from '../model.ts';
 import type { HubRequest } from '../source.ts';
 import { BuildingResolver, CaseResolver, CompanyResolver, ParkResolver, SourceResolver } from './catalogue.ts';
 import { EventResolver } from './event-log.ts';
@@ -14,7 +16,35 @@ type Context = GraphContext<HubRequest>;
 
 const { hub } = show;
 
+/** Whose rows these are. Stubs of other subgraphs' entities are no more than the keys that a row of the hub names. */
+const rows: RowRules = {
+  Park: (park: { id: string }) => ({ park: park.id }),
+  Building: (building: { id: string }, { places }) => ({ park: places.parkOfBuilding(building.id) }),
+  Company: (company: { uscc: string }) => ({ company: company.uscc }),
+  Source: (source: { park: string }) => ({ park: source.park }),
+  Case: ({ owner }: { owner: Pick<Case, 'park' | 'company'> }) => owner,
+  ParkEvent: ({ owner }: { owner: { park: string; company: string | null } }) => owner,
+  // What a company has granted and who has read of it belongs to no park: who sees only some parks sees it where no other knows the company.
+  Consent: ({ company }: { company: { uscc: string } }) => ({ company: company.uscc, everyPark: true }),
+  AccessLogEntry: ({ company }: { company: string }) => ({ company, everyPark: true }),
+  Identifier: PART,
+  Conflict: PART,
+  ConflictValue: PART,
+  Door: PART,
+  Badge: PART,
+  Vehicle: PART,
+  ParkingLot: PART,
+  Meter: PART,
+  EventsBatch: PART,
+  Gap: PART,
+  Lagged: PART,
+  EventStart: PART,
+  GrantConsentPayload: PART,
+  RevokeConsentPayload: PART,
+};
+
 export const graph: Graph = {
+  rows,
   resolvers: [
     ParkResolver,
     BuildingResolver,

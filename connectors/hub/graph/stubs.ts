@@ -8,7 +8,7 @@ export class Door {
   @Field(() => ID, { description: 'Global id.' }) id!: string;
 }
 
-@Directive(requiresScopes('access:read'))
+@Directive(requiresScopes('access:read', 'access:persons'))
 @Directive(key('id', false))
 @ObjectType({ description: 'A card, phone or code that opens doors.', simpleResolvers: true })
 export class Badge {

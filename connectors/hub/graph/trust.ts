@@ -5,7 +5,6 @@ import { PageArgs, TimeRange } from '../../../schema/graph/shared.ts';
 import type { GraphContext } from '../../kit/connector.ts';
 import { badInput, HubError } from '../../kit/errors.ts';
 import { connection, pageOf, paging, scopeOf } from '../../kit/page.ts';
-import { mayCompany } from '../../kit/principal.ts';
 import type { Access, Consent } from '../model.ts';
 import type { HubRequest } from '../source.ts';
 import { hub } from './show.ts';
@@ -18,14 +17,23 @@ const PURPOSE = /^[a-z][a-z0-9-]{0,39}$/;
 const CLIENT = /^[\x21-\x7e]{1,200}$/;
 
 const showConsent = ({ company, ...rest }: Consent) => ({ ...rest, company: { uscc: company } });
-const showAccess = ({ chain, number, ...rest }: Access) => ({ ...rest, id: `${chain}:${number}` });
+const showAccess = (company: string, { chain, number, ...rest }: Access) => ({
+  ...rest,
+  id: `${chain}:${number}`,
+  company,
+});
 
-const foreign = (): HubError => new HubError('FORBIDDEN', 'This caller may not see what belongs to this company.');
+/** Consents and the access log are of the company as a whole: who sees only some of the parks that know it does not see them. */
+async function mustSeeWhole(context: Context, uscc: string): Promise<void> {
+  if (await context.rows.sees({ company: uscc, everyPark: true })) return;
+  throw new HubError('FORBIDDEN', 'This is for callers who see every park in which the company is known.');
+}
 
 /** Only who acts for the company itself gives and takes consent: a role that may see every company does not. */
-function mustActFor(context: Context, uscc: string): void {
-  if (context.principal.companies?.includes(uscc)) return;
-  throw new HubError('FORBIDDEN', 'Only who acts for the company can give or end its consent.');
+async function mustActFor(context: Context, uscc: string): Promise<void> {
+  if (!context.principal.companies?.includes(uscc))
+    throw new HubError('FORBIDDEN', 'Only who acts for the company can give or end its consent.');
+  await mustSeeWhole(context, uscc);
 }
 
 @Resolver(() => Company)
@@ -41,7 +49,7 @@ export class TrustResolver {
     active: boolean | null,
     @Ctx() context: Context,
   ) {
-    if (!mayCompany(context.principal, uscc)) throw foreign();
+    await mustSeeWhole(context, uscc);
     const now = context.now();
     const inForce = (one: Consent) => one.revokedAt === null && (one.expiresAt === null || one.expiresAt > now);
     const all = await hub(context).consents(uscc);
@@ -60,7 +68,7 @@ export class TrustResolver {
     @Arg('time', () => TimeRange, { nullable: true, description: 'When it was read.' }) time: TimeRange | null,
     @Ctx() context: Context,
   ) {
-    if (!mayCompany(context.principal, uscc)) throw foreign();
+    await mustSeeWhole(context, uscc);
     const span = { ...(time?.from ? { from: time.from } : {}), ...(time?.to ? { to: time.to } : {}) };
     const scope = scopeOf('accessLog', [uscc, span]);
     const page = paging(args, context.cursors, scope);
@@ -74,7 +82,7 @@ export class TrustResolver {
       ),
       context.cursors,
       scope,
-      showAccess,
+      (row) => showAccess(uscc, row),
     );
   }
 
@@ -89,7 +97,7 @@ export class TrustResolver {
     @Ctx() context: Context,
   ) {
     const { clientMutationId, uscc, client, purpose, expiresAt } = input;
-    mustActFor(context, uscc);
+    await mustActFor(context, uscc);
     if (!PURPOSE.test(purpose)) {
       throw badInput(
         `purpose must be lower-case letters, digits and hyphens, such as tax; found ${JSON.stringify(purpose)}.`,
@@ -118,7 +126,7 @@ export class TrustResolver {
     const { clientMutationId, consent } = input;
     const known = await hub(context).consent(consent);
     if (!known) throw badInput(`There is no consent ${JSON.stringify(consent)}.`);
-    mustActFor(context, known.company);
+    await mustActFor(context, known.company);
     const ended = await hub(context).revokeConsent(clientMutationId, consent);
     return { clientMutationId, consent: showConsent(ended ?? known) };
   }

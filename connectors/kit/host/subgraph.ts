@@ -33,7 +33,6 @@ import type {
   DecoratedGraph,
   Graph,
   GraphContext,
-  ResolveReference,
   SubgraphError,
   SubgraphRequest,
   SubgraphResponse,
@@ -41,6 +40,7 @@ import type {
 } from '../connector.ts';
 import { publicError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { checkRows, entityCheck } from './row-check.ts';
 
 /** A connector's graph, built once. */
 export interface BuiltGraph {
@@ -55,13 +55,13 @@ const ENTITY_SDL = /^(type|interface) (\w+)[^{\n]*@key\(/gm;
 export async function buildGraph(name: string, graph: Graph): Promise<BuiltGraph> {
   if ('sdl' in graph) return fromText(name, graph);
   const raw = await decorated(graph);
-  return assembled(name, raw, printed(raw), graph.references ?? {});
+  return assembled(name, raw, printed(raw), graph);
 }
 
 const printed = (raw: GraphQLSchema): string =>
   printSchemaWithDirectives(raw, { assumeValid: true }).replace(/^schema\s*\{[^}]*\}\s*/m, '');
 
-function decorated(graph: DecoratedGraph): Promise<GraphQLSchema> {
+function decorated(graph: Pick<DecoratedGraph, 'resolvers' | 'types'>): Promise<GraphQLSchema> {
   return buildSchema({
     // biome-ignore lint/complexity/noBannedTypes: type-graphql takes classes as Function
     resolvers: [...graph.resolvers] as unknown as [Function, ...Function[]],
@@ -84,14 +84,16 @@ function assembled(
   name: string,
   raw: GraphQLSchema,
   body: string,
-  references: Readonly<Record<string, ResolveReference>>,
+  graph: Pick<Graph, 'references' | 'rows'>,
 ): BuiltGraph {
   const used = FEDERATION_DIRECTIVES.filter((directive) => new RegExp(`${directive}\\b`).test(body));
   const sdl = `extend schema @link(url: "${FEDERATION}", import: [${used.map((one) => `"${one}"`).join(', ')}])\n\n${body.trim()}\n`;
   const entities = [...body.matchAll(ENTITY_SDL)]
     .filter((match) => isResolvable(body, match.index))
     .map((match) => match[2] ?? '');
-  return { name, sdl, schema: withFederation(raw, sdl, entities, references) };
+  const schema = withFederation(raw, sdl, entities, graph);
+  checkRows(name, schema, graph.rows);
+  return { name, sdl, schema };
 }
 
 /** A graph as text: the shared types that it names are added, the house's scalars read and print, its resolvers are hung in. */
@@ -131,7 +133,7 @@ async function fromText(name: string, graph: WrittenGraph): Promise<BuiltGraph> 
       found.resolve = (root, args, context) => resolve(root, args, context as GraphContext<object>);
     }
   }
-  return assembled(name, schema, body, graph.references ?? {});
+  return assembled(name, schema, body, graph);
 }
 
 /** Whoever needs the shared types' text gets it from the classes that all other subgraphs are printed from. */
@@ -167,7 +169,7 @@ function withFederation(
   raw: GraphQLSchema,
   sdl: string,
   entities: readonly string[],
-  references: Readonly<Record<string, ResolveReference>>,
+  { references = {}, rows }: Pick<Graph, 'references' | 'rows'>,
 ): GraphQLSchema {
   const union = entities.length > 0 ? `scalar _Any union _Entity = ${entities.join(' | ')}` : '';
   const field = entities.length > 0 ? '_entities(representations: [_Any!]!): [_Entity]!' : '';
@@ -176,6 +178,17 @@ function withFederation(
   );
   const schema = extendSchema(raw, extension, { assumeValid: true, assumeValidSDL: true });
   const fields = schema.getQueryType()?.getFields() ?? {};
+  const checks = new Map(
+    entities.map((one) => {
+      const type = schema.getType(one);
+      return [one, type ? entityCheck(type, rows, schema) : null];
+    }),
+  );
+  const checked = (type: string, found: unknown, context: GraphContext<object>): unknown => {
+    const check = checks.get(type);
+    if (!check || context.rows.all) return found;
+    return found instanceof Promise ? found.then((one) => check(one, context.rows)) : check(found, context.rows);
+  };
   if (fields['_service']) fields['_service'].resolve = () => ({ sdl });
   if (fields['_entities']) {
     fields['_entities'].resolve = (
@@ -184,9 +197,10 @@ function withFederation(
       context: unknown,
     ) =>
       args.representations.map((representation) => {
-        const reference = references[representation.__typename];
+        const { __typename: type } = representation;
+        const reference = references[type];
         const found = reference ? reference(representation, context as GraphContext<object>) : representation;
-        return named(found, representation.__typename);
+        return named(checked(type, found, context as GraphContext<object>), type);
       });
     const entity = schema.getType('_Entity');
     if (isUnionType(entity)) {

@@ -7,7 +7,8 @@ import type { Graph } from '../../kit/connector.ts';
 import { badInput, HubError } from '../../kit/errors.ts';
 import { provenance } from '../../kit/facts.ts';
 import { scopeOf } from '../../kit/page.ts';
-import { mayCompany, unmasked } from '../../kit/principal.ts';
+import { unmasked } from '../../kit/principal.ts';
+import { type Owner, PART, type RowRules } from '../../kit/rows.ts';
 import { fromAll, vendorPage } from './pages.ts';
 import type { At, Context } from './show.ts';
 import * as show from './show.ts';
@@ -38,10 +39,11 @@ async function vehicleOf(id: string, context: Context): Promise<ShownVehicle | n
   });
   const known = found.flatMap(({ at, value }) => (value === null ? [] : [{ at, ...value }]));
   const best = known.find(({ vehicle }) => vehicle.company !== null) ?? known[0];
-  return best && show.mayVehicle(best.vehicle, context)
-    ? show.vehicle(best.vehicle, best.at, best.facts, context)
-    : null;
+  return best ? show.vehicle(best.vehicle, best.at, best.facts, context) : null;
 }
+
+const byPlate = (): HubError =>
+  new HubError('FORBIDDEN', 'A vehicle by its plate needs the right parking:plates; ask by id.');
 
 @Resolver(() => types.Park)
 class ParkResolver {
@@ -88,7 +90,6 @@ class CompanyResolver {
   @Directive(LIST_SIZE)
   @FieldResolver(() => types.VehicleConnection, { nullable: true, description: 'parking' })
   vehicles(@Root() company: { uscc: string }, @Args(() => PageArgs) args: PageArgs, @Ctx() context: Context) {
-    if (!mayCompany(context.principal, company.uscc)) return null;
     return vendorPage(
       context,
       args,
@@ -107,7 +108,6 @@ class CompanyResolver {
     @Arg('time', () => TimeRange, { nullable: true, description: 'By when they began.' }) time: TimeRange | null,
     @Ctx() context: Context,
   ) {
-    if (!mayCompany(context.principal, company.uscc)) return null;
     const range = { from: time?.from ?? null, to: time?.to ?? null };
     return vendorPage(
       context,
@@ -136,8 +136,7 @@ class VehicleResolver {
     if ((id == null) === (plate == null)) throw badInput('Give id, or plate and colour.');
     if (id != null) return vehicleOf(id, context);
     // Who may not read plates could otherwise try them one by one until the id of a masked vehicle comes back.
-    if (!unmasked(context.principal, 'Vehicle.plate'))
-      throw new HubError('FORBIDDEN', 'Asking by plate needs the right parking:plates; ask by id.');
+    if (!unmasked(context.principal, 'Vehicle.plate')) throw byPlate();
     const found = await fromAll(context.installations.all(), (at) => at.source.vehiclesByPlate(plate as string));
     const all = found
       .flatMap(({ at, value: { value, facts } }) => value.map((one) => ({ at, one, facts })))
@@ -145,7 +144,7 @@ class VehicleResolver {
     if (new Set(all.map(({ one }) => one.colour)).size > 1)
       throw badInput('Several colours of this plate are known: give colour.');
     const best = all.find(({ one }) => one.company !== null) ?? all[0];
-    return best && show.mayVehicle(best.one, context) ? show.vehicle(best.one, best.at, best.facts, context) : null;
+    return best ? show.vehicle(best.one, best.at, best.facts, context) : null;
   }
 
   @FieldResolver(() => types.ParkingSession, {
@@ -194,8 +193,7 @@ class PermitResolver {
   ) {
     const owner = context.installations.owner(input.lot);
     if (!owner) throw badInput('lot is no car park of this hub.');
-    if (!mayCompany(context.principal, input.uscc ?? null))
-      throw new HubError('FORBIDDEN', 'You may not act for this company.');
+    context.rows.mustActFor(input.uscc ?? null);
     if (input.validTo != null && input.validTo <= input.validFrom)
       throw badInput('validTo must be later than validFrom.');
     const known = await owner.source.grant(input.clientMutationId, {
@@ -206,9 +204,11 @@ class PermitResolver {
       validFrom: input.validFrom,
       validTo: input.validTo ?? null,
     });
+    const permit = show.permit(known.value, owner, known.facts, context);
     return {
       clientMutationId: input.clientMutationId,
-      permit: show.permit(known.value, owner, known.facts, context),
+      // The plate came from the caller: what it is known by here would answer who drives it, and asking by plate needs the same right.
+      permit: unmasked(context.principal, 'Vehicle.plate') ? permit : { ...permit, vehicle: byPlate() },
       provenance: provenance(known.facts, context.now()),
     };
   }
@@ -233,7 +233,22 @@ class PermitResolver {
   }
 }
 
+const owned = ({ owner }: { owner: Owner }): Owner => owner;
+const rows: RowRules = {
+  Park: ({ id }: { id: string }) => ({ park: id }),
+  Company: ({ uscc }: { uscc: string }) => ({ company: uscc }),
+  Vehicle: owned,
+  ParkingLot: ({ id }: { id: string }, { places }) => ({ park: places.parkOfRecord(id) }),
+  ParkingSession: owned,
+  ParkingPermit: owned,
+  OccupancySeries: PART,
+  OccupancyBucket: PART,
+  GrantParkingPermitPayload: PART,
+  RevokeParkingPermitPayload: PART,
+};
+
 export const graph: Graph = {
+  rows,
   resolvers: [ParkResolver, LotResolver, CompanyResolver, VehicleResolver, SessionResolver, PermitResolver],
   types: [types.Park, types.Company],
   references: {

@@ -2,16 +2,12 @@
 import type { GraphContext, Installed, Known } from '../../kit/connector.ts';
 import { type Facts, provenance } from '../../kit/facts.ts';
 import { maskPlate } from '../../kit/identifiers.ts';
-import { mayCompany, unmasked } from '../../kit/principal.ts';
+import { unmasked } from '../../kit/principal.ts';
 import type { Lot, Permit, Session, VehicleKey } from '../model.ts';
 import type { ParkingRequest } from '../source/request.ts';
 
 export type Context = GraphContext<ParkingRequest>;
 export type At = Installed<ParkingRequest>;
-
-/** Whether the caller may see it: a company sees the vehicles that it holds. */
-export const mayVehicle = (one: { readonly company?: string | null }, context: Context): boolean =>
-  mayCompany(context.principal, one.company ?? null);
 
 /** A vehicle; its plate only for who may see plates. */
 export function vehicle(
@@ -29,6 +25,7 @@ export function vehicle(
     company: key.company ? { uscc: key.company } : null,
     provenance: provenance(facts, context.now(), { masked: open ? [] : ['plate'] }),
     key,
+    owner: { park: at.park, company: key.company ?? null },
   };
 }
 
@@ -52,6 +49,7 @@ export function session(one: Session, at: At, facts: Facts, context: Context) {
     fee: one.fee,
     vehicle: one.vehicle && vehicle({ ...one.vehicle, company: one.company }, at, facts, context),
     lotId: one.lot === null ? null : `${at.id}:${one.lot}`,
+    owner: { park: at.park, company: one.company },
     provenance: provenance({ ...facts, recordedAt: one.exitedAt ?? one.enteredAt }, context.now()),
   };
 }
@@ -68,6 +66,7 @@ export function permit(one: Permit, at: At, facts: Facts, context: Context) {
     validTo: one.validTo,
     state: one.revoked ? 'REVOKED' : over ? 'EXPIRED' : 'ACTIVE',
     provenance: provenance(facts, context.now()),
+    owner: { park: at.park, company: one.company },
   };
 }
 

@@ -4,6 +4,9 @@ import { key, requiresScopes } from '../../../schema/graph/directives.ts';
 import { DateTime, Decimal, Plate, USCC } from '../../../schema/graph/scalars.ts';
 import { connectionType, edgeType, Money, Provenance } from '../../../schema/graph/shared.ts';
 
+/** Whatever says when a single vehicle came and went, by whichever way it is reached. */
+export const MOVEMENTS = requiresScopes('parking:read', 'parking:movements');
+
 export enum PlateColour {
   BLUE = 'BLUE',
   YELLOW = 'YELLOW',
@@ -99,6 +102,7 @@ export class OccupancySeries {
   @Field(() => Provenance, { description: 'Of the mirrored observations.' }) provenance!: Provenance;
 }
 
+@Directive(MOVEMENTS)
 @ObjectType({ description: 'From entry to exit (APDS session).', simpleResolvers: true })
 export class ParkingSession {
   @Field(() => ID, { description: 'Global id.' }) id!: string;

@@ -5,7 +5,8 @@ import { PageArgs } from '../../../schema/graph/shared.ts';
 import type { Graph } from '../../kit/connector.ts';
 import { HubError } from '../../kit/errors.ts';
 import { provenance } from '../../kit/facts.ts';
-import { consented, mayCompany } from '../../kit/principal.ts';
+import { consented } from '../../kit/principal.ts';
+import { PART } from '../../kit/rows.ts';
 import {
   allowed,
   type Context,
@@ -35,7 +36,7 @@ class CompanyResolver {
   @Directive(policy('consent:tax'))
   @FieldResolver(() => TaxAccount, { nullable: true, description: 'Null when no file has told of the company.' })
   async tax(@Root() { uscc }: Company, @Ctx() context: Context): Promise<TaxAccount | null> {
-    if (mayCompany(context.principal, uscc) && !consented(context.principal, 'tax', uscc)) {
+    if (!consented(context.principal, 'tax', uscc)) {
       throw new HubError('CONSENT_REQUIRED', 'This company has not granted your client the purpose tax.');
     }
     return showAccount(uscc, context);
@@ -54,7 +55,7 @@ class CompanyResolver {
     const { clientMutationId, installation, uscc, until } = input;
     const office = allowed(context).find((one) => one.id === installation);
     if (!office) throw new HubError('BAD_USER_INPUT', `There is no tax office ${JSON.stringify(installation)}.`);
-    if (!mayCompany(context.principal, uscc)) throw new HubError('FORBIDDEN', 'You may not act for this company.');
+    context.rows.mustActFor(uscc);
     const { value, facts } = await office.source.requestClearance({ clientMutationId, company: uscc, until });
     return { clientMutationId, receipt: null, case: { id: value }, provenance: provenance(facts, context.now()) };
   }
@@ -90,6 +91,15 @@ class TaxAccountResolver {
 }
 
 export const taxGraph: Graph = {
+  rows: {
+    Company: ({ uscc }: Company) => ({ company: uscc }),
+    Case: ({ id }: { id: string }, { places }) => ({ park: places.parkOfRecord(id) }),
+    TaxAccount: PART,
+    TaxFiling: PART,
+    Invoice: PART,
+    TaxTotal: PART,
+    RequestTaxClearancePayload: PART,
+  },
   resolvers: [CompanyResolver, TaxAccountResolver],
   types: [Company],
   references: {

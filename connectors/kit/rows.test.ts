@@ -1,0 +1,74 @@
+import { expect, test } from 'vitest';
+import { HUB_PRINCIPAL, type Principal } from './principal.ts';
+import { type Owner, type Places, RowRights, UNKNOWN_OWNER } from './rows.ts';
+
+const KNOWN: Readonly<Record<string, readonly string[]>> = { A: ['north'], B: ['south'], BOTH: ['north', 'south'] };
+const places: Places = {
+  parkOfBuilding: () => null,
+  parkOfRecord: () => null,
+  parksOfCompany: async (uscc, parks) => (KNOWN[uscc] ?? []).filter((one) => parks === null || parks.includes(one)),
+};
+const rights = (narrow: Partial<Principal>) => new RowRights({ ...HUB_PRINCIPAL, ...narrow }, places);
+
+const OWNERS: Readonly<Record<string, Owner>> = {
+  nobody: {},
+  'a park': { park: 'north' },
+  'another park': { park: 'south' },
+  'a company': { company: 'A' },
+  'a company of another park': { company: 'B' },
+  'a company that both parks know': { company: 'BOTH' },
+  'such a company as a whole': { company: 'BOTH', everyPark: true },
+  'a company of one park as a whole': { company: 'A', everyPark: true },
+  'a company that no park knows': { company: 'X' },
+  'a company in the park': { park: 'north', company: 'X' },
+  'one of several companies': { park: 'north', company: ['X', 'A'] },
+  'a park that is not known': { park: null },
+  'a company that is not known': { park: 'north', company: null },
+  'nobody who is known': UNKNOWN_OWNER,
+};
+
+const seen = async (narrow: Partial<Principal>): Promise<string[]> => {
+  const all = await Promise.all(Object.values(OWNERS).map((owner) => rights(narrow).sees(owner)));
+  return Object.keys(OWNERS).filter((_, i) => all[i]);
+};
+
+test('who is not narrowed sees every row', async () => {
+  expect(await seen({})).toEqual(Object.keys(OWNERS));
+});
+
+test('who sees one park sees its rows, and companies that it knows', async () => {
+  expect(await seen({ parks: ['north'] })).toEqual([
+    'nobody',
+    'a park',
+    'a company',
+    'a company that both parks know',
+    'a company of one park as a whole',
+    'a company in the park',
+    'one of several companies',
+    'a company that is not known',
+  ]);
+});
+
+test('who sees one company sees its rows in every park, and rows of no company', async () => {
+  expect(await seen({ companies: ['A'] })).toEqual([
+    'nobody',
+    'a park',
+    'another park',
+    'a company',
+    'a company of one park as a whole',
+    'one of several companies',
+    'a park that is not known',
+  ]);
+});
+
+test('park and company narrow together', async () => {
+  expect(await seen({ parks: ['south'], companies: ['A'] })).toEqual(['nobody', 'another park']);
+  expect(await seen({ parks: [], companies: null })).toEqual(['nobody']);
+});
+
+test('only who may act for a company acts for it', () => {
+  expect(() => rights({ companies: ['A'] }).mustActFor('A')).not.toThrow();
+  expect(() => rights({ companies: ['A'] }).mustActFor('B')).toThrow('may not act for this company');
+  expect(() => rights({ companies: ['A'] }).mustActFor(null)).toThrow('may not act for this company');
+  expect(() => rights({ parks: ['north'] }).mustActFor('B')).not.toThrow();
+});
