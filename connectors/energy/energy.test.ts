@@ -8,6 +8,7 @@ import type { Stores } from '../kit/connector.ts';
 import { Host } from '../kit/host/host.ts';
 import { hubCall, loadKeys } from '../kit/host/services.ts';
 import { silentLog } from '../kit/log.ts';
+import { HUB_PRINCIPAL, type Principal } from '../kit/principal.ts';
 import { conformance } from '../kit/testing/conformance.ts';
 import { freshDatabase } from '../kit/testing/database.ts';
 import { demoPark, installationOf } from '../kit/testing/island.ts';
@@ -100,13 +101,14 @@ describe('energy', () => {
   let host: Host;
   const directory = mkdtempSync(join(tmpdir(), 'isthmus-meters-'));
   const DAY = 86_400_000;
-  // biome-ignore lint/suspicious/noExplicitAny: answers are read by path
-  const data = async (query: string, variables: Record<string, unknown> = {}): Promise<any> => {
-    const answer = await host.subgraph.execute({
-      query,
-      variables,
-      call: hubCall(5_000, new AbortController().signal),
-    });
+  const data = async (
+    query: string,
+    variables: Record<string, unknown> = {},
+    principal = HUB_PRINCIPAL,
+    // biome-ignore lint/suspicious/noExplicitAny: answers are read by path
+  ): Promise<any> => {
+    const call = { ...hubCall(5_000, new AbortController().signal), principal };
+    const answer = await host.subgraph.execute({ query, variables, call });
     expect(answer.errors).toBeUndefined();
     return JSON.parse(JSON.stringify(answer.data));
   };
@@ -314,6 +316,50 @@ describe('energy', () => {
       total: { value: '4.75', unit: 'kWh' },
       provenance: { source: 'air', parts: null },
     });
+  });
+
+  test('a sum of few companies is withheld from who may not see meters, and cannot be computed from the others', async () => {
+    const company = (letter: string) => `9135010${letter.charCodeAt(0) % 10}M000100Y43`;
+    const whose = { 'lakeside-b01': 'A', 'lakeside-b02': 'ABCD', 'lakeside-b03': 'BCDE' };
+    for (const [building, letters] of Object.entries(whose))
+      for (const letter of letters) {
+        const values = [
+          [0, '0'],
+          [1, '1'],
+        ] as const;
+        await keep(`gas-${building}-${letter}`, values, { medium: 'GAS', building, company: company(letter) });
+      }
+    const sums = async (principal?: Principal) => {
+      const { _entities: found } = await data(
+        `query ($r: [_Any!]!, $from: DateTime!, $to: DateTime!) { _entities(representations: $r) {
+          ... on Park { energy(from: $from, to: $to, medium: GAS) { total { value } provenance { masked } } }
+          ... on Building { energy(from: $from, to: $to, medium: GAS) { total { value } provenance { masked } } } } }`,
+        {
+          r: [
+            { __typename: 'Park', id: 'lakeside' },
+            ...Object.keys(whose).map((id) => ({ __typename: 'Building', id })),
+          ],
+          from: hour(0).toISOString(),
+          to: hour(1).toISOString(),
+        },
+        principal,
+      );
+      return found.map((one: { energy: { total: { value: string } | null; provenance: { masked: string[] } } }) =>
+        one.energy.provenance.masked.includes('total') ? 'withheld' : one.energy.total?.value,
+      );
+    };
+    const operator = { ...HUB_PRINCIPAL, roles: ['operator'], scopes: new Set(['energy:read']) };
+    expect(await sums(operator)).toEqual(['9', '1', '4', '4']);
+    const analyst = { ...HUB_PRINCIPAL, roles: ['analyst'], scopes: new Set<string>() };
+    expect(await sums(analyst)).toEqual(['9', 'withheld', 'withheld', '4']);
+    // A company could subtract its own: its neighbours are counted without it.
+    expect(await sums({ ...operator, companies: [company('A')] })).toEqual(['9', '1', '4', '4']);
+    expect(await sums({ ...operator, companies: [company('B'), company('C')] })).toEqual([
+      '9',
+      'withheld',
+      'withheld',
+      'withheld',
+    ]);
   });
 
   test("days and months are the park's", async () => {

@@ -36,20 +36,16 @@ export async function meterSources(
   return new Map(rows.map((row) => [row.key, row.sources]));
 }
 
-/** Companies to which the meters of each key belong; the park's own meters belong to none. */
-export async function meterCompanies(
+/** By building (null: meters of none), the companies to which its meters belong; the park's own meters belong to none. */
+export function companiesByBuilding(
   tx: Tx,
-  by: By,
-  keys: readonly string[],
   query: { installations: readonly string[]; medium: string | null },
-): Promise<Map<string, string[]>> {
-  const rows: { key: string; companies: string[] }[] = await tx.query(
-    `SELECT k.key, array_agg(DISTINCT m.company) AS companies
-     FROM unnest($1::text[]) AS k (key) JOIN meter m ON ${MATCH[by]}
-     WHERE m.company IS NOT NULL AND m.installation = ANY($2) AND ($3::text IS NULL OR m.medium = $3) GROUP BY k.key`,
-    [keys, query.installations, query.medium],
+): Promise<{ building: string | null; companies: string[] }[]> {
+  return tx.query(
+    `SELECT building, coalesce(array_agg(DISTINCT company) FILTER (WHERE company IS NOT NULL), '{}') AS companies
+     FROM meter WHERE installation = ANY($1) AND ($2::text IS NULL OR medium = $2) GROUP BY building`,
+    [query.installations, query.medium],
   );
-  return new Map(rows.map((row) => [row.key, row.companies]));
 }
 
 const WIDTHS: Readonly<Record<string, string>> = {

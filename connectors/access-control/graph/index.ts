@@ -60,7 +60,7 @@ class BuildingResolver {
   async presence(@Root() { id }: Building, @Ctx() context: Context): Promise<Presence | null> {
     const { answers, dark } = await gather(context, (source) => source.seenIn.load(id));
     const seen = answers.map(({ value }) => value);
-    return showPresence(seen, dark, scopeOf('people in building', id), context);
+    return showPresence({ by: 'building', key: id, list: scopeOf('people in building', id) }, seen, dark, context);
   }
 }
 
@@ -87,7 +87,7 @@ class CompanyResolver {
   async presence(@Root() { uscc }: Company, @Ctx() context: Context): Promise<Presence | null> {
     const { answers, dark } = await gather(context, (source) => source.seenOf.load(uscc));
     const seen = answers.map(({ value }) => value);
-    return showPresence(seen, dark, scopeOf('people of company', uscc), context);
+    return showPresence({ by: 'company', key: uscc, list: scopeOf('people of company', uscc) }, seen, dark, context);
   }
 }
 

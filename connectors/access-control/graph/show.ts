@@ -3,6 +3,7 @@ import type { GraphContext, Installed } from '../../kit/connector.ts';
 import { type Facts, joinedProvenance, type Known, provenance } from '../../kit/facts.ts';
 import { maskName } from '../../kit/identifiers.ts';
 import { can, FEW_PERSONS, mayCompany, unmasked } from '../../kit/principal.ts';
+import { withheldGroups } from '../../kit/small-groups.ts';
 import type * as model from '../model.ts';
 import { AccessSource } from '../source/index.ts';
 import type { AccessEvent, Badge, Door, Person, Presence } from './types.ts';
@@ -104,24 +105,51 @@ export function showPerson(person: model.Person, facts: Facts, context: Context)
   };
 }
 
-/** Null when no installation knows the building or company. A count of few is withheld from whoever may not see persons. */
-export function showPresence(
+/**
+ * Whether the count of a building's or company's people is withheld from the caller, who may not see all persons one by one: of few, or
+ * because it would give away another one that is (see kit/small-groups.ts).
+ */
+async function isWithheld(by: 'building' | 'company', key: string, count: number, context: Context): Promise<boolean> {
+  const { principal } = context;
+  const persons = can(principal, 'access:persons');
+  if (persons && principal.companies === null) return false;
+  if (!persons && count < FEW_PERSONS) return true;
+  const park = by === 'building' ? context.rows.places.parkOfBuilding(key) : null;
+  const all = context.installations.all(park ?? undefined);
+  const asked = await Promise.allSettled(all.map(({ source }) => source.everyone()));
+  // What one installation does not tell could be the rest that gives a group away.
+  if (asked.some(({ status }) => status === 'rejected')) return true;
+  const groups = new Map<string | null, string[]>();
+  for (const one of asked.flatMap((each) => (each.status === 'fulfilled' ? each.value.value : []))) {
+    const group = by === 'building' ? one.building : one.person.company;
+    const members = groups.get(group) ?? [];
+    if (!(persons && mayCompany(principal, one.person.company))) members.push(one.person.id);
+    groups.set(group, members);
+  }
+  const withheld = withheldGroups(
+    [...groups].map(([group, members]) => ({ key: group, members })),
+    FEW_PERSONS,
+  );
+  return withheld.groups.has(key);
+}
+
+/** Null when no installation knows the building or company. `dark`: some installation did not answer. */
+export async function showPresence(
+  of: { readonly by: 'building' | 'company'; readonly key: string; readonly list: string },
   seen: readonly Known<readonly model.Sighting[]>[],
   dark: boolean,
-  list: string,
   context: Context,
-): Presence | null {
+): Promise<Presence | null> {
   if (seen.length === 0) return null;
   const count = seen.reduce((sum, one) => sum + one.value.length, 0);
-  const theirs = seen.every((one) => one.value.every(({ person }) => mayCompany(context.principal, person.company)));
-  const withheld = count < FEW_PERSONS && !(theirs && can(context.principal, 'access:persons'));
+  const withheld = await isWithheld(of.by, of.key, count, context);
   const newest = (one: Known<readonly model.Sighting[]>) =>
     one.value.reduce<Date | null>((last, { time }) => (last === null || time > last ? time : last), null);
   const facts = seen.map((one) => ({ ...one.facts, recordedAt: newest(one), stale: one.facts.stale || dark }));
   return {
     peopleInside: withheld ? null : count,
     provenance: joinedProvenance(facts, context.now(), { masked: withheld ? ['peopleInside'] : [] }),
-    list,
+    list: of.list,
     seen,
   };
 }

@@ -232,7 +232,7 @@ export class AccessSource {
 
   /** Those who are inside, by building; null for buildings that this system does not know. */
   readonly seenIn = loader<Known<readonly Sighting[]>>(async (buildings) => {
-    const [known, seen] = await Promise.all([this.#allDoors(), this.#sightings(null)]);
+    const [known, seen] = await Promise.all([this.#allDoors(), this.everyone()]);
     const found = new Map<string, Known<Sighting[]>>();
     for (const { building } of known.value) {
       if (building !== null && buildings.includes(building)) found.set(building, withFacts([], seen.facts));
@@ -240,6 +240,13 @@ export class AccessSource {
     for (const one of seen.value) if (one.building !== null) found.get(one.building)?.value.push(one);
     return found;
   });
+
+  #everyone: Promise<Known<readonly Sighting[]>> | undefined;
+  /** All who are inside, whatever the building. */
+  everyone(): Promise<Known<readonly Sighting[]>> {
+    this.#everyone ??= this.#sightings(null);
+    return this.#everyone;
+  }
 
   /** Those of a company who are inside any building, by company. */
   readonly seenOf = loader<Known<readonly Sighting[]>>(async (companies) => {

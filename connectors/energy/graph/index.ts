@@ -9,6 +9,7 @@ import { joinedProvenance, provenance } from '../../kit/facts.ts';
 import { connection, pageOf, paging, scopeOf } from '../../kit/page.ts';
 import { can, FEW_COMPANIES, mayCompany } from '../../kit/principal.ts';
 import { PART } from '../../kit/rows.ts';
+import { withheldGroups } from '../../kit/small-groups.ts';
 import type { EnergyQuery, EnergyRequest, KnownMeter, MetersQuery, SourcesQuery } from '../source/index.ts';
 import { sum } from './decimal.ts';
 import * as types from './types.ts';
@@ -52,7 +53,7 @@ async function series(context: Context, key: string, query: EnergyQuery) {
   if (minutes / MINUTES[query.bucket as BucketSize] > MOST_BUCKETS) {
     throw badInput(`This series would have more than ${MOST_BUCKETS} buckets: take wider ones or a shorter time.`);
   }
-  if (await fewCompanies(context, key, query)) {
+  if (await isWithheld(context, key, query)) {
     return {
       total: null,
       buckets: [],
@@ -65,12 +66,20 @@ async function series(context: Context, key: string, query: EnergyQuery) {
   return { total: values.length > 0 && unit ? { value: sum(values), unit } : null, buckets, provenance: told };
 }
 
-/** Whether a sum over a park or building is of one or two companies, and the caller may not see companies' meters. */
-async function fewCompanies(context: Context, key: string, { by, installations, medium }: EnergyQuery) {
+/** Whether the sum over a park or building is withheld from the caller, who may not see all companies' meters. */
+async function isWithheld(context: Context, key: string, { by, medium }: EnergyQuery): Promise<boolean> {
   if (by === 'company' || by === 'meter') return false;
-  const whose = await any(context).companies(key, { by, installations, medium });
-  if (whose.length === 0 || whose.length >= FEW_COMPANIES) return false;
-  return !can(context.principal, 'energy:read') || !whose.every((uscc) => mayCompany(context.principal, uscc));
+  const { principal, rows } = context;
+  const meters = can(principal, 'energy:read');
+  if (meters && principal.companies === null) return false;
+  const park = by === 'park' ? key : rows.places.parkOfBuilding(key);
+  const buildings = await any(context).companiesByBuilding({ installations: ids(context, park ?? ''), medium });
+  const groups = buildings.map(({ building, companies }) => ({
+    key: building,
+    members: companies.filter((uscc) => !(meters && mayCompany(principal, uscc))),
+  }));
+  const withheld = withheldGroups(groups, FEW_COMPANIES);
+  return by === 'park' ? withheld.total : withheld.groups.has(key);
 }
 
 async function meterPage(

@@ -159,8 +159,8 @@ export class EnergySource {
     const sources = byArguments((query: SourcesQuery) =>
       loader<string[]>((keys) => read((tx) => store.energy.meterSources(tx, query.by, keys, query))),
     );
-    const companies = byArguments((query: SourcesQuery) =>
-      loader<string[]>((keys) => read((tx) => store.energy.meterCompanies(tx, query.by, keys, query))),
+    const companiesByBuilding = byArguments((query: Pick<SourcesQuery, 'installations' | 'medium'>) =>
+      read((tx) => store.energy.companiesByBuilding(tx, query)),
     );
     return {
       meter: (id: string) => meters.load(id),
@@ -174,9 +174,8 @@ export class EnergySource {
       /** Installations that have such meters; none where nobody has. */
       sources: async (key: string, { by, installations, medium }: SourcesQuery): Promise<string[]> =>
         (await sources({ by, installations, medium }).load(key)) ?? [],
-      /** Companies whose meters these are. */
-      companies: async (key: string, query: SourcesQuery): Promise<string[]> =>
-        (await companies(query).load(key)) ?? [],
+      /** Whose meters stand in which building (null: in none). */
+      companiesByBuilding,
       facts: (recordedAt: Date | null = null): Promise<Facts> => this.#inflow.facts(call, recordedAt),
     };
   }
