@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
+import { parse, stringify } from 'yaml';
 import { configurable, connectors } from '../connectors/index.ts';
 import { readConfig } from '../connectors/kit/host/config/index.ts';
 import { makeLog } from '../connectors/kit/log.ts';
@@ -40,6 +41,8 @@ export interface WholeHub {
   readonly hub: Hub;
   readonly log: string[];
   readonly world: ReturnType<typeof world>;
+  /** What the simulators of the second park hold. */
+  readonly secondWorld: ReturnType<typeof world> | null;
   /** Folder of the hub's keys. */
   readonly data: string;
   /** Holds a folder per simulator, with its journal. */
@@ -85,8 +88,22 @@ export interface WholeHubOptions {
   readonly chaos?: { readonly latency: number; readonly drip: number };
   /** Changes the text of isthmus.yaml. */
   readonly settings?: (text: string) => string;
+  /** A second park beside the demo's, with simulators of its own that hold other companies, people and cars. */
+  readonly secondPark?: string;
   /** Faults that stand before the hub begins. */
   readonly before?: Readonly<Record<string, Fault>>;
+}
+
+/** The demo's park and installations once more, under another name. */
+function withSecondPark(text: string, id: string): string {
+  const { parks, installations, ...rest } = parse(text) as { parks: unknown[]; installations: unknown[] };
+  const renamed = (list: unknown[]): unknown[] =>
+    JSON.parse(JSON.stringify(list).replaceAll('lakeside', id).replaceAll('LAKESIDE', id.toUpperCase()));
+  return stringify({
+    parks: [...parks, ...renamed(parks)],
+    installations: [...installations, ...renamed(installations)],
+    ...rest,
+  });
 }
 
 export async function wholeHub(form: Form, options: WholeHubOptions = {}): Promise<WholeHub> {
@@ -100,27 +117,31 @@ export async function wholeHub(form: Form, options: WholeHubOptions = {}): Promi
   const known = new Map<string, Simulator>();
   const ports = new Map<string, Record<string, number>>();
   const children: ChildProcess[] = [];
-  const startSimulator = async (name: string) => {
+  const startSimulator = async (name: string, of = demo, key = name) => {
     const simulator =
       known.get(name) ??
       (await (SIMULATORS as Record<string, () => Promise<{ simulator: Simulator }>>)[name]?.())?.simulator;
     if (!simulator) throw new Error(`There is no simulator ${name}.`);
     known.set(name, simulator);
-    const folder = join(directory, name);
+    const folder = join(directory, key);
     mkdirSync(folder, { recursive: true });
-    const kept = ports.get(name);
+    const kept = ports.get(key);
     const one = await simulator.start({
       directory: folder,
-      world: demo,
+      world: of,
       now: () => new Date(),
       history: 2 * 86_400_000,
       live: !quiet,
       ...(kept ? { ports: kept } : {}),
     });
-    ports.set(name, one.ports);
-    running.set(name, one);
+    ports.set(key, one.ports);
+    running.set(key, one);
   };
-  await Promise.all(simulatorNames().map(startSimulator));
+  const second = options.secondPark === undefined ? null : { id: options.secondPark, world: world(options.secondPark) };
+  await Promise.all([
+    ...simulatorNames().map((name) => startSimulator(name)),
+    ...(second ? simulatorNames().map((name) => startSimulator(name, second.world, join(second.id, name))) : []),
+  ]);
 
   const port = await freePort();
   const environment: Record<string, string> = { PORT: String(port) };
@@ -135,7 +156,11 @@ export async function wholeHub(form: Form, options: WholeHubOptions = {}): Promi
       proxies.set(name, [...(proxies.get(name) ?? []), proxy]);
       for (const key of named) env[key] = env[key]?.replace(mark, `127.0.0.1:${proxy.port}`) as string;
     }
-    Object.assign(environment, env);
+    // The simulators of the second park name themselves as the demo's do.
+    const own = second && name.startsWith(join(second.id, '/'));
+    for (const [key, value] of Object.entries(env)) {
+      environment[own ? key.replace(/^LAKESIDE_/, `${second.id.toUpperCase()}_`) : key] = value;
+    }
   }
   const chaos = async (island: string, fault: Fault | null): Promise<void> => {
     const all = proxies.get(island);
@@ -146,6 +171,7 @@ export async function wholeHub(form: Form, options: WholeHubOptions = {}): Promi
   const database = await freshDatabase();
   // Descriptions lie beside the file that names them, and this one is a copy elsewhere.
   let text = readFileSync(join(ROOT, 'isthmus.demo.yaml'), 'utf8').replace(/openapi: /g, `openapi: ${ROOT}/`);
+  if (second) text = withSecondPark(text, second.id);
   if (options.settings) text = options.settings(text);
   if (quiet) {
     text = text
@@ -232,6 +258,7 @@ export async function wholeHub(form: Form, options: WholeHubOptions = {}): Promi
     },
     log,
     world: demo,
+    secondWorld: second?.world ?? null,
     data: join(directory, 'data'),
     directory,
     databaseUrl: database.url,
@@ -263,7 +290,7 @@ export async function wholeHub(form: Form, options: WholeHubOptions = {}): Promi
       await running.get(name)?.close();
       running.delete(name);
     },
-    startSimulator,
+    startSimulator: (name) => startSimulator(name),
     chaos,
     restart: async (between) => {
       await hub.stop();

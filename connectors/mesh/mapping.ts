@@ -27,11 +27,13 @@ export function rawRows(answer: unknown, ask: Ask): { raw: unknown; key: string 
     return [];
   }
   const list = Array.isArray(found) ? found : [found];
-  return list.map((raw, i) => {
+  return list.flatMap((raw, i) => {
     const where = `${ask.operation}${ask.rows ? `.${ask.rows}` : ''}[${i}]`;
     if (typeof raw !== 'object' || raw === null) throw malformed(`${where} is no object`);
     if (ask.match === null) return { raw, key: null, where };
     const key = at(raw, ask.match);
+    // In a list of all rows, one that names nobody belongs to nobody.
+    if (ask.argument === null && (key === null || key === undefined)) return [];
     if (typeof key !== 'string' && typeof key !== 'number') throw malformed(`${where}.${ask.match} is no key`);
     return { raw, key: String(key), where };
   });

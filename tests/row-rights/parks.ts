@@ -1,0 +1,216 @@
+/** A hub over two parks with companies, people and cars of their own, and what is known of a sample of each. */
+import { expect } from 'vitest';
+import type { Host } from '../../connectors/kit/host/host.ts';
+import { hubCall } from '../../connectors/kit/host/services.ts';
+import { HUB_PRINCIPAL, type Principal } from '../../connectors/kit/principal.ts';
+import { type DemoIssuer, openDemoIssuer } from '../../gateway/trust/issuer.ts';
+import { type Answer, until, type WholeHub, wholeHub } from '../hub.ts';
+import { Marks } from './marks.ts';
+
+export const PARKS = ['lakeside', 'riverside'] as const;
+export type Park = (typeof PARKS)[number];
+
+/** One record of each kind in one park; ids are global. */
+export interface Sample {
+  readonly park: Park;
+  readonly uscc: string;
+  readonly building: string;
+  readonly door: string;
+  readonly badge: string;
+  readonly vehicle: string;
+  readonly meter: string;
+  readonly lot: string;
+  readonly source: string;
+  readonly case: string;
+  readonly permit: string;
+  readonly consent: string;
+  readonly workOrder: string;
+}
+
+export interface TwoParks {
+  readonly whole: WholeHub;
+  readonly issuer: DemoIssuer;
+  /** Before anything was filed or emitted by the suite. */
+  readonly began: string;
+  readonly samples: Readonly<Record<Park, Sample>>;
+  readonly marks: Marks;
+  host(name: string): Host;
+  /** Asks a connector's subgraph itself, as the gateway does. */
+  entities(host: Host, query: string, representations: readonly object[], principal: Principal): Promise<Answer>;
+}
+
+/** Limits that the questions of the suite do not reach. */
+const LIMITS = 'limits: { cost: 100000000, calls: 100000, rate: 1000000000, fields: 20000 }\n';
+
+export async function raiseTwoParks(): Promise<TwoParks> {
+  const whole = await wholeHub('embedded', {
+    quiet: true,
+    secondPark: 'riverside',
+    settings: (text) => `${text}\n${LIMITS}`,
+  });
+  const issuer = await openDemoIssuer(whole.data);
+  const began = new Date().toISOString();
+  const host = (name: string): Host => {
+    const found = whole.hub.islands.hosts().find((one) => one.name === name);
+    if (!found) throw new Error(`There is no connector ${name}.`);
+    return found;
+  };
+  const entities: TwoParks['entities'] = async (at, query, representations, principal) => {
+    const call = { ...hubCall(20_000, AbortSignal.timeout(20_000)), principal };
+    return JSON.parse(
+      JSON.stringify(await at.subgraph.execute({ query, variables: { representations }, call })),
+    ) as Answer;
+  };
+  const samples = {} as Record<Park, Sample>;
+  for (const park of PARKS) samples[park] = await sampleOf(park, whole, issuer, host);
+  const worlds = { lakeside: whole.world, riverside: whole.secondWorld as WholeHub['world'] };
+  const marks = new Marks(worlds);
+  await addIds(marks, host, entities, worlds);
+  return { whole, issuer, began, samples, marks, host, entities };
+}
+
+async function sampleOf(
+  park: Park,
+  whole: WholeHub,
+  issuer: DemoIssuer,
+  host: (name: string) => Host,
+): Promise<Sample> {
+  const found = await until(`a company with everything in ${park}`, 90, async () => {
+    const { data } = await whole.ask(
+      `{ park(id: "${park}") { lots { id } sources { id } buildings { id doors { id } workOrders(first: 1) { nodes { id } } }
+        companies(first: 50) { nodes { uscc vehicles(first: 1) { nodes { id session { id } } } badges(first: 1, active: true) { nodes { id holder { id } lastSeen { id } } }
+        meters(first: 1) { nodes { id } } tax { standing lastFiling { id } invoices(first: 1) { totalCount } } registration { status } presence { people(first: 1) { nodes { id } } } workOrders(first: 1) { nodes { id } } } } } }`,
+    );
+    const company = data?.park?.companies.nodes.find(
+      // biome-ignore lint/suspicious/noExplicitAny: answers are read by path
+      (one: any) =>
+        one.vehicles?.nodes.length &&
+        one.badges?.nodes[0]?.lastSeen &&
+        one.meters?.nodes.length &&
+        one.tax &&
+        one.presence?.people.nodes.length &&
+        one.workOrders?.nodes.length &&
+        one.registration,
+    );
+    return company && { company, park: data.park };
+  });
+  const { uscc, vehicles, badges, meters } = found.company;
+  const as = async (role: 'company' | 'operator', document: string) => {
+    const token = await issuer.sign({
+      role,
+      parks: role === 'operator' ? [park] : undefined,
+      companies: role === 'company' ? [uscc] : undefined,
+      seconds: 600,
+    } as never);
+    const answer = await whole.ask(document, {}, { token });
+    expect(answer.errors).toBeUndefined();
+    return answer.data;
+  };
+  const filed = await as(
+    'company',
+    `mutation { submitRegistration(input: { clientMutationId: "r-${park}", installation: "${park}-register", uscc: "${uscc}", legalName: "某某公司", legalRepresentative: "某某", capital: { value: "1", currency: "CNY" }, scope: "软件", address: "某地" }) { case { id } }
+      requestTaxClearance(input: { clientMutationId: "t-${park}", installation: "${park}-tax", uscc: "${uscc}", until: "2026-12" }) { case { id } }
+      grantConsent(input: { clientMutationId: "c-${park}", uscc: "${uscc}", client: "demo-portal", purpose: "tax" }) { consent { id } } }`,
+  );
+  const lot = found.park.lots[0].id as string;
+  const granted = await as(
+    'operator',
+    `mutation { grantParkingPermit(input: { clientMutationId: "p-${park}", lot: "${lot}", plate: "京A${park === 'lakeside' ? '77777' : '88888'}", colour: BLUE, uscc: "${uscc}", validFrom: "2026-01-01T00:00:00Z" }) { permit { id } } }`,
+  );
+  const sample: Sample = {
+    park,
+    uscc,
+    building: found.park.buildings[0].id,
+    door: found.park.buildings[0].doors[0].id,
+    badge: badges.nodes[0].id,
+    vehicle: vehicles.nodes[0].id,
+    meter: meters.nodes[0].id,
+    lot,
+    source: found.park.sources[0].id,
+    case: filed.submitRegistration.case.id,
+    permit: granted.grantParkingPermit.permit.id,
+    consent: filed.grantConsent.consent.id,
+    workOrder: found.company.workOrders.nodes[0].id,
+  };
+  await emitAll(sample, host);
+  return sample;
+}
+
+/** What connectors would report one day: an event of each kind, and two systems that disagree on a company. */
+async function emitAll(sample: Sample, host: (name: string) => Host): Promise<void> {
+  const { park, uscc: company, door, badge, vehicle, lot, meter, building } = sample;
+  const events = {
+    'access-control': [
+      { kind: 'ACCESS_GRANTED', company, door, badge },
+      { kind: 'ACCESS_DENIED', company, door, badge, data: { reason: 'wrong code' } },
+      { kind: 'DOOR_STATE_CHANGED', door, data: { state: 'OPEN' } },
+      { kind: 'SOURCE_STATE_CHANGED', data: { from: 'UP', to: 'DEGRADED' } },
+    ],
+    parking: [
+      { kind: 'VEHICLE_ENTERED', company, vehicle, lot },
+      { kind: 'VEHICLE_EXITED', company, vehicle, lot },
+      { kind: 'OCCUPANCY_CHANGED', lot, data: { occupied: 3 } },
+    ],
+    energy: [
+      { kind: 'METER_READING_TAKEN', company, meter, data: { value: '1', unit: 'kWh' } },
+      { kind: 'METER_ALARM', company, meter, data: { alarm: 'no current' } },
+    ],
+    registration: [{ kind: 'REGISTRATION_CHANGED', company, data: { fields: ['address'] } }],
+    tax: [{ kind: 'TAX_FILE_RECEIVED', company, data: { name: `${park}-daily.csv`, rows: 1, refused: 0 } }],
+    'work-orders': [
+      {
+        kind: 'RECORD_CHANGED',
+        company,
+        data: { change: 'NEW', type: 'WorkOrder', record: sample.workOrder, building: { id: building } },
+      },
+    ],
+  } as const;
+  const names = {
+    'access-control': 'access',
+    parking: 'parking',
+    energy: 'meters',
+    registration: 'register',
+    tax: 'tax',
+    'work-orders': 'work-orders',
+  };
+  for (const [connector, list] of Object.entries(events)) {
+    const services = host(connector).services(`${park}-${names[connector as keyof typeof names]}`);
+    if (!services) throw new Error(`${connector} has no installation in ${park}.`);
+    await services.transaction(async (tx) => {
+      if (connector === 'tax')
+        await services.identify(tx, [
+          { entity: 'COMPANY', key: company, system: 'taxpayer', value: company, name: `${park} 另一名称` } as never,
+        ]);
+      await services.emit(
+        tx,
+        list.map((one, i) => ({ foreignId: `row rights ${i}`, time: new Date(), ...one }) as never),
+      );
+    });
+  }
+}
+
+/** Opaque ids of vehicles, persons, badges and meters, with the company and park that they belong to. */
+async function addIds(
+  marks: Marks,
+  host: (name: string) => Host,
+  entities: TwoParks['entities'],
+  worlds: Readonly<Record<Park, WholeHub['world']>>,
+): Promise<void> {
+  for (const park of PARKS) {
+    const narrow: Principal = { ...HUB_PRINCIPAL, scopes: new Set(['access:read', 'access:persons']), parks: [park] };
+    const companies = worlds[park].companies.map(({ uscc }) => ({ __typename: 'Company', uscc }));
+    const ask = async (connector: string, selection: string) => {
+      const query = `query ($representations: [_Any!]!) { _entities(representations: $representations) { ... on Company { uscc ${selection} } } }`;
+      const answer = await entities(host(connector), query, companies, narrow);
+      expect(answer.errors).toBeUndefined();
+      return answer.data._entities as (Record<string, { nodes: { id: string }[] }> & { uscc: string })[];
+    };
+    for (const one of await ask('access-control', 'badges(first: 200) { nodes { id holder { id } } }'))
+      for (const badge of one['badges']?.nodes ?? [])
+        marks.add(park, one.uscc, badge.id, (badge as { holder?: { id: string } | null }).holder?.id ?? null);
+    for (const one of await ask('parking', 'vehicles(first: 200) { nodes { id } }'))
+      for (const vehicle of one['vehicles']?.nodes ?? []) marks.add(park, one.uscc, vehicle.id);
+    for (const one of await ask('energy', 'meters(first: 200) { nodes { id } }'))
+      for (const meter of one['meters']?.nodes ?? []) marks.add(park, one.uscc, meter.id);
+  }
+}
