@@ -3,6 +3,7 @@
  * that syncs to disk. `npm run bench:audit-overhead [seconds]`.
  */
 import 'reflect-metadata';
+import { join } from 'node:path';
 import { silentLog } from '../../connectors/kit/log.ts';
 import { createFederation } from '../../gateway/federation/index.ts';
 import { Operations } from '../../gateway/operation/index.ts';
@@ -23,6 +24,7 @@ await onCompany360(async ({ whole, supergraph, subgraphs, request }) => {
     digest: 'sha256',
     clock: { now: () => new Date() },
     log: silentLog,
+    heads: { folder: join(whole.data, 'bench-heads'), second: null },
   });
   const policy = readPolicy(supergraph);
   const modes = {
