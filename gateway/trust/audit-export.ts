@@ -81,7 +81,7 @@ async function signedElsewhere(database: Database, tails: ReadonlyMap<string, nu
   };
   if (!(await unsigned())) return;
   await askToSign(database.plain);
-  while (Date.now() < until && (await unsigned())) await new Promise((resolve) => setTimeout(resolve, 50));
+  while (Date.now() < until && (await unsigned())) await new Promise((resolve) => setTimeout(resolve, 200));
 }
 
 /** The database keeps JSON in an order of its own. */

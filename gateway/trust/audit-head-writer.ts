@@ -154,9 +154,8 @@ export class HeadWriter {
   /** Puts the head on disk. To be called before the entries are committed. */
   async intend(head: Head): Promise<void> {
     const line = headLine(this.#key, head, this.#now());
-    // Kept before it is appended: a line that a failed append has left behind may be on disk.
-    this.#open.set(`${head.number}:${head.hash}`, line);
     await this.#first.append(line, true);
+    this.#open.set(`${head.number}:${head.hash}`, line);
   }
 
   /** Says that the entries up to there are in the database. Before an answer leaves. */
