@@ -30,8 +30,6 @@ export interface TestChain {
   readonly digest?: Digest;
   /** Entries up to this one are dropped by retention. */
   readonly trimmed?: number;
-  /** This entry and those behind it are others than the statements speak of; all links fit. */
-  readonly forged?: number;
 }
 
 /** Writes an export of these chains: a statement at the beginning, every `every` entries, and at the end of each. */
@@ -73,14 +71,13 @@ export async function writeTestExport(
     state('end', chain, entries, hash);
   }
   await file.lines(statements);
-  for (const { chain, entries, digest = 'sha256', trimmed = 0, forged = Infinity } of chains) {
+  for (const { chain, entries, digest = 'sha256', trimmed = 0 } of chains) {
     const head = encodeHead({ chain, digest, begun: TEST_BEGUN });
     await file.lines([headLine(head)]);
     let hash = hashes.get(chain) ?? headHash(digest, head);
     let lines: string[] = [];
     for (let number = trimmed + 1; number <= entries; number++) {
-      const entry = testEntry(chain, number);
-      const body = encodeEntry(number >= forged ? { ...entry, purpose: 'forged' } : entry);
+      const body = encodeEntry(testEntry(chain, number));
       hash = link(digest, hash, body);
       lines.push(entryLine(hash.toString('hex'), body));
       if (lines.length < 1_000) continue;
