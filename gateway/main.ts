@@ -40,7 +40,7 @@ import { anonymousPrincipal } from './trust/principal.ts';
 import { signer } from './trust/sign-answer.ts';
 import { loadSigningKey } from './trust/sign-key.ts';
 import { makeTokens, trustedIssuers } from './trust/tokens.ts';
-import { keyFile } from './trust-place.ts';
+import { headFolder, keyFile } from './trust-place.ts';
 
 export interface StartOptions {
   readonly config: Config;
@@ -106,14 +106,24 @@ export async function start(options: StartOptions): Promise<Hub> {
     shutdown.add('the connectors', () => islands.close());
     const clock = options.clock ?? { now: () => new Date() };
     const signingKey = loadSigningKey(keyFile({ data: options.data, signingKey: options.signingKey ?? null }));
+    const heads = { folder: headFolder(options.data), second: config.audit.heads };
     const auditLog = await AuditLog.open({
       database,
       key: signingKey,
       digest: config.audit.digest,
       clock,
       log,
+      heads,
     });
-    const keeping = keepAudit({ database, key: signingKey, clock, log, retention: config.audit.retention });
+    const keeping = keepAudit({
+      database,
+      key: signingKey,
+      heads,
+      keep: (signed) => auditLog.keep(signed),
+      clock,
+      log,
+      retention: config.audit.retention,
+    });
     shutdown.add('the upkeep of the audit log', () => keeping.close());
     shutdown.add('the audit log', () => auditLog.close());
     const upkeep = keepEvents({ database, clock, log, retention: config.retention });

@@ -7,3 +7,5 @@ export const addressFile = (data: string): string => join(resolve(data), 'databa
 /** The signing key: ISTHMUS_SIGNING_KEY, or a file of the data folder. */
 export const keyFile = (settings: Pick<GatewaySettings, 'data' | 'signingKey'>): string =>
   settings.signingKey ?? join(resolve(settings.data), 'signing-key.pem');
+/** Folder of the head files: how far each audit chain is, outside the database. */
+export const headFolder = (data: string): string => join(resolve(data), 'audit-heads');

@@ -173,10 +173,11 @@ describe.each(forms)('the portal, %s', (form) => {
 
   test('the log and a signed answer verify without the hub, and not when a byte is changed', async () => {
     const log = join(whole.data, 'audit.jsonl');
-    expect(isthmus('export', 'audit', log)).toMatchObject({ status: 0 });
+    const exported = isthmus('export', 'audit', log);
+    expect(exported).toMatchObject({ status: 0, said: expect.stringMatching(/^Compared with \d+ head files?\.$/m) });
     const keys = join(whole.data, 'keys.json');
     writeFileSync(keys, await (await fetch(`${whole.url}/.well-known/isthmus-keys.json`)).text());
-    const verified = isthmus('audit', 'verify', log, '--keys', keys);
+    const verified = isthmus('audit', 'verify', log, '--keys', keys, '--heads', join(whole.data, 'audit-heads'));
     expect(verified.said).toContain('Whole: ');
     expect(verified.status).toBe(0);
 
@@ -195,5 +196,20 @@ describe.each(forms)('the portal, %s', (form) => {
     expect((await changed(`"standing":"${standing}"`, '"standing":"UNKNOWN_"')).fault).not.toBeNull();
     writeFileSync(file, JSON.stringify(answer).replace(uscc, '91500112000060409Q'));
     expect(isthmus('verify', file)).toMatchObject({ status: 1, said: expect.stringContaining('Not as signed') });
+  }, 60_000);
+
+  test('a row that the database alone was given is named by the export, and the hub goes on in a chain of its own', async () => {
+    const forged = `replace(body, '"number":' || number, '"number":' || number + 1)`;
+    const [row] = await whole.hub.database.plain.query(`
+      INSERT INTO audit_entry SELECT chain, number + 1, time, ${forged}, sha256(hash || convert_to(${forged}, 'UTF8'))
+      FROM audit_entry ORDER BY time DESC, number DESC LIMIT 1 RETURNING chain, number`);
+    const log = join(whole.data, 'forged.jsonl');
+    const { status, said } = isthmus('export', 'audit', log);
+    expect(said).toContain(`First broken entry: number ${row.number} of chain ${row.chain}`);
+    expect(status).toBe(1);
+    await until('the hub writes again', 10, async () => !(await whole.ask(TAX, { uscc }, { token: company })).errors);
+    const again = isthmus('export', 'audit', log);
+    expect(again.said).toContain(`the chain ${row.chain} was ended by its process`);
+    expect(again.said).toMatch(/^Broken: \d+ entries in 2 chains/m);
   }, 60_000);
 });

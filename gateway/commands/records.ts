@@ -70,19 +70,13 @@ export function addAudit(program: Command): void {
     .option('--key <id...>', 'ids of the keys that may have signed (default: every key that the file names)')
     .option('--keys <file>', 'a key set saved from /.well-known/isthmus-keys.json')
     .option('--known <number:hash>', 'newest statement of an earlier verification, which the log must still hold')
-    .action((file: string, options: { key?: string[]; keys?: string; known?: string }) =>
+    .option('--heads <path...>', 'head files, or folders of them, which the log must agree with')
+    .action((file: string, options: { key?: string[]; keys?: string; known?: string; heads?: string[] }) =>
       run(async () => {
-        const { readKnown, verifyFile } = await import('../trust/audit-say.ts');
-        const trusted = await trustedKeys(options);
-        const whole = await verifyFile(
-          resolve(file),
-          {
-            ...(trusted ? { trusted } : {}),
-            ...(options.known ? { known: readKnown(options.known) } : {}),
-          },
-          say,
-        );
-        if (!whole) process.exit(1);
+        const { verifyFile, verifyOptions } = await import('../trust/audit-say.ts');
+        const { known, heads } = options;
+        const given = verifyOptions({ trusted: await trustedKeys(options), known, heads });
+        if (!(await verifyFile(resolve(file), given, say))) process.exit(1);
       }),
     );
 
@@ -99,7 +93,7 @@ export function addAudit(program: Command): void {
           );
         }
         const { trimCommand } = await import('../trust-command.ts');
-        await trimCommand(before, say);
+        if (!(await trimCommand(before, say))) process.exit(1);
       }),
     );
 
@@ -122,11 +116,15 @@ export function addExport(program: Command): void {
     .command('export')
     .description("take the hub's own records out")
     .command('audit <file>')
-    .description('write the audit log into a file that isthmus audit verify reads')
-    .action((file: string) =>
+    .description('write the audit log into a file that isthmus audit verify reads, and compare it with the head files')
+    .option('--heads <path...>', 'further head files, or folders of them, beside those in ISTHMUS_DATA')
+    .option('--key <id...>', 'ids of older keys that may have signed, beside the present one')
+    .option('--keys <file>', 'a key set saved from /.well-known/isthmus-keys.json with such keys')
+    .action((file: string, options: { heads?: string[]; key?: string[]; keys?: string }) =>
       run(async () => {
         const { exportCommand } = await import('../trust-command.ts');
-        await exportCommand(file, say);
+        const given = { heads: options.heads, trusted: await trustedKeys(options) };
+        if (!(await exportCommand(file, given, say))) process.exit(1);
       }),
     );
 }

@@ -45,6 +45,8 @@ export interface ChainHead {
   readonly digest: Digest;
   /** ISO 8601 in UTC, milliseconds. */
   readonly begun: string;
+  /** Its process keeps a head file. Absent: begun by a version that kept none. */
+  readonly heads?: true;
 }
 
 /** The digest over the parts, one after the other: 32 bytes. */
@@ -83,7 +85,12 @@ export const entryStart = (chain: string, number: number): string =>
 
 /** The one way to write a chain's first line down. */
 export const encodeHead = (head: ChainHead): string =>
-  JSON.stringify({ chain: head.chain, digest: head.digest, begun: head.begun });
+  JSON.stringify({
+    chain: head.chain,
+    digest: head.digest,
+    begun: head.begun,
+    ...(head.heads ? { heads: true } : {}),
+  });
 
 /** Hash number 0. */
 export const headHash = (digest: Digest, head: string): Buffer => digestOf(digest, head);

@@ -2,15 +2,44 @@
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { finished } from 'node:stream/promises';
-import { allChains, allKeys, allStatements, entriesOf } from '../../schema/database/audit.ts';
+import {
+  allChains,
+  allKeys,
+  allStatements,
+  askToSign,
+  chainTails,
+  entriesOf,
+  signedCounts,
+} from '../../schema/database/audit.ts';
 import type { Database } from '../../schema/database/open.ts';
 import { ExportWriter, entryLine, headerLine, headLine, statementLine } from './audit-file.ts';
-import { standAll } from './audit-keep.ts';
+import type { HeadText } from './audit-heads.ts';
+import { signProven } from './audit-sign.ts';
 import type { PublicJwk, SigningKey } from './sign-key.ts';
 
-/** Writes the whole log into a file that `isthmus audit verify` reads. Answers how many entries. */
-export async function exportAudit(database: Database, key: SigningKey, file: string, at: Date): Promise<number> {
-  await database.transaction((tx) => standAll(tx, key, at));
+/** What an export needs besides the database. */
+export interface ExportParts {
+  readonly database: Database;
+  readonly key: SigningKey;
+  /** When it is made: before anything is read. */
+  readonly at: Date;
+  /** Reads the head files of this machine. */
+  readonly heads: () => readonly HeadText[];
+  /** How long processes on other machines may take to sign what they have written, in milliseconds. */
+  readonly patience?: number;
+}
+
+const PATIENCE = 5_000;
+
+/**
+ * Writes the whole log into a file that `isthmus audit verify` reads. Answers how many entries. What a running process writes
+ * meanwhile is left for the next export; whatever else nobody has signed is in the file, and the verifier names it.
+ */
+export async function exportAudit(parts: ExportParts, file: string): Promise<number> {
+  const { database, key, at } = parts;
+  const tails = await chainTails(database.plain);
+  await database.transaction((tx) => signProven(tx, key, at, parts.heads));
+  await signedElsewhere(database, tails, parts.patience ?? PATIENCE);
   const stream = createWriteStream(file, { mode: 0o600 });
   const writer = new ExportWriter(async (text) => {
     if (!stream.write(text)) await once(stream, 'drain');
@@ -19,14 +48,16 @@ export async function exportAudit(database: Database, key: SigningKey, file: str
   const count = await database.transaction(async (tx) => {
     await tx.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
     const keys = await allKeys(tx);
+    const counts = await signedCounts(tx);
     await writer.lines([headerLine(keys.map((one) => ordered(one.jwk as PublicJwk)))]);
     await writer.lines((await allStatements(tx)).map((one) => statementLine(one.body, one.signature)));
     let entries = 0;
     for (const row of await allChains(tx)) {
       await writer.lines([headLine(row.head)]);
       let last = row.trimmed;
+      const end = Math.max(tails.get(row.chain) ?? 0, counts.get(row.chain) ?? 0);
       for (;;) {
-        const page = await entriesOf(tx, row.chain, last, 5_000);
+        const page = (await entriesOf(tx, row.chain, last, 5_000)).filter((one) => one.number <= end);
         await writer.lines(page.map((one) => entryLine(one.hash.toString('hex'), one.body)));
         entries += page.length;
         last = page.at(-1)?.number ?? last;
@@ -39,6 +70,18 @@ export async function exportAudit(database: Database, key: SigningKey, file: str
   stream.end();
   await finished(stream);
   return count;
+}
+
+/** Asks processes of which this machine holds no head file to sign, and waits while entries up to `tails` are not signed. */
+async function signedElsewhere(database: Database, tails: ReadonlyMap<string, number>, patience: number) {
+  const until = Date.now() + patience;
+  const unsigned = async () => {
+    const counts = await signedCounts(database.plain);
+    return [...tails].some(([chain, tail]) => tail > (counts.get(chain) ?? 0));
+  };
+  if (!(await unsigned())) return;
+  await askToSign(database.plain);
+  while (Date.now() < until && (await unsigned())) await new Promise((resolve) => setTimeout(resolve, 200));
 }
 
 /** The database keeps JSON in an order of its own. */

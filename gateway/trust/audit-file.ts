@@ -2,8 +2,8 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { PublicJwk, SigningKey } from './sign-key.ts';
 
-/** Version of the form below. */
-export const EXPORT_VERSION = 1;
+/** Version of the form below. In version 1 a chain's newest entries could be unsigned, and nothing said whether it kept head files. */
+export const EXPORT_VERSION = 2;
 /** What the last line's signature is over, before its body. */
 export const END_PREFIX = 'isthmus audit export\n';
 

@@ -1,96 +1,85 @@
-/** What is done with the log beside writing entries: signing statements, dropping what is too old, erasing salts. */
+/** What is done with the log beside writing entries: dropping what is too old, erasing salts, retiring head files. */
 
+import { rmSync, statSync } from 'node:fs';
 import type { Clock } from '../../connectors/kit/connector.ts';
 import type { Log } from '../../connectors/kit/log.ts';
 import { inRounds } from '../../connectors/kit/rounds.ts';
 import {
   type AuditChainRow,
   addKey,
-  addStatement,
-  allChains,
+  chainsWithout,
   dropEntries,
-  entriesOf,
   eraseSalt,
-  lockStatements,
-  longestTold,
+  signedCounts,
+  statementFrom,
   trimmable,
 } from '../../schema/database/audit.ts';
 import type { Database, Tx } from '../../schema/database/open.ts';
-import { type Digest, link } from './audit-chain.ts';
-import { type Statement, type StatementKind, signStatement, statementHash } from './audit-statement.ts';
+import { type Digest, headHash } from './audit-chain.ts';
+import type { HeadFolders } from './audit-head-writer.ts';
+import { findHeadFiles, type HeadText, readHeadFile } from './audit-heads.ts';
+import { isAuthentic, signProven, state, walkEntries } from './audit-sign.ts';
+import type { SignedStatement, Statement } from './audit-statement.ts';
 import type { SigningKey } from './sign-key.ts';
 
-/** Signs and keeps the next statement; last in its transaction. */
-export async function state(
-  tx: Tx,
-  key: SigningKey,
-  at: Date,
-  what: { kind: StatementKind; chain: string | null; count: number; head: Buffer | null },
-): Promise<void> {
-  const before = await lockStatements(tx);
-  const number = (before?.number ?? 0) + 1;
-  const { kind, chain, count, head } = what;
-  const signed = signStatement(key, {
-    number,
-    kind,
-    chain,
-    count,
-    head: head?.toString('hex') ?? null,
-    time: at.toISOString(),
-    previous: before ? statementHash(before.body) : null,
-  });
-  await addStatement(tx, { number, chain, count, ...signed });
+/** What a round of retention has done. */
+export interface Trimmed {
+  /** How many chains were shortened. */
+  readonly chains: number;
+  /** A sentence for each chain that was left as it is, because its old entries are not those that were signed. */
+  readonly refused: readonly string[];
+  readonly signed: readonly SignedStatement[];
 }
 
-/** How far a chain is in the database beyond what is signed, as far as its hashes fit; `whole` false when some do not. */
-async function walk(
-  tx: Tx,
-  row: AuditChainRow,
-  from: { number: number; hash: Buffer },
-): Promise<{ number: number; hash: Buffer; whole: boolean }> {
-  const digest = row.digest as Digest;
-  let { number, hash } = from;
-  for (;;) {
-    const page = await entriesOf(tx, row.chain, number, 2_000);
-    for (const one of page) {
-      const next = link(digest, hash, one.body);
-      if (one.number !== number + 1 || !next.equals(one.hash)) return { number, hash, whole: false };
-      number = one.number;
-      hash = next;
-    }
-    if (page.length < 2_000) return { number, hash, whole: true };
-  }
-}
-
-/**
- * Signs how far every chain is, those of processes that died without an end too. A chain that does not fit its hashes is not signed
- * any further: the verifier is to find that.
- */
-export async function standAll(tx: Tx, key: SigningKey, at: Date): Promise<void> {
-  await addKey(tx, key.id, key.publicJwk);
-  for (const row of await allChains(tx)) {
-    const told = await longestTold(tx, row.chain);
-    // A chain of which nothing is told was begun by nobody who holds the key.
-    if (!told) continue;
-    const signed = JSON.parse(told) as Pick<Statement, 'count' | 'head'>;
-    const from = { number: signed.count, hash: Buffer.from(signed.head ?? '', 'hex') };
-    const { number, hash, whole } = await walk(tx, row, from);
-    if (whole && number > from.number)
-      await state(tx, key, at, { kind: 'stand', chain: row.chain, count: number, head: hash });
-  }
-}
-
-/** Drops entries older than `before`, and signs up to where. Answers how many chains were shortened. */
-export async function trimAudit(database: Database, key: SigningKey, before: Date, at: Date): Promise<number> {
+/** Drops entries older than `before`, as far as they are those that were signed, and signs up to where. */
+export async function trimAudit(database: Database, key: SigningKey, before: Date, at: Date): Promise<Trimmed> {
   return database.transaction(async (tx) => {
     await addKey(tx, key.id, key.publicJwk);
-    const all = await trimmable(tx, before);
-    for (const one of all) {
-      await dropEntries(tx, one);
-      await state(tx, key, at, { kind: 'trim', chain: one.chain, count: one.number, head: one.hash });
+    const refused: string[] = [];
+    const signed: SignedStatement[] = [];
+    const counts = await signedCounts(tx);
+    for (const row of await trimmable(tx, before)) {
+      const to = await oldEntries(tx, key, { ...row, signed: counts.get(row.chain) ?? 0 }, before);
+      if (to === 'broken') {
+        refused.push(
+          `Entries of the audit chain ${row.chain} are not dropped: they are not those that were signed. Export the log and verify it.`,
+        );
+      } else if (to) {
+        await dropEntries(tx, { chain: row.chain, ...to });
+        const { number: count, hash } = to;
+        signed.push(await state(tx, key, at, { kind: 'trim', chain: row.chain, count, head: hash.toString('hex') }));
+      }
     }
-    return all.length;
+    return { chains: signed.length, refused, signed };
   });
+}
+
+/** The newest entry older than `before`; null when none is. `broken`: what stands there was not signed. */
+async function oldEntries(
+  tx: Tx,
+  key: SigningKey,
+  row: AuditChainRow & { readonly signed: number },
+  before: Date,
+): Promise<{ number: number; hash: Buffer } | null | 'broken'> {
+  const hash = row.trimmedHash ?? headHash(row.digest as Digest, row.head);
+  let to: { number: number; hash: Buffer } | null = null;
+  // The time that was signed decides, not the column beside it.
+  const fits = await walkEntries(tx, row, { number: row.trimmed, hash }, ({ number, hash: made, body }) => {
+    if (number > row.signed || !(timeOf(body) < before.getTime())) return false;
+    to = { number, hash: made };
+    return true;
+  });
+  const found = to as { number: number; hash: Buffer } | null;
+  if (!found) return fits ? null : 'broken';
+  const mark = await statementFrom(tx, row.chain, found.number);
+  if (!mark || !(await isAuthentic(tx, key, mark))) return 'broken';
+  const { count, head } = JSON.parse(mark.body) as Statement;
+  let same = count === found.number && head === found.hash.toString('hex');
+  await walkEntries(tx, row, found, ({ number, hash: made }) => {
+    if (number === count) same = made.toString('hex') === head;
+    return number < count;
+  });
+  return same ? found : 'broken';
 }
 
 /** Makes the entity unrecognisable in every entry, for ever; the chain stays as it is. False when it was not known. */
@@ -108,26 +97,94 @@ export async function eraseFromAudit(
   });
 }
 
-const DAY = 86_400_000;
+/** When the entry says that it was written, in milliseconds; NaN for what is no entry. */
+const timeOf = (body: string): number =>
+  Date.parse(/^\{"chain":"[^"]*","number":\d+,"time":"([^"]*)"/.exec(body)?.[1] ?? '');
 
-/**
- * Signs what processes that died have left unsigned, and drops what is older than `retention` (milliseconds; null: nothing), now and
- * every day. Faults are logged and tried again the next day.
- */
-export function keepAudit(parts: {
+const DAY = 86_400_000;
+/** How long a head file outlives its process, in milliseconds; a live process touches its own every minute. */
+const RETIRE = 30 * DAY;
+
+/** What the upkeep of the log needs. */
+export interface KeepParts {
   readonly database: Database;
   readonly key: SigningKey;
+  readonly heads: HeadFolders;
+  /** Keeps a signed statement in the head file of this process. */
+  readonly keep: (signed: SignedStatement) => Promise<void>;
   readonly clock: Clock;
   readonly log: Log;
+  /** How long entries are kept, in milliseconds; null: for ever. */
   readonly retention: number | null;
-}): { readonly first: Promise<void>; close(): Promise<void> } {
-  const { database, key, clock, log, retention } = parts;
+}
+
+/** Head files of the hub's folder as they are at this moment; none where the folder is not there yet. */
+export function ownHeads(folder: string): HeadText[] {
+  return statSync(folder, { throwIfNoEntry: false }) ? findHeadFiles([folder]) : [];
+}
+
+/**
+ * Removes head files that no process has touched for a month, once their chains have a signed end: the statements, of which living
+ * processes keep the newest, prove from then on what the file proved.
+ */
+export async function retireHeads(
+  parts: Pick<KeepParts, 'database' | 'key' | 'heads' | 'keep'>,
+  at: Date,
+): Promise<void> {
+  const { database, key, heads } = parts;
+  const keys = new Map([[key.id, key.publicKey]]);
+  for (const folder of [heads.folder, heads.second]) {
+    if (folder === null) continue;
+    const old = ownHeads(folder).filter(({ file }) => {
+      const touched = statSync(file, { throwIfNoEntry: false })?.mtimeMs;
+      return touched !== undefined && touched < Date.now() - RETIRE;
+    });
+    if (old.length === 0) continue;
+    const files = old.map((one) => readHeadFile(one, keys));
+    const signed = await database.transaction(async (tx) => {
+      const made: SignedStatement[] = [];
+      const open = new Set((await chainsWithout(tx, ['end', 'conflict'])).map((row) => row.chain));
+      const counts = await signedCounts(tx);
+      for (const { chain } of files) {
+        const mark = open.has(chain) ? await statementFrom(tx, chain, counts.get(chain) ?? 0) : null;
+        if (!mark || !(await isAuthentic(tx, key, mark))) continue;
+        const { count, head } = JSON.parse(mark.body) as Statement;
+        made.push(await state(tx, key, at, { kind: 'end', chain, count, head }));
+      }
+      return made;
+    });
+    // What proves the end of these chains must not go with their files.
+    for (const one of [...files.flatMap((file) => file.statements), ...signed]) await parts.keep(one);
+    for (const { file } of old) rmSync(file, { force: true });
+  }
+}
+
+/**
+ * Signs what processes that died have left unsigned, as far as their head files prove it, and drops what is older than `retention`
+ * (milliseconds; null: nothing), now and every day. Faults are logged and tried again the next day.
+ */
+export function keepAudit(parts: KeepParts): { readonly first: Promise<void>; close(): Promise<void> } {
+  const { database, key, heads, clock, log, retention } = parts;
   return inRounds(
     DAY,
     async () => {
       const now = clock.now();
-      await database.transaction((tx) => standAll(tx, key, now));
-      if (retention !== null) await trimAudit(database, key, new Date(now.getTime() - retention), now);
+      const { unproven, signed } = await database.transaction((tx) =>
+        signProven(tx, key, now, () => ownHeads(heads.folder)),
+      );
+      for (const { chain, first, last } of unproven) {
+        log.error(
+          `Entries ${first} to ${last} of the audit chain ${chain} are in the database, and its head file does not know them: they were not written by the hub and are not signed. Export the log and verify it.`,
+          { chain },
+        );
+      }
+      for (const one of signed) await parts.keep(one);
+      if (retention !== null) {
+        const { refused, signed: trims } = await trimAudit(database, key, new Date(now.getTime() - retention), now);
+        for (const one of trims) await parts.keep(one);
+        for (const sentence of refused) log.error(sentence);
+      }
+      await retireHeads(parts, now);
     },
     (error) => log.warn('The audit log could not be kept in order; tried again tomorrow.', { error }),
   );

@@ -1,14 +1,16 @@
 import { createReadStream, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { makeLog } from '../../connectors/kit/log.ts';
 import { freshDatabase } from '../../connectors/kit/testing/database.ts';
 import { accessPage } from '../../schema/database/access-log.ts';
 import type { Database } from '../../schema/database/open.ts';
 import { exportAudit } from './audit-export.ts';
-import { eraseFromAudit, standAll, trimAudit } from './audit-keep.ts';
+import { findHeadFiles } from './audit-heads.ts';
+import { eraseFromAudit, trimAudit } from './audit-keep.ts';
 import { type Access, AuditLog, type AuditLogOptions } from './audit-log.ts';
+import { signProven } from './audit-sign.ts';
 import { verifyExport } from './audit-verify.ts';
 import { newSigningKey } from './sign-key.ts';
 
@@ -32,20 +34,28 @@ const access = (of: Partial<Access> = {}): Access => ({
   ...of,
 });
 const open = (of: Partial<AuditLogOptions> = {}) =>
-  AuditLog.open({ database, key, digest: 'sha256', clock: { now: () => now }, log, ...of });
+  AuditLog.open({
+    database,
+    key,
+    digest: 'sha256',
+    clock: { now: () => now },
+    log,
+    heads: { folder: directory, second: null },
+    ...of,
+  });
 const verified = async () => {
-  const file = join(directory, 'audit.jsonl');
-  const entries = await exportAudit(database, key, file, now);
-  return { entries, report: await verifyExport(createReadStream(file), { trusted: [key.id] }), file };
+  const file = join(directory, 'audit.export');
+  const heads = findHeadFiles([directory]);
+  const entries = await exportAudit({ database, key, at: now, heads: () => findHeadFiles([directory]) }, file);
+  return { entries, report: await verifyExport(createReadStream(file), { trusted: [key.id], heads }), file };
 };
 const seen = (company: string) => accessPage(database.plain, company, {}, { forward: true, limit: 100, place: null });
 
 describe('the audit log', () => {
-  beforeAll(() => {
-    directory = mkdtempSync(join(tmpdir(), 'isthmus-audit-'));
-  });
   beforeEach(async () => {
     await database?.drop();
+    if (directory) rmSync(directory, { recursive: true, force: true });
+    directory = mkdtempSync(join(tmpdir(), 'isthmus-audit-'));
     database = await freshDatabase();
     now = new Date('2026-03-02T08:00:00Z');
     return undefined;
@@ -83,13 +93,13 @@ describe('the audit log', () => {
     await database.plain.query(
       `UPDATE audit_entry SET body = replace(body, 'officer-7', 'officer-8') WHERE number IN (4, 7)`,
     );
-    await database.transaction((tx) => standAll(tx, key, now));
+    await database.transaction((tx) => signProven(tx, key, now, () => findHeadFiles([directory])));
     expect((await verified()).report.faults[0]).toMatchObject({ chain: one.chain, entry: 4 });
     await database.plain.query('DELETE FROM audit_entry WHERE number >= 4');
-    expect((await verified()).report.faults[0]?.message).toBe('the tail is cut: entries 4 to 6 are missing');
+    expect((await verified()).report.faults[0]?.message).toBe('the tail is cut: entries 4 to 7 are missing');
     await database.plain.query('DELETE FROM audit_entry');
     await database.plain.query('DELETE FROM audit_chain');
-    expect((await verified()).report.faults[0]?.message).toContain('is missing: statements tell of 6 entries');
+    expect((await verified()).report.faults[0]?.message).toContain('is missing: statements tell of 7 entries');
     await one.close();
   });
 
@@ -99,7 +109,11 @@ describe('the audit log', () => {
     now = new Date('2026-06-02T08:00:00Z');
     await one.record(access());
     await one.record(access({ entities: { Company: [OTHER] } }));
-    expect(await trimAudit(database, key, new Date('2026-04-01T00:00:00Z'), now)).toBe(1);
+    await one.stand();
+    expect(await trimAudit(database, key, new Date('2026-04-01T00:00:00Z'), now)).toMatchObject({
+      chains: 1,
+      refused: [],
+    });
     const { entries, report } = await verified();
     expect([entries, report.faults]).toEqual([2, []]);
     expect([(await seen(USCC)).length, (await seen(OTHER)).length]).toEqual([1, 1]);

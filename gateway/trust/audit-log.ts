@@ -2,25 +2,13 @@
  * Writes this process's audit chain. `record` resolves once the entry is on disk: callers that come while a write is under way
  * share the next one, so a busy hub makes one round trip for many answers. What cannot be written down is not shown.
  */
-import { randomBytes } from 'node:crypto';
 import { channel } from 'node:diagnostics_channel';
-import { LRUCache } from 'lru-cache';
-import type { Clock } from '../../connectors/kit/connector.ts';
 import { HubError } from '../../connectors/kit/errors.ts';
-import type { Log } from '../../connectors/kit/log.ts';
-import {
-  AUDIT_CHANNEL,
-  type AuditEntryRow,
-  addChain,
-  addKey,
-  appendEntries,
-  newestEntry,
-  saltedIds,
-} from '../../schema/database/audit.ts';
-import type { Database } from '../../schema/database/open.ts';
-import { type AuditEntry, type Digest, encodeEntry, encodeHead, headHash, link, saltedId } from './audit-chain.ts';
-import { state } from './audit-keep.ts';
-import type { SigningKey } from './sign-key.ts';
+import { AUDIT_CHANNEL, SIGN_NOW } from '../../schema/database/audit.ts';
+import { type AuditEntry, encodeEntry } from './audit-chain.ts';
+import { BATCH, type ChainParts, ChainWriter, ForeignEntries, type Unlinked } from './audit-chain-writer.ts';
+import { Salts } from './audit-salts.ts';
+import type { SignedStatement } from './audit-statement.ts';
 
 /** One access, as the operation tells of it: plain ids, which are salted here. */
 export interface Access
@@ -29,13 +17,8 @@ export interface Access
   readonly entities: Readonly<Record<string, readonly string[]>>;
 }
 
-/** What a chain is written with. */
-export interface AuditLogOptions {
-  readonly database: Database;
-  readonly key: SigningKey;
-  readonly digest: Digest;
-  readonly clock: Clock;
-  readonly log: Log;
+/** What the log is written with. */
+export interface AuditLogOptions extends ChainParts {
   /** Pause between checkpoints, in milliseconds. */
   readonly standEvery?: number;
   /** How long an answer waits for its entry, in milliseconds. */
@@ -51,56 +34,52 @@ interface Waiting {
   readonly failed: (error: unknown) => void;
 }
 
-/** Entries of one write, at most. */
-const BATCH = 200;
 const STAND_EVERY = 60_000;
 const PATIENCE = 5_000;
 
 const unwritten = (): HubError =>
   new HubError('INTERNAL', 'The access could not be written down, so nothing is shown.', { retryable: true });
 
-/** The chain of this process, from its first statement to its last. */
+/** The chain of this process; a further one when somebody else has written into it. */
 export class AuditLog {
-  /** Id of this process's chain. */
-  readonly chain = randomBytes(8).toString('hex');
   readonly #options: AuditLogOptions;
-  readonly #salted = new LRUCache<string, string>({ max: 50_000 });
+  readonly #salts = new Salts();
+  #chain: ChainWriter;
   #waiting: Waiting[] = [];
   #writing: Promise<void> | null = null;
-  #number = 0;
-  #hash: Buffer = Buffer.alloc(0);
-  /** Set when it is not known how far the database is. */
-  #lost = false;
-  #stood = 0;
+  /** Set when what the database holds behind the chain's newest entry is to be looked at before the next write. */
+  #unsettled = false;
+  /** Set when that is asked for once, whether anything is to be written or not. */
+  #look = false;
+  /** Set when the chain's process has ended it for foreign entries and no other has begun. */
+  #ended = false;
   #timer: NodeJS.Timeout | undefined;
   #listener: { close(): Promise<void> } | undefined;
 
-  private constructor(options: AuditLogOptions) {
+  private constructor(options: AuditLogOptions, chain: ChainWriter) {
     this.#options = options;
+    this.#chain = chain;
   }
 
-  /** Begins the chain: from here on a statement tells of it. */
+  /** Begins the chain. */
   static async open(options: AuditLogOptions): Promise<AuditLog> {
-    const made = new AuditLog(options);
-    await made.#begin();
+    const made = new AuditLog(options, await ChainWriter.begin(options));
+    await made.#listen();
+    made.#plan();
     return made;
   }
 
-  async #begin(): Promise<void> {
-    const { database, key, digest, clock } = this.#options;
-    const begun = clock.now();
-    const head = encodeHead({ chain: this.chain, digest, begun: begun.toISOString() });
-    this.#hash = headHash(digest, head);
-    this.#listener = await database.listen(AUDIT_CHANNEL, (payload) => {
-      if (payload === null) this.#salted.clear();
-      else this.#salted.delete((JSON.parse(payload) as [string, string]).join('\0'));
+  /** Id of the chain that is written at present. */
+  get chain(): string {
+    return this.#chain.chain;
+  }
+
+  async #listen(): Promise<void> {
+    this.#listener = await this.#options.database.listen(AUDIT_CHANNEL, (payload) => {
+      if (payload === null) this.#salts.forget();
+      else if (payload === SIGN_NOW) void this.#signSoon();
+      else this.#salts.forget(...(JSON.parse(payload) as [string, string]));
     });
-    await database.transaction(async (tx) => {
-      await addKey(tx, key.id, key.publicJwk);
-      await addChain(tx, { chain: this.chain, digest, head, begun });
-      await state(tx, key, begun, { kind: 'begin', chain: this.chain, count: 0, head: this.#hash });
-    });
-    this.#plan();
   }
 
   /** Resolves when the access is on disk. Rejects with `HubError` when it cannot be written down. */
@@ -123,13 +102,20 @@ export class AuditLog {
     });
   }
 
-  /** Signs how far the chain is, when it has grown since. */
+  /** Looks for entries that this process has not written, and signs how far the chain is, when it has grown since. */
   async stand(kind: 'stand' | 'end' = 'stand'): Promise<void> {
-    const [count, head] = [this.#number, this.#hash];
-    if (kind === 'stand' && count === this.#stood) return;
-    const { database, key, clock } = this.#options;
-    await database.transaction((tx) => state(tx, key, clock.now(), { kind, chain: this.chain, count, head }));
-    this.#stood = count;
+    this.#look = true;
+    // A writer that never comes to rest is not waited for: it would meet such entries itself.
+    if (!this.#writing) {
+      this.#writing = this.#write();
+      await this.#writing;
+    }
+    await this.#chain.state(kind);
+  }
+
+  /** Keeps a statement that was signed beside this log in its head file. */
+  keep(signed: SignedStatement): Promise<void> {
+    return this.#chain.record(signed);
   }
 
   /** Writes what is waiting and signs the end. Idempotent. */
@@ -142,13 +128,22 @@ export class AuditLog {
     await this.stand('end').catch((error: unknown) => {
       this.#options.log.error('The end of the audit chain could not be signed.', { error, chain: this.chain });
     });
+    await this.#chain.close();
     await listener.close();
   }
 
   async #write(): Promise<void> {
     // Those who come in the same turn go along.
     await new Promise((resolve) => setImmediate(resolve));
-    while (this.#waiting.length > 0) {
+    while (this.#waiting.length > 0 || this.#look) {
+      if (this.#look) {
+        this.#look = false;
+        await this.#settle().catch((error: unknown) => {
+          this.#unsettled = true;
+          this.#options.log.warn('The audit log could not be compared with the database; tried again soon.', { error });
+        });
+        continue;
+      }
       const batch = this.#waiting.splice(0, BATCH);
       const began = performance.now();
       const tell = (failed: boolean) =>
@@ -158,7 +153,7 @@ export class AuditLog {
         for (const one of batch) one.done();
         tell(false);
       } catch (error) {
-        this.#lost = true;
+        this.#unsettled = true;
         this.#options.log.error('The audit log could not be written; what it should tell of was not shown.', {
           error,
           entries: batch.length,
@@ -171,78 +166,65 @@ export class AuditLog {
   }
 
   async #append(batch: readonly Access[]): Promise<void> {
-    const { database, digest, clock } = this.#options;
-    if (this.#lost) await this.#find();
-    const salted = await this.#salt(batch);
+    const { database, clock } = this.#options;
+    if (this.#unsettled) await this.#settle();
+    const salted = await this.#salts.of(
+      database.plain,
+      batch.flatMap((access) => [{ Company: access.onBehalfOf }, access.entities]),
+    );
     const at = clock.now();
-    const time = at.toISOString();
-    let hash = this.#hash;
-    const rows = batch.map((access, i): AuditEntryRow => {
+    const { chain, number: last } = this.#chain;
+    const entries = batch.map((access, i): Unlinked => {
       const entities: Record<string, string[]> = {};
       let count = 0;
       for (const [type, ids] of Object.entries(access.entities)) {
         entities[type] = ids.map((id) => salted(type, id));
         count += ids.length;
       }
-      const number = this.#number + i + 1;
+      const number = last + i + 1;
       const onBehalfOf = access.onBehalfOf.map((id) => salted('Company', id));
-      const body = encodeEntry({ ...access, chain: this.chain, number, time, onBehalfOf, entities, count });
-      hash = link(digest, hash, body);
-      return { number, time: at, body, hash, companies: [...new Set(entities['Company'] ?? [])] };
+      const body = encodeEntry({ ...access, chain, number, time: at.toISOString(), onBehalfOf, entities, count });
+      return { number, time: at, body, companies: [...new Set(entities['Company'] ?? [])] };
     });
-    await appendEntries(database.plain, this.chain, rows);
-    this.#number += rows.length;
-    this.#hash = hash;
+    await this.#chain.append(entries);
   }
 
-  /** After a fault nobody knows whether the last write was kept: the database tells. */
-  async #find(): Promise<void> {
-    const newest = await newestEntry(this.#options.database.plain, this.chain);
-    if (newest && newest.number > this.#number) {
-      this.#number = newest.number;
-      this.#hash = newest.hash;
-    }
-    this.#lost = false;
-  }
-
-  async #salt(batch: readonly Access[]): Promise<(type: string, id: string) => string> {
-    const missing = new Map<string, Set<string>>();
-    const found = new Map<string, string>();
-    const look = (type: string, id: string): void => {
-      const mark = `${type}\0${id}`;
-      const known = this.#salted.get(mark);
-      if (known !== undefined) found.set(mark, known);
-      else missing.set(type, (missing.get(type) ?? new Set()).add(id));
-    };
-    for (const access of batch) {
-      for (const id of access.onBehalfOf) look('Company', id);
-      for (const [type, ids] of Object.entries(access.entities)) for (const id of ids) look(type, id);
-    }
-    for (const [type, ids] of missing) {
-      const made = await saltedIds(this.#options.database.plain, type, [...ids], (salt, id) =>
-        saltedId(salt, type, id),
-      );
-      for (const [id, salted] of made) {
-        this.#salted.set(`${type}\0${id}`, salted);
-        found.set(`${type}\0${id}`, salted);
+  /** After a fault nobody knows whether the last write was kept: the database tells. A chain with foreign entries is ended. */
+  async #settle(): Promise<void> {
+    if (!this.#ended) {
+      try {
+        await this.#chain.settle();
+      } catch (error) {
+        if (!(error instanceof ForeignEntries)) throw error;
+        await this.#chain.state('conflict');
+        this.#ended = true;
+        this.#options.log.error(
+          `${error.message} The chain is ended there and a new one begins. Somebody else writes the database: export the log and verify it.`,
+          { chain: this.chain },
+        );
       }
     }
-    return (type, id) => {
-      const salted = found.get(`${type}\0${id}`);
-      if (salted === undefined) throw new Error('A salt was erased while it was asked for.');
-      return salted;
-    };
+    if (this.#ended) {
+      const next = await ChainWriter.begin(this.#options);
+      await this.#chain.close();
+      this.#chain = next;
+      this.#ended = false;
+    }
+    this.#unsettled = false;
+  }
+
+  async #signSoon(): Promise<void> {
+    if (!this.#listener) return;
+    await this.stand().catch((error: unknown) =>
+      this.#options.log.warn('The audit chain could not be signed; tried again soon.', { error }),
+    );
   }
 
   #plan(): void {
     this.#timer = setTimeout(() => {
-      this.stand()
-        .catch((error: unknown) =>
-          this.#options.log.warn('The audit chain could not be signed; tried again soon.', { error }),
-        )
-        .finally(() => {
-          if (this.#listener) this.#plan();
-        });
+      void this.#signSoon().finally(() => {
+        if (this.#listener) this.#plan();
+      });
     }, this.#options.standEvery ?? STAND_EVERY);
     this.#timer.unref();
   }

@@ -1,5 +1,6 @@
 /** What `isthmus audit verify` and `isthmus verify` tell people. */
 import { createReadStream, existsSync, readFileSync } from 'node:fs';
+import { findHeadFiles } from './audit-heads.ts';
 import { type AuditReport, type VerifyOptions, verifyExport } from './audit-verify.ts';
 import { publicKeyOf } from './sign-key.ts';
 
@@ -17,6 +18,25 @@ export function readKnown(text: string): { number: number; hash: string } {
     );
   }
   return { number: Number(found[1]), hash: found[2] as string };
+}
+
+/** What the options of a command say: which keys may have signed, which statement is known, which head files are compared. */
+export function verifyOptions(given: {
+  readonly trusted?: readonly string[] | undefined;
+  readonly known?: string | undefined;
+  readonly heads?: readonly string[] | undefined;
+}): VerifyOptions {
+  let heads: VerifyOptions['heads'];
+  try {
+    heads = given.heads && findHeadFiles(given.heads);
+  } catch (error) {
+    throw new AuditFileError((error as Error).message);
+  }
+  return {
+    ...(given.trusted ? { trusted: given.trusted } : {}),
+    ...(given.known ? { known: readKnown(given.known) } : {}),
+    ...(heads ? { heads } : {}),
+  };
 }
 
 /** Verifies the file; true when nothing is broken. */
@@ -75,8 +95,10 @@ function sentences(report: AuditReport, options: VerifyOptions, seconds: number)
   const read = `${count(entries, 'entry', 'entries')} in ${count(chains, 'chain')}, ${count(statements, 'statement')}, read in ${seconds.toFixed(2)} s`;
   if (faultCount === 0) {
     const trust = options.trusted ? 'as was asked' : COMPARE;
+    const heads = options.heads ? [`Compared with ${count(options.heads.length, 'head file')}.`] : [];
     return [
       `Whole: ${read}.`,
+      ...heads,
       `Signed by ${keys.join(', ')} (${trust}).`,
       ...(newest ? [`Newest statement: ${newest.number}:${newest.hash} (keep it for --known).`] : []),
     ];

@@ -1,20 +1,24 @@
 /**
- * Signed statements about the audit chains, numbered through all processes: a chain began, stands at, ended at, was cut off
- * by retention, salts were erased. Each names the hash of the one before, so that none can be taken out; together they tell a cut
+ * Signed statements about the audit chains, numbered through all processes: a chain began, stands at, ended at, was found with
+ * foreign entries, was cut off by retention, salts were erased. Each names the hash of the one before, so that none can be taken out; together they tell a cut
  * tail and a missing chain.
  */
 import { createHash, type KeyObject } from 'node:crypto';
 import { type SigningKey, verifySignature } from './sign-key.ts';
 
 /** What may be stated; see `Statement.kind`. */
-export const STATEMENT_KINDS = ['begin', 'stand', 'end', 'trim', 'erase'] as const;
+export const STATEMENT_KINDS = ['begin', 'stand', 'end', 'conflict', 'upgrade', 'trim', 'erase'] as const;
 export type StatementKind = (typeof STATEMENT_KINDS)[number];
 
 /** One statement, before it is written down. */
 export interface Statement {
   /** From 1, without gaps, through all chains. */
   readonly number: number;
-  /** `begin`, `stand` (a checkpoint) and `end` tell how long a chain is; `trim`: entries up to `count` were dropped; `erase`: salts of `count` entities are gone. */
+  /**
+   * `begin`, `stand` (a checkpoint) and `end` say how long a chain is. `conflict`: its process ended it, because the database held
+   * entries behind `count` that it had not written. `upgrade`: a chain without a head file was taken over as it stood, once.
+   * `trim`: entries up to `count` were dropped. `erase`: salts of `count` entities are gone.
+   */
   readonly kind: StatementKind;
   /** Null for `erase`, which concerns all. */
   readonly chain: string | null;

@@ -8,6 +8,8 @@ export interface Told {
   readonly marks: Map<number, string>;
   longest: number;
   ended: number | null;
+  /** Where its process ended it, because of entries that it had not written. */
+  conflict: number | null;
   trimmed: { count: number; head: string } | null;
   seen: boolean;
 }
@@ -25,12 +27,15 @@ export class Statements {
   readonly #trusted: readonly string[] | undefined;
   readonly #known: { readonly number: number; readonly hash: string } | undefined;
   readonly #fault: (message: string, chain?: string) => void;
+  readonly #seen: (number: number, hash: string) => void;
 
   constructor(
     trusted: readonly string[] | undefined,
     known: { readonly number: number; readonly hash: string } | undefined,
     fault: (message: string, chain?: string) => void,
+    seen: (number: number, hash: string) => void = () => undefined,
   ) {
+    this.#seen = seen;
     this.#trusted = trusted;
     this.#known = known;
     this.#fault = fault;
@@ -56,6 +61,7 @@ export class Statements {
     else if (one.previous !== (this.newest?.hash ?? null))
       this.#fault(`statement ${one.number} does not follow the one before it`);
     this.newest = { number: one.number, hash: statementHash(body) };
+    this.#seen(one.number, this.newest.hash);
     if (this.#known?.number === one.number) this.knows = this.#known.hash === this.newest.hash;
     this.#mark(one);
   }
@@ -64,7 +70,7 @@ export class Statements {
     if (chain === null || head === null) return;
     let told = this.told.get(chain);
     if (!told) {
-      told = { marks: new Map(), longest: 0, ended: null, trimmed: null, seen: false };
+      told = { marks: new Map(), longest: 0, ended: null, conflict: null, trimmed: null, seen: false };
       this.told.set(chain, told);
     }
     const known = told.marks.get(count);
@@ -72,7 +78,8 @@ export class Statements {
       this.#fault(`two statements differ over entry ${count} of chain ${chain}`, chain);
     told.marks.set(count, head);
     told.longest = Math.max(told.longest, count);
-    if (kind === 'end') told.ended = count;
+    if (kind === 'end' || kind === 'conflict') told.ended = count;
+    if (kind === 'conflict') told.conflict = count;
     if (kind === 'trim' && count >= (told.trimmed?.count ?? 0)) told.trimmed = { count, head };
   }
 }

@@ -4,7 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import { type ChainHead, DIGESTS, encodeHead, entryStart, headHash, link } from './audit-chain.ts';
+import { type ExportedChain, HeadComparison } from './audit-compare.ts';
 import { END_PREFIX, EXPORT_VERSION, type ExportEnd, encodeEnd, readLine } from './audit-file.ts';
+import type { HeadText } from './audit-heads.ts';
 import { Statements, type Told } from './audit-told.ts';
 import { publicKeyOf, verifySignature } from './sign-key.ts';
 
@@ -38,6 +40,8 @@ export interface VerifyOptions {
   readonly trusted?: readonly string[];
   /** A statement known from an earlier verification: the log must still hold it. */
   readonly known?: { readonly number: number; readonly hash: string };
+  /** Head files, which the log must agree with; absent: it is not held against any. */
+  readonly heads?: readonly HeadText[];
 }
 
 const MOST_FAULTS = 20;
@@ -68,13 +72,21 @@ class Verifier {
   #entries = 0;
   #chains = 0;
   #ended = false;
+  #version = EXPORT_VERSION;
+  #comparison: HeadComparison | null = null;
+  /** When the export was made; null where nobody has signed its end. */
+  #made: string | null = null;
+  readonly #exported: ExportedChain[] = [];
   /** The chain whose entries are being read. */
   #open: { head: ChainHead; told: Told; number: number; hash: Buffer } | null = null;
 
   constructor(options: VerifyOptions) {
     this.#options = options;
-    this.#statements = new Statements(options.trusted, options.known, (message, chain) =>
-      this.#fault(message, { chain: chain ?? null }),
+    this.#statements = new Statements(
+      options.trusted,
+      options.known,
+      (message, chain) => this.#fault(message, { chain: chain ?? null }),
+      (number, hash) => this.#comparison?.statement(number, hash),
     );
   }
 
@@ -107,6 +119,13 @@ class Verifier {
     for (const [chain, told] of this.#statements.told) {
       if (!told.seen)
         this.#fault(`the chain ${chain} is missing: statements tell of ${told.longest} entries`, { chain });
+      if (told.conflict !== null && (told.trimmed === null || told.conflict > told.trimmed.count)) {
+        const found = `behind entry ${told.conflict} the database held entries that its process had not written`;
+        this.#fault(`the chain ${chain} was ended by its process: ${found}`, { chain });
+      }
+    }
+    if (this.#made !== null) {
+      for (const one of this.#comparison?.differences(this.#made, this.#exported) ?? []) this.#fault(one.message, one);
     }
     const { known } = this.#options;
     if (known && !this.#statements.knows) {
@@ -148,18 +167,22 @@ class Verifier {
       const text = line.toString('utf8');
       const header = JSON.parse(text) as { isthmus?: unknown; version?: unknown; keys?: unknown };
       const { isthmus, version, keys } = header;
-      if (isthmus === 'audit export' && version === EXPORT_VERSION && Array.isArray(keys)) {
+      if (isthmus === 'audit export' && (version === 1 || version === EXPORT_VERSION) && Array.isArray(keys)) {
+        this.#version = version;
         for (const jwk of keys) {
           const key = publicKeyOf(jwk);
           if (key) this.#statements.keys.set(key.id, key.key);
           else this.#fault('a key in the first line is not what its id says');
         }
+        const { heads, trusted } = this.#options;
+        const signers = [...this.#statements.keys].filter(([id]) => trusted?.includes(id) ?? true);
+        if (heads) this.#comparison = new HeadComparison(heads, new Map(signers));
         if (JSON.stringify(header) === text) return;
       }
     } catch {
       // Told below.
     }
-    this.#fault('the first line is not that of an audit export of version 1');
+    this.#fault('the first line is not that of an audit export of version 1 or 2');
   }
 
   #head(body: string): void {
@@ -185,6 +208,8 @@ class Verifier {
     if (signed !== begin.toString('hex'))
       this.#fault(`the beginning of chain ${chain} is not what was signed`, { chain });
     const { trimmed } = told;
+    const wantsFile = head.heads === true && told.ended === null;
+    this.#exported.push({ chain, wantsFile, trimmed: trimmed?.count ?? 0 });
     this.#open = {
       head,
       told,
@@ -230,6 +255,7 @@ class Verifier {
       this.#fault(`entry ${number} is not the one that was signed`, { chain, entry: number });
     if (open.told.ended !== null && number > open.told.ended)
       this.#fault(`entry ${number} stands behind the signed end of its chain`, { chain, entry: number });
+    this.#comparison?.entry(chain, number, hash);
     open.number = number;
     open.hash = Buffer.from(hash, 'hex');
   }
@@ -237,8 +263,17 @@ class Verifier {
   #close(): void {
     const open = this.#open;
     this.#open = null;
-    if (!open || open.number >= open.told.longest) return;
+    if (!open) return;
     const { chain } = open.head;
+    if (this.#version > 1 && open.told.ended === null && open.number > open.told.longest) {
+      const from = open.told.longest + 1;
+      const some = from === open.number ? `entry ${from} is` : `entries ${from} to ${open.number} are`;
+      this.#fault(`${some} signed by nobody: no process of the hub is known to have written this`, {
+        chain,
+        entry: from,
+      });
+    }
+    if (open.number >= open.told.longest) return;
     const first = open.number + 1;
     const gone = first === open.told.longest ? `entry ${first} is` : `entries ${first} to ${open.told.longest} are`;
     this.#fault(`the tail is cut: ${gone} missing`, { chain, entry: first });
@@ -261,6 +296,7 @@ class Verifier {
       return;
     }
     if (!this.#statements.trusts(end.key)) this.#fault(`the export is signed by a key that is not trusted: ${end.key}`);
+    this.#made = end.made;
     if (end.lines !== this.#line - 1 || end.digest !== digest || end.statements !== this.#statements.count)
       this.#fault('the file is not as it was exported: its digest is another');
   }

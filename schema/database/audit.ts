@@ -125,22 +125,46 @@ export async function entriesOf(
   return rows.map((row) => ({ ...row, number: Number(row.number) }));
 }
 
-/** Number and hash of the newest entry; null when the chain holds none. */
-export async function newestEntry(tx: Tx, chain: string): Promise<{ number: number; hash: Buffer } | null> {
-  const rows: { number: string; hash: Buffer }[] = await tx.query(
-    'SELECT number, hash FROM audit_entry WHERE chain = $1 ORDER BY number DESC LIMIT 1',
-    [chain],
+/** Number of the newest entry of every chain; 0 where there is none. */
+export async function chainTails(tx: Tx): Promise<Map<string, number>> {
+  const rows: { chain: string; tail: string | null }[] = await tx.query(
+    'SELECT chain, (SELECT max(number) FROM audit_entry e WHERE e.chain = c.chain) AS tail FROM audit_chain c',
   );
-  return rows[0] ? { number: Number(rows[0].number), hash: rows[0].hash } : null;
+  return new Map(rows.map((row) => [row.chain, Number(row.tail ?? 0)]));
 }
 
-/** The statement that tells of the most entries of the chain; null when none tells of it. */
-export async function longestTold(tx: Tx, chain: string): Promise<string | null> {
-  const rows: { body: string }[] = await tx.query(
-    'SELECT body FROM audit_statement WHERE chain = $1 ORDER BY count DESC, number LIMIT 1',
-    [chain],
+/** How many entries of every chain statements speak of, whoever signed them. */
+export async function signedCounts(tx: Tx): Promise<Map<string, number>> {
+  const rows: { chain: string; count: string }[] = await tx.query(
+    'SELECT chain, max(count) AS count FROM audit_statement WHERE chain IS NOT NULL GROUP BY chain',
   );
-  return rows[0]?.body ?? null;
+  return new Map(rows.map((row) => [row.chain, Number(row.count)]));
+}
+
+/** Chains of which no statement of these kinds speaks. */
+export async function chainsWithout(tx: Tx, kinds: readonly string[]): Promise<AuditChainRow[]> {
+  const rows: { chain: string }[] = await tx.query(
+    `SELECT DISTINCT chain FROM audit_statement WHERE body LIKE ANY($1)`,
+    [kinds.map((kind) => `{"number":%,"kind":"${kind}",%`)],
+  );
+  const known = new Set(rows.map((row) => row.chain));
+  return (await allChains(tx)).filter((row) => !known.has(row.chain));
+}
+
+/** The first statement that speaks of so many entries of the chain, or of more; null when none does. */
+export async function statementFrom(tx: Tx, chain: string, count: number): Promise<AuditStatementRow | null> {
+  const rows = await statements(tx, 'WHERE chain = $1 AND count >= $2 ORDER BY count, number LIMIT 1', [chain, count]);
+  return rows[0] ?? null;
+}
+
+/** Statements after that number, at most `limit`, in order. */
+export const statementsAfter = (tx: Tx, number: number, limit: number): Promise<AuditStatementRow[]> =>
+  statements(tx, 'WHERE number > $1 ORDER BY number LIMIT $2', [number, limit]);
+
+/** The statement that speaks of the most entries of the chain; null when none speaks of it. */
+export async function longestStatement(tx: Tx, chain: string): Promise<AuditStatementRow | null> {
+  const rows = await statements(tx, 'WHERE chain = $1 ORDER BY count DESC, number LIMIT 1', [chain]);
+  return rows[0] ?? null;
 }
 
 /** Salted ids of entities of one type, by id; unknown ones get a salt. `made` turns salt and id into the salted id. */
@@ -179,16 +203,21 @@ export async function eraseSalt(tx: Tx, type: string, id: string): Promise<numbe
   return rows.length;
 }
 
-/** Tells every process of erased salts: `[type, id]`. */
+/** Tells every process of erased salts, `[type, id]`, or asks each to sign how far its chain is: `SIGN_NOW`. */
 export const AUDIT_CHANNEL = 'isthmus_audit';
+/** Names no entity: processes of an older version take it for one that they do not know. */
+export const SIGN_NOW = '["","sign"]';
 
-/** The newest entry older than `before` of each chain that has one beyond what is dropped already. */
-export async function trimmable(tx: Tx, before: Date): Promise<{ chain: string; number: number; hash: Buffer }[]> {
-  const rows: { chain: string; number: string; hash: Buffer }[] = await tx.query(
-    `SELECT DISTINCT ON (chain) chain, number, hash FROM audit_entry WHERE time < $1 ORDER BY chain, number DESC`,
-    [before],
-  );
-  return rows.map((row) => ({ ...row, number: Number(row.number) }));
+/** Asks every process that writes a chain to sign how far it is. */
+export const askToSign = async (tx: Tx): Promise<void> => {
+  await tx.query('SELECT pg_notify($1, $2)', [AUDIT_CHANNEL, SIGN_NOW]);
+};
+
+/** Chains with an entry older than `before`. */
+export async function trimmable(tx: Tx, before: Date): Promise<AuditChainRow[]> {
+  const rows: { chain: string }[] = await tx.query('SELECT DISTINCT chain FROM audit_entry WHERE time < $1', [before]);
+  const old = new Set(rows.map((row) => row.chain));
+  return (await allChains(tx)).filter((row) => old.has(row.chain));
 }
 
 /** Drops entries up to that number; what the statements tell stays. */

@@ -30,7 +30,10 @@ try {
     stream.end();
     await finished(stream);
     say(`${digest}: ${(statSync(file).size / 1024 / 1024).toFixed(0)} MiB`);
+    const before = process.cpuUsage();
     whole = (await verifyFile(file, { trusted: [key.id] }, say)) && whole;
+    const used = process.cpuUsage(before);
+    say(`CPU ${((used.user + used.system) / 1_000_000).toFixed(1)} s.`);
     say(`Memory at its most: ${(process.resourceUsage().maxRSS / 1024).toFixed(0)} MiB.`);
     rmSync(file);
   }

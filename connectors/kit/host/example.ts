@@ -77,8 +77,9 @@ ${LIMIT_NAMES.map((name) => `#   ${name}: ${DEFAULT_LIMITS[name]} # ${limitPurpo
 # How long the hub keeps its event log, the ids by which an event sent again is known, and the answers of mutations; absent: for ever.
 # retention: { events: 90d, keys: 180d, answers: 30d }
 
-# What links the entries of the audit log (sha256 or sm3), and how long they are kept; absent: sha256, for ever.
-# audit: { digest: sha256, retention: 1825d }
+# What links the entries of the audit log (sha256 or sm3), how long they are kept, and a second folder for its signed heads; absent:
+# sha256, for ever, none.
+# audit: { digest: sha256, retention: 1825d, heads: /mnt/audit-heads }
 `;
 }
 
@@ -174,7 +175,7 @@ export function settingsSchema(islands: readonly Described[]): string {
       audit: {
         type: 'object',
         additionalProperties: false,
-        properties: { digest: { enum: ['sha256', 'sm3'] }, retention: { type: 'string' } },
+        properties: { digest: { enum: ['sha256', 'sm3'] }, retention: { type: 'string' }, heads: { type: 'string' } },
       },
     },
   };
