@@ -65,6 +65,9 @@ type Seen = Context<Record<string, unknown>, Connection>;
 const SUBSCRIPTION = parse('subscription { _ }', { noLocation: true });
 const ANOTHER = parse('{ _ }', { noLocation: true });
 
+/** A reason for closing holds 123 bytes (RFC 6455 section 5.5); a character that is cut off takes up to three. */
+const reasonOf = (message: string): string => Buffer.from(message).subarray(0, 120).toString();
+
 /** Takes the upgrades of `path`; `close` ends every socket with 1001. */
 export function openSockets(options: SocketOptions): { close(): Promise<void>; count(): number } {
   const { operations, deliveries, log } = options;
@@ -129,7 +132,7 @@ export function openSockets(options: SocketOptions): { close(): Promise<void>; c
         return true;
       } catch (error) {
         if (!(error instanceof HubError)) throw error;
-        connection.close(CloseCode.Forbidden, error.message.slice(0, 120));
+        connection.close(CloseCode.Forbidden, reasonOf(error.message));
         return false;
       }
     },
