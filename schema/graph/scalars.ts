@@ -143,10 +143,24 @@ export const SquareMetres = scalar({
   parse: (text) => (isDecimal(text) ? text : null),
   print: (value) => same(value, isDecimal),
 });
+/** Characters of a cursor, at most. */
+const LONGEST_CURSOR = 1024;
+
 export const Cursor = scalar({
   name: 'Cursor',
   description: 'Opaque, signed place in a list or in the event log; fits only the list and filter it came from.',
   example: 'the endCursor of a page',
-  parse: (text) => (text.length > 0 && text.length <= 1024 ? text : null),
+  parse: (text) => (text.length > 0 && text.length <= LONGEST_CURSOR ? text : null),
   print: (value) => same(value, (text) => text.length > 0),
 });
+
+/** By name: how values are read, wherever these scalars stand. */
+export const SCALARS: ReadonlyMap<string, GraphQLScalarType> = new Map(
+  [USCC, Plate, RegionCode, DateTime, CalendarDate, Duration, Period, Decimal, SquareMetres, Cursor].map((one) => [
+    one.name,
+    one as GraphQLScalarType,
+  ]),
+);
+
+/** Characters of an id that a client sends, at most: ids of the graph and clients' own ids for mutations stay below. */
+export const LONGEST_ID = 1024;
