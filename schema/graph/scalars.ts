@@ -162,5 +162,5 @@ export const SCALARS: ReadonlyMap<string, GraphQLScalarType> = new Map(
   ]),
 );
 
-/** Characters of an id that a client sends, at most: ids of the graph and clients' own ids for mutations stay below. */
-export const LONGEST_ID = 1024;
+/** Characters of an `ID` that a client sends, at most. PostgreSQL indexes 2,704 bytes, and a character takes up to three. */
+export const LONGEST_ID = 512;
