@@ -78,7 +78,8 @@ export function parseDuration(text: string): number | null {
 
 export const USCC = scalar({
   name: 'USCC',
-  description: 'Unified social credit code, GB 32100: 18 characters, upper case, both check characters right.',
+  description:
+    'Unified social credit code, GB 32100: 18 characters, upper case, both check characters right (but for the last one of codes that Xiamen made before 2016).',
   example: '91500112MA5U0H4T21',
   parse: parseUscc,
   print: (value) => (typeof value === 'string' ? parseUscc(value) : null),
