@@ -4,6 +4,7 @@
  */
 import type { Config } from '../connectors/kit/host/config/types.ts';
 import type { Host } from '../connectors/kit/host/host.ts';
+import { LONGEST_ID, SCALARS } from '../schema/graph/scalars.ts';
 import { createFederation, type Federation } from './federation/index.ts';
 import { ChangeRefused, makeAll, type Plan, supergraphOf, type Wanted, wantedOf } from './islands-plan.ts';
 import { type Island, type IslandsOptions, raiseAll } from './islands-raise.ts';
@@ -170,6 +171,7 @@ export class Islands {
       subgraphs: new Map([...islands].flatMap(([name, one]) => (one.waits ? [] : [[name, one.subgraph]]))),
       log: this.#options.log,
       watch,
+      inputs: { scalars: SCALARS, longestId: LONGEST_ID },
     });
     return { supergraph, federation, policy: readPolicy(supergraph), watch, costs: readCosts(supergraph) };
   }

@@ -155,10 +155,11 @@ export async function start(options: StartOptions): Promise<Hub> {
     const deliveries = new Deliveries({ operations, tail });
     const anonymous = anonymousPrincipal(config.anonymous);
     const demoIssuer = config.auth.demo ? await openDemoIssuer(options.data) : null;
-    const tokens = makeTokens([...trustedIssuers(config.auth), ...(demoIssuer ? [demoIssuer.trusted] : [])]);
+    const issuers = [...trustedIssuers(config.auth), ...(demoIssuer ? [demoIssuer.trusted] : [])];
+    const tokens = makeTokens(issuers, { log });
     /** One way for every face: a token when there is one, else the anonymous role for callers of this machine. */
-    const principal = async (request: IncomingMessage, authorization: unknown): Promise<Principal | null> => {
-      const signedIn = await tokens.principal(authorization);
+    const principal = async (request: IncomingMessage, params?: unknown): Promise<Principal | null> => {
+      const signedIn = await tokens.caller(request, params);
       return signedIn ?? (isLocal(request) ? anonymous : null);
     };
     const face = await graphqlFace(operations, { introspection: anonymous !== null });
@@ -169,7 +170,7 @@ export async function start(options: StartOptions): Promise<Hub> {
       operations,
       deliveries,
       log,
-      principal: (request, params) => principal(request, request.headers.authorization ?? params?.['authorization']),
+      principal,
       originAllowed: (request) => sameOrigin(request.headers),
     });
     const streams = streamFace({ operations, deliveries, originAllowed: (request) => sameOrigin(request.headers) });
@@ -202,7 +203,7 @@ export async function start(options: StartOptions): Promise<Hub> {
       signingKeys: { keys: [signingKey.publicJwk] },
       turns: operations,
       overdrawn: (who) => operations.overdrawn(who),
-      principal: (request) => principal(request, request.headers.authorization),
+      principal,
     });
     const leftovers = new Leftovers();
     shutdown.add('what changes left behind', async () => leftovers.close());

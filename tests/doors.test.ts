@@ -81,6 +81,12 @@ const WARM: readonly (readonly [string, unknown, Record<string, string>?])[] = [
   ['null where a value is promised', { query: '{ thing(id: 3) { weight } }' }],
   ['no data at all', { query: '{ broken }' }],
   ['a variable of the wrong type', { query: 'query ($n: Int) { things(first: $n) { id } }', variables: { n: 'x' } }],
+  [
+    'a variable of the wrong type, in the media type of the specification',
+    { query: 'query ($n: Int) { things(first: $n) { id } }', variables: { n: 'x' } },
+    { accept: 'application/graphql-response+json' },
+  ],
+  ['an operation name that is empty', { query: '{ thing(id: 1) { id } }', operationName: '' }],
   ['a missing variable', { query: 'query ($id: ID!) { thing(id: $id) { id } }' }],
   ['a mutation', { query: 'mutation { touch(id: 5) { id name size } }' }],
   ['introspection', { query: '{ __schema { queryType { name } } __type(name: "Thing") { name } }' }],
@@ -144,4 +150,78 @@ describe.each([
     if (kind === 'warm') expect(ways).toEqual(['Apollo', 'warm', 'warm']);
     else expect(ways).not.toContain('warm');
   });
+});
+
+/** Requests that are refused before anything is executed, with the code. */
+const REFUSED: readonly (readonly [string, object, string])[] = [
+  ['a syntax error', { query: '{ thing(' }, 'GRAPHQL_PARSE_FAILED'],
+  ['an unknown field', { query: '{ nothing }' }, 'GRAPHQL_VALIDATION_FAILED'],
+  ['an unknown operation', { query: both, operationName: 'C' }, 'OPERATION_RESOLUTION_FAILURE'],
+  ['no operation name', { query: both }, 'OPERATION_RESOLUTION_FAILURE'],
+  ['an empty operation name where there are two', { query: both, operationName: '' }, 'OPERATION_RESOLUTION_FAILURE'],
+  [
+    'a variable of the wrong type',
+    { query: 'query ($n: Int) { things(first: $n) { id } }', variables: { n: 'x' } },
+    'BAD_USER_INPUT',
+  ],
+  ['a missing variable', { query: 'query ($id: ID!) { thing(id: $id) { id } }' }, 'BAD_USER_INPUT'],
+  ['a limit', { query: `{ ${'a: thing(id: 1) { id } '.repeat(50)} }` }, 'LIMIT_COST'],
+  [
+    'an unknown persisted query',
+    { extensions: { persistedQuery: { version: 1, sha256Hash: 'a'.repeat(64) } } },
+    'PERSISTED_QUERY_NOT_FOUND',
+  ],
+];
+
+test.each(REFUSED)(
+  '%s is answered without data, by POST and by GET: 200 as JSON, 400 in the newer media type',
+  async (_, body, code) => {
+    const one = await face();
+    const given = body as { query?: string; operationName?: string; variables?: object; extensions?: object };
+    const parameters = Object.entries(given).map(([name, value]): [string, string] => [
+      name,
+      typeof value === 'string' ? value : JSON.stringify(value),
+    ]);
+    for (const [accept, status] of [
+      ['application/json', 200],
+      ['application/graphql-response+json', 400],
+      ['application/graphql-response+json, application/json;q=0.9', 400],
+    ] as const) {
+      const get = { ...request('', { accept, 'apollo-require-preflight': '1' }), method: 'GET', body: Buffer.alloc(0) };
+      for (const asked of [request(body, { accept }), { ...get, search: `?${new URLSearchParams(parameters)}` }]) {
+        // Twice: the second time at the warm door, where there is one for it.
+        for (let i = 0; i < 2; i++) {
+          const answer = await one.answer(asked);
+          const told = JSON.parse(answer.body);
+          expect([asked.method, answer.status, told.errors[0].extensions.code]).toEqual([asked.method, status, code]);
+          expect(told).not.toHaveProperty('data');
+          expect(answer.headers['content-type']).toContain(accept.split(',', 1)[0]);
+        }
+      }
+    }
+    await one.stop();
+  },
+);
+
+test('what is executed has data and is 200 in both media types, also where all of it is null', async () => {
+  const one = await face();
+  for (const accept of ['application/json', 'application/graphql-response+json']) {
+    for (const query of ['{ broken }', '{ thing(id: 1) { secret } }']) {
+      const answer = await one.answer(request({ query }, { accept }));
+      expect(answer.status).toBe(200);
+      expect(JSON.parse(answer.body)).toHaveProperty('data');
+    }
+  }
+  await one.stop();
+});
+
+test('an empty operation name is none, by POST and by GET', async () => {
+  const one = await face();
+  const query = 'query A { thing(id: 1) { id } }';
+  const get = { ...request(''), method: 'GET', body: Buffer.alloc(0) };
+  const search = `?operationName=&query=${encodeURIComponent(query)}`;
+  for (const asked of [request({ query, operationName: '' }), { ...get, search }]) {
+    expect(JSON.parse((await one.answer(asked)).body)).toEqual({ data: { thing: { id: '1' } } });
+  }
+  await one.stop();
 });

@@ -3,13 +3,15 @@ import { type ClientRequest, request } from 'node:http';
 import { ApolloClient, gql, HttpLink, InMemoryCache } from '@apollo/client';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { makeLog } from '../connectors/kit/log.ts';
 import { follow } from '../gateway/client/index.ts';
 import { until } from './hub.ts';
 import { EVENTS, type LiveHub, liveHub, logged, write } from './live-hub.ts';
 
 let live: LiveHub;
+const log: { level: string | number; msg: string }[] = [];
 beforeAll(async () => {
-  live = await liveHub();
+  live = await liveHub({ log: makeLog((line) => log.push(JSON.parse(line)), 'info') });
 });
 afterAll(() => live?.close());
 
@@ -43,6 +45,8 @@ function raw(
   call.end(options.body ?? (method === 'POST' ? JSON.stringify({ query: EVENTS }) : ''));
   return made;
 }
+// biome-ignore lint/suspicious/noExplicitAny: messages are read by path
+type Data = any;
 const sse = { accept: 'text/event-stream', 'content-type': 'application/json' };
 const idsIn = (text: string): string[] => [...text.matchAll(/"id":"([0-9a-f-]{36})"/g)].map((one) => one[1] as string);
 
@@ -119,6 +123,156 @@ test('queries are answered by SSE too; forged cursors and foreign pages are refu
     403,
     'FORBIDDEN',
   ]);
+});
+
+/** What a socket is told after its greeting with `params`, each message of `said` in its turn; and how it was closed. */
+function socket(
+  said: readonly object[],
+  { params, headers = {} }: { params?: unknown; headers?: Record<string, string | string[]> } = {},
+): Promise<{ told: Data[]; code: number | null; reason: string }> {
+  return new Promise((resolve) => {
+    const one = new WebSocket(live.socketUrl, 'graphql-transport-ws', { headers });
+    const told: Data[] = [];
+    let code: number | null = null;
+    let ended = 0;
+    const done = () => one.terminate();
+    one.on('open', () => one.send(JSON.stringify({ type: 'connection_init', payload: params })));
+    one.on('message', (data) => {
+      const message = JSON.parse(String(data));
+      if (message.type === 'connection_ack') {
+        if (said.length === 0) done();
+        for (const each of said) one.send(JSON.stringify(each));
+        return;
+      }
+      told.push(message);
+      if (message.type === 'error' || message.type === 'complete') ended += 1;
+      if (ended === said.length) done();
+    });
+    one.on('error', () => undefined);
+    let why = '';
+    one.on('close', (number, reason) => {
+      if (number !== 1006) code = number;
+      why = String(reason);
+      resolve({ told, code, reason: why });
+    });
+  });
+}
+const operation = (id: string, payload: object) => ({ id, type: 'subscribe', payload });
+const errors = () => log.filter(({ level }) => level === 'error' || level === 50);
+
+const FILTERED = `subscription ($after: Cursor, $filter: EventFilter, $first: Int!) {
+  events(after: $after, filter: $filter) { ... on EventsBatch { cursor events { id ... on CaseChanged { case { id } } company { badges(first: $first) { nodes { id } } } } } }
+}`;
+/** Payloads that are refused before anything is executed, with the code. */
+const REFUSED: readonly (readonly [string, Record<string, unknown>, string])[] = [
+  ['a syntax error', { query: '{ parks {' }, 'GRAPHQL_PARSE_FAILED'],
+  ['an unknown field', { query: '{ nothing }' }, 'GRAPHQL_VALIDATION_FAILED'],
+  ['an unknown operation', { query: 'query A { parks { id } }', operationName: 'B' }, 'OPERATION_RESOLUTION_FAILURE'],
+  [
+    'an unknown operation beside a subscription',
+    { query: `${EVENTS.replace('subscription', 'subscription S')} query A { parks { id } }`, operationName: 'B' },
+    'OPERATION_RESOLUTION_FAILURE',
+  ],
+  ['a literal', { query: '{ company(uscc: "x") { name } }' }, 'BAD_USER_INPUT'],
+  [
+    'a variable',
+    {
+      query: 'query ($v: [USCC!]) { companies(filter: { uscc: { in: $v } }) { nodes { name } } }',
+      variables: { v: ['x'] },
+    },
+    'BAD_USER_INPUT',
+  ],
+  ['a NUL', { query: 'query ($v: ID!) { building(id: $v) { id } }', variables: { v: 'a\0b' } }, 'BAD_USER_INPUT'],
+  [
+    'a long id',
+    { query: 'query ($v: ID!) { door(id: $v) { id } }', variables: { v: 'x'.repeat(5_000) } },
+    'BAD_USER_INPUT',
+  ],
+  ['a subscription’s cursor', { query: EVENTS, variables: { after: '' } }, 'BAD_USER_INPUT'],
+  ['a subscription’s long cursor', { query: EVENTS, variables: { after: 'x'.repeat(3_000) } }, 'BAD_USER_INPUT'],
+  ['a subscription’s forged cursor', { query: EVENTS, variables: { after: 'forged' } }, 'CURSOR_INVALID'],
+  [
+    'a subscription’s filter',
+    { query: FILTERED, variables: { filter: { company: { eq: 'x' } }, first: 1 } },
+    'BAD_USER_INPUT',
+  ],
+  ['what a subscription needs with its first event only', { query: FILTERED }, 'BAD_USER_INPUT'],
+];
+
+test.each(REFUSED)(
+  '%s ends one operation of a socket with an error, and a stream before it begins',
+  async (_, payload, code) => {
+    const good = operation('good', { query: 'query A { __typename }', operationName: '' });
+    const { told, code: closed } = await socket([operation('bad', payload), good]);
+    expect(closed).toBeNull();
+    const bad = told.filter((one) => one.id === 'bad');
+    expect(bad.map((one) => [one.type, one.payload[0].extensions.code])).toEqual([['error', code]]);
+    expect(told.filter((one) => one.id === 'good').map((one) => one.type)).toEqual(['next', 'complete']);
+    const stream = raw(sse, { body: JSON.stringify(payload) });
+    await until('a refusal', 10, () => stream.ended);
+    const answer = JSON.parse(stream.text);
+    expect([stream.status, answer.errors[0].extensions.code]).toEqual([400, code]);
+    expect(answer).not.toHaveProperty('data');
+    expect(errors()).toEqual([]);
+  },
+);
+
+test.each([
+  ['forged', 'CURSOR_INVALID'],
+  ['a, b', 'CURSOR_INVALID'],
+  ['\u00ff\u0080\u00fe', 'CURSOR_INVALID'],
+  ['0', 'CURSOR_INVALID'],
+  ['x'.repeat(3_000), 'BAD_USER_INPUT'],
+])('Last-Event-ID %j is refused as %s', async (value, code) => {
+  const stream = raw({ ...sse, 'last-event-id': value });
+  await until('a refusal', 10, () => stream.ended);
+  expect([stream.status, JSON.parse(stream.text).errors[0].extensions.code]).toEqual([400, code]);
+  expect(errors()).toEqual([]);
+});
+
+/** Credentials that are shown and not understood; without one, a caller of this machine is a developer. */
+const SHOWN: readonly { params?: unknown; headers?: Record<string, string> }[] = [
+  { params: { authorization: 'Bearer wrong' } },
+  { params: { Authorization: 'Bearer wrong' } },
+  { params: { AUTHORIZATION: 'Basic eDp5' } },
+  { params: { authorization: '' } },
+  { params: { headers: { Authorization: 'Bearer wrong' } } },
+  { params: { authToken: 'wrong' } },
+  { params: { 'X-API-Key': 'wrong' } },
+  { headers: { authorization: 'Bearer wrong' } },
+  { headers: { authorization: 'Basic eDp5' } },
+  { headers: { 'x-api-key': 'wrong' } },
+];
+test.each(SHOWN.map((one) => ({ one, name: JSON.stringify(one) })))(
+  'a socket with a credential that is not understood is closed with 4403 and a reason: $name',
+  async ({ one }) => {
+    const { code, reason } = await socket([], one);
+    expect(code).toBe(4403);
+    expect(reason).toContain('Bearer <token>');
+  },
+);
+
+test('over HTTP and SSE such a credential is 401, without one the same request is answered', async () => {
+  const body = JSON.stringify({ query: '{ __typename }' });
+  for (const type of ['application/json', 'text/event-stream']) {
+    const headers = { 'content-type': 'application/json', accept: type };
+    for (const shown of [
+      { authorization: 'Basic eDp5' },
+      { authorization: 'Token wrong' },
+      { authorization: 'Bearer' },
+      { authorization: 'Bearer ' },
+      { authorization: 'wrong' },
+      { 'x-api-key': 'wrong' },
+    ]) {
+      const answer = await fetch(live.url, { method: 'POST', headers: { ...headers, ...shown } as never, body });
+      const told = (await answer.json()) as Data;
+      expect([answer.status, told.errors[0].extensions.code]).toEqual([401, 'UNAUTHENTICATED']);
+      expect(answer.headers.get('www-authenticate')).toContain('Bearer');
+      expect(told.errors[0].message).toContain('Bearer <token>');
+    }
+    expect((await fetch(live.url, { method: 'POST', headers, body })).status).toBe(200);
+  }
+  expect(errors()).toEqual([]);
 });
 
 test('a hub that goes down ends its streams at once and says nothing of completion; the cursor goes on at the next hub', async () => {

@@ -1,5 +1,5 @@
 /** A hub of which only the event log is there: what tests of live delivery stand on. */
-import { buildSchema, parse } from 'graphql';
+import { buildSchema, type DocumentNode, parse, validate } from 'graphql';
 import type { Principal } from '../connectors/kit/principal.ts';
 import { PROBE } from '../gateway/live/prepare.ts';
 import type { Tail } from '../gateway/live/tail.ts';
@@ -72,7 +72,8 @@ export class Pretend {
   turnOfReading = (_principal: Principal | null, _yielding: boolean): null => null;
   turned = () => undefined;
   fruitless = () => undefined;
-  told = (message: string) => message;
+  faults = (document: DocumentNode) => validate(this.schema, document).map((one) => one.toJSON());
+  variableFaults = () => [];
   parse = (query: string) => parse(query);
   run = async (request: OperationRequest): Promise<OperationAnswer> => {
     const { variables } = request;

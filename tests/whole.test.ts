@@ -3,10 +3,12 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { type GraphQLInputType, getNullableType, isInputObjectType, isListType } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { islands } from '../connectors/index.ts';
 import type { SourceCallFact } from '../connectors/kit/guard.ts';
 import { type Answer, FORMS, operation, until, type WholeHub, wholeHub } from './hub.ts';
+import { documentOf, places, right } from './places.ts';
 
 const DAY = 86_400_000;
 const span = () => ({
@@ -206,6 +208,27 @@ describe.each(FORMS)('the whole hub, %s', (form) => {
     expect(answer.errors?.map((one) => one.extensions?.['code'])).toEqual(['UNAUTHENTICATED']);
   });
 
+  test('odd values that have their form are no fault of the hub, wherever the graph takes them', async () => {
+    const { schema } = whole.hub.operations;
+    const before = whole.log.length;
+    const found: string[] = [];
+    for (const place of places(schema)) {
+      if (place.root !== 'query') continue;
+      for (const argument of place.field.args) {
+        const query = documentOf(place, argument);
+        for (const v of odd(argument.type)) {
+          const { errors = [] } = await whole.ask(query, { v });
+          for (const { message, extensions } of errors) {
+            if (extensions['code'] === 'INTERNAL') found.push(`${query} ${JSON.stringify(v).slice(0, 80)}: ${message}`);
+          }
+        }
+      }
+    }
+    expect(found).toEqual([]);
+    const lines = whole.log.slice(before).filter((line) => /"level":("error"|50)/.test(line));
+    expect(lines).toEqual([]);
+  }, 120_000);
+
   test('health, readiness and metrics', async () => {
     expect((await fetch(`${whole.url}/healthz`)).status).toBe(200);
     const ready = await fetch(`${whole.url}/readyz`);
@@ -213,6 +236,28 @@ describe.each(FORMS)('the whole hub, %s', (form) => {
     expect(await (await fetch(`${whole.url}/metrics`)).text()).toContain('isthmus_log_position');
   });
 });
+
+/** Values at the edge of what each type takes, each alone in what is otherwise ordinary. */
+const ODD: Readonly<Record<string, readonly unknown[]>> = {
+  ID: ['雪'.repeat(512), '', ':', '%', "'; --", '../..', 'a:'.repeat(250), '💡\u200b\u202e', -1],
+  String: ['雪'.repeat(50_000), '', '%_\\', "'; --", '\u0001\u007f\ufffe'],
+  DateTime: ['0000-01-01T00:00:00Z', '9999-12-31T23:59:59.999999999-23:59', '1969-12-31T23:59:60Z'],
+  Date: ['0000-01-01', '9999-12-31'],
+  Period: ['0000', '9999-Q4', '0001-01'],
+  Cursor: ['x', 'A'.repeat(1_024), '雪', '%00'],
+  Int: [0, -1, 2_147_483_647, -2_147_483_648],
+};
+function odd(type: GraphQLInputType): unknown[] {
+  const bare = getNullableType(type);
+  if (isListType(bare)) return [[], ...odd(bare.ofType).map((one) => [one])];
+  if (!isInputObjectType(bare)) return [...(ODD[bare.name] ?? [])];
+  return [
+    right(bare),
+    ...Object.values(bare.getFields()).flatMap((field) =>
+      odd(field.type).map((one) => ({ ...(right(bare) as object), [field.name]: one })),
+    ),
+  ];
+}
 
 const ISLAND_OF: Record<string, string> = {
   ACCESS_GRANTED: 'access-control',

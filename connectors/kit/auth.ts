@@ -12,8 +12,8 @@ export interface IssuerConfig {
   /** Address of its key set; null: told by the issuer's own discovery document. */
   readonly jwks: string | null;
   readonly algorithms: readonly Algorithm[];
-  /** The header `typ` that access tokens of this issuer carry. */
-  readonly type: string;
+  /** Header `typ` that access tokens of this issuer carry: one of these. Setting `type`. */
+  readonly types: readonly string[];
   /** Claim that names the roles; dots lead into objects. */
   readonly rolesClaim: string;
   /** The issuer's word to our role; null: its words are ours. */
@@ -29,6 +29,10 @@ export interface AuthConfig {
 }
 
 export const NO_AUTH: AuthConfig = { audience: [], issuers: [], demo: false };
+
+/** RFC 9068: the type that ID tokens never have. */
+const ACCESS_TOKEN = 'at+jwt';
+const TYPE = /^[\w.+/-]+$/;
 
 const KNOWN = ['audience', 'issuers', 'demo'];
 const KNOWN_OF_ISSUER = ['issuer', 'jwks', 'algorithms', 'type', 'rolesClaim', 'roles'];
@@ -93,6 +97,12 @@ function issuer(raw: unknown, fault: (sentence: string) => void): IssuerConfig[]
       `auth: algorithms of ${name} must be some of ${ALGORITHMS.join(', ')}, found ${JSON.stringify(given['algorithms'])}`,
     );
   }
+  const types = given['type'] === undefined ? [ACCESS_TOKEN] : words(given['type']);
+  if (types.length === 0 || types.some((one) => !TYPE.test(one))) {
+    fault(
+      `auth: type of ${name} must be the header typ of its access tokens, or a list of such, found ${JSON.stringify(given['type'])}; example: type: [at+jwt, JWT]`,
+    );
+  }
   const roles = (given['roles'] ?? null) as Record<string, string> | null;
   for (const role of Object.values(roles ?? {})) {
     if (!ROLE_NAMES.includes(role as never)) {
@@ -104,7 +114,7 @@ function issuer(raw: unknown, fault: (sentence: string) => void): IssuerConfig[]
       issuer: name,
       jwks: safe(given['jwks']) ? given['jwks'] : null,
       algorithms: algorithms as Algorithm[],
-      type: typeof given['type'] === 'string' ? given['type'] : 'at+jwt',
+      types,
       rolesClaim: typeof given['rolesClaim'] === 'string' ? given['rolesClaim'] : 'roles',
       roles,
     },

@@ -1,6 +1,7 @@
 /** Identifiers for mappings and sources: the ground's own checks, lent through the kit. */
 export {
   canonical,
+  isOldXiamen,
   isRegionCode,
   isSoleTrader,
   maskName,

@@ -1,6 +1,6 @@
 /** The register's records, in the authority's field names, to our model; and X-Road's headers. Pure. */
 import { malformed, rejected, SourceError, unavailable } from '../kit/errors.ts';
-import { parseUscc } from '../kit/identifiers.ts';
+import { isOldXiamen, parseUscc } from '../kit/identifiers.ts';
 import { child, element, local, type SoapFault, type SoapMessage, type XmlElement } from '../kit/soap.ts';
 import type { Application, ApplicationState, Entry, EntryPage, Filing, Member, RegistrationStatus } from './model.ts';
 
@@ -145,16 +145,19 @@ export function entries(body: XmlElement): EntryPage {
   if (!Number.isInteger(total)) throw malformed('total is no number');
   const found: Entry[] = [];
   const refused: string[] = [];
+  const notes: string[] = [];
   const companies = body.children.filter((one) => local(one) === 'company');
   for (const [i, one] of companies.entries()) {
     try {
-      found.push(entryOf(one, `company[${i}]`));
+      const entry = entryOf(one, `company[${i}]`);
+      found.push(entry);
+      if (isOldXiamen(entry.uscc)) notes.push(`company[${i}].UNISCID fails its last check, as Xiamen's old codes may`);
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
       refused.push(error.detail);
     }
   }
-  return { total, entries: found, refused, codes: companies.map((one) => textOf(one, 'UNISCID') ?? '') };
+  return { total, entries: found, refused, notes, codes: companies.map((one) => textOf(one, 'UNISCID') ?? '') };
 }
 
 function entryOf(company: XmlElement, where: string): Entry {

@@ -35,6 +35,8 @@ export interface EntryPage {
   readonly entries: readonly Entry[];
   /** Where and why entries were left out. */
   readonly refused: readonly string[];
+  /** Where and why an entry that was kept is not as the standard has it. */
+  readonly notes: readonly string[];
   /** Codes on this page as they stand there, those left out included. */
   readonly codes: readonly string[];
   /** Entries on all pages. */

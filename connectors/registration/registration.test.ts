@@ -486,6 +486,16 @@ describe('registration', () => {
     expect(said(`<REGSTATE_CN>${words}</REGSTATE_CN>`)?.status).toBe(status);
   });
 
+  test('a company of Xiamen whose old code fails the last check is kept, with a note; elsewhere such a code is none', () => {
+    const companies = ['91350203M0001QKT19', '91350211M000100Y46', '91440300M0001QKT19']
+      .map((one) => `<company><UNISCID>${one}</UNISCID></company>`)
+      .join('');
+    const { entries, notes, refused } = mapping.entries(readXml(`<r><total>3</total>${companies}</r>`));
+    expect(entries.map((one) => one.uscc)).toEqual(['91350203M0001QKT19', '91350211M000100Y46']);
+    expect(notes).toEqual([expect.stringMatching(/^company\[0\]\.UNISCID/)]);
+    expect(refused).toEqual([expect.stringMatching(/^company\[2\]\.UNISCID/)]);
+  });
+
   test('currencies in words or numbers, days and times; what is none is refused', () => {
     const money = (word: string) => said(`<REGCAP>10</REGCAP><REGCAPCUR>${word}</REGCAPCUR>`)?.capital?.currency;
     expect(['人民币', '156', '', 'USD', '美元', '港元'].map(money)).toEqual(['CNY', 'CNY', 'CNY', 'USD', 'USD', 'HKD']);

@@ -14,6 +14,13 @@ export interface Answer {
   text(): string;
 }
 
+/** The answer to what is refused before anything is fetched: it has no data, as the specification of GraphQL says (section 7.1). */
+export interface RefusedAnswer {
+  readonly errors: readonly GraphQLFormattedError[];
+  readonly data?: undefined;
+  readonly text?: undefined;
+}
+
 /** Holds one of text and object, and makes the other at first use. */
 export class Made implements Answer {
   declare readonly errors?: readonly GraphQLFormattedError[];

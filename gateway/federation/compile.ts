@@ -10,7 +10,6 @@ import {
   OperationTypeNode,
   parse,
   print,
-  validate,
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import type { Subgraph } from '../../connectors/kit/connector.ts';
@@ -19,11 +18,13 @@ import { deciders, settled } from './conditions.ts';
 import type { Tree } from './data.ts';
 import { forPlanner } from './document.ts';
 import { type Executable, executable } from './execute.ts';
+import { codeOf, documentFaults, type InputRules } from './input-rules.ts';
 import { type Introspect, introspection } from './introspection.ts';
 import type { Planner } from './planner.ts';
 import { narrowed } from './planner-narrow.ts';
 import type { Proof, ProofEntry } from './proof.ts';
 import { makeRefusals, type Refuse } from './refusal.ts';
+import type { Report } from './report.ts';
 import { type Selection, shapeOf } from './shape.ts';
 import type { Supergraph } from './supergraph.ts';
 import { type TextWriter, textWriter } from './text.ts';
@@ -78,7 +79,13 @@ const fault = (
 });
 
 export function compileOperation(
-  parts: { supergraph: Supergraph; planner: Planner; subgraph: (name: string) => Subgraph },
+  parts: {
+    supergraph: Supergraph;
+    planner: Planner;
+    subgraph: (name: string) => Subgraph;
+    report: Report;
+    rules: InputRules | null;
+  },
   request: { query: string; operationName?: string | undefined },
   options: {
     refuse: Refuse | null;
@@ -87,7 +94,7 @@ export function compileOperation(
     proof?: ((prefix: string) => Proof) | null;
   },
 ): Compiled | { errors: readonly GraphQLFormattedError[] } {
-  const { supergraph, planner, subgraph } = parts;
+  const { supergraph, planner, subgraph, report, rules } = parts;
   const schema = options.internal ? supergraph.inner : supergraph.open;
   let located: DocumentNode;
   try {
@@ -96,14 +103,14 @@ export function compileOperation(
     const syntax = error as GraphQLError;
     return { errors: [fault({ message: syntax.message, locations: syntax.locations }, 'GRAPHQL_PARSE_FAILED')] };
   }
-  const faults = validate(schema, located);
-  if (faults.length > 0) return { errors: faults.map((one) => fault(one, 'GRAPHQL_VALIDATION_FAILED')) };
+  const faults = documentFaults(schema, located, rules);
+  if (faults.length > 0) return { errors: faults.map((one) => fault(one, codeOf(one))) };
   // What is kept knows no places in the text: they hold every token of it.
   const document = parse(request.query, { noLocation: true });
-  const operation = getOperationAST(document, request.operationName);
+  const operation = getOperationAST(document, request.operationName || undefined);
   if (!operation) {
     const message = request.operationName
-      ? `The document has no operation ${request.operationName}.`
+      ? `The document has no operation ${JSON.stringify(request.operationName.slice(0, 100))}.`
       : 'The document has several operations: give operationName.';
     return { errors: [fault({ message }, 'OPERATION_RESOLUTION_FAILURE')] };
   }
@@ -119,7 +126,7 @@ export function compileOperation(
   let planSize = 0;
   const make = (variables: Readonly<Record<string, unknown>>): Variant => {
     const plain = settled(document, variables);
-    const same = getOperationAST(plain, request.operationName);
+    const same = getOperationAST(plain, request.operationName || undefined);
     if (!same) throw new Error('unreachable: operations are not skipped');
     const watch =
       options.watch && asksWatched(schema, plain, options.watch)
@@ -128,7 +135,7 @@ export function compileOperation(
     const proof = options.proof?.(hiddenPrefix(plain)) ?? null;
     const { asked, keys } = forPlanner({ schema, reserved, refusals, veiled, watch, proof }, plain, same, root);
     const plan = asked && planner.plan(print(asked), operation.name?.value ?? null);
-    const made = asked && plan && executable(narrowed(plan, asked, supergraph.inner), supergraph, subgraph);
+    const made = asked && plan && executable(narrowed(plan, asked, supergraph.inner), supergraph, subgraph, report);
     planSize = made?.size ?? 0;
     const shape = shapeOf({ schema, refusals, keys }, plain, same);
     return {
@@ -156,7 +163,7 @@ export function compileOperation(
     document,
     operation,
     root,
-    coerce: coercer(schema, operation.variableDefinitions ?? []),
+    coerce: coercer(schema, operation.variableDefinitions ?? [], rules),
     variant,
     size:
       2_000 +

@@ -4,6 +4,7 @@ import { fitter } from './data.ts';
 import { entityFetch } from './entities.ts';
 import { type Fetch, type FetchParts, rootFetch } from './fetch.ts';
 import { aliasOf, type PlanStep, type Step } from './planner.ts';
+import type { Report } from './report.ts';
 import type { Supergraph } from './supergraph.ts';
 
 /** Runs a plan; answers at once when no subgraph had to be waited for. */
@@ -17,9 +18,10 @@ export function executable(
   plan: PlanStep,
   supergraph: Supergraph,
   subgraph: (name: string) => Subgraph,
+  report: Report,
 ): { run: Executable; size: number } {
   const text = JSON.stringify(plan);
-  const parts = { fits: fitter(supergraph.inner), subgraph, exotic: EXOTIC.test(text) };
+  const parts = { fits: fitter(supergraph.inner), subgraph, report, exotic: EXOTIC.test(text) };
   return { run: build(plan, parts, []), size: text.length };
 }
 

@@ -6,12 +6,14 @@ import { bare, type Fits, merge, type Path, rewrite, type Tree, walk } from './d
 import { type PlacedError, placed } from './faults.ts';
 import { keyRenames, operationSet, responseKeys } from './operation-text.ts';
 import type { FetchStep, Step } from './planner.ts';
+import type { Report } from './report.ts';
 import { asker, type Run } from './run.ts';
 
 /** What fetches are built with. */
 export interface FetchParts {
   readonly fits: Fits;
   readonly subgraph: (name: string) => Subgraph;
+  readonly report: Report;
   /** A key of the plan has a meaning of its own in ordinary objects: data are copied into objects without prototypes. */
   readonly exotic: boolean;
 }
@@ -32,7 +34,7 @@ export function rootFetch(step: FetchStep, at: readonly Step[], parts: FetchPart
   const document = parse(step.operation, { noLocation: true });
   const rename = keyRenames(step.outputRewrites);
   const keys = responseKeys(document, operationSet(document), null, fits);
-  const ask = asker(parts.subgraph, step.serviceName, step.operation);
+  const ask = asker(parts.subgraph, step.serviceName, step.operation, parts.report);
   const clean = parts.exotic ? bare : (data: unknown) => data;
   const assign = at.length === 0 ? compileAssign(keys, step.outputRewrites, fits) : null;
   const settle = (run: Run, answer: SubgraphResponse): void => {

@@ -5,6 +5,7 @@
  */
 import {
   type DocumentNode,
+  GraphQLError,
   type GraphQLSchema,
   getOperationAST,
   OperationTypeNode,
@@ -50,7 +51,7 @@ export function fuse(schema: GraphQLSchema, text: string, shown: (error: FailedF
     frame.failures.length === 0 ? { data } : settleFailures(operation, unit, data, frame.failures, shown);
   return (variables, context) => {
     const made = coerce(variables);
-    if (made.errors) return { errors: made.errors.map((one) => shown(one)) };
+    if (made.errors) return { errors: made.errors.map((one) => shown(new GraphQLError(one.message))) };
     const frame = new Frame(operation, made.coerced, context, generate);
     const data = unit.make(undefined, frame, undefined);
     const waiting = frame.settled();

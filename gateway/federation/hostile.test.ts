@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { hubCall } from '../../connectors/kit/host/services.ts';
 import { silentLog } from '../../connectors/kit/log.ts';
 import { compose } from '../../schema/compose.ts';
-import { createFederation, remoteSubgraph } from './index.ts';
+import { type Answer, createFederation, remoteSubgraph } from './index.ts';
 import { fake } from './testing.ts';
 
 const near = fake(
@@ -50,7 +50,7 @@ async function ask(behaviour: Behaviour, options: { time?: number; query?: strin
   const compiled = federation.compile({ query: options.query ?? '{ thing { name size } other }' });
   if ('errors' in compiled) throw new Error(JSON.stringify(compiled.errors));
   const call = hubCall(options.time ?? 2_000, options.signal ?? new AbortController().signal);
-  const answer = await federation.execute(compiled, { variables: {}, call });
+  const answer = (await federation.execute(compiled, { variables: {}, call })) as Answer;
   return {
     data: JSON.parse(answer.text()) as unknown,
     told: (answer.errors ?? []).map((one) => `${one.path?.join('.')} ${String(one.extensions?.['code'])}`).sort(),

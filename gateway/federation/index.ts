@@ -1,30 +1,36 @@
 /** The face of federation: compile an operation, execute it. Nothing outside this folder knows which planner or engine runs. */
 import { randomUUID } from 'node:crypto';
 import {
+  type DocumentNode,
   type GraphQLFormattedError,
   type GraphQLSchema,
+  type OperationDefinitionNode,
   type VariableDefinitionNode,
   valueFromASTUntyped,
 } from 'graphql';
 import type { Call, Subgraph } from '../../connectors/kit/connector.ts';
 import type { Log } from '../../connectors/kit/log.ts';
-import { type Answer, Made } from './answer.ts';
+import { type Answer, Made, type RefusedAnswer } from './answer.ts';
 import { OperationCache } from './cache.ts';
+import { coercer } from './coerce.ts';
 import { type Compiled, compileOperation, type Variant } from './compile.ts';
 import { Bare } from './data.ts';
 import { placed } from './faults.ts';
+import { codeOf, documentFaults, type InputRules } from './input-rules.ts';
 import { TooLarge } from './normal.ts';
 import { makePlanner } from './planner.ts';
 import { type Ownership, Proof, readOwnership } from './proof.ts';
 import type { Refuse } from './refusal.ts';
+import { makeReport } from './report.ts';
 import { Run } from './run.ts';
 import { remoteSubgraph } from './subgraph.ts';
 import { readSupergraph } from './supergraph.ts';
 import type { Watch } from './watch.ts';
 import { write } from './writer.ts';
 
-export type { Answer } from './answer.ts';
+export type { Answer, RefusedAnswer } from './answer.ts';
 export type { Compiled } from './compile.ts';
+export type { InputRules } from './input-rules.ts';
 export type { FieldCoordinate, Refusal } from './refusal.ts';
 export type { Touch, Touched } from './touched.ts';
 export type { Watch } from './watch.ts';
@@ -46,11 +52,21 @@ export interface Federation {
   ): Compiled | { errors: readonly GraphQLFormattedError[] };
   /** What is compiled already, the most useful last; so that another federation can be made as ready as this one. */
   known(): KnownOperation[];
-  /** Executes; answers at once when no subgraph had to be waited for. Neither throws nor rejects for a fault of a subgraph. */
+  /** Faults of a client's document, as `compile` finds them. */
+  faults(document: DocumentNode): readonly GraphQLFormattedError[];
+  /** Faults of the variables that an operation of the public graph is given, as `execute` finds them. */
+  variableFaults(
+    operation: OperationDefinitionNode,
+    variables: Readonly<Record<string, unknown>> | undefined,
+  ): readonly GraphQLFormattedError[];
+  /**
+   * Executes; answers at once when no subgraph had to be waited for. Neither throws nor rejects for a fault of a subgraph. Without data
+   * when variables cannot be read.
+   */
   execute(
     compiled: Compiled,
     request: { variables: Readonly<Record<string, unknown>> | undefined; call: Call },
-  ): Answer | Promise<Answer>;
+  ): Answer | RefusedAnswer | Promise<Answer>;
 }
 
 export interface KnownOperation {
@@ -68,17 +84,25 @@ export interface FederationOptions {
   /** Makes the id under which the log has a fault of the hub. */
   readonly errorId?: () => string;
   readonly log?: Log;
+  /** What values of clients must be; absent: the subgraphs judge. */
+  readonly inputs?: InputRules;
   /** What must be accounted for; absent: nothing. */
   readonly watch?: Watch;
   /** As much of what was compiled is kept, in bytes, about. */
   readonly kept?: number;
 }
 
+const unreadable = ({ message }: { message: string }): GraphQLFormattedError => ({
+  message,
+  extensions: { code: 'BAD_USER_INPUT' },
+});
+
 const NONE = Object.freeze({});
 const CACHE_BYTES = 64 * 1024 * 1024;
 
 export function createFederation(options: FederationOptions): Federation {
-  const supergraph = readSupergraph(options.supergraph);
+  const rules = options.inputs ?? null;
+  const supergraph = readSupergraph(options.supergraph, rules);
   const planner = makePlanner(options.supergraph);
   const cache = new OperationCache<Compiled>(options.kept ?? CACHE_BYTES);
   const made = new Map<string, Subgraph>();
@@ -97,10 +121,13 @@ export function createFederation(options: FederationOptions): Federation {
 
   const unplanned = (error: unknown, operation: string | null): GraphQLFormattedError => {
     if (error instanceof TooLarge) return { message: error.message, extensions: { code: 'LIMIT_COST' } };
-    const errorId = options.errorId?.() ?? randomUUID();
+    const errorId = newId();
     options.log?.error('An operation could not be planned.', { error, operation, errorId });
     return { message: 'The operation cannot be planned over the islands.', extensions: { code: 'INTERNAL', errorId } };
   };
+
+  const newId = () => options.errorId?.() ?? randomUUID();
+  const report = makeReport(options.log, newId);
 
   let owned: Ownership | undefined;
   const proof = (prefix: string): Proof => {
@@ -116,7 +143,7 @@ export function createFederation(options: FederationOptions): Federation {
       const known = cache.get(request.query, mark);
       if (known) return known;
       try {
-        const compiled = compileOperation({ supergraph, planner, subgraph }, request, {
+        const compiled = compileOperation({ supergraph, planner, subgraph, report, rules }, request, {
           refuse: refused ?? null,
           internal,
           watch: options.watch ?? null,
@@ -139,21 +166,27 @@ export function createFederation(options: FederationOptions): Federation {
           provenance: kind[1] === 'p',
         };
       }),
+    faults: (document) =>
+      documentFaults(supergraph.open, document, rules).map((one) => ({
+        ...one.toJSON(),
+        extensions: { code: codeOf(one) },
+      })),
+    variableFaults: (operation, variables) => {
+      const made = coercer(supergraph.open, operation.variableDefinitions ?? [], rules)(variables ?? NONE);
+      return (made.errors ?? []).map(unreadable);
+    },
     execute: (compiled, { variables: given, call }) => {
       const definitions = compiled.operation.variableDefinitions ?? [];
       const made = compiled.coerce(given ?? NONE);
       if (made.errors) {
-        return Made.ofData(
-          null,
-          made.errors.map((one) => ({ message: one.message, extensions: { code: 'BAD_USER_INPUT' } })),
-        );
+        return { errors: made.errors.map(unreadable) };
       }
       const { coerced: variables } = made;
       let variant: Variant;
       try {
         variant = compiled.variant(variables);
       } catch (error) {
-        return Made.ofData(null, [unplanned(error, compiled.name)]);
+        return { errors: [unplanned(error, compiled.name)] };
       }
       const run = new Run(call, toSend(definitions, given), compiled.kind);
       const waiting = variant.run?.(run);

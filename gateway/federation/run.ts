@@ -4,6 +4,7 @@ import { Bare, type Tree } from './data.ts';
 import { Deadline } from './deadline.ts';
 import type { PlacedError } from './faults.ts';
 import { type Fused, fuse } from './fused.ts';
+import type { Report } from './report.ts';
 
 export class Run {
   readonly call: Call;
@@ -52,7 +53,7 @@ export const malformed = (name: string): SubgraphError => ({
 });
 
 /** Built once per fetch of a plan. A subgraph of this process is compiled in at the first question. */
-export function asker(subgraph: (name: string) => Subgraph, name: string, query: string): Ask {
+export function asker(subgraph: (name: string) => Subgraph, name: string, query: string, report: Report): Ask {
   const late = (): SubgraphResponse => fault('SOURCE_TIMEOUT', name, 'did not answer in time');
   const failed = (error: unknown): SubgraphResponse => {
     const { code } = error as { code?: unknown };
@@ -60,8 +61,10 @@ export function asker(subgraph: (name: string) => Subgraph, name: string, query:
     if (code === 'SOURCE_MALFORMED') return { errors: [malformed(name)] };
     return fault('SOURCE_UNAVAILABLE', name, 'cannot be reached at the moment');
   };
-  const checked = (answer: SubgraphResponse): SubgraphResponse =>
-    answer.data || (answer.errors && answer.errors.length > 0) ? answer : { errors: [malformed(name)] };
+  const checked = (answer: SubgraphResponse): SubgraphResponse => {
+    if (answer.errors && answer.errors.length > 0) return { ...answer, errors: report(name, answer.errors) };
+    return answer.data ? answer : { errors: [malformed(name)] };
+  };
   let fused: Fused | null | undefined;
   return (run, variables) => {
     if (run.deadline.isOver()) return late();

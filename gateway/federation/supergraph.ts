@@ -11,6 +11,7 @@ import {
   parse,
   visit,
 } from 'graphql';
+import { applyScalars, type InputRules } from './input-rules.ts';
 import type { Reserved } from './naming.ts';
 
 export interface Supergraph {
@@ -31,12 +32,13 @@ const MACHINERY = /^(join|link|core|tag|inaccessible|context|connect)__/;
 const KEPT = new Set(['deprecated', 'specifiedBy', 'oneOf']);
 
 /** Reads the text, with its `join__Graph` and `join__field`; throws when it is no supergraph. */
-export function readSupergraph(text: string): Supergraph {
+export function readSupergraph(text: string, rules: InputRules | null = null): Supergraph {
   const document = parse(text, { noLocation: true });
   const subgraphs = readSubgraphs(document);
   if (subgraphs.size === 0) throw new Error('The supergraph names no subgraphs: it has no join__Graph.');
   const open = toSchema(document, true);
   const inner = toSchema(document, false);
+  if (rules) for (const schema of [open, inner]) applyScalars(schema, rules);
   return {
     id: createHash('sha256').update(text).digest('hex').slice(0, 16),
     text,

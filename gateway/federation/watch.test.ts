@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { hubCall } from '../../connectors/kit/host/services.ts';
 import { partsOf } from '../../tests/federate.ts';
-import { createFederation, type Touch, type Watch } from './index.ts';
+import { type Answer, createFederation, type Touch, type Watch } from './index.ts';
 import { fake } from './testing.ts';
 
 const hub = () =>
@@ -85,7 +85,7 @@ async function touched(query: string, refuse: readonly string[] = [], variables:
     );
     if ('errors' in compiled) throw new Error(compiled.errors[0]?.message);
     const call = hubCall(2_000, new AbortController().signal);
-    answers.push(await federation.execute(compiled, { variables, call }));
+    answers.push((await federation.execute(compiled, { variables, call })) as Answer);
     counts.push(subgraphs.reduce((sum, one) => sum + one.requests.length, 0) - before);
   }
   const [plain, watching] = answers;

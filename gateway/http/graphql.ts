@@ -1,13 +1,13 @@
 /** Apollo Server as a face: HTTP semantics, CSRF guard, persisted queries; what an operation is stays in `operation.run`. */
 import { ApolloServer, HeaderMap } from '@apollo/server';
-import type { DocumentNode } from 'graphql';
+import type { DocumentNode, GraphQLFormattedError } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import type { Departure } from '../../connectors/kit/departure.ts';
 import { HubError } from '../../connectors/kit/errors.ts';
 import type { Principal } from '../../connectors/kit/principal.ts';
 import type { Operations } from '../operation/index.ts';
-import { resultOf } from '../operation/request.ts';
-import { fault } from './answers.ts';
+import { type OperationAnswer, resultOf } from '../operation/request.ts';
+import { fault, refusedAnswer, statusOf } from './answers.ts';
 import { bodyOf, shown, WarmDoor } from './warm.ts';
 
 export interface GraphqlRequest {
@@ -30,7 +30,7 @@ interface Context {
   readonly principal: Principal | null;
   readonly signal: AbortSignal | Departure;
   /** Apollo copies the context, so what is told back stands in an object of its own. */
-  readonly told: { executed: boolean; asked: boolean };
+  readonly told: { executed: boolean; known: boolean; asked: boolean };
 }
 
 export interface GraphqlFace {
@@ -61,10 +61,10 @@ export async function graphqlFace(operations: Operations, options: { introspecti
             principal: context.principal,
             signal: context.signal,
           });
-          if (answer.data !== undefined) {
-            context.told.executed = true;
-            warm.admit(request.source);
-          }
+          context.told.executed = answer.data !== undefined;
+          // Whatever its variables are, the text is one that Apollo need not see again.
+          context.told.known = context.told.executed || isInputFault(answer);
+          if (context.told.known) warm.admit(request.source);
           if (answer.data && answer.text) texts.set(answer.data, answer.text());
           return resultOf(answer);
         },
@@ -88,37 +88,36 @@ export async function graphqlFace(operations: Operations, options: { introspecti
   await apollo.start();
 
   /** An answer that is too large is not sent. */
-  const within = (answer: GraphqlAnswer): GraphqlAnswer => {
+  const within = (answer: GraphqlAnswer, accept: string | undefined): GraphqlAnswer => {
     const { answer: limit } = operations.limits;
     if (answer.body.length <= limit) return answer;
-    return fault(
-      new HubError('LIMIT_SIZE', `The answer would hold ${answer.body.length} characters; ${limit} are allowed.`, {
-        limit,
-        found: answer.body.length,
-      }),
-      200,
-    );
+    const message = `The answer would hold ${answer.body.length} characters; ${limit} are allowed.`;
+    const extensions = { code: 'LIMIT_SIZE', limit, found: answer.body.length };
+    return refusedAnswer([{ message, extensions }], accept);
   };
 
   return {
-    answer: async (request) => {
-      let body: unknown;
-      if (request.body.length > 0) {
+    answer: async (given) => {
+      let parsed: unknown;
+      if (given.body.length > 0) {
         try {
-          body = JSON.parse(request.body.toString('utf8'));
+          parsed = JSON.parse(given.body.toString('utf8'));
         } catch {
-          operations.fruitless(request.principal);
+          operations.fruitless(given.principal);
           return fault(new HubError('BAD_REQUEST', 'The body is not JSON.'), 400);
         }
       }
+      const { search, body } = named(given.search, parsed);
+      const request = { ...given, search };
+      const accept = request.headers['accept']?.toString();
       const quick = await warm.answer(request, body);
-      if (quick) return within(quick);
+      if (quick) return within(quick, accept);
       try {
         for (const text of textsOf(request, body)) operations.admit(text);
       } catch (error) {
         if (!(error instanceof HubError)) throw error;
         operations.fruitless(request.principal);
-        return fault(error, 200);
+        return refusedAnswer([{ message: error.message, extensions: { ...error.extensions } }], accept);
       }
       const headers = new HeaderMap();
       for (const [name, value] of Object.entries(request.headers)) {
@@ -127,7 +126,7 @@ export async function graphqlFace(operations: Operations, options: { introspecti
       const context: Context = {
         principal: request.principal,
         signal: request.signal,
-        told: { executed: false, asked: false },
+        told: { executed: false, known: false, asked: false },
       };
       const made = await apollo.executeHTTPGraphQLRequest({
         httpGraphQLRequest: { method: request.method, headers, search: request.search, body },
@@ -138,8 +137,8 @@ export async function graphqlFace(operations: Operations, options: { introspecti
       made.headers.delete('content-length');
       const answer = { status: made.status ?? 200, headers: Object.fromEntries(made.headers), body: text };
       if (!context.told.asked) operations.fruitless(request.principal);
-      if (context.told.executed) warm.learn(request, answer);
-      return within(asSpecified(answer));
+      if (context.told.known) warm.learn(request, answer);
+      return context.told.executed ? within(answer, accept) : asSpecified(answer);
     },
     stop: () => apollo.stop(),
   };
@@ -160,22 +159,27 @@ function documentStore() {
 /** Characters; a document takes some eighty bytes for each. */
 const DOCUMENT_TEXTS = 128 * 1024;
 
-const DOCUMENT_FAULTS = [
-  'GRAPHQL_PARSE_FAILED',
-  'GRAPHQL_VALIDATION_FAILED',
-  'BAD_USER_INPUT',
-  'OPERATION_RESOLUTION_FAILURE',
-];
+const isInputFault = ({ errors = [] }: OperationAnswer): boolean =>
+  errors.every((one) => one.extensions?.['code'] === 'BAD_USER_INPUT');
 
-/**
- * GraphQL over HTTP: in `application/json` a fault of the document is an answer like any other, with status 200; only the newer
- * `application/graphql-response+json` says 400.
- */
+/** Apollo's answer without data with the status that its media type has for it; what Apollo says of headers and methods stays. */
 function asSpecified(answer: GraphqlAnswer): GraphqlAnswer {
-  if (answer.status !== 400 || !/^application\/json/.test(answer.headers['content-type'] ?? '')) return answer;
-  const { errors } = JSON.parse(answer.body) as { errors?: { extensions?: { code?: string } }[] };
-  const faulty = errors?.every((one) => DOCUMENT_FAULTS.includes(one.extensions?.code ?? ''));
-  return faulty ? { ...answer, status: 200 } : answer;
+  const type = answer.headers['content-type'] ?? '';
+  if (![200, 400, 500].includes(answer.status) || !/json/.test(type)) return answer;
+  const { errors } = JSON.parse(answer.body) as { errors?: GraphQLFormattedError[] };
+  return errors ? { ...answer, status: statusOf(errors, type) } : answer;
+}
+
+/** An empty `operationName` is none, as GraphQL over HTTP says; Apollo would look for an operation of that name. */
+function named(search: string, body: unknown): { search: string; body: unknown } {
+  const inAddress = /[?&]operationName=(&|$)/.test(search);
+  const parameters = inAddress ? new URLSearchParams(search) : null;
+  parameters?.delete('operationName', '');
+  const { operationName, ...rest } = (body ?? {}) as { operationName?: unknown };
+  return {
+    search: parameters ? `?${parameters}` : search,
+    body: operationName === '' && !Array.isArray(body) ? rest : body,
+  };
 }
 
 /** The documents that a request brings, wherever Apollo would look for them. */

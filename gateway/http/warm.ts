@@ -2,10 +2,11 @@
  * The warm door: a POST whose text Apollo has let through before is answered without it, by the same `operation.run`. What
  * Apollo's layer would add (negotiated headers) was learnt from its own answers; whatever looks unusual is left to Apollo.
  */
-import type { GraphQLFormattedError } from 'graphql';
+import type { GraphQLError, GraphQLFormattedError } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import type { Operations } from '../operation/index.ts';
 import type { OperationAnswer } from '../operation/request.ts';
+import { statusOf } from './answers.ts';
 import type { GraphqlAnswer, GraphqlRequest } from './graphql.ts';
 
 /** Members of `extensions` in a request that mean something to `operation.run` and nothing to Apollo. */
@@ -34,9 +35,9 @@ export class WarmDoor {
     this.#texts.set(text, true);
   }
 
-  /** Apollo has executed the request and answered it so. */
+  /** Apollo has passed the request on and answered it so. */
   learn(request: GraphqlRequest, answer: GraphqlAnswer): void {
-    if (request.method !== 'POST' || answer.status !== 200 || this.#headers.size >= FORMS) return;
+    if (request.method !== 'POST' || ![200, 400].includes(answer.status) || this.#headers.size >= FORMS) return;
     this.#headers.set(formOf(request), answer.headers);
   }
 
@@ -58,28 +59,37 @@ export class WarmDoor {
     // Where there is text, `data` would be made of it only to be looked at.
     if (answer.text) return { status: 200, headers, body: bodyOf(answer.text(), answer) };
     if (answer.data !== undefined) return { status: 200, headers, body: bodyOf(JSON.stringify(answer.data), answer) };
-    // A limit is told at once: who asks too often must not cost more than who may.
-    const limited = answer.errors?.every((one) => isLimit(one.extensions?.['code']));
-    if (limited) return { status: 200, headers, body: JSON.stringify({ errors: answer.errors }) };
-    // Not executed for another reason: Apollo has its own words and status for that.
-    return null;
+    // What is refused is told at once: it must not cost more than what is answered.
+    const errors = (answer.errors ?? []).map((one) => shown(one));
+    return { status: statusOf(errors, headers['content-type'] ?? ''), headers, body: JSON.stringify({ errors }) };
   }
 }
 
-const isLimit = (code: unknown): boolean => typeof code === 'string' && code.startsWith('LIMIT_');
-
 /** The body of an executed operation, in the order that the specification asks for. */
 export function bodyOf(data: string, rest: Pick<OperationAnswer, 'errors' | 'extensions'>): string {
-  const errors = rest.errors && rest.errors.length > 0 ? `"errors":${JSON.stringify(rest.errors.map(shown))},` : '';
+  const errors =
+    rest.errors && rest.errors.length > 0 ? `"errors":${JSON.stringify(rest.errors.map((one) => shown(one)))},` : '';
   return `{${errors}"data":${data}${rest.extensions ? `,"extensions":${JSON.stringify(rest.extensions)}` : ''}}`;
 }
 
-/** Our codes, no stack, no "did you mean" of what a client may not know. */
-export function shown(formatted: GraphQLFormattedError): GraphQLFormattedError {
+/** Our codes, no stack, no "did you mean" of what a client may not know. `error`: as Apollo holds it. */
+export function shown(formatted: GraphQLFormattedError, error?: unknown): GraphQLFormattedError {
   const { stacktrace: _, ...extensions } = formatted.extensions ?? {};
-  const code = extensions['code'] === 'INTERNAL_SERVER_ERROR' ? 'INTERNAL' : extensions['code'];
+  const code = codeOf(extensions['code'], error);
   const message = code === 'INTERNAL' ? 'Something went wrong in the hub.' : formatted.message;
   return { ...formatted, message, extensions: { ...extensions, ...(code ? { code } : {}) } };
+}
+
+/** Apollo calls every literal that cannot be read a fault of validation, and what it refuses without a code an error of the server. */
+function codeOf(code: unknown, error: unknown): unknown {
+  const { originalError, extensions } = (error ?? {}) as Partial<GraphQLError>;
+  if (code === 'GRAPHQL_VALIDATION_FAILED') {
+    const own = (originalError as Partial<GraphQLError> | undefined)?.extensions?.['code'];
+    return own === 'BAD_USER_INPUT' ? own : code;
+  }
+  if (code !== 'INTERNAL_SERVER_ERROR') return code;
+  const { status } = (extensions?.['http'] ?? {}) as { status?: number };
+  return status === 400 ? 'BAD_REQUEST' : 'INTERNAL';
 }
 
 interface PlainBody {

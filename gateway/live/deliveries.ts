@@ -3,7 +3,7 @@
  * and its JSON made once, whoever many listen. A listener that cannot keep up leaves the group, is told `Lagged` when it wakes, and
  * reads the log at its own pace until it stands where the group stands.
  */
-import type { HubError } from '../../connectors/kit/errors.ts';
+import { HubError } from '../../connectors/kit/errors.ts';
 import { callerOf, type Principal } from '../../connectors/kit/principal.ts';
 import type { Operations } from '../operation/index.ts';
 import type { OperationAnswer } from '../operation/request.ts';
@@ -84,7 +84,11 @@ export class Deliveries {
   }
 
   async #start(request: SubscriptionRequest) {
-    const reader = new Reader(this.#operations, prepare(this.#operations, request), request);
+    const prepared = prepare(this.#operations, request);
+    // All at once: some are needed only when the first event comes.
+    const [fault, ...more] = this.#operations.variableFaults(prepared.operation, request.variables);
+    if (fault) throw new HubError('BAD_USER_INPUT', [fault, ...more].map((one) => one.message).join(' '));
+    const reader = new Reader(this.#operations, prepared, request);
     this.#operations.pay(request.principal, reader.points);
     return { reader, begun: await reader.start(this.#tail.head) };
   }

@@ -6,16 +6,18 @@ import {
   type ArgumentNode,
   type DocumentNode,
   type FieldNode,
+  type GraphQLFormattedError,
   type GraphQLSchema,
   getOperationAST,
   type InlineFragmentNode,
   Kind,
+  type OperationDefinitionNode,
   OperationTypeNode,
+  parse,
   print,
   type SelectionNode,
   type SelectionSetNode,
   type VariableDefinitionNode,
-  validate,
   visit,
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
@@ -46,12 +48,21 @@ export interface Prepared {
   readonly field: string;
   readonly start: string;
   readonly delivery: string;
+  /** The client's own, for what it says of variables. */
+  readonly operation: OperationDefinitionNode;
   /** Name of the variable that `after` is given by; null: a literal or absent. */
   readonly afterVariable: string | null;
 }
 
 /** Documents already turned, for the graph they were turned for. */
 const known = new WeakMap<GraphQLSchema, LRUCache<string, Prepared>>();
+
+/** Several faults as one error; of bad input only where nothing else is wrong. */
+export function asOne(faults: readonly GraphQLFormattedError[]): HubError {
+  const codes = new Set(faults.map((one) => one.extensions?.['code']));
+  const code = codes.size === 1 && codes.has('BAD_USER_INPUT') ? 'BAD_USER_INPUT' : 'GRAPHQL_VALIDATION_FAILED';
+  return new HubError(code, faults.map((one) => one.message).join(' '));
+}
 
 /** Turns the client's document into the two internal queries, if this caller may subscribe. Throws `HubError`. */
 export function prepare(
@@ -75,10 +86,9 @@ export function prepare(
 
 function turn(operations: Operations, request: { query: string; operationName?: string | undefined }): Prepared {
   const document = operations.parse(request.query);
-  const faults = validate(operations.schema, document);
-  if (faults.length > 0)
-    throw new HubError('GRAPHQL_VALIDATION_FAILED', faults.map((one) => operations.told(one.message)).join(' '));
-  const operation = getOperationAST(document, request.operationName);
+  const faults = operations.faults(document);
+  if (faults.length > 0) throw asOne(faults);
+  const operation = getOperationAST(document, request.operationName || undefined);
   if (!operation || operation.operation !== OperationTypeNode.SUBSCRIPTION) {
     throw new HubError('OPERATION_RESOLUTION_FAILURE', 'The document has no such subscription.');
   }
@@ -120,6 +130,7 @@ function turn(operations: Operations, request: { query: string; operationName?: 
   return {
     key,
     field: root.name.value,
+    operation: withoutPlaces(request),
     afterVariable: after?.kind === Kind.VARIABLE ? after.name.value : null,
     start: asQuery(start, [...definitions, variable('isthmusHead_')], []),
     delivery: asQuery(
@@ -128,6 +139,13 @@ function turn(operations: Operations, request: { query: string; operationName?: 
       usedFragments(document, delivery, fragments),
     ),
   };
+}
+
+/** What is kept knows no places in the text: they hold every token of it. */
+function withoutPlaces(request: { query: string; operationName?: string | undefined }): OperationDefinitionNode {
+  const operation = getOperationAST(parse(request.query, { noLocation: true }), request.operationName || undefined);
+  if (!operation) throw new Error('unreachable: the operation was found before');
+  return operation;
 }
 
 /** Root fields with fragments at the root opened. A valid subscription has one. */

@@ -1,7 +1,14 @@
 /** The WebSocket face: graphql-transport-ws by graphql-ws, over the same operation. */
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type DocumentNode, type ExecutionArgs, GraphQLError, getOperationAST, parse, validate } from 'graphql';
+import {
+  type DocumentNode,
+  type ExecutionArgs,
+  GraphQLError,
+  type GraphQLFormattedError,
+  getOperationAST,
+  parse,
+} from 'graphql';
 import { CloseCode, type Context, handleProtocols, makeServer, type SubscribePayload } from 'graphql-ws';
 import { LRUCache } from 'lru-cache';
 import { WebSocketServer } from 'ws';
@@ -65,6 +72,24 @@ type Seen = Context<Record<string, unknown>, Connection>;
 const SUBSCRIPTION = parse('subscription { _ }', { noLocation: true });
 const ANOTHER = parse('{ _ }', { noLocation: true });
 
+/** What is refused before it is executed ends with `error`, not with `next`: graphql-ws is given a sequence that fails at once. */
+class Refused extends Error {
+  readonly faults: readonly GraphQLFormattedError[];
+  constructor(faults: readonly GraphQLFormattedError[]) {
+    super('refused');
+    this.faults = faults;
+  }
+}
+const refused = (faults: readonly GraphQLFormattedError[]): AsyncIterableIterator<never> => ({
+  next: () => Promise.reject(new Refused(faults)),
+  [Symbol.asyncIterator]() {
+    return this;
+  },
+});
+
+/** A reason for closing holds 123 bytes (RFC 6455 section 5.5); a character that is cut off takes up to three. */
+const reasonOf = (message: string): string => Buffer.from(message).subarray(0, 120).toString();
+
 /** Takes the upgrades of `path`; `close` ends every socket with 1001. */
 export function openSockets(options: SocketOptions): { close(): Promise<void>; count(): number } {
   const { operations, deliveries, log } = options;
@@ -87,21 +112,18 @@ export function openSockets(options: SocketOptions): { close(): Promise<void>; c
   /** Refuses what is no operation of ours, as a `HubError` or as faults. */
   const look = (connection: Connection, payload: SubscribePayload): Known | GraphQLError[] => {
     const { principal } = connection;
-    const key = `${payload.operationName ?? ''}\0${payload.query}`;
+    const operationName = payload.operationName || undefined;
+    const key = `${operationName ?? ''}\0${payload.query}`;
     const before = known.get(key);
     const document: DocumentNode | null = before?.subscribes ? null : operations.parse(payload.query);
-    const subscribes =
-      document === null || getOperationAST(document, payload.operationName)?.operation === 'subscription';
+    const subscribes = document === null || getOperationAST(document, operationName)?.operation === 'subscription';
     if (subscribes) {
-      deliveries.check({ query: payload.query, operationName: payload.operationName ?? undefined, principal });
+      deliveries.check({ query: payload.query, operationName, principal });
     } else {
-      const faults = validate(operations.schema, document as DocumentNode);
+      const faults = operations.faults(document as DocumentNode);
       if (faults.length > 0) {
         operations.fruitless(principal);
-        return faults.map(
-          (one) =>
-            new GraphQLError(operations.told(one.message), { extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } }),
-        );
+        return faults.map((one) => new GraphQLError(one.message, { extensions: one.extensions ?? {} }));
       }
     }
     const found = before ?? { query: payload.query, subscribes };
@@ -129,7 +151,7 @@ export function openSockets(options: SocketOptions): { close(): Promise<void>; c
         return true;
       } catch (error) {
         if (!(error instanceof HubError)) throw error;
-        connection.close(CloseCode.Forbidden, error.message.slice(0, 120));
+        connection.close(CloseCode.Forbidden, reasonOf(error.message));
         return false;
       }
     },
@@ -153,7 +175,7 @@ export function openSockets(options: SocketOptions): { close(): Promise<void>; c
         const found = look(connection, payload);
         if (Array.isArray(found)) return found;
         (payload as { query: string }).query = found.query;
-        const operationName = payload.operationName ?? undefined;
+        const operationName = payload.operationName || undefined;
         const asked = { principal, query: found.query, operationName, variables: payload.variables ?? undefined };
         const carried: Carried = { connection, id, asked };
         const document = found.subscribes ? SUBSCRIPTION : ANOTHER;
@@ -170,17 +192,20 @@ export function openSockets(options: SocketOptions): { close(): Promise<void>; c
       try {
         await operations.turn(asked.principal);
       } catch (error) {
-        return { errors: [shown(error)] };
+        return refused([shown(error).toJSON()]);
       }
       const gone = new AbortController();
       connection.running.add(gone);
       try {
-        return resultOf(await operations.run({ ...asked, signal: gone.signal }));
+        const answer = await operations.run({ ...asked, signal: gone.signal });
+        return answer.data === undefined ? refused(answer.errors ?? []) : resultOf(answer);
       } finally {
         connection.running.delete(gone);
         operations.turned(asked.principal);
       }
     },
+    onError: (_context, _id, _payload, [error]) =>
+      error?.originalError instanceof Refused ? error.originalError.faults : undefined,
     subscribe: ({ contextValue }) => {
       const { connection, id, asked } = contextValue as Carried;
       const following = new Following(connection, id, shown);

@@ -3,7 +3,7 @@
  * `Last-Event-ID` as cursor) and the multipart protocol of Apollo's clients. Same rights, same cursors, same deliveries as on a socket.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { getOperationAST } from 'graphql';
+import { type GraphQLFormattedError, getOperationAST } from 'graphql';
 import { HubError } from '../../connectors/kit/errors.ts';
 import type { Principal } from '../../connectors/kit/principal.ts';
 import type { Operations } from '../operation/index.ts';
@@ -73,11 +73,9 @@ export function streamFace(parts: StreamParts): StreamFace {
         if (protocol === MULTIPART) return false;
         if (kind === 'mutation' && request.method === 'GET') throw bad('A mutation is sent by POST.');
         const extensions = request.method === 'GET' ? undefined : JSON.parse(given.body.toString('utf8')).extensions;
-        await single(
-          response,
-          protocol,
-          await parts.operations.run({ ...asked, ...given, ...asExtensions(extensions) }),
-        );
+        const answer = await parts.operations.run({ ...asked, ...given, ...asExtensions(extensions) });
+        if (answer.data === undefined) refuse(response, answer.errors ?? []);
+        else await single(response, protocol, answer);
         return true;
       }
       const after = request.headers['last-event-id'];
@@ -88,13 +86,18 @@ export function streamFace(parts: StreamParts): StreamFace {
       await write(response, protocol, deliveries, { ...given, signal });
     } catch (error) {
       if (!(error instanceof HubError) || response.headersSent) throw error;
-      const status = STATUS[error.code] ?? 400;
-      response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' });
-      response.end(JSON.stringify({ errors: [{ message: error.message, extensions: error.extensions }] }));
+      refuse(response, [{ message: error.message, extensions: error.extensions }]);
     }
     return true;
   };
   return { answer, close: () => closing.abort() };
+}
+
+/** Answers what is refused before the stream begins: no stream, and no data. */
+function refuse(response: ServerResponse, errors: readonly GraphQLFormattedError[]): void {
+  const status = STATUS[errors[0]?.extensions?.['code'] as HubError['code']] ?? 400;
+  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' });
+  response.end(JSON.stringify({ errors }));
 }
 
 /** Wishes such as `provenance` or `sign`, where they are an object. */
@@ -131,9 +134,11 @@ function read(request: IncomingMessage, { search, body }: StreamRequest): Asked 
   if (typeof query !== 'string' || query === '') throw bad('The request has no query.');
   if (variables != null && (typeof variables !== 'object' || Array.isArray(variables)))
     throw bad('The variables must be an object.');
+  if (operationName != null && typeof operationName !== 'string') throw bad('The operationName must be text.');
   return {
     query,
-    operationName: typeof operationName === 'string' ? operationName : undefined,
+    // Empty is absent, as GraphQL over HTTP says.
+    operationName: operationName || undefined,
     variables: (variables ?? undefined) as Asked['variables'],
   };
 }

@@ -2,7 +2,7 @@
  * THE LIFE OF AN OPERATION: admit, plan, execute, answer. HTTP, WebSocket and everything else that carries GraphQL lend
  * their requests to `run`; nobody else asks who the caller is or what may be seen.
  */
-import type { DocumentNode, GraphQLSchema } from 'graphql';
+import type { DocumentNode, GraphQLFormattedError, GraphQLSchema, OperationDefinitionNode } from 'graphql';
 import { ClientCall } from '../../connectors/kit/departure.ts';
 import { HubError } from '../../connectors/kit/errors.ts';
 import { DEFAULT_LIMITS, type Limits } from '../../connectors/kit/limits.ts';
@@ -141,9 +141,21 @@ export class Operations {
     this.#points.fruitless(principal);
   }
 
-  /** What a client may be told of a fault in its document. */
-  told(message: string): string {
-    return this.#texts.told(message);
+  /** Faults of a client's document, as it may be told of them. */
+  faults(document: DocumentNode): readonly GraphQLFormattedError[] {
+    return this.#told(this.#federation.faults(document));
+  }
+
+  /** Faults of the variables that the operation is given, as the client may be told of them. */
+  variableFaults(
+    operation: OperationDefinitionNode,
+    variables: OperationRequest['variables'],
+  ): readonly GraphQLFormattedError[] {
+    return this.#told(this.#federation.variableFaults(operation, variables));
+  }
+
+  #told(faults: readonly GraphQLFormattedError[]): readonly GraphQLFormattedError[] {
+    return this.#introspection ? faults : faults.map(discreet);
   }
 
   /** Parses within the limits; throws a `HubError`. */
@@ -222,7 +234,7 @@ export class Operations {
     );
     if ('errors' in compiled) {
       this.fruitless(request.principal);
-      return { errors: this.#introspection ? compiled.errors : compiled.errors.map(discreet) };
+      return { errors: this.#told(compiled.errors) };
     }
     const cost = request.internal ? null : this.#points.estimate(compiled, request.variables);
     try {
@@ -237,6 +249,7 @@ export class Operations {
     if (calls) call.calls = calls;
     const made = federation.execute(compiled, { variables: request.variables, call });
     const answer = made instanceof Promise ? await made : made;
+    if (!answer.text) return { errors: this.#told(answer.errors) };
     if (compiled.kind === 'mutation') this.#consents?.forget();
     // Who is not signed in sees nothing protected; a flood of such callers must not fill the log.
     if (answer.touched && this.#audit && principal) {

@@ -3,7 +3,7 @@ import { type DocumentNode, parse } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { HubError } from '../../connectors/kit/errors.ts';
 import type { Limits } from '../../connectors/kit/limits.ts';
-import { checkDocument, checkText, discreet, refuseIntrospection } from '../trust/limits.ts';
+import { checkDocument, checkText, refuseIntrospection } from '../trust/limits.ts';
 
 /** Characters of texts that are remembered as within the limits; more than there is room for in what is compiled of them. */
 const TEXTS = 512 * 1024;
@@ -53,10 +53,5 @@ export class Texts {
     }
     this.#admitted.set(query, true);
     return null;
-  }
-
-  /** What a client may be told of a fault in its document. */
-  told(message: string): string {
-    return this.#introspection ? message : discreet({ message }).message;
   }
 }

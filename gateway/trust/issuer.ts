@@ -66,10 +66,11 @@ export async function openDemoIssuer(data: string): Promise<DemoIssuer> {
       issuer: DEMO_ISSUER,
       jwks: null,
       algorithms: ['ES256'],
-      type: 'at+jwt',
+      types: ['at+jwt'],
       rolesClaim: 'roles',
       roles: null,
       audience: [DEMO_AUDIENCE],
+      setting: null,
       keys: createLocalJWKSet(jwks),
     },
     sign: (wish, now = new Date()) => {

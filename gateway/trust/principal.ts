@@ -19,9 +19,13 @@ export function anonymousPrincipal(role: string | null): Principal | null {
   });
 }
 
+/** The roles as the token itself names them. */
+export const rolesOf = (claims: Claims, issuer: Pick<IssuerConfig, 'rolesClaim'>): string[] =>
+  list(at(claims, issuer.rolesClaim));
+
 /** The principal of a verified token. A role unknown here holds nothing; a claim `scope` can only take away. */
 export function principalOf(claims: Claims, issuer: Pick<IssuerConfig, 'rolesClaim' | 'roles'>): Principal {
-  const names = list(at(claims, issuer.rolesClaim)).map((name) =>
+  const names = rolesOf(claims, issuer).map((name) =>
     issuer.roles === null ? name : Object.hasOwn(issuer.roles, name) ? (issuer.roles[name] ?? '') : '',
   );
   const roles = [...new Set(names)].filter((name) => roleOf(name) !== null);

@@ -3,7 +3,9 @@ import { createServer, type Server } from 'node:http';
 import { type CryptoKey, exportJWK, exportSPKI, generateKeyPair, type JWK, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ALGORITHMS, type IssuerConfig, readAuth } from '../../connectors/kit/auth.ts';
+import { makeLog } from '../../connectors/kit/log.ts';
 import { principalOf } from './principal.ts';
+import { RefusalLog } from './refusal-log.ts';
 import { makeTokens, type Tokens, trustedIssuers } from './tokens.ts';
 
 /** An OIDC issuer on a port of its own: discovery, a key set that can change, and a count of what was asked. */
@@ -155,6 +157,150 @@ describe('bearer tokens', () => {
       });
     }
     expect((await take(good))?.subject).toBe('li');
+  });
+
+  describe('types of tokens', () => {
+    const taking = (type?: unknown) => {
+      const faults: string[] = [];
+      const { issuers } = readAuth(
+        { audience: 'hub', issuers: [{ issuer: issuer.url, ...(type === undefined ? {} : { type }) }] },
+        (one) => faults.push(one),
+      );
+      return { faults, tokens: makeTokens(trustedIssuers({ audience: ['hub'], issuers, demo: false })) };
+    };
+    const taken = async (type: unknown, typ: string | undefined, claims: Record<string, unknown> = {}) =>
+      taking(type)
+        .tokens.principal(`Bearer ${await issuer.sign('ES256', claims, { typ })}`)
+        .then(
+          (one) => one?.subject,
+          (error) => error.code,
+        );
+
+    test('type takes one or several; case and application/ say nothing, as in RFC 7515', async () => {
+      expect(await taken('JWT', 'JWT')).toBe('li');
+      for (const typ of ['JWT', 'jwt', 'at+jwt', 'AT+JWT', 'application/at+jwt', 'application/jwt']) {
+        expect(await taken(['at+jwt', 'JWT'], typ), typ).toBe('li');
+      }
+      for (const typ of ['JWT', 'application/jwt', 'at+jwt+x', undefined]) {
+        expect(await taken(undefined, typ), String(typ)).toBe('UNAUTHENTICATED');
+      }
+      expect(await taken(['at+jwt', 'JWT'], undefined)).toBe('UNAUTHENTICATED');
+    });
+
+    test.each([{ at_hash: 'x' }, { c_hash: 'x' }, { typ: 'ID' }, { typ: 'Refresh' }, { token_use: 'id' }])(
+      'an ID token is refused under a type that it shares with access tokens: %j',
+      async (claims) => {
+        expect(await taken(['at+jwt', 'JWT'], 'JWT', claims)).toBe('UNAUTHENTICATED');
+        expect(await taken(['at+jwt', 'JWT'], 'JWT', { typ: 'Bearer', token_use: 'access' })).toBe('li');
+      },
+    );
+
+    test.each([[[]], [''], [7], [['at+jwt', '']], [{}]])('the setting type refuses %j', (type) => {
+      expect(taking(type).faults.join()).toMatch(/auth: type of .* example: type: \[at\+jwt, JWT\]/);
+    });
+  });
+
+  describe('the log of refused tokens', () => {
+    const logging = (config: Record<string, unknown> = {}) => {
+      const lines: { level: string | number; msg: string; leftOut?: number }[] = [];
+      const log = makeLog((line) => lines.push(JSON.parse(line)), 'info');
+      const { issuers } = readAuth({ audience: 'hub', issuers: [{ issuer: issuer.url, ...config }] }, () => undefined);
+      return { lines, tokens: makeTokens(trustedIssuers({ audience: ['hub'], issuers, demo: false }), { log }) };
+    };
+    const at = () => Math.floor(Date.now() / 1000);
+    const reasons: [string, () => Promise<string>, RegExp][] = [
+      [
+        'another type',
+        () => issuer.sign('ES256', {}, { typ: 'JWT' }),
+        /typ is "JWT", expected at\+jwt\. To accept it, set auth\.issuers\[0\]\.type: \[at\+jwt, JWT\]/,
+      ],
+      ['no type', () => issuer.sign('ES256', {}, { typ: undefined }), /names no typ.*auth\.issuers\[0\]\.type/],
+      ['another audience', () => issuer.sign('ES256', { aud: 'account' }), /audience is "account".*auth\.audience/],
+      ['another issuer', () => issuer.sign('ES256', { iss: 'https://else.example' }), /none of auth\.issuers/],
+      [
+        'an issuer but for the slash',
+        () => issuer.sign('ES256', { iss: `${issuer.url}/` }),
+        /auth\.issuers\[0\]\.issuer is .* equal to the letter/,
+      ],
+      ['an end', () => issuer.sign('ES256', { exp: at() - 60 }), /has expired/],
+      ['another algorithm', () => issuer.sign('EdDSA'), /is "EdDSA".*add EdDSA to auth\.issuers\[0\]\.algorithms/],
+      [
+        'a shared secret',
+        async () => `${b64({ alg: 'HS256', typ: 'at+jwt' })}.${b64({ iss: issuer.url })}.AAAA`,
+        /algorithm is "HS256".*takes no others/,
+      ],
+      ['an unknown key', () => issuer.sign('ES256', {}, { kid: 'gone' }), /no one key for it \(kid "gone"/],
+      ['no subject', () => issuer.sign('ES256', { sub: undefined }), /claim sub is missing/],
+      ['no token at all', async () => 'a.b.c', /no signed JWT/],
+    ];
+    test.each(reasons)('names the reason and the setting, never the token: %s', async (_, token, expected) => {
+      const { lines, tokens } = logging({ algorithms: ['ES256', 'RS256'] });
+      const text = await token();
+      const told = new Set<string>();
+      for (let i = 0; i < 3; i++) {
+        await tokens.principal(`Bearer ${text}`).catch((error) => told.add(error.message));
+      }
+      expect(lines).toHaveLength(1);
+      expect(lines[0]?.msg).toMatch(expected);
+      expect(lines[0]?.level).toSatisfy((level) => level === 'info' || level === 30);
+      // Neither the token nor a claim of a person.
+      for (const part of [...text.split('.').filter((one) => one.length > 8), '"li"']) {
+        expect(JSON.stringify(lines)).not.toContain(part);
+      }
+      expect([...told].join()).toMatch(/^The token (is not valid for this hub|has expired)\.$/);
+    });
+
+    test('what a stranger wrote into a token stands in it shortened and quoted', async () => {
+      const { lines, tokens } = logging();
+      const iss = `x"\n{"level":60} ${'a'.repeat(5_000)}`;
+      await tokens.principal(`Bearer ${await issuer.sign('ES256', { iss })}`).catch(() => undefined);
+      expect(lines).toHaveLength(1);
+      expect(lines[0]?.msg.length).toBeLessThan(400);
+      expect(lines[0]?.msg).not.toContain('\n');
+    });
+
+    test('a flood does not fill it', async () => {
+      const { lines, tokens } = logging();
+      for (let i = 0; i < 500; i++) await tokens.principal(`Bearer ${'a'.repeat(i + 1)}.b.c`).catch(() => undefined);
+      expect(lines.length).toBeGreaterThan(10);
+      expect(lines.length).toBeLessThan(100);
+    });
+
+    test('the minute after a flood says how many lines it left out', () => {
+      let now = 0;
+      const lines: { leftOut?: number }[] = [];
+      const log = new RefusalLog(
+        makeLog((line) => lines.push(JSON.parse(line)), 'info'),
+        () => now,
+      );
+      for (let i = 0; i < 100; i++) log.write(`mark ${i}`, 'Refused.');
+      expect(lines).toHaveLength(60);
+      now = 60_000;
+      log.write('another mark', 'Refused.');
+      expect(lines.at(-1)?.leftOut).toBe(40);
+    });
+
+    test('a token whose roles mean nothing here is taken, and the log names the settings', async () => {
+      const { lines, tokens } = logging();
+      const token = await issuer.sign('ES256', { roles: ['boss', 'uma_authorization'] });
+      for (let i = 0; i < 3; i++) expect((await tokens.principal(`Bearer ${token}`))?.roles).toEqual([]);
+      expect(lines.map((one) => one.msg)).toEqual([
+        expect.stringMatching(/"boss".*auth\.issuers\[0\]\.rolesClaim.*auth\.issuers\[0\]\.roles/),
+      ]);
+    });
+
+    test.each([
+      ['Basic bGk6c2VjcmV0', /scheme is "Basic", expected Bearer/],
+      ['Token s3cret-s3cret', /scheme is "Token", expected Bearer/],
+      ['s3cret-s3cret', /no scheme that is known/],
+      ['Bearer s3cret-s3cret', /no signed JWT/],
+      ['Bearer', /no signed JWT/],
+    ])('of a credential of another form it names the form alone: %s', async (authorization, expected) => {
+      const { lines, tokens } = logging();
+      await expect(tokens.principal(authorization)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+      expect(lines.map((one) => one.msg).join()).toMatch(expected);
+      expect(JSON.stringify(lines)).not.toMatch(/s3cret|bGk6/);
+    });
   });
 
   test('new keys are found, unknown ones are asked for once, keys are kept while the issuer is away', async () => {

@@ -25,12 +25,24 @@ export function usccCheck(seventeen: string): string {
   return USCC_ALPHABET[(31 - (sum % 31)) % 31] ?? '';
 }
 
-/** The credit code in its one form, or null when it is not one. Both check characters are proved; the region is not (it may be abolished). */
+/**
+ * Organisation codes that Xiamen assigned itself. Credit codes that it made of them before 2016 may have another last character than
+ * the standard computes, and are in the national register so (chinabugotech/hutool#4119, #2020).
+ */
+const XIAMEN = /^9[1-3]3502\d\dM000/;
+
+/** A credit code whose last character fails the check, and which is right nevertheless. */
+export const isOldXiamen = (uscc: string): boolean => XIAMEN.test(uscc) && usccCheck(uscc.slice(0, 17)) !== uscc[17];
+
+/**
+ * The credit code in its one form, or null when it is not one. Both check characters are proved, but for Xiamen's old codes the last;
+ * the region is not (it may be abolished).
+ */
 export function parseUscc(text: string): string | null {
   const code = canonical(text);
   if (!/^[0-9A-HJ-NPQRTUWXY]{2}\d{6}[0-9A-HJ-NPQRTUWXY]{10}$/.test(code)) return null;
   if (organisationCheck(code.slice(8, 16)) !== code[16]) return null;
-  return usccCheck(code.slice(0, 17)) === code[17] ? code : null;
+  return usccCheck(code.slice(0, 17)) === code[17] || XIAMEN.test(code) ? code : null;
 }
 
 /** A sole trader's code (92…) points to a person. */

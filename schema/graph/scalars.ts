@@ -78,7 +78,8 @@ export function parseDuration(text: string): number | null {
 
 export const USCC = scalar({
   name: 'USCC',
-  description: 'Unified social credit code, GB 32100: 18 characters, upper case, both check characters right.',
+  description:
+    'Unified social credit code, GB 32100: 18 characters, upper case, both check characters right (but for the last one of codes that Xiamen made before 2016).',
   example: '91500112MA5U0H4T21',
   parse: parseUscc,
   print: (value) => (typeof value === 'string' ? parseUscc(value) : null),
@@ -143,10 +144,24 @@ export const SquareMetres = scalar({
   parse: (text) => (isDecimal(text) ? text : null),
   print: (value) => same(value, isDecimal),
 });
+/** Characters of a cursor, at most. */
+const LONGEST_CURSOR = 1024;
+
 export const Cursor = scalar({
   name: 'Cursor',
   description: 'Opaque, signed place in a list or in the event log; fits only the list and filter it came from.',
   example: 'the endCursor of a page',
-  parse: (text) => (text.length > 0 && text.length <= 1024 ? text : null),
+  parse: (text) => (text.length > 0 && text.length <= LONGEST_CURSOR ? text : null),
   print: (value) => same(value, (text) => text.length > 0),
 });
+
+/** By name: how values are read, wherever these scalars stand. */
+export const SCALARS: ReadonlyMap<string, GraphQLScalarType> = new Map(
+  [USCC, Plate, RegionCode, DateTime, CalendarDate, Duration, Period, Decimal, SquareMetres, Cursor].map((one) => [
+    one.name,
+    one as GraphQLScalarType,
+  ]),
+);
+
+/** Characters of an `ID` that a client sends, at most. PostgreSQL indexes 2,704 bytes, and a character takes up to three. */
+export const LONGEST_ID = 512;

@@ -101,7 +101,7 @@ export async function openTarget(limits: Partial<Limits> = {}, introspection = f
     operations,
     deliveries: { check: () => undefined, join: async () => undefined } as never,
     log: silentLog,
-    principal: (request, params) => tokens.principal(request.headers.authorization ?? params?.['authorization']),
+    principal: tokens.caller,
     originAllowed: (request) =>
       request.headers.origin === undefined || request.headers.origin === `http://127.0.0.1:${http.port}`,
   });
@@ -111,7 +111,7 @@ export async function openTarget(limits: Partial<Limits> = {}, introspection = f
     webhooks: async () => null,
     ready: async () => ({ ready: true, body: {} }),
     metrics: async () => ({ type: 'text/plain', body: '' }),
-    principal: (request) => tokens.principal(request.headers.authorization),
+    principal: (request) => tokens.caller(request),
     turns: operations,
     overdrawn: (who) => operations.overdrawn(who),
   });

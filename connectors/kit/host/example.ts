@@ -56,7 +56,7 @@ ${installations.join('\n\n')}
 #     - issuer: https://id.example/realms/park # as in the token's claim iss; its keys are found by OIDC discovery
 #       # jwks: https://id.example/realms/park/protocol/openid-connect/certs # address of its keys, where there is no discovery
 #       # algorithms: [RS256, ES256, EdDSA]
-#       # type: at+jwt # the header typ of its access tokens (RFC 9068); JWT where it says no more
+#       # type: at+jwt # header typ of its access tokens (RFC 9068); a list takes several: [at+jwt, JWT] for Keycloak, Entra ID and the like
 #       # rolesClaim: realm_access.roles # claim that names the roles
 #       # roles: { park-manager: operator, egov: portal } # its words for operator, portal, analyst, developer, company
 
@@ -99,7 +99,12 @@ const authSchema = {
           issuer: { type: 'string' },
           jwks: { type: 'string' },
           algorithms: { type: 'array', items: { enum: [...ALGORITHMS] } },
-          type: { type: 'string' },
+          type: {
+            type: ['string', 'array'],
+            items: { type: 'string' },
+            minItems: 1,
+            description: 'Header typ of its access tokens, one or several; absent: at+jwt',
+          },
           rolesClaim: { type: 'string' },
           roles: { type: 'object', additionalProperties: { enum: [...ROLE_NAMES] } },
         },

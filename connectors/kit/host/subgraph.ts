@@ -9,8 +9,7 @@ import {
   type ExecutionResult,
   execute,
   extendSchema,
-  type GraphQLError,
-  GraphQLScalarType,
+  GraphQLError,
   type GraphQLSchema,
   type GraphQLUnionType,
   isObjectType,
@@ -27,7 +26,7 @@ import {
 import { LRUCache } from 'lru-cache';
 import { buildSchema, Resolver } from 'type-graphql';
 import { FEDERATION, FEDERATION_DIRECTIVES } from '../../../schema/graph/directives.ts';
-import * as scalars from '../../../schema/graph/scalars.ts';
+import { SCALARS } from '../../../schema/graph/scalars.ts';
 import { Money, PageInfo, Provenance, Quantity } from '../../../schema/graph/shared.ts';
 import type {
   DecoratedGraph,
@@ -38,7 +37,7 @@ import type {
   SubgraphResponse,
   WrittenGraph,
 } from '../connector.ts';
-import { publicError } from '../errors.ts';
+import { HubError, publicError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { checkRows, entityCheck } from './row-check.ts';
 
@@ -107,7 +106,7 @@ async function fromText(name: string, graph: WrittenGraph): Promise<BuiltGraph> 
     visit(node, {
       NamedType: ({ name: { value } }) => {
         if (added.has(value)) return;
-        const scalar = HOUSE_SCALARS.get(value);
+        const scalar = SCALARS.get(value);
         const found = texts.get(value) ?? (scalar ? parse(printType(scalar)).definitions[0] : undefined);
         if (!found) return;
         added.set(value, found);
@@ -119,7 +118,7 @@ async function fromText(name: string, graph: WrittenGraph): Promise<BuiltGraph> 
   const body = print({ kind: Kind.DOCUMENT, definitions: [...own.definitions, ...added.values()] });
   const schema = buildASTSchema(parse(body), { assumeValid: true, assumeValidSDL: true });
   for (const type of Object.values(schema.getTypeMap())) {
-    const house = isScalarType(type) ? HOUSE_SCALARS.get(type.name) : undefined;
+    const house = isScalarType(type) ? SCALARS.get(type.name) : undefined;
     if (house)
       Object.assign(type, {
         serialize: house.serialize,
@@ -140,11 +139,6 @@ async function fromText(name: string, graph: WrittenGraph): Promise<BuiltGraph> 
 @Resolver()
 class Nothing {}
 let sharedSchema: Promise<GraphQLSchema> | undefined;
-const HOUSE_SCALARS = new Map<string, GraphQLScalarType>(
-  Object.values(scalars).flatMap((one) =>
-    one instanceof GraphQLScalarType ? [[one.name, one as GraphQLScalarType]] : [],
-  ),
-);
 
 function isResolvable(body: string, at: number): boolean {
   const line = body.slice(at, body.indexOf('\n', at));
@@ -256,16 +250,23 @@ export function executor(
   };
 }
 
+/** How `getArgumentValues` of graphql-js begins its faults. */
+const ARGUMENT = /^Argument "\w+" (has invalid value|of (required|non-null) type) /;
+/** Characters of a message that repeats what the client sent. */
+const LONGEST = 400;
+
 /** A fault as clients may see it; the log has what they may not, under the same id. */
 export function shown(error: GraphQLError, subgraph: string, log: Log): SubgraphError {
   const path = error.path ? { path: error.path } : {};
-  // graphql-js's own faults (a variable of the wrong form, a null in a non-null) carry no original error.
   const original = error.originalError;
-  if (original === undefined && error.extensions['code'] === undefined && error.path === undefined) {
+  // What has no path was found before execution: a variable that cannot be read, whoever says so.
+  if (error.path === undefined && !(original instanceof HubError)) {
     return { message: error.message, extensions: { code: 'BAD_USER_INPUT' } };
   }
-  if (error.extensions['code'] === 'BAD_USER_INPUT' && !original) {
-    return { message: error.message, ...path, extensions: { code: 'BAD_USER_INPUT' } };
+  // A scalar's refusal of an argument comes as it is, or wrapped with its place; so does graphql-js's own (a null that a list may not hold).
+  const isOfGraphql = original === undefined || original instanceof GraphQLError;
+  if (isOfGraphql && (error.extensions['code'] === 'BAD_USER_INPUT' || ARGUMENT.test(error.message))) {
+    return { message: error.message.slice(0, LONGEST), ...path, extensions: { code: 'BAD_USER_INPUT' } };
   }
   const errorId = randomUUID();
   const open = publicError(original ?? error, () => errorId);

@@ -51,6 +51,11 @@ async function readPage(
     mapping.entries(await bus.ask('listCompanies', fields, signal)),
   );
   for (const reason of page.refused) services.log.warn('An entry of the register was refused.', { offset, reason });
+  const { notes } = page;
+  if (notes.length > 0) {
+    const fields = { offset, count: notes.length, first: notes[0] };
+    services.log.info('Entries of the register are kept whose credit code fails its last check.', fields);
+  }
   if (page.codes.length > 0 && page.entries.length === 0) throw malformed(page.refused[0] ?? 'no entry');
   return page;
 }
