@@ -76,6 +76,7 @@ describe('what each role gets', () => {
       Plate: '"京A12345"',
       Decimal: '"1"',
       Date: '"2026-01-01"',
+      Period: '"2026-01"',
       DateTime: '"2026-01-01T00:00:00Z"',
       Int: '1',
       Boolean: 'false',
