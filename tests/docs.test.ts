@@ -1,0 +1,125 @@
+/** The pages on security, the audit log and errors say what is so: what they name exists, as they say. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { buildSchema, isEnumType } from 'graphql';
+import { describe, expect, test } from 'vitest';
+import { parse as parseYaml } from 'yaml';
+import { readAuth } from '../connectors/kit/auth.ts';
+import { ERRORS } from '../connectors/kit/errors.ts';
+import { DEFAULT_LIMITS, type Limits } from '../connectors/kit/limits.ts';
+import { FEW_COMPANIES, FEW_PERSONS } from '../connectors/kit/principal.ts';
+import { ROLE_NAMES, ROLES } from '../connectors/kit/roles.ts';
+import { makeProgram } from '../gateway/commands/program.ts';
+import { DocsPage, quoted } from './docs-page.ts';
+
+const ROOT = join(import.meta.dirname, '..');
+const api = buildSchema(readFileSync(join(ROOT, 'schema', 'api.graphql'), 'utf8'), { assumeValidSDL: true });
+const settings = JSON.parse(readFileSync(join(ROOT, 'schema', 'isthmus.schema.json'), 'utf8'));
+const variables = readFileSync(join(ROOT, 'gateway', 'settings.ts'), 'utf8');
+
+/** Upper-case words that are neither codes nor variables of ours. */
+const OTHERS = /^(HMAC|GET|POST|SSE|JSON|PEM|HTTP|DEGRADED|DOWN|UP|JWT|ID|RS256|ES256)$/;
+
+describe.each(['security', 'audit', 'errors'])('docs/%s.md', (name) => {
+  const page = new DocsPage(name);
+
+  test('its commands run as they are written, and its files and scripts are there', () => {
+    expect([...page.commandFaults(makeProgram('0')), ...page.missing()]).toEqual([]);
+  });
+
+  test('its codes, variables, rights and fields exist', () => {
+    const enums = Object.values(api.getTypeMap()).flatMap((type) =>
+      isEnumType(type) ? type.getValues().map((value) => value.name) : [],
+    );
+    const scopes = new Set<string>(ROLE_NAMES.flatMap((role) => ROLES[role].scopes));
+    const wrong = page.code.filter((one) => {
+      if (/^[A-Z][A-Z0-9]*(_[A-Z0-9]+)*$/.test(one))
+        return (
+          !(one in ERRORS) && !enums.includes(one) && !OTHERS.test(one) && !new RegExp(`\\b${one}\\b`).test(variables)
+        );
+      if (/^[a-z]+:[a-z]+$/.test(one)) return !scopes.has(one) && !/^(role|consent):/.test(one);
+      const [, type = '', field = ''] = /^([A-Z][a-z]\w*)\.(\w+|\*)$/.exec(one) ?? [];
+      // `Type.*` stands for any type.
+      if (!type || type === 'Type') return false;
+      const found = api.getType(type);
+      return !found || !('getFields' in found) || (field !== '*' && !found.getFields()[field]);
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  test('its settings are known, and its examples of isthmus.yaml are read without a fault', () => {
+    const dotted = page.code.filter((one) =>
+      /^(auth|limits|retention|audit|anonymous|guard)(\.|\[)[\w.[\]0-9]+$/.test(one),
+    );
+    expect(dotted.filter((one) => !known(one))).toEqual([]);
+    const faults: string[] = [];
+    for (const { kind, text } of page.fences) {
+      const section = kind === 'yaml' ? (parseYaml(text) as Record<string, unknown>) : {};
+      for (const key of Object.keys(section)) if (!known(key)) faults.push(`${key} is no section of isthmus.yaml`);
+      if (section['auth']) readAuth(section['auth'], (fault) => faults.push(fault));
+    }
+    expect(faults).toEqual([]);
+  });
+
+  test('its figures carry date, commit and command', () => {
+    expect(page.bareFigures()).toEqual([]);
+  });
+});
+
+test('the limits and their defaults are those of docs/security.md', () => {
+  const rows = new DocsPage('security').table('limit').flatMap(([names, , defaults = '']) => {
+    const values = defaults.split('·').map((one) => size(one.trim()));
+    return quoted(names).map((limit, i) => [limit, values[i]] as const);
+  });
+  expect(Object.fromEntries(rows)).toEqual({ ...DEFAULT_LIMITS } satisfies Limits);
+});
+
+test('the roles and their rows are those of docs/security.md', () => {
+  const rows = new DocsPage('security').table('role').map(([role = '', , of = '']) => [role, of]);
+  const told = ROLE_NAMES.map((role) => {
+    const { parks, companies } = ROLES[role];
+    return [
+      role,
+      parks === 'named'
+        ? 'parks that the token names'
+        : companies === 'named'
+          ? 'companies that the token names'
+          : 'all',
+    ];
+  });
+  expect(rows.sort()).toEqual(told.sort());
+  const { prose } = new DocsPage('security');
+  expect([FEW_PERSONS, FEW_COMPANIES]).toEqual([5, 3]);
+  expect(prose).toContain('withheld below five persons');
+  expect(prose).toContain('below three companies');
+});
+
+test('what docs/errors.md says of trying again is what the errors say', () => {
+  const rows = new DocsPage('errors')
+    .table('code')
+    .map(([code, , again = '']) => [quoted(code)[0], again.startsWith('yes')]);
+  expect(Object.fromEntries(rows)).toEqual(
+    Object.fromEntries(Object.entries(ERRORS).map(([code, { retryable }]) => [code, retryable])),
+  );
+});
+
+/** `10 000` or `8 MiB` as a number. */
+function size(text: string): number {
+  const [, digits = '', unit] = /^([\d ]+?)(?: (MiB))?$/.exec(text) ?? [];
+  return Number(digits.replaceAll(' ', '')) * (unit ? 1024 * 1024 : 1);
+}
+
+/** Whether isthmus.yaml has the setting: `auth.issuers[0].type`. */
+function known(path: string): boolean {
+  let at = settings;
+  for (const part of path.split(/[.[\]]+/).filter((one) => one !== '')) {
+    while (at.$ref)
+      at = at.$ref
+        .split('/')
+        .slice(1)
+        .reduce((found: Record<string, unknown>, key: string) => found[key], settings);
+    at = /^\d+$/.test(part) ? at.items : at.properties?.[part];
+    if (!at) return false;
+  }
+  return true;
+}
