@@ -69,7 +69,7 @@ conformance({
   }),
   live: { question: '{ door(id: "test:door-12") { name } }' },
   nonsense: { serve: (socket) => pretendPostgres(socket, { door_name: 'lobby', id: 'twelve' }), field: /id/ },
-  refusal: { serve: (socket) => pretendPostgres(socket, null) },
+  refusal: { serve: (socket, refused) => pretendPostgres(socket, null, refused) },
   twice: {
     job: 'log',
     state: 'SELECT kind, count(*)::int AS n, max(time) AS last FROM event GROUP BY kind ORDER BY kind',
@@ -94,6 +94,7 @@ conformance({
         (await sql("SELECT value->'last' AS last FROM state WHERE installation = 'test' AND name = 'log'"))[0],
     }),
   },
+  copies: ['directory'],
   fixture: (name, bytes) => {
     const row = JSON.parse(bytes.toString('utf8')) as Row;
     if (name.startsWith('event')) return mapLogLine(row, context);

@@ -15,9 +15,9 @@ import { world } from '../kit/testing/park.ts';
 import type { Running } from '../kit/testing/simulator.ts';
 import { sum } from './graph/decimal.ts';
 import energy from './index.ts';
-
 import * as mapping from './mapping/index.ts';
 import { simulator } from './simulator/index.ts';
+import { speakingMeter, wiredMeter } from './testing-ways.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'isthmus-energy-'));
 const oneMeter = join(scratch, 'one.csv');
@@ -30,12 +30,15 @@ const wired = ({ env }: Running) => ({
   pause: 0,
 });
 /** Answers each request with this body. */
-const answering = (body: readonly number[]) => (socket: Socket) =>
-  socket.on('data', (frame: Buffer) => {
-    const head = Buffer.from(frame.subarray(0, 7));
-    head.writeUInt16BE(body.length + 1, 4);
-    socket.write(Buffer.concat([head, Buffer.from(body)]));
-  });
+const answering =
+  (body: readonly number[]) =>
+  (socket: Socket, asked = (): void => undefined) =>
+    socket.on('data', (frame: Buffer) => {
+      asked();
+      const head = Buffer.from(frame.subarray(0, 7));
+      head.writeUInt16BE(body.length + 1, 4);
+      socket.write(Buffer.concat([head, Buffer.from(body)]));
+    });
 const METERS =
   'query ($r: [_Any!]!) { _entities(representations: $r) { ... on Company { uscc meters(first: 5) { nodes { id medium unit register latest { value quality } } totalCount provenance { source stale } } } } }';
 const company = world().meters.find((one) => one.protocol === 'modbus' && one.company)?.company as string;
@@ -78,9 +81,7 @@ conformance({
     calls: 0,
   }),
   live: { job: 'poll meters' },
-  // A round brings new readings each time; a broker must be told to send again.
-  inflow: {},
-  inflowShownIn: ['modbus.test.ts', 'mqtt.test.ts'],
+  inflow: { 'poll meters': wiredMeter, 'poll telemetry': speakingMeter },
   nonsense: { serve: answering([3, 4, 0x7f, 0xc0, 0, 0]), field: /register 0x101e of unit 3/ },
   refusal: { serve: answering([0x83, 2]) },
   fixture: (name, bytes) => {
