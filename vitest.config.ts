@@ -11,5 +11,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     pool: 'forks',
+    // One worker for each core: by default one core is left idle, which of two is half.
+    maxWorkers: '100%',
   },
 });

@@ -306,14 +306,14 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'connectors/energy/source/mqtt.ts',
     from: 'if (!this.#socket.destroyed) await this.#handle?.(batch.map((one) => one.message));',
     to: 'if (!this.#socket.destroyed) void this.#handle?.(batch.map((one) => one.message)).catch(() => undefined);',
-    caught: { file: 'connectors/energy/energy.test.ts', name: 'C14 poll telemetry' },
+    caught: { file: 'connectors/energy/conformance.test.ts', name: 'C14 poll telemetry' },
   },
   {
     says: 'registers that could not be committed are forgotten (C14)',
     file: 'connectors/energy/source/index.ts',
     from: '[...this.#unkept, ...found].slice(-MOST_UNKEPT)',
     to: '[...found]',
-    caught: { file: 'connectors/energy/energy.test.ts', name: 'C14 poll meters' },
+    caught: { file: 'connectors/energy/conformance.test.ts', name: 'C14 poll meters' },
   },
   {
     says: 'a file is moved out of the drop before its commit (C14)',
