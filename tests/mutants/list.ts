@@ -22,6 +22,13 @@ const SPLITS = {
 };
 const FUSED = { file: 'gateway/federation/fused.test.ts', name: 'graphql-js', env: { ISTHMUS_CASES: '300' } };
 
+/** One row of the matrix. */
+const OUTAGE = {
+  file: 'tests/outage.test.ts',
+  name: 'access-control: black-hole',
+  env: { ISTHMUS_CHAOS: '0.25' },
+};
+
 export const MUTANTS: readonly Mutant[] = [
   {
     says: 'equal representations get the first place of all',
@@ -119,14 +126,14 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'connectors/kit/testing/chaos.ts',
     from: 'fault = next;',
     to: 'fault = null;',
-    caught: { file: 'tests/outage.test.ts', name: 'access-control: black-hole' },
+    caught: OUTAGE,
   },
   {
     says: 'a value of which the outage matrix sees only that it came is not marked as last known',
     file: 'connectors/kit/guarding.ts',
     from: 'return shown<T>(one, true);',
     to: 'return shown<T>(one, false);',
-    caught: { file: 'tests/outage.test.ts', name: 'access-control: black-hole' },
+    caught: OUTAGE,
   },
   {
     says: 'kept values are called fresh: of one read',

@@ -12,6 +12,8 @@ import { MUTANTS, type Mutant } from './list.ts';
 const ROOT = join(import.meta.dirname, '..', '..');
 /** A run that takes longer has noticed nothing, in milliseconds. */
 const MOST = 120_000;
+/** Characters of vitest's own report that are shown of a mutant that went unnoticed. */
+const SHOWN = 4_000;
 const wanted = MUTANTS.flatMap((mutant, i) => (mutant.file.includes(process.argv[2] ?? '') ? [{ mutant, i }] : []));
 const directory = mkdtempSync(join(tmpdir(), 'isthmus-mutants-'));
 
@@ -27,32 +29,46 @@ interface Report {
   }[];
 }
 
-/** Whether the mutant's test has failed: a run that did not begin, or in which another test failed, is none. */
-async function isCaught({ caught: { file, name, env = {} } }: Mutant, i: number): Promise<boolean> {
+interface Outcome {
+  /** A run in which the named test did not begin has caught nothing, whatever else failed. */
+  readonly outcome: 'caught' | 'MISSED' | 'NOT RUN';
+  /** The end of what vitest said. */
+  readonly said: string;
+}
+
+/** Runs the mutant's test. */
+async function run({ caught: { file, name, env = {} } }: Mutant, i: number): Promise<Outcome> {
   const report = join(directory, `${i}.json`);
   const pattern = name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
   const child = spawn(
     process.execPath,
     [
       ...['node_modules/vitest/vitest.mjs', 'run', '--config', 'tests/mutants/config.ts', file, '-t', pattern],
-      ...['--reporter=json', `--outputFile=${report}`],
+      ...['--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
     ],
     {
       cwd: ROOT,
-      stdio: 'ignore',
+      stdio: ['ignore', 'pipe', 'pipe'],
       timeout: MOST,
-      env: { ...process.env, ...env, ISTHMUS_MUTANT: String(i) },
+      env: { ...process.env, ...env, ISTHMUS_MUTANT: String(i), NO_COLOR: '1' },
     },
   );
-  await new Promise((resolve) => child.on('exit', resolve).on('error', resolve));
+  let said = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      said = (said + text).slice(-SHOWN);
+    });
+  await new Promise((resolve) => child.on('close', resolve).on('error', resolve));
   try {
     const { testResults } = JSON.parse(readFileSync(report, 'utf8')) as Report;
-    return testResults.some(({ assertionResults }) =>
-      assertionResults.some((one) => one.status === 'failed' && one.fullName.includes(name)),
-    );
-  } catch {
-    return false;
+    const named = testResults.flatMap((one) => one.assertionResults.filter(({ fullName }) => fullName.includes(name)));
+    const ended = named.filter(({ status }) => status === 'failed' || status === 'passed');
+    if (ended.length > 0)
+      return { outcome: ended.some(({ status }) => status === 'failed') ? 'caught' : 'MISSED', said };
+  } catch (error) {
+    said += `\n${error}`;
   }
+  return { outcome: 'NOT RUN', said };
 }
 
 let missed = 0;
@@ -64,13 +80,14 @@ try {
     for (let next = left.shift(); next; next = left.shift()) {
       const { mutant, i } = next;
       const began = Date.now();
-      const caught = await isCaught(mutant, i);
+      let result = await run(mutant, i);
+      if (result.outcome === 'NOT RUN') result = await run(mutant, i);
+      const caught = result.outcome === 'caught';
       if (!caught) missed++;
       const seconds = ((Date.now() - began) / 1_000).toFixed(1);
       const { file, name } = mutant.caught;
-      console.log(
-        `${caught ? 'caught' : 'MISSED'}  ${mutant.file}: ${mutant.says}\n        ${file} > ${name} (${seconds} s)`,
-      );
+      console.log(`${result.outcome}  ${mutant.file}: ${mutant.says}\n        ${file} > ${name} (${seconds} s)`);
+      if (!caught) console.log(result.said);
     }
   };
   await Promise.all(Array.from({ length: Math.min(availableParallelism(), 2) }, worker));
