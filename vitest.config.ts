@@ -11,5 +11,9 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     pool: 'forks',
+    // What is waited for comes when it comes: vitest's own second is the machine's, not the code's.
+    expect: { poll: { timeout: 20_000 } },
+    // One worker for each core: by default one core is left idle, which of two is half.
+    maxWorkers: '100%',
   },
 });

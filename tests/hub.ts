@@ -55,6 +55,8 @@ export interface WholeHub {
   startSimulator(name: string): Promise<void>;
   /** From now on this is done to all connections between hub and island. */
   chaos(island: string, fault: Fault | null): Promise<void>;
+  /** How often the present fault has been at work between hub and island. */
+  hurt(island: string): number;
   /** Stops the hub and starts it again on the same database; `between` is done meanwhile. */
   restart(between: () => Promise<void>): Promise<void>;
   close(): Promise<void>;
@@ -292,6 +294,7 @@ export async function wholeHub(form: Form, options: WholeHubOptions = {}): Promi
     },
     startSimulator: (name) => startSimulator(name),
     chaos,
+    hurt: (island) => (proxies.get(island) ?? []).reduce((sum, proxy) => sum + proxy.hurt, 0),
     restart: async (between) => {
       await hub.stop();
       await between();

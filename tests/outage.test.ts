@@ -1,5 +1,5 @@
 /**
- * Each island under each fault: pages stand, marked, in time, and heal. `npm test` takes a sample, CI the whole matrix at a tenth of
+ * Each island under each fault: pages stand, marked, in time, and heal. `npm test` takes a sample, CI the whole matrix at a quarter of
  * the scale, `npm run test:chaos` at full (ISTHMUS_CHAOS is the scale), and prints the table of docs/operations.md.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -9,7 +9,7 @@ import { type Cell, company360, healthy, ISLANDS, scaled, suffer, table } from '
 import { watchPauses } from './pauses.ts';
 
 const whole = process.env['ISTHMUS_CHAOS'] !== undefined;
-const scale = Number(process.env['ISTHMUS_CHAOS'] ?? 1);
+const scale = Number(process.env['ISTHMUS_CHAOS'] ?? 0.5);
 const SAMPLE: readonly (readonly [string, Fault])[] = [
   ['access-control', 'black-hole'],
   ['parking', 'garbage'],
@@ -18,16 +18,16 @@ const SAMPLE: readonly (readonly [string, Fault])[] = [
 const matrix = whole
   ? Object.keys(ISLANDS).flatMap((island) => FAULTS.map((fault) => [island, fault] as const))
   : SAMPLE;
-/** What the machine itself may take, whatever the scale, in milliseconds. */
-const SLACK = whole && scale === 1 ? 100 : 400;
 describe(`islands suffer, times at ${scale}`, () => {
   let hub: WholeHub;
   let uscc = '';
   const cells: Cell[] = [];
   const pauses = watchPauses();
   const limits = {
+    scale,
     samples: whole ? 100 : 20,
-    milliseconds: (whole ? 14_000 : 5_000) * scale,
+    // At full scale, which the table is made of, long enough for all that a user meets; else until it is marked, and no longer.
+    milliseconds: (scale === 1 ? 14_000 : 6_000) * scale,
     heal: 15_000 * Math.max(scale, 0.4),
     steady: 1_500 * Math.max(scale, 0.3),
   };
@@ -58,28 +58,29 @@ describe(`islands suffer, times at ${scale}`, () => {
     await hub?.close();
   }, 60_000);
 
+  /** The longest that an answer may wait for sources: the operation's deadline and what stands around it. */
+  const longest = 3_500 * scale + 100;
+  /** Half of the patience: most answers come from what is kept, at once. */
+  const usual = 500 * scale + 100;
   const judge = async (dark: readonly string[], fault: Fault): Promise<void> => {
-    const most = 3_500 * scale + SLACK;
-    let cell: Cell;
-    let late: boolean;
-    let paused: number;
-    let tries = 0;
-    do {
+    // A machine that stood still may have made an island look late that was well; not three times in a row, and not in most answers.
+    for (let tries = 1; ; tries++) {
       pauses.longest();
-      cell = await suffer(hub, uscc, dark, fault, limits);
-      paused = pauses.longest();
+      const cell = await suffer(hub, uscc, dark, fault, limits);
+      const paused = pauses.longest();
       expect(cell.wrong).toEqual([]);
-      late = cell.others.length > 0 || cell.p99 >= most;
-      // At a tenth, all times are so short that a busy machine looks like a source that is late: it is tried again, and then only told.
-      // What is shown, marked and healed is judged always; times are judged at full scale.
-    } while (late && scale < 1 && ++tries < 3);
-    cells.push(cell);
-    if (late && scale < 1)
-      return void process.stdout.write(
-        `${cell.island}, ${fault}: too late in three tries; the machine's own longest pause was ${paused} ms\n`,
-      );
-    expect(cell.others).toEqual([]);
-    expect(cell.p99).toBeLessThan(most);
+      const sound =
+        cell.waited.p99 < longest &&
+        cell.waited.p50 < usual &&
+        cell.othersShare <= (scale < 1 && paused > 50 ? 0.05 : 0);
+      if (!sound && tries < 3) continue;
+      cells.push(cell);
+      if (!sound) process.stdout.write(`${cell.island}, ${fault}: the machine's longest pause was ${paused} ms\n`);
+      if (!sound) expect(cell.others).toEqual([]);
+      expect(cell.waited.p99).toBeLessThan(longest);
+      expect(cell.waited.p50).toBeLessThan(usual);
+      return;
+    }
   };
 
   test.each(matrix)('%s: %s', (island, fault) => judge([island], fault), 120_000);

@@ -1,15 +1,39 @@
 /** What is measured while an island suffers: used by the sample in `npm test` and by the whole matrix of `npm run test:chaos`. */
 import type { Fault } from '../connectors/kit/testing/chaos.ts';
 import { type Answer, operation, until, type WholeHub } from './hub.ts';
+import { watchLoop } from './pauses.ts';
 
-/** Where an island's values stand in Company360, and which of its sources must be named. */
-export const ISLANDS: Readonly<Record<string, { readonly field: string; readonly sources: RegExp }>> = {
-  'access-control': { field: 'presence', sources: /^lakeside-access$/ },
-  parking: { field: 'vehicles', sources: /^lakeside-parking$/ },
-  registration: { field: 'registration', sources: /^lakeside-register$/ },
-  tax: { field: 'tax', sources: /^lakeside-tax$/ },
-  energy: { field: 'meters', sources: /^lakeside-(meters|telemetry)$/ },
+/**
+ * Where an island's values stand in Company360, which of its sources must be named, how old such a value is called fresh at most (in
+ * milliseconds at full scale; null: a mirror, which is fresh for long), and the faults that may do it no harm: the answer's length, or
+ * its number, says what belongs to it, or it is so short that it is there in time, byte by byte. Of those it is only known that they
+ * were at work.
+ */
+interface Island {
+  readonly field: string;
+  readonly sources: RegExp;
+  readonly fresh: number | null;
+  readonly harmless: readonly Fault[];
+}
+export const ISLANDS: Readonly<Record<string, Island>> = {
+  'access-control': { field: 'presence', sources: /^lakeside-access$/, fresh: 1_000, harmless: [] },
+  parking: { field: 'vehicles', sources: /^lakeside-parking$/, fresh: 2_000, harmless: ['endless', 'duplicate'] },
+  registration: {
+    ...{ field: 'registration', sources: /^lakeside-register$/ },
+    ...{ fresh: 10_000, harmless: ['endless', 'duplicate'] },
+  },
+  tax: { field: 'tax', sources: /^lakeside-tax$/, fresh: null, harmless: [] },
+  energy: {
+    field: 'meters',
+    sources: /^lakeside-(meters|telemetry)$/,
+    fresh: null,
+    harmless: ['drip', 'endless', 'duplicate'],
+  },
 };
+/** So many marked answers are looked at, at least. */
+const MARKED = 10;
+/** What a pause of the machine may add to the age of a value before it is judged, in milliseconds. */
+const AGE_SLACK = 2_000;
 
 /** All times of the demo's settings at that scale; 1 is what a user gets. */
 export const scaled =
@@ -41,6 +65,10 @@ export interface Cell {
   /** Milliseconds. */
   readonly p50: number;
   readonly p99: number;
+  /** The same of the time in which this process had nothing else to do: what the answer waited for a source. */
+  readonly waited: { readonly p50: number; readonly p99: number };
+  /** How often the fault was at work. */
+  readonly hurt: number;
   /** How many of the Company360 answers showed the island's values as last known, and how many as fresh. */
   readonly kept: number;
   readonly live: number;
@@ -48,8 +76,9 @@ export interface Cell {
   readonly healed: number;
   /** What was wrong; empty when all was as promised. */
   readonly wrong: readonly string[];
-  /** Islands that were well and shown as last known: wrong too, but at small scales a machine that paused for 100 ms looks the same. */
+  /** Islands that were well and shown as last known, and in which share of the answers that was so. */
   readonly others: readonly string[];
+  readonly othersShare: number;
 }
 
 const span = () => ({
@@ -68,13 +97,18 @@ export const healthy = async (whole: WholeHub, uscc: string): Promise<boolean> =
 };
 
 /** What is wrong with one answer to a question of that moment while `dark` islands suffer. */
-function faultsOf(answer: Answer, asked: number, dark: readonly string[]): { wrong: string[]; others: string[] } {
+function faultsOf(
+  answer: Answer,
+  asked: number,
+  dark: readonly string[],
+  scale: number,
+): { wrong: string[]; others: string[] } {
   const wrong: string[] = [];
   const others: string[] = [];
   const company = answer.data?.company;
   if (answer.errors)
     wrong.push(`errors: ${answer.errors.map((one) => `${one.path?.join('.')} ${one.extensions['code']}`)}`);
-  for (const [name, { field, sources }] of Object.entries(ISLANDS)) {
+  for (const [name, { field, sources, fresh }] of Object.entries(ISLANDS)) {
     if (company?.[field] === null || company?.[field] === undefined) {
       wrong.push(`${name} shows nothing`);
       continue;
@@ -83,6 +117,9 @@ function faultsOf(answer: Answer, asked: number, dark: readonly string[]): { wro
       if (one.path[1] !== field || !sources.test(one.source)) continue;
       const marked = answer.extensions?.sources?.some((each: { source: string }) => each.source === one.source);
       if (one.stale && !marked) wrong.push(`${one.source} is stale and not named`);
+      const age = asked - Date.parse(one.fetchedAt);
+      if (!one.stale && fresh !== null && age > fresh * scale + AGE_SLACK)
+        wrong.push(`a value of ${one.source} is too old to be called fresh`);
       if (one.stale && !dark.includes(name)) others.push(`${one.source} is stale, but only ${dark} suffers`);
     }
   }
@@ -112,6 +149,7 @@ export async function suffer(
   dark: readonly string[],
   fault: Fault,
   options: {
+    readonly scale: number;
     readonly samples: number;
     readonly milliseconds: number;
     readonly heal: number;
@@ -120,6 +158,8 @@ export async function suffer(
   },
 ): Promise<Cell> {
   const times: number[] = [];
+  const waits: number[] = [];
+  const loop = watchLoop();
   const wrong = new Map<string, number>();
   const others = new Map<string, number>();
   const note = (what: Map<string, number>, all: readonly string[]) => {
@@ -128,19 +168,28 @@ export async function suffer(
   const first = ISLANDS[dark[0] as string] as (typeof ISLANDS)[string];
   let kept = 0;
   let live = 0;
+  let othersSeen = 0;
+  const harmed = dark.filter((island) => !ISLANDS[island]?.harmless.includes(fault));
   await Promise.all(dark.map((island) => whole.chaos(island, fault)));
   const end = Date.now() + options.milliseconds;
-  while (times.length < options.samples || Date.now() < end) {
+  // A value that is fresh for long is stale only later: it is waited for.
+  const latest = end + 20_000 * options.scale + AGE_SLACK;
+  const unseen = () => harmed.length > 0 && kept < MARKED && Date.now() < latest;
+  while (times.length < options.samples || Date.now() < end || unseen()) {
     const timed = async (ask: () => Promise<Answer>): Promise<Answer> => {
       const started = performance.now();
+      const before = loop.busy();
       const answer = await ask();
-      times.push(performance.now() - started);
+      const time = performance.now() - started;
+      times.push(time);
+      waits.push(Math.max(time - (loop.busy() - before), 0));
       return answer;
     };
     const asked = Date.now();
     const [company, park] = await Promise.all([timed(() => company360(whole, uscc)), timed(() => parkNow(whole))]);
-    const faults = faultsOf(company, asked, dark);
+    const faults = faultsOf(company, asked, dark, options.scale);
     note(wrong, faults.wrong);
+    if (faults.others.length > 0) othersSeen++;
     note(others, faults.others);
     if (park.errors || !park.data?.park?.lots || park.data.park.buildings[0].peopleInside === undefined) {
       note(wrong, [`ParkNow: ${park.errors?.map((one) => `${one.path?.join('.')} ${one.extensions['code']}`)}`]);
@@ -149,6 +198,10 @@ export async function suffer(
     if (named) kept++;
     else live++;
   }
+  const hurt = dark.map((island) => whole.hurt(island));
+  if (kept === 0 && harmed.length > 0) note(wrong, [`nothing of ${dark} was ever marked as last known`]);
+  // Where nobody listens nothing can be counted but what was cut: that nothing came is seen by the mark alone.
+  if (fault !== 'refused' && hurt.includes(0)) note(wrong, [`${fault} never reached ${dark}`]);
   await Promise.all(dark.map((island) => whole.chaos(island, null)));
   const over = Date.now();
   // Healed is who stays well: one good answer may be one that was kept fresh, and a pool may still hold dead connections.
@@ -157,19 +210,25 @@ export async function suffer(
     well = (await healthy(whole, uscc)) ? (well ?? Date.now()) : null;
     return well !== null && Date.now() - well >= options.steady;
   }).catch((error: Error) => wrong.set(error.message, 1));
-  times.sort((a, b) => a - b);
-  const at = (share: number) => Math.round(times[Math.min(Math.floor(times.length * share), times.length - 1)] ?? 0);
+  loop.stop();
+  const at = (all: number[], share: number) => {
+    all.sort((a, b) => a - b);
+    return Math.round(all[Math.min(Math.floor(all.length * share), all.length - 1)] ?? 0);
+  };
   return {
     island: dark.join(', '),
     fault,
     samples: times.length,
-    p50: at(0.5),
-    p99: at(0.99),
+    p50: at(times, 0.5),
+    p99: at(times, 0.99),
+    waited: { p50: at(waits, 0.5), p99: at(waits, 0.99) },
+    hurt: hurt.reduce((sum, one) => sum + one, 0),
     kept,
     live,
     healed: (well ?? Date.now()) - over,
     wrong: told(wrong),
     others: told(others),
+    othersShare: othersSeen / (kept + live),
   };
 }
 

@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import type { Socket } from 'node:net';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -9,87 +8,19 @@ import { Host } from '../kit/host/host.ts';
 import { hubCall, loadKeys } from '../kit/host/services.ts';
 import { silentLog } from '../kit/log.ts';
 import { HUB_PRINCIPAL, type Principal } from '../kit/principal.ts';
-import { conformance } from '../kit/testing/conformance.ts';
 import { freshDatabase } from '../kit/testing/database.ts';
 import { demoPark, installationOf } from '../kit/testing/island.ts';
 import { world } from '../kit/testing/park.ts';
 import type { Running } from '../kit/testing/simulator.ts';
 import { sum } from './graph/decimal.ts';
 import energy from './index.ts';
-
 import * as mapping from './mapping/index.ts';
 import { simulator } from './simulator/index.ts';
-
-const scratch = mkdtempSync(join(tmpdir(), 'isthmus-energy-'));
-const oneMeter = join(scratch, 'one.csv');
-writeFileSync(oneMeter, 'unit_id,map,serial,medium,unit,building,uscc,customer\n3,dtsu666,ONE,ELECTRICITY,kWh,B01,,\n');
-afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 const wired = ({ env }: Running) => ({
   url: env['LAKESIDE_METERS_URL'],
   sheet: env['LAKESIDE_METERS_SHEET'],
   pause: 0,
-});
-/** Answers each request with this body. */
-const answering = (body: readonly number[]) => (socket: Socket) =>
-  socket.on('data', (frame: Buffer) => {
-    const head = Buffer.from(frame.subarray(0, 7));
-    head.writeUInt16BE(body.length + 1, 4);
-    socket.write(Buffer.concat([head, Buffer.from(body)]));
-  });
-const METERS =
-  'query ($r: [_Any!]!) { _entities(representations: $r) { ... on Company { uscc meters(first: 5) { nodes { id medium unit register latest { value quality } } totalCount provenance { source stale } } } } }';
-const company = world().meters.find((one) => one.protocol === 'modbus' && one.company)?.company as string;
-
-conformance({
-  connector: energy,
-  simulator,
-  folder: import.meta.dirname,
-  settings: wired,
-  // Unit 3 of the simulator is a DTSU666.
-  settingsAt: ({ host, port }) => ({
-    url: `modbus://${host}:${port}`,
-    sheet: oneMeter,
-    pause: 0,
-    timeout: '1s',
-    poll: '500ms',
-  }),
-  prepare: ['poll meters'],
-  question: () => ({
-    query: METERS,
-    variables: { r: [{ __typename: 'Company', uscc: company }] },
-    check: (data) => {
-      const { meters } = (
-        data['_entities'] as { meters: { nodes: { register: string; unit: string }[]; totalCount: number } }[]
-      )[0] as never as { meters: { nodes: { register: string; unit: string }[]; totalCount: number } };
-      expect(meters.totalCount).toBe(
-        world().meters.filter((one) => one.protocol === 'modbus' && one.company === company).length,
-      );
-      for (const one of meters.nodes) expect(Number(one.register)).toBeGreaterThan(0);
-    },
-  }),
-  batch: () => ({
-    representations: [company, '91350100M000100Y43', world().companies[2]?.uscc].map((uscc) => ({
-      __typename: 'Company',
-      uscc,
-    })),
-    selection: '... on Company { uscc meters(first: 2) { nodes { id } } }',
-    unknown: 1,
-    isUnknown: (entity) => (entity?.['meters'] as { nodes: unknown[] } | undefined)?.nodes.length === 0,
-    calls: 0,
-  }),
-  live: { job: 'poll meters' },
-  // A round brings new readings each time; a broker must be told to send again.
-  inflow: {},
-  inflowShownIn: ['modbus.test.ts', 'mqtt.test.ts'],
-  nonsense: { serve: answering([3, 4, 0x7f, 0xc0, 0, 0]), field: /register 0x101e of unit 3/ },
-  refusal: { serve: answering([0x83, 2]) },
-  fixture: (name, bytes) => {
-    if (name === 'sheet') return mapping.meterSheet(bytes.toString('utf8'));
-    if (name.startsWith('sunspec')) return mapping.importedEnergy(Buffer.from(bytes.toString('utf8').trim(), 'hex'));
-    if (name === 'info') return mapping.info('LS1', bytes);
-    return name === 'alarm' ? mapping.alarm('LS1', bytes) : mapping.readings('LS1', bytes);
-  },
 });
 
 type MeterRow = Parameters<Stores['energy']['saveMeters']>[1][number];

@@ -1,8 +1,9 @@
-import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Host } from '../kit/host/host.ts';
 import { hubCall } from '../kit/host/services.ts';
-import { freshDatabase, refuseCommits } from '../kit/testing/database.ts';
+import { freshDatabase } from '../kit/testing/database.ts';
 import { raiseIsland } from '../kit/testing/island.ts';
+import { timerLedger } from '../kit/testing/timers.ts';
 import energy from './index.ts';
 import { startBroker } from './simulator/broker.ts';
 
@@ -15,19 +16,25 @@ describe('energy over MQTT', () => {
     database = await freshDatabase();
     return () => database.drop();
   });
+  const timers = timerLedger();
+  afterAll(() => timers.stop());
   afterEach(async () => {
     await host?.close();
     await broker.close();
+    // No ping, no wait for an answer outlives its session.
+    expect(timers.running()).toEqual([]);
     await database.plain.query('DELETE FROM meter_reading; DELETE FROM meter; DELETE FROM meter_refusal');
     await database.plain.query('DELETE FROM event; DELETE FROM state');
   });
 
   async function raise(more: Record<string, unknown> = {}) {
     const raw = { url: `mqtt://127.0.0.1:${broker.port}`, ...more };
-    host = await raiseIsland(energy, { id: 'air', park: 'works', raw }, database, {
-      parks: [],
-      pace: { checkUp: 60_000, checkDown: 300 },
-    });
+    host = await timers.run(() =>
+      raiseIsland(energy, { id: 'air', park: 'works', raw }, database, {
+        parks: [],
+        pace: { checkUp: 60_000, checkDown: 300 },
+      }),
+    );
   }
   const count = async (what: string) => Number((await database.plain.query(`SELECT count(*) FROM ${what}`))[0].count);
   const reading = (minutesAgo: number, register: string) => ({
@@ -124,38 +131,6 @@ describe('energy over MQTT', () => {
     const since = Date.now() - Date.parse(JSON.parse(asked[1] as string).since);
     expect(since).toBeGreaterThan(3_600_000);
     expect(since).toBeLessThan(2 * 3_600_000);
-  });
-
-  test('acknowledged only after commit: what could not be committed comes again, once', async () => {
-    let acknowledged = 0;
-    let sessions = 0;
-    broker = await startBroker(undefined, (made) => {
-      made.on('ack', (_packet, client) => {
-        if (client.id === 'air') acknowledged++;
-      });
-      made.on('client', (client) => {
-        if (client.id === 'air') sessions++;
-      });
-    });
-    const subscribed = broker.subscribed();
-    await raise();
-    await subscribed;
-    await broker.publish('park/g/M1/telemetry', reading(9, '1'));
-    await expect.poll(() => acknowledged).toBe(1);
-    const allow = await refuseCommits(database);
-    try {
-      const before = sessions;
-      for (let i = 0; i < 5; i++) await broker.publish('park/g/M1/telemetry', reading(8 - i, String(2 + i)));
-      // Not acknowledged, so the session ends, and its heir is given the same again.
-      await expect.poll(() => sessions, { timeout: 20_000 }).toBeGreaterThan(before + 1);
-      expect(acknowledged).toBe(1);
-      expect(await count('meter_reading')).toBe(1);
-    } finally {
-      await allow();
-    }
-    await expect.poll(() => acknowledged, { timeout: 20_000 }).toBe(6);
-    expect(await count('meter_reading')).toBe(6);
-    expect(await count("event WHERE kind = 'METER_READING_TAKEN'")).toBe(6);
   });
 
   test('a refused subscription is a fault of the source, not silence', async () => {

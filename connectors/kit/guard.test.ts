@@ -107,6 +107,18 @@ describe('guard', () => {
     expect(health.snapshot().breaker).toBe('CLOSED');
   });
 
+  test('slow answers open the breaker like faults, and are noted for the caller; quick ones do not', async () => {
+    const read = async (slow: number) => {
+      const { guard, health } = guarded({ slow, breaker: { faults: 2, pause: 5_000 } });
+      const at = call();
+      for (let n = 0; n < 2; n++) await guard.read(at, { operation: 'lots' }, async () => n);
+      return [health.snapshot().breaker, at.noted.get('test')];
+    };
+    // No answer takes less than nothing; none here takes a hundred times its limit.
+    expect(await read(0)).toEqual(['OPEN', 'slow']);
+    expect(await read(100)).toEqual(['CLOSED', undefined]);
+  });
+
   test('never more calls at once than allowed, and a full queue refuses', async () => {
     const { guard } = guarded({ concurrency: 2, queue: 1, timeout: 1_000 });
     let under = 0;
@@ -254,10 +266,13 @@ describe('what was read last', () => {
           return new Map(some.map((key) => [key, `car ${key}`]));
         }),
       ).loadMany(keys);
-    await ask(['a', 'b']);
+    expect((await ask(['a', 'b'])).map((one) => one?.facts.stale)).toEqual([false, false]);
     dark = true;
     now += 5_000;
-    expect((await ask(['b', 'a'])).map((one) => one?.value)).toEqual(['car b', 'car a']);
+    expect(await ask(['b', 'a'])).toMatchObject([
+      { value: 'car b', facts: { stale: true, fetchedAt: new Date(1_000_000) } },
+      { value: 'car a', facts: { stale: true, fetchedAt: new Date(1_000_000) } },
+    ]);
     const [a, c] = await Promise.allSettled([ask(['a']), ask(['a', 'c'])]);
     expect([a.status, c.status]).toEqual(['fulfilled', 'rejected']);
   });
@@ -276,6 +291,9 @@ describe('what was read last', () => {
     const second = keeping({ durable: true }, {}, store);
     second.source.answer = refuse;
     expect(await second.read()).toMatchObject({ value: 7, facts: { stale: true } });
+    // What another process read may have changed since: it is shown while the source is away, and never answered as fresh.
+    expect(await second.read()).toMatchObject({ value: 7, facts: { stale: true } });
+    expect(second.calls()).toBe(2);
   });
 });
 

@@ -20,16 +20,16 @@ export interface VendorDatabase {
 const MOST = 4;
 
 /**
- * By the address's scheme. Opens no connection. `wait` is the time for connecting, in milliseconds; `fixed`: the server itself is
- * told that nothing will be written.
+ * By the address's scheme. Opens no connection. `wait` is the time for connecting, in milliseconds. PostgreSQL and MySQL sessions
+ * are set read only before their first statement; a server that refuses that is not asked anything.
  */
-export async function openVendorDatabase(url: string, wait: number, fixed = false): Promise<VendorDatabase> {
-  if (/^(mysql|mariadb):/.test(url)) return openMysql(url.replace(/^mariadb:/, 'mysql:'), wait, fixed);
+export async function openVendorDatabase(url: string, wait: number): Promise<VendorDatabase> {
+  if (/^(mysql|mariadb):/.test(url)) return openMysql(url.replace(/^mariadb:/, 'mysql:'), wait);
   if (url.startsWith('mssql:')) return openMssql(url, wait);
-  return openPostgres(url, wait, fixed);
+  return openPostgres(url, wait);
 }
 
-async function openPostgres(url: string, wait: number, fixed: boolean): Promise<VendorDatabase> {
+async function openPostgres(url: string, wait: number): Promise<VendorDatabase> {
   const { default: pg } = await import('pg');
   const asText = (value: string) => value;
   const types = {
@@ -52,8 +52,7 @@ async function openPostgres(url: string, wait: number, fixed: boolean): Promise<
   });
   // A lost idle connection is replaced at the next question.
   pool.on('error', () => undefined);
-  if (fixed)
-    pool.on('connect', (client) => void client.query('SET default_transaction_read_only = on').catch(() => undefined));
+  const readOnly = new WeakSet<object>();
   let closing: Promise<void> | undefined;
   return {
     async select(sql, values, signal) {
@@ -69,6 +68,8 @@ async function openPostgres(url: string, wait: number, fixed: boolean): Promise<
         };
         signal.addEventListener('abort', abort, { once: true });
         try {
+          if (!readOnly.has(client)) await client.query('SET default_transaction_read_only = on');
+          readOnly.add(client);
           const { rows } = await client.query(text, [...values]);
           if (broken) {
             broken = false;
@@ -93,7 +94,7 @@ async function openPostgres(url: string, wait: number, fixed: boolean): Promise<
   };
 }
 
-async function openMysql(url: string, wait: number, fixed: boolean): Promise<VendorDatabase> {
+async function openMysql(url: string, wait: number): Promise<VendorDatabase> {
   const { createPool } = await import('mysql2/promise');
   const pool = createPool({
     uri: url,
@@ -113,7 +114,7 @@ async function openMysql(url: string, wait: number, fixed: boolean): Promise<Ven
       return socketPath ? socket.connect(socketPath) : socket.connect(Number(port), host);
     },
   });
-  if (fixed) pool.on('connection', (one) => void one.query('SET SESSION TRANSACTION READ ONLY'));
+  const readOnly = new WeakSet<object>();
   let closing: Promise<void> | undefined;
   return {
     async select(sql, values, signal) {
@@ -127,6 +128,8 @@ async function openMysql(url: string, wait: number, fixed: boolean): Promise<Ven
         };
         signal.addEventListener('abort', abort, { once: true });
         try {
+          if (!readOnly.has(connection.connection)) await connection.query('SET SESSION TRANSACTION READ ONLY');
+          readOnly.add(connection.connection);
           const [rows] = await connection.query(text, [...values]);
           return rows as Row[];
         } finally {

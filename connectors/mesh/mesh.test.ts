@@ -36,10 +36,13 @@ async function made(system: string) {
   return { connector: await mesh.make(system, [read.values], ROOT), settings: read.values };
 }
 
-const http = (status: string, body: string) => (socket: Socket) =>
-  socket.on('data', () =>
-    socket.end(`HTTP/1.1 ${status}\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`),
-  );
+const http =
+  (status: string, body: string) =>
+  (socket: Socket, asked = (): void => undefined) =>
+    socket.on('data', () => {
+      asked();
+      socket.end(`HTTP/1.1 ${status}\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`);
+    });
 
 /** Rows as the first entity's declaration reads them, types as the description has them. */
 const mapped = (entity: TypedEntity, ask: Ask) => (_name: string, bytes: Buffer) =>

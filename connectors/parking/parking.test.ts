@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -9,9 +10,11 @@ import { hubCall } from '../kit/host/services.ts';
 import type { Principal } from '../kit/principal.ts';
 import { conformance } from '../kit/testing/conformance.ts';
 import { freshDatabase } from '../kit/testing/database.ts';
+import { STILL } from '../kit/testing/faults.ts';
+import type { WayIn } from '../kit/testing/inflow.ts';
 import { raiseIsland } from '../kit/testing/island.ts';
 import { type World, world } from '../kit/testing/park.ts';
-import { type Running, readJournal } from '../kit/testing/simulator.ts';
+import { listen, type Running, readJournal } from '../kit/testing/simulator.ts';
 import parking from './index.ts';
 import * as mapping from './mapping/index.ts';
 import { simulator } from './simulator/index.ts';
@@ -60,6 +63,31 @@ const entry = (demo: World, id: string, more: object = {}) => ({
     },
   ],
 });
+/** A vendor's list, with one more record once it has happened, polled by an installation of its own. */
+const listed =
+  (list: string, kind: string, record: (demo: World) => object): WayIn =>
+  async ({ database, world: demo, sql }) => {
+    const records: object[] = [];
+    let instant = Math.floor(Date.now() / 1_000) - 600;
+    const server = createServer((request, response) => {
+      const data = request.url?.startsWith(`/${list}`) ? records : [];
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify({ meta: { referenceInstant: instant++, total: data.length }, data }));
+    });
+    const id = `listed-${list}`;
+    const raw = { url: `http://127.0.0.1:${await listen(server)}`, token: 't', webhookSecret: 'secret', poll: '1h' };
+    const host = await raiseIsland(parking, { id, raw }, database, { pace: STILL });
+    return {
+      ...{ kind, installation: id },
+      happen: () => records.push(record(demo)),
+      take: () => host.runJob(id, `poll ${list}`),
+      taken: () => sql(`SELECT value FROM state WHERE installation = '${id}' AND name = '${list}'`),
+      close: async () => {
+        await host.close();
+        await new Promise((resolve) => server.close(resolve));
+      },
+    };
+  };
 const LOTS =
   'query ($r: [_Any!]!) { _entities(representations: $r) { ... on Park { lots { id name capacity occupied free } } } }';
 const park = { r: [{ __typename: 'Park', id: 'lakeside' }] };
@@ -97,7 +125,13 @@ conformance({
       socket.on('data', () => socket.end(http(200, '{"meta":{"total":1,"referenceInstant":1},"data":[{"id":"a"}]}'))),
     field: /data\[0\]\.name/,
   },
-  refusal: { serve: (socket) => socket.on('data', () => socket.end(http(403, '{}'))) },
+  refusal: {
+    serve: (socket, refused) =>
+      socket.on('data', () => {
+        refused();
+        socket.end(http(403, '{}'));
+      }),
+  },
   webhook: ({ env }, demo) => ({
     genuine: webhook(env['LAKESIDE_PARKING_SECRET'] as string, entry(demo, 'c9')),
     forged: webhook('another secret', entry(demo, 'c9')),
@@ -119,7 +153,16 @@ conformance({
         taken: () => [...answers],
       };
     },
+    'poll sessions': listed('sessions', 'VEHICLE_ENTERED', (demo) => entry(demo, 'c14-listed').data[0] as object),
+    'poll observations': listed('observations', 'OCCUPANCY_CHANGED', () => ({
+      ...{ id: 'O-c14', version: 1, observationStartTime: new Date().toISOString() },
+      hierarchyElement: {
+        elementId: reference('lot-1', 'Place'),
+        demandTable: [{ demandType: [{ count: 7, recordDateTime: new Date().toISOString() }] }],
+      },
+    })),
   },
+  copies: ['poll contracts'],
   twice: { job: 'poll observations', state: 'SELECT vendor_id, occupied FROM occupancy ORDER BY 1' },
   fixture: (name, bytes) => {
     const raw = JSON.parse(bytes.toString('utf8'));

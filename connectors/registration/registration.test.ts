@@ -91,7 +91,11 @@ conformance({
     field: /no SOAP envelope/,
   },
   refusal: {
-    serve: (socket) => socket.on('data', () => socket.end(http(500, fault('Server.ServerProxy.AccessDenied')))),
+    serve: (socket, refused) =>
+      socket.on('data', () => {
+        refused();
+        socket.end(http(500, fault('Server.ServerProxy.AccessDenied')));
+      }),
   },
   inflow: {
     'poll register': ({ host, sql }) => {

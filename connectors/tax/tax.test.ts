@@ -24,10 +24,14 @@ const OPTIONS: ReadOptions = {
 
 /** An SSH server of ours on one socket, whose account and listing are as the test wants them. */
 const key = makeHostKey();
-function pretend(socket: Socket, right: boolean): void {
+function pretend(socket: Socket, right: boolean, refused = (): void => undefined): void {
   const server = new ssh2.Server({ hostKeys: [key.hostKey] }, (connection) => {
     connection.on('error', () => undefined);
-    connection.on('authentication', (context) => (right ? context.accept() : context.reject(['password'])));
+    connection.on('authentication', (context) => {
+      if (context.method === 'password' && !right) refused();
+      if (right) context.accept();
+      else context.reject(['password']);
+    });
     connection.on('session', (accept) =>
       accept().on('sftp', (begin) => {
         const sftp = begin();
@@ -95,7 +99,7 @@ conformance({
   }),
   live: { job: 'drop' },
   nonsense: { serve: (socket) => pretend(socket, true), field: /size/ },
-  refusal: { serve: (socket) => pretend(socket, false) },
+  refusal: { serve: (socket, refused) => pretend(socket, false, refused) },
   twice: {
     job: 'drop',
     state: `SELECT (SELECT count(*) FROM tax_file) AS files, (SELECT count(*) FROM tax_invoice) AS invoices, (SELECT count(*) FROM tax_filing) AS filings,
@@ -115,6 +119,7 @@ conformance({
       };
     },
   },
+  copies: ['delivery'],
   fixture: (name, bytes) => (name.startsWith('reply') ? readReplies(bytes) : readTaxFile(bytes, OPTIONS)),
 });
 

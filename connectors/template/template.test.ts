@@ -42,8 +42,11 @@ conformance({
     field: /rows is no list/,
   },
   refusal: {
-    serve: (socket) =>
-      socket.on('data', () => socket.end('HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}')),
+    serve: (socket, refused) =>
+      socket.on('data', () => {
+        refused();
+        socket.end('HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}');
+      }),
   },
   fixture: (_name, bytes) => mapping.notices(JSON.parse(bytes.toString('utf8'))),
 });

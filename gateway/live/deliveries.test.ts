@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { buildSchema } from 'graphql';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { HUB_PRINCIPAL, type Principal } from '../../connectors/kit/principal.ts';
 import { Pretend, QUERY, SCHEMA, settle } from '../../tests/pretend-hub.ts';
 import { Deliveries, type Delivery, type Sink } from './deliveries.ts';
@@ -208,6 +208,28 @@ test('retention drops what a connected listener has not read: it is told, and go
   expect(quick.gaps).toEqual([]);
   expect(slow.gaps).toEqual(['350']);
   expect(slow.ids).toEqual([...all.slice(0, 5), ...all.slice(350)]);
+  pretend.close();
+});
+
+test('a listener that was idle for long and is behind retention gets a Gap, though it was never slow', async () => {
+  const pretend = new Pretend();
+  const deliveries = new Deliveries(pretend.parts);
+  const listener = new Listener();
+  await join(deliveries, listener, HUB_PRINCIPAL, 0);
+  pretend.write(5);
+  await settle();
+  const now = performance.now.bind(performance);
+  // The process was stopped for an hour; meanwhile others wrote to the log and retention dropped most of that.
+  const later = vi.spyOn(performance, 'now').mockImplementation(() => now() + 3_600_000);
+  try {
+    pretend.dropped = 30n;
+    pretend.write(40);
+    await settle();
+  } finally {
+    later.mockRestore();
+  }
+  expect(listener.gaps).toEqual(['30']);
+  expect(listener.ids).toEqual([...range(0, 5), ...range(30, 45)]);
   pretend.close();
 });
 

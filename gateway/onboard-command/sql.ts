@@ -28,7 +28,7 @@ const TIME = 10_000;
 /** Tables and views of a database. `source` is the environment's variable that holds the address, or an address without a password. */
 export async function probeSql(options: OnboardOptions, place: Place): Promise<Probe> {
   const { url, written } = addressOf(options);
-  const database = await openVendorDatabase(url, 5_000, true);
+  const database = await openVendorDatabase(url, 5_000);
   const signal = AbortSignal.timeout(TIME);
   const all = await reachable(catalogueOf(database, dialectOf(url), signal), database);
   const names = options.tables.length > 0 ? [...options.tables] : [...all.keys()].slice(0, TABLES);

@@ -30,6 +30,8 @@ export interface TestChain {
   readonly digest?: Digest;
   /** Entries up to this one are dropped by retention. */
   readonly trimmed?: number;
+  /** The export holds this entry with other content, and all hashes after it fit that; the statements are those of the true chain. */
+  readonly forged?: number;
 }
 
 /** Writes an export of these chains: a statement at the beginning, every `every` entries, and at the end of each. */
@@ -71,13 +73,14 @@ export async function writeTestExport(
     state('end', chain, entries, hash);
   }
   await file.lines(statements);
-  for (const { chain, entries, digest = 'sha256', trimmed = 0 } of chains) {
+  for (const { chain, entries, digest = 'sha256', trimmed = 0, forged } of chains) {
     const head = encodeHead({ chain, digest, begun: TEST_BEGUN });
     await file.lines([headLine(head)]);
     let hash = hashes.get(chain) ?? headHash(digest, head);
     let lines: string[] = [];
     for (let number = trimmed + 1; number <= entries; number++) {
-      const body = encodeEntry(testEntry(chain, number));
+      const entry = testEntry(chain, number);
+      const body = encodeEntry(number === forged ? { ...entry, outcome: 'REFUSED' } : entry);
       hash = link(digest, hash, body);
       lines.push(entryLine(hash.toString('hex'), body));
       if (lines.length < 1_000) continue;

@@ -89,6 +89,14 @@ describe('an audit export', () => {
     expect(await first(all.slice(0, -1))).toBe('the export has no signed end: it is cut off');
   });
 
+  test('entries whose hashes fit each other and not the signed statement are named at the statement', async () => {
+    const { faults } = await check(await exported([{ chain: 'aa11', entries: 12, forged: 4 }]));
+    expect(faults).toMatchObject([
+      { chain: 'aa11', entry: 10, message: 'entry 10 is not the one that was signed' },
+      { chain: 'aa11', entry: 12, message: 'entry 12 is not the one that was signed' },
+    ]);
+  });
+
   test('statements cannot be left out, and a log written anew by another key is not the known one', async () => {
     const bytes = await exported(chains);
     const all = lines(bytes);

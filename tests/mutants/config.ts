@@ -1,10 +1,12 @@
 /** vitest with one mutant planted, chosen by ISTHMUS_MUTANT. */
+import { join } from 'node:path';
 import { defineConfig, mergeConfig } from 'vitest/config';
 import base from '../../vitest.config.ts';
 import { MUTANTS } from './list.ts';
 
 const mutant = MUTANTS[Number(process.env['ISTHMUS_MUTANT'])];
 if (!mutant) throw new Error('ISTHMUS_MUTANT names no mutant.');
+const path = join(import.meta.dirname, '..', '..', mutant.file);
 
 export default mergeConfig(
   base,
@@ -13,12 +15,10 @@ export default mergeConfig(
       {
         name: 'mutant',
         enforce: 'pre',
-        transform(code: string, id: string) {
-          if (!id.endsWith(`/gateway/federation/${mutant.file}`)) return undefined;
-          if (!code.includes(mutant.from)) throw new Error(`${mutant.file} no longer has: ${mutant.from}`);
-          return code.replace(mutant.from, () => mutant.to);
-        },
+        transform: (code: string, id: string) =>
+          id.split('?')[0] === path ? code.replace(mutant.from, () => mutant.to) : undefined,
       },
     ],
+    test: { maxWorkers: 1 },
   }),
 );

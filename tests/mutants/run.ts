@@ -1,38 +1,101 @@
-/** Plants each mutant and runs what compares with graphql-js; ends with 1 when one of them goes unnoticed. `npm run test:mutants` */
-import { spawnSync } from 'node:child_process';
+/**
+ * Plants each mutant and runs the test that must notice it, two at a time; ends with 1 when one goes unnoticed. `npm run test:mutants`,
+ * or with part of a file's name: only its mutants.
+ */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { MUTANTS } from './list.ts';
+import startCluster from '../global.ts';
+import { MUTANTS, type Mutant } from './list.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
-/** The comparisons, with as many operations each. A run ends with the first difference: most within 50 operations, some take 400. */
-const COMPARISONS = [
-  { file: 'gateway/federation/property.test.ts', name: 'random splits', cases: '3000' },
-  { file: 'gateway/federation/fused.test.ts', name: 'graphql-js', cases: '300' },
-];
-let missed = 0;
+/** A run that takes longer has noticed nothing, in milliseconds. */
+const MOST = 120_000;
+/** Characters of vitest's own report that are shown of a mutant that went unnoticed. */
+const SHOWN = 4_000;
+const wanted = MUTANTS.flatMap((mutant, i) => (mutant.file.includes(process.argv[2] ?? '') ? [{ mutant, i }] : []));
+const directory = mkdtempSync(join(tmpdir(), 'isthmus-mutants-'));
 
-/** Whether one of the comparisons fails. Throws when the mutant no longer fits the code. */
-const isCaught = (mutant: number): boolean =>
-  COMPARISONS.some(({ file, name, cases }) => {
-    const done = spawnSync(
-      process.execPath,
-      ['node_modules/vitest/vitest.mjs', 'run', '--config', 'tests/mutants/config.ts', file, '-t', name],
-      {
-        cwd: ROOT,
-        encoding: 'utf8',
-        env: { ...process.env, NO_COLOR: '1', ISTHMUS_MUTANT: String(mutant), ISTHMUS_CASES: cases },
-      },
-    );
-    const said = `${done.stdout}${done.stderr}`;
-    if (/no longer has/.test(said)) throw new Error(said.slice(-1_000));
-    // Caught is a test that failed, not a run that did not begin.
-    return done.status !== 0 && /Tests +\d+ failed/.test(said);
-  });
-
-for (const [i, { says, file }] of MUTANTS.entries()) {
-  const caught = isCaught(i);
-  if (!caught) missed++;
-  console.log(`${caught ? 'caught' : 'MISSED'}  ${file}: ${says}`);
+for (const { file, from } of MUTANTS) {
+  const times = readFileSync(join(ROOT, file), 'utf8').split(from).length - 1;
+  if (times !== 1) throw new Error(`${file} has ${times} times, not once: ${from}`);
 }
-console.log(`${MUTANTS.length - missed} of ${MUTANTS.length} mutants caught.`);
+
+/** What vitest writes of a run. */
+interface Report {
+  readonly testResults: readonly {
+    readonly assertionResults: readonly { readonly fullName: string; readonly status: string }[];
+  }[];
+}
+
+interface Outcome {
+  /** A run in which the named test did not begin has caught nothing, whatever else failed. */
+  readonly outcome: 'caught' | 'MISSED' | 'NOT RUN';
+  /** The end of what vitest said. */
+  readonly said: string;
+}
+
+/** Runs the mutant's test. */
+async function run({ caught: { file, name, env = {} } }: Mutant, i: number): Promise<Outcome> {
+  const report = join(directory, `${i}.json`);
+  const pattern = name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  const child = spawn(
+    process.execPath,
+    [
+      ...['node_modules/vitest/vitest.mjs', 'run', '--config', 'tests/mutants/config.ts', file, '-t', pattern],
+      ...['--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
+    ],
+    {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: MOST,
+      env: { ...process.env, ...env, ISTHMUS_MUTANT: String(i), NO_COLOR: '1' },
+    },
+  );
+  let said = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      said = (said + text).slice(-SHOWN);
+    });
+  await new Promise((resolve) => child.on('close', resolve).on('error', resolve));
+  try {
+    const { testResults } = JSON.parse(readFileSync(report, 'utf8')) as Report;
+    const named = testResults.flatMap((one) => one.assertionResults.filter(({ fullName }) => fullName.includes(name)));
+    const ended = named.filter(({ status }) => status === 'failed' || status === 'passed');
+    if (ended.length > 0)
+      return { outcome: ended.some(({ status }) => status === 'failed') ? 'caught' : 'MISSED', said };
+  } catch (error) {
+    said += `\n${error}`;
+  }
+  return { outcome: 'NOT RUN', said };
+}
+
+let missed = 0;
+const started = Date.now();
+const stopCluster = await startCluster();
+try {
+  const left = [...wanted];
+  const worker = async (): Promise<void> => {
+    for (let next = left.shift(); next; next = left.shift()) {
+      const { mutant, i } = next;
+      const began = Date.now();
+      let result = await run(mutant, i);
+      if (result.outcome === 'NOT RUN') result = await run(mutant, i);
+      const caught = result.outcome === 'caught';
+      if (!caught) missed++;
+      const seconds = ((Date.now() - began) / 1_000).toFixed(1);
+      const { file, name } = mutant.caught;
+      console.log(`${result.outcome}  ${mutant.file}: ${mutant.says}\n        ${file} > ${name} (${seconds} s)`);
+      if (!caught) console.log(result.said);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(availableParallelism(), 2) }, worker));
+} finally {
+  await stopCluster();
+  rmSync(directory, { recursive: true, force: true });
+}
+console.log(
+  `${wanted.length - missed} of ${wanted.length} mutants caught in ${Math.round((Date.now() - started) / 1_000)} s.`,
+);
 process.exitCode = missed > 0 ? 1 : 0;

@@ -25,14 +25,14 @@ afterAll(async () => {
 
 test('the catalogue, the account, and questions by key', async () => {
   const signal = AbortSignal.timeout(20_000);
-  const database = await openVendorDatabase(maria.url, 5_000, true);
+  const database = await openVendorDatabase(maria.url, 5_000);
   const tables = await catalogueOf(database, 'mysql', signal);
   expect([...tables.keys()]).toEqual(['asset']);
   expect(tables.get('asset')?.key).toBe('id');
   const types = Object.fromEntries([...(tables.get('asset')?.columns ?? [])].map(([one, { type }]) => [one, type]));
   expect(types).toMatchObject({ id: 'Int', site: 'String', price: 'Decimal', seen: 'DateTime' });
   expect(await writable(database, 'mysql', ['asset'], signal)).toEqual([]);
-  const whole = await openVendorDatabase(String(process.env['MARIADB_URL']).replace(/mysql$/, name), 5_000, true);
+  const whole = await openVendorDatabase(String(process.env['MARIADB_URL']).replace(/mysql$/, name), 5_000);
   expect(await writable(whole, 'mysql', ['asset'], signal)).toEqual(['asset']);
   await expect(whole.select("INSERT INTO asset VALUES (9, '', 0, NULL, NULL)", [], signal)).rejects.toThrow();
   await Promise.all([database.close(), whole.close()]);

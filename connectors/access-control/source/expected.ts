@@ -36,6 +36,7 @@ const COLUMNS: Readonly<Record<string, readonly string[]>> = {
   'USERINFO.name': ['Person.name', 'Person.nameMasked'],
   'USERINFO.DEFAULTDEPTID': ['Person.company', 'Badge.company'],
   'DEPARTMENTS.DEPTID': ['Person.company', 'Badge.company'],
+  'DEPARTMENTS.code': ['Company.identifiers'],
   'DEPARTMENTS.uscc': ['Company.badges', 'Company.presence', 'Badge.company'],
 };
 

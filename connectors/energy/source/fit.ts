@@ -16,6 +16,10 @@ const enough = (what: string): number => (ONCE.has(what) ? 1 : NONSENSE);
 /** Meters that are named in one sentence. */
 const NAMED = 3;
 
+/** Whether a counter that fell went over its end: it was near it and is near its beginning. The rule of energy-consumption.ts. */
+const rolledOver = (before: number, value: number, modulus: number | null): boolean =>
+  modulus !== null && before > 0.9 * modulus && value < 0.1 * modulus;
+
 export class Fit {
   readonly #tell: () => void;
   readonly #now: () => Date;
@@ -52,7 +56,7 @@ export class Fit {
   counted(serial: string, value: number, modulus: number | null): void {
     const last = this.#last.get(serial);
     this.#last.set(serial, value);
-    if (last === undefined || value >= last || (modulus !== null && last > modulus * 0.9)) return;
+    if (last === undefined || value >= last || rolledOver(last, value, modulus)) return;
     this.#back.set(serial, this.#now().getTime());
     this.#tell();
   }

@@ -1,6 +1,6 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Chaos, chaosProxy } from './chaos.ts';
+import { type Chaos, chaosProxy, FAULTS } from './chaos.ts';
 
 /** What comes back for `ping`, until the connection ends or `milliseconds` are over. */
 async function ping(port: number, milliseconds = 150): Promise<{ said: Buffer; ended: string }> {
@@ -76,6 +76,23 @@ describe('the chaos proxy', () => {
     expect(garbage.said.length).toBeGreaterThanOrEqual(64);
     expect(garbage.said).not.toContain('pong');
     expect(await under('endless', 5_000)).toMatchObject({ ended: 'much' });
+  });
+
+  test('counts what each fault has done, and nothing while there is none', async () => {
+    for (const fault of FAULTS) {
+      await chaos.set(null);
+      const socket = connect(chaos.port, '127.0.0.1');
+      await new Promise<void>((resolve) => socket.once('connect', () => resolve()));
+      socket.on('error', () => undefined).write('ping');
+      await new Promise((resolve) => socket.once('data', resolve));
+      expect(chaos.hurt).toBe(0);
+      await chaos.set(fault);
+      if (!socket.destroyed) socket.write('ping');
+      await expect.poll(() => chaos.hurt, { message: fault }).toBeGreaterThan(0);
+      socket.destroy();
+    }
+    await chaos.set(null);
+    expect(chaos.hurt).toBe(0);
   });
 
   test('a connection that stands is hurt, too', async () => {

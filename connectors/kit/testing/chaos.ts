@@ -39,6 +39,8 @@ export interface Chaos {
   set(fault: Fault | null): Promise<void>;
   /** Connections that were accepted since the start. */
   readonly accepted: number;
+  /** How often the fault of this moment has been at work since it was set: connections cut or left alone, chunks changed or withheld. */
+  readonly hurt: number;
   close(): Promise<void>;
 }
 
@@ -55,11 +57,13 @@ export async function chaosProxy(options: ChaosOptions): Promise<Chaos> {
   const pairs = new Set<Pair>();
   let fault: Fault | null = null;
   let accepted = 0;
+  let hurt = 0;
   let port = 0;
   let server: Server | null = null;
 
   const cut = (pair: Pair, hard = false): void => {
     if (!pairs.delete(pair)) return;
+    if (fault === 'refused') hurt++;
     if (hard) pair.client.resetAndDestroy();
     else pair.client.destroy();
     pair.target?.destroy();
@@ -77,6 +81,7 @@ export async function chaosProxy(options: ChaosOptions): Promise<Chaos> {
       else to.once('drain', () => pour(bytes));
     };
     const hand = async (bytes: Buffer): Promise<void> => {
+      if (touches(fault, answer)) hurt++;
       switch (fault) {
         case 'reset':
           return cut(pair, true);
@@ -118,6 +123,7 @@ export async function chaosProxy(options: ChaosOptions): Promise<Chaos> {
 
   const accept = (client: Socket): void => {
     accepted++;
+    if (fault === 'half-open') hurt++;
     client.setNoDelay(true);
     client.on('error', () => undefined);
     const upstream = fault === 'half-open' ? null : connect(target);
@@ -157,9 +163,13 @@ export async function chaosProxy(options: ChaosOptions): Promise<Chaos> {
     get accepted() {
       return accepted;
     },
+    get hurt() {
+      return hurt;
+    },
     set: async (next) => {
       const before = fault;
       fault = next;
+      hurt = 0;
       if (before !== null) for (const pair of [...pairs]) cut(pair);
       if (next === 'refused') await shut();
       else if (server === null) await listen();
@@ -167,5 +177,9 @@ export async function chaosProxy(options: ChaosOptions): Promise<Chaos> {
     close: shut,
   };
 }
+
+/** Whether the fault does something to a chunk of an answer, or of a question. */
+const touches = (fault: Fault | null, answer: boolean): boolean =>
+  fault !== null && (answer || fault === 'reset' || fault === 'half-open' || fault === 'latency');
 
 const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));

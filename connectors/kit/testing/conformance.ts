@@ -9,6 +9,7 @@ import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { AnyConnector, Subgraph, SubgraphResponse, WebhookRequest } from '../connector.ts';
 import { Host } from '../host/host.ts';
+import type { HostPace } from '../host/pace.ts';
 import { serveHost } from '../host/serve.ts';
 import { hubCall, loadKeys } from '../host/services.ts';
 import { makeLog } from '../log.ts';
@@ -16,11 +17,12 @@ import { PRINCIPAL_HEADER, signPrincipal } from '../passport.ts';
 import type { Principal } from '../principal.ts';
 import type { Setting } from '../settings.ts';
 import { freshDatabase } from './database.ts';
-import { type AtAddress, faultChecks, type OnThisMachine, settled } from './faults.ts';
+import { type AtAddress, faultChecks, type OnThisMachine, STILL, settled } from './faults.ts';
 import { inflowChecks, type WaysIn } from './inflow.ts';
 import { demoPark, installationOf } from './island.ts';
 import { type World, world } from './park.ts';
 import type { Running, Simulator } from './simulator.ts';
+import { timerLedger } from './timers.ts';
 
 /** What a connector's test tells the suite. */
 export type ConformanceOptions = Contract & (AtAddress | OnThisMachine);
@@ -78,7 +80,11 @@ export function conformance(options: ConformanceOptions): void {
 
     // A job needs a lease of its own beside the first host's; a question may name records by the first host's id.
     const trapId = 'job' in options.live ? 'trap' : 'test';
-    const raise = async (raw: Record<string, unknown>, id = 'test', extra: { jobs?: boolean } = {}) => {
+    const raise = async (
+      raw: Record<string, unknown>,
+      id = 'test',
+      { pace, ...extra }: { jobs?: boolean; pace?: Partial<HostPace> } = {},
+    ) => {
       return Host.raise({
         connector,
         installations: [installationOf(connector, id, raw)],
@@ -86,7 +92,7 @@ export function conformance(options: ConformanceOptions): void {
         database,
         keys,
         log,
-        pace: { checkUp: 300, checkDown: 200, checkTime: 1_500, heartbeat: 500 },
+        pace: { checkUp: 300, checkDown: 200, checkTime: 1_500, heartbeat: 500, ...pace },
         policy: { timeout: 1_000, retries: 1 },
         keep: false,
         ...extra,
@@ -157,18 +163,25 @@ export function conformance(options: ConformanceOptions): void {
       expect(answer.errors ?? []).toEqual([]);
       question.check(answer.data as Record<string, unknown>);
       // What the process does besides may open a socket meanwhile; what is left behind is left behind each time.
-      let left = 0;
+      const left = { sockets: 0, timers: [] as string[] };
       for (let times = 0; times < 3; times++) {
         const before = resources();
-        const second = await raise(options.settings(running, demo), 'second', { jobs: false });
-        await second.check('second');
-        await second.close();
-        await second.close();
-        await settled(() => resources() <= before);
-        left = resources() - before;
-        if (left <= 0) break;
+        const timers = timerLedger();
+        await timers.run(async () => {
+          // No check falls due by itself: a timer that is left behind stays.
+          const second = await raise(options.settings(running, demo), 'second', { jobs: false, pace: STILL });
+          await second.check('second');
+          await ask(second.subgraph, question.query, question.variables);
+          await second.close();
+          await second.close();
+        });
+        await settled(() => resources() <= before && timers.running().length === 0);
+        timers.stop();
+        left.sockets = Math.max(resources() - before, 0);
+        left.timers = timers.running();
+        if (left.sockets === 0 && left.timers.length === 0) break;
       }
-      expect(left).toBeLessThanOrEqual(0);
+      expect(left).toEqual({ sockets: 0, timers: [] });
     });
 
     test('C4 N keys make one source call, in order, unknown ones null', async () => {
@@ -323,7 +336,7 @@ const steady = (answer: SubgraphResponse): unknown =>
     ['age', 'fetchedAt', 'provenance'].includes(name) ? undefined : value,
   );
 
-/** Open timers, sockets and servers of this process. */
+/** Open sockets and servers of this process. */
 function resources(): number {
   return process
     .getActiveResourcesInfo()

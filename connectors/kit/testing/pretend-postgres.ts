@@ -1,7 +1,11 @@
 import type { Socket } from 'node:net';
 
 /** Just enough of PostgreSQL's protocol to answer every question with one row of texts, or (null) to refuse the password. */
-export function pretendPostgres(socket: Socket, row: Record<string, string> | null): void {
+export function pretendPostgres(
+  socket: Socket,
+  row: Record<string, string> | null,
+  refused = (): void => undefined,
+): void {
   const message = (type: string, ...parts: (Buffer | string)[]) => {
     const body = Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(`${part}\0`) : part)));
     const length = Buffer.alloc(4);
@@ -16,6 +20,7 @@ export function pretendPostgres(socket: Socket, row: Record<string, string> | nu
     if (!greeted) {
       greeted = true;
       if (row === null) {
+        refused();
         socket.end(message('E', 'SFATAL', 'C28P01', 'Mpassword authentication failed', Buffer.from([0])));
       } else socket.write(Buffer.concat([message('R', int32(0)), ready]));
       return;

@@ -45,11 +45,10 @@ export async function catalogueOf(
   dialect: Dialect,
   signal: AbortSignal,
 ): Promise<Map<string, Table>> {
-  const [columns, keys, [home]] = await Promise.all([
-    database.select(COLUMNS, [], signal),
-    database.select(KEYS[dialect], [], signal),
-    database.select(HOME[dialect], [], signal),
-  ]);
+  // One after the other, on one connection: a password that is refused is tried once, so that no account is locked by us.
+  const [home] = await database.select(HOME[dialect], [], signal);
+  const columns = await database.select(COLUMNS, [], signal);
+  const keys = await database.select(KEYS[dialect], [], signal);
   const own = String(home?.['home'] ?? '');
   const nameOf = (row: Row): string =>
     row['schema'] === own ? String(row['table']) : `${row['schema']}.${row['table']}`;

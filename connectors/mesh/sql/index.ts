@@ -38,7 +38,7 @@ export function sqlReader(
 ): Reader {
   let opened: Promise<VendorDatabase> | undefined;
   const open = () => {
-    opened ??= openVendorDatabase(settings.database, settings.timeout, true);
+    opened ??= openVendorDatabase(settings.database, settings.timeout);
     return opened;
   };
   let known: { tables: ReadonlyMap<string, Table>; until: number } | null = null;

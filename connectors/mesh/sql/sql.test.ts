@@ -117,7 +117,7 @@ conformance({
     serve: (socket) => pretendPostgres(socket, { ...CATALOGUE, id: '1', site: 'B01', name: 'Pump', price: 'dear' }),
     field: /price is no decimal number/,
   },
-  refusal: { serve: (socket) => pretendPostgres(socket, null) },
+  refusal: { serve: (socket, refused) => pretendPostgres(socket, null, refused) },
   inflow: {
     'poll Asset': polled('poll Asset', async () => {
       await vendor?.query('UPDATE asset SET price = price + 1 WHERE id < 3');

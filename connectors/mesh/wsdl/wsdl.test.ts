@@ -65,14 +65,18 @@ const reading = { zone: '+08:00', wanted: new Set(['station', 'station.state', '
 
 const envelope = (body: string): string =>
   `<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/" xmlns:h="http://heating.example/stations"><s:Body>${body}</s:Body></s:Envelope>`;
-const soap = (status: string, body: string) => (socket: Socket) => {
-  const text = envelope(body);
-  socket.on('data', () =>
-    socket.end(
-      `HTTP/1.1 ${status}\r\ncontent-type: text/xml\r\ncontent-length: ${text.length}\r\nconnection: close\r\n\r\n${text}`,
-    ),
-  );
-};
+const soap =
+  (status: string, body: string) =>
+  (socket: Socket, asked = (): void => undefined) => {
+    const text = envelope(body);
+    socket.on('data', (bytes: Buffer) => {
+      // The head of a request and its body may come apart.
+      if (bytes.toString('latin1').startsWith('POST')) asked();
+      socket.end(
+        `HTTP/1.1 ${status}\r\ncontent-type: text/xml\r\ncontent-length: ${text.length}\r\nconnection: close\r\n\r\n${text}`,
+      );
+    });
+  };
 const STATION = '<h:serial>HS-1</h:serial><h:site>B01</h:site><h:state>OFF</h:state>';
 const buildings = (codes: readonly string[]) => codes.map((id) => ({ __typename: 'Building', id }));
 const HEATING =
