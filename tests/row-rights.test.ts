@@ -156,6 +156,18 @@ describe('rows of another park or company', () => {
     60_000,
   );
 
+  test.each(NARROWED)('$name sees of a company that both parks know what its own park says', async (caller) => {
+    const samples = { ...argumentsOf(own(caller)), 'Query.company': `uscc: "${two.shared}"` };
+    const document = new Asker(schema(), samples).root('company');
+    const [all, answer] = await Promise.all([ask(document, null), ask(document, caller)]);
+    checked.questions += 1;
+    for (const park of PARKS)
+      for (const field of ['identifiers', 'conflicts', 'cases'])
+        expect(JSON.stringify(all.data.company[field]), field).toContain(park);
+    expect([...leaks(answer.data, caller), ...internal(answer.errors)]).toEqual([]);
+    expect(answer.data.company === null).toBe(caller.company !== null);
+  });
+
   test.each(NARROWED)(
     '$name gets nothing of other rows from the subgraphs themselves',
     async (caller) => {

@@ -48,6 +48,7 @@ export const company = (row: Company): Company => ({
   uscc: row.uscc,
   name: row.name,
   nameSource: row.nameSource,
+  namePark: row.namePark,
   nameFetchedAt: row.nameFetchedAt,
 });
 

@@ -23,6 +23,8 @@ export interface Company {
   /** The name last read from the register. */
   readonly name: string | null;
   readonly nameSource: string | null;
+  /** Park of that installation; null when isthmus.yaml no longer names it. */
+  readonly namePark: string | null;
   readonly nameFetchedAt: Date | null;
 }
 

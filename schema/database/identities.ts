@@ -103,10 +103,13 @@ export async function saveClaims(
 }
 
 const COMPANY =
-  'uscc, name, name_source AS "nameSource", name_recorded_at AS "nameRecordedAt", name_fetched_at AS "nameFetchedAt", sort_name AS "sortName"';
+  'uscc, name, name_source AS "nameSource", name_recorded_at AS "nameRecordedAt", name_fetched_at AS "nameFetchedAt", sort_name AS "sortName", (SELECT s.park FROM source s WHERE s.id = name_source) AS "namePark"';
 
-export async function companiesByCodes(tx: Tx, codes: readonly string[]): Promise<Map<string, CompanyRow>> {
-  const rows: CompanyRow[] = await tx.query(`SELECT ${COMPANY} FROM company WHERE uscc = ANY($1)`, [codes]);
+/** A company as it is read: with the park of the register that told its name, null when isthmus.yaml no longer names it. */
+export type CompanyRead = CompanyRow & { readonly namePark: string | null };
+
+export async function companiesByCodes(tx: Tx, codes: readonly string[]): Promise<Map<string, CompanyRead>> {
+  const rows: CompanyRead[] = await tx.query(`SELECT ${COMPANY} FROM company WHERE uscc = ANY($1)`, [codes]);
   return new Map(rows.map((row) => [row.uscc, row]));
 }
 
@@ -167,7 +170,7 @@ export async function companyPage(
   tx: Tx,
   query: CompanyQuery,
   page: { forward: boolean; limit: number; place: readonly (string | number)[] | null },
-): Promise<CompanyRow[]> {
+): Promise<CompanyRead[]> {
   const values: unknown[] = [];
   let test = where(query, values);
   const [compare, order] = page.forward ? ['>', 'ASC'] : ['<', 'DESC'];

@@ -2,9 +2,9 @@
 import { join } from 'node:path';
 import { defineConfig, mergeConfig } from 'vitest/config';
 import base from '../../vitest.config.ts';
-import { MUTANTS } from './list.ts';
+import { ALL_MUTANTS } from './list.ts';
 
-const mutant = MUTANTS[Number(process.env['ISTHMUS_MUTANT'])];
+const mutant = ALL_MUTANTS[Number(process.env['ISTHMUS_MUTANT'])];
 if (!mutant) throw new Error('ISTHMUS_MUTANT names no mutant.');
 const path = join(import.meta.dirname, '..', '..', mutant.file);
 

@@ -1,3 +1,5 @@
+import { RIGHTS_MUTANTS } from './rights.ts';
+
 /** Faults planted in the code, one at a time; the test that each names must notice it. */
 export interface Mutant {
   readonly says: string;
@@ -357,4 +359,28 @@ export const MUTANTS: readonly Mutant[] = [
     to: 'AND owner = $2 AND $3::text IS NOT NULL FOR SHARE',
     caught: { file: 'connectors/kit/host/jobs.test.ts', name: 'has another fence' },
   },
+  {
+    says: 'what fields return is not held against row rights',
+    file: 'connectors/kit/host/row-check.ts',
+    from: 'return row instanceof Error || rows.sees(check(row, rows));',
+    to: 'return rows !== null || rows.sees(check(row, rows));',
+    caught: { file: 'connectors/kit/host/row-check.test.ts', name: 'a row of somebody else is null' },
+  },
+  {
+    says: 'a caller who is narrowed to parks sees every company',
+    file: 'connectors/kit/rows.ts',
+    from: 'return known.some((one) => one !== false) && Promise.all(known).then((all) => all.includes(true));',
+    to: 'return true;',
+    caught: { file: 'connectors/kit/rows.test.ts', name: 'who sees one park' },
+  },
+  {
+    says: 'a group that gives a small one away is shown',
+    file: 'connectors/kit/small-groups.ts',
+    from: 'if (!isFew(rest.size)) break;',
+    to: 'break;',
+    caught: { file: 'connectors/kit/small-groups.test.ts', name: 'does not leave a group that is withheld' },
+  },
 ];
+
+/** All that are planted, by the numbers that runs name them by. */
+export const ALL_MUTANTS: readonly Mutant[] = [...MUTANTS, ...RIGHTS_MUTANTS];

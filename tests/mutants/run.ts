@@ -1,23 +1,36 @@
 /**
  * Plants each mutant and runs the test that must notice it, two at a time; ends with 1 when one goes unnoticed. `npm run test:mutants`,
- * or with part of a file's name: only its mutants.
+ * or with part of a file's name: only its mutants. `npm run show:rights-mutants -- --count N`: of those that take the check of row rights
+ * out in one place, N spread over the list (all of them without a count); each raises a hub of two parks.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import startCluster from '../global.ts';
-import { MUTANTS, type Mutant } from './list.ts';
+import { ALL_MUTANTS, MUTANTS, type Mutant } from './list.ts';
+import { RIGHTS_MUTANTS } from './rights.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 /** A run that takes longer has noticed nothing, in milliseconds. */
 const MOST = 120_000;
 /** Characters of vitest's own report that are shown of a mutant that went unnoticed. */
 const SHOWN = 4_000;
-const wanted = MUTANTS.flatMap((mutant, i) => (mutant.file.includes(process.argv[2] ?? '') ? [{ mutant, i }] : []));
+const { values, positionals } = parseArgs({
+  options: { rights: { type: 'boolean' }, count: { type: 'string' } },
+  allowPositionals: true,
+});
+const list = values.rights ? RIGHTS_MUTANTS : MUTANTS;
+const every = values.count === undefined ? 1 : Math.max(1, Math.floor(list.length / Number(values.count)));
+const wanted = list
+  .filter(({ file }) => file.includes(positionals[0] ?? ''))
+  .filter((_, i) => i % every === 0)
+  .slice(0, values.count === undefined ? list.length : Number(values.count))
+  .map((mutant) => ({ mutant, i: ALL_MUTANTS.indexOf(mutant) }));
 const directory = mkdtempSync(join(tmpdir(), 'isthmus-mutants-'));
 
-for (const { file, from } of MUTANTS) {
+for (const { file, from } of ALL_MUTANTS) {
   const times = readFileSync(join(ROOT, file), 'utf8').split(from).length - 1;
   if (times !== 1) throw new Error(`${file} has ${times} times, not once: ${from}`);
 }

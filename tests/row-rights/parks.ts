@@ -34,6 +34,8 @@ export interface TwoParks {
   readonly began: string;
   readonly samples: Readonly<Record<Park, Sample>>;
   readonly marks: Marks;
+  /** A company of lakeside that riverside knows too, under another name and number, with a case in each park. */
+  readonly shared: string;
   host(name: string): Host;
   /** Asks a connector's subgraph itself, as the gateway does. */
   entities(host: Host, query: string, representations: readonly object[], principal: Principal): Promise<Answer>;
@@ -66,7 +68,8 @@ export async function raiseTwoParks(): Promise<TwoParks> {
   const worlds = { lakeside: whole.world, riverside: whole.secondWorld as WholeHub['world'] };
   const marks = new Marks(worlds);
   await addIds(marks, host, entities, worlds);
-  return { whole, issuer, began, samples, marks, host, entities };
+  const shared = await shareCompany(worlds.lakeside, marks, host);
+  return { whole, issuer, began, samples, marks, shared, host, entities };
 }
 
 async function sampleOf(
@@ -187,6 +190,35 @@ async function emitAll(sample: Sample, host: (name: string) => Host): Promise<vo
       );
     });
   }
+}
+
+/** Makes a company known in both parks. */
+async function shareCompany(lakeside: WholeHub['world'], marks: Marks, host: (name: string) => Host): Promise<string> {
+  const { uscc, name } = lakeside.companies.at(-1) as { uscc: string; name: string };
+  for (const park of PARKS) {
+    const tax = host('tax').services(`${park}-tax`);
+    const register = host('registration').services(`${park}-register`);
+    if (!tax || !register) throw new Error(`${park} has no tax office or register.`);
+    await tax.transaction(async (tx) => {
+      const claim = {
+        entity: 'COMPANY',
+        key: uscc,
+        system: 'taxpayer',
+        value: `${park}-0815`,
+        says: { name: `${park} 共享公司` },
+      };
+      await tax.identify(tx, [claim as never]);
+    });
+    await register.transaction(async (tx) => {
+      const data = { state: 'SENT', kind: 'REGISTRATION', receipt: null, reason: null };
+      const filed = { kind: 'CASE_CHANGED', company: uscc, case: register.globalId('shared'), data };
+      await register.emit(tx, [{ foreignId: 'shared', time: new Date(), ...filed } as never]);
+    });
+    // Its name is public, whichever register told it; what a tax office writes is not.
+    marks.add(park, uscc, uscc, name);
+    marks.add(park, uscc, `${park} 共享公司`);
+  }
+  return uscc;
 }
 
 /** Opaque ids of vehicles, persons, badges and meters, with the company and park that they belong to. */
