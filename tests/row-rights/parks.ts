@@ -229,11 +229,10 @@ async function addIds(
   worlds: Readonly<Record<Park, WholeHub['world']>>,
 ): Promise<void> {
   for (const park of PARKS) {
-    const narrow: Principal = { ...HUB_PRINCIPAL, scopes: new Set(['access:read', 'access:persons']), parks: [park] };
     const companies = worlds[park].companies.map(({ uscc }) => ({ __typename: 'Company', uscc }));
     const ask = async (connector: string, selection: string) => {
       const query = `query ($representations: [_Any!]!) { _entities(representations: $representations) { ... on Company { uscc ${selection} } } }`;
-      const answer = await entities(host(connector), query, companies, narrow);
+      const answer = await entities(host(connector), query, companies, HUB_PRINCIPAL);
       expect(answer.errors).toBeUndefined();
       return answer.data._entities as (Record<string, { nodes: { id: string }[] }> & { uscc: string })[];
     };
