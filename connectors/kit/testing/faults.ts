@@ -110,15 +110,19 @@ function distantChecks(far: Told & AtAddress, lent: Lent): void {
       // Checks and the jobs' first runs are over before anything is counted.
       await at.check(id);
       expect(await askLive(at)).toContain('SOURCE_REJECTED');
-      const calls: unknown[] = [];
+      const calls: string[] = [];
       const listen = (fact: unknown) => calls.push((fact as { operation: string }).operation);
-      refused = 0;
-      sourceCalls.subscribe(listen);
-      try {
-        expect(await askLive(at)).toContain('SOURCE_REJECTED');
-      } finally {
-        sourceCalls.unsubscribe(listen);
-      }
+      // A refusal makes the host look at the source soon: that check is a call too, and may lie at the edge of what is counted.
+      do {
+        calls.length = 0;
+        refused = 0;
+        sourceCalls.subscribe(listen);
+        try {
+          expect(await askLive(at)).toContain('SOURCE_REJECTED');
+        } finally {
+          sourceCalls.unsubscribe(listen);
+        }
+      } while (calls.includes('check'));
       expect(calls).toEqual([...new Set(calls)]);
       expect(refused).toBe(calls.length);
       expect(refused).toBeGreaterThan(0);
