@@ -7,7 +7,7 @@ import { Operations } from './operation/index.ts';
 import { readPolicy } from './trust/policy.ts';
 
 /** Only document limits, wide enough for ordinary clients of other graphs. */
-const LIMITS = {
+export const PLAIN_LIMITS = {
   text: 1_000_000,
   brackets: 500,
   tokens: 100_000,
@@ -55,7 +55,7 @@ export async function startGateway(options: {
     const operations = new Operations({
       federation: federate(options.supergraph),
       policy: readPolicy(options.supergraph),
-      limits: LIMITS,
+      limits: PLAIN_LIMITS,
       time: TIME,
     });
     const face = await graphqlFace(operations, { introspection: true });

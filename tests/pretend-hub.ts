@@ -74,6 +74,7 @@ export class Pretend {
   fruitless = () => undefined;
   told = (message: string) => message;
   parse = (query: string) => parse(query);
+  faults = () => [];
   run = async (request: OperationRequest): Promise<OperationAnswer> => {
     const { variables } = request;
     await new Promise((resolve) => setImmediate(resolve));

@@ -10,7 +10,6 @@ import {
   OperationTypeNode,
   parse,
   print,
-  validate,
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import type { Subgraph } from '../../connectors/kit/connector.ts';
@@ -28,6 +27,7 @@ import { type Selection, shapeOf } from './shape.ts';
 import type { Supergraph } from './supergraph.ts';
 import { type TextWriter, textWriter } from './text.ts';
 import { Account } from './touched.ts';
+import { validateDocument } from './validate.ts';
 import { asksWatched, hiddenPrefix, type Watch } from './watch.ts';
 
 /** One operation, ready to run. */
@@ -79,7 +79,7 @@ const fault = (
 
 export function compileOperation(
   parts: { supergraph: Supergraph; planner: Planner; subgraph: (name: string) => Subgraph },
-  request: { query: string; operationName?: string | undefined },
+  request: { query: string; operationName?: string | undefined; document?: DocumentNode | undefined },
   options: {
     refuse: Refuse | null;
     internal: boolean;
@@ -89,17 +89,16 @@ export function compileOperation(
 ): Compiled | { errors: readonly GraphQLFormattedError[] } {
   const { supergraph, planner, subgraph } = parts;
   const schema = options.internal ? supergraph.inner : supergraph.open;
-  let located: DocumentNode;
+  let document: DocumentNode;
   try {
-    located = parse(request.query);
+    // What is kept knows no places in the text: they hold every token of it.
+    document = request.document ?? parse(request.query, { noLocation: true });
   } catch (error) {
     const syntax = error as GraphQLError;
     return { errors: [fault({ message: syntax.message, locations: syntax.locations }, 'GRAPHQL_PARSE_FAILED')] };
   }
-  const faults = validate(schema, located);
-  if (faults.length > 0) return { errors: faults.map((one) => fault(one, 'GRAPHQL_VALIDATION_FAILED')) };
-  // What is kept knows no places in the text: they hold every token of it.
-  const document = parse(request.query, { noLocation: true });
+  const { faults } = validateDocument(schema, document, request.query);
+  if (faults.length > 0) return { errors: faults };
   const operation = getOperationAST(document, request.operationName);
   if (!operation) {
     const message = request.operationName

@@ -1,6 +1,7 @@
 /** The face of federation: compile an operation, execute it. Nothing outside this folder knows which planner or engine runs. */
 import { randomUUID } from 'node:crypto';
 import {
+  type DocumentNode,
   type GraphQLFormattedError,
   type GraphQLSchema,
   type VariableDefinitionNode,
@@ -27,6 +28,7 @@ export type { Answer } from './answer.ts';
 export type { Compiled } from './compile.ts';
 export type { FieldCoordinate, Refusal } from './refusal.ts';
 export type { Touch, Touched } from './touched.ts';
+export { validateDocument } from './validate.ts';
 export type { Watch } from './watch.ts';
 export { remoteSubgraph };
 
@@ -41,7 +43,7 @@ export interface Federation {
    * `@inaccessible` fields. With `provenance` the answer says where its values come from.
    */
   compile(
-    request: { query: string; operationName?: string | undefined },
+    request: OperationText,
     options?: { refused?: Refuse; refusedKey?: string; internal?: boolean; provenance?: boolean },
   ): Compiled | { errors: readonly GraphQLFormattedError[] };
   /** What is compiled already, the most useful last; so that another federation can be made as ready as this one. */
@@ -51,6 +53,13 @@ export interface Federation {
     compiled: Compiled,
     request: { variables: Readonly<Record<string, unknown>> | undefined; call: Call },
   ): Answer | Promise<Answer>;
+}
+
+/** An operation of a text; `document` is the text parsed without locations, where that has been done already. */
+export interface OperationText {
+  readonly query: string;
+  readonly operationName?: string | undefined;
+  readonly document?: DocumentNode | undefined;
 }
 
 export interface KnownOperation {
@@ -96,7 +105,8 @@ export function createFederation(options: FederationOptions): Federation {
   };
 
   const unplanned = (error: unknown, operation: string | null): GraphQLFormattedError => {
-    if (error instanceof TooLarge) return { message: error.message, extensions: { code: 'LIMIT_COST' } };
+    if (error instanceof TooLarge)
+      return { message: error.message, extensions: { code: 'LIMIT_COST', limit: error.limit } };
     const errorId = options.errorId?.() ?? randomUUID();
     options.log?.error('An operation could not be planned.', { error, operation, errorId });
     return { message: 'The operation cannot be planned over the islands.', extensions: { code: 'INTERNAL', errorId } };

@@ -15,7 +15,6 @@ import {
   type SelectionNode,
   type SelectionSetNode,
   type VariableDefinitionNode,
-  validate,
   visit,
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
@@ -75,9 +74,8 @@ export function prepare(
 
 function turn(operations: Operations, request: { query: string; operationName?: string | undefined }): Prepared {
   const document = operations.parse(request.query);
-  const faults = validate(operations.schema, document);
-  if (faults.length > 0)
-    throw new HubError('GRAPHQL_VALIDATION_FAILED', faults.map((one) => operations.told(one.message)).join(' '));
+  const faults = operations.faults(request.query, document);
+  if (faults.length > 0) throw new HubError('GRAPHQL_VALIDATION_FAILED', faults.map((one) => one.message).join(' '));
   const operation = getOperationAST(document, request.operationName);
   if (!operation || operation.operation !== OperationTypeNode.SUBSCRIPTION) {
     throw new HubError('OPERATION_RESOLUTION_FAILURE', 'The document has no such subscription.');

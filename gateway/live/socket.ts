@@ -1,7 +1,7 @@
 /** The WebSocket face: graphql-transport-ws by graphql-ws, over the same operation. */
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type DocumentNode, type ExecutionArgs, GraphQLError, getOperationAST, parse, validate } from 'graphql';
+import { type DocumentNode, type ExecutionArgs, GraphQLError, getOperationAST, parse } from 'graphql';
 import { CloseCode, type Context, handleProtocols, makeServer, type SubscribePayload } from 'graphql-ws';
 import { LRUCache } from 'lru-cache';
 import { WebSocketServer } from 'ws';
@@ -95,13 +95,10 @@ export function openSockets(options: SocketOptions): { close(): Promise<void>; c
     if (subscribes) {
       deliveries.check({ query: payload.query, operationName: payload.operationName ?? undefined, principal });
     } else {
-      const faults = validate(operations.schema, document as DocumentNode);
+      const faults = operations.faults(payload.query, document as DocumentNode);
       if (faults.length > 0) {
         operations.fruitless(principal);
-        return faults.map(
-          (one) =>
-            new GraphQLError(operations.told(one.message), { extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } }),
-        );
+        return faults.map((one) => new GraphQLError(one.message, { extensions: one.extensions ?? null }));
       }
     }
     const found = before ?? { query: payload.query, subscribes };

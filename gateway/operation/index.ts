@@ -2,12 +2,12 @@
  * THE LIFE OF AN OPERATION: admit, plan, execute, answer. HTTP, WebSocket and everything else that carries GraphQL lend
  * their requests to `run`; nobody else asks who the caller is or what may be seen.
  */
-import type { DocumentNode, GraphQLSchema } from 'graphql';
+import type { DocumentNode, GraphQLFormattedError, GraphQLSchema } from 'graphql';
 import { ClientCall } from '../../connectors/kit/departure.ts';
 import { HubError } from '../../connectors/kit/errors.ts';
 import { DEFAULT_LIMITS, type Limits } from '../../connectors/kit/limits.ts';
 import { NOBODY, type Principal } from '../../connectors/kit/principal.ts';
-import type { Federation } from '../federation/index.ts';
+import { type Federation, validateDocument } from '../federation/index.ts';
 import type { Audit } from '../trust/audit.ts';
 import type { Consents } from '../trust/consent.ts';
 import type { CostModel } from '../trust/cost.ts';
@@ -110,10 +110,22 @@ export class Operations {
     return this.#limits;
   }
 
-  /** Refuses a text beyond the limits, before any other parser sees it; what is no GraphQL is left to others to tell. Throws a `HubError`. */
-  admit(query: string): void {
-    const refused = this.#texts.refused(query);
-    if (refused && refused.code !== 'GRAPHQL_PARSE_FAILED') throw refused;
+  /**
+   * Refuses a text beyond the limits, before any other parser sees it; what is no GraphQL is left to others to tell. Returns the document,
+   * parsed without locations, of a text that was not let through before. Throws a `HubError`.
+   */
+  admit(query: string): DocumentNode | null {
+    try {
+      return this.#texts.admit(query);
+    } catch (error) {
+      if (error instanceof HubError && error.code === 'GRAPHQL_PARSE_FAILED') return null;
+      throw error;
+    }
+  }
+
+  /** The faults of a document in the public graph, as a client may be told of them; `query` is its text. */
+  faults(query: string, document: DocumentNode): readonly GraphQLFormattedError[] {
+    return this.#shown(validateDocument(this.schema, document, query).faults);
   }
 
   /** The refusal of a caller who has used up its points and asks on, and for how many milliseconds it holds; null when it may ask. */
@@ -139,11 +151,6 @@ export class Operations {
   /** The hub has worked for this caller and it came to nothing: a document that is none, or not valid. */
   fruitless(principal: Principal | null): void {
     this.#points.fruitless(principal);
-  }
-
-  /** What a client may be told of a fault in its document. */
-  told(message: string): string {
-    return this.#texts.told(message);
   }
 
   /** Parses within the limits; throws a `HubError`. */
@@ -183,6 +190,10 @@ export class Operations {
     return this.#consents ? this.#consents.current(principal).catch(() => principal) : Promise.resolve(principal);
   }
 
+  #shown(faults: readonly GraphQLFormattedError[]): readonly GraphQLFormattedError[] {
+    return this.#introspection ? faults : faults.map(discreet);
+  }
+
   /** Runs one query or mutation. Never rejects: every fault is in the answer. With `extensions.sign` the answer is signed. */
   async run(request: OperationRequest): Promise<OperationAnswer> {
     const generation = this.#generation;
@@ -210,19 +221,24 @@ export class Operations {
     }
     // What companies have granted is asked anew for every operation, so also for every event of a subscription.
     const principal = request.principal && (await this.current(request.principal));
+    let { document } = request;
     if (!request.internal) {
-      const refused = this.#texts.refused(request.query);
-      if (refused) return refusal(refused);
+      try {
+        document = this.#texts.admit(request.query) ?? document;
+      } catch (error) {
+        if (error instanceof HubError) return refusal(error);
+        throw error;
+      }
     }
     const rights = rightsOf(policy, principal, request.internal ?? false);
     this.#callers.note(rights.refusedKey, principal);
     const compiled = federation.compile(
-      { query: request.query, operationName: request.operationName },
+      { query: request.query, operationName: request.operationName, document },
       { ...rights, provenance: request.extensions?.['provenance'] === true },
     );
     if ('errors' in compiled) {
       this.fruitless(request.principal);
-      return { errors: this.#introspection ? compiled.errors : compiled.errors.map(discreet) };
+      return { errors: this.#shown(compiled.errors) };
     }
     const cost = request.internal ? null : this.#points.estimate(compiled, request.variables);
     try {

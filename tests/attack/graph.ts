@@ -2,8 +2,7 @@
 import type { Resolvers } from '../../gateway/federation/testing.ts';
 import { compose } from '../../schema/compose.ts';
 
-const LINK =
-  'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key"])\n';
+const LINK = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key"])\n';
 /** Names that resemble those of unknown fields: what they are compared with. */
 const NAMES = Array.from({ length: 200 }, (_, i) => `fieldOfAlpha${String(i).padStart(3, '0')}: Int`).join('\n');
 

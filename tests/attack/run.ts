@@ -4,13 +4,15 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
+import { DEFAULT_LIMITS } from '../../connectors/kit/limits.ts';
+import { PLAIN_LIMITS } from '../../gateway/plain.ts';
 import { harmless, SHAPES } from './shapes.ts';
 
 const MOST = 1;
 const ROUNDS = 5;
 const TABLES = [
-  { role: 'hub', sizes: [99_000] },
-  { role: 'gateway', sizes: [128_000, 500_000] },
+  { role: 'hub', sizes: [99_000], tokens: DEFAULT_LIMITS.tokens, selections: DEFAULT_LIMITS.fields },
+  { role: 'gateway', sizes: [128_000, 500_000], tokens: PLAIN_LIMITS.tokens, selections: PLAIN_LIMITS.fields },
 ] as const;
 
 const children: ChildProcess[] = [];
@@ -54,15 +56,16 @@ const only = process.argv[2];
 try {
   const { said } = await begin('subgraphs');
   const urls = said['urls'] as string[];
-  for (const { role, sizes } of TABLES) {
+  for (const { role, sizes, tokens, selections } of TABLES) {
     for (const size of sizes) {
+      const room = { size: size - 10, tokens, selections };
       const { child, said } = await begin(role, ...urls);
       const url = String(said['url']);
-      for (let i = 0; i < 10; i++) await outcome(url, `#${i}\n${harmless(size - 10)}`);
+      for (let i = 0; i < 10; i++) await outcome(url, `#${i}\n${harmless(room)}`);
       console.log(`\n${role}, ${size / 1_000} kB\n     CPU ms   ms/kB  shape`);
       const all = [{ name: 'harmless', document: harmless }, ...SHAPES];
       for (const { name, document } of all.filter((one) => !only || one.name.includes(only))) {
-        const text = document(size - 10);
+        const text = document(room);
         const costs: number[] = [];
         let result = '';
         for (let i = 0; i < ROUNDS && (costs[0] ?? 0) < 4_000; i++) {
@@ -73,7 +76,8 @@ try {
         }
         const cost = median(costs);
         const each = cost / (size / 1_000);
-        const bad = each > MOST || (name === 'harmless' && result !== 'answered') || /INTERNAL|no code|nothing/.test(result);
+        const bad =
+          each > MOST || (name === 'harmless' && result !== 'answered') || /INTERNAL|no code|nothing/.test(result);
         if (bad) failed++;
         console.log(
           `${cost.toFixed(1).padStart(11)} ${each.toFixed(3).padStart(7)}  ${name.padEnd(58)} ${result}${bad ? '   <<<' : ''}`,

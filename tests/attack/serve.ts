@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { silentLog } from '../../connectors/kit/log.ts';
 import { NOBODY } from '../../connectors/kit/principal.ts';
 import { createFederation, remoteSubgraph } from '../../gateway/federation/index.ts';
-import { fake, type Fake } from '../../gateway/federation/testing.ts';
+import { type Fake, fake } from '../../gateway/federation/testing.ts';
 import { graphqlFace } from '../../gateway/http/graphql.ts';
 import { listen } from '../../gateway/http/server.ts';
 import { Operations } from '../../gateway/operation/index.ts';
@@ -61,7 +61,13 @@ async function startHub(text: string): Promise<string> {
 }
 
 async function startPlain(text: string): Promise<string> {
-  const gateway = await startGateway({ supergraph: text, host: '127.0.0.1', port: 0, unprotected: false, log: silentLog });
+  const gateway = await startGateway({
+    supergraph: text,
+    host: '127.0.0.1',
+    port: 0,
+    unprotected: false,
+    log: silentLog,
+  });
   return `${gateway.url}/graphql`;
 }
 
@@ -71,7 +77,8 @@ if (role === 'subgraphs') {
   process.send?.({ urls: served.map((one) => one.url) });
 } else {
   const text = supergraph(process.argv[3] ?? '', process.argv[4] ?? '');
-  const url = role === 'hub' ? await startHub(text) : await startPlain(text);
+  const start = role === 'hub' ? startHub : startPlain;
+  const url = await start(text);
   process.send?.({ url });
   process.on('message', () => process.send?.({ cpu: process.cpuUsage() }));
 }
