@@ -9,7 +9,6 @@ import {
   type OperationDefinitionNode,
   OperationTypeNode,
   parse,
-  print,
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import type { Subgraph } from '../../connectors/kit/connector.ts';
@@ -17,9 +16,10 @@ import { type Coerce, coercer } from './coerce.ts';
 import { deciders, settled } from './conditions.ts';
 import type { Tree } from './data.ts';
 import { forPlanner } from './document.ts';
+import { operationText, withKept } from './document-text.ts';
 import { type Executable, executable } from './execute.ts';
 import { type Introspect, introspection } from './introspection.ts';
-import type { Planner } from './planner.ts';
+import type { Planner, PlanStep } from './planner.ts';
 import { narrowed } from './planner-narrow.ts';
 import type { Proof, ProofEntry } from './proof.ts';
 import { makeRefusals, type Refuse } from './refusal.ts';
@@ -115,9 +115,11 @@ export function compileOperation(
   const { reserved } = supergraph;
   const refusals = makeRefusals(schema, options.refuse);
   const veiled = options.internal ? NONE : supergraph.veiled;
+  const decide = deciders(document);
+  const choices = decide ?? [];
   let planSize = 0;
   const make = (variables: Readonly<Record<string, unknown>>): Variant => {
-    const plain = settled(document, variables);
+    const plain = decide ? settled(document, variables) : document;
     const same = getOperationAST(plain, request.operationName);
     if (!same) throw new Error('unreachable: operations are not skipped');
     const watch =
@@ -126,8 +128,10 @@ export function compileOperation(
         : null;
     const proof = options.proof?.(hiddenPrefix(plain)) ?? null;
     const { asked, keys } = forPlanner({ schema, reserved, refusals, veiled, watch, proof }, plain, same, root);
-    const plan = asked && planner.plan(print(asked), operation.name?.value ?? null);
-    const made = asked && plan && executable(narrowed(plan, asked, supergraph.inner), supergraph, subgraph);
+    const kept = new Map<string, number>();
+    const plan = asked && planner.plan(operationText(asked, kept), operation.name?.value ?? null);
+    const whole = asked && plan && withArguments(narrowed(plan, asked, supergraph.inner), [...kept.keys()]);
+    const made = whole && executable(whole, supergraph, subgraph);
     planSize = made?.size ?? 0;
     const shape = shapeOf({ schema, refusals, keys }, plain, same);
     return {
@@ -139,15 +143,14 @@ export function compileOperation(
       account: watch && new Account({ schema, ...watch, shape, document: plain, operation: same, root }),
     };
   };
-  const decide = deciders(document);
   const variants = new LRUCache<string, Variant>({ max: VARIANTS });
   const variant = (variables: Readonly<Record<string, unknown>>): Variant => {
-    const key = decide.map((name) => (variables[name] === true ? '1' : '0')).join('');
+    const key = choices.map((name) => (variables[name] === true ? '1' : '0')).join('');
     const known = variants.get(key) ?? make(variables);
     variants.set(key, known);
     return known;
   };
-  if (decide.length === 0) variant({});
+  if (choices.length === 0) variant({});
   return {
     kind: operation.operation,
     name: operation.name?.value ?? null,
@@ -160,8 +163,16 @@ export function compileOperation(
     size:
       2_000 +
       (TEXT_BYTES * request.query.length + PLAN_BYTES * Math.max(planSize, 5 * request.query.length)) *
-        Math.min(2 ** decide.length, VARIANTS),
+        Math.min(2 ** choices.length, VARIANTS),
   };
+}
+
+/** The plan with the arguments that the planner was not shown. */
+function withArguments(step: PlanStep, kept: readonly string[]): PlanStep {
+  if (kept.length === 0) return step;
+  if ('nodes' in step) return { ...step, nodes: step.nodes.map((one) => withArguments(one, kept)) };
+  if (step.kind === 'Flatten') return { ...step, node: withArguments(step.node, kept) };
+  return { ...step, operation: withKept(step.operation, kept) };
 }
 
 const NONE: ReadonlySet<string> = new Set();

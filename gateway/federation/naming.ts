@@ -4,7 +4,7 @@
  * neither may a field whose arguments a `@requires` sets otherwise, nor two types of value under one key.
  */
 import type { FieldNode, GraphQLOutputType } from 'graphql';
-import { argumentsText } from './argument-text.ts';
+import { argumentsText } from './document-text.ts';
 
 /** What the graph says about names, whatever the document. */
 export interface Reserved {

@@ -19,7 +19,7 @@ import {
   Kind,
   type SelectionSetNode,
 } from 'graphql';
-import { argumentsText } from './argument-text.ts';
+import { argumentsText } from './document-text.ts';
 import type { Refusals } from './refusal.ts';
 
 export type Composite = GraphQLObjectType | GraphQLInterfaceType | GraphQLUnionType;

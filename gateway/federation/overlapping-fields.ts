@@ -6,6 +6,7 @@ import {
   type DocumentNode,
   type FieldNode,
   type FragmentDefinitionNode,
+  type GraphQLObjectType,
   type GraphQLOutputType,
   type GraphQLSchema,
   getNamedType,
@@ -19,10 +20,9 @@ import {
   SchemaMetaFieldDef,
   type SelectionSetNode,
   TypeMetaFieldDef,
-  TypeNameMetaFieldDef,
 } from 'graphql';
-import { argumentsText } from './argument-text.ts';
 import { fragmentsOf } from './document.ts';
+import { argumentsText } from './document-text.ts';
 import { type Composite, TooLarge } from './normal.ts';
 
 /** As many fields are looked at for one document: fields of interfaces beside those of several types are looked at for each of the types. */
@@ -37,8 +37,12 @@ export interface Conflict {
 /** One field as asked somewhere. */
 interface Asked {
   readonly node: FieldNode;
-  readonly parent: Composite;
-  readonly type: GraphQLOutputType;
+  /** The object type that it is asked of; null: an interface or a union. */
+  readonly parent: GraphQLObjectType | null;
+  /** Null: `__typename`, which may stand for anything, as in graphql-js. */
+  readonly type: GraphQLOutputType | null;
+  /** What its selections are of. */
+  readonly inner: Composite | null;
 }
 /** A selection set with its inline fragments opened. */
 interface Flat {
@@ -57,7 +61,6 @@ export function overlappingFields(
     const root = schema.getRootType(one.operation);
     if (!root) continue;
     search.open(one.selectionSet, root);
-    search.shapes([one.selectionSet]);
     search.meanings([one.selectionSet]);
   }
   return { conflicts: search.conflicts, work: search.work };
@@ -71,6 +74,7 @@ class Search {
   readonly #fragments: ReadonlyMap<string, FragmentDefinitionNode>;
   /** A selection set always stands at the same type, so it is opened once. */
   readonly #flat = new Map<SelectionSetNode, Flat & { readonly id: number }>();
+  readonly #inner = new Map<GraphQLOutputType, Composite | null>();
   readonly #seen = { shapes: new Set<string>(), meanings: new Set<string>() };
 
   constructor(schema: GraphQLSchema, fragments: ReadonlyMap<string, FragmentDefinitionNode>) {
@@ -78,42 +82,51 @@ class Search {
     this.#fragments = fragments;
   }
 
-  /** All that comes together under one response key has the same form, whatever the type of the object. */
-  shapes(sets: readonly SelectionSetNode[]): void {
-    for (const group of this.#groups(sets, this.#seen.shapes)) {
-      const [first] = group;
-      if (!first) continue;
-      const other = group.find((one) => !sameForm(one.type, first.type));
-      if (other) this.#conflict(first, other, `they return conflicting types "${first.type}" and "${other.type}"`);
-      else this.#below(group, (inner) => this.shapes(inner));
+  /** What comes together for an object of some type is the same field with the same arguments; for objects of other types it has the same form. */
+  meanings(sets: readonly SelectionSetNode[]): void {
+    for (const group of this.#groups(sets, this.#seen.meanings)) {
+      if (group.length === 1) {
+        this.#below(group, (inner) => this.meanings(inner));
+        continue;
+      }
+      const common: Asked[] = [];
+      const own = new Map<GraphQLObjectType, Asked[]>();
+      for (const one of group) {
+        const part = one.parent ? own.get(one.parent) : common;
+        if (part) part.push(one);
+        else if (one.parent) own.set(one.parent, [one]);
+      }
+      const parts = [...own.values()];
+      if (!this.#alike(group) || [common, ...parts].some((part) => this.#differ(part, common[0] ?? part[0]))) continue;
+      if (parts.length < 2) this.#below(group, (inner) => this.meanings(inner));
+      else {
+        for (const part of parts) this.#below([...common, ...part], (inner) => this.meanings(inner));
+        this.#below(group, (inner) => this.shapes(inner));
+      }
     }
   }
 
-  /** What comes together for an object of some type is the same field with the same arguments. */
-  meanings(sets: readonly SelectionSetNode[]): void {
-    for (const group of this.#groups(sets, this.#seen.meanings)) {
-      const common = group.filter((one) => !isObjectType(one.parent));
-      const own = new Map<Composite, Asked[]>();
-      for (const one of group) {
-        if (!isObjectType(one.parent)) continue;
-        const known = own.get(one.parent);
-        if (known) known.push(one);
-        else own.set(one.parent, [one]);
-      }
-      const parts = own.size === 0 ? [common] : [...own.values()];
-      const differ = [common, ...own.values()].some((part) => this.#differ(part, common[0] ?? part[0]));
-      if (!differ)
-        for (const part of parts)
-          this.#below(common === part ? part : [...common, ...part], (inner) => this.meanings(inner));
-    }
+  /** What comes together under one response key, for objects of different types, has the same form. */
+  shapes(sets: readonly SelectionSetNode[]): void {
+    for (const group of this.#groups(sets, this.#seen.shapes))
+      if (this.#alike(group)) this.#below(group, (inner) => this.shapes(inner));
+  }
+
+  /** Whether values of all these fields have the same form; else it is told. */
+  #alike(group: readonly Asked[]): boolean {
+    if (group.length === 1) return true;
+    const first = group.find((one) => one.type !== null);
+    const type = first?.type;
+    if (!type) return true;
+    const other = group.find((one) => one.type !== null && !sameForm(one.type, type));
+    if (other) this.#conflict(first, other, `they return conflicting types "${type}" and "${other.type}"`);
+    return !other;
   }
 
   /** Fields by response key; none when these sets have been looked at together before. */
   #groups(sets: readonly SelectionSetNode[], seen: Set<string>): Iterable<readonly Asked[]> {
-    const key = sets
-      .map((one) => this.#flat.get(one)?.id)
-      .sort()
-      .join();
+    const ids = sets.map((one) => this.#flat.get(one)?.id);
+    const key = ids.length === 1 ? String(ids[0]) : ids.sort().join();
     if (seen.has(key)) return [];
     seen.add(key);
     const groups = new Map<string, Asked[]>();
@@ -149,9 +162,8 @@ class Search {
   /** Goes on with the selections of these fields taken together. */
   #below(group: readonly Asked[], look: (sets: readonly SelectionSetNode[]) => void): void {
     const sets = new Set<SelectionSetNode>();
-    for (const { node, type } of group) {
-      const inner = getNamedType(type);
-      if (!node.selectionSet || !isCompositeType(inner)) continue;
+    for (const { node, inner } of group) {
+      if (!node.selectionSet || !inner) continue;
       this.open(node.selectionSet, inner);
       sets.add(node.selectionSet);
     }
@@ -184,11 +196,13 @@ class Search {
     const fields: Asked[] = [];
     const spreads = new Set<string>();
     const take = (inner: SelectionSetNode, parent: Composite): void => {
+      const own = isObjectType(parent) ? parent : null;
       for (const one of inner.selections) {
         if (one.kind === Kind.FRAGMENT_SPREAD) spreads.add(one.name.value);
         else if (one.kind === Kind.FIELD) {
           const found = this.#typeOf(one, parent);
-          if (found) fields.push({ node: one, parent, type: found });
+          if (found !== undefined)
+            fields.push({ node: one, parent: own, type: found, inner: found && this.#innerOf(found) });
         } else {
           const on = one.typeCondition ? this.#schema.getType(one.typeCondition.name.value) : parent;
           if (isCompositeType(on)) take(one.selectionSet, on);
@@ -199,9 +213,19 @@ class Search {
     this.#flat.set(set, { fields, spreads: [...spreads], id: this.#flat.size });
   }
 
-  #typeOf(node: FieldNode, parent: Composite): GraphQLOutputType | undefined {
+  #innerOf(type: GraphQLOutputType): Composite | null {
+    let inner = this.#inner.get(type);
+    if (inner === undefined) {
+      const named = getNamedType(type);
+      inner = isCompositeType(named) ? named : null;
+      this.#inner.set(type, inner);
+    }
+    return inner;
+  }
+
+  #typeOf(node: FieldNode, parent: Composite): GraphQLOutputType | null | undefined {
     const name = node.name.value;
-    if (name === TypeNameMetaFieldDef.name) return TypeNameMetaFieldDef.type;
+    if (name === '__typename') return null;
     if (name === SchemaMetaFieldDef.name) return SchemaMetaFieldDef.type;
     if (name === TypeMetaFieldDef.name) return TypeMetaFieldDef.type;
     return isUnionType(parent) ? undefined : parent.getFields()[name]?.type;

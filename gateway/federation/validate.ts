@@ -6,6 +6,7 @@ import {
   type ASTNode,
   type ASTVisitor,
   type DocumentNode,
+  type FieldNode,
   type FragmentDefinitionNode,
   GraphQLError,
   type GraphQLFormattedError,
@@ -13,6 +14,7 @@ import {
   getEnterLeaveForKind,
   Kind,
   NoFragmentCyclesRule,
+  type OperationDefinitionNode,
   OverlappingFieldsCanBeMergedRule,
   parse,
   type SelectionSetNode,
@@ -27,6 +29,8 @@ import { overlappingFields } from './overlapping-fields.ts';
 const MOST_FAULTS = 100;
 /** Of one fault. */
 const MOST_PLACES = 10;
+/** Of a document with more nodes no places are told: to find them costs as much as the rest of the validation. */
+const MOST_PLACED = 20_000;
 const MOST_CHARACTERS = 1_000;
 const RULES = specifiedRules.filter((one) => one !== NoFragmentCyclesRule && one !== OverlappingFieldsCanBeMergedRule);
 
@@ -49,14 +53,16 @@ export function validateDocument(
 ): { faults: readonly GraphQLFormattedError[]; work: number } {
   if (valid.get(document) === schema) return { faults: [], work: 0 };
   const { circle, work } = circleOf(document);
-  if (circle) return { faults: placed([circle], document, text), work };
+  if (circle) return { faults: placed([circle], document, work > MOST_PLACED ? null : text), work };
   const byRules = checkRules(schema, document);
-  if (byRules.faults.length > 0) return { faults: placed(byRules.faults, document, text), work: work + byRules.work };
+  const placeable = byRules.work > MOST_PLACED ? null : text;
+  if (byRules.faults.length > 0)
+    return { faults: placed(byRules.faults, document, placeable), work: work + byRules.work };
   try {
     const { conflicts, work: compared } = overlappingFields(schema, document);
     if (conflicts.length === 0) valid.set(document, schema);
     return {
-      faults: placed(conflicts.slice(0, MOST_FAULTS), document, text),
+      faults: placed(conflicts.slice(0, MOST_FAULTS), document, placeable),
       work: work + byRules.work + compared,
     };
   } catch (error) {
@@ -148,12 +154,41 @@ interface Step {
   readonly look: Look;
 }
 
+/** The library walks every definition again, type by type, for the variables that are used there; most hold none. */
+class Context extends ValidationContext {
+  override getVariableUsages(node: OperationDefinitionNode | FragmentDefinitionNode) {
+    return holdsVariable(node) ? super.getVariableUsages(node) : [];
+  }
+}
+
+function holdsVariable(node: ASTNode): boolean {
+  switch (node.kind) {
+    case Kind.VARIABLE:
+      return true;
+    case Kind.SELECTION_SET:
+      return node.selections.some(holdsVariable);
+    case Kind.ARGUMENT:
+    case Kind.OBJECT_FIELD:
+      return holdsVariable(node.value);
+    case Kind.LIST:
+      return node.values.some(holdsVariable);
+    case Kind.OBJECT:
+      return node.fields.some(holdsVariable);
+    case Kind.DIRECTIVE:
+      return node.arguments?.some(holdsVariable) ?? false;
+    case Kind.FIELD:
+      if (node.arguments?.some(holdsVariable)) return true;
+  }
+  if ('directives' in node && node.directives?.some(holdsVariable)) return true;
+  return 'selectionSet' in node && node.selectionSet ? holdsVariable(node.selectionSet) : false;
+}
+
 const ENOUGH = Symbol('enough faults');
 
 function checkRules(schema: GraphQLSchema, document: DocumentNode): { faults: readonly Fault[]; work: number } {
   const faults: Fault[] = [];
   const info = new TypeInfo(schema);
-  const context = new ValidationContext(schema, document, info, (error) => {
+  const context = new Context(schema, document, info, (error) => {
     if (faults.length >= MOST_FAULTS) {
       faults.push({ message: 'Too many validation errors, error limit reached. Validation aborted.' });
       throw ENOUGH;
@@ -180,8 +215,31 @@ function checkRules(schema: GraphQLSchema, document: DocumentNode): { faults: re
   // Rules find the definition at the third place.
   const ancestors: unknown[] = [];
   let work = 0;
+  /** Plain fields that were found sound, by the type that they are asked of: of such a field no rule sees more than this. */
+  const sound = new Map<unknown, Set<string>>();
+  const isSound = (node: ASTNode): boolean => {
+    if (node.kind !== Kind.FIELD || node.arguments?.length || node.directives?.length) return false;
+    const type = info.getParentType();
+    const name = `${node.name.value}${node.selectionSet ? '{' : ''}`;
+    const names = sound.get(type) ?? new Set();
+    sound.set(type, names);
+    if (names.has(name)) return true;
+    // What has faults is told of again and again, until there are enough.
+    if (faults.length === 0) names.add(name);
+    return false;
+  };
   const walk = (node: ASTNode, parent: ASTNode | undefined): void => {
     work++;
+    if (isSound(node)) {
+      const { selectionSet } = node as FieldNode;
+      if (!selectionSet) return;
+      info.enter(node);
+      ancestors.push(node);
+      walk(selectionSet, node);
+      ancestors.pop();
+      info.leave(node);
+      return;
+    }
     const { enter, leave } = stepsOf(node.kind);
     info.enter(node);
     for (const { rule, look } of enter)
@@ -208,13 +266,13 @@ function checkRules(schema: GraphQLSchema, document: DocumentNode): { faults: re
   return { faults, work };
 }
 
-/** The faults with their places in the text. */
-function placed(faults: readonly Fault[], document: DocumentNode, text: string): GraphQLFormattedError[] {
+/** The faults with their places in the text; `text` null: without. */
+function placed(faults: readonly Fault[], document: DocumentNode, text: string | null): GraphQLFormattedError[] {
   if (faults.length === 0) return [];
   const wanted = new Set(faults.flatMap(({ nodes = [] }) => nodes.slice(0, MOST_PLACES)));
-  const positions = positionsOf(wanted, document, text);
+  const positions = text === null ? new Map<ASTNode, number>() : positionsOf(wanted, document, text);
   const lines = [0];
-  for (const match of text.matchAll(/\r\n|[\n\r]/g)) lines.push(match.index + match[0].length);
+  for (const match of (text ?? '').matchAll(/\r\n|[\n\r]/g)) lines.push(match.index + match[0].length);
   return faults.map(({ message, nodes = [] }) => {
     const found = nodes.slice(0, MOST_PLACES).flatMap((one) => positions.get(one) ?? []);
     const locations = found.map((position) => {
@@ -236,7 +294,8 @@ function positionsOf(wanted: ReadonlySet<ASTNode>, document: DocumentNode, text:
     if (typeof one !== 'object' || one === null || found.size === wanted.size) return;
     const located = other as { readonly loc?: { readonly start: number } };
     if (wanted.has(one as ASTNode) && located.loc) found.set(one as ASTNode, located.loc.start);
-    for (const key in one) walk((one as Record<string, unknown>)[key], (other as Record<string, unknown>)[key]);
+    for (const key in one)
+      if (key !== 'loc') walk((one as Record<string, unknown>)[key], (other as Record<string, unknown>)[key]);
   };
   if (wanted.size > 0) walk(document, parse(text));
   return found;

@@ -17,7 +17,11 @@ const TABLES = [
 
 const children: ChildProcess[] = [];
 function begin(...args: string[]): Promise<{ child: ChildProcess; said: Record<string, unknown> }> {
-  const child = fork(join(import.meta.dirname, 'serve.ts'), args, { execArgv: ['--import', 'tsx'] });
+  const child = fork(join(import.meta.dirname, 'serve.ts'), args, {
+    execArgv: ['--import', 'tsx'],
+    // As `isthmus` runs.
+    env: { ...process.env, NODE_ENV: 'production' },
+  });
   children.push(child);
   return new Promise((resolve, reject) => {
     child.once('message', (said) => resolve({ child, said: said as Record<string, unknown> }));
