@@ -20,7 +20,6 @@ export const PLAIN_LIMITS = {
   rate: 0,
   answer: 256 * 1024 * 1024,
 };
-const TIME = 30_000;
 /** Of what was compiled, in bytes: some three hundred questions of ordinary size. */
 const KEPT = 32 * 1024 * 1024;
 
@@ -36,6 +35,8 @@ export async function startGateway(options: {
   host: string;
   port: number;
   unprotected: boolean;
+  /** How long one operation may take, in milliseconds. */
+  deadline: number;
   log: Log;
 }): Promise<PlainGateway> {
   if (!/^(127\.|::1$|localhost$)/.test(options.host) && !options.unprotected) {
@@ -56,7 +57,7 @@ export async function startGateway(options: {
       federation: federate(options.supergraph),
       policy: readPolicy(options.supergraph),
       limits: PLAIN_LIMITS,
-      time: TIME,
+      time: options.deadline,
     });
     const face = await graphqlFace(operations, { introspection: true });
     http.open({

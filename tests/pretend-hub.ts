@@ -1,5 +1,5 @@
 /** A hub of which only the event log is there: what tests of live delivery stand on. */
-import { buildSchema, parse } from 'graphql';
+import { buildSchema, type DocumentNode, parse, validate } from 'graphql';
 import type { Principal } from '../connectors/kit/principal.ts';
 import { PROBE } from '../gateway/live/prepare.ts';
 import type { Tail } from '../gateway/live/tail.ts';
@@ -72,9 +72,8 @@ export class Pretend {
   turnOfReading = (_principal: Principal | null, _yielding: boolean): null => null;
   turned = () => undefined;
   fruitless = () => undefined;
-  told = (message: string) => message;
   parse = (query: string) => parse(query);
-  faults = () => [];
+  faults = (_: string, document: DocumentNode) => validate(this.schema, document);
   run = async (request: OperationRequest): Promise<OperationAnswer> => {
     const { variables } = request;
     await new Promise((resolve) => setImmediate(resolve));

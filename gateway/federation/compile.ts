@@ -172,7 +172,7 @@ function withArguments(step: PlanStep, kept: readonly string[]): PlanStep {
   if (kept.length === 0) return step;
   if ('nodes' in step) return { ...step, nodes: step.nodes.map((one) => withArguments(one, kept)) };
   if (step.kind === 'Flatten') return { ...step, node: withArguments(step.node, kept) };
-  return { ...step, operation: withKept(step.operation, kept) };
+  return { ...step, sent: withKept(step.operation, kept) };
 }
 
 const NONE: ReadonlySet<string> = new Set();

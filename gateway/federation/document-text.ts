@@ -51,7 +51,7 @@ function shortened(given: string, kept: Map<string, number>): string {
   return `isthmusKept:"${key}___"`;
 }
 
-/** By the list of arguments, which copies of a field share: each is written once. */
+/** Long ones, by the list of arguments, which copies of a field share: each is written once. */
 const written = new WeakMap<readonly ArgumentNode[], string>();
 
 /** `x:1,y:[2]`, sorted by name; valid GraphQL. Empty when there are none. */
@@ -60,7 +60,7 @@ export function argumentsText({ arguments: given }: Pick<FieldNode, 'arguments'>
   let text = written.get(given);
   if (text === undefined) {
     text = sorted(given.map((one) => [one.name.value, one.value]));
-    written.set(given, text);
+    if (text.length > LONG) written.set(given, text);
   }
   return text;
 }

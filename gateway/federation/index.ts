@@ -25,6 +25,7 @@ import type { Watch } from './watch.ts';
 import { write } from './writer.ts';
 
 export type { Answer } from './answer.ts';
+export { compact, LARGE } from './compact.ts';
 export type { Compiled } from './compile.ts';
 export type { FieldCoordinate, Refusal } from './refusal.ts';
 export type { Touch, Touched } from './touched.ts';

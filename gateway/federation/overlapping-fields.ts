@@ -47,7 +47,7 @@ interface Asked {
 /** A selection set with its inline fragments opened. */
 interface Flat {
   readonly fields: readonly Asked[];
-  readonly spreads: readonly string[];
+  readonly spreads: Iterable<string>;
 }
 
 /** The conflicts of a document that is valid otherwise, one for each response key and place. Throws `TooLarge` beyond `MOST_COMPARED`. */
@@ -65,6 +65,8 @@ export function overlappingFields(
   }
   return { conflicts: search.conflicts, work: search.work };
 }
+
+const NONE: readonly string[] = [];
 
 class Search {
   readonly conflicts: Conflict[] = [];
@@ -145,7 +147,7 @@ class Search {
           `Comparing the fields of the document takes more than ${MOST_COMPARED} steps.`,
           MOST_COMPARED,
         );
-      for (const name of flat?.spreads ?? []) spread.add(name);
+      for (const name of flat?.spreads ?? NONE) spread.add(name);
     };
     for (const set of sets) take(set);
     // The set grows while it is walked.
@@ -194,12 +196,14 @@ class Search {
   open(set: SelectionSetNode, type: Composite): void {
     if (this.#flat.has(set)) return;
     const fields: Asked[] = [];
-    const spreads = new Set<string>();
+    let spreads: Set<string> | null = null;
     const take = (inner: SelectionSetNode, parent: Composite): void => {
       const own = isObjectType(parent) ? parent : null;
       for (const one of inner.selections) {
-        if (one.kind === Kind.FRAGMENT_SPREAD) spreads.add(one.name.value);
-        else if (one.kind === Kind.FIELD) {
+        if (one.kind === Kind.FRAGMENT_SPREAD) {
+          spreads ??= new Set();
+          spreads.add(one.name.value);
+        } else if (one.kind === Kind.FIELD) {
           const found = this.#typeOf(one, parent);
           if (found !== undefined)
             fields.push({ node: one, parent: own, type: found, inner: found && this.#innerOf(found) });
@@ -210,7 +214,7 @@ class Search {
       }
     };
     take(set, type);
-    this.#flat.set(set, { fields, spreads: [...spreads], id: this.#flat.size });
+    this.#flat.set(set, { fields, spreads: spreads ?? NONE, id: this.#flat.size });
   }
 
   #innerOf(type: GraphQLOutputType): Composite | null {

@@ -5,6 +5,7 @@
 import {
   type ASTNode,
   type ASTVisitor,
+  type DefinitionNode,
   type DocumentNode,
   type FieldNode,
   type FragmentDefinitionNode,
@@ -21,7 +22,9 @@ import {
   specifiedRules,
   TypeInfo,
   ValidationContext,
+  type VariableNode,
 } from 'graphql';
+import { isCompact } from './compact.ts';
 import { fragmentsOf } from './document.ts';
 import { TooLarge } from './normal.ts';
 import { overlappingFields } from './overlapping-fields.ts';
@@ -29,8 +32,8 @@ import { overlappingFields } from './overlapping-fields.ts';
 const MOST_FAULTS = 100;
 /** Of one fault. */
 const MOST_PLACES = 10;
-/** Of a document with more nodes no places are told: to find them costs as much as the rest of the validation. */
-const MOST_PLACED = 20_000;
+/** In a longer text no places are told: to find them costs as much as the rest of the validation. */
+const MOST_PLACED = 100_000;
 const MOST_CHARACTERS = 1_000;
 const RULES = specifiedRules.filter((one) => one !== NoFragmentCyclesRule && one !== OverlappingFieldsCanBeMergedRule);
 
@@ -52,10 +55,10 @@ export function validateDocument(
   text: string,
 ): { faults: readonly GraphQLFormattedError[]; work: number } {
   if (valid.get(document) === schema) return { faults: [], work: 0 };
+  const placeable = isCompact(document) || text.length > MOST_PLACED ? null : text;
   const { circle, work } = circleOf(document);
-  if (circle) return { faults: placed([circle], document, work > MOST_PLACED ? null : text), work };
+  if (circle) return { faults: placed([circle], document, placeable), work };
   const byRules = checkRules(schema, document);
-  const placeable = byRules.work > MOST_PLACED ? null : text;
   if (byRules.faults.length > 0)
     return { faults: placed(byRules.faults, document, placeable), work: work + byRules.work };
   try {
@@ -154,33 +157,15 @@ interface Step {
   readonly look: Look;
 }
 
-/** The library walks every definition again, type by type, for the variables that are used there; most hold none. */
-class Context extends ValidationContext {
-  override getVariableUsages(node: OperationDefinitionNode | FragmentDefinitionNode) {
-    return holdsVariable(node) ? super.getVariableUsages(node) : [];
-  }
-}
+type Usages = ReturnType<ValidationContext['getVariableUsages']>;
 
-function holdsVariable(node: ASTNode): boolean {
-  switch (node.kind) {
-    case Kind.VARIABLE:
-      return true;
-    case Kind.SELECTION_SET:
-      return node.selections.some(holdsVariable);
-    case Kind.ARGUMENT:
-    case Kind.OBJECT_FIELD:
-      return holdsVariable(node.value);
-    case Kind.LIST:
-      return node.values.some(holdsVariable);
-    case Kind.OBJECT:
-      return node.fields.some(holdsVariable);
-    case Kind.DIRECTIVE:
-      return node.arguments?.some(holdsVariable) ?? false;
-    case Kind.FIELD:
-      if (node.arguments?.some(holdsVariable)) return true;
+/** The library would walk every definition again for the variables that are used there. */
+class Context extends ValidationContext {
+  readonly usages = new Map<unknown, Usages[number][]>();
+
+  override getVariableUsages(node: OperationDefinitionNode | FragmentDefinitionNode): Usages {
+    return this.usages.get(node) ?? [];
   }
-  if ('directives' in node && node.directives?.some(holdsVariable)) return true;
-  return 'selectionSet' in node && node.selectionSet ? holdsVariable(node.selectionSet) : false;
 }
 
 const ENOUGH = Symbol('enough faults');
@@ -228,6 +213,18 @@ function checkRules(schema: GraphQLSchema, document: DocumentNode): { faults: re
     if (faults.length === 0) names.add(name);
     return false;
   };
+  /** Notes that the definition uses the variable where the walk stands. */
+  const use = (node: VariableNode): void => {
+    const definition = ancestors[2];
+    const usages = context.usages.get(definition) ?? [];
+    usages.push({
+      node,
+      type: info.getInputType(),
+      defaultValue: info.getDefaultValue(),
+      parentType: info.getParentInputType(),
+    });
+    context.usages.set(definition, usages);
+  };
   const walk = (node: ASTNode, parent: ASTNode | undefined): void => {
     work++;
     if (isSound(node)) {
@@ -242,6 +239,7 @@ function checkRules(schema: GraphQLSchema, document: DocumentNode): { faults: re
     }
     const { enter, leave } = stepsOf(node.kind);
     info.enter(node);
+    if (node.kind === Kind.VARIABLE && parent?.kind !== Kind.VARIABLE_DEFINITION) use(node);
     for (const { rule, look } of enter)
       if (skipped[rule] === null && look(node, undefined, parent, [], ancestors) === false) skipped[rule] = node;
     ancestors.push(node);
@@ -257,7 +255,13 @@ function checkRules(schema: GraphQLSchema, document: DocumentNode): { faults: re
     info.leave(node);
   };
   try {
-    walk(document, undefined);
+    // Rules ask at the end of an operation for the variables of its fragments.
+    const isFragment = (one: DefinitionNode): boolean => one.kind === Kind.FRAGMENT_DEFINITION;
+    const definitions = [
+      ...document.definitions.filter(isFragment),
+      ...document.definitions.filter((one) => !isFragment(one)),
+    ];
+    walk({ ...document, definitions }, undefined);
   } catch (error) {
     // The library bounds its own work on fragments.
     if (error instanceof GraphQLError) faults.push(error);

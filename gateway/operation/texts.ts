@@ -3,6 +3,7 @@ import { type DocumentNode, parse } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { HubError } from '../../connectors/kit/errors.ts';
 import type { Limits } from '../../connectors/kit/limits.ts';
+import { compact, LARGE } from '../federation/index.ts';
 import { checkDocument, checkText, refuseIntrospection } from '../trust/limits.ts';
 
 /** Characters of texts that are remembered as within the limits; more than there is room for in what is compiled of them. */
@@ -37,9 +38,9 @@ export class Texts {
         });
       throw new HubError('GRAPHQL_PARSE_FAILED', text);
     }
-    checkDocument(document, this.#limits);
+    const selections = checkDocument(document, this.#limits);
     if (!this.#introspection) refuseIntrospection(document);
-    return document;
+    return selections > LARGE ? compact(document) : document;
   }
 
   /** The document of a text that has not been let through before; null: it has. Throws a `HubError` when it may not be run. */

@@ -59,10 +59,10 @@ function afterString(text: string, at: number): number {
 
 /**
  * Throws LIMIT_DEPTH or LIMIT_COST with the figure and the limit. Every definition is walked once: what a fragment holds written out is
- * known by the sums of the fragments that it spreads. Circles are left to validation. Returns its work: how many selections and
- * spreads it has looked at.
+ * known by the sums of the fragments that it spreads. Circles are left to validation. Returns how many selections the
+ * document holds, fragments counted once; `seen.work` grows by all that was looked at.
  */
-export function checkDocument(document: DocumentNode, limits: DocumentLimits): number {
+export function checkDocument(document: DocumentNode, limits: DocumentLimits, seen = { work: 0 }): number {
   const operations: Written[] = [];
   const fragments = new Map<string, Written>();
   let own = 0;
@@ -70,6 +70,7 @@ export function checkDocument(document: DocumentNode, limits: DocumentLimits): n
     if (one.kind !== Kind.FRAGMENT_DEFINITION && one.kind !== Kind.OPERATION_DEFINITION) continue;
     const written = writtenOnce(one);
     own += written.fields;
+    seen.work += 1 + written.fields;
     if (one.kind === Kind.FRAGMENT_DEFINITION) {
       // Of two with one name, whichever is the larger: validation refuses the document.
       const other = fragments.get(one.name.value);
@@ -82,7 +83,7 @@ export function checkDocument(document: DocumentNode, limits: DocumentLimits): n
     const roots = one.selectionSet.selections.length;
     if (roots > limits.rootFields) refuse('LIMIT_COST', `has ${roots} root fields`, limits.rootFields, roots);
   }
-  const { spread, steps } = writeOut(operations, fragments);
+  const spread = writeOut(operations, fragments, seen);
   for (const one of [...operations, ...fragments.values()]) {
     if (one.depth > limits.depth)
       refuse('LIMIT_DEPTH', `is nested ${one.depth} fields deep, fragments written out`, limits.depth, one.depth);
@@ -95,7 +96,7 @@ export function checkDocument(document: DocumentNode, limits: DocumentLimits): n
     const found = all.reduce((sum, one) => Math.min(sum + one[name], Number.MAX_SAFE_INTEGER), 0);
     if (found > limits[name]) refuse('LIMIT_COST', `has ${found} ${COUNTED[name]}`, limits[name], found);
   }
-  return own + steps;
+  return own;
 }
 
 const COUNTED = {
@@ -149,14 +150,14 @@ function writtenOnce(definition: OperationDefinitionNode | FragmentDefinitionNod
 
 /**
  * Adds to each definition what its fragments hold, innermost first and without recursion: a chain is as long as the text allows.
- * Returns the fragments that others spread, and its work.
+ * Returns the fragments that others spread.
  */
 function writeOut(
   operations: readonly Written[],
   fragments: ReadonlyMap<string, Written>,
-): { spread: Set<Written>; steps: number } {
+  seen: { work: number },
+): Set<Written> {
   const spread = new Set<Written>();
-  let steps = 0;
   const state = new Map<Written, 'open' | 'done'>();
   for (const root of [...operations, ...fragments.values()]) {
     const open = state.has(root) ? [] : [root];
@@ -166,7 +167,7 @@ function writeOut(
         open.pop();
         continue;
       }
-      steps += 1 + one.spreads.length;
+      seen.work += 1 + one.spreads.length;
       const inner = one.spreads.map(({ name }) => fragments.get(name));
       if (!state.has(one)) {
         state.set(one, 'open');
@@ -190,7 +191,7 @@ function writeOut(
       });
     }
   }
-  return { spread, steps };
+  return spread;
 }
 
 /** Throws when the document asks what the graph holds. */

@@ -10,15 +10,16 @@ export const NEAR = `
   type Query {
     a: String
     b(x: Int): Int
-    l(x: [Int!], s: String, o: In, d: [[[[[[Int]]]]]], ids: [ID!]): Int
+    l(x: [Int!], s: String, o: In, d: Any, ids: [ID!]): Int
     t: T
     n: N
     u: U
     ${NAMES}
   }
-  interface N { i: ID! }
+  interface N { i: ID! n: N }
   type T implements N @key(fields: "i") { i: ID! s: String t: T r: T b(x: Int): Int n: N }
-  type V implements N { i: ID! v: Int }
+  type V implements N { i: ID! v: Int n: N }
+  scalar Any
   union U = T | V
   input In { o: In s: String m: [In!] }
   type Mutation { m(x: Int, s: String): String }

@@ -7,6 +7,7 @@ import { createFederation, remoteSubgraph } from '../../gateway/federation/index
 import { type Fake, fake } from '../../gateway/federation/testing.ts';
 import { graphqlFace } from '../../gateway/http/graphql.ts';
 import { listen } from '../../gateway/http/server.ts';
+import { holdLittle } from '../../gateway/memory.ts';
 import { Operations } from '../../gateway/operation/index.ts';
 import { startGateway } from '../../gateway/plain.ts';
 import { readCosts } from '../../gateway/trust/cost.ts';
@@ -66,6 +67,7 @@ async function startPlain(text: string): Promise<string> {
     host: '127.0.0.1',
     port: 0,
     unprotected: false,
+    deadline: 10_000,
     log: silentLog,
   });
   return `${gateway.url}/graphql`;
@@ -79,6 +81,8 @@ if (role === 'subgraphs') {
   const text = supergraph(process.argv[3] ?? '', process.argv[4] ?? '');
   const start = role === 'hub' ? startHub : startPlain;
   const url = await start(text);
+  // As `isthmus gateway` does once it is up.
+  if (role === 'gateway') holdLittle();
   process.send?.({ url });
   process.on('message', () => process.send?.({ cpu: process.cpuUsage() }));
 }

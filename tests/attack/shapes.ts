@@ -64,6 +64,25 @@ const row = (name: string, head: string, on: string, inner: (i: number) => strin
 const tree = (depth: number): string => (depth === 0 ? '{i}' : `{t${tree(depth - 1)}r${tree(depth - 1)}}`);
 const pair = (i: number, field = ''): string => (field ? `t{...f${i}}r{...f${i}}` : `...f${i} ...f${i}`);
 
+/** As many fragments as there is room for, each `nth` spread in one place; of `each` selections and about `tokens` tokens. */
+const spread = (
+  name: string,
+  head: string,
+  part: (i: number) => string,
+  each: number,
+  tokens: number,
+  nth = 1,
+): Shape => ({
+  name,
+  document: (room) => {
+    const most = Math.min(room.size / (part(10_000).length + 10), room.tokens / tokens, room.selections / each) - 5;
+    const count = Math.floor(most / nth) * nth;
+    const all = Array.from({ length: count }, (_, i) => i);
+    const spreads = all.filter((i) => i % nth === 0).map((i) => `...f${i}`);
+    return `${head}{t{${spreads.join(' ')}}}${all.map(part).join('')}`.padEnd(room.size);
+  },
+});
+
 export const SHAPES: readonly Shape[] = [
   row('fragments: a chain', '{...f0}', 'Query', (i) => `...f${i + 1}`, 'a'),
   row('fragments: a chain with a field in each', '{t{...f0}}', 'T', (i) => `t{...f${i + 1}}`, 'i'),
@@ -74,14 +93,15 @@ export const SHAPES: readonly Shape[] = [
   row('fragments: the same, spread by nobody', '{a}', 'T', (i) => pair(i + 1, 't'), 'i'),
   row('fragments: spread by nobody', '{a}', 'Query', () => 'a', 'a', 1),
   row('fragments: a chain spread by nobody', '{a}', 'Query', (i) => `...f${i + 1}`, 'a'),
-  {
-    name: 'fragments: beside each other, with the same fields',
-    document: (room) =>
-      `${filled(share(room, 0.3), { head: '{t{', part: (i) => `...f${i} `, tail: '}}', each: 4 })}${filled(
-        share(room, 0.7),
-        { part: (i) => `fragment f${i} on T{t{i}}`, each: 4 },
-      )}`,
-  },
+  spread('fragments: beside each other, with the same fields', '', (i) => `fragment f${i} on T{t{i}}`, 3, 16),
+  spread(
+    'fragments: chains of forty beside each other',
+    '',
+    (i) => (i % 40 === 39 ? `fragment f${i} on T{i}` : `fragment f${i} on T{...f${i + 1}}`),
+    2,
+    13,
+    40,
+  ),
   shape('fragments: one, spread again and again', {
     head: 'fragment f on T{i s t{i s}}{t{',
     part: () => 't{...f}',
@@ -150,14 +170,7 @@ export const SHAPES: readonly Shape[] = [
   }),
   shape('variables: used, not declared', { head: '{t{', part: (i) => `b(x:$v${i})`, tail: '}}', each: 1 }),
   row('variables: in each fragment of a chain', 'query($v:Int){...f0}', 'Query', (i) => `b(x:$v)...f${i + 1}`, 'a'),
-  {
-    name: 'variables: in each of many fragments',
-    document: (room) =>
-      `${filled(share(room, 0.3), { head: 'query($v:Int){t{', part: (i) => `...f${i} `, tail: '}}', each: 3 })}${filled(
-        share(room, 0.7),
-        { part: (i) => `fragment f${i} on T{b(x:$v)}`, each: 3 },
-      )}`,
-  },
+  spread('variables: in each of many fragments', 'query($v:Int)', (i) => `fragment f${i} on T{b(x:$v)}`, 2, 18),
   shape('arguments: of one name', { head: '{b(', part: () => 'x:1 ', tail: ')}' }),
   shape('arguments: of unknown names', { head: '{b(', part: (i) => `x${i}:1 `, tail: ')}' }),
   shape('lists: of numbers', { head: '{l(x:[', part: () => '1 ', tail: '])}' }),
