@@ -29,14 +29,14 @@ function merged(set: SelectionSetNode): SelectionSetNode {
   /** Each selection with all that is selected below it. */
   const kept: { readonly node: SelectionNode; readonly below: SelectionNode[] | null }[] = [];
   const plain = new Map<string, (typeof kept)[number]>();
-  /** Leaves of inline fragments, with their type. */
-  const leaves = new Set<string>();
+  /** What inline fragments have selected, by their types. */
+  const paths = new Set<string>();
   for (const node of set.selections) {
     const inner = node.kind === Kind.FRAGMENT_SPREAD ? undefined : node.selectionSet;
     const last = kept[kept.length - 1];
     const key = plainKey(node);
     const known = key === null ? undefined : plain.get(key);
-    if (node.kind === Kind.INLINE_FRAGMENT && isKnown(node, leaves)) continue;
+    if (isPlainInline(node) && isKnown(node.selectionSet, node.typeCondition?.name.value ?? '', paths)) continue;
     const same = known ?? (last && follows(last.node, node) ? last : undefined);
     if (same) {
       for (const one of inner?.selections ?? []) same.below?.push(one);
@@ -61,15 +61,18 @@ function plainKey(node: SelectionNode): string | null {
   return node.selectionSet ? `${key}{` : key;
 }
 
-/** Whether a fragment selects nothing but leaves that one on the same type before it has selected; learns those that it selects. */
-function isKnown(node: InlineFragmentNode, leaves: Set<string>): boolean {
-  if (node.directives?.length) return false;
+/** Whether everything that is selected under `prefix` has been selected there before; learns it. */
+function isKnown(set: SelectionSetNode, prefix: string, paths: Set<string>): boolean {
   let known = true;
-  for (const one of node.selectionSet.selections) {
-    const key = one.kind === Kind.FIELD && !one.selectionSet ? plainKey(one) : null;
-    const leaf = `${node.typeCondition?.name.value ?? ''}.${key}`;
-    if (key === null || !leaves.has(leaf)) known = false;
-    if (key !== null) leaves.add(leaf);
+  for (const one of set.selections) {
+    const key = plainKey(one);
+    const path = `${prefix}/${key}`;
+    if (key === null) known = false;
+    else if (one.kind === Kind.FIELD && one.selectionSet) known = isKnown(one.selectionSet, path, paths) && known;
+    else if (!paths.has(path)) {
+      paths.add(path);
+      known = false;
+    }
   }
   return known;
 }

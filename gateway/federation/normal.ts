@@ -116,12 +116,11 @@ export class Normalizer {
   }
 
   #on(condition: Composite, set: SelectionSetNode, parent: Composite, possible: Types, spread: Set<string>): Item[] {
+    if (condition === parent) return this.#collect([set], parent, possible, spread);
     const wanted = this.#possible(condition);
     const left = new Set([...possible].filter((one) => wanted.has(one)));
     if (left.size === 0) return [];
-    const covers =
-      condition === parent ||
-      (isAbstractType(condition) && !isUnionType(parent) && this.#schema.isSubType(condition, parent));
+    const covers = isAbstractType(condition) && !isUnionType(parent) && this.#schema.isSubType(condition, parent);
     if (covers) return this.#collect([set], parent, possible, spread);
     const [only] = left;
     const on = left.size === 1 && only ? only : condition;

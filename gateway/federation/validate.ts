@@ -187,6 +187,8 @@ function checkRules(schema: GraphQLSchema, document: DocumentNode): { faults: re
     if (!known) {
       const of = (side: 'enter' | 'leave'): Step[] =>
         visitors.flatMap((visitor, rule) => {
+          // Rules that look at every kind look for directives.
+          if (side in visitor && !CHILDREN[kind]?.includes('directives')) return [];
           const look = getEnterLeaveForKind(visitor, kind)[side];
           return look ? [{ rule, look: look.bind(visitor) as Look }] : [];
         });
