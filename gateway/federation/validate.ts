@@ -168,6 +168,8 @@ class Context extends ValidationContext {
   }
 }
 
+/** No rule asks for it. */
+const NO_PATH: never[] = [];
 const ENOUGH = Symbol('enough faults');
 
 function checkRules(schema: GraphQLSchema, document: DocumentNode): { faults: readonly Fault[]; work: number } {
@@ -243,16 +245,17 @@ function checkRules(schema: GraphQLSchema, document: DocumentNode): { faults: re
     info.enter(node);
     if (node.kind === Kind.VARIABLE && parent?.kind !== Kind.VARIABLE_DEFINITION) use(node);
     for (const { rule, look } of enter)
-      if (skipped[rule] === null && look(node, undefined, parent, [], ancestors) === false) skipped[rule] = node;
+      if (skipped[rule] === null && look(node, undefined, parent, NO_PATH, ancestors) === false) skipped[rule] = node;
     ancestors.push(node);
     if (node.kind === Kind.DOCUMENT) ancestors.push(node.definitions);
     for (const name of CHILDREN[node.kind] ?? []) {
       const child = (node as unknown as Record<string, ASTNode | readonly ASTNode[] | undefined>)[name];
-      if (Array.isArray(child)) for (const one of child as readonly ASTNode[]) walk(one, node);
-      else if (child) walk(child as ASTNode, node);
+      if (Array.isArray(child)) {
+        for (let i = 0; i < child.length; i++) walk(child[i] as ASTNode, node);
+      } else if (child) walk(child as ASTNode, node);
     }
     ancestors.pop();
-    for (const { rule, look } of leave) if (skipped[rule] === null) look(node, undefined, parent, [], ancestors);
+    for (const { rule, look } of leave) if (skipped[rule] === null) look(node, undefined, parent, NO_PATH, ancestors);
     for (const { rule } of enter) if (skipped[rule] === node) skipped[rule] = null;
     info.leave(node);
   };

@@ -8,8 +8,9 @@ import { DEFAULT_LIMITS } from '../../connectors/kit/limits.ts';
 import { PLAIN_LIMITS } from '../../gateway/plain.ts';
 import { harmless, SHAPES } from './shapes.ts';
 
+/** Milliseconds of processor time for each kilobyte; there is no floor: the documents are large. */
 const MOST = 1;
-/** Before a shape is measured it is asked as often, so that the code for it is compiled; then the median of the rounds counts. */
+/** Before a shape is measured it is asked as often, so that the code for it is compiled. Other work of the machine only adds, so the least of the rounds counts. */
 const WARM = 3;
 const ROUNDS = 5;
 const TABLES = [
@@ -68,7 +69,7 @@ try {
       const { child, said } = await begin(role, ...urls);
       const url = String(said['url']);
       for (let i = 0; i < 10; i++) await outcome(url, `#${i}\n${harmless(room)}`);
-      console.log(`\n${role}, ${size / 1_000} kB\n     CPU ms   ms/kB  shape`);
+      console.log(`\n${role}, ${size / 1_000} kB\n  CPU ms  median   ms/kB  shape`);
       const all = [{ name: 'harmless', document: harmless }, ...SHAPES];
       for (const { name, document } of all.filter((one) => !only || one.name.includes(only))) {
         const text = document(room);
@@ -80,13 +81,13 @@ try {
           result = await outcome(url, `#${i}\n${text}`);
           if (i >= WARM) costs.push((await cpuOf(child)) - before);
         }
-        const cost = median(costs);
+        const cost = Math.min(...costs);
         const each = cost / (size / 1_000);
         const bad =
           each > MOST || (name === 'harmless' && result !== 'answered') || /INTERNAL|no code|nothing/.test(result);
         if (bad) failed++;
         console.log(
-          `${cost.toFixed(1).padStart(11)} ${each.toFixed(3).padStart(7)}  ${name.padEnd(58)} ${result}${bad ? '   <<<' : ''}`,
+          `${cost.toFixed(1).padStart(8)} ${median(costs).toFixed(1).padStart(7)} ${each.toFixed(3).padStart(7)}  ${name.padEnd(58)} ${result}${bad ? '   <<<' : ''}`,
         );
       }
       child.disconnect();
