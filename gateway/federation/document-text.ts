@@ -77,12 +77,19 @@ export function valueText(value: ValueNode): string {
     case Kind.NULL:
       return 'null';
     case Kind.LIST:
-      return `[${value.values.map(valueText).join(',')}]`;
+      return listText(value.values);
     case Kind.OBJECT:
       return `{${sorted(value.fields.map((one) => [one.name.value, one.value]))}}`;
     default:
       return value.value;
   }
+}
+
+/** Without a list of the parts: there may be tens of thousands of lists in a document. */
+function listText(values: readonly ValueNode[]): string {
+  let text = '[';
+  for (const one of values) text += text === '[' ? valueText(one) : `,${valueText(one)}`;
+  return `${text}]`;
 }
 
 const sorted = (all: [string, ValueNode][]): string =>

@@ -22,6 +22,7 @@ import {
   specifiedRules,
   TypeInfo,
   ValidationContext,
+  type ValueNode,
   type VariableNode,
 } from 'graphql';
 import { isCompact } from './compact.ts';
@@ -229,6 +230,13 @@ function checkRules(schema: GraphQLSchema, document: DocumentNode): { faults: re
     });
     context.usages.set(definition, usages);
   };
+  /** A value that fits no type of its own: nothing but variables and the fields of objects is looked at. */
+  const loose = (value: ValueNode, parent: ASTNode): void => {
+    if (value.kind === Kind.OBJECT) walk(value, parent);
+    else work++;
+    if (value.kind === Kind.VARIABLE) use(value);
+    else if (value.kind === Kind.LIST) for (const one of value.values) loose(one, value);
+  };
   const walk = (node: ASTNode, parent: ASTNode | undefined): void => {
     work++;
     if (isSound(node)) {
@@ -248,7 +256,10 @@ function checkRules(schema: GraphQLSchema, document: DocumentNode): { faults: re
       if (skipped[rule] === null && look(node, undefined, parent, NO_PATH, ancestors) === false) skipped[rule] = node;
     ancestors.push(node);
     if (node.kind === Kind.DOCUMENT) ancestors.push(node.definitions);
-    for (const name of CHILDREN[node.kind] ?? []) {
+    // A list where a scalar or something else stands has been looked at as a whole.
+    const whole = node.kind === Kind.LIST && enter.some(({ rule }) => skipped[rule] === node);
+    if (whole) for (const one of node.values) loose(one, node);
+    for (const name of whole ? [] : (CHILDREN[node.kind] ?? [])) {
       const child = (node as unknown as Record<string, ASTNode | readonly ASTNode[] | undefined>)[name];
       if (Array.isArray(child)) {
         for (let i = 0; i < child.length; i++) walk(child[i] as ASTNode, node);
