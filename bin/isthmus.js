@@ -4,6 +4,9 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+// graphql-js looks for a second copy of itself at every question about a type otherwise: a third of a cold query's time.
+process.env.NODE_ENV ??= 'production';
+
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const built = join(root, 'dist', 'gateway', 'cli.js');
 if (existsSync(built)) await import(built);

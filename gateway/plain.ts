@@ -7,7 +7,7 @@ import { Operations } from './operation/index.ts';
 import { readPolicy } from './trust/policy.ts';
 
 /** Only document limits, wide enough for ordinary clients of other graphs. */
-const LIMITS = {
+export const PLAIN_LIMITS = {
   text: 1_000_000,
   brackets: 500,
   tokens: 100_000,
@@ -20,7 +20,6 @@ const LIMITS = {
   rate: 0,
   answer: 256 * 1024 * 1024,
 };
-const TIME = 30_000;
 /** Of what was compiled, in bytes: some three hundred questions of ordinary size. */
 const KEPT = 32 * 1024 * 1024;
 
@@ -36,6 +35,8 @@ export async function startGateway(options: {
   host: string;
   port: number;
   unprotected: boolean;
+  /** How long one operation may take, in milliseconds. */
+  deadline: number;
   log: Log;
 }): Promise<PlainGateway> {
   if (!/^(127\.|::1$|localhost$)/.test(options.host) && !options.unprotected) {
@@ -55,8 +56,8 @@ export async function startGateway(options: {
     const operations = new Operations({
       federation: federate(options.supergraph),
       policy: readPolicy(options.supergraph),
-      limits: LIMITS,
-      time: TIME,
+      limits: PLAIN_LIMITS,
+      time: options.deadline,
     });
     const face = await graphqlFace(operations, { introspection: true });
     http.open({

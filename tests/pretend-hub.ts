@@ -72,9 +72,9 @@ export class Pretend {
   turnOfReading = (_principal: Principal | null, _yielding: boolean): null => null;
   turned = () => undefined;
   fruitless = () => undefined;
-  faults = (document: DocumentNode) => validate(this.schema, document).map((one) => one.toJSON());
   variableFaults = () => [];
   parse = (query: string) => parse(query);
+  faults = (_: string, document: DocumentNode) => validate(this.schema, document).map((one) => one.toJSON());
   run = async (request: OperationRequest): Promise<OperationAnswer> => {
     const { variables } = request;
     await new Promise((resolve) => setImmediate(resolve));

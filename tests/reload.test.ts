@@ -22,6 +22,7 @@ test('a reload under load loses no request, and the new graph answers', async ()
     host: '127.0.0.1',
     port: 0,
     unprotected: false,
+    deadline: 10_000,
     log: silentLog,
   });
   const ask = async (query: string): Promise<unknown> => {

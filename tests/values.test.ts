@@ -144,7 +144,7 @@ describe('values that cannot be read', () => {
       if (JSON.stringify(value).includes('\\ud800')) continue;
       const text = literal(value);
       const query = documentOf(place, argument, text);
-      const faults = operations.faults(operations.parse(query));
+      const faults = operations.faults(query, operations.parse(query));
       const codes = new Set(faults.map((one) => one.extensions?.['code']));
       // Enum values stand in the rest of a mutation's input as text, which is a fault of its own.
       const code =

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { makeLog } from '../../connectors/kit/log.ts';
+import { readMilliseconds } from '../../connectors/kit/settings.ts';
 import { onSignals } from '../ops/shutdown.ts';
 import { packageFolder } from '../pictures.ts';
 import { readEnvironment } from '../settings.ts';
@@ -83,15 +84,34 @@ export function addStart(program: Command): void {
     .action((options: { demo?: boolean; config?: string }) => run(() => startHub(options)));
 }
 
+/** `--deadline` in milliseconds, above 0. Throws `CommandError`. */
+function readDeadline(given: string): number {
+  try {
+    const time = readMilliseconds(given);
+    if (time > 0) return time;
+  } catch {
+    // Named below.
+  }
+  throw new CommandError(
+    `--deadline must be a duration above 0 such as 500ms, 10s or 1m, found ${JSON.stringify(given)}; example: isthmus gateway --deadline 10s`,
+  );
+}
+
 /** `isthmus gateway`. */
 export function addGateway(program: Command): void {
   program
     .command('gateway')
     .description('serve any Federation 2 supergraph: SUPERGRAPH=file.graphql PORT=4000 isthmus gateway')
     .option('--unprotected', 'allow another HOST than loopback, without any sign-in')
-    .action((options: { unprotected?: boolean }) =>
+    .option(
+      '--deadline <duration>',
+      'how long one operation may take; what has not been answered by then is null',
+      '10s',
+    )
+    .action((options: { unprotected?: boolean; deadline: string }) =>
       run(async () => {
         const { startGateway } = await import('../plain.ts');
+        const deadline = readDeadline(options.deadline);
         const file = process.env['SUPERGRAPH'];
         if (!file || !existsSync(file)) {
           throw new CommandError(
@@ -104,6 +124,7 @@ export function addGateway(program: Command): void {
           host,
           port,
           unprotected: options.unprotected ?? false,
+          deadline,
           log: makeLog(undefined, process.env['ISTHMUS_LOG'] ?? 'warn'),
         });
         const { holdLittle } = await import('../memory.ts');

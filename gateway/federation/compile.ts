@@ -9,7 +9,6 @@ import {
   type OperationDefinitionNode,
   OperationTypeNode,
   parse,
-  print,
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import type { Subgraph } from '../../connectors/kit/connector.ts';
@@ -17,10 +16,11 @@ import { type Coerce, coercer } from './coerce.ts';
 import { deciders, settled } from './conditions.ts';
 import type { Tree } from './data.ts';
 import { forPlanner } from './document.ts';
+import { operationText, withKept } from './document-text.ts';
 import { type Executable, executable } from './execute.ts';
-import { codeOf, documentFaults, type InputRules } from './input-rules.ts';
+import type { InputRules } from './input-rules.ts';
 import { type Introspect, introspection } from './introspection.ts';
-import type { Planner } from './planner.ts';
+import type { Planner, PlanStep } from './planner.ts';
 import { narrowed } from './planner-narrow.ts';
 import type { Proof, ProofEntry } from './proof.ts';
 import { makeRefusals, type Refuse } from './refusal.ts';
@@ -29,6 +29,7 @@ import { type Selection, shapeOf } from './shape.ts';
 import type { Supergraph } from './supergraph.ts';
 import { type TextWriter, textWriter } from './text.ts';
 import { Account } from './touched.ts';
+import { validateDocument } from './validate.ts';
 import { asksWatched, hiddenPrefix, type Watch } from './watch.ts';
 
 /** One operation, ready to run. */
@@ -86,7 +87,7 @@ export function compileOperation(
     report: Report;
     rules: InputRules | null;
   },
-  request: { query: string; operationName?: string | undefined },
+  request: { query: string; operationName?: string | undefined; document?: DocumentNode | undefined },
   options: {
     refuse: Refuse | null;
     internal: boolean;
@@ -96,17 +97,16 @@ export function compileOperation(
 ): Compiled | { errors: readonly GraphQLFormattedError[] } {
   const { supergraph, planner, subgraph, report, rules } = parts;
   const schema = options.internal ? supergraph.inner : supergraph.open;
-  let located: DocumentNode;
+  let document: DocumentNode;
   try {
-    located = parse(request.query);
+    // What is kept knows no places in the text: they hold every token of it.
+    document = request.document ?? parse(request.query, { noLocation: true });
   } catch (error) {
     const syntax = error as GraphQLError;
     return { errors: [fault({ message: syntax.message, locations: syntax.locations }, 'GRAPHQL_PARSE_FAILED')] };
   }
-  const faults = documentFaults(schema, located, rules);
-  if (faults.length > 0) return { errors: faults.map((one) => fault(one, codeOf(one))) };
-  // What is kept knows no places in the text: they hold every token of it.
-  const document = parse(request.query, { noLocation: true });
+  const { faults } = validateDocument(schema, document, request.query, rules);
+  if (faults.length > 0) return { errors: faults };
   const operation = getOperationAST(document, request.operationName || undefined);
   if (!operation) {
     const message = request.operationName
@@ -123,9 +123,11 @@ export function compileOperation(
   const { reserved } = supergraph;
   const refusals = makeRefusals(schema, options.refuse);
   const veiled = options.internal ? NONE : supergraph.veiled;
+  const decide = deciders(document);
+  const choices = decide ?? [];
   let planSize = 0;
   const make = (variables: Readonly<Record<string, unknown>>): Variant => {
-    const plain = settled(document, variables);
+    const plain = decide ? settled(document, variables) : document;
     const same = getOperationAST(plain, request.operationName || undefined);
     if (!same) throw new Error('unreachable: operations are not skipped');
     const watch =
@@ -134,8 +136,10 @@ export function compileOperation(
         : null;
     const proof = options.proof?.(hiddenPrefix(plain)) ?? null;
     const { asked, keys } = forPlanner({ schema, reserved, refusals, veiled, watch, proof }, plain, same, root);
-    const plan = asked && planner.plan(print(asked), operation.name?.value ?? null);
-    const made = asked && plan && executable(narrowed(plan, asked, supergraph.inner), supergraph, subgraph, report);
+    const kept = new Map<string, number>();
+    const plan = asked && planner.plan(operationText(asked, kept), operation.name?.value ?? null);
+    const whole = asked && plan && withArguments(narrowed(plan, asked, supergraph.inner), [...kept.keys()]);
+    const made = whole && executable(whole, supergraph, subgraph, report);
     planSize = made?.size ?? 0;
     const shape = shapeOf({ schema, refusals, keys }, plain, same);
     return {
@@ -147,15 +151,14 @@ export function compileOperation(
       account: watch && new Account({ schema, ...watch, shape, document: plain, operation: same, root }),
     };
   };
-  const decide = deciders(document);
   const variants = new LRUCache<string, Variant>({ max: VARIANTS });
   const variant = (variables: Readonly<Record<string, unknown>>): Variant => {
-    const key = decide.map((name) => (variables[name] === true ? '1' : '0')).join('');
+    const key = choices.map((name) => (variables[name] === true ? '1' : '0')).join('');
     const known = variants.get(key) ?? make(variables);
     variants.set(key, known);
     return known;
   };
-  if (decide.length === 0) variant({});
+  if (choices.length === 0) variant({});
   return {
     kind: operation.operation,
     name: operation.name?.value ?? null,
@@ -168,8 +171,16 @@ export function compileOperation(
     size:
       2_000 +
       (TEXT_BYTES * request.query.length + PLAN_BYTES * Math.max(planSize, 5 * request.query.length)) *
-        Math.min(2 ** decide.length, VARIANTS),
+        Math.min(2 ** choices.length, VARIANTS),
   };
+}
+
+/** The plan with the arguments that the planner was not shown. */
+function withArguments(step: PlanStep, kept: readonly string[]): PlanStep {
+  if (kept.length === 0) return step;
+  if ('nodes' in step) return { ...step, nodes: step.nodes.map((one) => withArguments(one, kept)) };
+  if (step.kind === 'Flatten') return { ...step, node: withArguments(step.node, kept) };
+  return { ...step, sent: withKept(step.operation, kept) };
 }
 
 const NONE: ReadonlySet<string> = new Set();

@@ -11,7 +11,7 @@ import {
   type OperationDefinitionNode,
   type SelectionNode,
   type SelectionSetNode,
-  visit,
+  type ValueNode,
 } from 'graphql';
 import { Keys, type Reserved } from './naming.ts';
 import { type Composite, type Item, Normalizer, TYPENAME } from './normal.ts';
@@ -55,11 +55,24 @@ export function forPlanner(
   if (asked.length === 0) return { asked: null, keys };
   const selectionSet = toSet(asked, root, keys, veiled);
   const variables = new Set<string>();
-  visit(selectionSet, { Variable: (one) => void variables.add(one.name.value) });
+  variablesOf(selectionSet, variables);
   const variableDefinitions = (operation.variableDefinitions ?? []).filter((one) =>
     variables.has(one.variable.name.value),
   );
   return { asked: { ...operation, directives: [], variableDefinitions, selectionSet }, keys };
+}
+
+/** Adds the names of the variables that arguments of the selections hold. */
+function variablesOf(set: SelectionSetNode, names: Set<string>): void {
+  const inValue = (value: ValueNode): void => {
+    if (value.kind === Kind.VARIABLE) names.add(value.name.value);
+    else if (value.kind === Kind.LIST) for (const one of value.values) inValue(one);
+    else if (value.kind === Kind.OBJECT) for (const one of value.fields) inValue(one.value);
+  };
+  for (const one of set.selections) {
+    if (one.kind === Kind.FIELD) for (const { value } of one.arguments ?? []) inValue(value);
+    if (one.kind !== Kind.FRAGMENT_SPREAD && one.selectionSet) variablesOf(one.selectionSet, names);
+  }
 }
 
 export function fragmentsOf(document: DocumentNode): Map<string, FragmentDefinitionNode> {

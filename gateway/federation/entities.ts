@@ -92,7 +92,7 @@ export function entityFetch(step: FetchStep | BatchStep, aliases: readonly Entit
 
   const misfit = malformed(step.serviceName);
 
-  const ask = asker(parts.subgraph, step.serviceName, step.operation, parts.report);
+  const ask = asker(parts.subgraph, step.serviceName, step.sent ?? step.operation, parts.report);
   const clean = parts.exotic ? bare : (data: unknown) => data;
   const variables = [...new Set(aliases.map((one) => one.representationsVariableName))];
   const kinds = variables.map((): string[] => []);

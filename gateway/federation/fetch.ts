@@ -34,7 +34,7 @@ export function rootFetch(step: FetchStep, at: readonly Step[], parts: FetchPart
   const document = parse(step.operation, { noLocation: true });
   const rename = keyRenames(step.outputRewrites);
   const keys = responseKeys(document, operationSet(document), null, fits);
-  const ask = asker(parts.subgraph, step.serviceName, step.operation, parts.report);
+  const ask = asker(parts.subgraph, step.serviceName, step.sent ?? step.operation, parts.report);
   const clean = parts.exotic ? bare : (data: unknown) => data;
   const assign = at.length === 0 ? compileAssign(keys, step.outputRewrites, fits) : null;
   const settle = (run: Run, answer: SubgraphResponse): void => {

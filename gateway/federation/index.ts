@@ -16,7 +16,7 @@ import { coercer } from './coerce.ts';
 import { type Compiled, compileOperation, type Variant } from './compile.ts';
 import { Bare } from './data.ts';
 import { placed } from './faults.ts';
-import { codeOf, documentFaults, type InputRules } from './input-rules.ts';
+import type { InputRules } from './input-rules.ts';
 import { TooLarge } from './normal.ts';
 import { makePlanner } from './planner.ts';
 import { type Ownership, Proof, readOwnership } from './proof.ts';
@@ -25,10 +25,12 @@ import { makeReport } from './report.ts';
 import { Run } from './run.ts';
 import { remoteSubgraph } from './subgraph.ts';
 import { readSupergraph } from './supergraph.ts';
+import { validateDocument } from './validate.ts';
 import type { Watch } from './watch.ts';
 import { write } from './writer.ts';
 
 export type { Answer, RefusedAnswer } from './answer.ts';
+export { compact, LARGE } from './compact.ts';
 export type { Compiled } from './compile.ts';
 export type { InputRules } from './input-rules.ts';
 export type { FieldCoordinate, Refusal } from './refusal.ts';
@@ -47,13 +49,13 @@ export interface Federation {
    * `@inaccessible` fields. With `provenance` the answer says where its values come from.
    */
   compile(
-    request: { query: string; operationName?: string | undefined },
+    request: OperationText,
     options?: { refused?: Refuse; refusedKey?: string; internal?: boolean; provenance?: boolean },
   ): Compiled | { errors: readonly GraphQLFormattedError[] };
   /** What is compiled already, the most useful last; so that another federation can be made as ready as this one. */
   known(): KnownOperation[];
-  /** Faults of a client's document, as `compile` finds them. */
-  faults(document: DocumentNode): readonly GraphQLFormattedError[];
+  /** Faults of a client's document, as `compile` finds them; `query` is its text. */
+  faults(query: string, document: DocumentNode): readonly GraphQLFormattedError[];
   /** Faults of the variables that an operation of the public graph is given, as `execute` finds them. */
   variableFaults(
     operation: OperationDefinitionNode,
@@ -67,6 +69,13 @@ export interface Federation {
     compiled: Compiled,
     request: { variables: Readonly<Record<string, unknown>> | undefined; call: Call },
   ): Answer | RefusedAnswer | Promise<Answer>;
+}
+
+/** An operation of a text; `document` is the text parsed without locations, where that has been done already. */
+export interface OperationText {
+  readonly query: string;
+  readonly operationName?: string | undefined;
+  readonly document?: DocumentNode | undefined;
 }
 
 export interface KnownOperation {
@@ -120,7 +129,8 @@ export function createFederation(options: FederationOptions): Federation {
   };
 
   const unplanned = (error: unknown, operation: string | null): GraphQLFormattedError => {
-    if (error instanceof TooLarge) return { message: error.message, extensions: { code: 'LIMIT_COST' } };
+    if (error instanceof TooLarge)
+      return { message: error.message, extensions: { code: 'LIMIT_COST', limit: error.limit } };
     const errorId = newId();
     options.log?.error('An operation could not be planned.', { error, operation, errorId });
     return { message: 'The operation cannot be planned over the islands.', extensions: { code: 'INTERNAL', errorId } };
@@ -166,11 +176,7 @@ export function createFederation(options: FederationOptions): Federation {
           provenance: kind[1] === 'p',
         };
       }),
-    faults: (document) =>
-      documentFaults(supergraph.open, document, rules).map((one) => ({
-        ...one.toJSON(),
-        extensions: { code: codeOf(one) },
-      })),
+    faults: (query, document) => validateDocument(supergraph.open, document, query, rules).faults,
     variableFaults: (operation, variables) => {
       const made = coercer(supergraph.open, operation.variableDefinitions ?? [], rules)(variables ?? NONE);
       return (made.errors ?? []).map(unreadable);

@@ -4,7 +4,6 @@
  */
 import {
   type ASTVisitor,
-  type DocumentNode,
   GraphQLError,
   type GraphQLInputType,
   type GraphQLScalarType,
@@ -15,9 +14,7 @@ import {
   isListType,
   isScalarType,
   type StringValueNode,
-  specifiedRules,
   type ValidationContext,
-  validate,
 } from 'graphql';
 
 export interface InputRules {
@@ -95,20 +92,8 @@ function textsIn(value: object): string[] {
   return found;
 }
 
-/** Faults of a document: those of the specification, and literals against the rules. */
-export function documentFaults(
-  schema: GraphQLSchema,
-  document: DocumentNode,
-  rules: InputRules | null,
-): readonly GraphQLError[] {
-  return validate(
-    schema,
-    document,
-    rules ? [...specifiedRules, (context) => literals(context, rules)] : specifiedRules,
-  );
-}
-
-function literals(context: ValidationContext, rules: InputRules): ASTVisitor {
+/** The rule for literals in a document. */
+export function literals(context: ValidationContext, rules: InputRules): ASTVisitor {
   const look = (node: Pick<StringValueNode, 'value'>) => {
     const type = context.getInputType();
     const expected = faultOf(type ? getNamedType(type).name : '', node.value, rules);

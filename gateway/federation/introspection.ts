@@ -3,11 +3,14 @@ import {
   type DocumentNode,
   type ExecutionResult,
   executeSync,
+  type FragmentDefinitionNode,
   type GraphQLSchema,
   Kind,
   type OperationDefinitionNode,
+  type SelectionSetNode,
   visit,
 } from 'graphql';
+import { fragmentsOf } from './document.ts';
 
 /** Data under the client's own keys, and faults with the client's own paths. */
 export type Introspect = (variables: Readonly<Record<string, unknown>>) => ExecutionResult;
@@ -18,7 +21,8 @@ export function introspection(
   document: DocumentNode,
   operation: OperationDefinitionNode,
 ): Introspect | null {
-  let asks = false;
+  const fragments = fragmentsOf(document);
+  if (!asksAbout(operation.selectionSet, fragments, new Set())) return null;
   let depth = 0;
   const cut = visit(document, {
     OperationDefinition: (node) => (node === operation ? undefined : null),
@@ -27,7 +31,6 @@ export function introspection(
         const name = node.name.value;
         const isAbout = name === '__schema' || name === '__type';
         if (depth === 0 && !isAbout) return null;
-        if (depth === 0) asks = true;
         depth++;
         return undefined;
       },
@@ -45,7 +48,6 @@ export function introspection(
       },
     },
   });
-  if (!asks) return null;
   // Selections that became empty still need one field to be a document.
   const whole = visit(cut, {
     SelectionSet: (node) =>
@@ -62,3 +64,18 @@ export function introspection(
     return known;
   };
 }
+
+/** Whether a root field asks about the graph. `seen`: fragments that were looked at. */
+const asksAbout = (
+  set: SelectionSetNode,
+  fragments: ReadonlyMap<string, FragmentDefinitionNode>,
+  seen: Set<FragmentDefinitionNode>,
+): boolean =>
+  set.selections.some((one) => {
+    if (one.kind === Kind.FIELD) return one.name.value === '__schema' || one.name.value === '__type';
+    if (one.kind === Kind.INLINE_FRAGMENT) return asksAbout(one.selectionSet, fragments, seen);
+    const fragment = fragments.get(one.name.value);
+    if (!fragment || seen.has(fragment)) return false;
+    seen.add(fragment);
+    return asksAbout(fragment.selectionSet, fragments, seen);
+  });

@@ -3,7 +3,8 @@
  * the merged data by field name, so an alias that equals a field name (`id: name`) must not stand there as itself;
  * neither may a field whose arguments a `@requires` sets otherwise, nor two types of value under one key.
  */
-import { type FieldNode, type GraphQLOutputType, print } from 'graphql';
+import type { FieldNode, GraphQLOutputType } from 'graphql';
+import { argumentsText } from './document-text.ts';
 
 /** What the graph says about names, whatever the document. */
 export interface Reserved {
@@ -49,4 +50,4 @@ export class Keys {
 }
 
 const meaningOf = (node: FieldNode, type: GraphQLOutputType): string =>
-  `${node.name.value}(${(node.arguments ?? []).map(print).sort().join()}): ${type}`;
+  `${node.name.value}(${argumentsText(node)}): ${type}`;

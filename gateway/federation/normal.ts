@@ -17,9 +17,9 @@ import {
   isObjectType,
   isUnionType,
   Kind,
-  print,
   type SelectionSetNode,
 } from 'graphql';
+import { argumentsText } from './document-text.ts';
 import type { Refusals } from './refusal.ts';
 
 export type Composite = GraphQLObjectType | GraphQLInterfaceType | GraphQLUnionType;
@@ -37,8 +37,15 @@ export interface OnItem {
 }
 export type Item = FieldItem | OnItem;
 
-/** The operation selects too much. */
-export class TooLarge extends Error {}
+/** The operation is too much for one of the bounds on work. */
+export class TooLarge extends Error {
+  readonly limit: number;
+
+  constructor(message: string, limit: number) {
+    super(message);
+    this.limit = limit;
+  }
+}
 
 export const TYPENAME: FieldNode = { kind: Kind.FIELD, name: { kind: Kind.NAME, value: '__typename' } };
 
@@ -66,6 +73,7 @@ export class Normalizer {
   readonly #fragments: ReadonlyMap<string, FragmentDefinitionNode>;
   readonly #refusals: Refusals;
   #count = 0;
+  readonly #types = new Map<Composite, Types>();
 
   constructor(schema: GraphQLSchema, fragments: ReadonlyMap<string, FragmentDefinitionNode>, refusals: Refusals) {
     this.#schema = schema;
@@ -79,7 +87,12 @@ export class Normalizer {
   }
 
   #possible(type: Composite): Types {
-    return new Set(isObjectType(type) ? [type] : this.#schema.getPossibleTypes(type));
+    let types = this.#types.get(type);
+    if (!types) {
+      types = new Set(isObjectType(type) ? [type] : this.#schema.getPossibleTypes(type));
+      this.#types.set(type, types);
+    }
+    return types;
   }
 
   /** `spread`: fragments that already stand in this scope. */
@@ -87,7 +100,8 @@ export class Normalizer {
     return sets.flatMap((set) =>
       set.selections.flatMap((one): Item[] => {
         this.#count++;
-        if (this.#count > MOST) throw new TooLarge(`The operation selects more than ${MOST} fields.`);
+        if (this.#count > MOST)
+          throw new TooLarge(`The operation selects more than ${MOST} fields, fragments written out.`, MOST);
         if (one.kind === Kind.FIELD) return this.#field(one, parent, possible);
         if (one.kind === Kind.FRAGMENT_SPREAD) {
           if (spread.has(one.name.value)) return [];
@@ -102,12 +116,11 @@ export class Normalizer {
   }
 
   #on(condition: Composite, set: SelectionSetNode, parent: Composite, possible: Types, spread: Set<string>): Item[] {
+    if (condition === parent) return this.#collect([set], parent, possible, spread);
     const wanted = this.#possible(condition);
     const left = new Set([...possible].filter((one) => wanted.has(one)));
     if (left.size === 0) return [];
-    const covers =
-      condition === parent ||
-      (isAbstractType(condition) && !isUnionType(parent) && this.#schema.isSubType(condition, parent));
+    const covers = isAbstractType(condition) && !isUnionType(parent) && this.#schema.isSubType(condition, parent);
     if (covers) return this.#collect([set], parent, possible, spread);
     const [only] = left;
     const on = left.size === 1 && only ? only : condition;
@@ -153,4 +166,4 @@ export class Normalizer {
 const markOf = (node: FieldNode): string =>
   node.name.value === '__typename'
     ? ':'
-    : `${(node.alias ?? node.name).value}:${node.name.value}(${(node.arguments ?? []).map(print).sort().join()})`;
+    : `${(node.alias ?? node.name).value}:${node.name.value}(${argumentsText(node)})`;

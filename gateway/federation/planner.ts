@@ -39,6 +39,8 @@ export interface FetchStep {
   readonly serviceName: string;
   readonly variableUsages?: readonly string[];
   readonly operation: string;
+  /** What is sent, where that has arguments that the planner was not shown. */
+  readonly sent?: string;
   readonly requires?: readonly Requirement[];
   readonly inputRewrites?: readonly Rewrite[];
   readonly outputRewrites?: readonly Rewrite[];
@@ -72,6 +74,8 @@ export interface BatchStep {
   readonly serviceName: string;
   readonly variableUsages?: readonly string[];
   readonly operation: string;
+  /** As in `FetchStep`. */
+  readonly sent?: string;
   readonly entityBatch: { readonly aliases: readonly EntityAlias[] };
 }
 

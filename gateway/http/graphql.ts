@@ -1,5 +1,6 @@
 /** Apollo Server as a face: HTTP semantics, CSRF guard, persisted queries; what an operation is stays in `operation.run`. */
-import { ApolloServer, HeaderMap } from '@apollo/server';
+import { createHash } from 'node:crypto';
+import { ApolloServer, type ApolloServerPlugin, HeaderMap } from '@apollo/server';
 import type { DocumentNode, GraphQLFormattedError } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import type { Departure } from '../../connectors/kit/departure.ts';
@@ -43,6 +44,7 @@ export async function graphqlFace(operations: Operations, options: { introspecti
   const warm = new WarmDoor(operations);
   /** The text of data that Apollo holds as an object. */
   const texts = new WeakMap<object, string>();
+  const documents = new Documents();
   const apollo = new ApolloServer<Context>({
     gateway: {
       onSchemaLoadOrUpdate: (told) => {
@@ -55,6 +57,7 @@ export async function graphqlFace(operations: Operations, options: { introspecti
           context.told.asked = true;
           const answer = await operations.run({
             query: request.source,
+            document: request.document.loc ? undefined : request.document,
             operationName: request.request.operationName,
             variables: request.request.variables,
             ...(request.request.extensions ? { extensions: request.request.extensions } : {}),
@@ -72,7 +75,10 @@ export async function graphqlFace(operations: Operations, options: { introspecti
       stop: async () => undefined,
     },
     introspection: options.introspection,
-    documentStore: documentStore(),
+    documentStore: documents,
+    // The library's own validation takes time that is not linear in the document.
+    dangerouslyDisableValidation: true,
+    plugins: [validation(operations)],
     csrfPrevention: true,
     stopOnTerminationSignals: false,
     includeStacktraceInErrorResponses: false,
@@ -112,8 +118,9 @@ export async function graphqlFace(operations: Operations, options: { introspecti
       const accept = request.headers['accept']?.toString();
       const quick = await warm.answer(request, body);
       if (quick) return within(quick, accept);
+      const texts = textsOf(request, body);
       try {
-        for (const text of textsOf(request, body)) operations.admit(text);
+        for (const text of texts) documents.lend(text, operations.admit(text));
       } catch (error) {
         if (!(error instanceof HubError)) throw error;
         operations.fruitless(request.principal);
@@ -144,23 +151,53 @@ export async function graphqlFace(operations: Operations, options: { introspecti
   };
 }
 
-/** Apollo's own documents, by the length of their texts. Left alone it would hold some 60 MB; what is asked again goes through the warm door. */
-function documentStore() {
-  const kept = new LRUCache<string, DocumentNode>({
+/** What Apollo parses itself, by the length of the texts; and, while they are asked, the documents that were parsed before it. */
+class Documents {
+  /** What is asked again goes through the warm door; left alone Apollo would hold some 60 MB. */
+  readonly #kept = new LRUCache<string, DocumentNode>({
     maxSize: DOCUMENT_TEXTS,
     sizeCalculation: (document) => Math.max(1, document.loc?.end ?? 1),
   });
-  return {
-    get: async (key: string) => kept.get(key),
-    set: async (key: string, document: DocumentNode) => void kept.set(key, document),
-    delete: async (key: string) => kept.delete(key),
-  };
+  /** By the hash of the text. */
+  readonly #lent = new LRUCache<string, DocumentNode>({ max: 16 });
+
+  lend(text: string, document: DocumentNode | null): void {
+    if (document) this.#lent.set(createHash('sha256').update(text).digest('hex'), document);
+  }
+
+  /** Apollo's keys end with the hash. A lent document is given once. */
+  async get(key: string): Promise<DocumentNode | undefined> {
+    const hash = key.slice(-64);
+    const document = this.#lent.get(hash);
+    this.#lent.delete(hash);
+    return document ?? this.#kept.get(key);
+  }
+
+  async set(key: string, document: DocumentNode): Promise<void> {
+    this.#kept.set(key, document);
+  }
+
+  async delete(key: string): Promise<boolean> {
+    return this.#kept.delete(key);
+  }
 }
 /** Characters; a document takes some eighty bytes for each. */
 const DOCUMENT_TEXTS = 128 * 1024;
 
 const isInputFault = ({ errors = [] }: OperationAnswer): boolean =>
   errors.every((one) => one.extensions?.['code'] === 'BAD_USER_INPUT');
+
+/** Answers a document that is not valid before anybody looks for its operation. */
+const validation = (operations: Operations): ApolloServerPlugin<Context> => ({
+  requestDidStart: async () => ({
+    responseForOperation: async ({ source, document }) => {
+      const errors = source && document ? operations.faults(source, document) : [];
+      if (errors.length === 0) return null;
+      const http = { status: 400, headers: new HeaderMap() };
+      return { http, body: { kind: 'single', singleResult: { errors } } };
+    },
+  }),
+});
 
 /** Apollo's answer without data with the status that its media type has for it; what Apollo says of headers and methods stays. */
 function asSpecified(answer: GraphqlAnswer): GraphqlAnswer {

@@ -86,7 +86,7 @@ export function prepare(
 
 function turn(operations: Operations, request: { query: string; operationName?: string | undefined }): Prepared {
   const document = operations.parse(request.query);
-  const faults = operations.faults(document);
+  const faults = operations.faults(request.query, document);
   if (faults.length > 0) throw asOne(faults);
   const operation = getOperationAST(document, request.operationName || undefined);
   if (!operation || operation.operation !== OperationTypeNode.SUBSCRIPTION) {

@@ -120,7 +120,7 @@ export function openSockets(options: SocketOptions): { close(): Promise<void>; c
     if (subscribes) {
       deliveries.check({ query: payload.query, operationName, principal });
     } else {
-      const faults = operations.faults(document as DocumentNode);
+      const faults = operations.faults(payload.query, document as DocumentNode);
       if (faults.length > 0) {
         operations.fruitless(principal);
         return faults.map((one) => new GraphQLError(one.message, { extensions: one.extensions ?? {} }));

@@ -110,10 +110,22 @@ export class Operations {
     return this.#limits;
   }
 
-  /** Refuses a text beyond the limits, before any other parser sees it; what is no GraphQL is left to others to tell. Throws a `HubError`. */
-  admit(query: string): void {
-    const refused = this.#texts.refused(query);
-    if (refused && refused.code !== 'GRAPHQL_PARSE_FAILED') throw refused;
+  /**
+   * Refuses a text beyond the limits, before any other parser sees it; what is no GraphQL is left to others to tell. Returns the document,
+   * parsed without locations, of a text that was not let through before. Throws a `HubError`.
+   */
+  admit(query: string): DocumentNode | null {
+    try {
+      return this.#texts.admit(query);
+    } catch (error) {
+      if (error instanceof HubError && error.code === 'GRAPHQL_PARSE_FAILED') return null;
+      throw error;
+    }
+  }
+
+  /** The faults of a document in the public graph, as a client may be told of them; `query` is its text. */
+  faults(query: string, document: DocumentNode): readonly GraphQLFormattedError[] {
+    return this.#shown(this.#federation.faults(query, document));
   }
 
   /** The refusal of a caller who has used up its points and asks on, and for how many milliseconds it holds; null when it may ask. */
@@ -141,21 +153,12 @@ export class Operations {
     this.#points.fruitless(principal);
   }
 
-  /** Faults of a client's document, as it may be told of them. */
-  faults(document: DocumentNode): readonly GraphQLFormattedError[] {
-    return this.#told(this.#federation.faults(document));
-  }
-
   /** Faults of the variables that the operation is given, as the client may be told of them. */
   variableFaults(
     operation: OperationDefinitionNode,
     variables: OperationRequest['variables'],
   ): readonly GraphQLFormattedError[] {
-    return this.#told(this.#federation.variableFaults(operation, variables));
-  }
-
-  #told(faults: readonly GraphQLFormattedError[]): readonly GraphQLFormattedError[] {
-    return this.#introspection ? faults : faults.map(discreet);
+    return this.#shown(this.#federation.variableFaults(operation, variables));
   }
 
   /** Parses within the limits; throws a `HubError`. */
@@ -195,6 +198,10 @@ export class Operations {
     return this.#consents ? this.#consents.current(principal).catch(() => principal) : Promise.resolve(principal);
   }
 
+  #shown(faults: readonly GraphQLFormattedError[]): readonly GraphQLFormattedError[] {
+    return this.#introspection ? faults : faults.map(discreet);
+  }
+
   /** Runs one query or mutation. Never rejects: every fault is in the answer. With `extensions.sign` the answer is signed. */
   async run(request: OperationRequest): Promise<OperationAnswer> {
     const generation = this.#generation;
@@ -222,19 +229,24 @@ export class Operations {
     }
     // What companies have granted is asked anew for every operation, so also for every event of a subscription.
     const principal = request.principal && (await this.current(request.principal));
+    let { document } = request;
     if (!request.internal) {
-      const refused = this.#texts.refused(request.query);
-      if (refused) return refusal(refused);
+      try {
+        document = this.#texts.admit(request.query) ?? document;
+      } catch (error) {
+        if (error instanceof HubError) return refusal(error);
+        throw error;
+      }
     }
     const rights = rightsOf(policy, principal, request.internal ?? false);
     this.#callers.note(rights.refusedKey, principal);
     const compiled = federation.compile(
-      { query: request.query, operationName: request.operationName },
+      { query: request.query, operationName: request.operationName, document },
       { ...rights, provenance: request.extensions?.['provenance'] === true },
     );
     if ('errors' in compiled) {
       this.fruitless(request.principal);
-      return { errors: this.#told(compiled.errors) };
+      return { errors: this.#shown(compiled.errors) };
     }
     const cost = request.internal ? null : this.#points.estimate(compiled, request.variables);
     try {
@@ -249,7 +261,7 @@ export class Operations {
     if (calls) call.calls = calls;
     const made = federation.execute(compiled, { variables: request.variables, call });
     const answer = made instanceof Promise ? await made : made;
-    if (!answer.text) return { errors: this.#told(answer.errors) };
+    if (!answer.text) return { errors: this.#shown(answer.errors) };
     if (compiled.kind === 'mutation') this.#consents?.forget();
     // Who is not signed in sees nothing protected; a flood of such callers must not fill the log.
     if (answer.touched && this.#audit && principal) {

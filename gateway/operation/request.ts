@@ -1,11 +1,13 @@
 /** What a face asks of `Operations.run`, and what it is answered. */
-import { type ExecutionResult, GraphQLError, type GraphQLFormattedError } from 'graphql';
+import { type DocumentNode, type ExecutionResult, GraphQLError, type GraphQLFormattedError } from 'graphql';
 import type { Departure } from '../../connectors/kit/departure.ts';
 import type { HubError } from '../../connectors/kit/errors.ts';
 import type { Principal } from '../../connectors/kit/principal.ts';
 
 export interface OperationRequest {
   readonly query: string;
+  /** The text parsed without locations, where `Operations.admit` has done that. */
+  readonly document?: DocumentNode | undefined;
   readonly operationName?: string | undefined;
   readonly variables?: Readonly<Record<string, unknown>> | undefined;
   /** The request's own `extensions`. */

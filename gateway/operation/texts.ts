@@ -3,6 +3,7 @@ import { type DocumentNode, parse } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { HubError } from '../../connectors/kit/errors.ts';
 import type { Limits } from '../../connectors/kit/limits.ts';
+import { compact, LARGE } from '../federation/index.ts';
 import { checkDocument, checkText, refuseIntrospection } from '../trust/limits.ts';
 
 /** Characters of texts that are remembered as within the limits; more than there is room for in what is compiled of them. */
@@ -23,12 +24,12 @@ export class Texts {
     this.#introspection = introspection;
   }
 
-  /** Parses within the limits; throws a `HubError`. */
+  /** Parses within the limits, without locations: they hold every token of the text. Throws a `HubError`. */
   parse(query: string): DocumentNode {
     checkText(query, this.#limits);
     let document: DocumentNode;
     try {
-      document = parse(query, { maxTokens: this.#limits.tokens });
+      document = parse(query, { maxTokens: this.#limits.tokens, noLocation: true });
     } catch (error) {
       const text = error instanceof Error ? error.message : 'The document is not GraphQL.';
       if (/tokens/.test(text))
@@ -37,21 +38,16 @@ export class Texts {
         });
       throw new HubError('GRAPHQL_PARSE_FAILED', text);
     }
-    checkDocument(document, this.#limits);
+    const selections = checkDocument(document, this.#limits);
     if (!this.#introspection) refuseIntrospection(document);
-    return document;
+    return selections > LARGE ? compact(document) : document;
   }
 
-  /** Why the text may not be run; null: it may, and it is remembered. */
-  refused(query: string): HubError | null {
+  /** The document of a text that has not been let through before; null: it has. Throws a `HubError` when it may not be run. */
+  admit(query: string): DocumentNode | null {
     if (this.#admitted.get(query)) return null;
-    try {
-      this.parse(query);
-    } catch (error) {
-      if (error instanceof HubError) return error;
-      throw error;
-    }
+    const document = this.parse(query);
     this.#admitted.set(query, true);
-    return null;
+    return document;
   }
 }

@@ -1,5 +1,13 @@
 /** Limits on documents, asked once per text before it is planned. The defaults protect; `isthmus gateway` lets more through. */
-import { type DocumentNode, type GraphQLFormattedError, Kind, type SelectionSetNode, visit } from 'graphql';
+import {
+  type DocumentNode,
+  type FragmentDefinitionNode,
+  type GraphQLFormattedError,
+  Kind,
+  type OperationDefinitionNode,
+  type SelectionSetNode,
+  visit,
+} from 'graphql';
 import { HubError } from '../../connectors/kit/errors.ts';
 import { DEFAULT_LIMITS, type DocumentLimits } from '../../connectors/kit/limits.ts';
 
@@ -49,50 +57,141 @@ function afterString(text: string, at: number): number {
   return text.length;
 }
 
-/** Throws LIMIT_DEPTH or LIMIT_COST with the figure and the limit. Fragments are followed; the parser refuses circles later. */
-export function checkDocument(document: DocumentNode, limits: DocumentLimits): void {
-  const fragments = new Map<string, SelectionSetNode>();
-  let operations = 0;
+/**
+ * Throws LIMIT_DEPTH or LIMIT_COST with the figure and the limit. Every definition is walked once: what a fragment holds written out is
+ * known by the sums of the fragments that it spreads. Circles are left to validation. Returns how many selections the
+ * document holds, fragments counted once; `seen.work` grows by all that was looked at.
+ */
+export function checkDocument(document: DocumentNode, limits: DocumentLimits, seen = { work: 0 }): number {
+  const operations: Written[] = [];
+  const fragments = new Map<string, Written>();
+  let own = 0;
   for (const one of document.definitions) {
-    if (one.kind === Kind.FRAGMENT_DEFINITION) fragments.set(one.name.value, one.selectionSet);
-    else if (one.kind === Kind.OPERATION_DEFINITION && ++operations > limits.operations) {
-      refuse('LIMIT_COST', `has more than ${limits.operations} operations`, limits.operations);
+    if (one.kind !== Kind.FRAGMENT_DEFINITION && one.kind !== Kind.OPERATION_DEFINITION) continue;
+    const written = writtenOnce(one);
+    own += written.fields;
+    seen.work += 1 + written.fields;
+    if (one.kind === Kind.FRAGMENT_DEFINITION) {
+      // Of two with one name, whichever is the larger: validation refuses the document.
+      const other = fragments.get(one.name.value);
+      if (!other || other.fields < written.fields) fragments.set(one.name.value, written);
+      continue;
     }
+    operations.push(written);
+    if (operations.length > limits.operations)
+      refuse('LIMIT_COST', `has more than ${limits.operations} operations`, limits.operations);
+    const roots = one.selectionSet.selections.length;
+    if (roots > limits.rootFields) refuse('LIMIT_COST', `has ${roots} root fields`, limits.rootFields, roots);
   }
-  let aliases = 0;
-  let directives = 0;
-  let fields = 0;
-  const walk = (set: SelectionSetNode, depth: number, open: readonly string[]): void => {
+  const spread = writeOut(operations, fragments, seen);
+  for (const one of [...operations, ...fragments.values()]) {
+    if (one.depth > limits.depth)
+      refuse('LIMIT_DEPTH', `is nested ${one.depth} fields deep, fragments written out`, limits.depth, one.depth);
+    if (one.nesting > limits.brackets)
+      refuse('LIMIT_DEPTH', `nests ${one.nesting} selections, fragments written out`, limits.brackets, one.nesting);
+  }
+  // Fragments that nobody spreads are validated all the same.
+  const all = [...operations, ...[...fragments.values()].filter((one) => !spread.has(one))];
+  for (const name of ['fields', 'aliases', 'directives'] as const) {
+    const found = all.reduce((sum, one) => Math.min(sum + one[name], Number.MAX_SAFE_INTEGER), 0);
+    if (found > limits[name]) refuse('LIMIT_COST', `has ${found} ${COUNTED[name]}`, limits[name], found);
+  }
+  return own;
+}
+
+const COUNTED = {
+  fields: 'selections, fragments counted wherever they are spread',
+  aliases: 'aliases, fragments counted wherever they are spread',
+  directives: 'directives, fragments counted wherever they are spread',
+} as const;
+
+/** What a definition holds. */
+interface Written {
+  fields: number;
+  aliases: number;
+  directives: number;
+  /** Fields within fields. */
+  depth: number;
+  /** Selection sets within each other. */
+  nesting: number;
+  /** Each spread, with how deep it stands. */
+  readonly spreads: readonly { readonly name: string; readonly depth: number; readonly nesting: number }[];
+}
+
+/** Counts one definition, its spreads not followed. Recursion is bounded: `checkText` has counted the brackets. */
+function writtenOnce(definition: OperationDefinitionNode | FragmentDefinitionNode): Written {
+  const spreads: { name: string; depth: number; nesting: number }[] = [];
+  const found = {
+    fields: 0,
+    aliases: 0,
+    directives: definition.directives?.length ?? 0,
+    depth: 0,
+    nesting: 1,
+    spreads,
+  };
+  for (const one of definition.variableDefinitions ?? []) found.directives += one.directives?.length ?? 0;
+  const walk = (set: SelectionSetNode, depth: number, nesting: number): void => {
+    if (nesting > found.nesting) found.nesting = nesting;
     for (const one of set.selections) {
-      // Fragments spread again and again multiply: the walk itself is bounded.
-      if (++fields > limits.fields) refuse('LIMIT_COST', `selects more than ${limits.fields} fields`, limits.fields);
-      directives += one.directives?.length ?? 0;
-      if (directives > limits.directives) {
-        refuse('LIMIT_COST', `has more than ${limits.directives} directives`, limits.directives);
-      }
-      if (one.kind === Kind.FIELD) {
-        if (one.alias && ++aliases > limits.aliases) {
-          refuse('LIMIT_COST', `has more than ${limits.aliases} aliases`, limits.aliases);
-        }
-        if (depth > limits.depth) refuse('LIMIT_DEPTH', `is nested deeper than ${limits.depth} fields`, limits.depth);
-        if (one.selectionSet) walk(one.selectionSet, depth + 1, open);
-      } else if (one.kind === Kind.INLINE_FRAGMENT) walk(one.selectionSet, depth, open);
+      found.fields++;
+      found.directives += one.directives?.length ?? 0;
+      if (one.kind === Kind.FRAGMENT_SPREAD) spreads.push({ name: one.name.value, depth, nesting });
+      else if (one.kind === Kind.INLINE_FRAGMENT) walk(one.selectionSet, depth, nesting + 1);
       else {
-        const name = one.name.value;
-        const fragment = fragments.get(name);
-        if (fragment && !open.includes(name)) walk(fragment, depth, [...open, name]);
+        if (one.alias) found.aliases++;
+        if (depth + 1 > found.depth) found.depth = depth + 1;
+        if (one.selectionSet) walk(one.selectionSet, depth + 1, nesting + 1);
       }
     }
   };
-  for (const one of document.definitions) {
-    directives += one.directives?.length ?? 0;
-    if (one.kind !== Kind.OPERATION_DEFINITION) continue;
-    const roots = one.selectionSet.selections.length;
-    if (roots > limits.rootFields) refuse('LIMIT_COST', `has ${roots} root fields`, limits.rootFields, roots);
-    walk(one.selectionSet, 1, []);
+  walk(definition.selectionSet, 0, 1);
+  return found;
+}
+
+/**
+ * Adds to each definition what its fragments hold, innermost first and without recursion: a chain is as long as the text allows.
+ * Returns the fragments that others spread.
+ */
+function writeOut(
+  operations: readonly Written[],
+  fragments: ReadonlyMap<string, Written>,
+  seen: { work: number },
+): Set<Written> {
+  const spread = new Set<Written>();
+  const state = new Map<Written, 'open' | 'done'>();
+  for (const root of [...operations, ...fragments.values()]) {
+    const open = state.has(root) ? [] : [root];
+    while (open.length > 0) {
+      const one = open[open.length - 1] as Written;
+      if (state.get(one) === 'done') {
+        open.pop();
+        continue;
+      }
+      seen.work += 1 + one.spreads.length;
+      const inner = one.spreads.map(({ name }) => fragments.get(name));
+      if (!state.has(one)) {
+        state.set(one, 'open');
+        for (const next of inner) {
+          if (!next) continue;
+          spread.add(next);
+          if (!state.has(next)) open.push(next);
+        }
+        continue;
+      }
+      open.pop();
+      state.set(one, 'done');
+      inner.forEach((next, i) => {
+        // Within a circle.
+        if (!next || state.get(next) !== 'done') return;
+        const at = one.spreads[i] as Written['spreads'][number];
+        for (const name of ['fields', 'aliases', 'directives'] as const)
+          one[name] = Math.min(one[name] + next[name], Number.MAX_SAFE_INTEGER);
+        one.depth = Math.max(one.depth, at.depth + next.depth);
+        one.nesting = Math.max(one.nesting, at.nesting + next.nesting);
+      });
+    }
   }
-  // Fragments that nobody spreads are validated all the same.
-  for (const set of fragments.values()) walk(set, 1, []);
+  return spread;
 }
 
 /** Throws when the document asks what the graph holds. */
