@@ -17,8 +17,6 @@ import {
   NoFragmentCyclesRule,
   type OperationDefinitionNode,
   OverlappingFieldsCanBeMergedRule,
-  parse,
-  type SelectionSetNode,
   specifiedRules,
   TypeInfo,
   ValidationContext,
@@ -26,27 +24,19 @@ import {
   type VariableNode,
 } from 'graphql';
 import { isCompact } from './compact.ts';
-import { fragmentsOf } from './document.ts';
-import { codeOf, type InputRules, literals } from './input-rules.ts';
+import { type Fault, placed } from './fault-places.ts';
+import { circleOf } from './fragment-circles.ts';
+import { type InputRules, literals } from './input-rules.ts';
 import { TooLarge } from './normal.ts';
 import { overlappingFields } from './overlapping-fields.ts';
 
 const MOST_FAULTS = 100;
-/** Of one fault. */
-const MOST_PLACES = 10;
 /** In a longer text no places are told: to find them costs as much as the rest of the validation. */
 const MOST_PLACED = 100_000;
-const MOST_CHARACTERS = 1_000;
 const RULES = specifiedRules.filter((one) => one !== NoFragmentCyclesRule && one !== OverlappingFieldsCanBeMergedRule);
 
 /** Documents that were found valid: who asks next need not look again. */
 const valid = new WeakMap<DocumentNode, GraphQLSchema>();
-
-interface Fault {
-  readonly message: string;
-  readonly nodes?: readonly ASTNode[] | undefined;
-  readonly extensions?: Readonly<Record<string, unknown>>;
-}
 
 /**
  * The faults of a document that was parsed from `text`; none: it is valid. What takes too much to compare is refused with LIMIT_COST.
@@ -76,56 +66,6 @@ export function validateDocument(
     if (!(error instanceof TooLarge)) throw error;
     const extensions = { code: 'LIMIT_COST', limit: error.limit };
     return { faults: [{ message: error.message, extensions }], work: work + byRules.work + error.limit };
-  }
-}
-
-/** A fragment that spreads itself. Without recursion: a chain is as long as the text allows. */
-function circleOf(document: DocumentNode): { circle: Fault | null; work: number } {
-  const fragments = fragmentsOf(document);
-  const inner = new Map<FragmentDefinitionNode, readonly string[]>();
-  const state = new Map<FragmentDefinitionNode, 'open' | 'done'>();
-  let work = 0;
-  const spreadsOf = (one: FragmentDefinitionNode): readonly string[] => {
-    let names = inner.get(one);
-    if (!names) {
-      const found = new Set<string>();
-      collectSpreads(one.selectionSet, found);
-      names = [...found];
-      inner.set(one, names);
-    }
-    return names;
-  };
-  for (const root of fragments.values()) {
-    const path: { one: FragmentDefinitionNode; next: number }[] = state.has(root) ? [] : [{ one: root, next: 0 }];
-    state.set(root, state.get(root) ?? 'open');
-    while (path.length > 0) {
-      work++;
-      const here = path[path.length - 1] as (typeof path)[number];
-      const name = spreadsOf(here.one)[here.next++];
-      if (name === undefined) {
-        state.set(here.one, 'done');
-        path.pop();
-        continue;
-      }
-      const next = fragments.get(name);
-      if (!next || state.get(next) === 'done') continue;
-      if (state.get(next) === 'open') {
-        const way = path.slice(path.findIndex(({ one }) => one === next) + 1).map(({ one }) => `"${one.name.value}"`);
-        const via = way.length > 0 ? ` via ${way.join(', ')}` : '';
-        const circle = { message: `Cannot spread fragment "${name}" within itself${via}.`, nodes: [next] };
-        return { circle, work };
-      }
-      state.set(next, 'open');
-      path.push({ one: next, next: 0 });
-    }
-  }
-  return { circle: null, work };
-}
-
-function collectSpreads(set: SelectionSetNode, found: Set<string>): void {
-  for (const one of set.selections) {
-    if (one.kind === Kind.FRAGMENT_SPREAD) found.add(one.name.value);
-    else if (one.selectionSet) collectSpreads(one.selectionSet, found);
   }
 }
 
@@ -292,40 +232,4 @@ function checkRules(
     else if (error !== ENOUGH) throw error;
   }
   return { faults, work };
-}
-
-/** The faults with their places in the text; `text` null: without. */
-function placed(faults: readonly Fault[], document: DocumentNode, text: string | null): GraphQLFormattedError[] {
-  if (faults.length === 0) return [];
-  const wanted = new Set(faults.flatMap(({ nodes = [] }) => nodes.slice(0, MOST_PLACES)));
-  const positions = text === null ? new Map<ASTNode, number>() : positionsOf(wanted, document, text);
-  const lines = [0];
-  for (const match of (text ?? '').matchAll(/\r\n|[\n\r]/g)) lines.push(match.index + match[0].length);
-  return faults.map((fault) => {
-    const { message, nodes = [] } = fault;
-    const found = nodes.slice(0, MOST_PLACES).flatMap((one) => positions.get(one) ?? []);
-    const locations = found.map((position) => {
-      const line = lines.findLastIndex((start) => start <= position);
-      return { line: line + 1, column: position - (lines[line] as number) + 1 };
-    });
-    return {
-      message: message.length > MOST_CHARACTERS ? `${message.slice(0, MOST_CHARACTERS)}…` : message,
-      ...(locations.length > 0 ? { locations } : {}),
-      extensions: { code: codeOf(fault) },
-    };
-  });
-}
-
-/** Where the nodes stand. Documents are kept without places, so the text is parsed again, and both are walked side by side. */
-function positionsOf(wanted: ReadonlySet<ASTNode>, document: DocumentNode, text: string): Map<ASTNode, number> {
-  const found = new Map<ASTNode, number>();
-  const walk = (one: unknown, other: unknown): void => {
-    if (typeof one !== 'object' || one === null || found.size === wanted.size) return;
-    const located = other as { readonly loc?: { readonly start: number } };
-    if (wanted.has(one as ASTNode) && located.loc) found.set(one as ASTNode, located.loc.start);
-    for (const key in one)
-      if (key !== 'loc') walk((one as Record<string, unknown>)[key], (other as Record<string, unknown>)[key]);
-  };
-  if (wanted.size > 0) walk(document, parse(text));
-  return found;
 }
