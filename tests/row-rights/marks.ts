@@ -13,11 +13,12 @@ export class Marks {
   constructor(worlds: Readonly<Record<string, World>>) {
     this.#names = Object.keys(worlds);
     for (const [park, { companies, people, vehicles, meters }] of Object.entries(worlds)) {
+      // Names of persons and addresses are left out: the register changes them now and then, to what another company may have too.
       for (const one of companies) {
-        const { uscc, name, legalRepresentative, address, taxpayerNo, meterCustomerNo } = one;
-        this.add(park, uscc, uscc, name, legalRepresentative, address, taxpayerNo, meterCustomerNo);
+        const { uscc, name, taxpayerNo, meterCustomerNo } = one;
+        this.add(park, uscc, uscc, name, taxpayerNo, meterCustomerNo);
       }
-      for (const one of people) this.add(park, one.company, one.name, one.cardNo, one.pin);
+      for (const one of people) this.add(park, one.company, one.cardNo, one.pin);
       for (const one of vehicles) this.add(park, one.company, one.plate);
       for (const one of meters) this.add(park, one.company, one.serial);
     }
