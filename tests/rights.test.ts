@@ -9,7 +9,7 @@ import { readJournal } from '../connectors/kit/testing/simulator.ts';
 import { openDemoIssuer } from '../gateway/trust/issuer.ts';
 import { readRightsTable } from '../gateway/trust/rights.ts';
 import { type Answer, until, type WholeHub, wholeHub } from './hub.ts';
-import { Questions } from './rights-questions.ts';
+import { Questions } from './questions.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const table = readRightsTable(readFileSync(join(ROOT, 'docs', 'security.md'), 'utf8'));
@@ -71,15 +71,10 @@ describe('what each role gets', () => {
         : issuer.sign({ role, seconds: 600, ...(role === 'operator' ? { parks: ['lakeside'] } : {}) }));
     }
     const doors = await whole.ask('{ building(id: "lakeside-b01") { doors { id } } }');
-    questions = new Questions(schema, {
+    const samples = {
       USCC: JSON.stringify(uscc),
-      Plate: '"京A12345"',
-      Decimal: '"1"',
-      Date: '"2026-01-01"',
-      Period: '"2026-01"',
-      DateTime: '"2026-01-01T00:00:00Z"',
-      Int: '1',
-      Boolean: 'false',
+      'from: DateTime': '"2026-01-01T00:00:00Z"',
+      'to: DateTime': '"2026-01-02T00:00:00Z"',
       'Query.company': `uscc: "${uscc}"`,
       'Query.registeredCompany': `uscc: "${uscc}"`,
       'Query.building': 'id: "lakeside-b01"',
@@ -89,7 +84,10 @@ describe('what each role gets', () => {
       'Query.meter': `id: "${sample.meters.nodes[0].id}"`,
       'Query.case': 'id: "lakeside-register:nowhere"',
       'Query.events': 'first: 5',
-    });
+      'Mutation.grantConsent': `input: { clientMutationId: "m", uscc: "${uscc}", client: "c", purpose: "tax" }`,
+    };
+    // Walked from the root fields that have a sample, so that every row on the way is there.
+    questions = new Questions(schema, samples, (root) => `Query.${root}` in samples);
     subscribe('isthmus:source:call', count);
   }, 120_000);
 

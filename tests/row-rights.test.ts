@@ -2,41 +2,27 @@
  * Rows of another park or company do not come out, by whichever way: made from the schema, for each role, two parks and two companies.
  * What may not come out is known from what the simulators hold. It prints how much was checked.
  */
-import { type GraphQLSchema, isObjectType, isUnionType } from 'graphql';
+import { isObjectType, isUnionType } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { HUB_PRINCIPAL, type Principal } from '../connectors/kit/principal.ts';
-import { ROLE_NAMES, ROLES, type RoleName } from '../connectors/kit/roles.ts';
+import { ROLES } from '../connectors/kit/roles.ts';
 import { readSupergraph } from '../gateway/federation/supergraph.ts';
 import { until } from './hub.ts';
+import { Questions } from './questions.ts';
+import { ALL_ROWS, type Caller, NARROWED, principalOf } from './row-rights/callers.ts';
+import {
+  argumentsOf,
+  EVENT_RIGHTS,
+  HISTORY,
+  keyedRoots,
+  keyOf,
+  LIVE,
+  MUTATIONS,
+  mutationType,
+  OF_A_PARK,
+  type Told,
+} from './row-rights/inputs.ts';
 import { isEmpty, leaves } from './row-rights/marks.ts';
-import { PARKS, type Park, raiseTwoParks, type Sample, type TwoParks } from './row-rights/parks.ts';
-import { Asker, type Samples } from './row-rights/questions.ts';
-
-/** Root fields that take the key of a row. */
-const KEYED = (schema: GraphQLSchema): string[] =>
-  Object.values(schema.getQueryType()?.getFields() ?? {})
-    .filter(({ args }) => args.some(({ name }) => /^(id|uscc)$/.test(name)))
-    .map(({ name }) => name);
-/** Rows of a park and of no company: a caller who is narrowed to a company alone may see them. */
-const OF_A_PARK = new Set(['park', 'building', 'source', 'door', 'parkingLot']);
-
-/** One caller: a role, narrowed. */
-interface Caller {
-  readonly name: string;
-  readonly role: RoleName;
-  /** Null: not narrowed. */
-  readonly park: Park | null;
-  readonly company: Park | null;
-}
-
-const NARROWED: readonly Caller[] = ROLE_NAMES.flatMap((role): Caller[] => {
-  if (ROLES[role].companies === 'named')
-    return PARKS.flatMap((company) => [
-      { name: `${role} of a company of ${company}`, role, park: null, company },
-      { name: `${role} of a company of ${company}, in lakeside only`, role, park: 'lakeside', company },
-    ]);
-  return PARKS.map((park) => ({ name: `${role} of ${park}`, role, park, company: null }));
-});
+import { PARKS, raiseTwoParks, type Sample, type TwoParks } from './row-rights/parks.ts';
 
 describe('rows of another park or company', () => {
   let two: TwoParks;
@@ -64,26 +50,6 @@ describe('rows of another park or company', () => {
     );
   }, 60_000);
 
-  const argumentsOf = (of: Sample): Samples => ({
-    'Query.park': `id: "${of.park}"`,
-    'Query.building': `id: "${of.building}"`,
-    'Query.company': `uscc: "${of.uscc}"`,
-    'Query.registeredCompany': `uscc: "${of.uscc}"`,
-    'Query.source': `id: "${of.source}"`,
-    'Query.case': `id: "${of.case}"`,
-    'Query.door': `id: "${of.door}"`,
-    'Query.badge': `id: "${of.badge}"`,
-    'Query.vehicle': `id: "${of.vehicle}"`,
-    'Query.meter': `id: "${of.meter}"`,
-    'Query.parkingLot': `id: "${of.lot}"`,
-    'Query.workOrder': `id: "${of.workOrder}"`,
-    'Query.events': 'last: 60',
-    'from: DateTime': '"2026-11-29T00:00:00Z"',
-    'to: DateTime': '"2026-11-29T06:00:00Z"',
-    'from: Period': '"2026-01"',
-    'to: Period': '"2026-02"',
-  });
-
   const schema = () => readSupergraph(two.whole.hub.islands.graph.supergraph).open;
   const own = ({ park, company }: Caller): Sample => two.samples[park ?? company ?? 'lakeside'];
   const other = (caller: Caller): Sample => two.samples[own(caller).park === 'lakeside' ? 'riverside' : 'lakeside'];
@@ -106,12 +72,7 @@ describe('rows of another park or company', () => {
         ? [message]
         : [],
     );
-  const questionsFor = (sample: Sample) => {
-    const asker = new Asker(schema(), argumentsOf(sample));
-    const questions = asker.questions(1);
-    expect(asker.without).toEqual([]);
-    return questions;
-  };
+  const questionsFor = (sample: Sample) => new Questions(schema(), argumentsOf(sample)).all(1);
 
   test('who is not narrowed gets an answer to every question', async () => {
     for (const park of PARKS)
@@ -142,10 +103,10 @@ describe('rows of another park or company', () => {
     '$name gets nothing by the keys of other rows',
     async (caller) => {
       const found: string[] = [];
-      const asker = new Asker(schema(), argumentsOf(other(caller)));
-      for (const field of KEYED(schema())) {
+      const questions = new Questions(schema(), argumentsOf(other(caller)));
+      for (const field of keyedRoots(schema())) {
         if (caller.park === null && OF_A_PARK.has(field)) continue;
-        const document = asker.root(field);
+        const document = questions.root(field);
         const answer = await ask(document, caller);
         checked.questions += 1;
         if (!isEmpty(answer.data)) found.push(`${document}: ${JSON.stringify(answer.data).slice(0, 300)}`);
@@ -158,7 +119,7 @@ describe('rows of another park or company', () => {
 
   test.each(NARROWED)('$name sees of a company that both parks know what its own park says', async (caller) => {
     const samples = { ...argumentsOf(own(caller)), 'Query.company': `uscc: "${two.shared}"` };
-    const document = new Asker(schema(), samples).root('company');
+    const document = new Questions(schema(), samples).root('company');
     const [all, answer] = await Promise.all([ask(document, null), ask(document, caller)]);
     checked.questions += 1;
     for (const park of PARKS)
@@ -182,8 +143,8 @@ describe('rows of another park or company', () => {
             __typename: type.name,
             ...keyOf(type.name, of),
           }));
-          const asker = new Asker(subgraph, argumentsOf(own(caller)));
-          const query = `query ($representations: [_Any!]!) { _entities(representations: $representations) { ... on ${type.name} ${asker.selection(type, 1)} } }`;
+          const questions = new Questions(subgraph, argumentsOf(own(caller)));
+          const query = `query ($representations: [_Any!]!) { _entities(representations: $representations) { ... on ${type.name} ${questions.selection(type, 1)} } }`;
           const all = await two.entities(host, query, representations, ALL_ROWS);
           if (all.data?._entities.includes(null))
             found.push(`${host.name} does not know ${type.name}: ${JSON.stringify(representations)}`);
@@ -250,7 +211,7 @@ describe('rows of another park or company', () => {
     '$name changes nothing of other rows, and is shown none',
     async (caller) => {
       const found: string[] = [];
-      const asker = new Asker(schema(), argumentsOf(own(caller)));
+      const questions = new Questions(schema(), argumentsOf(own(caller)));
       // What the caller has filed itself is still open; the sample's case may be done already.
       const filed = new Map<Sample, string>();
       for (const [name, { uses, input }] of Object.entries(MUTATIONS)) {
@@ -259,7 +220,7 @@ describe('rows of another park or company', () => {
             const id = `${caller.name} ${name} ${place.park} ${company.park}`;
             const plate = `京B${10_000 + checked.mutations}`;
             const of = { ...place, case: filed.get(place) ?? place.case };
-            const answer = await ask(asker.mutation(name, input(of, company, id, plate)), caller);
+            const answer = await ask(questions.mutation(name, input(of, company, id, plate)), caller);
             checked.mutations += 1;
             for (const one of leaks(answer.data, caller)) found.push(`${id}: ${one}`);
             for (const { extensions, message } of answer.errors ?? [])
@@ -349,11 +310,11 @@ describe('rows of another park or company', () => {
       { type: 'lagged', position: '1', behind: 3 },
     ];
     for (const [i, type] of ['Gap', 'Lagged'].entries()) {
-      const asker = new Asker(schema(), {});
+      const questions = new Questions(schema(), {});
       const kind = schema().getType(type);
       if (!isObjectType(kind)) throw new Error(`There is no type ${type}.`);
       const token = JSON.stringify(JSON.stringify(tokens[i]));
-      const query = `{ _delivery(token: ${token}) { ... on ${type} ${asker.selection(kind, 0)} } }`;
+      const query = `{ _delivery(token: ${token}) { ... on ${type} ${questions.selection(kind, 0)} } }`;
       const { data, errors } = await two.entities(two.host('hub'), query, [], principalOf(NARROWED[0] as Caller, two));
       expect(errors).toBeUndefined();
       note(type, [data._delivery], tried);
@@ -384,112 +345,3 @@ function note(type: string, objects: readonly object[], tried: Set<string>): voi
 }
 
 const lower = (name: string): string => name.charAt(0).toLowerCase() + name.slice(1);
-
-/** One event as a caller is told of it. */
-interface Told {
-  readonly id: string;
-  readonly kind: string;
-  readonly cursor: string;
-  readonly of: { readonly park: string | null; readonly company: string | null };
-}
-
-const HISTORY =
-  'query ($from: DateTime!) { events(first: 200, filter: { time: { from: $from } }) { nodes { id kind cursor park { id } company { uscc } } } }';
-const LIVE = `subscription ($after: Cursor, $from: DateTime!) { events(after: $after, filter: { time: { from: $from } }) { ... on EventsBatch { cursor events {
-  __typename id kind park { id name } company { uscc name }
-  ... on AccessGranted { door { id } badge { id } } ... on VehicleEntered { vehicle { id plateMasked company { uscc } } lot { id name } }
-  ... on MeterAlarm { meter { id company { uscc } } } ... on CaseChanged { case { id company { uscc } } } ... on SourceStateChanged { source { id } }
-  ... on RecordChanged { record building { id } } } } } }`;
-
-/** The right without which events of a kind are not in the log, as docs/security.md has it. */
-const EVENT_RIGHTS: Readonly<Record<string, string>> = {
-  ACCESS_GRANTED: 'access:read',
-  ACCESS_DENIED: 'access:read',
-  DOOR_STATE_CHANGED: 'access:read',
-  VEHICLE_ENTERED: 'parking:read',
-  VEHICLE_EXITED: 'parking:read',
-  METER_READING_TAKEN: 'energy:read',
-  METER_ALARM: 'energy:read',
-  REGISTRATION_CHANGED: 'registration:read',
-  TAX_FILE_RECEIVED: 'tax:read',
-};
-
-/** The hub itself: sees every row. */
-const ALL_ROWS: Principal = { ...HUB_PRINCIPAL, consents: new Set(['tax']) };
-
-/** The principal that the caller's token makes. */
-const principalOf = ({ role, park, company }: Caller, { samples }: TwoParks): Principal => ({
-  ...HUB_PRINCIPAL,
-  subject: role,
-  roles: [role],
-  scopes: new Set(ROLES[role].scopes),
-  parks: park && [park],
-  companies: company && [samples[company].uscc],
-  consents: new Set(ROLES[role].consents),
-});
-
-/** The key of that type's row in the sample. */
-function keyOf(type: string, of: Sample): Record<string, string> {
-  const keys: Readonly<Record<string, string>> = {
-    Park: of.park,
-    Building: of.building,
-    Door: of.door,
-    Badge: of.badge,
-    Vehicle: of.vehicle,
-    ParkingLot: of.lot,
-    Meter: of.meter,
-    Source: of.source,
-    Case: of.case,
-    WorkOrder: of.workOrder,
-  };
-  if (type === 'Company') return { uscc: of.uscc };
-  const id = keys[type];
-  if (id === undefined) throw new Error(`The sample holds no ${type}.`);
-  return { id };
-}
-
-const mutationType = (name: string): string => `${name.charAt(0).toUpperCase()}${name.slice(1)}Payload`;
-
-/** Each mutation's input, for a place (its installation, or a record there that is a company's) and a company. */
-const MUTATIONS: Readonly<
-  Record<
-    string,
-    {
-      readonly uses: readonly ('place' | 'record' | 'company')[];
-      readonly input: (place: Sample, company: Sample, id: string, plate: string) => string;
-    }
-  >
-> = {
-  grantConsent: {
-    uses: ['company'],
-    input: (_, { uscc }, id) =>
-      `{ clientMutationId: "${id}", uscc: "${uscc}", client: "another-portal", purpose: "tax" }`,
-  },
-  revokeConsent: {
-    uses: ['company'],
-    input: (_, { consent }, id) => `{ clientMutationId: "${id}", consent: "${consent}" }`,
-  },
-  grantParkingPermit: {
-    uses: ['place', 'company'],
-    input: ({ lot }, { uscc }, id, plate) =>
-      `{ clientMutationId: "${id}", lot: "${lot}", plate: "${plate}", colour: BLUE, uscc: "${uscc}", validFrom: "2026-01-01T00:00:00Z" }`,
-  },
-  revokeParkingPermit: {
-    uses: ['place', 'record'],
-    input: ({ permit }, _, id) => `{ clientMutationId: "${id}", permit: "${permit}" }`,
-  },
-  submitRegistration: {
-    uses: ['place', 'company'],
-    input: ({ park }, { uscc }, id) =>
-      `{ clientMutationId: "${id}", installation: "${park}-register", uscc: "${uscc}", legalName: "某某公司", legalRepresentative: "某某", capital: { value: "1", currency: "CNY" }, scope: "软件", address: "某地" }`,
-  },
-  withdrawRegistration: {
-    uses: ['place', 'record'],
-    input: (place, _, id) => `{ clientMutationId: "${id}", case: "${place.case}" }`,
-  },
-  requestTaxClearance: {
-    uses: ['place', 'company'],
-    input: ({ park }, { uscc }, id) =>
-      `{ clientMutationId: "${id}", installation: "${park}-tax", uscc: "${uscc}", until: "2026-12" }`,
-  },
-};

@@ -12,7 +12,7 @@ import { type GraphqlFace, graphqlFace } from '../gateway/http/graphql.ts';
 import { Operations } from '../gateway/operation/index.ts';
 import { readPolicy } from '../gateway/trust/policy.ts';
 import { LONGEST_ID, SCALARS } from '../schema/graph/scalars.ts';
-import { documentOf, places, right } from './places.ts';
+import { documentOf, places, right } from './graph-arguments.ts';
 
 const supergraph = readFileSync(join(import.meta.dirname, '..', 'schema', 'supergraph.graphql'), 'utf8');
 const log: string[] = [];

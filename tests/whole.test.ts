@@ -7,8 +7,8 @@ import { type GraphQLInputType, getNullableType, isInputObjectType, isListType }
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { islands } from '../connectors/index.ts';
 import type { SourceCallFact } from '../connectors/kit/guard.ts';
+import { documentOf, places, right } from './graph-arguments.ts';
 import { type Answer, FORMS, operation, until, type WholeHub, wholeHub } from './hub.ts';
-import { documentOf, places, right } from './places.ts';
 
 const DAY = 86_400_000;
 const span = () => ({

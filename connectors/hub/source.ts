@@ -187,16 +187,16 @@ const MOVEMENT_RIGHTS: Readonly<Record<string, string>> = {
 const holds = (principal: Principal, right: string | undefined): boolean =>
   right === undefined || can(principal, right) || principal.roles.includes('hub');
 
-/** Whether the caller may know whose movement an event of that kind tells. */
-export const mayKnowWhose = (principal: Principal, kind: string): boolean => holds(principal, MOVEMENT_RIGHTS[kind]);
+/** Whether the caller may identify whose passage or drive an event of that kind was. */
+export const mayIdentify = (principal: Principal, kind: string): boolean => holds(principal, MOVEMENT_RIGHTS[kind]);
 
 /** The caller's rows of the event log, and the kinds that it may read; the filter's own tests stand. */
 function eventsOf(principal: Principal, query: Record<string, string[] | Date>): Record<string, string[] | Date> {
   const { companies, parks } = principal;
   const list = (name: string) => query[name] as string[] | undefined;
-  const whose = list('company') !== undefined || list('vehicle') !== undefined;
+  const identifies = list('company') !== undefined || list('vehicle') !== undefined;
   const kinds = Object.keys(mapping.EVENT_TYPES).filter(
-    (kind) => holds(principal, KIND_RIGHTS[kind]) && (!whose || mayKnowWhose(principal, kind)),
+    (kind) => holds(principal, KIND_RIGHTS[kind]) && (!identifies || mayIdentify(principal, kind)),
   );
   const few = kinds.length < Object.keys(mapping.EVENT_TYPES).length;
   return {

@@ -15,7 +15,7 @@ import type { Keeping } from './kept.ts';
 import type { Log } from './log.ts';
 import type { Cursors } from './page.ts';
 import type { Principal } from './principal.ts';
-import type { RowRights, RowRules } from './rows.ts';
+import type { RowRights, RowRules } from './row-rights.ts';
 import type { Settings } from './settings.ts';
 
 export type { Tx } from '../../schema/database/open.ts';
@@ -94,7 +94,7 @@ export interface WrittenGraph {
   /** By type, by field; a field without a resolver is the object's property of its name. */
   readonly fields: Readonly<Record<string, Readonly<Record<string, WrittenResolver>>>>;
   readonly references?: Readonly<Record<string, ResolveReference>>;
-  /** Whose row each of its object types is; the host checks it wherever one is returned (see rows.ts). */
+  /** Whose row each of its object types is; the host checks it wherever one is returned (see row-rights.ts). */
   readonly rows: RowRules;
 }
 
@@ -111,7 +111,7 @@ export interface DecoratedGraph {
   readonly types?: readonly Function[];
   /** By entity type name: from `{__typename, ...key}` to the object, or null when this connector knows none. Absent: the key itself is the object. */
   readonly references?: Readonly<Record<string, ResolveReference>>;
-  /** Whose row each of its object types is; the host checks it wherever one is returned (see rows.ts). */
+  /** Whose row each of its object types is; the host checks it wherever one is returned (see row-rights.ts). */
   readonly rows: RowRules;
 }
 

@@ -3,7 +3,7 @@ import { key, LIST_SIZE, requiresScopes } from '../../schema/graph/directives.ts
 import type { GraphContext, Installed, Known, WrittenGraph, WrittenResolver } from '../kit/connector.ts';
 import { joinedProvenance, provenance } from '../kit/facts.ts';
 import { connection, pageOf, paging, scopeOf } from '../kit/page.ts';
-import { type Owner, PART, type RowRules } from '../kit/rows.ts';
+import { type Owner, PART, type RowRules } from '../kit/row-rights.ts';
 import type { FieldDeclaration, Join } from './declaration.ts';
 import type { Row, TypedEntity } from './mapping.ts';
 import type { MeshRequest } from './source.ts';
@@ -74,7 +74,7 @@ export function meshGraph(system: string, entities: readonly TypedEntity[]): Wri
     ]),
   );
   const rows: RowRules = {
-    Building: ({ id }: { id: string }, { places }) => ({ park: places.parkOfBuilding(id) }),
+    Building: ({ id }: { id: string }, { parks }) => ({ park: parks.ofBuilding(id) }),
     Company: ({ uscc }: { uscc: string }) => ({ company: uscc }),
     Park: ({ id }: { id: string }) => ({ park: id }),
     // Its plate comes from the parking system, which gives it only to who may see the vehicle.

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
+import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { readSettings } from '../kit/settings.ts';
 import { type ConformanceOptions, conformance } from '../kit/testing/conformance.ts';
@@ -158,4 +159,19 @@ conformance({
     } as TypedEntity,
     orderEntity?.byKey as Ask,
   ),
+});
+
+test('in a list of all rows one that names nobody belongs to nobody; asked by key it is nonsense', () => {
+  const ask: Ask = {
+    operation: 'getRequests',
+    argument: null,
+    separator: null,
+    most: 100,
+    match: 'account',
+    rows: null,
+    given: {},
+  };
+  const answer = [{ account: 'A' }, { account: null }, {}, { account: 'B' }];
+  expect(rawRows(answer, ask).map(({ key }) => key)).toEqual(['A', 'B']);
+  expect(() => rawRows(answer, { ...ask, argument: 'account' })).toThrow('getRequests[1].account is no key');
 });

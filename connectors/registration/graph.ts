@@ -22,7 +22,7 @@ import { badInput } from '../kit/errors.ts';
 import { provenance } from '../kit/facts.ts';
 import { maskName } from '../kit/identifiers.ts';
 import { unmasked } from '../kit/principal.ts';
-import { PART } from '../kit/rows.ts';
+import { PART } from '../kit/row-rights.ts';
 import type { Application, Entry } from './model.ts';
 import type { RegistrationRequest } from './source/index.ts';
 
@@ -217,7 +217,7 @@ export const graph: Graph = {
   types: [Company, Registration, Case],
   rows: {
     Company: ({ uscc }: Company) => ({ company: uscc }),
-    Case: ({ id }: Case, { places }) => ({ park: places.parkOfRecord(id) }),
+    Case: ({ id }: Case, { parks }) => ({ park: parks.ofRecord(id) }),
     Registration: PART,
     SubmitRegistrationPayload: PART,
     WithdrawRegistrationPayload: PART,

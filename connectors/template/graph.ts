@@ -4,7 +4,7 @@ import { DateTime, USCC } from '../../schema/graph/scalars.ts';
 import { Provenance } from '../../schema/graph/shared.ts';
 import type { Graph, GraphContext } from '../kit/connector.ts';
 import { joinedProvenance } from '../kit/facts.ts';
-import { PART } from '../kit/rows.ts';
+import { PART } from '../kit/row-rights.ts';
 import type { Notice } from './model.ts';
 import type { TemplateRequest } from './source.ts';
 
@@ -50,6 +50,6 @@ class CompanyResolver {
 export const graph: Graph = {
   resolvers: [CompanyResolver],
   types: [Company],
-  // Whose row each type is: a company's, a park's (places.parkOfRecord(id)), or part of the row above it.
+  // Whose row each type is: a company's, a park's (parks.ofRecord(id)), or part of the row above it.
   rows: { Company: ({ uscc }: Company) => ({ company: uscc }), TemplateBoard: PART, TemplateNotice: PART },
 };

@@ -368,10 +368,10 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     says: 'a caller who is narrowed to parks sees every company',
-    file: 'connectors/kit/rows.ts',
+    file: 'connectors/kit/row-rights.ts',
     from: 'return known.some((one) => one !== false) && Promise.all(known).then((all) => all.includes(true));',
     to: 'return true;',
-    caught: { file: 'connectors/kit/rows.test.ts', name: 'who sees one park' },
+    caught: { file: 'connectors/kit/row-rights.test.ts', name: 'who sees one park' },
   },
   {
     says: 'a group that gives a small one away is shown',

@@ -10,21 +10,21 @@ const COMPANY = caught("'company of a company of lakeside' sees no other row");
 export const RIGHTS_MUTANTS: readonly Mutant[] = [
   {
     says: 'who is narrowed to parks sees companies of every park',
-    file: 'connectors/kit/rows.ts',
+    file: 'connectors/kit/row-rights.ts',
     from: 'if (parks === null) return true;',
     to: 'if (parks === null || (park === undefined && company !== undefined)) return true;',
     caught: KEYS,
   },
   {
     says: 'the park of a row is not looked at',
-    file: 'connectors/kit/rows.ts',
+    file: 'connectors/kit/row-rights.ts',
     from: 'if (park !== undefined) return park !== null && parks.includes(park);',
     to: 'if (park !== undefined) return true;',
     caught: SEES,
   },
   {
     says: 'the company of a row is not looked at',
-    file: 'connectors/kit/rows.ts',
+    file: 'connectors/kit/row-rights.ts',
     from: 'if (companies !== null && company !== undefined && !listOf(company).some((one) => companies.includes(one)))\n      return false;',
     to: '',
     caught: COMPANY,
@@ -123,14 +123,14 @@ export const RIGHTS_MUTANTS: readonly Mutant[] = [
   {
     says: 'whose a passage was is told to who may not know',
     file: 'connectors/hub/graph/show.ts',
-    from: '...(mayKnowWhose(context.principal, row.kind) ? {} : { company: null }),',
+    from: '...(mayIdentify(context.principal, row.kind) ? {} : { company: null }),',
     to: '',
     caught: caught('an analyst learns of no passage and no drive whose it was'),
   },
   {
     says: 'events are found by company by who may not know whose they are',
     file: 'connectors/hub/source.ts',
-    from: '&& (!whose || mayKnowWhose(principal, kind)),',
+    from: '&& (!identifies || mayIdentify(principal, kind)),',
     to: ',',
     caught: caught('an analyst learns of no passage and no drive whose it was'),
   },

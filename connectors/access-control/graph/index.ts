@@ -6,7 +6,7 @@ import type { Graph } from '../../kit/connector.ts';
 import { HubError } from '../../kit/errors.ts';
 import { provenance, withFacts } from '../../kit/facts.ts';
 import { connection, pageOf, paging, type ShownConnection, scopeOf } from '../../kit/page.ts';
-import { PART, type RowRules } from '../../kit/rows.ts';
+import { PART, type RowRules } from '../../kit/row-rights.ts';
 import { badgesPage, peoplePage } from './pages.ts';
 import { badgeById, type Context, doorById, gather, showDoor, showPassage, showPerson, showPresence } from './show.ts';
 import {
@@ -180,11 +180,11 @@ class AccessEventResolver {
 }
 
 const rows: RowRules = {
-  Building: ({ id }: Building, { places }) => ({ park: places.parkOfBuilding(id) }),
+  Building: ({ id }: Building, { parks }) => ({ park: parks.ofBuilding(id) }),
   Company: ({ uscc }: Company) => ({ company: uscc }),
-  Door: ({ id }: Door, { places }) => ({ park: places.parkOfRecord(id) }),
-  Badge: ({ id, company }: Badge, { places }) => ({ park: places.parkOfRecord(id), company: company?.uscc ?? null }),
-  AccessEvent: ({ id, whose }: AccessEvent, { places }) => ({ park: places.parkOfRecord(id), company: whose }),
+  Door: ({ id }: Door, { parks }) => ({ park: parks.ofRecord(id) }),
+  Badge: ({ id, company }: Badge, { parks }) => ({ park: parks.ofRecord(id), company: company?.uscc ?? null }),
+  AccessEvent: ({ id, company }: AccessEvent, { parks }) => ({ park: parks.ofRecord(id), company }),
   Person: ({ company }: Person) => ({ company: company?.uscc ?? null }),
   Presence: PART,
 };

@@ -76,10 +76,10 @@ export function showBadge(known: Known<model.Badge>, source: AccessSource, conte
   };
 }
 
-/** `whose`: the company whose badge it was, where that is known. */
+/** `company`: whose badge it was, where that is known. */
 export function showPassage(
   { value, facts }: Known<model.Passage>,
-  whose: string | null,
+  company: string | null,
   context: Context,
 ): AccessEvent {
   return {
@@ -90,7 +90,7 @@ export function showPassage(
     provenance: provenance({ ...facts, recordedAt: value.time }, context.now()),
     doorId: value.door,
     badgeId: value.badge,
-    whose,
+    company,
   };
 }
 
@@ -114,7 +114,7 @@ async function isWithheld(by: 'building' | 'company', key: string, count: number
   const persons = can(principal, 'access:persons');
   if (persons && principal.companies === null) return false;
   if (!persons && count < FEW_PERSONS) return true;
-  const park = by === 'building' ? context.rows.places.parkOfBuilding(key) : null;
+  const park = by === 'building' ? context.rows.parks.ofBuilding(key) : null;
   const all = context.installations.all(park ?? undefined);
   const asked = await Promise.allSettled(all.map(({ source }) => source.everyone()));
   // What one installation does not tell could be the rest that gives a group away.

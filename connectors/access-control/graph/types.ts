@@ -89,7 +89,7 @@ export class AccessEvent implements Pick<model.Passage, 'id' | 'time' | 'reason'
   doorId!: string | null;
   badgeId!: string | null;
   /** Company whose badge it was; null when that is not known here. */
-  whose!: string | null;
+  company!: string | null;
 }
 
 @ObjectType({ description: 'Who is inside now.' })

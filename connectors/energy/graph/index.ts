@@ -8,7 +8,7 @@ import { badInput, HubError } from '../../kit/errors.ts';
 import { joinedProvenance, provenance } from '../../kit/facts.ts';
 import { connection, pageOf, paging, scopeOf } from '../../kit/page.ts';
 import { can, FEW_COMPANIES, mayCompany } from '../../kit/principal.ts';
-import { PART } from '../../kit/rows.ts';
+import { PART } from '../../kit/row-rights.ts';
 import { withheldGroups } from '../../kit/small-groups.ts';
 import type { EnergyQuery, EnergyRequest, KnownMeter, MetersQuery, SourcesQuery } from '../source/index.ts';
 import { sum } from './decimal.ts';
@@ -72,7 +72,7 @@ async function isWithheld(context: Context, key: string, { by, medium }: EnergyQ
   const { principal, rows } = context;
   const meters = can(principal, 'energy:read');
   if (meters && principal.companies === null) return false;
-  const park = by === 'park' ? key : rows.places.parkOfBuilding(key);
+  const park = by === 'park' ? key : rows.parks.ofBuilding(key);
   const buildings = await any(context).companiesByBuilding({ installations: ids(context, park ?? ''), medium });
   const groups = buildings.map(({ building, companies }) => ({
     key: building,
@@ -241,10 +241,10 @@ class MeterResolver {
 export const graph: Graph = {
   rows: {
     Park: ({ id }: types.Park) => ({ park: id }),
-    Building: ({ id }: types.Building, { places }) => ({ park: places.parkOfBuilding(id) }),
+    Building: ({ id }: types.Building, { parks }) => ({ park: parks.ofBuilding(id) }),
     Company: ({ uscc }: types.Company) => ({ company: uscc }),
-    Meter: ({ id, company }: types.Meter, { places }) => ({
-      park: places.parkOfRecord(id),
+    Meter: ({ id, company }: types.Meter, { parks }) => ({
+      park: parks.ofRecord(id),
       company: company?.uscc ?? null,
     }),
     MeterReading: PART,

@@ -4,7 +4,7 @@ import { TrustResolver } from './trust.ts';
 // What is decorated first is printed first: the order of these imports is that of the graph.
 
 import type { Graph, GraphContext } from '../../kit/connector.ts';
-import { PART, type RowRules } from '../../kit/rows.ts';
+import { PART, type RowRules } from '../../kit/row-rights.ts';
 import type { Case } from '../model.ts';
 import type { HubRequest } from '../source.ts';
 import { BuildingResolver, CaseResolver, CompanyResolver, ParkResolver, SourceResolver } from './catalogue.ts';
@@ -19,7 +19,7 @@ const { hub } = show;
 /** Whose rows these are. Stubs of other subgraphs' entities are no more than the keys that a row of the hub names. */
 const rows: RowRules = {
   Park: (park: { id: string }) => ({ park: park.id }),
-  Building: (building: { id: string }, { places }) => ({ park: places.parkOfBuilding(building.id) }),
+  Building: (building: { id: string }, { parks }) => ({ park: parks.ofBuilding(building.id) }),
   Company: (company: { uscc: string }) => ({ company: company.uscc }),
   Source: (source: { park: string }) => ({ park: source.park }),
   Case: ({ owner }: { owner: Pick<Case, 'park' | 'company'> }) => owner,

@@ -4,7 +4,7 @@ import type { GraphContext } from '../../kit/connector.ts';
 import { type Facts, provenance, type ShownProvenance } from '../../kit/facts.ts';
 import type { Building, Case, Company, Conflict, Identifier, LoggedEvent, Park, Source } from '../model.ts';
 import type { CompanyQuery, HubRequest } from '../source.ts';
-import { eventShape, filterScope, keys, mayKnowWhose } from '../source.ts';
+import { eventShape, filterScope, keys, mayIdentify } from '../source.ts';
 import type { CompanyFilter, SourceFilter } from './types.ts';
 
 type Context = GraphContext<HubRequest>;
@@ -129,7 +129,7 @@ export function sourceTest(filter: SourceFilter | null | undefined): (source: So
 export function event(row: LoggedEvent, scope: string, context: Context) {
   return {
     ...eventShape(row),
-    ...(mayKnowWhose(context.principal, row.kind) ? {} : { company: null }),
+    ...(mayIdentify(context.principal, row.kind) ? {} : { company: null }),
     owner: { park: row.park, company: row.company },
     cursor: context.cursors.seal(scope, [row.position]),
     provenance: told(context, { ...row, fetchedAt: row.recordedAt, recordedAt: row.time }),

@@ -5,10 +5,10 @@
 import type { GraphQLError } from 'graphql';
 import type { Call, Clock, GraphContext, Services, Subgraph, WebhookAnswer, WebhookRequest } from '../connector.ts';
 import type { HealthSnapshot } from '../health.ts';
-import { RowRights } from '../rows.ts';
+import { RowRights } from '../row-rights.ts';
 import type { InstallationConfig } from './config/types.ts';
 import { Installation, type Lent, type SourceStatus } from './installation.ts';
-import { HostPlaces } from './places.ts';
+import { HostParkLookup } from './park-lookup.ts';
 import { type BuiltGraph, buildGraph, executor, shown } from './subgraph.ts';
 import { visible } from './visible.ts';
 
@@ -26,14 +26,14 @@ export class Host {
   readonly subgraph: Subgraph;
   readonly #options: HostOptions;
   readonly #clock: Clock;
-  readonly #places: HostPlaces;
+  readonly #parks: HostParkLookup;
   readonly #installations = new Map<string, Installation>();
   #closed = false;
 
   private constructor(options: HostOptions, graph: BuiltGraph) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#places = new HostPlaces(options);
+    this.#parks = new HostParkLookup(options);
     this.name = options.connector.name;
     const { name, sdl, schema } = graph;
     const run = executor(graph, (request) => this.#context(request.call), options.log);
@@ -101,7 +101,7 @@ export class Host {
     return {
       call,
       principal: call.principal,
-      rows: new RowRights(call.principal, this.#places.request()),
+      rows: new RowRights(call.principal, this.#parks.request()),
       installations: visible(this.#installations, call),
       now: () => this.#clock.now(),
       cursors: this.#options.keys.cursors,

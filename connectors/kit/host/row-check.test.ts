@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { GraphContext, WrittenGraph } from '../connector.ts';
 import { makeLog } from '../log.ts';
 import { HUB_PRINCIPAL } from '../principal.ts';
-import { PART, type Places, RowRights, type RowRules } from '../rows.ts';
+import { PART, type ParkLookup, RowRights, type RowRules } from '../row-rights.ts';
 import { buildGraph, executor } from './subgraph.ts';
 
 const SDL = `
@@ -40,15 +40,15 @@ const graph = (change: Partial<WrittenGraph> = {}): WrittenGraph => ({
   ...change,
 });
 
-const places: Places = {
-  parkOfBuilding: () => null,
-  parkOfRecord: () => null,
-  parksOfCompany: async () => [],
+const lookup: ParkLookup = {
+  ofBuilding: () => null,
+  ofRecord: () => null,
+  ofCompany: async () => [],
 };
 async function ask(query: string, companies: string[] | null) {
   const lines: string[] = [];
   const principal = { ...HUB_PRINCIPAL, companies };
-  const context = { principal, rows: new RowRights(principal, places) } as unknown as GraphContext<object>;
+  const context = { principal, rows: new RowRights(principal, lookup) } as unknown as GraphContext<object>;
   const run = executor(
     await buildGraph('things', graph()),
     () => context,

@@ -14,7 +14,7 @@ import {
   isObjectType,
 } from 'graphql';
 import type { GraphContext } from '../connector.ts';
-import { PART, type RowRights, type RowRule, type RowRules } from '../rows.ts';
+import { PART, type RowRights, type RowRule, type RowRules } from '../row-rights.ts';
 
 type Context = GraphContext<object>;
 type Check = Exclude<RowRule, typeof PART>;
@@ -34,7 +34,7 @@ export function checkRows(connector: string, schema: GraphQLSchema, declared: Ro
   const missing = types.filter((type) => ruleOf(type, rules, schema) === null && nodeOf(type) === null);
   if (missing.length > 0) {
     throw new Error(
-      `The graph of ${connector} does not say whose rows these types are: ${missing.map(({ name }) => name).join(', ')}. Name them in its rows; example: rows: { Door: (door, { places }) => ({ park: places.parkOfRecord(door.id) }) }`,
+      `The graph of ${connector} does not say whose rows these types are: ${missing.map(({ name }) => name).join(', ')}. Name them in its rows; example: rows: { Door: (door, { parks }) => ({ park: parks.ofRecord(door.id) }) }`,
     );
   }
   for (const type of [...types, ...roots]) {

@@ -8,7 +8,7 @@ import { badInput, HubError } from '../../kit/errors.ts';
 import { provenance } from '../../kit/facts.ts';
 import { scopeOf } from '../../kit/page.ts';
 import { unmasked } from '../../kit/principal.ts';
-import { type Owner, PART, type RowRules } from '../../kit/rows.ts';
+import { type Owner, PART, type RowRules } from '../../kit/row-rights.ts';
 import { fromAll, vendorPage } from './pages.ts';
 import type { At, Context } from './show.ts';
 import * as show from './show.ts';
@@ -238,7 +238,7 @@ const rows: RowRules = {
   Park: ({ id }: { id: string }) => ({ park: id }),
   Company: ({ uscc }: { uscc: string }) => ({ company: uscc }),
   Vehicle: owned,
-  ParkingLot: ({ id }: { id: string }, { places }) => ({ park: places.parkOfRecord(id) }),
+  ParkingLot: ({ id }: { id: string }, { parks }) => ({ park: parks.ofRecord(id) }),
   ParkingSession: owned,
   ParkingPermit: owned,
   OccupancySeries: PART,

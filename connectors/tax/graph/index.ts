@@ -6,7 +6,7 @@ import type { Graph } from '../../kit/connector.ts';
 import { HubError } from '../../kit/errors.ts';
 import { provenance } from '../../kit/facts.ts';
 import { consented } from '../../kit/principal.ts';
-import { PART } from '../../kit/rows.ts';
+import { PART } from '../../kit/row-rights.ts';
 import {
   allowed,
   type Context,
@@ -93,7 +93,7 @@ class TaxAccountResolver {
 export const taxGraph: Graph = {
   rows: {
     Company: ({ uscc }: Company) => ({ company: uscc }),
-    Case: ({ id }: { id: string }, { places }) => ({ park: places.parkOfRecord(id) }),
+    Case: ({ id }: { id: string }, { parks }) => ({ park: parks.ofRecord(id) }),
     TaxAccount: PART,
     TaxFiling: PART,
     Invoice: PART,

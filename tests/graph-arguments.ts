@@ -55,7 +55,8 @@ export interface Place {
   readonly above: string;
   readonly field: Field;
 }
-const textOf = (value: unknown, type: GraphQLInputType): string => {
+/** A value of the type as GraphQL text. */
+export const textOf = (value: unknown, type: GraphQLInputType): string => {
   const node = astFromValue(value, type);
   return node ? print(node) : 'null';
 };

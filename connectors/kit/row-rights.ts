@@ -16,9 +16,6 @@ export interface Owner {
   readonly everyPark?: boolean;
 }
 
-/** A row of nobody who can be told: only callers who see all parks and companies see it. */
-export const UNKNOWN_OWNER: Owner = { park: null, company: null };
-
 /**
  * Part of the row that it hangs under (a value, a list, a payload): it is seen with that row. No root field of Query may
  * return one, except internal fields (with `_` in front).
@@ -32,26 +29,26 @@ export type RowRule = typeof PART | ((row: any, rows: RowRights) => Owner);
 /** By object type or interface of the graph. Connections and edges go with their nodes; PageInfo, Provenance, Money and Quantity are parts. */
 export type RowRules = Readonly<Record<string, RowRule>>;
 
-/** Where records belong, as the host knows it. */
-export interface Places {
+/** Which park a record belongs to, as the host knows it. */
+export interface ParkLookup {
   /** Park of a building; null when isthmus.yaml names no such building. */
-  parkOfBuilding(id: string): string | null;
+  ofBuilding(id: string): string | null;
   /** Park of the installation that made the global id; null when none of this connector's did. */
-  parkOfRecord(globalId: string): string | null;
+  ofRecord(globalId: string): string | null;
   /** Parks in which the company is known, among these; null `parks`: all. Batched by the tick. */
-  parksOfCompany(uscc: string, parks: readonly string[] | null): readonly string[] | Promise<readonly string[]>;
+  ofCompany(uscc: string, parks: readonly string[] | null): readonly string[] | Promise<readonly string[]>;
 }
 
 /** What one caller may see, for one request. */
 export class RowRights {
   /** Sees every row: nothing needs to be looked at. */
   readonly all: boolean;
-  readonly places: Places;
+  readonly parks: ParkLookup;
   readonly #principal: Principal;
 
-  constructor(principal: Principal, places: Places) {
+  constructor(principal: Principal, parks: ParkLookup) {
     this.all = principal.parks === null && principal.companies === null;
-    this.places = places;
+    this.parks = parks;
     this.#principal = principal;
   }
 
@@ -81,7 +78,7 @@ export class RowRights {
 
   #inParks(uscc: string, parks: readonly string[], every: boolean): boolean | Promise<boolean> {
     const fits = (known: readonly string[]) => known.length > 0 && known.every((one) => parks.includes(one));
-    const known = this.places.parksOfCompany(uscc, every ? null : parks);
+    const known = this.parks.ofCompany(uscc, every ? null : parks);
     return known instanceof Promise ? known.then(fits) : fits(known);
   }
 }

@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest';
 import { HUB_PRINCIPAL, type Principal } from './principal.ts';
-import { type Owner, type Places, RowRights, UNKNOWN_OWNER } from './rows.ts';
+import { type Owner, type ParkLookup, RowRights } from './row-rights.ts';
 
 const KNOWN: Readonly<Record<string, readonly string[]>> = { A: ['north'], B: ['south'], BOTH: ['north', 'south'] };
-const places: Places = {
-  parkOfBuilding: () => null,
-  parkOfRecord: () => null,
-  parksOfCompany: async (uscc, parks) => (KNOWN[uscc] ?? []).filter((one) => parks === null || parks.includes(one)),
+const lookup: ParkLookup = {
+  ofBuilding: () => null,
+  ofRecord: () => null,
+  ofCompany: async (uscc, parks) => (KNOWN[uscc] ?? []).filter((one) => parks === null || parks.includes(one)),
 };
-const rights = (narrow: Partial<Principal>) => new RowRights({ ...HUB_PRINCIPAL, ...narrow }, places);
+const rights = (narrow: Partial<Principal>) => new RowRights({ ...HUB_PRINCIPAL, ...narrow }, lookup);
 
 const OWNERS: Readonly<Record<string, Owner>> = {
   nobody: {},
@@ -24,7 +24,7 @@ const OWNERS: Readonly<Record<string, Owner>> = {
   'one of several companies': { park: 'north', company: ['X', 'A'] },
   'a park that is not known': { park: null },
   'a company that is not known': { park: 'north', company: null },
-  'nobody who is known': UNKNOWN_OWNER,
+  'nobody who is known': { park: null, company: null },
 };
 
 const seen = async (narrow: Partial<Principal>): Promise<string[]> => {
