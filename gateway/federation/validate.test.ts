@@ -107,3 +107,16 @@ test('repetitions are merged in place, what has directives or stands between sta
   same('{n{...on T{i} ...on T{s} s ...on T{b} ...on T{i}}}', '{n{...on T{i s} s ...on T{b}}}');
   expect(isCompact(smaller('{a}'))).toBe(true);
 });
+
+test('fragments that lead to each other by very many ways are looked at once each', () => {
+  const work = (levels: number): number => {
+    const level = (i: number) =>
+      ['F', 'G'].map((name) => `fragment ${name}${i} on T { i ${i < levels ? `...F${i + 1} ...G${i + 1}` : ''} }`);
+    const text = `{ t { ...F1 ...G1 } } ${Array.from({ length: levels }, (_, i) => level(i + 1).join(' ')).join(' ')}`;
+    const { faults, work } = validateDocument(schema, parse(text, { noLocation: true }), text);
+    expect(faults).toEqual([]);
+    return work;
+  };
+  // Twice as many levels have a thousand times as many ways.
+  expect(work(20)).toBeLessThanOrEqual(2.2 * work(10) + 100);
+});
