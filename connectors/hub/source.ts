@@ -176,7 +176,7 @@ const KIND_RIGHTS: Readonly<Record<string, string>> = {
   TAX_FILE_RECEIVED: 'tax:read',
 };
 
-/** The right without which nobody is told whose passage or drive an event was, nor finds it by company or vehicle. */
+/** The right that a caller needs to learn whose passage or drive an event was, and to find it by company or vehicle. */
 const MOVEMENT_RIGHTS: Readonly<Record<string, string>> = {
   ACCESS_GRANTED: 'access:persons',
   ACCESS_DENIED: 'access:persons',

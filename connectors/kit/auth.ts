@@ -98,7 +98,8 @@ function issuer(raw: unknown, fault: (sentence: string) => void): IssuerConfig[]
     );
   }
   const types = given['type'] === undefined ? [ACCESS_TOKEN] : words(given['type']);
-  if (types.length === 0 || types.some((one) => !TYPE.test(one))) {
+  const listed = [given['type'] ?? []].flat();
+  if (types.length === 0 || listed.some((one) => typeof one !== 'string') || types.some((one) => !TYPE.test(one))) {
     fault(
       `auth: type of ${name} must be the header typ of its access tokens, or a list of such, found ${JSON.stringify(given['type'])}; example: type: [at+jwt, JWT]`,
     );

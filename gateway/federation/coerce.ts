@@ -30,9 +30,9 @@ export type Coerce = (given: Readonly<Record<string, unknown>>) => Coerced;
 /** What a plain value becomes; undefined: it must be looked at the long way. */
 type Quick = (value: unknown) => unknown;
 
-/** As many faults are told. */
+/** Faults that are reported, at most. */
 const MOST = 20;
-/** Characters of a value, and of a message, that are told. */
+/** Characters of a value, and of a message, that a fault shows. */
 const LONGEST_VALUE = 60;
 const LONGEST_MESSAGE = 400;
 
@@ -81,7 +81,7 @@ export function coercer(
   };
 }
 
-/** As `getVariableValues` of graphql-js, but a value is told shortened: a client can send half a megabyte of it. */
+/** As `getVariableValues` of graphql-js, but a fault shows a value shortened: a client can send half a megabyte. */
 function slowly(
   schema: GraphQLSchema,
   definitions: readonly VariableDefinitionNode[],
@@ -92,7 +92,7 @@ function slowly(
   const errors: VariableFault[] = [];
   const tell = (message: string): void => {
     if (errors.length >= MOST) return;
-    // A suggestion that is cut off would not be known as one any more where none may be told.
+    // A suggestion that is cut off could not be recognised and removed where none may be shown.
     const short = message.length > LONGEST_MESSAGE ? message.replace(/ ?Did you mean .*$/s, '') : message;
     errors.push({ message: cut(short, LONGEST_MESSAGE) });
   };

@@ -5,7 +5,7 @@
 import { type DocumentNode, type InlineFragmentNode, Kind, type SelectionNode, type SelectionSetNode } from 'graphql';
 import { argumentsText } from './document-text.ts';
 
-/** Documents with fewer selections stay as they are: faults in them are told with their places in the text. */
+/** Documents with fewer selections stay as they are: faults in them are reported with their places in the text. */
 export const LARGE = 5_000;
 
 const made = new WeakSet<DocumentNode>();

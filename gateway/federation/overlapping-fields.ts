@@ -114,7 +114,7 @@ class Search {
       if (this.#alike(group)) this.#below(group, (inner) => this.shapes(inner));
   }
 
-  /** Whether values of all these fields have the same form; else it is told. */
+  /** Whether values of all these fields have the same form; reports a conflict if not. */
   #alike(group: readonly Asked[]): boolean {
     if (group.length === 1) return true;
     const first = group.find((one) => one.type !== null);
@@ -172,7 +172,7 @@ class Search {
     if (sets.size > 0) look([...sets]);
   }
 
-  /** Whether one of them is not the same field as `first`; then it is told. */
+  /** Whether one of them is not the same field as `first`; reports a conflict then. */
   #differ(group: readonly Asked[], first: Asked | undefined): boolean {
     for (const one of group) {
       if (!first || one === first) continue;

@@ -1,8 +1,8 @@
-/** Faults of subgraphs that clients are told as INTERNAL: each answer's get an id, under which the log has what they said. */
+/** Errors of subgraphs without a code, which clients see as INTERNAL: those of one answer get an id, under which the log has their messages. */
 import type { SubgraphError } from '../../connectors/kit/connector.ts';
 import type { Log } from '../../connectors/kit/log.ts';
 
-/** The errors of one answer of a subgraph, as they are told on. */
+/** The errors of one answer of a subgraph, as they are passed on. */
 export type Report = (subgraph: string, errors: readonly SubgraphError[]) => readonly SubgraphError[];
 
 /** Messages of one answer that are logged, and characters of each. */

@@ -1,6 +1,6 @@
 /**
  * Validation in time linear in the document: graphql-js' own rules in one walk that asks only the rules that look at a node's kind; what is
- * superlinear there (circles of fragments, fields that overlap, places in the text) is done here. At most a hundred faults are told.
+ * superlinear there (circles of fragments, fields that overlap, places in the text) is done here. At most a hundred faults are reported.
  */
 import {
   type ASTNode,
@@ -31,7 +31,7 @@ import { TooLarge } from './normal.ts';
 import { overlappingFields } from './overlapping-fields.ts';
 
 const MOST_FAULTS = 100;
-/** In a longer text no places are told: to find them costs as much as the rest of the validation. */
+/** In a longer text no places are reported: finding them costs as much as the rest of the validation. */
 const MOST_PLACED = 100_000;
 const RULES = specifiedRules.filter((one) => one !== NoFragmentCyclesRule && one !== OverlappingFieldsCanBeMergedRule);
 
@@ -162,7 +162,7 @@ function checkRules(
     const names = sound.get(type) ?? new Set();
     sound.set(type, names);
     if (names.has(name)) return true;
-    // What has faults is told of again and again, until there are enough.
+    // A faulty field is reported each time, until there are enough faults.
     if (faults.length === 0) names.add(name);
     return false;
   };

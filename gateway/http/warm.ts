@@ -59,7 +59,7 @@ export class WarmDoor {
     // Where there is text, `data` would be made of it only to be looked at.
     if (answer.text) return { status: 200, headers, body: bodyOf(answer.text(), answer) };
     if (answer.data !== undefined) return { status: 200, headers, body: bodyOf(JSON.stringify(answer.data), answer) };
-    // What is refused is told at once: it must not cost more than what is answered.
+    // A refusal is answered at once: it must not cost more than an answer.
     const errors = (answer.errors ?? []).map((one) => shown(one));
     return { status: statusOf(errors, headers['content-type'] ?? ''), headers, body: JSON.stringify({ errors }) };
   }

@@ -123,7 +123,7 @@ export class Operations {
     }
   }
 
-  /** The faults of a document in the public graph, as a client may be told of them; `query` is its text. */
+  /** The faults of a document in the public graph, as a client may see them; `query` is its text. */
   faults(query: string, document: DocumentNode): readonly GraphQLFormattedError[] {
     return this.#shown(this.#federation.faults(query, document));
   }
@@ -153,7 +153,7 @@ export class Operations {
     this.#points.fruitless(principal);
   }
 
-  /** Faults of the variables that the operation is given, as the client may be told of them. */
+  /** Faults of the variables that the operation is given, as a client may see them. */
   variableFaults(
     operation: OperationDefinitionNode,
     variables: OperationRequest['variables'],

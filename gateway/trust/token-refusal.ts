@@ -7,7 +7,7 @@ import { ALGORITHMS, type IssuerConfig } from '../../connectors/kit/auth.ts';
 import { HubError } from '../../connectors/kit/errors.ts';
 import { quoted } from './refusal-log.ts';
 
-/** A refusal with its reason for the log, which no client is told. */
+/** A refusal with its reason for the log, which no client sees. */
 export class TokenRefused extends HubError {
   readonly reason: string;
   constructor(reason: string, message = 'The token is not valid for this hub.', extensions = {}) {

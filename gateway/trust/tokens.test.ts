@@ -195,7 +195,7 @@ describe('bearer tokens', () => {
       },
     );
 
-    test.each([[[]], [''], [7], [['at+jwt', '']], [{}]])('the setting type refuses %j', (type) => {
+    test.each([[[]], [''], [7], [['at+jwt', '']], [['at+jwt', 5]], [{}]])('the setting type refuses %j', (type) => {
       expect(taking(type).faults.join()).toMatch(/auth: type of .* example: type: \[at\+jwt, JWT\]/);
     });
   });

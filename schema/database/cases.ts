@@ -1,7 +1,7 @@
 /** Filings under way and done: the projection of CASE_CHANGED events, written with them. */
 import type { Tx } from './open.ts';
 
-/** As kept; `park` is told by the installation's row, null when isthmus.yaml no longer names it. */
+/** As kept; `park` is that of the installation, null when isthmus.yaml no longer names it. */
 export interface CaseRow {
   readonly id: string;
   readonly park: string | null;

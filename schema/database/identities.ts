@@ -105,7 +105,7 @@ export async function saveClaims(
 const COMPANY =
   'uscc, name, name_source AS "nameSource", name_recorded_at AS "nameRecordedAt", name_fetched_at AS "nameFetchedAt", sort_name AS "sortName", (SELECT s.park FROM source s WHERE s.id = name_source) AS "namePark"';
 
-/** A company as it is read: with the park of the register that told its name, null when isthmus.yaml no longer names it. */
+/** A company as it is read: with the park of the register that its name came from, null when isthmus.yaml no longer names it. */
 export type CompanyRead = CompanyRow & { readonly namePark: string | null };
 
 export async function companiesByCodes(tx: Tx, codes: readonly string[]): Promise<Map<string, CompanyRead>> {

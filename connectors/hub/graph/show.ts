@@ -57,7 +57,7 @@ export const building = (one: Building, context: Context) => ({
 /** The name is a copy: the register is its authority. */
 export function companyProvenance(one: Company | null, context: Context): ShownProvenance {
   if (!one?.nameSource || !one.nameFetchedAt) return own(context);
-  // A name is public; which register of another park told it is not.
+  // A name is public; which register of another park it came from is not.
   if (!context.rows.sees({ park: one.namePark })) return own(context, false);
   return {
     ...told(context, {
