@@ -49,8 +49,9 @@ async function both(
 const queryOnly = wholeSdl.replace(/type Mutation \{[^}]*\}/, '');
 
 describe(`random operations, ISTHMUS_SEED=${SEED}`, () => {
-  const cases = (schema: GraphQLSchema, count: number) =>
-    Array.from({ length: count }, (_, i) => ({ ...randomOperation(schema, random(SEED + i), ALIASES), seed: SEED + i }))
+  const cases = (schema: GraphQLSchema, count: number, from = 0) =>
+    Array.from({ length: count }, (_, i) => SEED + from + i)
+      .map((seed) => ({ ...randomOperation(schema, random(seed), ALIASES), seed }))
       // Conditions are settled before anything is fused.
       .filter((one) => !/@(skip|include)/.test(one.query));
 
@@ -69,13 +70,17 @@ describe(`random operations, ISTHMUS_SEED=${SEED}`, () => {
       let climbed = 0;
       for (const wrap of kinds) {
         const schema = attached(queryOnly, everything({ count: 0 }), wrap);
-        for (const { query, variables, seed } of cases(schema, CASES)) {
-          const { ours, theirs } = await both(schema, query, variables);
-          const mark = `ISTHMUS_SEED=${seed}\n${query}`;
-          expect(ours, mark).toEqual(theirs);
-          expect(JSON.stringify(ours.data), mark).toBe(JSON.stringify(theirs.data));
-          if (theirs.errors) failed++;
-          if (theirs.errors?.some((one: { message: string }) => /non-nullable/.test(one.message))) climbed++;
+        // How many of a few hundred operations fail is chance: those that throw go on until enough have.
+        const isFew = () => wrap === kinds.at(-1) && (failed <= CASES / 20 || climbed === 0);
+        for (let from = 0; from === 0 || (isFew() && from < 4 * CASES); from += CASES) {
+          for (const { query, variables, seed } of cases(schema, CASES, from)) {
+            const { ours, theirs } = await both(schema, query, variables);
+            const mark = `ISTHMUS_SEED=${seed}\n${query}`;
+            expect(ours, mark).toEqual(theirs);
+            expect(JSON.stringify(ours.data), mark).toBe(JSON.stringify(theirs.data));
+            if (theirs.errors) failed++;
+            if (theirs.errors?.some((one: { message: string }) => /non-nullable/.test(one.message))) climbed++;
+          }
         }
       }
       expect(failed).toBeGreaterThan(CASES / 20);
