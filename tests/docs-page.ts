@@ -81,19 +81,22 @@ export class DocsPage {
     ];
   }
 
-  /** Paragraphs with measured figures that lack the date, the commit or the command. */
+  /** Paragraphs and tables with measured figures that lack the date, the commit or the command; a table may have them in front of it. */
   bareFigures(): string[] {
-    const lines = this.prose.split('\n').filter((line) => !/^[|#]/.test(line));
+    const parts = this.prose.split(/\n{2,}/).filter((one) => !one.startsWith('#'));
     const carries = [/\b20\d\d-\d\d-\d\d\b/, /`[0-9a-f]{7}`/, /`([A-Z_]+=\S+ )?(npm run|npx) \S+[^`]*`/];
-    return lines
-      .join('\n')
-      .split(/\n{2,}/)
-      .filter((one) => FIGURE.test(one.replace(/`[^`]*`/g, '')) && !carries.every((mark) => mark.test(one)));
+    const complete = (one = '') => carries.every((mark) => mark.test(one));
+    return parts.filter((one, i) => {
+      if (!one.startsWith('|')) return FIGURE.test(one.replace(/`[^`]*`/g, '')) && !complete(one);
+      return FIGURES.test(one.split('\n')[0] ?? '') && !complete(parts[i - 1]);
+    });
   }
 }
 
 /** Something that was measured: a time in milliseconds, memory, or so many times. */
 const FIGURE = /\d (ms|MiB|MB)\b|\d\.\d+ times/;
+/** Headings of a table of measurements. */
+const FIGURES = /\b(ms|seconds|p50|p99|MiB|MB|CPU|a second)\b/;
 
 /** What stands between backticks. */
 export const quoted = (cell = ''): string[] => [...cell.matchAll(/`([^`]+)`/g)].map((match) => match[1] as string);

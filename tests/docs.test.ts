@@ -1,4 +1,4 @@
-/** The pages on security, the audit log and errors say what is so: what they name exists, as they say. */
+/** The pages for operators and on security, events and errors are true: what they name exists, as they say. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildSchema, isEnumType } from 'graphql';
@@ -15,12 +15,14 @@ import { DocsPage, quoted } from './docs-page.ts';
 const ROOT = join(import.meta.dirname, '..');
 const api = buildSchema(readFileSync(join(ROOT, 'schema', 'api.graphql'), 'utf8'), { assumeValidSDL: true });
 const settings = JSON.parse(readFileSync(join(ROOT, 'schema', 'isthmus.schema.json'), 'utf8'));
-const variables = readFileSync(join(ROOT, 'gateway', 'settings.ts'), 'utf8');
+const variables = ['gateway/settings.ts', 'gateway/commands/serve.ts', 'tests/outage.test.ts', 'docker-compose.yml']
+  .map((file) => readFileSync(join(ROOT, file), 'utf8'))
+  .join('\n');
 
 /** Upper-case words that are neither codes nor variables of ours. */
-const OTHERS = /^(HMAC|GET|POST|SSE|JSON|PEM|HTTP|DEGRADED|DOWN|UP|JWT|ID|RS256|ES256)$/;
+const OTHERS = /^(HMAC|GET|POST|SSE|JSON|PEM|HTTP|DEGRADED|DOWN|UP|JWT|ID|RS256|ES256|NOTIFY)$/;
 
-describe.each(['security', 'audit', 'errors'])('docs/%s.md', (name) => {
+describe.each(['security', 'audit', 'errors', 'operations', 'events'])('docs/%s.md', (name) => {
   const page = new DocsPage(name);
 
   test('its commands run as they are written, and its files and scripts are there', () => {
