@@ -1,6 +1,7 @@
 /** Wires the house and opens the door. */
 import 'reflect-metadata';
 import type { IncomingMessage } from 'node:http';
+import { systemClock } from '../connectors/kit/clock.ts';
 import type { Call, Clock } from '../connectors/kit/connector.ts';
 import type { GuardPolicy } from '../connectors/kit/guard.ts';
 import type { Config } from '../connectors/kit/host/config/types.ts';
@@ -104,7 +105,7 @@ export async function start(options: StartOptions): Promise<Hub> {
       policy: options.policy,
     });
     shutdown.add('the connectors', () => islands.close());
-    const clock = options.clock ?? { now: () => new Date() };
+    const clock = options.clock ?? systemClock;
     const signingKey = loadSigningKey(keyFile({ data: options.data, signingKey: options.signingKey ?? null }));
     const heads = { folder: headFolder(options.data), second: config.audit.heads };
     const auditLog = await AuditLog.open({
@@ -140,6 +141,7 @@ export async function start(options: StartOptions): Promise<Hub> {
       introspection: anonymousPrincipal(config.anonymous) !== null,
       costs: graph.costs,
       consents,
+      clock,
       sign: signer(signingKey, () => clock.now()),
       ...timeOf(options.operationTime ?? config.deadline),
     });
@@ -156,7 +158,7 @@ export async function start(options: StartOptions): Promise<Hub> {
     const anonymous = anonymousPrincipal(config.anonymous);
     const demoIssuer = config.auth.demo ? await openDemoIssuer(options.data) : null;
     const issuers = [...trustedIssuers(config.auth), ...(demoIssuer ? [demoIssuer.trusted] : [])];
-    const tokens = makeTokens(issuers, { log });
+    const tokens = makeTokens(issuers, { clock, log });
     /** One way for every face: a token when there is one, else the anonymous role for callers of this machine. */
     const principal = async (request: IncomingMessage, params?: unknown): Promise<Principal | null> => {
       const signedIn = await tokens.caller(request, params);
@@ -240,8 +242,8 @@ export async function start(options: StartOptions): Promise<Hub> {
 const callHeaders =
   (key: Buffer, subgraph: string) =>
   (call: Call, body: string): Record<string, string> => ({
-    [PRINCIPAL_HEADER]: signPrincipal(call.principal, { key, subgraph, body, now: Date.now() }),
-    [TIME_HEADER]: String(Math.max(call.deadline - Date.now(), 1)),
+    [PRINCIPAL_HEADER]: signPrincipal(call.principal, { key, subgraph, body, now: systemClock.now().getTime() }),
+    [TIME_HEADER]: String(Math.max(call.deadline - systemClock.monotonic(), 1)),
   });
 
 const shownHost = (host: string): string =>

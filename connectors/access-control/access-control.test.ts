@@ -7,6 +7,7 @@ import { hubCall, loadKeys } from '../kit/host/services.ts';
 import { makeLog } from '../kit/log.ts';
 import { HUB_PRINCIPAL, type Principal } from '../kit/principal.ts';
 import { readSettings } from '../kit/settings.ts';
+import { clockOf } from '../kit/testing/clock.ts';
 import { conformance } from '../kit/testing/conformance.ts';
 import { freshDatabase } from '../kit/testing/database.ts';
 import { type Client, openClient } from '../kit/testing/embedded.ts';
@@ -205,7 +206,7 @@ describe('against the pretend door system', () => {
       database,
       keys: await loadKeys(database),
       log: makeLog((line) => lines.push(line)),
-      clock: { now: () => now },
+      clock: clockOf(() => now),
       pace: { checkUp: 60_000, checkDown: 60_000 },
     });
   }

@@ -1,5 +1,6 @@
 /** One installation at work: what stands around it (guard, health, what is kept), its jobs, its checks and its row. */
 import type { Database } from '../../../schema/database/open.ts';
+import { systemClock } from '../clock.ts';
 import type { AnyConnector, Clock, Opened, Services } from '../connector.ts';
 import { DEFAULT_POLICY, type GuardPolicy, type SourceCallFact } from '../guard.ts';
 import { makeGuard } from '../guarding.ts';
@@ -132,6 +133,7 @@ export class Installation {
         database,
         log: this.#log,
         owner: newOwner(),
+        clock: this.services.clock,
         signal: this.#control.signal,
         outcome: (job, error) => (error === null ? health.succeeded(`job ${job}`) : health.failed(`job ${job}`, error)),
       });
@@ -213,8 +215,9 @@ function tellCall(fact: SourceCallFact, log: Log): void {
   if (fact.code === null) return;
   const key = `${fact.source} ${fact.operation} ${fact.code}`;
   const loud = fact.code === 'SOURCE_MALFORMED' || fact.code === 'INTERNAL';
-  if (loud && Date.now() - (complained.get(key) ?? 0) > 60_000) {
-    complained.set(key, Date.now());
+  const now = systemClock.monotonic();
+  if (loud && now - (complained.get(key) ?? Number.NEGATIVE_INFINITY) > 60_000) {
+    complained.set(key, now);
     log.warn(`An answer of ${fact.source} cannot be used.`, { ...fact });
   } else log.debug('A call to the source failed.', { ...fact });
 }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { takeLease } from '../../../schema/database/leases.ts';
+import { systemClock } from '../clock.ts';
 import type { Services } from '../connector.ts';
 import { silentLog } from '../log.ts';
 import { freshDatabase } from '../testing/database.ts';
@@ -22,7 +23,7 @@ async function runner(owner: string, value: () => Promise<string>): Promise<JobR
       keys: await loadKeys(database),
       info: { id: 'doors', connector: 'access-control', park: 'lakeside' },
     },
-    ...{ clock: { now: () => new Date() }, log: silentLog, signal: closed.signal },
+    ...{ clock: systemClock, log: silentLog, signal: closed.signal },
   } as unknown as ServicesParts);
   const run = async () => {
     const read = await value();

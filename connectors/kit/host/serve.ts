@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { ApolloServer, HeaderMap } from '@apollo/server';
 import { GraphQLError, type GraphQLFormattedError } from 'graphql';
+import { systemClock } from '../clock.ts';
 import type { Call, SubgraphResponse } from '../connector.ts';
 import { HubError } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -100,7 +101,7 @@ export async function serveHost(host: Host, options: { port: number; host?: stri
         key: host.principalKey,
         subgraph: host.name,
         body,
-        now: Date.now(),
+        now: systemClock.now().getTime(),
       });
     } catch (error) {
       if (!(error instanceof HubError)) throw error;
@@ -154,7 +155,7 @@ function callOf(headers: HeaderMap, principal: Principal, signal: AbortSignal): 
   const time = Number(headers.get(TIME_HEADER) ?? DEFAULT_TIME);
   return {
     principal,
-    deadline: Date.now() + (Number.isFinite(time) ? Math.min(time, 60_000) : DEFAULT_TIME),
+    deadline: systemClock.monotonic() + (Number.isFinite(time) ? Math.min(time, 60_000) : DEFAULT_TIME),
     signal,
     noted: new Map(),
     calls: new Map(),

@@ -17,7 +17,8 @@ export interface SourceWriterParts {
 export class SourceWriter {
   readonly #parts: SourceWriterParts;
   #saving: Promise<void> = Promise.resolve();
-  #savedAt = 0;
+  /** When it was written last, by the clock's `monotonic()`. */
+  #savedAt = Number.NEGATIVE_INFINITY;
   #saved = '';
 
   constructor(parts: SourceWriterParts) {
@@ -32,10 +33,11 @@ export class SourceWriter {
   /** Writes the row when something has changed or the heartbeat is due. One writing at a time; `lag` is asked when it begins. */
   save(snapshot: HealthSnapshot, lag: () => number | null): void {
     const mark = `${snapshot.state} ${snapshot.reason} ${snapshot.breaker}`;
-    const due = Date.now() - this.#savedAt >= this.#parts.heartbeat;
+    const now = this.#parts.clock.monotonic();
+    const due = now - this.#savedAt >= this.#parts.heartbeat;
     if (mark === this.#saved && !due) return;
     this.#saved = mark;
-    this.#savedAt = Date.now();
+    this.#savedAt = now;
     this.#saving = this.#saving
       .then(() => this.#write(snapshot, lag()))
       .catch((error) => {
