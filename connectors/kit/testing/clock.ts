@@ -27,3 +27,24 @@ export function steppedClock(start: Date): SteppedClock {
     },
   };
 }
+
+/**
+ * Sets the wall clock of this process by so many milliseconds: `Date`, for our code and for libraries. Timers and `performance.now()`
+ * go on as they were, as on a machine whose clock is set. Returns what sets it back.
+ */
+export function setDate(milliseconds: number): () => void {
+  const Real = globalThis.Date;
+  class Shifted extends Real {
+    constructor(...given: unknown[]) {
+      if (given.length === 0) super(Real.now() + milliseconds);
+      else super(...(given as [number]));
+    }
+    static override now(): number {
+      return Real.now() + milliseconds;
+    }
+  }
+  globalThis.Date = Shifted as DateConstructor;
+  return () => {
+    globalThis.Date = Real;
+  };
+}
