@@ -32,6 +32,7 @@ import { Leftovers } from './memory.ts';
 import { Operations } from './operation/index.ts';
 import { startMetrics } from './ops/metrics.ts';
 import { makeShutdown } from './ops/shutdown.ts';
+import { RemoteSources } from './remote-sources.ts';
 import { Audit } from './trust/audit.ts';
 import { keepAudit } from './trust/audit-keep.ts';
 import { AuditLog } from './trust/audit-log.ts';
@@ -165,7 +166,15 @@ export async function start(options: StartOptions): Promise<Hub> {
       return signedIn ?? (isLocal(request) ? anonymous : null);
     };
     const face = await graphqlFace(operations, { introspection: anonymous !== null });
-    const sources = () => islands.hosts().flatMap((host) => (host.name === 'hub' ? [] : host.sources()));
+    const remote = new RemoteSources({ database, config: () => islands.config, log, pace: options.pace, clock });
+    remote.start();
+    shutdown.add('the looks at connectors in other processes', () => remote.close());
+    const sources = () => {
+      const own = islands.hosts().flatMap((host) => (host.name === 'hub' ? [] : host.sources()));
+      // A connector that cannot be made yet is looked after here, wherever it is to run.
+      const known = new Set(own.map((one) => one.id));
+      return [...own, ...remote.statuses().filter((one) => !known.has(one.id))];
+    };
     const sockets = openSockets({
       server: http.server,
       path: '/graphql',

@@ -62,6 +62,14 @@ export class Host {
     return host;
   }
 
+  /** Whether the database answers: without it nothing can be asked. */
+  async ready(): Promise<boolean> {
+    return this.#options.database.plain.query('SELECT 1').then(
+      () => true,
+      () => false,
+    );
+  }
+
   /** How the installations are doing. */
   sources(): SourceStatus[] {
     return [...this.#installations.values()].map((one) => one.status());

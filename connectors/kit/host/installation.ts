@@ -56,6 +56,8 @@ export class Installation {
   readonly #lookout: Lookout;
   readonly #row: SourceWriter;
   #runner: JobRunner | null = null;
+  #heartbeat: NodeJS.Timeout | undefined;
+  readonly #pace: HostPace;
 
   constructor(config: InstallationConfig, lent: Lent, clock: Clock) {
     const { connector, database, keys, parks } = lent;
@@ -65,6 +67,7 @@ export class Installation {
     const health = new Health(clock);
     const pace = { ...DEFAULT_PACE, ...(config.guard ? paceOf(config.guard) : {}), ...lent.pace };
     this.config = config;
+    this.#pace = pace;
     this.#lent = lent;
     this.#log = log;
     this.#health = health;
@@ -140,6 +143,8 @@ export class Installation {
       this.#runner.start();
     }
     this.#lookout.start();
+    // Its row says that this process is alive, however seldom the source is looked at.
+    this.#heartbeat = setInterval(() => this.#save(), this.#pace.heartbeat);
   }
 
   status(): SourceStatus {
@@ -167,6 +172,7 @@ export class Installation {
 
   /** Ends its calls, jobs and checks; what is being written is written. Once only. */
   async close(): Promise<void> {
+    clearInterval(this.#heartbeat);
     this.#lookout.stop();
     this.#control.abort();
     await this.#runner?.stop();
