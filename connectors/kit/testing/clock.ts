@@ -39,6 +39,10 @@ export function setDate(milliseconds: number): () => void {
       if (given.length === 0) super(Real.now() + milliseconds);
       else super(...(given as [number]));
     }
+    /** A date that was made before is one, too. */
+    static override [Symbol.hasInstance](value: unknown): boolean {
+      return value instanceof Real;
+    }
     static override now(): number {
       return Real.now() + milliseconds;
     }
