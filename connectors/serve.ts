@@ -1,6 +1,7 @@
 /** One connector in a process of its own: all its installations, behind one port. */
 import 'reflect-metadata';
 import { dirname } from 'node:path';
+import { collectDefaultMetrics, Registry } from 'prom-client';
 import { waitForVersion } from '../migrations/migrate.ts';
 import { openDatabase } from '../schema/database/open.ts';
 import { connectors, families, HUB_INSTALLATION } from './index.ts';
@@ -12,6 +13,7 @@ import type { HostPace } from './kit/host/pace.ts';
 import { serveHost } from './kit/host/serve.ts';
 import { loadKeys } from './kit/host/services.ts';
 import type { Log } from './kit/log.ts';
+import { countSources } from './kit/source-metrics.ts';
 
 export interface ServeOptions {
   readonly name: string;
@@ -49,11 +51,21 @@ export async function serveConnector(options: ServeOptions): Promise<{ url: stri
       ...(options.pace ? { pace: options.pace } : {}),
       ...(options.policy ? { policy: options.policy } : {}),
     });
-    const served = await serveHost(host, { port: options.port, host: options.host, log: options.log });
+    const registry = new Registry();
+    collectDefaultMetrics({ register: registry });
+    const uncounted = countSources(registry, () => (connector.name === 'hub' ? [] : host.sources()));
+    const served = await serveHost(host, {
+      port: options.port,
+      host: options.host,
+      log: options.log,
+      metrics: async () => ({ type: registry.contentType, body: await registry.metrics() }),
+    });
     return {
       url: served.url,
       stop: async () => {
         await served.close();
+        uncounted();
+        registry.clear();
         await host.close();
         await database.close();
       },

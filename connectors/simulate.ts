@@ -245,7 +245,7 @@ export async function stopSimulator(data: string, name: string): Promise<boolean
   if (!isRunning(folder, known(name))) return false;
   const { pid } = readRunFile(folder, name) as RunFile;
   process.kill(pid, 'SIGTERM');
-  for (const began = Date.now(); Date.now() - began < FAREWELL; ) {
+  for (const began = performance.now(); performance.now() - began < FAREWELL; ) {
     await new Promise((wait) => setTimeout(wait, 50));
     if (!isRunning(folder, name)) return true;
   }

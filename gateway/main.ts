@@ -1,6 +1,7 @@
 /** Wires the house and opens the door. */
 import 'reflect-metadata';
 import type { IncomingMessage } from 'node:http';
+import { systemClock } from '../connectors/kit/clock.ts';
 import type { Call, Clock } from '../connectors/kit/connector.ts';
 import type { GuardPolicy } from '../connectors/kit/guard.ts';
 import type { Config } from '../connectors/kit/host/config/types.ts';
@@ -31,6 +32,7 @@ import { Leftovers } from './memory.ts';
 import { Operations } from './operation/index.ts';
 import { startMetrics } from './ops/metrics.ts';
 import { makeShutdown } from './ops/shutdown.ts';
+import { RemoteSources } from './remote-sources.ts';
 import { Audit } from './trust/audit.ts';
 import { keepAudit } from './trust/audit-keep.ts';
 import { AuditLog } from './trust/audit-log.ts';
@@ -104,7 +106,7 @@ export async function start(options: StartOptions): Promise<Hub> {
       policy: options.policy,
     });
     shutdown.add('the connectors', () => islands.close());
-    const clock = options.clock ?? { now: () => new Date() };
+    const clock = options.clock ?? systemClock;
     const signingKey = loadSigningKey(keyFile({ data: options.data, signingKey: options.signingKey ?? null }));
     const heads = { folder: headFolder(options.data), second: config.audit.heads };
     const auditLog = await AuditLog.open({
@@ -140,6 +142,7 @@ export async function start(options: StartOptions): Promise<Hub> {
       introspection: anonymousPrincipal(config.anonymous) !== null,
       costs: graph.costs,
       consents,
+      clock,
       sign: signer(signingKey, () => clock.now()),
       ...timeOf(options.operationTime ?? config.deadline),
     });
@@ -156,14 +159,22 @@ export async function start(options: StartOptions): Promise<Hub> {
     const anonymous = anonymousPrincipal(config.anonymous);
     const demoIssuer = config.auth.demo ? await openDemoIssuer(options.data) : null;
     const issuers = [...trustedIssuers(config.auth), ...(demoIssuer ? [demoIssuer.trusted] : [])];
-    const tokens = makeTokens(issuers, { log });
+    const tokens = makeTokens(issuers, { clock, log });
     /** One way for every face: a token when there is one, else the anonymous role for callers of this machine. */
     const principal = async (request: IncomingMessage, params?: unknown): Promise<Principal | null> => {
       const signedIn = await tokens.caller(request, params);
       return signedIn ?? (isLocal(request) ? anonymous : null);
     };
     const face = await graphqlFace(operations, { introspection: anonymous !== null });
-    const sources = () => islands.hosts().flatMap((host) => (host.name === 'hub' ? [] : host.sources()));
+    const remote = new RemoteSources({ database, config: () => islands.config, log, pace: options.pace, clock });
+    remote.start();
+    shutdown.add('the looks at connectors in other processes', () => remote.close());
+    const sources = () => {
+      const own = islands.hosts().flatMap((host) => (host.name === 'hub' ? [] : host.sources()));
+      // A connector that cannot be made yet is looked after here, wherever it is to run.
+      const known = new Set(own.map((one) => one.id));
+      return [...own, ...remote.statuses().filter((one) => !known.has(one.id))];
+    };
     const sockets = openSockets({
       server: http.server,
       path: '/graphql',
@@ -240,8 +251,8 @@ export async function start(options: StartOptions): Promise<Hub> {
 const callHeaders =
   (key: Buffer, subgraph: string) =>
   (call: Call, body: string): Record<string, string> => ({
-    [PRINCIPAL_HEADER]: signPrincipal(call.principal, { key, subgraph, body, now: Date.now() }),
-    [TIME_HEADER]: String(Math.max(call.deadline - Date.now(), 1)),
+    [PRINCIPAL_HEADER]: signPrincipal(call.principal, { key, subgraph, body, now: systemClock.now().getTime() }),
+    [TIME_HEADER]: String(Math.max(call.deadline - systemClock.monotonic(), 1)),
   });
 
 const shownHost = (host: string): string =>

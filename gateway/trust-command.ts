@@ -1,6 +1,7 @@
 /** `isthmus audit …`, `isthmus export audit`: the commands that look at the hub's own database, whether the hub runs or not. */
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { systemClock } from '../connectors/kit/clock.ts';
 import { migrate } from '../migrations/migrate.ts';
 import { startEmbedded } from '../schema/database/embedded.ts';
 import { type Database, openDatabase } from '../schema/database/open.ts';
@@ -44,7 +45,7 @@ export async function exportCommand(
   const others = () => verifyOptions({ heads: given.heads ?? [] }).heads ?? [];
   others();
   return withHub(async (database, key, own) => {
-    const entries = await exportAudit({ database, key, at: new Date(), heads: own }, resolve(file));
+    const entries = await exportAudit({ database, key, at: systemClock.now(), heads: own }, resolve(file));
     say(`${entries} entries are in ${file}. Verify them anywhere, without the hub: isthmus audit verify ${file}`);
     // Keys that only the database names are not trusted.
     const trusted = [key.id, ...(given.trusted ?? [])];
@@ -55,7 +56,7 @@ export async function exportCommand(
 /** `isthmus audit trim --before DAY`: false when something old could not be dropped. */
 export async function trimCommand(before: Date, say: (text: string) => void): Promise<boolean> {
   const { chains, refused } = await withHub(async (database, key, heads) => {
-    const at = new Date();
+    const at = systemClock.now();
     await database.transaction((tx) => signProven(tx, key, at, heads));
     return trimAudit(database, key, before, at);
   });
@@ -67,6 +68,6 @@ export async function trimCommand(before: Date, say: (text: string) => void): Pr
 
 /** `isthmus audit erase TYPE ID`. */
 export async function eraseCommand(type: string, id: string, say: (text: string) => void): Promise<void> {
-  const known = await withHub((database, key) => eraseFromAudit(database, key, { type, id }, new Date()));
+  const known = await withHub((database, key) => eraseFromAudit(database, key, { type, id }, systemClock.now()));
   say(known ? `No entry tells of that ${type} any more; the chain stands.` : `The log does not know that ${type}.`);
 }

@@ -87,11 +87,11 @@ export async function migrateDown(source: DataSource): Promise<string | null> {
 
 /** Waits until another process has brought the database to this version; throws after `milliseconds`. */
 export async function waitForVersion(source: DataSource, milliseconds: number): Promise<void> {
-  const until = Date.now() + milliseconds;
+  const until = performance.now() + milliseconds;
   for (;;) {
     const there = await refuseNewer(source);
     if (names().every((name) => there.includes(name))) return;
-    if (Date.now() > until) {
+    if (performance.now() > until) {
       throw new SchemaVersionError(
         `The database has not been brought to this version (missing: ${names()
           .filter((name) => !there.includes(name))

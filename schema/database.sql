@@ -88,6 +88,15 @@ CREATE TABLE company_fact (
   PRIMARY KEY (uscc, field, installation)
 );
 
+CREATE TABLE connector_outage (
+  connector text NOT NULL,
+  seen_by text NOT NULL,
+  reason text NOT NULL,
+  since timestamp with time zone NOT NULL,
+  seen_at timestamp with time zone NOT NULL,
+  PRIMARY KEY (connector, seen_by)
+);
+
 CREATE TABLE consent (
   id text NOT NULL,
   company text NOT NULL,

@@ -11,6 +11,7 @@ import type { AnyConnector } from '../connectors/kit/connector.ts';
 import type { Host } from '../connectors/kit/host/host.ts';
 import { hubCall } from '../connectors/kit/host/services.ts';
 import { makeLog } from '../connectors/kit/log.ts';
+import { clockOf } from '../connectors/kit/testing/clock.ts';
 import { freshDatabase } from '../connectors/kit/testing/database.ts';
 import { raiseIsland } from '../connectors/kit/testing/island.ts';
 import { world } from '../connectors/kit/testing/park.ts';
@@ -52,7 +53,7 @@ async function simulated(simulator: Simulator, history = 86_400_000): Promise<Ru
 /** A host of one installation that is compared at every check, and checked only when it is told to. */
 async function raise(connector: AnyConnector, id: string, raw: Record<string, unknown>, jobs: boolean): Promise<Host> {
   const host = await raiseIsland(connector, { id, raw }, database, {
-    clock: { now },
+    clock: clockOf(now),
     log: makeLog((line) => lines.push(line)),
     pace: { checkUp: 3_600_000, checkDown: 3_600_000, checkTime: 30_000, drift: 0 },
     policy: { timeout: 30_000 },

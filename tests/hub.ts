@@ -53,6 +53,10 @@ export interface WholeHub {
   listen(query: string, variables?: Record<string, unknown>, token?: string): { deliveries: Data[]; stop(): void };
   stopSimulator(name: string): Promise<void>;
   startSimulator(name: string): Promise<void>;
+  /** Kills the connector's own process (scale-out), by SIGKILL. */
+  killConnector(name: string): Promise<void>;
+  /** Starts it again; resolves when it listens. */
+  startConnector(name: string): Promise<void>;
   /** From now on this is done to all connections between hub and island. */
   chaos(island: string, fault: Fault | null): Promise<void>;
   /** How often the present fault has been at work between hub and island. */
@@ -118,7 +122,7 @@ export async function wholeHub(form: Form, options: WholeHubOptions = {}): Promi
   const running = new Map<string, Running>();
   const known = new Map<string, Simulator>();
   const ports = new Map<string, Record<string, number>>();
-  const children: ChildProcess[] = [];
+  const children = new Map<string, ChildProcess>();
   const startSimulator = async (name: string, of = demo, key = name) => {
     const simulator =
       known.get(name) ??
@@ -192,37 +196,34 @@ export async function wholeHub(form: Form, options: WholeHubOptions = {}): Promi
   }
   const file = join(directory, 'isthmus.yaml');
   writeFileSync(file, text);
-  if (form === 'scale-out') {
-    for (const connector of connectors) {
-      const child = spawn(
-        process.execPath,
-        ['--import', 'tsx', join(ROOT, 'gateway', 'cli.ts'), 'connector', connector.name, '--config', file],
-        {
-          cwd: ROOT,
-          env: {
-            ...process.env,
-            ...environment,
-            PORT: environment[`PORT_${connector.name}`],
-            HUB_PORT: String(port),
-            DATABASE_URL: database.url,
-            ISTHMUS_DATA: join(directory, 'data'),
-          },
-          stdio: ['ignore', 'pipe', 'pipe'],
+  const startConnector = async (name: string): Promise<void> => {
+    const child = spawn(
+      process.execPath,
+      ['--import', 'tsx', join(ROOT, 'gateway', 'cli.ts'), 'connector', name, '--config', file],
+      {
+        cwd: ROOT,
+        env: {
+          ...process.env,
+          ...environment,
+          PORT: environment[`PORT_${name}`],
+          HUB_PORT: String(port),
+          DATABASE_URL: database.url,
+          ISTHMUS_DATA: join(directory, 'data'),
         },
-      );
-      child.stdout.on('data', (part: Buffer) => log.push(`${connector.name}: ${part.toString().trim()}`));
-      child.stderr.on('data', (part: Buffer) => log.push(`${connector.name}: ${part.toString().trim()}`));
-      children.push(child);
-    }
-    await Promise.all(
-      connectors.map((connector) =>
-        until(
-          `the connector ${connector.name}`,
-          60,
-          async () => (await fetch(`http://127.0.0.1:${environment[`PORT_${connector.name}`]}/healthz`)).ok,
-        ),
-      ),
-    ).catch((error: Error) => {
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    );
+    child.stdout.on('data', (part: Buffer) => log.push(`${name}: ${part.toString().trim()}`));
+    child.stderr.on('data', (part: Buffer) => log.push(`${name}: ${part.toString().trim()}`));
+    children.set(name, child);
+    await until(
+      `the connector ${name}`,
+      60,
+      async () => (await fetch(`http://127.0.0.1:${environment[`PORT_${name}`]}/healthz`)).ok,
+    );
+  };
+  if (form === 'scale-out') {
+    await Promise.all(connectors.map(({ name }) => startConnector(name))).catch((error: Error) => {
       throw new Error(`${error.message}\n${log.slice(-20).join('\n')}`, { cause: error });
     });
   }
@@ -293,6 +294,14 @@ export async function wholeHub(form: Form, options: WholeHubOptions = {}): Promi
       running.delete(name);
     },
     startSimulator: (name) => startSimulator(name),
+    killConnector: async (name) => {
+      const child = children.get(name);
+      if (!child) throw new Error(`The connector ${name} has no process of its own.`);
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGKILL');
+      await ended;
+    },
+    startConnector,
     chaos,
     hurt: (island) => (proxies.get(island) ?? []).reduce((sum, proxy) => sum + proxy.hurt, 0),
     restart: async (between) => {
@@ -304,10 +313,10 @@ export async function wholeHub(form: Form, options: WholeHubOptions = {}): Promi
       for (const one of clients) await one.dispose();
       await hub.stop();
       await Promise.all(
-        children.map(
+        [...children.values()].map(
           (child) =>
             new Promise<void>((resolve) => {
-              if (child.exitCode !== null) return resolve();
+              if (child.exitCode !== null || child.signalCode !== null) return resolve();
               child.once('exit', () => resolve());
               child.kill('SIGTERM');
               setTimeout(() => child.kill('SIGKILL'), 10_000).unref();

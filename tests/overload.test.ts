@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { systemClock } from '../connectors/kit/clock.ts';
 import type { AnyConnector, SubgraphResponse } from '../connectors/kit/connector.ts';
 import type { GuardPolicy } from '../connectors/kit/guard.ts';
 import type { Host } from '../connectors/kit/host/host.ts';
@@ -46,7 +47,7 @@ async function raise(
   ends.push(() => running.close());
   const { name } = connector;
   const host = await raiseIsland(connector, { id: name, raw: raw(running.env) }, database, {
-    clock: { now: () => new Date(Date.now() + ahead) },
+    clock: { now: () => new Date(Date.now() + ahead), monotonic: () => systemClock.monotonic() + ahead },
     policy,
     jobs: false,
   });

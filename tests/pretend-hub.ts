@@ -38,6 +38,10 @@ export class Pretend {
     const name = principal?.subject ?? '';
     this.debts.set(name, (this.debts.get(name) ?? 0) + points);
   };
+  /** Subjects whose token has ended. */
+  readonly ended = new Set<string>();
+  expired = (principal: Principal | null): boolean => this.ended.has(principal?.subject ?? '');
+  onExpiry = (): (() => void) => () => undefined;
   owes = (principal: Principal | null): number => Math.max(this.debts.get(principal?.subject ?? '') ?? 0, 0);
   readonly #waiting = new Set<() => void>();
 

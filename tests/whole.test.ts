@@ -131,6 +131,52 @@ describe.each(FORMS)('the whole hub, %s', (form) => {
     });
   }, 90_000);
 
+  /** States by source, as the three ways tell them. */
+  const states = async () => {
+    const ready = (await (await fetch(`${whole.url}/readyz`)).json()) as { sources: { id: string; state: string }[] };
+    const metrics = await (await fetch(`${whole.url}/metrics`)).text();
+    const { data } = await whole.ask('{ sources { id state reason } }');
+    const byId = (all: { id: string; state: string }[]) =>
+      Object.fromEntries(all.map((one) => [one.id, one.state]).sort());
+    const up = { 1: 'UP', 0.5: 'DEGRADED', 0: 'DOWN' } as Record<string, string>;
+    const gauges = [...metrics.matchAll(/^isthmus_source_up\{source="([^"]+)"\} (\S+)$/gm)];
+    return {
+      readyz: byId(ready.sources),
+      metrics: byId(gauges.map(([, id = '', value = '']) => ({ id, state: up[value] ?? value }))),
+      graph: byId(data.sources),
+      reasons: Object.fromEntries(data.sources.map((one: { id: string; reason: string }) => [one.id, one.reason])),
+    };
+  };
+
+  test('/readyz, /metrics and sources name the same sources, in the same states', async () => {
+    await until('all three agree', 30, async () => {
+      const { readyz, metrics, graph } = await states();
+      expect(Object.keys(graph).length).toBeGreaterThanOrEqual(islands.length);
+      expect([readyz, metrics]).toEqual([graph, graph]);
+      return true;
+    });
+  });
+
+  test.runIf(form === 'scale-out')(
+    'a connector that is killed is DOWN in all three, and UP when it has come back',
+    async () => {
+      await whole.killConnector('parking');
+      await until('all three say DOWN', 30, async () => {
+        const { readyz, metrics, graph, reasons } = await states();
+        expect([readyz, metrics, graph].map((one) => one['lakeside-parking'])).toEqual(['DOWN', 'DOWN', 'DOWN']);
+        expect(reasons['lakeside-parking']).toBe('cannot be asked: the process of its connector does not answer');
+        return true;
+      });
+      await whole.startConnector('parking');
+      await until('all three say UP', 30, async () => {
+        const { readyz, metrics, graph } = await states();
+        expect([readyz, metrics, graph].map((one) => one['lakeside-parking'])).toEqual(['UP', 'UP', 'UP']);
+        return true;
+      });
+    },
+    90_000,
+  );
+
   test('Live delivers events of four islands, and resumes behind a cursor without gap or repetition', async () => {
     const live = whole.listen(operation('Live'));
     const kinds = await until('events of four islands', 60, () => {

@@ -1,41 +1,5 @@
 /** From the hub's rows to its model, and from the graph's filters to questions of the log. Pure. */
-import type { Access, Building, Company, Conflict, Source, ToldFact } from './model.ts';
-
-/** A source's row of which nobody has heard for this long is taken for dead, in milliseconds. */
-const SILENT = 45_000;
-
-export interface SourceRow {
-  readonly id: string;
-  readonly system: string;
-  readonly protocol: string;
-  readonly park: string;
-  readonly state: Source['state'];
-  readonly since: Date;
-  readonly reason: string | null;
-  readonly lastSuccess: Date | null;
-  readonly lagMs: string | null;
-  readonly errors: number;
-  readonly breaker: Source['breaker'];
-  readonly updatedAt: Date;
-}
-
-/** When the process that hosts a source has fallen silent, the row no longer tells the truth. */
-export function source(row: SourceRow, now: Date): Source {
-  const silent = now.getTime() - row.updatedAt.getTime() > SILENT;
-  return {
-    id: row.id,
-    system: row.system,
-    protocol: row.protocol,
-    park: row.park,
-    state: silent ? 'DOWN' : row.state,
-    since: silent ? row.updatedAt : row.since,
-    reason: silent ? 'the process that speaks with it does not report' : row.reason,
-    lastSuccess: row.lastSuccess,
-    lag: row.lagMs === null ? null : Number(row.lagMs),
-    errors: row.errors,
-    breaker: row.breaker,
-  };
-}
+import type { Access, Building, Company, Conflict, ToldFact } from './model.ts';
 
 export const building = (row: { id: string; park: string; name: string; floorArea: string | null }): Building => ({
   id: row.id,

@@ -4,6 +4,7 @@ import type { Facts } from '../kit/facts.ts';
 import { loader } from '../kit/loader.ts';
 import type { PageRequest } from '../kit/page.ts';
 import { can, consented, mayPark, type Principal } from '../kit/principal.ts';
+import { SourceReports } from '../kit/source-reports.ts';
 import * as mapping from './mapping.ts';
 import type {
   Access,
@@ -38,8 +39,10 @@ export interface Span {
 
 export class HubSource {
   readonly #services: Services;
+  readonly #reports: SourceReports;
   constructor(services: Services) {
     this.#services = services;
+    this.#reports = new SourceReports(services.clock);
   }
 
   /** Answers when the database answers. */
@@ -92,9 +95,7 @@ export class HubSource {
       companyCount: (query: CompanyQuery) => read((tx) => hub.companyCount(tx, seen(query))),
       /** All sources: they are few, and every question about them is answered from one reading. */
       sources: (): Promise<Source[]> => {
-        sources ??= read((tx) => hub.allSources(tx)).then((rows) =>
-          rows.map((row) => mapping.source(row, clock.now())),
-        );
+        sources ??= read((tx) => hub.allSources(tx)).then((rows) => rows.map((row) => this.#reports.shown(row)));
         return sources;
       },
       case: (id: string) => cases.load(id),

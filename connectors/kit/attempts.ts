@@ -1,5 +1,6 @@
 /** One call to a source, and its further tries: a place at the gate, the operation's breaker, the time limit. */
 import type { Breakers, Timed } from './breakers.ts';
+import { systemClock } from './clock.ts';
 import type { Call, Noted } from './connector.ts';
 import { SourceError, sourceFault } from './errors.ts';
 import type { Gate } from './gate.ts';
@@ -49,7 +50,7 @@ export class Attempts {
           !error.callers &&
           n < most &&
           !this.#breakers.isOpen(request.operation);
-        if (!again || call.signal.aborted || Date.now() + pause >= call.deadline) throw error;
+        if (!again || call.signal.aborted || systemClock.monotonic() + pause >= call.deadline) throw error;
         await sleep(pause, call.signal);
       }
     }
@@ -64,7 +65,7 @@ export class Attempts {
     let detail: string | null = null;
     let waited: number | null = null;
     try {
-      const left = call.deadline - Date.now();
+      const left = call.deadline - systemClock.monotonic();
       if (left <= 0) throw outOfTime('the time of the whole operation was used up');
       const timed = await this.#breakers.execute<T>(operation, async (): Promise<Timed<T>> => {
         const leave = await within(
@@ -78,7 +79,7 @@ export class Attempts {
         const began = performance.now();
         waited = began - started;
         try {
-          const rest = call.deadline - Date.now();
+          const rest = call.deadline - systemClock.monotonic();
           const value = await within(Math.min(policy.timeout, rest), call.signal, ask, rest < policy.timeout / 2);
           return { value, slow: performance.now() - began > policy.slow * policy.timeout };
         } finally {

@@ -174,7 +174,7 @@ export interface Job {
 /** One piece of work with an end: who asks, until when, and the signal that ends it early. */
 export interface Call {
   readonly principal: Principal;
-  /** Milliseconds since the epoch, of the real clock. */
+  /** Milliseconds of `systemClock.monotonic()` in this process; another process is sent what is left of it. */
   readonly deadline: number;
   /** Aborts when the caller has gone. It may be made only when it is read: who does not wait looks at `gone` instead. */
   readonly signal: AbortSignal;
@@ -212,6 +212,8 @@ export interface GraphContext<R extends object> {
   readonly rows: RowRights;
   readonly installations: Installations<R>;
   /** The services' clock. */
+  readonly clock: Clock;
+  /** What its wall clock shows. */
   now(): Date;
   readonly cursors: Cursors;
   /** The hub's tables; only the hub's own connector, whose records these are, has a use for it in a resolver. */
@@ -290,9 +292,15 @@ export interface InstallationInfo {
   readonly park: string;
 }
 
-/** The one source of time, so that tests can step it. */
+/** The one source of time, so that tests can step it; the system's is in `clock.ts`. */
 export interface Clock {
+  /**
+   * What the wall clock shows. It may be set back or forward at any moment: for moments that are shown, stored, signed, or compared
+   * with another machine's or a token's, never for how long something takes.
+   */
   now(): Date;
+  /** Milliseconds that only grow, from an arbitrary start, of this process alone: for rates, pauses, deadlines and ages. */
+  monotonic(): number;
 }
 
 export const EVENT_KINDS = [

@@ -1,5 +1,14 @@
 /** Where a value comes from and how old it is: made once by the guard or a mirror, read by the graph. */
 
+import type { Clock } from './connector.ts';
+import { momentsOf } from './stored-moments.ts';
+
+/**
+ * When this process read a value, by its clock's `monotonic()`. A symbol, so that it is copied along with the facts in this process and
+ * left out of everything that is written down or sent: it says nothing to another process.
+ */
+export const READ_AT = Symbol('read at');
+
 /** What is known about one reading of one source. */
 export interface Facts {
   /** Id of the installation. */
@@ -8,6 +17,8 @@ export interface Facts {
   readonly system: string;
   /** When we read it, or it was pushed to us. */
   readonly fetchedAt: Date;
+  /** Absent: only the wall clock's `fetchedAt` is known. */
+  readonly [READ_AT]?: number;
   /** When the source recorded it; null if it does not say. */
   readonly recordedAt: Date | null;
   /** Older than it should be, or the source's last reading failed. */
@@ -31,15 +42,23 @@ export interface ShownProvenance extends Facts {
   readonly parts: readonly ShownProvenance[] | null;
 }
 
-/** Facts as the graph shows them. `now` comes from the services' clock; `masked` names fields hidden from this caller. */
+/** Whole milliseconds since the value was read, never negative: by what has passed, whatever the wall clock was set to meanwhile. */
+export const ageOf = (facts: Pick<Facts, 'fetchedAt' | typeof READ_AT>, clock: Clock): number =>
+  Math.round(
+    facts[READ_AT] === undefined
+      ? momentsOf(clock).age(facts.fetchedAt)
+      : Math.max(clock.monotonic() - facts[READ_AT], 0),
+  );
+
+/** Facts as the graph shows them. `clock`: the services'; `masked` names fields hidden from this caller. */
 export function provenance(
   facts: Facts,
-  now: Date,
+  clock: Clock,
   options: { authority?: boolean; masked?: readonly string[] } = {},
 ): ShownProvenance {
   return {
     ...facts,
-    age: Math.max(now.getTime() - facts.fetchedAt.getTime(), 0),
+    age: ageOf(facts, clock),
     authority: options.authority ?? true,
     masked: options.masked ?? [],
     parts: null,
@@ -49,16 +68,16 @@ export function provenance(
 /** Several sources behind one value: the oldest speaks, all stand in `parts`; stale when one is. At least one is needed. */
 export function joinedProvenance(
   all: readonly Facts[],
-  now: Date,
+  clock: Clock,
   options: { authority?: boolean; masked?: readonly string[] } = {},
 ): ShownProvenance {
   const distinct = [...new Map(all.map((facts) => [facts.source, facts])).values()];
-  const oldest = distinct.reduce((a, b) => (b.fetchedAt < a.fetchedAt ? b : a));
-  const shown = provenance(oldest, now, options);
+  const oldest = distinct.reduce((a, b) => (ageOf(b, clock) > ageOf(a, clock) ? b : a));
+  const shown = provenance(oldest, clock, options);
   if (distinct.length === 1) return shown;
   return {
     ...shown,
     stale: distinct.some((facts) => facts.stale),
-    parts: distinct.map((facts) => provenance(facts, now, options)),
+    parts: distinct.map((facts) => provenance(facts, clock, options)),
   };
 }

@@ -1,5 +1,6 @@
 /** Calls that equal readers share: who asks what is being asked already waits for that answer. */
 import type { SharedCall } from './attempts.ts';
+import { systemClock } from './clock.ts';
 import type { Call } from './connector.ts';
 import type { Known } from './facts.ts';
 import type { Gate } from './gate.ts';
@@ -55,7 +56,7 @@ export class Flights {
   ): Promise<Known<T>> {
     const { life, timeout } = this.#parts;
     const askers = new Set([callerOf(call.principal)]);
-    const deadline = Math.max(call.deadline, Date.now() + timeout);
+    const deadline = Math.max(call.deadline, systemClock.monotonic() + timeout);
     const answer = run({ ...call, deadline, signal: life, askers });
     const one: Flight = { answer, type, askers };
     this.#under.set(key, one);

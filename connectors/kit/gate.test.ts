@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { expect, test } from 'vitest';
 import { Gate } from './gate.ts';
+import { steppedClock } from './testing/clock.ts';
 
 const { signal } = new AbortController();
 setMaxListeners(0, signal);
@@ -103,3 +104,37 @@ test('a call that waits for its turn goes as soon as somebody with a better one 
   hold();
   expect(gate.under + gate.waiting).toBe(0);
 });
+
+test.each([0, 600_000, -600_000])(
+  'a source that bears ten calls a second gets them, also with the wall clock set by %d ms',
+  async (by) => {
+    const clock = steppedClock(new Date('2026-03-01T12:00:00Z'));
+    const gate = new Gate({ concurrency: 100, queue: 100, rate: 10 }, clock);
+    const control = new AbortController();
+    setMaxListeners(0, control.signal);
+    let entered = 0;
+    const call = async () => {
+      const leave = await gate.enter(control.signal).catch(() => null);
+      if (leave === null) return;
+      entered++;
+      leave();
+    };
+    const calls = Array.from({ length: 40 }, call);
+    for (let i = 0; i < 50; i++) await Promise.resolve();
+    const each = [entered];
+    for (let second = 1; second <= 2; second++) {
+      clock.set(by);
+      clock.pass(999);
+      gate.asked();
+      for (let i = 0; i < 50; i++) await Promise.resolve();
+      each.push(entered);
+      clock.pass(1);
+      gate.asked();
+      for (let i = 0; i < 50; i++) await Promise.resolve();
+      each.push(entered);
+    }
+    expect(each).toEqual([10, 10, 20, 20, 30]);
+    control.abort(new Error('over'));
+    await Promise.all(calls);
+  },
+);

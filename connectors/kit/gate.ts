@@ -3,6 +3,8 @@
  * fewest calls under way, and was let in longest ago, is next; so one caller's thousand calls do not stand before another's one. Nor
  * does who came first take all there is: each caller of late has an equal share, and of it so much is kept free as it has used of late.
  */
+import { systemClock } from './clock.ts';
+import type { Clock } from './connector.ts';
 import { unavailable } from './errors.ts';
 
 export interface GateLimits {
@@ -49,6 +51,7 @@ function full(): Error {
 
 export class Gate {
   readonly #limits: GateLimits;
+  readonly #clock: Clock;
   readonly #waiting: Waiting[] = [];
   /** Callers of late; who has nothing here and has been away for a while is forgotten. */
   readonly #callers = new Map<string, Caller>();
@@ -59,8 +62,9 @@ export class Gate {
   #swept = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(limits: GateLimits) {
+  constructor(limits: GateLimits, clock: Clock = systemClock) {
     this.#limits = limits;
+    this.#clock = clock;
   }
 
   get waiting(): number {
@@ -120,7 +124,7 @@ export class Gate {
     const { concurrency, rate } = this.#limits;
     if (this.#under >= concurrency) return Number.POSITIVE_INFINITY;
     if (rate === null) return 0;
-    const now = performance.now();
+    const now = this.#clock.monotonic();
     if (this.#under + ofLate(this.#ended, now) < rate) return 0;
     return this.#ended.length > 0 ? (this.#ended[0] as number) + SECOND - now : Number.POSITIVE_INFINITY;
   }
@@ -171,7 +175,7 @@ export class Gate {
   /** Whether this caller may take one of the free places: within its share always, beyond it what is not kept for others. */
   #mayEnter(who: string): boolean {
     const { concurrency, rate } = this.#limits;
-    const now = performance.now();
+    const now = this.#clock.monotonic();
     const mine = this.#callers.get(who);
     // One call is within every share.
     if (!mine || (mine.under === 0 && ofLate(mine.ended, now) === 0)) return true;
@@ -200,7 +204,7 @@ export class Gate {
   }
 
   #take(who: string): () => void {
-    const now = performance.now();
+    const now = this.#clock.monotonic();
     if (now - this.#swept > SPAN) {
       this.#swept = now;
       for (const [name, one] of this.#callers) if (isAway(one, now)) this.#callers.delete(name);
@@ -227,7 +231,7 @@ export class Gate {
       this.#under--;
       caller.under--;
       if (this.#limits.rate !== null) {
-        const end = performance.now();
+        const end = this.#clock.monotonic();
         this.#ended.push(end);
         caller.ended.push(end);
       }
@@ -245,7 +249,8 @@ export class Gate {
         continue;
       }
       // Who waits for its share waits for a call of its own to end, or to be a second ago.
-      const soonest = pause > 0 ? pause : (this.#ended[0] ?? Number.POSITIVE_INFINITY) + SECOND - performance.now();
+      const soonest =
+        pause > 0 ? pause : (this.#ended[0] ?? Number.POSITIVE_INFINITY) + SECOND - this.#clock.monotonic();
       // A little later than the sum says: timers may fire early.
       if (Number.isFinite(soonest)) this.#timer = setTimeout(() => this.#next(), Math.max(soonest, 0) + 1);
       return;

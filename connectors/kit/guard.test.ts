@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { systemClock } from './clock.ts';
 import { rejected, SourceError, unavailable } from './errors.ts';
 import { DEFAULT_POLICY, type GuardPolicy, type SourceCallFact } from './guard.ts';
 import { makeGuard } from './guarding.ts';
@@ -6,8 +7,9 @@ import { Health } from './health.ts';
 import { hubCall } from './host/services.ts';
 import { type Keeping, Kept, type KeptStore, type KeptValue } from './kept.ts';
 import { loader } from './loader.ts';
+import { clockOf } from './testing/clock.ts';
 
-const clock = { now: () => new Date() };
+const clock = systemClock;
 
 function guarded(policy: Partial<GuardPolicy> = {}) {
   const health = new Health(clock);
@@ -149,14 +151,14 @@ describe('guard', () => {
 
 describe('what was read last', () => {
   let now = 0;
-  const stepped = { now: () => new Date(now) };
+  const stepped = clockOf(() => new Date(now));
   const keeping = (of: Partial<Keeping> = {}, policy: Partial<GuardPolicy> = {}, store?: KeptStore) => {
     now = 1_000_000;
     const health = new Health(stepped);
     health.checked(null);
     const kept = new Kept({
       policies: { Lot: { fresh: 1_000, usable: 60_000, changedBy: ['VEHICLE_ENTERED'], ...of } },
-      now: stepped.now,
+      clock: stepped,
       ...(store ? { store } : {}),
     });
     const guard = makeGuard(

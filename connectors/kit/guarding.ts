@@ -4,7 +4,7 @@ import { Attempts, note, type SharedCall } from './attempts.ts';
 import { Breakers } from './breakers.ts';
 import type { Call } from './connector.ts';
 import { SourceError } from './errors.ts';
-import type { Facts, Known } from './facts.ts';
+import { type Facts, type Known, READ_AT } from './facts.ts';
 import { Flights } from './flights.ts';
 import { Gate } from './gate.ts';
 import {
@@ -17,13 +17,15 @@ import {
   type SourceAnswerFact,
 } from './guard.ts';
 import { Kept, type KeptValue } from './kept.ts';
+import { momentsOf } from './stored-moments.ts';
 import { patiently } from './waiting.ts';
 
 export function makeGuard(tools: GuardTools, policy: GuardPolicy = DEFAULT_POLICY): Guard {
   const { installation, clock, health } = tools;
-  const gate = new Gate(policy);
-  const breakers = new Breakers(policy.breaker);
-  const kept = tools.kept ?? new Kept({ policies: {}, now: () => clock.now() });
+  const gate = new Gate(policy, clock);
+  const breakers = new Breakers(policy.breaker, clock);
+  const kept = tools.kept ?? new Kept({ policies: {}, clock });
+  const moments = momentsOf(clock);
   const life = tools.signal ?? new AbortController().signal;
   // Every call under way listens to it; they are as many as the gate lets in.
   setMaxListeners(0, life);
@@ -34,20 +36,21 @@ export function makeGuard(tools: GuardTools, policy: GuardPolicy = DEFAULT_POLIC
   const told = (operation: string, from: SourceAnswerFact['from']) =>
     tools.answered?.({ source: installation.id, operation, from });
 
-  const facts = (fetchedAt: Date, recordedAt: Date | null, stale: boolean): Facts => ({
+  const facts = ({ fetchedAt, recordedAt, [READ_AT]: readAt }: Omit<KeptValue, 'value'>, stale: boolean): Facts => ({
     source: installation.id,
     system: installation.connector,
     fetchedAt,
+    ...(readAt === undefined ? {} : { [READ_AT]: readAt }),
     recordedAt,
     stale,
   });
-  const known = <T>(value: T, recordedAt: Date | null): Known<T> => ({
-    value,
-    facts: facts(clock.now(), recordedAt, false),
-  });
+  const known = <T>(value: T, recordedAt: Date | null): Known<T> => {
+    moments.look();
+    return { value, facts: facts({ fetchedAt: clock.now(), [READ_AT]: clock.monotonic(), recordedAt }, false) };
+  };
   const shown = <T>(one: KeptValue, stale: boolean): Known<T> => ({
     value: one.value as T,
-    facts: facts(one.fetchedAt, one.recordedAt, stale),
+    facts: facts(one, stale),
   });
 
   /** The answer of the call that equal readers share, begun by the first of them. */
@@ -193,10 +196,9 @@ export function makeGuard(tools: GuardTools, policy: GuardPolicy = DEFAULT_POLIC
       }
     },
     mirrored(call, fetchedAt, recordedAt, fresh) {
-      const age = fetchedAt ? clock.now().getTime() - fetchedAt.getTime() : Number.POSITIVE_INFINITY;
-      const stale = age > fresh || health.state === 'DOWN';
+      const stale = fetchedAt === null || moments.age(fetchedAt) > fresh || health.state === 'DOWN';
       if (stale) note(call, installation.id, 'stale');
-      return facts(fetchedAt ?? new Date(0), recordedAt, stale);
+      return facts({ fetchedAt: fetchedAt ?? new Date(0), recordedAt }, stale);
     },
     heard(operation) {
       health.succeeded(operation);

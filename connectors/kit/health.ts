@@ -33,10 +33,12 @@ const MINUTE = 60_000;
  */
 export class Health {
   readonly #clock: Clock;
+  /** Failed calls by the minute, as `monotonic()` counts them. */
   readonly #failed = new Map<number, number>();
   readonly #trouble = new Map<string, string>();
   #checked: { ok: boolean; reason: string | null } = { ok: false, reason: 'has not been asked yet' };
-  #malformedAt = 0;
+  /** When it last answered nonsense, by the clock's `monotonic()`. */
+  #malformedAt = Number.NEGATIVE_INFINITY;
   #drift: string | null = null;
   #complaint: string | null = null;
   #lastSuccess: Date | null = null;
@@ -65,7 +67,7 @@ export class Health {
   }
 
   failed(operation: string, error: unknown): void {
-    const now = this.#clock.now().getTime();
+    const now = this.#clock.monotonic();
     const minute = Math.floor(now / MINUTE);
     this.#failed.set(minute, (this.#failed.get(minute) ?? 0) + 1);
     if (error instanceof SourceError) {
@@ -101,7 +103,7 @@ export class Health {
 
   snapshot(): HealthSnapshot {
     this.#settle();
-    const oldest = Math.floor((this.#clock.now().getTime() - HOUR) / MINUTE);
+    const oldest = Math.floor((this.#clock.monotonic() - HOUR) / MINUTE);
     let errors = 0;
     for (const [minute, count] of this.#failed) {
       if (minute < oldest) this.#failed.delete(minute);
@@ -128,7 +130,7 @@ export class Health {
     if (this.#drift) return this.#drift;
     if (this.#complaint) return this.#complaint;
     if (this.#breakers() !== 'CLOSED') return 'some of its operations fail';
-    if (this.#clock.now().getTime() - this.#malformedAt < MINUTE) return REASONS.SOURCE_MALFORMED;
+    if (this.#clock.monotonic() - this.#malformedAt < MINUTE) return REASONS.SOURCE_MALFORMED;
     return null;
   }
 

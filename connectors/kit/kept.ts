@@ -3,7 +3,8 @@
  * unmasked; rights and masks are applied at every reading of it. Keyed by operation and all arguments of the source call.
  */
 import { LRUCache } from 'lru-cache';
-import type { EventKind } from './connector.ts';
+import type { Clock, EventKind } from './connector.ts';
+import { ageOf, READ_AT } from './facts.ts';
 
 /** How a connector declares the readings of one type. */
 export interface Keeping {
@@ -34,6 +35,8 @@ export interface KeptValue {
   readonly value: unknown;
   readonly fetchedAt: Date;
   readonly recordedAt: Date | null;
+  /** Absent: it was read by another process, or in an earlier life of this one. */
+  readonly [READ_AT]?: number;
 }
 
 /** Where durable readings go. The host gives the hub's database. */
@@ -51,7 +54,7 @@ interface Entry extends KeptValue {
 
 export interface KeptOptions {
   readonly policies: Readonly<Record<string, Keeping>>;
-  readonly now: () => Date;
+  readonly clock: Clock;
   /** Bytes that all readings together may take, roughly. */
   readonly bytes?: number;
   /** Absent: nothing outlives the process. */
@@ -106,7 +109,7 @@ export class Kept {
     let one: KeptValue | null = this.#entries.get(key) ?? null;
     if (one === null && durable && this.#options.store) {
       try {
-        one = this.#unsaved.get(key) ?? (await this.#options.store.find(key));
+        one = this.#unsaved.get(key) ?? this.#dated(await this.#options.store.find(key));
       } catch (error) {
         this.#options.onFault?.(error);
       }
@@ -186,7 +189,12 @@ export class Kept {
   }
 
   #age(one: KeptValue): number {
-    return this.#options.now().getTime() - one.fetchedAt.getTime();
+    return ageOf(one, this.#options.clock);
+  }
+
+  /** What was stored is as old as the wall clock says now; from now on it ages by what passes. */
+  #dated(one: KeptValue | null): KeptValue | null {
+    return one && { ...one, [READ_AT]: this.#options.clock.monotonic() - this.#age(one) };
   }
 }
 

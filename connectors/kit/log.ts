@@ -1,4 +1,5 @@
 import { destination, type Logger, pino } from 'pino';
+import { systemClock } from './clock.ts';
 
 /** A log line's fields beside its sentence. */
 export type Fields = Readonly<Record<string, unknown>>;
@@ -58,7 +59,7 @@ export function makeLog(write?: (line: string) => void, level = process.env['IST
   const stream = {
     write: (line: string) => (write ?? ((text: string) => void out?.write(text)))(withoutSecrets(line)),
   };
-  return wrap(pino({ level, base: null, timestamp: () => `,"time":"${new Date().toISOString()}"` }, stream));
+  return wrap(pino({ level, base: null, timestamp: () => `,"time":"${systemClock.now().toISOString()}"` }, stream));
 }
 
 /** A log that keeps nothing. */

@@ -1,4 +1,5 @@
 /** Waiting with an end. */
+import { systemClock } from './clock.ts';
 import type { Call } from './connector.ts';
 import { type SourceError, timeout } from './errors.ts';
 
@@ -88,7 +89,7 @@ async function limited<T>(
 
 /** A shared flight, but no longer than this caller's own deadline. */
 export function withDeadline<T>(flight: Promise<T>, call: Call): Promise<T> {
-  return limited(call.deadline - Date.now(), call.signal, () => flight, timeout, onTheClock);
+  return limited(call.deadline - systemClock.monotonic(), call.signal, () => flight, timeout, onTheClock);
 }
 
 /** The live answer if it comes in time or there is nothing else; the live question goes on by itself then. */

@@ -184,7 +184,7 @@ function shown(
     ...Object.fromEntries(linked),
     ...(entity.key === null ? {} : { id: `${at.id}:${row.id}` }),
     owner: ownerOf(entity, at, row, under),
-    provenance: provenance({ ...known.facts, recordedAt: row.recordedAt ?? known.facts.recordedAt }, context.now()),
+    provenance: provenance({ ...known.facts, recordedAt: row.recordedAt ?? known.facts.recordedAt }, context.clock),
   };
 }
 
@@ -250,7 +250,7 @@ const many =
       (one) => shown(entity, one.at, { value: one.row, facts: one.facts }, { join, root }, context),
       joinedProvenance(
         found.map((one) => one.known.facts),
-        context.now(),
+        context.clock,
       ),
     );
   };

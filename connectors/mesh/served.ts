@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { systemClock } from '../kit/clock.ts';
 import { DeclarationError } from '../kit/connector.ts';
 import { type Caller, fetchAt } from './address.ts';
 import type { Offered, Rereadable } from './drift.ts';
@@ -59,12 +60,12 @@ export function againOf(
   load: (signal: AbortSignal) => Promise<DescriptionText>,
   make: (text: DescriptionText) => Promise<Offered>,
 ): Rereadable['again'] {
-  let last = { digest: first.digest, offered: Promise.resolve(first), until: Date.now() + BELIEVED };
+  let last = { digest: first.digest, offered: Promise.resolve(first), until: systemClock.monotonic() + BELIEVED };
   return async (signal) => {
     const text = await load(signal);
-    const due = text.digest === null && Date.now() > last.until;
+    const due = text.digest === null && systemClock.monotonic() > last.until;
     if (due || text.digest !== last.digest) {
-      last = { digest: text.digest, offered: make(text), until: Date.now() + BELIEVED };
+      last = { digest: text.digest, offered: make(text), until: systemClock.monotonic() + BELIEVED };
       // Whoever asked may have gone by then.
       last.offered.catch(() => undefined);
     }

@@ -1,5 +1,6 @@
 /** One installation: asks by key in batches through the guard, follows a list, and links rows to the park's own entities. */
 import { createHash } from 'node:crypto';
+import { systemClock } from '../kit/clock.ts';
 import type { Call, Drift, Job, Known, NewEvent, Services } from '../kit/connector.ts';
 import { parseUscc } from '../kit/identifiers.ts';
 import { loader } from '../kit/loader.ts';
@@ -138,7 +139,7 @@ export class MeshSource {
     const { guard, clock, globalId } = this.#services;
     const before = this.#reader.version?.(ask.operation) ?? null;
     const known = await guard.read(
-      { ...call, deadline: Date.now() + 30_000 },
+      { ...call, deadline: systemClock.monotonic() + 30_000 },
       { operation: `poll ${ask.operation}` },
       async (signal) => (await this.#ask(entity, ask, [ALL], signal)).get(ALL),
     );

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Host } from '../kit/host/host.ts';
 import { hubCall } from '../kit/host/services.ts';
+import { clockOf } from '../kit/testing/clock.ts';
 import { freshDatabase } from '../kit/testing/database.ts';
 import { raiseIsland } from '../kit/testing/island.ts';
 import { world } from '../kit/testing/park.ts';
@@ -40,7 +41,7 @@ beforeAll(async () => {
     webhookSecret: env['LAKESIDE_PARKING_SECRET'],
   };
   host = await raiseIsland(parking, { id: 'p', raw }, database, {
-    clock: { now: () => new Date(now) },
+    clock: clockOf(() => new Date(now)),
     pace: { checkUp: 3_600_000, checkDown: 3_600_000, checkTime: 30_000 },
     policy: { timeout: 20_000, patience: 20_000 },
     jobs: false,

@@ -140,7 +140,7 @@ function show({ value, facts }: Known<Entry>, context: Context) {
     ...value,
     legalRepresentative: open ? name : null,
     legalRepresentativeMasked: name === null ? null : maskName(name),
-    provenance: provenance(facts, context.now(), { masked: open || name === null ? [] : ['legalRepresentative'] }),
+    provenance: provenance(facts, context.clock, { masked: open || name === null ? [] : ['legalRepresentative'] }),
   };
 }
 
@@ -154,7 +154,7 @@ function confirmed(
     clientMutationId,
     receipt: value.number,
     case: { id: `${at.id}:${value.number}` },
-    provenance: provenance({ ...facts, recordedAt: value.since }, context.now()),
+    provenance: provenance({ ...facts, recordedAt: value.since }, context.clock),
   };
 }
 

@@ -10,6 +10,7 @@ import type { Host } from '../kit/host/host.ts';
 import { hubCall } from '../kit/host/services.ts';
 import { makeLog } from '../kit/log.ts';
 import { HUB_PRINCIPAL, type Principal } from '../kit/principal.ts';
+import { clockOf } from '../kit/testing/clock.ts';
 import { freshDatabase } from '../kit/testing/database.ts';
 import { openClient } from '../kit/testing/embedded.ts';
 import { raiseIsland } from '../kit/testing/island.ts';
@@ -43,7 +44,7 @@ describe('against the pretend tax office', () => {
   async function raise(id: string, extra: Record<string, unknown> = {}): Promise<Host> {
     return raiseIsland(tax, { id, raw: { ...raw(), ...extra } }, database, {
       log: makeLog((line) => lines.push(line)),
-      clock: { now: () => now },
+      clock: clockOf(() => now),
       pace: { checkUp: 60_000, checkDown: 60_000 },
     });
   }

@@ -42,7 +42,7 @@ class CompanyResolver {
     if (facts.length === 0) return null;
     return {
       notices: known.flatMap(({ id, board }) => (board?.value ?? []).map((one) => ({ ...one, id: `${id}:${one.id}` }))),
-      provenance: joinedProvenance(facts, context.now()) as Provenance,
+      provenance: joinedProvenance(facts, context.clock) as Provenance,
     };
   }
 }

@@ -1,4 +1,5 @@
 /** The end of an operation's time, and the client's going away: one timer for all that is waited for. */
+import { systemClock } from '../../connectors/kit/clock.ts';
 import type { Call } from '../../connectors/kit/connector.ts';
 
 /** A subgraph may answer this long after the operation's time is up, in milliseconds: its own limits have told it by then. */
@@ -41,7 +42,7 @@ export class Deadline {
   }
 
   #left(): number {
-    return this.#call.deadline + GRACE - Date.now();
+    return this.#call.deadline + GRACE - systemClock.monotonic();
   }
 
   #start(): void {

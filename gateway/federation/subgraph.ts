@@ -1,6 +1,7 @@
 /** A subgraph behind HTTP: keep-alive, what is left of the deadline, a largest answer, and the client's going away. */
 import { LRUCache } from 'lru-cache';
 import { Agent, type Dispatcher } from 'undici';
+import { systemClock } from '../../connectors/kit/clock.ts';
 import type { Call, Noted, Subgraph, SubgraphResponse } from '../../connectors/kit/connector.ts';
 import { malformed, timeout, unavailable } from '../../connectors/kit/errors.ts';
 
@@ -79,7 +80,7 @@ function send(request: Dispatcher.DispatchOptions, call: Call, maxBytes: number)
       controller?.abort(over);
     };
     const late = (): void => stop(timeout('no answer in time'));
-    const left = Math.min(Math.max(call.deadline - Date.now(), 1) + GRACE, LONGEST);
+    const left = Math.min(Math.max(call.deadline - systemClock.monotonic(), 1) + GRACE, LONGEST);
     const timer = setTimeout(late, left);
     call.signal.addEventListener('abort', late, { once: true });
     const end = (): void => {

@@ -14,8 +14,6 @@ const FAULT = 4500;
 /** Who is refused so often in a minute (milliseconds) is let go. */
 const MOST_REFUSALS = 100;
 const MINUTE = 60_000;
-/** A timer holds 24 days at most. */
-const DAY = 86_400_000;
 
 export class Connection {
   readonly socket: WebSocket;
@@ -88,18 +86,6 @@ export class Connection {
     }
     this.#refusals += 1;
     return this.#refusals <= MOST_REFUSALS;
-  }
-
-  /** Closes the socket at that time (milliseconds since the epoch), whatever runs on it. */
-  closeAt(time: number, code: number, reason: string): void {
-    const wait = (): void => {
-      const left = time - Date.now();
-      if (left <= 0) this.socket.close(code, reason);
-      else timer = setTimeout(wait, Math.min(left, DAY));
-    };
-    let timer: NodeJS.Timeout | undefined;
-    this.socket.once('close', () => clearTimeout(timer));
-    wait();
   }
 
   /** Ends everything that runs on it. */

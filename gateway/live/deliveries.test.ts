@@ -321,6 +321,24 @@ test('deliveries cost their caller, once for all it holds; who owes is told that
   hub.close();
 });
 
+test('nothing is delivered to whose token has ended, though its timer is late; others of the group go on', async () => {
+  const hub = new Pretend();
+  const deliveries = new Deliveries(hub.parts);
+  const [first, second] = [new Listener(), new Listener()] as const;
+  await join(deliveries, first, { ...HUB_PRINCIPAL, subject: 'first' });
+  await join(deliveries, second, { ...HUB_PRINCIPAL, subject: 'second' });
+  await settle();
+  hub.write(1);
+  await settle();
+  hub.ended.add('first');
+  hub.write(1);
+  await settle();
+  expect([first.ids, second.ids]).toEqual([['1'], ['1', '2']]);
+  expect(first.ended).toMatchObject({ code: 'UNAUTHENTICATED' });
+  second.gone.abort();
+  hub.close();
+});
+
 test('no delivery costs more than one operation may', async () => {
   const hub = new Pretend();
   hub.each = 400;

@@ -1,4 +1,5 @@
 /** Listeners with the same question and the same rights, who stand at the same place of the log. */
+import { HubError } from '../../connectors/kit/errors.ts';
 import type { Principal } from '../../connectors/kit/principal.ts';
 import { sleep } from '../../connectors/kit/waiting.ts';
 import type { Operations } from '../operation/index.ts';
@@ -242,7 +243,10 @@ export class Group {
   /** `owing`: callers who have used up their points. */
   #give(member: Member, range: Range, owing?: ReadonlyMap<string, unknown>): void {
     const { leave } = member;
-    if (leave && !offer(member, range)) leave('slow');
+    // The timer of the token's end may be late where the wall clock was set.
+    if (this.#operations.expired(member.request.principal))
+      leave?.('gone', new HubError('UNAUTHENTICATED', 'The token has expired.'));
+    else if (leave && !offer(member, range)) leave('slow');
     else if (leave && owing?.has(member.caller)) leave('owing');
   }
 }

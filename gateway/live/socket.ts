@@ -146,8 +146,10 @@ export function openSockets(options: SocketOptions): { close(): Promise<void>; c
           return false;
         }
         connection.principal = principal;
-        if (principal?.expires != null)
-          connection.closeAt(principal.expires, CloseCode.Forbidden, 'The token has expired.');
+        const cancel = operations.onExpiry(principal, () =>
+          connection.close(CloseCode.Forbidden, 'The token has expired.'),
+        );
+        connection.socket.once('close', cancel);
         return true;
       } catch (error) {
         if (!(error instanceof HubError)) throw error;

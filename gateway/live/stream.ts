@@ -83,7 +83,7 @@ export function streamFace(parts: StreamParts): StreamFace {
       const { principal } = given;
       const signal = AbortSignal.any([given.signal, closing.signal]);
       const deliveries = await subscribe(parts, { ...resumed, principal, signal });
-      await write(response, protocol, deliveries, { ...given, signal });
+      await write(response, protocol, deliveries, { ...given, signal }, parts.operations);
     } catch (error) {
       if (!(error instanceof HubError) || response.headersSent) throw error;
       refuse(response, [{ message: error.message, extensions: error.extensions }]);
@@ -163,29 +163,34 @@ async function write(
   protocol: Protocol,
   deliveries: AsyncGenerator<Delivery, void>,
   { principal, signal }: StreamRequest,
+  operations: Operations,
 ): Promise<void> {
   response.writeHead(200, protocol.headers);
   response.write(protocol.begin);
   const heart = setInterval(() => {
     if (!response.writableNeedDrain) response.write(protocol.heartbeat);
   }, HEARTBEAT);
-  // A token's end is the stream's end; the client comes again with a fresh one.
-  const expires = principal?.expires == null ? null : Math.min(principal.expires - Date.now(), 2 ** 31 - 1);
-  const expiry = expires === null ? undefined : setTimeout(() => void deliveries.return(), Math.max(expires, 0));
+  // A token's end is the stream's end, also where the wall clock was set; the client comes again with a fresh one.
+  const cancel = operations.onExpiry(principal, () => void deliveries.return());
   try {
     for await (const delivery of deliveries) {
+      if (operations.expired(principal)) break;
       const part = protocol.next(delivery.bytes(), delivery);
       if (!response.write(part) && !(await drained(response, signal))) break;
     }
     // No word of completion: the hub goes down or the token ended, and the client is to come again.
     response.end();
   } catch (error) {
+    if (operations.expired(principal)) {
+      response.end();
+      return;
+    }
     const known = error instanceof HubError ? error : new HubError('INTERNAL', 'Something went wrong in the hub.');
     response.write(protocol.failed(JSON.stringify([{ message: known.message, extensions: known.extensions }])));
     response.end(protocol.complete);
   } finally {
     clearInterval(heart);
-    clearTimeout(expiry);
+    cancel();
   }
 }
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { clockOf } from '../../connectors/kit/testing/clock.ts';
 import { freshDatabase } from '../../connectors/kit/testing/database.ts';
 import { dayBehind, logStart } from '../../schema/database/event-retention.ts';
 import { appendEvents, eventRange } from '../../schema/database/events.ts';
@@ -10,7 +11,7 @@ let database: Awaited<ReturnType<typeof freshDatabase>>;
 const today = Math.floor(Date.now() / DAY) * DAY;
 const day = (n: number) => new Date(today + n * DAY);
 const keep = (n: number) =>
-  keepEventsOnce({ database, retention, clock: { now: () => new Date(day(n).getTime() + 1000) } });
+  keepEventsOnce({ database, retention, clock: clockOf(() => new Date(day(n).getTime() + 1000)) });
 /** Events are recorded by the database's clock or later, so the days of this test lie ahead. */
 const write = (n: number, ...ids: string[]) =>
   database.transaction((tx) =>

@@ -3,6 +3,8 @@
  * their requests to `run`; nobody else asks who the caller is or what may be seen.
  */
 import type { DocumentNode, GraphQLFormattedError, GraphQLSchema, OperationDefinitionNode } from 'graphql';
+import { systemClock, whenWall } from '../../connectors/kit/clock.ts';
+import type { Clock } from '../../connectors/kit/connector.ts';
 import { ClientCall } from '../../connectors/kit/departure.ts';
 import { HubError } from '../../connectors/kit/errors.ts';
 import { DEFAULT_LIMITS, type Limits } from '../../connectors/kit/limits.ts';
@@ -35,6 +37,8 @@ export interface OperationOptions {
   readonly consents?: Consents | undefined;
   /** How long one operation may take, in milliseconds. */
   readonly time?: number;
+  /** By which points come back and tokens end; absent: the system's. */
+  readonly clock?: Clock | undefined;
 }
 
 export const OPERATION_TIME = 3_000;
@@ -57,6 +61,7 @@ export class Operations {
   readonly #points: Points;
   readonly #turns = new Turns();
   readonly #time: number;
+  readonly #clock: Clock;
   #audit: Audit | undefined;
   readonly #sign: Sign | undefined;
   readonly #consents: Consents | undefined;
@@ -68,7 +73,8 @@ export class Operations {
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#introspection = options.introspection ?? true;
     this.#texts = new Texts(this.#limits, this.#introspection);
-    this.#points = new Points(options.costs, this.#limits, this.#texts);
+    this.#clock = options.clock ?? systemClock;
+    this.#points = new Points(options.costs, this.#limits, this.#texts, this.#clock);
     this.#time = options.time ?? OPERATION_TIME;
     this.#audit = options.audit;
     this.#sign = options.sign;
@@ -198,6 +204,16 @@ export class Operations {
     return this.#consents ? this.#consents.current(principal).catch(() => principal) : Promise.resolve(principal);
   }
 
+  /** Whether the caller's token has ended, by the wall clock. */
+  expired(principal: Principal | null): boolean {
+    return principal?.expires != null && principal.expires <= this.#clock.now().getTime();
+  }
+
+  /** Calls `ended` when the caller's token ends; returns what cancels it. */
+  onExpiry(principal: Principal | null, ended: () => void): () => void {
+    return principal?.expires == null ? () => undefined : whenWall(this.#clock, principal.expires, ended);
+  }
+
   #shown(faults: readonly GraphQLFormattedError[]): readonly GraphQLFormattedError[] {
     return this.#introspection ? faults : faults.map(discreet);
   }
@@ -224,7 +240,7 @@ export class Operations {
   async #run(request: OperationRequest): Promise<OperationAnswer> {
     const federation = this.#federation;
     const policy = this.#policy;
-    if (request.principal?.expires != null && request.principal.expires <= Date.now()) {
+    if (this.expired(request.principal)) {
       return refusal(new HubError('UNAUTHENTICATED', 'The token has expired.'));
     }
     // What companies have granted is asked anew for every operation, so also for every event of a subscription.
@@ -257,7 +273,7 @@ export class Operations {
       return refusal(error);
     }
     const calls = cost && request.extensions?.['cost'] === true ? new Map<string, number>() : null;
-    const call = new ClientCall(request.signal, principal ?? NOBODY, Date.now() + this.#time);
+    const call = new ClientCall(request.signal, principal ?? NOBODY, systemClock.monotonic() + this.#time);
     if (calls) call.calls = calls;
     const made = federation.execute(compiled, { variables: request.variables, call });
     const answer = made instanceof Promise ? await made : made;

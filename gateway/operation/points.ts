@@ -1,6 +1,7 @@
 /** What operations may cost at worst, and what callers have used of their points. */
 import { type GraphQLSchema, getOperationAST } from 'graphql';
 import { LRUCache } from 'lru-cache';
+import type { Clock } from '../../connectors/kit/connector.ts';
 import { HubError } from '../../connectors/kit/errors.ts';
 import type { Limits } from '../../connectors/kit/limits.ts';
 import type { Principal } from '../../connectors/kit/principal.ts';
@@ -23,11 +24,11 @@ export class Points {
   readonly #eventCosts = new LRUCache<string, number>({ max: 500 });
 
   /** @param costs what fields cost; undefined: operations are not counted */
-  constructor(costs: CostModel | undefined, limits: Limits, texts: Texts) {
+  constructor(costs: CostModel | undefined, limits: Limits, texts: Texts, clock: Clock) {
     this.#costs = costs;
     this.#limits = limits;
     this.#texts = texts;
-    this.#rates = new Rates(limits.rate);
+    this.#rates = new Rates(limits.rate, clock);
   }
 
   /** What the fields of another graph cost. */

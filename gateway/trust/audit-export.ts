@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { finished } from 'node:stream/promises';
+import { systemClock } from '../../connectors/kit/clock.ts';
 import {
   allChains,
   allKeys,
@@ -74,14 +75,15 @@ export async function exportAudit(parts: ExportParts, file: string): Promise<num
 
 /** Asks processes of which this machine holds no head file to sign, and waits while entries up to `tails` are not signed. */
 async function signedElsewhere(database: Database, tails: ReadonlyMap<string, number>, patience: number) {
-  const until = Date.now() + patience;
+  const until = systemClock.monotonic() + patience;
   const unsigned = async () => {
     const counts = await signedCounts(database.plain);
     return [...tails].some(([chain, tail]) => tail > (counts.get(chain) ?? 0));
   };
   if (!(await unsigned())) return;
   await askToSign(database.plain);
-  while (Date.now() < until && (await unsigned())) await new Promise((resolve) => setTimeout(resolve, 200));
+  while (systemClock.monotonic() < until && (await unsigned()))
+    await new Promise((resolve) => setTimeout(resolve, 200));
 }
 
 /** The database keeps JSON in an order of its own. */

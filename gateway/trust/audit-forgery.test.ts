@@ -12,6 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { systemClock } from '../../connectors/kit/clock.ts';
 import { makeLog } from '../../connectors/kit/log.ts';
 import { freshDatabase } from '../../connectors/kit/testing/database.ts';
 import { addChain, addKey, allChains } from '../../schema/database/audit.ts';
@@ -28,7 +29,7 @@ import { verifyExport } from './audit-verify.ts';
 import { newSigningKey } from './sign-key.ts';
 
 const key = newSigningKey();
-const clock = { now: () => new Date() };
+const clock = systemClock;
 let database: Awaited<ReturnType<typeof freshDatabase>>;
 let directory = '';
 let hub = '';

@@ -194,7 +194,7 @@ export class HeadWriter {
 
   /** Shows that the chain's process is alive: files that are old are retired. */
   async touch(): Promise<void> {
-    const now = new Date();
+    const now = this.#clock.now();
     for (const one of [this.#first, this.#second]) if (one) await utimes(one.file, now, now).catch(() => undefined);
   }
 

@@ -137,7 +137,7 @@ export async function retireHeads(
     if (folder === null) continue;
     const old = ownHeads(folder).filter(({ file }) => {
       const touched = statSync(file, { throwIfNoEntry: false })?.mtimeMs;
-      return touched !== undefined && touched < Date.now() - RETIRE;
+      return touched !== undefined && touched < at.getTime() - RETIRE;
     });
     if (old.length === 0) continue;
     const files = old.map((one) => readHeadFile(one, keys));

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { makeLog } from '../../connectors/kit/log.ts';
+import { clockOf } from '../../connectors/kit/testing/clock.ts';
 import { freshDatabase } from '../../connectors/kit/testing/database.ts';
 import { accessPage } from '../../schema/database/access-log.ts';
 import type { Database } from '../../schema/database/open.ts';
@@ -38,7 +39,7 @@ const open = (of: Partial<AuditLogOptions> = {}) =>
     database,
     key,
     digest: 'sha256',
-    clock: { now: () => now },
+    clock: clockOf(() => now),
     log,
     heads: { folder: directory, second: null },
     ...of,

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { HUB_PRINCIPAL, type Principal } from '../../connectors/kit/principal.ts';
+import { clockOf } from '../../connectors/kit/testing/clock.ts';
 import { freshDatabase } from '../../connectors/kit/testing/database.ts';
 import { grantConsent, revokeConsent } from '../../schema/database/consents.ts';
 import { Consents } from './consent.ts';
@@ -22,7 +23,10 @@ const soon = async (wanted: readonly string[]) => {
 
 beforeAll(async () => {
   database = await freshDatabase();
-  consents = new Consents(database, { now: () => now });
+  consents = new Consents(
+    database,
+    clockOf(() => now),
+  );
   await consents.open();
 });
 afterAll(async () => {

@@ -13,6 +13,7 @@ import {
   type JWK,
   SignJWT,
 } from 'jose';
+import { systemClock } from '../../connectors/kit/clock.ts';
 import type { TrustedIssuer } from './tokens.ts';
 
 export const DEMO_ISSUER = 'urn:isthmus:demo';
@@ -73,7 +74,7 @@ export async function openDemoIssuer(data: string): Promise<DemoIssuer> {
       setting: null,
       keys: createLocalJWKSet(jwks),
     },
-    sign: (wish, now = new Date()) => {
+    sign: (wish, now = systemClock.now()) => {
       const at = Math.floor(now.getTime() / 1000);
       return new SignJWT({
         roles: [wish.role],

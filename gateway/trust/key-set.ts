@@ -1,5 +1,7 @@
 /** Fetching an issuer's keys: only the address that isthmus.yaml names, no redirects, small answers, a pause after a failure. */
+
 import type { IssuerConfig } from '../../connectors/kit/auth.ts';
+import { systemClock } from '../../connectors/kit/clock.ts';
 
 export type Fetch = (url: string, options: Readonly<Record<string, unknown>>) => Promise<Response>;
 
@@ -8,9 +10,9 @@ const PAUSE = 5_000;
 
 /** `fetch` that follows no redirect, reads 256 kB at most, and fails at once for five seconds after a failure. */
 export function limitedFetch(fetching: Fetch = fetch as Fetch): Fetch {
-  let failed = 0;
+  let failed = Number.NEGATIVE_INFINITY;
   return async (url, options) => {
-    if (Date.now() - failed < PAUSE) throw new Error('The issuer failed a moment ago.');
+    if (systemClock.monotonic() - failed < PAUSE) throw new Error('The issuer failed a moment ago.');
     try {
       const answer = await fetching(url, {
         ...options,
@@ -20,7 +22,7 @@ export function limitedFetch(fetching: Fetch = fetch as Fetch): Fetch {
       if (!answer.ok) throw new Error(`The issuer answered ${answer.status}.`);
       return new Response(await small(answer), { status: 200, headers: { 'content-type': 'application/json' } });
     } catch (error) {
-      failed = Date.now();
+      failed = systemClock.monotonic();
       throw error;
     }
   };

@@ -4,6 +4,7 @@ import { buildSchema, getOperationAST, parse } from 'graphql';
 import { describe, expect, test } from 'vitest';
 import { readLimits } from '../../connectors/kit/limits.ts';
 import { NOBODY } from '../../connectors/kit/principal.ts';
+import { clockOf, steppedClock } from '../../connectors/kit/testing/clock.ts';
 import { costOf, readCosts } from './cost.ts';
 import { checkDocument, checkText, DEFAULT_LIMITS } from './limits.ts';
 import { Rates } from './rate.ts';
@@ -45,7 +46,10 @@ describe('what an operation may cost', () => {
 
 test('points come back evenly, each caller has its own, and callers of this machine are not counted', () => {
   let now = 0;
-  const rates = new Rates(600, () => now);
+  const rates = new Rates(
+    600,
+    clockOf(() => new Date(now)),
+  );
   const who = (subject: string) => ({ ...NOBODY, subject, client: 'app' });
   rates.take(who('a'), 600);
   expect(() => rates.take(who('a'), 10)).toThrow('0 are left. Ask again in 1 s.');
@@ -59,7 +63,10 @@ test('points come back evenly, each caller has its own, and callers of this mach
 
 test('work that came to nothing costs a fee; what was done before it was counted is owed, and nothing is let in until it is paid', () => {
   let now = 0;
-  const rates = new Rates(600, () => now);
+  const rates = new Rates(
+    600,
+    clockOf(() => new Date(now)),
+  );
   const one = { ...NOBODY, subject: 'a', client: 'app' };
   rates.fee(one);
   rates.take(one, 594);
@@ -115,4 +122,19 @@ test('the section of isthmus.yaml: what is not given protects, faults are named'
   });
   readLimits({ deep: 9, aliases: 'many', cost: 0 }, (one) => faults.push(one));
   expect(faults).toHaveLength(3);
+});
+
+test.each([600_000, -600_000])('points come back by what passes, also with the wall clock set by %d ms', (by) => {
+  const clock = steppedClock(new Date('2026-03-01T12:00:00Z'));
+  const rates = new Rates(600, clock);
+  const who = { ...NOBODY, subject: 'a', client: 'app' };
+  rates.take(who, 600);
+  clock.set(by);
+  expect(() => rates.take(who, 10)).toThrow('0 are left. Ask again in 1 s.');
+  clock.pass(1_000);
+  rates.take(who, 10);
+  expect(() => rates.take(who, 1)).toThrow('0 are left. Ask again in 1 s.');
+  rates.owe(who, 20);
+  clock.set(by);
+  expect(rates.owes(who)).toBe(2_000);
 });

@@ -1,5 +1,7 @@
 /** Points per minute and caller: a bucket that fills evenly, so that what was saved can be spent at once, and no more. */
 import { LRUCache } from 'lru-cache';
+import { systemClock } from '../../connectors/kit/clock.ts';
+import type { Clock } from '../../connectors/kit/connector.ts';
 import { HubError } from '../../connectors/kit/errors.ts';
 import { callerOf, type Principal } from '../../connectors/kit/principal.ts';
 
@@ -8,20 +10,20 @@ const FEE = 100;
 
 export class Rates {
   readonly #limit: number;
-  readonly #now: () => number;
+  readonly #clock: Clock;
   readonly #buckets = new LRUCache<string, { left: number; at: number; refused: boolean }>({ max: 20_000 });
 
   /** @param limit points per minute; 0: nothing is counted */
-  constructor(limit: number, now: () => number = Date.now) {
+  constructor(limit: number, clock: Clock = systemClock) {
     this.#limit = limit;
-    this.#now = now;
+    this.#clock = clock;
   }
 
   /** Takes the points; throws LIMIT_RATE with the limit and the seconds to wait. Callers of this machine without a token are its owners. */
   take(principal: Principal | null, points: number): void {
     if (this.#limit === 0 || principal?.client === 'anonymous') return;
     const key = callerOf(principal);
-    const now = this.#now();
+    const now = this.#clock.monotonic();
     const bucket = this.#buckets.get(key) ?? { left: this.#limit, at: now, refused: false };
     const left = Math.min(this.#limit, bucket.left + ((now - bucket.at) * this.#limit) / 60_000);
     if (left < points) {
@@ -51,13 +53,13 @@ export class Rates {
     if (this.#limit === 0 || principal?.client === 'anonymous') return 0;
     const bucket = this.#buckets.get(callerOf(principal));
     if (!bucket) return 0;
-    return Math.max(0, (-bucket.left * 60_000) / this.#limit - (this.#now() - bucket.at));
+    return Math.max(0, (-bucket.left * 60_000) / this.#limit - (this.#clock.monotonic() - bucket.at));
   }
 
   #spend(principal: Principal | null, points: number, least: number): void {
     if (this.#limit === 0 || principal?.client === 'anonymous') return;
     const key = callerOf(principal);
-    const now = this.#now();
+    const now = this.#clock.monotonic();
     const { left, at, refused: before } = this.#buckets.get(key) ?? { left: this.#limit, at: now, refused: false };
     const present = Math.min(this.#limit, left + ((now - at) * this.#limit) / 60_000);
     const refused = before || present - points < least;
@@ -72,7 +74,7 @@ export class Rates {
     if (this.#limit === 0 || principal?.client === 'anonymous') return 0;
     const bucket = this.#buckets.peek(callerOf(principal));
     if (bucket?.refused !== true) return 0;
-    const left = bucket.left + ((this.#now() - bucket.at) * this.#limit) / 60_000;
+    const left = bucket.left + ((this.#clock.monotonic() - bucket.at) * this.#limit) / 60_000;
     return Math.max(0, ((this.#limit / 100 - left) * 60_000) / this.#limit);
   }
 

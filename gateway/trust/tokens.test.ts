@@ -1,12 +1,13 @@
 import { createHmac } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
-import { type CryptoKey, exportJWK, exportSPKI, generateKeyPair, type JWK, SignJWT } from 'jose';
+import { type CryptoKey, exportJWK, exportSPKI, generateKeyPair, type JWK, type JWTVerifyGetKey, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ALGORITHMS, type IssuerConfig, readAuth } from '../../connectors/kit/auth.ts';
 import { makeLog } from '../../connectors/kit/log.ts';
+import { setDate, steppedClock } from '../../connectors/kit/testing/clock.ts';
 import { principalOf } from './principal.ts';
 import { RefusalLog } from './refusal-log.ts';
-import { makeTokens, type Tokens, trustedIssuers } from './tokens.ts';
+import { makeTokens, type Tokens, type TrustedIssuer, trustedIssuers } from './tokens.ts';
 
 /** An OIDC issuer on a port of its own: discovery, a key set that can change, and a count of what was asked. */
 class Issuer {
@@ -324,6 +325,50 @@ describe('bearer tokens', () => {
     for (let i = 0; i < 20; i++) await take(token).catch(() => undefined);
     expect(issuer.asked - asked).toBeLessThanOrEqual(1);
     expect((await fresh().principal(`Bearer ${token}`))?.subject).toBe('li');
+  });
+
+  test.each([600_000, -600_000])(
+    'a token is believed for a minute and verified again then, also with the wall clock set by %d ms',
+    async (by) => {
+      const clock = steppedClock(new Date());
+      const [trusted] = trustedIssuers({ audience: ['hub'], issuers: config(), demo: false });
+      let verified = 0;
+      const counting: JWTVerifyGetKey = (...given) => {
+        verified++;
+        return (trusted as TrustedIssuer).keys(...given);
+      };
+      const counted = makeTokens([{ ...(trusted as TrustedIssuer), keys: counting }], { clock });
+      const at = clock.now().getTime() / 1000;
+      const token = await issuer.sign('RS256', { iat: Math.floor(at - 3_600), exp: Math.floor(at + 3_600) });
+      const ask = () => counted.principal(`Bearer ${token}`);
+      await ask();
+      clock.set(by);
+      clock.pass(59_999);
+      await ask();
+      expect(verified).toBe(1);
+      clock.pass(1);
+      await ask();
+      expect(verified).toBe(2);
+      // The token's own end is a moment that its issuer names: the wall clock decides.
+      clock.set(2 * 3_600_000);
+      await expect(ask()).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+    },
+  );
+
+  test('a key that is new is found at once when the wall clock was set back', async () => {
+    tokens = fresh();
+    await take(await issuer.sign('RS256', { sub: 'before' }));
+    await issuer.addKey('newest', 'ES256');
+    const token = await issuer.sign('newest', {
+      iat: Math.floor(Date.now() / 1000) - 3_600,
+      exp: Math.floor(Date.now() / 1000) + 3_600,
+    });
+    const back = setDate(-600_000);
+    try {
+      expect((await take(token))?.subject).toBe('li');
+    } finally {
+      back();
+    }
   });
 
   test('roles come from the issuer’s own words; unknown ones hold nothing; scope narrows; rows must be named', () => {

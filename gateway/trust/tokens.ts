@@ -16,6 +16,8 @@ import {
 } from 'jose';
 import { LRUCache } from 'lru-cache';
 import type { AuthConfig, IssuerConfig } from '../../connectors/kit/auth.ts';
+import { systemClock } from '../../connectors/kit/clock.ts';
+import type { Clock } from '../../connectors/kit/connector.ts';
 import { HubError } from '../../connectors/kit/errors.ts';
 import type { Log } from '../../connectors/kit/log.ts';
 import type { Principal } from '../../connectors/kit/principal.ts';
@@ -44,6 +46,8 @@ const LONGEST = 8_192;
 const SKEW = 5;
 /** A verified token is believed so long without verifying again: a withdrawn key stops counting after this. */
 const REMEMBERED = 60_000;
+/** A wall clock that moves by more between two tokens was set, in milliseconds. */
+const CLOCK_SET = 5_000;
 
 /** The issuers of isthmus.yaml, with their key sets fetched when first needed, kept ten minutes and fetched anew for unknown keys. */
 export function trustedIssuers(auth: AuthConfig): TrustedIssuer[] {
@@ -59,7 +63,12 @@ export function trustedIssuers(auth: AuthConfig): TrustedIssuer[] {
 function remoteKeys(issuer: IssuerConfig): JWTVerifyGetKey {
   const fetching = limitedFetch();
   let set: Promise<JWTVerifyGetKey> | null = null;
+  let beyond = wallBeyond();
   return async (header, token) => {
+    // The library counts its pauses by the wall clock: when that is set, the keys are fetched anew.
+    const before = beyond;
+    beyond = wallBeyond();
+    if (Math.abs(beyond - before) > CLOCK_SET) set = null;
     set ??= keySetAddress(issuer, fetching).then((address) =>
       createRemoteJWKSet(address, {
         timeoutDuration: 3_000,
@@ -84,12 +93,16 @@ function remoteKeys(issuer: IssuerConfig): JWTVerifyGetKey {
   };
 }
 
+/** What the wall clock shows beyond what has passed in this process, in milliseconds. */
+const wallBeyond = (): number => systemClock.now().getTime() - systemClock.monotonic();
+
 /** @param log gets at info why a token or credential was refused, without the token */
 export function makeTokens(
   issuers: readonly TrustedIssuer[],
-  { now = () => new Date(), log }: { readonly now?: () => Date; readonly log?: Log } = {},
+  { clock = systemClock, log }: { readonly clock?: Clock; readonly log?: Log } = {},
 ): Tokens {
   const byName = new Map(issuers.map((one) => [one.issuer, one]));
+  /** `until`: by the clock's `monotonic()`. */
   const known = new LRUCache<string, { principal: Principal; until: number }>({ max: 2_000 });
   const refusals = new RefusalLog(log);
 
@@ -111,10 +124,10 @@ export function makeTokens(
         audience: [...issuer.audience],
         requiredClaims: ['exp', 'iat', 'sub'],
         clockTolerance: SKEW,
-        currentDate: now(),
+        currentDate: clock.now(),
       });
       checkType(protectedHeader, payload, issuer);
-      if (typeof payload.iat === 'number' && payload.iat > now().getTime() / 1000 + SKEW) {
+      if (typeof payload.iat === 'number' && payload.iat > clock.now().getTime() / 1000 + SKEW) {
         throw new TokenRefused('it is not valid yet (claim iat).');
       }
       if (typeof payload.sub !== 'string' || payload.sub === '') throw new TokenRefused('it names nobody (claim sub).');
@@ -137,11 +150,13 @@ export function makeTokens(
       throw new HubError('UNAUTHENTICATED', 'The authorization must be "Bearer <token>", a signed token.');
     }
     const before = known.get(mark);
-    const at = now().getTime();
-    if (before && before.until > at) return before.principal;
+    const at = clock.monotonic();
+    // How long it is believed is a span; when the token itself ends, the wall clock says.
+    const ended = (before?.principal.expires ?? Number.POSITIVE_INFINITY) <= clock.now().getTime();
+    if (before && before.until > at && !ended) return before.principal;
     try {
       const made = await verified(token, mark);
-      known.set(mark, { principal: made, until: Math.min(made.expires ?? Number.POSITIVE_INFINITY, at + REMEMBERED) });
+      known.set(mark, { principal: made, until: at + REMEMBERED });
       return made;
     } catch (error) {
       if (error instanceof TokenRefused) refusals.write(mark, `Refused a token: ${error.reason}`);

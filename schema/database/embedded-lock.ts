@@ -77,7 +77,8 @@ export async function endOrphan(place: Place): Promise<void> {
       if (codeOf(error) === 'ESRCH') return;
       break;
     }
-    for (const end = Date.now() + seconds * 1000; Date.now() < end; await pause(20)) if (!alive(pid)) return;
+    for (const end = performance.now() + seconds * 1000; performance.now() < end; await pause(20))
+      if (!alive(pid)) return;
   }
   throw await problem(
     `A PostgreSQL left by a former hub (process ${pid}) still runs on ${place.data} and does not stop. Stop it by hand; nothing was changed.`,

@@ -20,7 +20,7 @@ export async function answers(child: ChildProcess, target: Target): Promise<stri
   child.once('exit', () => {
     failed ??= 'ended';
   });
-  for (const end = Date.now() + 120_000; Date.now() < end; await pause(15)) {
+  for (const end = performance.now() + 120_000; performance.now() < end; await pause(15)) {
     if (failed !== null) return failed;
     const client = new pg.Client({ ...target, database: 'postgres' });
     client.on('error', () => undefined);
@@ -45,7 +45,7 @@ export async function end(child: ChildProcess): Promise<void> {
   ] as const) {
     if (gone()) return;
     child.kill(signal);
-    for (const until = Date.now() + seconds * 1000; Date.now() < until && !gone(); await pause(10));
+    for (const until = performance.now() + seconds * 1000; performance.now() < until && !gone(); await pause(10));
   }
 }
 

@@ -179,7 +179,7 @@ async function launch(place: Place, binaries: Binaries, options: EmbeddedOptions
   };
   /** Starts it and waits until it answers. A killed postmaster's last children may hold its memory for a moment. */
   const up = async (): Promise<ChildProcess> => {
-    for (const end = Date.now() + 15_000; ; await pause(200)) {
+    for (const end = performance.now() + 15_000; ; await pause(200)) {
       await boundLog(log);
       const written = (await stat(log).catch(() => null))?.size ?? 0;
       const child = start();
@@ -187,7 +187,7 @@ async function launch(place: Place, binaries: Binaries, options: EmbeddedOptions
       if (why === null) return child;
       child.kill('SIGQUIT');
       const told = why === 'ended' ? await lastWords(log, written) : why;
-      if (/shared memory block|is another postmaster/i.test(told) && Date.now() < end) continue;
+      if (/shared memory block|is another postmaster/i.test(told) && performance.now() < end) continue;
       throw await problem(
         `PostgreSQL does not start on ${place.data} (${told}). Its log is ${log}; the data was left as it is.`,
       );

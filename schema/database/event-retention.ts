@@ -18,8 +18,11 @@ export async function dropEventsBefore(tx: Tx, before: Date): Promise<string[]> 
 
 /** The position before the oldest event still held, and when that event was recorded; null for a log that never held one. */
 export async function logStart(tx: Tx): Promise<{ before: bigint; time: Date } | null> {
+  // Within a day a clock may have been set back: then the oldest by time is not the first by position.
   const rows: { position: string; time: Date }[] = await tx.query(
-    'SELECT position, recorded_at AS time FROM event ORDER BY recorded_at, position LIMIT 1',
+    `SELECT coalesce((SELECT first_position FROM event_day WHERE day = (oldest.recorded_at AT TIME ZONE 'UTC')::date), position)
+       AS position, recorded_at AS time
+     FROM (SELECT position, recorded_at FROM event ORDER BY recorded_at, position LIMIT 1) AS oldest`,
   );
   const row = rows[0];
   if (row) return { before: BigInt(row.position) - 1n, time: row.time };

@@ -1,7 +1,8 @@
 /** Two sessions held open by the test: A draws its number, B draws and commits, the reader reads, A commits. */
 import type { QueryRunner } from 'typeorm';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { freshDatabase } from '../../connectors/kit/testing/database.ts';
+import { dropEventsBefore, logStart } from './event-retention.ts';
 import { appendEvents, headPosition } from './events.ts';
 
 let database: Awaited<ReturnType<typeof freshDatabase>>;
@@ -86,4 +87,58 @@ test('with a plain sequence the same reader skips: this is what the head row is 
   await a.commitTransaction();
   await look();
   expect(read).toEqual(['b']);
+});
+
+describe('a log whose clocks were a day ahead', () => {
+  const DAY = 86_400_000;
+  const START = Math.floor(Date.now() / DAY) * DAY;
+  /** Recorded by a process whose clock is so many days ahead of the database's; negative: behind it. */
+  const write = (foreignId: string, days: number) =>
+    database.transaction(async (tx) => {
+      await appendEvents(
+        tx,
+        { installation: 'one', connector: 'parking', park: 'p', at: new Date(START + days * DAY + DAY / 2) },
+        [{ foreignId, time: new Date(), kind: 'VEHICLE_ENTERED' }],
+      );
+      const [row]: { position: string; at: Date }[] = await tx.query(
+        'SELECT position, recorded_at AS at FROM event ORDER BY position DESC LIMIT 1',
+      );
+      return row as { position: string; at: Date };
+    });
+
+  test('goes on when they are set back: no event is recorded on a day before its predecessor’s', async () => {
+    const ahead = await write('ahead', 1);
+    const back = await write('back', -1);
+    expect(ahead.at.getTime()).toBe(START + 1.5 * DAY);
+    expect(back.at.getTime()).toBe(START + DAY);
+    expect(BigInt(back.position)).toBe(BigInt(ahead.position) + 1n);
+  });
+
+  test('goes on when retention has dropped the newest day meanwhile', async () => {
+    await write('before', 1);
+    expect(await database.transaction((tx) => dropEventsBefore(tx, new Date(START + 100 * DAY)))).not.toEqual([]);
+    const after = await write('after', 0);
+    expect(after.at.getTime()).toBe(START + DAY);
+    expect((await write('again', 0)).at.getTime()).toBe(START + DAY);
+  });
+
+  test('begins with its first event, also when the clock was set back between two events of that day', async () => {
+    const at = (minutes: number) => new Date(START + 200 * DAY + minutes * 60_000);
+    const append = (foreignId: string, minutes: number) =>
+      database.transaction((tx) =>
+        appendEvents(tx, { installation: 'one', connector: 'parking', park: 'p', at: at(minutes) }, [
+          { foreignId, time: new Date(), kind: 'VEHICLE_ENTERED' },
+        ]),
+      );
+    const { last } = await append('ten past', 10);
+    await append('the hour', 0);
+    await database.transaction((tx) => dropEventsBefore(tx, at(0)));
+    expect(await logStart(database.plain)).toEqual({ before: (last ?? 0n) - 1n, time: at(0) });
+  });
+
+  test('goes on where its days are in disorder: one without a partition gets it', async () => {
+    await database.plain.query('DELETE FROM event_day WHERE day >= $1', [new Date(START).toISOString().slice(0, 10)]);
+    await database.transaction((tx) => dropEventsBefore(tx, new Date(START + 100 * DAY)));
+    expect((await write('new days', 0)).at.getTime()).toBeGreaterThanOrEqual(START);
+  });
 });

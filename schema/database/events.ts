@@ -70,10 +70,13 @@ export async function appendEvents(
   if (fresh.length === 0) return { count: 0, last: null, fresh: [] };
   const kept = new Set(fresh.map((row) => row.foreign_id));
   const written = [...byId.values()].filter((event) => kept.has(event.foreignId));
-  // The time of recording is taken under the head's lock, so that days follow positions.
+  // The time of recording is taken under the head's lock, and is never before the newest day of the log, wherever clocks are set to:
+  // so days follow positions.
   const head: [{ position: string; at: Date; newest: string | null }[], number] = await tx.query(
-    `UPDATE event_head SET position = position + $1 RETURNING position, greatest($2::timestamptz, clock_timestamp()) AS at,
-       (SELECT max(day)::text FROM event_day) AS newest`,
+    `UPDATE event_head SET position = position + $1 RETURNING position,
+       greatest($2::timestamptz, clock_timestamp(), (SELECT max(day)::timestamp AT TIME ZONE 'UTC' FROM event_day)) AS at,
+       (SELECT day::text FROM (SELECT max(day) AS day FROM event_day) AS last WHERE EXISTS (SELECT 1 FROM pg_class
+         WHERE relname = to_char(day, '"event_"YYYYMMDD') AND relnamespace = current_schema()::regnamespace)) AS newest`,
     [written.length, by.at],
   );
   const { position = 0, at = by.at, newest = null } = head[0][0] ?? {};
@@ -115,12 +118,16 @@ export async function appendEvents(
   return { count: numbered.length, last, fresh: numbered };
 }
 
-/** The day's partition, made by the first event of the day; the head's lock keeps others out. */
+/**
+ * The day's partition, made by the first event of the day; the head's lock keeps others out. Also where the day is known and its
+ * partition is not there: retention dropped it while a clock was ahead.
+ */
 async function makeDay(tx: Tx, day: string, first: bigint): Promise<void> {
-  const known: unknown[] = await tx.query('SELECT 1 FROM event_day WHERE day = $1', [day]);
-  if (known.length > 0) return;
   await makeDayTable(tx, day);
-  await tx.query('INSERT INTO event_day (day, first_position) VALUES ($1, $2)', [day, first.toString()]);
+  await tx.query('INSERT INTO event_day (day, first_position) VALUES ($1, $2) ON CONFLICT DO NOTHING', [
+    day,
+    first.toString(),
+  ]);
 }
 
 /**

@@ -17,7 +17,7 @@ export async function findKept(tx: Tx, installation: string, key: Buffer): Promi
   return rows[0] ?? null;
 }
 
-/** Writes readings, the newer over the older, and drops what no policy allows to show any more. */
+/** Writes readings, the newer over the older and over those dated later than `now` (the wall clock was set back), and drops what no policy allows to show any more. */
 export async function saveKept(
   tx: Tx,
   installation: string,
@@ -28,7 +28,8 @@ export async function saveKept(
     `INSERT INTO kept (installation, key, value, fetched_at, recorded_at, until)
      SELECT $1, * FROM unnest($2::bytea[], $3::jsonb[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[])
      ON CONFLICT (installation, key) DO UPDATE SET value = excluded.value, fetched_at = excluded.fetched_at,
-       recorded_at = excluded.recorded_at, until = excluded.until WHERE kept.fetched_at < excluded.fetched_at`,
+       recorded_at = excluded.recorded_at, until = excluded.until
+       WHERE kept.fetched_at < excluded.fetched_at OR kept.fetched_at > $7`,
     [
       installation,
       rows.map((one) => one.key),
@@ -36,6 +37,7 @@ export async function saveKept(
       rows.map((one) => one.fetchedAt),
       rows.map((one) => one.recordedAt),
       rows.map((one) => one.until),
+      now,
     ],
   );
   await tx.query('DELETE FROM kept WHERE installation = $1 AND until < $2', [installation, now]);

@@ -1,4 +1,7 @@
-/** Leases: one process at a time works for an installation, and proves it in each of its transactions. */
+/**
+ * Leases: one process at a time works for an installation, and proves it in each of its transactions. How long a lease lasts is
+ * measured by the database's clock (`now()`) here and nowhere else: the processes' wall clocks may differ.
+ */
 import type { Tx } from './open.ts';
 
 /** A held lease: `fence` grows with each holder. */
@@ -28,10 +31,13 @@ export async function takeLease(
   return fence === undefined ? null : { name, owner, fence };
 }
 
-/** Who holds it, or held it last; null when nobody ever did. */
-export async function leaseOwner(tx: Tx, name: string): Promise<string | null> {
-  const rows: { owner: string }[] = await tx.query('SELECT owner FROM lease WHERE name = $1', [name]);
-  return rows[0]?.owner ?? null;
+/** Who holds it, or held it last; `mark` changes with every renewal. Null when nobody ever held it. */
+export async function heldBy(tx: Tx, name: string): Promise<{ owner: string; mark: string } | null> {
+  const rows: { owner: string; mark: string }[] = await tx.query(
+    "SELECT owner, fence || ' ' || until AS mark FROM lease WHERE name = $1",
+    [name],
+  );
+  return rows[0] ?? null;
 }
 
 /** True while the lease is still ours; the row stays locked until the transaction ends, so nobody takes it meanwhile. */

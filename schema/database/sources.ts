@@ -1,5 +1,6 @@
 /** How each installation is doing, written by its host, read by the hub. */
 import { Column, Entity, PrimaryColumn } from 'typeorm';
+import { OUTAGE_COUNTS } from './connector-outages.ts';
 import type { Tx } from './open.ts';
 
 @Entity('source')
@@ -18,8 +19,9 @@ export class SourceRow {
   @Column('timestamptz', { name: 'updated_at' }) updatedAt!: Date;
 }
 
-export async function saveSource(tx: Tx, row: SourceRow): Promise<void> {
-  await tx.upsert(SourceRow, row, ['id']);
+/** Writes the row; it is stamped with the database's time. */
+export async function saveSource(tx: Tx, row: Omit<SourceRow, 'updatedAt'>): Promise<void> {
+  await tx.upsert(SourceRow, { ...row, updatedAt: () => 'now()' }, ['id']);
 }
 
 /** Removes the sources of installations that left isthmus.yaml. */
@@ -27,4 +29,42 @@ export async function keepSources(tx: Tx, ids: readonly string[]): Promise<void>
   await tx.query('DELETE FROM source WHERE NOT (id = ANY($1))', [ids]);
 }
 
-export const allSources = (tx: Tx): Promise<SourceRow[]> => tx.find(SourceRow, { order: { id: 'ASC' } });
+/** Rows for sources of which no process has told anything yet; rows that are there stay. */
+export async function meetSources(
+  tx: Tx,
+  rows: readonly Pick<SourceRow, 'id' | 'system' | 'protocol' | 'park' | 'reason'>[],
+): Promise<void> {
+  for (const { id, system, protocol, park, reason } of rows) {
+    await tx.query(
+      `INSERT INTO source (id, system, protocol, park, state, since, reason, errors, breaker, updated_at)
+       VALUES ($1, $2, $3, $4, 'DOWN', now(), $5, 0, 'CLOSED', now()) ON CONFLICT DO NOTHING`,
+      [id, system, protocol, park, reason],
+    );
+  }
+}
+
+/** A source's row as it was written last, and whether a gateway reaches the process that writes it. */
+export interface SourceReport extends SourceRow {
+  /** Milliseconds since it was written, by the database's clock. */
+  readonly age: number;
+  /** A gateway cannot reach the process of its connector; the longest such outage. */
+  readonly outage: { readonly reason: string; readonly since: Date } | null;
+}
+
+/** All of them, by id. */
+export async function allSources(tx: Tx): Promise<SourceReport[]> {
+  const rows: (Omit<SourceReport, 'outage'> & { outage: string | null; outageSince: Date | null })[] = await tx.query(
+    `SELECT id, system, protocol, park, state, source.since, source.reason, last_success AS "lastSuccess", lag_ms AS "lagMs",
+       errors, breaker, updated_at AS "updatedAt", extract(epoch FROM now() - updated_at)::float8 * 1000 AS age,
+       outage.reason AS outage, outage.since AS "outageSince"
+     FROM source LEFT JOIN LATERAL (SELECT reason, since FROM connector_outage WHERE connector = system
+         AND seen_at BETWEEN now() - $1 * interval '1 second' AND now() + $1 * interval '1 second'
+       ORDER BY since LIMIT 1) AS outage ON true
+     ORDER BY id`,
+    [OUTAGE_COUNTS],
+  );
+  return rows.map(({ outage, outageSince, ...row }) => ({
+    ...row,
+    outage: outage === null || outageSince === null ? null : { reason: outage, since: outageSince },
+  }));
+}

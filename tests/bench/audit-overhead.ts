@@ -4,6 +4,7 @@
  */
 import 'reflect-metadata';
 import { join } from 'node:path';
+import { systemClock } from '../../connectors/kit/clock.ts';
 import { silentLog } from '../../connectors/kit/log.ts';
 import { createFederation } from '../../gateway/federation/index.ts';
 import { Operations } from '../../gateway/operation/index.ts';
@@ -17,7 +18,7 @@ import { middle, onCompany360 } from './company360.ts';
 
 /** The part of it that is the head file: a line that is synced before the commit, and one behind it. */
 async function headCost(folder: string): Promise<void> {
-  const clock = { now: () => new Date() };
+  const clock = systemClock;
   const parts = { key: newSigningKey(), clock, log: silentLog };
   const place = { number: 0, hash: '0'.repeat(64) };
   const first = { chain: 'bench', after: 0, previous: place.hash, ...place };
@@ -44,7 +45,7 @@ await onCompany360(async ({ whole, supergraph, subgraphs, request }) => {
     database: whole.hub.database,
     key: newSigningKey(),
     digest: 'sha256',
-    clock: { now: () => new Date() },
+    clock: systemClock,
     log: silentLog,
     heads: { folder: join(whole.data, 'bench-heads'), second: null },
   });

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { Aedes } from 'aedes';
 import { describe, test } from 'vitest';
 import { modbusServer, uint32 } from '../../connectors/energy/simulator/modbus.ts';
+import { clockOf } from '../../connectors/kit/testing/clock.ts';
 import { counters, expectTotals, haveData, IN_JANUARY, INTERVALS, raiseSteel, throughMqtt, timeOf } from './steel.ts';
 
 describe.runIf(haveData())('the steel plant 2018, where the real data is', () => {
@@ -41,7 +42,10 @@ describe.runIf(haveData())('the steel plant 2018, where the real data is', () =>
     const { server, drop } = modbusServer(new Map([[1, registers]]), () => undefined);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const url = `modbus://127.0.0.1:${(server.address() as { port: number }).port}`;
-    const steel = await raiseSteel({ url, sheet, pause: 0, poll: '1h', announce: '0ms' }, { now: () => timeOf(step) });
+    const steel = await raiseSteel(
+      { url, sheet, pause: 0, poll: '1h', announce: '0ms' },
+      clockOf(() => timeOf(step)),
+    );
     try {
       for (step = 0; step <= IN_JANUARY; step++) await steel.host.runJob('steel', 'poll meters');
       step = IN_JANUARY;

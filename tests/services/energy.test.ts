@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import modbus from 'modbus-serial';
 import { describe, expect, test } from 'vitest';
+import { clockOf } from '../../connectors/kit/testing/clock.ts';
 import { freePort } from '../../schema/database/port.ts';
 import { counters, expectTotals, haveData, INTERVALS, raiseSteel, throughMqtt, timeOf } from '../real/steel.ts';
 import { run } from './peers/peer.ts';
@@ -41,7 +42,7 @@ describe.runIf(haveData())('the steel plant 2018, with peers, where the real dat
     const all = counters();
     const steel = await raiseSteel(
       { url, sheet, pause: 0, poll: '24h', announce: '0ms', timeout: '3s' },
-      { now: () => timeOf(step) },
+      clockOf(() => timeOf(step)),
     );
     try {
       for (step = 0; step < all.length; step++) {

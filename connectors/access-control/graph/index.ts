@@ -153,7 +153,7 @@ class DoorResolver {
       (passage) => passage.place,
       () => door.source.passageCount(span).load(door.number),
     );
-    const show = known ? provenance(known.facts, context.now()) : door.provenance;
+    const show = known ? provenance(known.facts, context.clock) : door.provenance;
     return connection(
       page,
       context.cursors,

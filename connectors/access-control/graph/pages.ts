@@ -45,7 +45,7 @@ export async function badgesPage(
   };
   const page = pageOf(request, rows, (row) => row.place, total);
   const facts = answers.map(({ value }) => ({ ...value.facts, stale: value.facts.stale || dark }));
-  return connection(page, context.cursors, scope, (row) => row.badge, joinedProvenance(facts, context.now()));
+  return connection(page, context.cursors, scope, (row) => row.badge, joinedProvenance(facts, context.clock));
 }
 
 /** Persons inside, by their opaque ids: the list is in memory already. */

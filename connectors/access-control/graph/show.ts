@@ -57,7 +57,7 @@ export function showDoor({ value, facts }: Known<model.Door>, source: AccessSour
     id: value.id,
     name: value.name,
     building: value.building === null ? null : { id: value.building },
-    provenance: provenance(facts, context.now()),
+    provenance: provenance(facts, context.clock),
     number: localNumber(value.id),
     source,
   };
@@ -69,7 +69,7 @@ export function showBadge(known: Known<model.Badge>, source: AccessSource, conte
     id: value.id,
     company: value.company === null ? null : { uscc: value.company },
     active: value.active,
-    provenance: provenance(facts, context.now()),
+    provenance: provenance(facts, context.clock),
     number: localNumber(value.id),
     known,
     source,
@@ -87,7 +87,7 @@ export function showPassage(
     time: value.time,
     outcome: value.granted ? AccessOutcome.GRANTED : AccessOutcome.DENIED,
     reason: value.reason,
-    provenance: provenance({ ...facts, recordedAt: value.time }, context.now()),
+    provenance: provenance({ ...facts, recordedAt: value.time }, context.clock),
     doorId: value.door,
     badgeId: value.badge,
     company,
@@ -101,7 +101,7 @@ export function showPerson(person: model.Person, facts: Facts, context: Context)
     name: open ? person.name : null,
     nameMasked: person.name === null ? null : maskName(person.name),
     company: person.company === null ? null : { uscc: person.company },
-    provenance: provenance(facts, context.now(), { masked: open || person.name === null ? [] : ['name'] }),
+    provenance: provenance(facts, context.clock, { masked: open || person.name === null ? [] : ['name'] }),
   };
 }
 
@@ -148,7 +148,7 @@ export async function showPresence(
   const facts = seen.map((one) => ({ ...one.facts, recordedAt: newest(one), stale: one.facts.stale || dark }));
   return {
     peopleInside: withheld ? null : count,
-    provenance: joinedProvenance(facts, context.now(), { masked: withheld ? ['peopleInside'] : [] }),
+    provenance: joinedProvenance(facts, context.clock, { masked: withheld ? ['peopleInside'] : [] }),
     list: of.list,
     seen,
   };

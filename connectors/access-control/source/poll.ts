@@ -3,6 +3,7 @@
  * read: numbers that are missing within the overlap are asked for again, and the event log keeps each natural key once.
  */
 import type { Call, Claim, Job, NewEvent } from '../../kit/connector.ts';
+import { momentsOf } from '../../kit/stored-moments.ts';
 import { localOf, mapLogLine, mapPerson, mapTenant, type Row, whole } from '../mapping.ts';
 import type { DoorEvent } from '../model.ts';
 import type { Installation } from './index.ts';
@@ -20,7 +21,7 @@ const DIRECTORY_PAUSE = 600_000;
 interface Progress {
   /** The highest number read. */
   readonly last: number;
-  /** When the log had been read up to which number, oldest first; the overlap reaches back to one of these. */
+  /** When (milliseconds since the epoch) the log had been read up to which number, oldest first; the overlap reaches back to one of these. */
   readonly marks: readonly { readonly at: number; readonly number: number }[];
 }
 
@@ -120,16 +121,21 @@ export class LogPoll {
     const now = this.#at.services.clock.now().getTime();
     const { overlap } = this.#at.settings;
     const marks = [...progress.marks];
-    if (now - (marks.at(-1)?.at ?? 0) >= overlap / 20) marks.push({ at: now, number: last });
+    if (this.#age(marks.at(-1)) >= overlap / 20) marks.push({ at: now, number: last });
     // The newest mark that is older than the overlap is the floor; those before it are not needed.
-    while (marks.length > 1 && (marks[1]?.at ?? now) <= now - overlap) marks.shift();
+    while (marks.length > 1 && this.#age(marks[1]) >= overlap) marks.shift();
     return { last, marks };
   }
 
   #floor(progress: Progress): number {
-    const due = this.#at.services.clock.now().getTime() - this.#at.settings.overlap;
-    const mark = progress.marks.findLast((one) => one.at <= due) ?? progress.marks[0];
+    const { overlap } = this.#at.settings;
+    const mark = progress.marks.findLast((one) => this.#age(one) >= overlap) ?? progress.marks[0];
     return Math.max(mark?.number ?? progress.last, progress.last - MOST_OVERLAP);
+  }
+
+  /** Milliseconds since the mark was made, whatever the wall clock was set to meanwhile: a jump must not shorten the overlap. */
+  #age(mark: Progress['marks'][number] | undefined): number {
+    return mark ? momentsOf(this.#at.services.clock).age(new Date(mark.at)) : Number.POSITIVE_INFINITY;
   }
 
   #forget(progress: Progress): void {

@@ -42,7 +42,7 @@ async function factsOf(context: Context, key: string, query: SourcesQuery) {
   const all = context.installations.all().filter((one) => speaking.includes(one.id));
   const facts = await Promise.all(all.map((one) => one.source.facts()));
   if (facts.length === 0) throw new HubError('SOURCE_UNAVAILABLE', 'No meters are set up here.');
-  return joinedProvenance(facts, context.now());
+  return joinedProvenance(facts, context.clock);
 }
 
 /** Null in a park without an installation. */
@@ -221,7 +221,7 @@ class MeterResolver {
     return {
       ...found,
       unit: meter.unit ?? '1',
-      provenance: provenance(await owner.source.facts(found.time), context.now()),
+      provenance: provenance(await owner.source.facts(found.time), context.clock),
     };
   }
 
@@ -234,7 +234,7 @@ class MeterResolver {
   @FieldResolver(() => Provenance, { nullable: true, description: "energy: of the meter's own fields." })
   async provenance(@Root() meter: { id: string }, @Ctx() context: Context) {
     const owner = context.installations.owner(meter.id);
-    return owner ? provenance(await owner.source.facts(), context.now()) : null;
+    return owner ? provenance(await owner.source.facts(), context.clock) : null;
   }
 }
 

@@ -22,7 +22,7 @@ const rolledOver = (before: number, value: number, modulus: number | null): bool
 
 export class Fit {
   readonly #tell: () => void;
-  readonly #now: () => Date;
+  readonly #now: () => number;
   /** By what does not fit, such as `register map pulse`: the meters, and how often in a row. */
   readonly #unfit = new Map<string, Map<string, number>>();
   /** Why it does not, as was found last. */
@@ -30,8 +30,8 @@ export class Fit {
   readonly #last = new Map<string, number>();
   readonly #back = new Map<string, number>();
 
-  /** @param tell called when a comparison would find other than before */
-  constructor(tell: () => void, now: () => Date) {
+  /** @param tell called when a comparison would find other than before; `now`: the clock's `monotonic()` */
+  constructor(tell: () => void, now: () => number) {
     this.#tell = tell;
     this.#now = now;
   }
@@ -57,12 +57,12 @@ export class Fit {
     const last = this.#last.get(serial);
     this.#last.set(serial, value);
     if (last === undefined || value >= last || rolledOver(last, value, modulus)) return;
-    this.#back.set(serial, this.#now().getTime());
+    this.#back.set(serial, this.#now());
     this.#tell();
   }
 
   drift(): Drift[] {
-    const since = this.#now().getTime() - BACK_TOLD;
+    const since = this.#now() - BACK_TOLD;
     for (const [serial, at] of this.#back) if (at < since) this.#back.delete(serial);
     const unfit = [...this.#unfit].flatMap(([what, all]) => {
       const meters = [...all].filter(([, times]) => times >= enough(what)).map(([serial]) => serial);

@@ -98,7 +98,7 @@ export class EnergySource {
     this.#gateway = wired ? new ModbusGateway(settings.url, settings.pause, settings.timeout, services) : null;
     this.#fit = new Fit(
       () => services.suspect(),
-      () => services.clock.now(),
+      () => services.clock.monotonic(),
     );
     this.#telemetry = wired ? null : new Telemetry(settings, services, this.#inflow, this.#fit);
     this.#meters = wired ? metersOf(settings) : [];

@@ -1,6 +1,7 @@
 /** Registers on their way in: kept raw, told once, in one transaction. */
 import type { Call, Claim, NewEvent, Services, Tx } from '../../kit/connector.ts';
 import type { Facts } from '../../kit/facts.ts';
+import { momentsOf } from '../../kit/stored-moments.ts';
 import type { Alarm, MeterInfo, Reading } from '../model.ts';
 import type { EnergySettings } from './index.ts';
 
@@ -28,7 +29,7 @@ export class Inflow {
   readonly #companies = new Map<string, Counted>();
   #heardAt: Date | null = null;
   #newest: Date | null = null;
-  #askedAt = 0;
+  #askedAt = Number.NEGATIVE_INFINITY;
   #known = '';
 
   constructor(settings: EnergySettings, services: Services) {
@@ -50,10 +51,10 @@ export class Inflow {
   /** Another process may be the one that listens: what it has heard stands in the state. */
   async #recall(): Promise<void> {
     const { clock, read, state } = this.#services;
-    const now = clock.now().getTime();
+    const now = clock.monotonic();
     const half = this.#settings.fresh / 2;
-    if (this.#heardAt !== null && now - this.#heardAt.getTime() < half) return;
-    if (Math.abs(now - this.#askedAt) < Math.min(half, RECALL)) return;
+    if (this.#heardAt !== null && momentsOf(clock).age(this.#heardAt) < half) return;
+    if (now - this.#askedAt < Math.min(half, RECALL)) return;
     this.#askedAt = now;
     const kept = await read((tx) => state.get<Heard>(tx, HEARD));
     if (kept === null) return;

@@ -11,6 +11,7 @@ import {
   type Packet,
   parser,
 } from 'mqtt-packet';
+import { systemClock } from '../../kit/clock.ts';
 import { malformed, rejected, SourceError, timeout, unavailable } from '../../kit/errors.ts';
 
 export interface MqttOptions {
@@ -51,7 +52,7 @@ export class MqttSession {
   #ping: NodeJS.Timeout | undefined;
   #working: Promise<void> = Promise.resolve();
   #nextId = 1;
-  #heard = Date.now();
+  #heard = systemClock.monotonic();
   /** Settles when the connection has ended, with the reason. */
   readonly ended: Promise<Error>;
   #end: (reason: Error) => void = () => undefined;
@@ -67,7 +68,7 @@ export class MqttSession {
     this.#parser.on('packet', (packet: Packet) => this.#received(packet));
     this.#parser.on('error', (error: unknown) => this.close(malformed('the broker talks no MQTT', error)));
     socket.on('data', (bytes: Buffer) => {
-      this.#heard = Date.now();
+      this.#heard = systemClock.monotonic();
       this.#parser.parse(bytes);
     });
     socket.on('error', (error) => this.close(unavailable('the connection to the broker was lost', error)));
@@ -233,8 +234,8 @@ export class MqttSession {
   }
 
   #alive(): void {
-    if (this.#socket.isPaused()) this.#heard = Date.now();
-    if (Date.now() - this.#heard > KEEPALIVE * 1500) this.close(timeout('the broker has fallen silent'));
+    if (this.#socket.isPaused()) this.#heard = systemClock.monotonic();
+    if (systemClock.monotonic() - this.#heard > KEEPALIVE * 1500) this.close(timeout('the broker has fallen silent'));
     else this.#send({ cmd: 'pingreq' });
   }
 }

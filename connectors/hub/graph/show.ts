@@ -1,7 +1,7 @@
 /** From the hub's model to what the graph shows. */
 import { Provenance } from '../../../schema/graph/shared.ts';
 import type { GraphContext } from '../../kit/connector.ts';
-import { type Facts, provenance, type ShownProvenance } from '../../kit/facts.ts';
+import { type Facts, provenance, READ_AT, type ShownProvenance } from '../../kit/facts.ts';
 import type { Building, Case, Company, Conflict, Identifier, LoggedEvent, Park, Source } from '../model.ts';
 import type { CompanyQuery, HubRequest } from '../source.ts';
 import { eventShape, filterScope, keys, mayIdentify } from '../source.ts';
@@ -24,10 +24,16 @@ export type DeliveryToken =
   | { readonly type: 'lagged'; readonly position: string; readonly behind: number };
 
 const own = (context: Context, authority = true): ShownProvenance => {
-  const now = context.now();
-  return provenance({ source: 'hub', system: 'hub', fetchedAt: now, recordedAt: null, stale: false }, now, {
-    authority,
-  });
+  const fetchedAt = context.now();
+  const facts = {
+    source: 'hub',
+    system: 'hub',
+    fetchedAt,
+    [READ_AT]: context.clock.monotonic(),
+    recordedAt: null,
+    stale: false,
+  };
+  return provenance(facts, context.clock, { authority });
 };
 
 const told = (
@@ -41,7 +47,7 @@ const told = (
     recordedAt: by.recordedAt,
     stale: false,
   };
-  return provenance(facts, context.now());
+  return provenance(facts, context.clock);
 };
 
 export const park = (one: Park, context: Context) => ({ ...one, provenance: own(context) });

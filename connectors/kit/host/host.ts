@@ -3,6 +3,7 @@
  * connectors/serve behind a port.
  */
 import type { GraphQLError } from 'graphql';
+import { systemClock } from '../clock.ts';
 import type { Call, Clock, GraphContext, Services, Subgraph, WebhookAnswer, WebhookRequest } from '../connector.ts';
 import type { HealthSnapshot } from '../health.ts';
 import { RowRights } from '../row-rights.ts';
@@ -18,8 +19,6 @@ export interface HostOptions extends Lent {
   /** Built before, so that many hosts share it. */
   readonly graph?: BuiltGraph;
 }
-
-const systemClock: Clock = { now: () => new Date() };
 
 export class Host {
   readonly name: string;
@@ -63,6 +62,14 @@ export class Host {
     return host;
   }
 
+  /** Whether the database answers: without it nothing can be asked. */
+  async ready(): Promise<boolean> {
+    return this.#options.database.plain.query('SELECT 1').then(
+      () => true,
+      () => false,
+    );
+  }
+
   /** How the installations are doing. */
   sources(): SourceStatus[] {
     return [...this.#installations.values()].map((one) => one.status());
@@ -104,6 +111,7 @@ export class Host {
       rows: new RowRights(call.principal, this.#parks.request()),
       installations: visible(this.#installations, call),
       now: () => this.#clock.now(),
+      clock: this.#clock,
       cursors: this.#options.keys.cursors,
     };
   }

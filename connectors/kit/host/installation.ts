@@ -1,5 +1,6 @@
 /** One installation at work: what stands around it (guard, health, what is kept), its jobs, its checks and its row. */
 import type { Database } from '../../../schema/database/open.ts';
+import { systemClock } from '../clock.ts';
 import type { AnyConnector, Clock, Opened, Services } from '../connector.ts';
 import { DEFAULT_POLICY, type GuardPolicy, type SourceCallFact } from '../guard.ts';
 import { makeGuard } from '../guarding.ts';
@@ -55,6 +56,8 @@ export class Installation {
   readonly #lookout: Lookout;
   readonly #row: SourceWriter;
   #runner: JobRunner | null = null;
+  #heartbeat: NodeJS.Timeout | undefined;
+  readonly #pace: HostPace;
 
   constructor(config: InstallationConfig, lent: Lent, clock: Clock) {
     const { connector, database, keys, parks } = lent;
@@ -64,6 +67,7 @@ export class Installation {
     const health = new Health(clock);
     const pace = { ...DEFAULT_PACE, ...(config.guard ? paceOf(config.guard) : {}), ...lent.pace };
     this.config = config;
+    this.#pace = pace;
     this.#lent = lent;
     this.#log = log;
     this.#health = health;
@@ -132,12 +136,15 @@ export class Installation {
         database,
         log: this.#log,
         owner: newOwner(),
+        clock: this.services.clock,
         signal: this.#control.signal,
         outcome: (job, error) => (error === null ? health.succeeded(`job ${job}`) : health.failed(`job ${job}`, error)),
       });
       this.#runner.start();
     }
     this.#lookout.start();
+    // Its row says that this process is alive, however seldom the source is looked at.
+    this.#heartbeat = setInterval(() => this.#save(), this.#pace.heartbeat);
   }
 
   status(): SourceStatus {
@@ -165,6 +172,7 @@ export class Installation {
 
   /** Ends its calls, jobs and checks; what is being written is written. Once only. */
   async close(): Promise<void> {
+    clearInterval(this.#heartbeat);
     this.#lookout.stop();
     this.#control.abort();
     await this.#runner?.stop();
@@ -213,8 +221,9 @@ function tellCall(fact: SourceCallFact, log: Log): void {
   if (fact.code === null) return;
   const key = `${fact.source} ${fact.operation} ${fact.code}`;
   const loud = fact.code === 'SOURCE_MALFORMED' || fact.code === 'INTERNAL';
-  if (loud && Date.now() - (complained.get(key) ?? 0) > 60_000) {
-    complained.set(key, Date.now());
+  const now = systemClock.monotonic();
+  if (loud && now - (complained.get(key) ?? Number.NEGATIVE_INFINITY) > 60_000) {
+    complained.set(key, now);
     log.warn(`An answer of ${fact.source} cannot be used.`, { ...fact });
   } else log.debug('A call to the source failed.', { ...fact });
 }

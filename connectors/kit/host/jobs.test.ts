@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { takeLease } from '../../../schema/database/leases.ts';
-import type { Services } from '../connector.ts';
+import { systemClock } from '../clock.ts';
+import type { Clock, Services } from '../connector.ts';
 import { silentLog } from '../log.ts';
+import { steppedClock } from '../testing/clock.ts';
 import { freshDatabase } from '../testing/database.ts';
 import { JobRunner } from './jobs.ts';
 import { LeaseLost, loadKeys, makeServices, type ServicesParts } from './services.ts';
@@ -15,14 +17,14 @@ beforeAll(async () => {
 afterAll(() => database?.drop());
 
 /** A runner of one job, which writes what `value` answers as its state. */
-async function runner(owner: string, value: () => Promise<string>): Promise<JobRunner> {
+async function runner(owner: string, value: () => Promise<string>, clock: Clock = systemClock): Promise<JobRunner> {
   const services: Services = makeServices({
     ...{
       database,
       keys: await loadKeys(database),
       info: { id: 'doors', connector: 'access-control', park: 'lakeside' },
     },
-    ...{ clock: { now: () => new Date() }, log: silentLog, signal: closed.signal },
+    ...{ clock, log: silentLog, signal: closed.signal },
   } as unknown as ServicesParts);
   const run = async () => {
     const read = await value();
@@ -30,7 +32,7 @@ async function runner(owner: string, value: () => Promise<string>): Promise<JobR
   };
   return new JobRunner({
     ...{ name: 'doors', jobs: [{ name: 'log', every: 3_600_000, run }], database, owner, log: silentLog },
-    ...{ signal: closed.signal, outcome: () => undefined },
+    ...{ clock, signal: closed.signal, outcome: () => undefined },
   });
 }
 const state = async () =>
@@ -72,5 +74,29 @@ test('a lease that its holder lost and got back has another fence: the job that 
     expect(await state()).toEqual(['read under the lease']);
   } finally {
     await own.stop();
+  }
+});
+
+test('a lease that nobody renews is free once its time has passed here, though the database’s clock was set back', async () => {
+  const clock = steppedClock(new Date());
+  const heir = await runner('heir', async () => 'read by the heir', clock);
+  // As it stands after the database's clock was set back ten minutes and its holder died elsewhere.
+  await database.plain.query(
+    "UPDATE lease SET owner = 'elsewhere', until = now() + interval '10 minutes', fence = fence + 1 WHERE name = 'doors'",
+  );
+  try {
+    await expect(heir.once('log')).rejects.toThrow('Another process holds the lease');
+    clock.pass(13_000);
+    clock.set(600_000);
+    await expect(heir.once('log')).rejects.toThrow('Another process holds the lease');
+    // A renewal begins the count anew.
+    await database.plain.query("UPDATE lease SET until = until + interval '3 seconds' WHERE name = 'doors'");
+    clock.pass(1);
+    await expect(heir.once('log')).rejects.toThrow('Another process holds the lease');
+    clock.pass(13_001);
+    await heir.once('log');
+    expect(await state()).toEqual(['read by the heir']);
+  } finally {
+    await heir.stop();
   }
 });

@@ -1,7 +1,8 @@
 /** Jobs by the clock: one process at a time, by a lease that every transaction of a job proves. */
-import { dropLease, type Lease, leaseOwner, takeLease } from '../../../schema/database/leases.ts';
+import { dropLease, heldBy, type Lease, takeLease } from '../../../schema/database/leases.ts';
 import type { Database } from '../../../schema/database/open.ts';
-import type { Job } from '../connector.ts';
+import { systemClock } from '../clock.ts';
+import type { Clock, Job } from '../connector.ts';
 import type { Log } from '../log.ts';
 import { isGone } from './owner.ts';
 import { heldLease, hubCall, LeaseLost } from './services.ts';
@@ -21,16 +22,22 @@ export interface RunnerOptions {
   readonly log: Log;
   readonly owner: string;
   readonly signal: AbortSignal;
+  /** Absent: the system's. */
+  readonly clock?: Clock;
   /** Told after each run; null means it went well. */
   outcome(job: string, error: unknown): void;
 }
 
 export class JobRunner {
   readonly #options: RunnerOptions;
+  readonly #clock: Clock;
   #lease: Lease | null = null;
   #term = new AbortController();
   #renewer: NodeJS.Timeout | undefined;
+  /** When the lease was asked for last, by the clock's `monotonic()`. */
   #renewed = 0;
+  /** Another's lease as it was seen first: one that is not renewed has run out, wherever the database's clock was set to. */
+  #others: { readonly mark: string; readonly since: number } | null = null;
   #stopped = false;
   readonly #running = new Map<string, Promise<void>>();
   readonly #timers = new Map<string, NodeJS.Timeout>();
@@ -38,6 +45,7 @@ export class JobRunner {
 
   constructor(options: RunnerOptions) {
     this.#options = options;
+    this.#clock = options.clock ?? systemClock;
   }
 
   /** Whether this process works for the installation now. */
@@ -78,10 +86,11 @@ export class JobRunner {
     let lease = await takeLease(database.plain, name, owner, LEASE);
     if (!lease && !this.#lease) {
       // A hub that was killed and begun again need not wait until its former self's lease has run out.
-      const holder = await leaseOwner(database.plain, name);
-      if (holder !== null && isGone(holder)) lease = await takeLease(database.plain, name, owner, LEASE, holder);
+      const held = await heldBy(database.plain, name);
+      if (held !== null && (isGone(held.owner) || this.#isUnrenewed(held.mark)))
+        lease = await takeLease(database.plain, name, owner, LEASE, held.owner);
     }
-    this.#renewed = Date.now();
+    this.#renewed = this.#clock.monotonic();
     if (lease && this.#lease?.fence === lease.fence) return;
     if (this.#lease) this.#lost();
     if (!lease || this.#stopped) return;
@@ -94,12 +103,19 @@ export class JobRunner {
     try {
       await this.#take();
     } catch (error) {
-      if (this.#lease && Date.now() - this.#renewed > LEASE - RENEW) {
+      if (this.#lease && this.#clock.monotonic() - this.#renewed > LEASE - RENEW) {
         this.#options.log.warn('The lease could not be renewed; its jobs stop.', { error });
         this.#lost();
       }
     }
     if (!this.#stopped) this.#renewer = setTimeout(() => void this.#renew(), RENEW);
+  }
+
+  /** Whether another's lease has stood unchanged for longer than one lasts. */
+  #isUnrenewed(mark: string): boolean {
+    const now = this.#clock.monotonic();
+    if (this.#others?.mark !== mark) this.#others = { mark, since: now };
+    return now - this.#others.since > LEASE + RENEW;
   }
 
   #lost(): void {

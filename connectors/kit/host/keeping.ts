@@ -47,7 +47,7 @@ export function makeKept(parts: {
   const { policies, clock, log } = parts;
   return new Kept({
     policies,
-    now: () => clock.now(),
+    clock,
     store: keptStore(parts.database, parts.installation, clock),
     ...(parts.pause === undefined ? {} : { pause: parts.pause }),
     onFault: (error) => log.warn('What was last read cannot be written to the database or read from it.', { error }),

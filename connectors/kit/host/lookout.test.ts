@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { systemClock } from '../clock.ts';
 import type { Drift, Opened, Services } from '../connector.ts';
 import { Health } from '../health.ts';
 import { silentLog } from '../log.ts';
@@ -18,7 +19,7 @@ afterEach(() => {
 
 /** A lookout over a source that always answers; `found` is what the next comparisons find. */
 function watched(found: { now: readonly Drift[] }) {
-  const health = new Health({ now: () => new Date() });
+  const health = new Health(systemClock);
   let comparisons = 0;
   const opened = {
     check: async () => undefined,
@@ -30,6 +31,7 @@ function watched(found: { now: readonly Drift[] }) {
   const services = {
     installation: { id: 'doors', connector: 'access-control', park: 'lakeside' },
     guard: { healed: () => undefined },
+    clock: systemClock,
     log: silentLog,
   } as unknown as Services;
   const lookout = new Lookout({

@@ -109,8 +109,8 @@ export class Lookout {
     const { services, health, pace, signal } = this.#parts;
     if (!opened?.drift || signal.aborted) return;
     const pause = this.#suspected ? Math.min(pace.drift, CLOSELY) : pace.drift;
-    if (this.#comparedAt !== null && Date.now() - this.#comparedAt < pause) return;
-    this.#comparedAt = Date.now();
+    if (this.#comparedAt !== null && services.clock.monotonic() - this.#comparedAt < pause) return;
+    this.#comparedAt = services.clock.monotonic();
     this.#suspected = false;
     let found: readonly Drift[];
     try {

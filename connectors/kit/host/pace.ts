@@ -10,6 +10,8 @@ export interface HostPace {
   readonly checkTime: number;
   /** Pause between writings of a source's row when nothing changed. */
   readonly heartbeat: number;
+  /** Pause between two looks of the hub at connectors that run in processes of their own. */
+  readonly remote: number;
   /** Pause between two comparisons of what the source offers with what the connector was written against. */
   readonly drift: number;
 }
@@ -18,6 +20,7 @@ export const DEFAULT_PACE: HostPace = {
   checkUp: 5_000,
   checkDown: 2_000,
   checkTime: 2_000,
-  heartbeat: 10_000,
+  heartbeat: 3_000,
+  remote: 1_000,
   drift: 3_600_000,
 };

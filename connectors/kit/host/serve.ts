@@ -1,7 +1,8 @@
-/** A connector behind a port of its own: `/graphql` as a Federation 2 subgraph, `/webhooks/:installation`, `/healthz`, `/readyz`. */
+/** A connector behind a port of its own: `/graphql` as a Federation 2 subgraph, `/webhooks/:installation`, `/healthz`, `/readyz`, `/metrics`. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { ApolloServer, HeaderMap } from '@apollo/server';
 import { GraphQLError, type GraphQLFormattedError } from 'graphql';
+import { systemClock } from '../clock.ts';
 import type { Call, SubgraphResponse } from '../connector.ts';
 import { HubError } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -24,8 +25,16 @@ export interface Served {
   close(): Promise<void>;
 }
 
+export interface ServeHostOptions {
+  readonly port: number;
+  readonly host?: string;
+  readonly log: Log;
+  /** Prometheus metrics of this process; absent: it shows none. */
+  readonly metrics?: () => Promise<{ type: string; body: string }>;
+}
+
 /** Listens; rejects when the port is taken. */
-export async function serveHost(host: Host, options: { port: number; host?: string; log: Log }): Promise<Served> {
+export async function serveHost(host: Host, options: ServeHostOptions): Promise<Served> {
   const apollo = new ApolloServer<Context>({
     gateway: {
       onSchemaLoadOrUpdate: (told) => {
@@ -68,7 +77,15 @@ export async function serveHost(host: Host, options: { port: number; host?: stri
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = new URL(request.url ?? '/', 'http://localhost').pathname;
     if (path === '/healthz') return reply(response, 200, '{"status":"ok"}');
-    if (path === '/readyz') return reply(response, 200, JSON.stringify({ sources: host.sources() }));
+    if (path === '/readyz') {
+      const ready = await host.ready();
+      const body = { connector: host.name, ready, database: ready ? 'up' : 'down', sources: host.sources() };
+      return reply(response, ready ? 200 : 503, JSON.stringify(body));
+    }
+    if (path === '/metrics' && options.metrics) {
+      const { type, body } = await options.metrics();
+      return reply(response, 200, body, type);
+    }
     const body = await read(request);
     if (body === null) return reply(response, 413, '{"error":"The request is too large."}');
     if (path.startsWith('/webhooks/')) {
@@ -100,7 +117,7 @@ export async function serveHost(host: Host, options: { port: number; host?: stri
         key: host.principalKey,
         subgraph: host.name,
         body,
-        now: Date.now(),
+        now: systemClock.now().getTime(),
       });
     } catch (error) {
       if (!(error instanceof HubError)) throw error;
@@ -154,7 +171,7 @@ function callOf(headers: HeaderMap, principal: Principal, signal: AbortSignal): 
   const time = Number(headers.get(TIME_HEADER) ?? DEFAULT_TIME);
   return {
     principal,
-    deadline: Date.now() + (Number.isFinite(time) ? Math.min(time, 60_000) : DEFAULT_TIME),
+    deadline: systemClock.monotonic() + (Number.isFinite(time) ? Math.min(time, 60_000) : DEFAULT_TIME),
     signal,
     noted: new Map(),
     calls: new Map(),
@@ -183,8 +200,8 @@ const withoutStack = (formatted: GraphQLFormattedError) => {
   return rest;
 };
 
-function reply(response: ServerResponse, status: number, body: string): void {
-  response.writeHead(status, { 'content-type': 'application/json' });
+function reply(response: ServerResponse, status: number, body: string, type = 'application/json'): void {
+  response.writeHead(status, { 'content-type': type });
   response.end(body);
 }
 

@@ -15,6 +15,7 @@ import {
   setState,
 } from '../../../schema/database/state.ts';
 import { stores } from '../../../schema/database/stores.ts';
+import { systemClock } from '../clock.ts';
 import type { Call, Clock, InstallationInfo, NewEvent, Services } from '../connector.ts';
 import { badInput, SourceError, unavailable } from '../errors.ts';
 import type { Guard } from '../guard.ts';
@@ -185,5 +186,5 @@ export function makeServices(parts: ServicesParts): Services {
 
 /** A call for the hub's own work. */
 export function hubCall(milliseconds: number, signal: AbortSignal): Call {
-  return { principal: HUB_PRINCIPAL, deadline: Date.now() + milliseconds, signal, noted: new Map() };
+  return { principal: HUB_PRINCIPAL, deadline: systemClock.monotonic() + milliseconds, signal, noted: new Map() };
 }

@@ -17,7 +17,8 @@ export interface SourceWriterParts {
 export class SourceWriter {
   readonly #parts: SourceWriterParts;
   #saving: Promise<void> = Promise.resolve();
-  #savedAt = 0;
+  /** When it was written last, by the clock's `monotonic()`. */
+  #savedAt = Number.NEGATIVE_INFINITY;
   #saved = '';
 
   constructor(parts: SourceWriterParts) {
@@ -29,13 +30,14 @@ export class SourceWriter {
     return this.#saved !== '';
   }
 
-  /** Writes the row when something has changed or the heartbeat is due. One writing at a time; `lag` is asked when it begins. */
+  /** Writes the row when something has changed or half a heartbeat has passed. One writing at a time; `lag` is asked when it begins. */
   save(snapshot: HealthSnapshot, lag: () => number | null): void {
     const mark = `${snapshot.state} ${snapshot.reason} ${snapshot.breaker}`;
-    const due = Date.now() - this.#savedAt >= this.#parts.heartbeat;
+    const now = this.#parts.clock.monotonic();
+    const due = now - this.#savedAt >= this.#parts.heartbeat / 2;
     if (mark === this.#saved && !due) return;
     this.#saved = mark;
-    this.#savedAt = Date.now();
+    this.#savedAt = now;
     this.#saving = this.#saving
       .then(() => this.#write(snapshot, lag()))
       .catch((error) => {
@@ -50,7 +52,7 @@ export class SourceWriter {
   }
 
   async #write(snapshot: HealthSnapshot, lag: number | null): Promise<void> {
-    const { config, database, clock, services } = this.#parts;
+    const { config, database, services } = this.#parts;
     await database.transaction(async (tx) => {
       const rows: { state: string }[] = await tx.query('SELECT state FROM source WHERE id = $1 FOR UPDATE', [
         config.id,
@@ -68,7 +70,6 @@ export class SourceWriter {
         lagMs: lag === null ? null : String(Math.round(lag)),
         errors: snapshot.errors,
         breaker: snapshot.breaker,
-        updatedAt: clock.now(),
       });
       if (before !== undefined && before !== snapshot.state) {
         await services.emit(tx, [

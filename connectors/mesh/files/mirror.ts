@@ -1,5 +1,6 @@
 /** One file (or the newest of a pattern) as rows in memory: read again when it changes, refused whole when too much of it is wrong. */
 import { setTimeout } from 'node:timers/promises';
+import { systemClock } from '../../kit/clock.ts';
 import { malformed, SourceError, unavailable } from '../../kit/errors.ts';
 import type { Log } from '../../kit/log.ts';
 import { row, type TypedEntity } from '../mapping.ts';
@@ -98,7 +99,7 @@ export class Mirror {
     const { folder, pattern, log } = this.#options;
     const newest = await newestOf(folder, pattern);
     if (newest.mark === this.#seen) return;
-    const age = Date.now() - newest.modified.getTime();
+    const age = systemClock.now().getTime() - newest.modified.getTime();
     if (age >= 0 && age < STILL) {
       // Rows that stand wait until the file is whole; a first reading waits for it.
       if (this.#loaded) return;

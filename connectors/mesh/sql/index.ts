@@ -1,3 +1,4 @@
+import { systemClock } from '../../kit/clock.ts';
 import type { Services } from '../../kit/connector.ts';
 import { missing } from '../../kit/drift.ts';
 import { malformed, rejected } from '../../kit/errors.ts';
@@ -43,10 +44,10 @@ export function sqlReader(
   };
   let known: { tables: ReadonlyMap<string, Table>; until: number } | null = null;
   const tables = async (signal: AbortSignal) => {
-    if (known === null || known.until < Date.now())
+    if (known === null || known.until < systemClock.monotonic())
       known = {
         tables: await catalogueOf(await open(), dialectOf(settings.database), signal),
-        until: Date.now() + BELIEVED,
+        until: systemClock.monotonic() + BELIEVED,
       };
     return known.tables;
   };

@@ -80,7 +80,7 @@ class LotResolver {
       owner.source.history(owner.local, { from, to, bucket }),
       owner.source.historyFacts(),
     ]);
-    return { buckets: buckets ?? [], provenance: provenance(facts, context.now()) };
+    return { buckets: buckets ?? [], provenance: provenance(facts, context.clock) };
   }
 }
 
@@ -209,7 +209,7 @@ class PermitResolver {
       clientMutationId: input.clientMutationId,
       // The plate came from the caller: what it is known by here would answer who drives it, and asking by plate needs the same right.
       permit: unmasked(context.principal, 'Vehicle.plate') ? permit : { ...permit, vehicle: byPlate() },
-      provenance: provenance(known.facts, context.now()),
+      provenance: provenance(known.facts, context.clock),
     };
   }
 
@@ -228,7 +228,7 @@ class PermitResolver {
     return {
       clientMutationId: input.clientMutationId,
       permit: show.permit(known.value, owner, known.facts, context),
-      provenance: provenance(known.facts, context.now()),
+      provenance: provenance(known.facts, context.clock),
     };
   }
 }

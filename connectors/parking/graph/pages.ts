@@ -69,7 +69,7 @@ export async function vendorPage<T, N>(
     context.cursors,
     scope,
     (one) => one,
-    joinedProvenance(shownFacts, context.now()),
+    joinedProvenance(shownFacts, context.clock),
   );
 }
 

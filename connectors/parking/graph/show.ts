@@ -23,7 +23,7 @@ export function vehicle(
     plateMasked: maskPlate(key.plate),
     colour: key.colour,
     company: key.company ? { uscc: key.company } : null,
-    provenance: provenance(facts, context.now(), { masked: open ? [] : ['plate'] }),
+    provenance: provenance(facts, context.clock, { masked: open ? [] : ['plate'] }),
     key,
     owner: { park: at.park, company: key.company ?? null },
   };
@@ -37,7 +37,7 @@ export function lot(one: Lot, at: At, facts: Facts, context: Context) {
     capacity,
     occupied,
     free: capacity === null || occupied === null ? null : Math.max(capacity - occupied, 0),
-    provenance: provenance({ ...facts, recordedAt: one.measuredAt }, context.now()),
+    provenance: provenance({ ...facts, recordedAt: one.measuredAt }, context.clock),
   };
 }
 
@@ -50,7 +50,7 @@ export function session(one: Session, at: At, facts: Facts, context: Context) {
     vehicle: one.vehicle && vehicle({ ...one.vehicle, company: one.company }, at, facts, context),
     lotId: one.lot === null ? null : `${at.id}:${one.lot}`,
     owner: { park: at.park, company: one.company },
-    provenance: provenance({ ...facts, recordedAt: one.exitedAt ?? one.enteredAt }, context.now()),
+    provenance: provenance({ ...facts, recordedAt: one.exitedAt ?? one.enteredAt }, context.clock),
   };
 }
 
@@ -65,7 +65,7 @@ export function permit(one: Permit, at: At, facts: Facts, context: Context) {
     validFrom: one.validFrom,
     validTo: one.validTo,
     state: one.revoked ? 'REVOKED' : over ? 'EXPIRED' : 'ACTIVE',
-    provenance: provenance(facts, context.now()),
+    provenance: provenance(facts, context.clock),
     owner: { park: at.park, company: one.company },
   };
 }

@@ -57,7 +57,7 @@ class CompanyResolver {
     if (!office) throw new HubError('BAD_USER_INPUT', `There is no tax office ${JSON.stringify(installation)}.`);
     context.rows.mustActFor(uscc);
     const { value, facts } = await office.source.requestClearance({ clientMutationId, company: uscc, until });
-    return { clientMutationId, receipt: null, case: { id: value }, provenance: provenance(facts, context.now()) };
+    return { clientMutationId, receipt: null, case: { id: value }, provenance: provenance(facts, context.clock) };
   }
 }
 

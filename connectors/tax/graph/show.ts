@@ -45,7 +45,7 @@ export async function showAccount(uscc: string, context: Context): Promise<TaxAc
     uscc,
     installations: rows.map((row) => row.installation),
     standing: TaxStanding[newest?.standing ?? 'UNKNOWN'],
-    provenance: joinedProvenance(facts, context.now()),
+    provenance: joinedProvenance(facts, context.clock),
   };
 }
 
@@ -135,7 +135,7 @@ async function showFiling(row: model.MirroredFiling, context: Context): Promise<
     period: row.period,
     filedOn: row.filedOn,
     amount: { value: row.amount, currency: row.currency },
-    provenance: provenance(await shownFacts(row, context), context.now()),
+    provenance: provenance(await shownFacts(row, context), context.clock),
   };
 }
 
@@ -149,7 +149,7 @@ async function showInvoice(row: model.MirroredInvoice, context: Context): Promis
     gross: { value: row.gross, currency },
     cancelled: row.cancelled,
     original: row.original,
-    provenance: provenance(await shownFacts(row, context), context.now()),
+    provenance: provenance(await shownFacts(row, context), context.clock),
   };
 }
 

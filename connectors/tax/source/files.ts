@@ -8,6 +8,7 @@ import { isDataFault } from '../../kit/batch.ts';
 import type { Call, Claim, Drift, Job } from '../../kit/connector.ts';
 import { rejected, SourceError } from '../../kit/errors.ts';
 import { parseUscc } from '../../kit/identifiers.ts';
+import { momentsOf } from '../../kit/stored-moments.ts';
 import { driftOf, type ReadOptions, readReplies, readTaxFileInTurns, refused } from '../mapping/index.ts';
 import type { ReadFile, TakenFile } from '../model.ts';
 import { Clearances } from './clearance.ts';
@@ -114,7 +115,7 @@ export class FileDrop {
     const begun = await services.read((tx) => services.state.get<string>(tx, BEGUN));
     const since = newest?.takenAt ?? (begun === null ? null : new Date(begun));
     if (since === null) return;
-    const hours = (services.clock.now().getTime() - since.getTime()) / 3_600_000;
+    const hours = momentsOf(services.clock).age(since) / 3_600_000;
     if (hours * 3_600_000 > settings.fresh) throw new Error(`No file has come for ${hours.toFixed(1)} hours.`);
   }
 

@@ -1,0 +1,201 @@
+/** Sources of a connector that runs in a process of its own: `/readyz`, `/metrics` and `sources` of the hub say the same of them. */
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { stringify } from 'yaml';
+import { configurable } from '../connectors/index.ts';
+import { readConfig } from '../connectors/kit/host/config/index.ts';
+import { makeLog } from '../connectors/kit/log.ts';
+import { freshDatabase } from '../connectors/kit/testing/database.ts';
+import { world } from '../connectors/kit/testing/park.ts';
+import type { Running } from '../connectors/kit/testing/simulator.ts';
+import { simulator } from '../connectors/parking/simulator/index.ts';
+import { serveConnector } from '../connectors/serve.ts';
+import { type Hub, start } from '../gateway/main.ts';
+import { endOutages, noteOutage } from '../schema/database/connector-outages.ts';
+import { freePort } from '../schema/database/port.ts';
+import { until } from './hub.ts';
+
+const PACE = { checkUp: 200, checkDown: 200, checkTime: 1_000, heartbeat: 200, remote: 100 };
+const directory = mkdtempSync(join(tmpdir(), 'isthmus-remote-'));
+const lines: string[] = [];
+const log = makeLog((line) => lines.push(line));
+let database: Awaited<ReturnType<typeof freshDatabase>>;
+let running: Running;
+let port: number;
+let hub: Hub;
+let connector: Awaited<ReturnType<typeof serveConnector>> | null = null;
+let config: ReturnType<typeof readConfig>;
+
+const simulate = async (): Promise<void> => {
+  const folder = join(directory, 'parking');
+  mkdirSync(folder, { recursive: true });
+  const ports = running ? { ports: running.ports } : {};
+  const options = { directory: folder, world: world(), now: () => new Date(), history: 0, live: false };
+  running = await simulator.start({ ...options, ...ports });
+};
+const startConnector = async (): Promise<void> => {
+  const options = { name: 'parking', config, databaseUrl: database.url, host: '127.0.0.1', port, log };
+  connector = await serveConnector({ ...options, pace: PACE });
+};
+const stopConnector = async (): Promise<void> => {
+  await connector?.stop();
+  connector = null;
+};
+
+/** The one source, as each of the three shows it. */
+async function seen() {
+  const text = await (await fetch(`${hub.url}/metrics`)).text();
+  const gauge = (name: string) => Number(new RegExp(`^${name}\\{source="lot"\\} (.*)$`, 'm').exec(text)?.[1]);
+  const ready = (await (await fetch(`${hub.url}/readyz`)).json()) as { sources: Record<string, unknown>[] };
+  const answer = await fetch(`${hub.url}/graphql`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ query: '{ sources { id state since reason lastSuccess errors breaker } }' }),
+  });
+  const { data } = (await answer.json()) as { data: { sources: Record<string, unknown>[] } };
+  expect([ready.sources.length, data.sources.length]).toEqual([1, 1]);
+  return {
+    readyz: ready.sources[0] ?? {},
+    graph: data.sources[0] ?? {},
+    up: gauge('isthmus_source_up'),
+    breaker: gauge('isthmus_source_breaker'),
+    waiting: gauge('isthmus_source_waiting'),
+  };
+}
+/** Resolves when all three say so; the limit is for a busy machine. */
+const all = (state: 'UP' | 'DOWN', reason: string | null) =>
+  until(`all three say ${state} (${reason})`, 15, async () => {
+    const { readyz, graph, up } = await seen();
+    const said = { state, reason };
+    expect([readyz, graph, up]).toEqual([
+      expect.objectContaining(said),
+      expect.objectContaining(said),
+      state === 'UP' ? 1 : 0,
+    ]);
+    return { readyz, graph };
+  });
+
+beforeAll(async () => {
+  database = await freshDatabase();
+  port = await freePort();
+  await simulate();
+  config = readConfig(
+    stringify({
+      parks: [{ id: 'lakeside', name: 'Lakeside', region: '350211', buildings: [] }],
+      installations: [
+        {
+          ...{ id: 'lot', park: 'lakeside', connector: 'parking', url: running.env['LAKESIDE_PARKING_URL'] },
+          ...{ token: running.env['LAKESIDE_PARKING_TOKEN'], webhookSecret: running.env['LAKESIDE_PARKING_SECRET'] },
+        },
+      ],
+      subgraphs: { parking: { url: `http://127.0.0.1:${port}` } },
+      anonymous: 'developer',
+    }),
+    join(directory, 'isthmus.yaml'),
+    configurable,
+    {},
+  );
+  const place = { host: '127.0.0.1', port: 0, data: join(directory, 'data'), databaseUrl: database.url };
+  mkdirSync(place.data, { recursive: true });
+  hub = await start({ config, ...place, log, pace: PACE });
+}, 60_000);
+afterAll(async () => {
+  await hub?.stop();
+  await stopConnector();
+  await running?.close();
+  await database?.drop();
+  rmSync(directory, { recursive: true, force: true });
+}, 60_000);
+
+const SILENT = 'cannot be asked: the process of its connector does not answer';
+
+test('a process that has not begun is DOWN, and UP with all that is known once it has', async () => {
+  await all('DOWN', SILENT);
+  await startConnector();
+  const { readyz, graph } = await all('UP', null);
+  expect(readyz).toMatchObject({ id: 'lot', system: 'parking', protocol: 'apds', park: 'lakeside', breaker: 'CLOSED' });
+  for (const name of ['since', 'lastSuccess', 'errors', 'breaker'])
+    expect(typeof readyz[name]).toBe(typeof graph[name]);
+  expect(readyz['lastSuccess']).not.toBeNull();
+  expect(await seen()).toMatchObject({ breaker: 0, waiting: 0 });
+}, 30_000);
+
+test('a source that is down in another process is DOWN with its reason, its errors and its breaker', async () => {
+  await running.close();
+  const { readyz, graph } = await all('DOWN', 'cannot be reached');
+  expect([readyz['since'], readyz['breaker']]).toEqual([graph['since'], graph['breaker']]);
+  await until('errors are counted', 15, async () => ((await seen()).readyz['errors'] as number) > 0);
+  await simulate();
+  await all('UP', null);
+}, 30_000);
+
+test('a process that is stopped is DOWN everywhere, and UP when it has come back', async () => {
+  await stopConnector();
+  const { readyz, graph } = await all('DOWN', SILENT);
+  expect(readyz['lastSuccess']).toEqual(graph['lastSuccess']);
+  expect(lines.some((line) => /The connector parking at .* does not answer/.test(line))).toBe(true);
+  await startConnector();
+  await all('UP', null);
+}, 30_000);
+
+test('a process that takes connections and answers nothing is DOWN; so is another one at its address', async () => {
+  await stopConnector();
+  const listen = async (answer: string | null): Promise<Server> => {
+    const server = createServer((_, response) => void (answer !== null && response.end(answer)));
+    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+    return server;
+  };
+  const close = async (server: Server) => {
+    server.closeAllConnections();
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+  };
+  const frozen = await listen(null);
+  await all('DOWN', SILENT);
+  await close(frozen);
+  const other = await listen('{"connector":"energy","sources":[]}');
+  await all('DOWN', 'cannot be asked: another process answers at the address of its connector');
+  await close(other);
+  await startConnector();
+  await all('UP', null);
+}, 30_000);
+
+test('one gateway that cannot reach the process is enough for `sources`; one that has died does not count', async () => {
+  const graph = async () => (await seen()).graph['state'];
+  await noteOutage(database.plain, 'parking', 'another gateway', SILENT);
+  expect(await graph()).toBe('DOWN');
+  await database.plain.query("UPDATE connector_outage SET seen_at = now() - interval '11 seconds'");
+  expect(await graph()).toBe('UP');
+  await endOutages(database.plain, ['parking'], 'another gateway');
+});
+
+test('a connector’s process has /healthz, /readyz and /metrics of its own, which tell no secret', async () => {
+  const url = `http://127.0.0.1:${port}`;
+  const get = async (path: string) => {
+    const answer = await fetch(url + path);
+    return { status: answer.status, type: answer.headers.get('content-type') ?? '', body: await answer.text() };
+  };
+  const [health, ready, metrics] = await Promise.all([get('/healthz'), get('/readyz'), get('/metrics')]);
+  expect([health.status, ready.status, metrics.status]).toEqual([200, 200, 200]);
+  expect(JSON.parse(ready.body)).toMatchObject({ connector: 'parking', ready: true, database: 'up' });
+  expect(metrics.type).toContain('text/plain');
+  for (const line of [
+    'isthmus_source_up{source="lot"} 1',
+    'isthmus_source_breaker{source="lot"} 0',
+    'isthmus_source_waiting{source="lot"} 0',
+  ])
+    expect(metrics.body.split('\n')).toContain(line);
+  expect(metrics.body).toMatch(
+    /^isthmus_source_call_seconds_count\{source="lot",operation="check",outcome="ok"\} [1-9]/m,
+  );
+  const { env } = running;
+  for (const secret of [
+    env['LAKESIDE_PARKING_TOKEN'],
+    env['LAKESIDE_PARKING_SECRET'],
+    env['LAKESIDE_PARKING_URL'],
+    database.url,
+  ])
+    expect(health.body + ready.body + metrics.body).not.toContain(secret);
+});
