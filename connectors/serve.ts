@@ -12,6 +12,7 @@ import type { HostPace } from './kit/host/pace.ts';
 import { serveHost } from './kit/host/serve.ts';
 import { loadKeys } from './kit/host/services.ts';
 import type { Log } from './kit/log.ts';
+import { limitProcess } from './kit/process-limits.ts';
 
 export interface ServeOptions {
   readonly name: string;
@@ -33,6 +34,7 @@ export async function serveConnector(options: ServeOptions): Promise<{ url: stri
       `There is no connector ${options.name}. Known are ${[...connectors.map((one) => one.name), ...new Set(made)].join(', ')}.`,
     );
   }
+  limitProcess(options.config.limits);
   const database = await openDatabase(options.databaseUrl, { pool: 8, name: `isthmus ${options.name}` });
   try {
     await waitForVersion(database.source, 60_000);
@@ -49,7 +51,8 @@ export async function serveConnector(options: ServeOptions): Promise<{ url: stri
       ...(options.pace ? { pace: options.pace } : {}),
       ...(options.policy ? { policy: options.policy } : {}),
     });
-    const served = await serveHost(host, { port: options.port, host: options.host, log: options.log });
+    const { limits } = options.config;
+    const served = await serveHost(host, { port: options.port, host: options.host, log: options.log, limits });
     return {
       url: served.url,
       stop: async () => {

@@ -11,6 +11,8 @@ import { loadKeys } from '../connectors/kit/host/services.ts';
 import type { Log } from '../connectors/kit/log.ts';
 import { PRINCIPAL_HEADER, signPrincipal } from '../connectors/kit/passport.ts';
 import type { Principal } from '../connectors/kit/principal.ts';
+import { limitProcess } from '../connectors/kit/process-limits.ts';
+import { WebhookIntake } from '../connectors/kit/webhook-intake.ts';
 import { migrate } from '../migrations/migrate.ts';
 import type { Database } from '../schema/database/open.ts';
 import { keepConfigured, raiseDatabase, readiness } from './database.ts';
@@ -82,6 +84,7 @@ export interface Hub {
 /** Brings the whole hub up. Rejects with an error whose message is a sentence for people; nothing stays behind then. */
 export async function start(options: StartOptions): Promise<Hub> {
   const { config, log } = options;
+  limitProcess(config.limits);
   const shutdown = makeShutdown(log);
   try {
     const http = await listen({ host: options.host, port: options.port, log });
@@ -174,6 +177,7 @@ export async function start(options: StartOptions): Promise<Hub> {
       originAllowed: (request) => sameOrigin(request.headers),
     });
     const streams = streamFace({ operations, deliveries, originAllowed: (request) => sameOrigin(request.headers) });
+    const intake = new WebhookIntake(config.limits);
     const metrics = startMetrics({ sockets: sockets.count, position: () => tail.head, sources });
     shutdown.add('the metrics', async () => metrics.close());
     shutdown.add('the GraphQL face', () => face.stop());
@@ -182,19 +186,16 @@ export async function start(options: StartOptions): Promise<Hub> {
     shutdown.add('the streams', async () => streams.close());
     shutdown.add('the sockets', () => sockets.close());
 
-    const forwards = new Map<string, Webhooks>();
-    const webhooks: Webhooks = async (installation, call) => {
+    const target: Webhooks = (installation) => {
       const at = islands.at(installation);
       if (at === null) return null;
-      if ('host' in at) return at.host.webhook(installation, call);
-      const forward = forwards.get(at.url) ?? forwardWebhooks(at.url);
-      forwards.set(at.url, forward);
-      return forward(installation, call);
+      return 'host' in at ? at.host.webhookTarget(installation) : forwardWebhooks(at.url, installation);
     };
     const explorer = pageFolder();
     http.open({
       graphql: face,
-      webhooks,
+      webhooks: target,
+      intake,
       ...(explorer && anonymous ? { explorer } : {}),
       ready: () => readiness(database, sources()),
       metrics: () => metrics.text(),

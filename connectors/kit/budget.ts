@@ -26,14 +26,19 @@ export class Budget {
     return this.#refused;
   }
 
-  /** Takes that much; false, and nothing is taken, where there is no room. `reserve`: so much of it is left to others. */
-  take(amount: number, reserve = 0): boolean {
-    if (this.#held + amount > this.#most - reserve) {
+  /** Takes that much; false, and nothing is taken, where there is no room. */
+  take(amount: number): boolean {
+    if (this.#held + amount > this.#most) {
       this.#refused++;
       return false;
     }
     this.#held += amount;
     return true;
+  }
+
+  /** Notes that something was refused that was not asked for by `take`. */
+  refuse(): void {
+    this.#refused++;
   }
 
   /** Takes that much also where there is no room: what has come already and cannot be sent back. */

@@ -2,15 +2,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Departure } from '../../connectors/kit/departure.ts';
 import { HubError } from '../../connectors/kit/errors.ts';
+import { DEFAULT_LIMITS } from '../../connectors/kit/limits.ts';
 import type { Principal } from '../../connectors/kit/principal.ts';
-import { cut, fault, json, send, tooMany } from './answers.ts';
+import { answerWebhook } from '../../connectors/kit/webhook-answer.ts';
+import { WebhookIntake } from '../../connectors/kit/webhook-intake.ts';
+import { cut, fault, send, tooMany } from './answers.ts';
 import { read } from './body.ts';
 import type { Rooms } from './rooms.ts';
 import { refusedUnread, shield } from './shield.ts';
 import type { Spent } from './spent.ts';
 
 const LARGEST_QUERY = 512 * 1024;
-const LARGEST_WEBHOOK = 8 * 1024 * 1024;
+const DEFAULT_INTAKE = new WebhookIntake(DEFAULT_LIMITS);
 
 export async function graphql(
   request: IncomingMessage,
@@ -75,22 +78,15 @@ export async function graphql(
   }
 }
 
+/** Answers a legacy system's call. */
 export async function webhook(
   request: IncomingMessage,
   response: ServerResponse,
   path: string,
   rooms: Rooms,
 ): Promise<void> {
-  const unread = refusedUnread(request, LARGEST_WEBHOOK);
-  if (unread) return cut(request, response, fault(unread.error, unread.status));
-  const body = await read(request, LARGEST_WEBHOOK);
-  if (body === null) return json(response, 413, { error: `A call may hold ${LARGEST_WEBHOOK} bytes.` });
-  const headers: Record<string, string | undefined> = {};
-  for (const [name, value] of Object.entries(request.headers))
-    headers[name] = Array.isArray(value) ? value.join(', ') : value;
   const installation = decodeURIComponent(path.slice('/webhooks/'.length));
-  const answer = await rooms.webhooks?.(installation, { method: request.method ?? 'POST', path, headers, body });
-  if (!answer) return json(response, 404, { error: 'No such installation takes calls here.' });
-  response.writeHead(answer.status, answer.headers ?? {});
-  response.end(answer.body ?? '');
+  const target = (await rooms.webhooks?.(installation)) ?? null;
+  const { intake = DEFAULT_INTAKE } = rooms;
+  await answerWebhook(request, response, { installation, path, target, intake });
 }

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { HubError } from '../../connectors/kit/errors.ts';
 import type { Principal } from '../../connectors/kit/principal.ts';
+import type { WebhookIntake } from '../../connectors/kit/webhook-intake.ts';
 import type { GraphqlFace } from './graphql.ts';
 import type { Webhooks } from './webhooks.ts';
 
@@ -9,6 +10,8 @@ import type { Webhooks } from './webhooks.ts';
 export interface Rooms {
   readonly graphql: GraphqlFace;
   readonly webhooks?: Webhooks;
+  /** Bounds what webhooks under way hold; absent: one with the default limits. */
+  readonly intake?: WebhookIntake;
   readonly explorer?: string;
   ready(): Promise<{ ready: boolean; body: unknown }>;
   metrics(): Promise<{ type: string; body: string }>;

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Log } from '../../connectors/kit/log.ts';
+import { awaitsContinue, WebhookGone } from '../../connectors/kit/webhook-answer.ts';
 import { json, redirect } from './answers.ts';
 import { ClientGone } from './body.ts';
 import { graphql, webhook } from './door.ts';
@@ -43,7 +44,7 @@ export async function listen(options: {
   });
   server.maxHeadersCount = 100;
   const spent = new Spent();
-  server.on('request', (request, response) => {
+  const take = (request: IncomingMessage, response: ServerResponse): void => {
     if (!closing && request.url === '/graphql' && spent.refused(request, response)) return;
     if (closing) response.setHeader('connection', 'close');
     const way =
@@ -51,7 +52,7 @@ export async function listen(options: {
         ? graphql(request, response, '', { rooms, spent })
         : route(request, response, { rooms, spent });
     way.catch((error: unknown) => {
-      if (error instanceof ClientGone) return;
+      if (error instanceof ClientGone || error instanceof WebhookGone) return;
       if (!response.headersSent) shield(response);
       if (error instanceof URIError) return json(response, 400, { errors: [{ message: 'The address is not one.' }] });
       const errorId = randomUUID();
@@ -62,6 +63,13 @@ export async function listen(options: {
         });
       else response.destroy();
     });
+  };
+  server.on('request', take);
+  server.on('checkContinue', (request, response) => {
+    // A webhook is looked at before its body is asked for.
+    if (request.url?.startsWith('/webhooks/')) awaitsContinue.add(request);
+    else response.writeContinue();
+    take(request, response);
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(portError(error, options)));

@@ -4,9 +4,12 @@ import { ApolloServer, HeaderMap } from '@apollo/server';
 import { GraphQLError, type GraphQLFormattedError } from 'graphql';
 import type { Call, SubgraphResponse } from '../connector.ts';
 import { HubError } from '../errors.ts';
+import { DEFAULT_LIMITS, type Limits } from '../limits.ts';
 import type { Log } from '../log.ts';
 import { PRINCIPAL_HEADER, readPrincipal } from '../passport.ts';
 import type { Principal } from '../principal.ts';
+import { answerWebhook, WebhookGone } from '../webhook-answer.ts';
+import { WebhookIntake } from '../webhook-intake.ts';
 import type { Host } from './host.ts';
 
 /** How the gateway tells how much time is left. */
@@ -25,7 +28,11 @@ export interface Served {
 }
 
 /** Listens; rejects when the port is taken. */
-export async function serveHost(host: Host, options: { port: number; host?: string; log: Log }): Promise<Served> {
+export async function serveHost(
+  host: Host,
+  options: { port: number; host?: string; log: Log; limits?: Limits | undefined },
+): Promise<Served> {
+  const intake = new WebhookIntake(options.limits ?? DEFAULT_LIMITS);
   const apollo = new ApolloServer<Context>({
     gateway: {
       onSchemaLoadOrUpdate: (told) => {
@@ -59,6 +66,7 @@ export async function serveHost(host: Host, options: { port: number; host?: stri
   await apollo.start();
   const server = createServer((request, response) => {
     void answer(request, response).catch((error: unknown) => {
+      if (error instanceof WebhookGone) return;
       options.log.error('A request to the subgraph failed.', { error });
       if (!response.headersSent) response.writeHead(500);
       response.end();
@@ -69,21 +77,13 @@ export async function serveHost(host: Host, options: { port: number; host?: stri
     const path = new URL(request.url ?? '/', 'http://localhost').pathname;
     if (path === '/healthz') return reply(response, 200, '{"status":"ok"}');
     if (path === '/readyz') return reply(response, 200, JSON.stringify({ sources: host.sources() }));
-    const body = await read(request);
-    if (body === null) return reply(response, 413, '{"error":"The request is too large."}');
     if (path.startsWith('/webhooks/')) {
-      const made = await host.webhook(decodeURIComponent(path.slice('/webhooks/'.length)), {
-        method: request.method ?? 'POST',
-        path,
-        headers: request.headers as Record<string, string | undefined>,
-        body,
-      });
-      if (!made) return reply(response, 404, '{"error":"No such installation takes calls here."}');
-      response.writeHead(made.status, made.headers ?? {});
-      response.end(made.body ?? '');
-      return;
+      const installation = decodeURIComponent(path.slice('/webhooks/'.length));
+      return answerWebhook(request, response, { installation, path, target: host.webhookTarget(installation), intake });
     }
     if (path !== '/graphql' && path !== '/') return reply(response, 404, '{"error":"Not found."}');
+    const body = await read(request);
+    if (body === null) return reply(response, 413, '{"error":"The request is too large."}');
     await graphql(request, response, path, body);
   }
 
