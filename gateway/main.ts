@@ -42,6 +42,7 @@ import { anonymousPrincipal } from './trust/principal.ts';
 import { signer } from './trust/sign-answer.ts';
 import { loadSigningKey } from './trust/sign-key.ts';
 import { makeTokens, trustedIssuers } from './trust/tokens.ts';
+import { UnreadBytes } from './trust/unread.ts';
 import { headFolder, keyFile } from './trust-place.ts';
 
 export interface StartOptions {
@@ -87,7 +88,9 @@ export async function start(options: StartOptions): Promise<Hub> {
   limitProcess(config.limits);
   const shutdown = makeShutdown(log);
   try {
-    const http = await listen({ host: options.host, port: options.port, log });
+    // An operation is silent for as long as it may take.
+    const silence = 60_000 + (options.operationTime ?? config.deadline ?? 0);
+    const http = await listen({ host: options.host, port: options.port, log, silence });
     shutdown.add('the HTTP server', () => http.close(10_000));
     // Descriptions are read while the database starts.
     const planning = planIslands(config, log);
@@ -167,7 +170,9 @@ export async function start(options: StartOptions): Promise<Hub> {
     };
     const face = await graphqlFace(operations, { introspection: anonymous !== null });
     const sources = () => islands.hosts().flatMap((host) => (host.name === 'hub' ? [] : host.sources()));
+    const unread = new UnreadBytes(config.limits);
     const sockets = openSockets({
+      unread,
       server: http.server,
       path: '/graphql',
       operations,
@@ -176,7 +181,12 @@ export async function start(options: StartOptions): Promise<Hub> {
       principal,
       originAllowed: (request) => sameOrigin(request.headers),
     });
-    const streams = streamFace({ operations, deliveries, originAllowed: (request) => sameOrigin(request.headers) });
+    const streams = streamFace({
+      operations,
+      deliveries,
+      unread,
+      originAllowed: (request) => sameOrigin(request.headers),
+    });
     const intake = new WebhookIntake(config.limits);
     const metrics = startMetrics({ sockets: sockets.count, position: () => tail.head, sources });
     shutdown.add('the metrics', async () => metrics.close());
@@ -196,6 +206,7 @@ export async function start(options: StartOptions): Promise<Hub> {
       graphql: face,
       webhooks: target,
       intake,
+      unread,
       ...(explorer && anonymous ? { explorer } : {}),
       ready: () => readiness(database, sources()),
       metrics: () => metrics.text(),

@@ -3,9 +3,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Departure } from '../../connectors/kit/departure.ts';
 import { HubError } from '../../connectors/kit/errors.ts';
 import { DEFAULT_LIMITS } from '../../connectors/kit/limits.ts';
-import type { Principal } from '../../connectors/kit/principal.ts';
+import { callerOf, type Principal } from '../../connectors/kit/principal.ts';
 import { answerWebhook } from '../../connectors/kit/webhook-answer.ts';
 import { WebhookIntake } from '../../connectors/kit/webhook-intake.ts';
+import { countAnswer } from '../trust/unread.ts';
 import { cut, fault, send, tooMany } from './answers.ts';
 import { read } from './body.ts';
 import type { Rooms } from './rooms.ts';
@@ -13,6 +14,8 @@ import { refusedUnread, shield } from './shield.ts';
 import type { Spent } from './spent.ts';
 
 const LARGEST_QUERY = 512 * 1024;
+/** Characters of an answer that counts as small. */
+const SMALL_ANSWER = 16 * 1024;
 const DEFAULT_INTAKE = new WebhookIntake(DEFAULT_LIMITS);
 
 export async function graphql(
@@ -25,8 +28,8 @@ export async function graphql(
   response.on('close', () => {
     if (!response.writableFinished) client.leave();
   });
-  const unread = refusedUnread(request, LARGEST_QUERY);
-  if (unread) return cut(request, response, fault(unread.error, unread.status));
+  const unfit = refusedUnread(request, LARGEST_QUERY);
+  if (unfit) return cut(request, response, fault(unfit.error, unfit.status));
   let principal: Principal | null;
   try {
     principal = await rooms.principal(request);
@@ -40,6 +43,9 @@ export async function graphql(
     spent.keep(request, overdrawn.error, overdrawn.milliseconds);
     return tooMany(request, response, overdrawn.error);
   }
+  const { unread } = rooms;
+  const full = unread?.refusal(callerOf(principal));
+  if (full) return tooMany(request, response, full);
   const body = await read(request, LARGEST_QUERY);
   if (body === null) {
     const error = new HubError('LIMIT_SIZE', `A request may hold ${LARGEST_QUERY} bytes.`, { limit: LARGEST_QUERY });
@@ -72,7 +78,11 @@ export async function graphql(
       principal,
       signal: client,
     });
+    // Others that ran beside it may have filled what the caller may leave unread. Small answers go out all the same.
+    const since = answer.body.length > SMALL_ANSWER ? unread?.refusal(callerOf(principal)) : null;
+    if (since) return tooMany(request, response, since);
     send(response, answer);
+    if (unread) countAnswer(unread, callerOf(principal), response);
   } finally {
     turned();
   }

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { HubError } from '../../connectors/kit/errors.ts';
 import type { Principal } from '../../connectors/kit/principal.ts';
 import type { WebhookIntake } from '../../connectors/kit/webhook-intake.ts';
+import type { UnreadBytes } from '../trust/unread.ts';
 import type { GraphqlFace } from './graphql.ts';
 import type { Webhooks } from './webhooks.ts';
 
@@ -32,6 +33,8 @@ export interface Rooms {
   };
   /** Why this caller must wait, and how long; null when it may ask. */
   overdrawn?(principal: Principal | null): { readonly error: HubError; readonly milliseconds: number } | null;
+  /** Counts what callers have been sent and have not read; absent: nobody does. */
+  readonly unread?: UnreadBytes;
   /** Rejects with `HubError` when the caller is refused. */
   principal(request: IncomingMessage): Promise<Principal | null>;
 }

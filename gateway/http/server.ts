@@ -25,6 +25,8 @@ export class PortError extends Error {
   override name = 'PortError';
 }
 
+const SILENCE = 60_000;
+
 /** Takes the port at once, so that a taken one is known before anything else is started. */
 export async function listen(options: {
   host: string;
@@ -32,6 +34,8 @@ export async function listen(options: {
   log: Log;
   /** Milliseconds for the head and for the whole of a request: who sends slower is cut off. */
   patience?: { readonly head: number; readonly whole: number };
+  /** Milliseconds without a byte in either direction after which a connection ends: a client that does not read its answer. */
+  silence?: number;
 }): Promise<HttpServer> {
   let rooms: Rooms | null = null;
   let closing = false;
@@ -43,6 +47,7 @@ export async function listen(options: {
     maxHeaderSize: 16_384,
   });
   server.maxHeadersCount = 100;
+  server.timeout = options.silence ?? SILENCE;
   const spent = new Spent();
   const take = (request: IncomingMessage, response: ServerResponse): void => {
     if (!closing && request.url === '/graphql' && spent.refused(request, response)) return;
