@@ -13,6 +13,7 @@ import type { HostPace } from './kit/host/pace.ts';
 import { serveHost } from './kit/host/serve.ts';
 import { loadKeys } from './kit/host/services.ts';
 import type { Log } from './kit/log.ts';
+import { limitProcess } from './kit/process-limits.ts';
 import { countSources } from './kit/source-metrics.ts';
 
 export interface ServeOptions {
@@ -35,6 +36,7 @@ export async function serveConnector(options: ServeOptions): Promise<{ url: stri
       `There is no connector ${options.name}. Known are ${[...connectors.map((one) => one.name), ...new Set(made)].join(', ')}.`,
     );
   }
+  limitProcess(options.config.limits);
   const database = await openDatabase(options.databaseUrl, { pool: 8, name: `isthmus ${options.name}` });
   try {
     await waitForVersion(database.source, 60_000);
@@ -58,6 +60,7 @@ export async function serveConnector(options: ServeOptions): Promise<{ url: stri
       port: options.port,
       host: options.host,
       log: options.log,
+      limits: options.config.limits,
       metrics: async () => ({ type: registry.contentType, body: await registry.metrics() }),
     });
     return {

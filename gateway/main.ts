@@ -12,6 +12,8 @@ import { loadKeys } from '../connectors/kit/host/services.ts';
 import type { Log } from '../connectors/kit/log.ts';
 import { PRINCIPAL_HEADER, signPrincipal } from '../connectors/kit/passport.ts';
 import type { Principal } from '../connectors/kit/principal.ts';
+import { limitProcess } from '../connectors/kit/process-limits.ts';
+import { WebhookIntake } from '../connectors/kit/webhook-intake.ts';
 import { migrate } from '../migrations/migrate.ts';
 import type { Database } from '../schema/database/open.ts';
 import { keepConfigured, raiseDatabase, readiness } from './database.ts';
@@ -42,6 +44,7 @@ import { anonymousPrincipal } from './trust/principal.ts';
 import { signer } from './trust/sign-answer.ts';
 import { loadSigningKey } from './trust/sign-key.ts';
 import { makeTokens, trustedIssuers } from './trust/tokens.ts';
+import { UnreadBytes } from './trust/unread.ts';
 import { headFolder, keyFile } from './trust-place.ts';
 
 export interface StartOptions {
@@ -84,9 +87,12 @@ export interface Hub {
 /** Brings the whole hub up. Rejects with an error whose message is a sentence for people; nothing stays behind then. */
 export async function start(options: StartOptions): Promise<Hub> {
   const { config, log } = options;
+  limitProcess(config.limits);
   const shutdown = makeShutdown(log);
   try {
-    const http = await listen({ host: options.host, port: options.port, log });
+    // An operation is silent for as long as it may take.
+    const silence = 60_000 + (options.operationTime ?? config.deadline ?? 0);
+    const http = await listen({ host: options.host, port: options.port, log, silence });
     shutdown.add('the HTTP server', () => http.close(10_000));
     // Descriptions are read while the database starts.
     const planning = planIslands(config, log);
@@ -175,7 +181,9 @@ export async function start(options: StartOptions): Promise<Hub> {
       const known = new Set(own.map((one) => one.id));
       return [...own, ...remote.statuses().filter((one) => !known.has(one.id))];
     };
+    const unread = new UnreadBytes(config.limits);
     const sockets = openSockets({
+      unread,
       server: http.server,
       path: '/graphql',
       operations,
@@ -184,7 +192,13 @@ export async function start(options: StartOptions): Promise<Hub> {
       principal,
       originAllowed: (request) => sameOrigin(request.headers),
     });
-    const streams = streamFace({ operations, deliveries, originAllowed: (request) => sameOrigin(request.headers) });
+    const streams = streamFace({
+      operations,
+      deliveries,
+      unread,
+      originAllowed: (request) => sameOrigin(request.headers),
+    });
+    const intake = new WebhookIntake(config.limits);
     const metrics = startMetrics({ sockets: sockets.count, position: () => tail.head, sources });
     shutdown.add('the metrics', async () => metrics.close());
     shutdown.add('the GraphQL face', () => face.stop());
@@ -193,19 +207,17 @@ export async function start(options: StartOptions): Promise<Hub> {
     shutdown.add('the streams', async () => streams.close());
     shutdown.add('the sockets', () => sockets.close());
 
-    const forwards = new Map<string, Webhooks>();
-    const webhooks: Webhooks = async (installation, call) => {
+    const target: Webhooks = (installation) => {
       const at = islands.at(installation);
       if (at === null) return null;
-      if ('host' in at) return at.host.webhook(installation, call);
-      const forward = forwards.get(at.url) ?? forwardWebhooks(at.url);
-      forwards.set(at.url, forward);
-      return forward(installation, call);
+      return 'host' in at ? at.host.webhookTarget(installation) : forwardWebhooks(at.url, installation);
     };
     const explorer = pageFolder();
     http.open({
       graphql: face,
-      webhooks,
+      webhooks: target,
+      intake,
+      unread,
       ...(explorer && anonymous ? { explorer } : {}),
       ready: () => readiness(database, sources()),
       metrics: () => metrics.text(),

@@ -5,6 +5,7 @@ import { graphqlFace } from './http/graphql.ts';
 import { listen, PortError } from './http/server.ts';
 import { Operations } from './operation/index.ts';
 import { readPolicy } from './trust/policy.ts';
+import { UnreadBytes } from './trust/unread.ts';
 
 /** Only document limits, wide enough for ordinary clients of other graphs. */
 export const PLAIN_LIMITS = {
@@ -20,6 +21,8 @@ export const PLAIN_LIMITS = {
   rate: 0,
   answer: 256 * 1024 * 1024,
 };
+/** Answers may be as large as half of it. */
+const UNREAD = { unread: 512 * 1024 * 1024, unreadBytes: 512 * 1024 * 1024 };
 /** Of what was compiled, in bytes: some three hundred questions of ordinary size. */
 const KEPT = 32 * 1024 * 1024;
 
@@ -44,7 +47,8 @@ export async function startGateway(options: {
       `HOST=${options.host} would open the gateway to others without any sign-in; add --unprotected if that is meant.`,
     );
   }
-  const http = await listen(options);
+  const { host, port, log, deadline } = options;
+  const http = await listen({ host, port, log, silence: 60_000 + deadline });
   try {
     const federate = (supergraph: string) =>
       createFederation({
@@ -65,6 +69,7 @@ export async function startGateway(options: {
       ready: async () => ({ ready: true, body: { ready: true } }),
       metrics: async () => ({ type: 'text/plain', body: '' }),
       principal: async () => null,
+      unread: new UnreadBytes(UNREAD),
     });
     return {
       url: `http://localhost:${http.port}`,

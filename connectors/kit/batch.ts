@@ -1,5 +1,8 @@
 /** What comes in piece by piece is committed in batches: commits of one log stand in line, so a batch costs hardly more than one piece. */
 
+import { CommitShare, commitCount } from './commit-queue.ts';
+import { Overloaded } from './errors.ts';
+
 /** Whether the database refused a value (SQLSTATE classes 22 and 23), not the whole work. */
 export const isDataFault = (error: unknown): boolean =>
   /^2[23]/.test(String((error as { code?: unknown } | null)?.code ?? ''));
@@ -40,6 +43,7 @@ interface Waiting<T> {
 export class GroupCommit<T> {
   readonly #work: (batch: readonly T[]) => Promise<void>;
   readonly #most: number;
+  readonly #share = new CommitShare();
   #waiting: Waiting<T>[] = [];
   #busy = false;
 
@@ -49,11 +53,17 @@ export class GroupCommit<T> {
     this.#most = most;
   }
 
-  add(item: T): Promise<void> {
-    return new Promise((resolve, reject) => {
+  /** `bytes`: what it came as. Rejects with `Overloaded` when too much waits for a commit already: then it is not taken. */
+  add(item: T, bytes = 0): Promise<void> {
+    if (this.#share.full) {
+      commitCount.refuse();
+      return Promise.reject(new Overloaded('Too much waits to be written; send it again.'));
+    }
+    this.#share.enter(bytes);
+    return new Promise<void>((resolve, reject) => {
       this.#waiting.push({ item, resolve, reject });
       if (!this.#busy) void this.#run();
-    });
+    }).finally(() => this.#share.leave(bytes));
   }
 
   async #run(): Promise<void> {

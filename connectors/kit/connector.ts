@@ -141,8 +141,13 @@ export interface Opened<R extends object = object> {
   complaint?(): string | null;
   /** How far the newest record is behind now, in milliseconds; null when the source does not tell. */
   lag?(): number | null;
-  /** Signed calls from the legacy system; absent where it makes none. Answer only after commit. */
+  /**
+   * Signed calls from the legacy system; absent where it makes none. Answer only after commit. What throws `Overloaded` is answered
+   * with 503, so that the vendor repeats the delivery.
+   */
   webhook?(request: WebhookRequest): Promise<WebhookAnswer>;
+  /** What a call must bring for its body to be read at all; name the header of its signature here. */
+  readonly webhookNeeds?: WebhookNeeds;
   /** Work by the clock; the host holds the installation's lease and runs each job alone. */
   readonly jobs?: readonly Job[];
   /** Idempotent; afterwards no timer, socket or file of this installation is open. */
@@ -195,6 +200,18 @@ export interface WebhookRequest {
   readonly path: string;
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly body: Buffer;
+}
+
+/** What is asked of the head of a call before its body is read. */
+export interface WebhookNeeds {
+  /** Headers that must be there, each with whether its value can be right: its form, and its time where it holds one. Else 401. */
+  readonly headers?: Readonly<Record<string, (value: string) => boolean>>;
+  /** Absent: POST. Others are answered with 405. */
+  readonly methods?: readonly string[];
+  /** Media types in lower case, without parameters; absent: any. Others are answered with 415. */
+  readonly types?: readonly string[];
+  /** Bytes of the body at most, where that is less than `limits.webhook`; more is answered with 413. */
+  readonly most?: number;
 }
 
 /** What the legacy system is answered. */

@@ -44,6 +44,11 @@ export class HubError extends Error {
 /** Bad input of a client: an argument, a cursor, a filter. */
 export const badInput = (message: string): HubError => new HubError('BAD_USER_INPUT', message);
 
+/** This process has as much to do as it may hold: the legacy system is to send it again. */
+export class Overloaded extends Error {
+  override name = 'Overloaded';
+}
+
 /**
  * A fault of a legacy system. The connector throws it with what is known; the guard adds source and operation.
  * `detail` and `cause` go to the log only.

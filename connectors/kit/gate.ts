@@ -3,6 +3,7 @@
  * fewest calls under way, and was let in longest ago, is next; so one caller's thousand calls do not stand before another's one. Nor
  * does who came first take all there is: each caller of late has an equal share, and of it so much is kept free as it has used of late.
  */
+import { onAbort } from './abort.ts';
 import { systemClock } from './clock.ts';
 import type { Clock } from './connector.ts';
 import { unavailable } from './errors.ts';
@@ -91,11 +92,11 @@ export class Gate {
         askers,
         urgent,
         enter: (as) => {
-          signal.removeEventListener('abort', leave);
+          stay();
           resolve(this.#take(as));
         },
         refuse: () => {
-          signal.removeEventListener('abort', leave);
+          stay();
           reject(full());
         },
       };
@@ -104,7 +105,7 @@ export class Gate {
         if (at >= 0) this.#waiting.splice(at, 1);
         reject(signal.reason);
       };
-      signal.addEventListener('abort', leave, { once: true });
+      const stay = onAbort(signal, leave);
       if (urgent) this.#waiting.unshift(one);
       else this.#waiting.push(one);
       this.#next();

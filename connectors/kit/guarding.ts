@@ -1,5 +1,4 @@
 /** The guard at work: what is fresh is answered at once, what is asked already is shared, what fails is answered from what was read last. */
-import { setMaxListeners } from 'node:events';
 import { Attempts, note, type SharedCall } from './attempts.ts';
 import { Breakers } from './breakers.ts';
 import type { Call } from './connector.ts';
@@ -27,8 +26,6 @@ export function makeGuard(tools: GuardTools, policy: GuardPolicy = DEFAULT_POLIC
   const kept = tools.kept ?? new Kept({ policies: {}, clock });
   const moments = momentsOf(clock);
   const life = tools.signal ?? new AbortController().signal;
-  // Every call under way listens to it; they are as many as the gate lets in.
-  setMaxListeners(0, life);
   health.watchBreakers(() => breakers.worst);
 
   const attempts = new Attempts(tools, policy, gate, breakers);

@@ -2,9 +2,9 @@
  * What one installation has been read last: the short fresh cache and the last known good in one. It lies below the graph,
  * unmasked; rights and masks are applied at every reading of it. Keyed by operation and all arguments of the source call.
  */
-import { LRUCache } from 'lru-cache';
 import type { Clock, EventKind } from './connector.ts';
 import { ageOf, READ_AT } from './facts.ts';
+import { type CachedEntry, type CacheSpace, type ReadCache, readCache } from './read-cache.ts';
 
 /** How a connector declares the readings of one type. */
 export interface Keeping {
@@ -50,13 +50,14 @@ interface Entry extends KeptValue {
   /** Global ids and codes that the reading is about; null: any event of its kinds concerns it. */
   readonly about: readonly string[] | null;
   fresh: boolean;
+  readonly evicted: CachedEntry['evicted'] & {};
 }
 
 export interface KeptOptions {
   readonly policies: Readonly<Record<string, Keeping>>;
   readonly clock: Clock;
-  /** Bytes that all readings together may take, roughly. */
-  readonly bytes?: number;
+  /** Where readings lie in memory; absent: the cache of this process. */
+  readonly cache?: ReadCache;
   /** Absent: nothing outlives the process. */
   readonly store?: KeptStore;
   /** Pause between two writings, in milliseconds. */
@@ -65,14 +66,14 @@ export interface KeptOptions {
   readonly onFault?: (error: unknown) => void;
 }
 
-const BYTES = 32 * 1024 * 1024;
 const PAUSE = 1_000;
 const NEVER: Keeping = { fresh: 0, usable: 0 };
 
 export class Kept {
   readonly #options: KeptOptions;
-  readonly #entries: LRUCache<string, Entry>;
-  readonly #unsaved = new Map<string, KeptValue & { until: Date }>();
+  readonly #entries: CacheSpace<Entry>;
+  /** Keys of what still has to be written; the readings lie in the cache, and one that was put out is not written. */
+  readonly #unsaved = new Map<string, Date>();
   #timer: NodeJS.Timeout | undefined;
   #saving: Promise<void> = Promise.resolve();
   /** By type: grows with each event and change. A reading that began before it is not fresh. */
@@ -80,9 +81,16 @@ export class Kept {
   /** By type: the readings that may still be fresh. */
   readonly #young = new Map<string, Map<string, Entry>>();
 
+  /** What the cache has put out is held nowhere else. */
+  readonly #evicted = (whole: string, one: CachedEntry): void => {
+    const young = this.#young.get((one as Entry).type);
+    const key = this.#entries.keyOf(whole);
+    if (young?.get(key) === one) young.delete(key);
+  };
+
   constructor(options: KeptOptions) {
     this.#options = options;
-    this.#entries = new LRUCache({ maxSize: options.bytes ?? BYTES, sizeCalculation: (one) => bytesOf(one.value, 1) });
+    this.#entries = (options.cache ?? readCache).space();
   }
 
   /** Marks the beginning of a reading, for `put`. */
@@ -109,14 +117,14 @@ export class Kept {
     let one: KeptValue | null = this.#entries.get(key) ?? null;
     if (one === null && durable && this.#options.store) {
       try {
-        one = this.#unsaved.get(key) ?? this.#dated(await this.#options.store.find(key));
+        one = this.#entries.unsaved.get(key) ?? this.#dated(await this.#options.store.find(key));
       } catch (error) {
         this.#options.onFault?.(error);
       }
       // Meanwhile another caller may have read it anew.
       const newer = this.#entries.get(key);
       if (newer) one = newer;
-      else if (one) this.#entries.set(key, { ...one, type, about: null, fresh: false });
+      else if (one) this.#entries.set(key, { ...one, type, about: null, fresh: false, evicted: this.#evicted });
     }
     return one !== null && this.#age(one) < usable ? one : null;
   }
@@ -125,11 +133,18 @@ export class Kept {
   put(type: string, key: string, one: KeptValue, about: readonly string[] | null, epoch: number): void {
     const { fresh, usable, durable } = this.keeping(type);
     if (fresh === 0 && usable === 0) return;
-    const entry: Entry = { ...one, type, about, fresh: fresh > 0 && epoch === this.epoch(type) };
+    const entry: Entry = {
+      ...one,
+      type,
+      about,
+      fresh: fresh > 0 && epoch === this.epoch(type),
+      evicted: this.#evicted,
+    };
+    this.#young.get(type)?.delete(key);
     this.#entries.set(key, entry);
-    if (entry.fresh) {
+    // One that is too large for the cache is not held elsewhere either.
+    if (entry.fresh && this.#entries.get(key) === entry) {
       const young = this.#young.get(type) ?? new Map<string, Entry>();
-      young.delete(key);
       this.#young.set(type, young.set(key, entry));
       for (const [old, one] of young) {
         if (this.#age(one) < fresh) break;
@@ -137,7 +152,8 @@ export class Kept {
       }
     }
     if (!durable || usable === 0 || !this.#options.store) return;
-    this.#unsaved.set(key, { ...one, until: new Date(one.fetchedAt.getTime() + usable) });
+    this.#entries.unsaved.set(key, one);
+    this.#unsaved.set(key, new Date(one.fetchedAt.getTime() + usable));
     this.#timer ??= setTimeout(() => void this.flush(), this.#options.pause ?? PAUSE).unref();
   }
 
@@ -170,22 +186,42 @@ export class Kept {
     }
   }
 
-  /** Writes what is to outlive the process; resolves when it is written, and never rejects. */
-  async flush(): Promise<void> {
+  /** Writes what is to outlive the process; resolves when it is written, and never rejects. One writing at a time. */
+  flush(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const { store, onFault } = this.#options;
-    if (!store || this.#unsaved.size === 0) return this.#saving;
-    const batch = new Map(this.#unsaved);
-    this.#saving = this.#saving
-      .then(() => store.save(batch))
-      .then(
-        () => {
-          for (const [key, one] of batch) if (this.#unsaved.get(key) === one) this.#unsaved.delete(key);
-        },
-        (error) => onFault?.(error),
-      );
+    this.#saving = this.#saving.then(() => this.#save());
     return this.#saving;
+  }
+
+  async #save(): Promise<void> {
+    const { store, onFault } = this.#options;
+    const batch = new Map<string, KeptValue & { until: Date }>();
+    for (const [key, until] of this.#unsaved) {
+      const one = this.#entries.unsaved.get(key);
+      if (one) batch.set(key, { value: one.value, fetchedAt: one.fetchedAt, recordedAt: one.recordedAt, until });
+      else this.#unsaved.delete(key);
+    }
+    if (!store || batch.size === 0) return;
+    try {
+      await store.save(batch);
+    } catch (error) {
+      onFault?.(error);
+      return;
+    }
+    for (const [key, { until }] of batch) {
+      if (this.#unsaved.get(key) !== until) continue;
+      this.#unsaved.delete(key);
+      this.#entries.unsaved.delete(key);
+    }
+  }
+
+  /** Forgets everything; what is to outlive the process has been flushed before. */
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#entries.clear();
+    this.#young.clear();
+    this.#unsaved.clear();
   }
 
   #age(one: KeptValue): number {
@@ -202,14 +238,3 @@ const idsOf = (event: ToldEvent): string[] =>
   [event.company, event.vehicle, event.door, event.badge, event.lot, event.meter, event.case].filter(
     (id): id is string => typeof id === 'string',
   );
-
-/** Roughly what a value takes in memory. */
-function bytesOf(value: unknown, least: number): number {
-  if (typeof value === 'string') return 24 + 2 * value.length;
-  if (typeof value !== 'object' || value === null) return 8 + least;
-  let sum = 48;
-  if (value instanceof Map) for (const [key, one] of value) sum += bytesOf(key, 0) + bytesOf(one, 0);
-  else if (Array.isArray(value)) for (const one of value) sum += bytesOf(one, 0);
-  else if (!(value instanceof Date)) for (const key in value) sum += 16 + bytesOf((value as never)[key], 0);
-  return sum;
-}

@@ -1,4 +1,4 @@
-/** The section `limits` of isthmus.yaml: what one document, one operation and one caller may use. The defaults protect. */
+/** The section `limits` of isthmus.yaml: what one document, operation and caller may use, and what the process may hold. The defaults protect. */
 
 export interface DocumentLimits {
   /** Characters of the text. */
@@ -34,7 +34,33 @@ export interface UseLimits {
   readonly answer: number;
 }
 
-export type Limits = DocumentLimits & UseLimits;
+/** What one process holds at most, whoever it is for. Sizes in bytes. */
+export interface ProcessLimits {
+  /** Body of one webhook. */
+  readonly webhook: number;
+  /** Webhooks whose bodies are read at once; half of them for one installation. */
+  readonly webhooks: number;
+  /** Bodies of all webhooks that are being read. */
+  readonly webhookBytes: number;
+  /** Webhooks and messages that wait for a commit. */
+  readonly commits: number;
+  /** Their bodies. */
+  readonly commitBytes: number;
+  /** Readings of all sources that are kept in memory. */
+  readonly readCache: number;
+  /** What one caller has been sent and has not read, over all its connections. */
+  readonly unread: number;
+  /** What all callers have not read. */
+  readonly unreadBytes: number;
+  /** One answer of a source; the pages of one list may be four times as much together. */
+  readonly sourceAnswer: number;
+  /** Answers of all sources that are being read. */
+  readonly sourceBytes: number;
+}
+
+export type Limits = DocumentLimits & UseLimits & ProcessLimits;
+
+const MIB = 1024 * 1024;
 
 export const DEFAULT_LIMITS: Limits = {
   text: 100_000,
@@ -50,7 +76,17 @@ export const DEFAULT_LIMITS: Limits = {
   calls: 500,
   rate: 600_000,
   subscriptions: 1_000,
-  answer: 8 * 1024 * 1024,
+  answer: 8 * MIB,
+  webhook: MIB,
+  webhooks: 64,
+  webhookBytes: 16 * MIB,
+  commits: 5_000,
+  commitBytes: 16 * MIB,
+  readCache: 128 * MIB,
+  unread: 16 * MIB,
+  unreadBytes: 128 * MIB,
+  sourceAnswer: 16 * MIB,
+  sourceBytes: 128 * MIB,
 };
 
 const PURPOSES: Readonly<Record<keyof Limits, string>> = {
@@ -68,6 +104,16 @@ const PURPOSES: Readonly<Record<keyof Limits, string>> = {
   rate: 'Points that a caller may use in a minute; 0: not counted',
   subscriptions: 'Subscriptions that a caller may hold at once',
   answer: 'Bytes of an answer',
+  webhook: 'Bytes of one webhook',
+  webhooks: 'Webhooks whose bodies this process reads at once; half of them for one installation',
+  webhookBytes: 'Bytes of all webhooks that this process is reading',
+  commits: 'Webhooks and messages that wait for a commit in this process',
+  commitBytes: 'Bytes of all that waits for a commit in this process',
+  readCache: 'Bytes of what was last read of all sources that this process keeps in memory, roughly',
+  unread: 'Bytes that a caller has been sent and has not read, over all its connections',
+  unreadBytes: 'Bytes that all callers of this process have not read',
+  sourceAnswer: 'Bytes of one answer of a source; the pages of one list may be four times as much together',
+  sourceBytes: 'Bytes of all answers of sources that this process is reading',
 };
 
 export const LIMIT_NAMES = Object.keys(DEFAULT_LIMITS) as (keyof Limits)[];

@@ -5,6 +5,7 @@
 import { SaxesParser } from 'saxes';
 import { Agent, request } from 'undici';
 import { malformed, rejected, unavailable } from './errors.ts';
+import { readAnswer } from './source-answers.ts';
 
 export const SOAP11 = 'http://schemas.xmlsoap.org/soap/envelope/';
 export const SOAP12 = 'http://www.w3.org/2003/05/soap-envelope';
@@ -183,18 +184,6 @@ function readFault(fault: XmlElement, version: string): SoapFault {
   };
 }
 
-/** The body; one that grows beyond `most` bytes is given up. */
-async function readAtMost(body: AsyncIterable<Buffer>, most: number): Promise<Buffer> {
-  const parts: Buffer[] = [];
-  let size = 0;
-  for await (const part of body) {
-    size += part.length;
-    if (size > most) throw malformed(`the answer is longer than ${most} bytes`);
-    parts.push(part);
-  }
-  return Buffer.concat(parts);
-}
-
 /**
  * The bytes as text, by the charset of `contentType`, else by the XML declaration, else UTF-8. Bytes that do not fit are refused
  * (SOURCE_MALFORMED), not replaced: half a name is no name.
@@ -215,9 +204,6 @@ export const local = (one: XmlElement): string => one.name.replace(/^\{[^}]*\}/,
 /** The first child of that local name. */
 export const child = (one: XmlElement | null | undefined, name: string): XmlElement | undefined =>
   one?.children.find((each) => local(each) === name);
-
-/** Bytes of the largest answer that is read. */
-const LARGEST = 16 * 1024 * 1024;
 
 /**
  * Sends messages over HTTP. A fault comes with status 500 and is an answer. Rejects with SOURCE_UNAVAILABLE for statuses that may
@@ -249,12 +235,13 @@ export class SoapTransport {
       throw /CERT|SIGNATURE|SSL|TLS|EPROTO/.test(code) ? unavailable(`no TLS connection: ${code}`, error) : error;
     });
     const { statusCode: status } = answer;
-    const bytes = await readAtMost(answer.body, LARGEST);
-    const read = () => readEnvelope(decodeXml(bytes, String(answer.headers['content-type'] ?? '')));
-    if (status === 500 && /:?Envelope[\s>]/.test(bytes.toString('latin1'))) return read();
-    if (status >= 500 || status === 408 || status === 429) throw unavailable(`HTTP ${status} without a SOAP message`);
-    if (status >= 400) throw rejected(`HTTP ${status}`);
-    return read();
+    return readAnswer(answer, (bytes) => {
+      const read = () => readEnvelope(decodeXml(bytes, String(answer.headers['content-type'] ?? '')));
+      if (status === 500 && /:?Envelope[\s>]/.test(bytes.toString('latin1'))) return read();
+      if (status >= 500 || status === 408 || status === 429) throw unavailable(`HTTP ${status} without a SOAP message`);
+      if (status >= 400) throw rejected(`HTTP ${status}`);
+      return read();
+    });
   }
 
   /** Whether anything answers there at all; what it thinks of a GET does not matter. */

@@ -1,4 +1,6 @@
 /** Waiting with an end. */
+import { setMaxListeners } from 'node:events';
+import { onAbort } from './abort.ts';
 import { systemClock } from './clock.ts';
 import type { Call } from './connector.ts';
 import { type SourceError, timeout } from './errors.ts';
@@ -8,6 +10,8 @@ type Call1<T> = (signal: AbortSignal) => Promise<T>;
 /** A pause is waited for in so many pieces, none longer than that many milliseconds. */
 const PIECES = 8;
 const LONGEST = 50;
+/** Requests of one guarded call at once: each has a listener on the call's own signal, and takes it away when it ends. */
+const MOST_REQUESTS = 256;
 
 /**
  * Calls `done` when `milliseconds` have passed in which this process could listen. Time in which it stood still itself (a long
@@ -65,6 +69,7 @@ async function limited<T>(
   timer: Timer,
 ): Promise<T> {
   const control = new AbortController();
+  setMaxListeners(MOST_REQUESTS, control.signal);
   let late: () => void = () => undefined;
   const over = new Promise<never>((_, reject) => {
     late = () => {
@@ -78,12 +83,12 @@ async function limited<T>(
   };
   const cancel = timer(limit, abort);
   if (outer.aborted) abort();
-  else outer.addEventListener('abort', abort, { once: true });
+  const leave = onAbort(outer, abort);
   try {
     return await Promise.race([ask(control.signal), over]);
   } finally {
     cancel();
-    outer.removeEventListener('abort', abort);
+    leave();
   }
 }
 
@@ -114,10 +119,10 @@ export function sleep(milliseconds: number, signal: AbortSignal): Promise<void> 
   return new Promise((resolve) => {
     const done = () => {
       clearTimeout(timer);
-      signal.removeEventListener('abort', done);
+      leave();
       resolve();
     };
     const timer = setTimeout(done, milliseconds);
-    signal.addEventListener('abort', done, { once: true });
+    const leave = onAbort(signal, done);
   });
 }

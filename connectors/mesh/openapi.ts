@@ -22,12 +22,13 @@ import {
 import { Agent, request } from 'undici';
 import { DeclarationError } from '../kit/connector.ts';
 import { malformed, rejected, SourceError, unavailable } from '../kit/errors.ts';
-import { type Caller, fetchAt } from './address.ts';
+import { readAnswer } from '../kit/source-answers.ts';
+import type { Caller } from './address.ts';
 import type { FieldType } from './declaration.ts';
 import { type Operation, operationOf, type Place, type Reader } from './description.ts';
+import { documentsOf } from './description-documents.ts';
 import type { Offered } from './drift.ts';
 import { JSONScalar } from './json.ts';
-import { readText } from './read-text.ts';
 import { type DescriptionText, textOf } from './served.ts';
 import { wellFormed } from './well-formed.ts';
 
@@ -69,8 +70,8 @@ export async function readOpenApi(
   given?: DescriptionText,
 ): Promise<OpenApi> {
   const text = given ?? (await textOf(source, folder, callers));
-  const { place } = text;
   wellFormed(source, text);
+  const { root, texts } = await documentsOf(source, text, callers);
   const { default: Handler } = await import('@graphql-mesh/openapi');
   const quiet = {
     debug: () => undefined,
@@ -83,16 +84,19 @@ export async function readOpenApi(
   try {
     const handler = new Handler({
       name: 'source',
-      config: { source: place, endpoint: NOWHERE },
+      config: { source: root, endpoint: NOWHERE },
       baseDir: folder,
       // Nothing is kept between two runs: the description itself is the truth.
       store: { proxy: () => ({ getWithSet: (make: () => unknown) => make() }) },
       pubsub: { publish: () => undefined, subscribe: () => undefined },
       logger,
-      importFn: (name: string) => import(name),
+      importFn: () => Promise.reject(new Error('a description runs no code')),
     } as never);
-    const fetchFn = (url: string) =>
-      url === place ? new Response(text.text, { headers: { 'content-type': text.type } }) : fetchAt(url, callers);
+    const fetchFn = (url: string): Response => {
+      const document = texts.get(url);
+      if (document === undefined) throw new Error('the description refers to a document that was not read');
+      return new Response(document, { headers: { 'content-type': 'application/json' } });
+    };
     const made = await (
       handler as { getMeshSource(options: object): Promise<{ schema: GraphQLSchema }> }
     ).getMeshSource({ fetchFn });
@@ -194,7 +198,7 @@ export function openApiReader(
       dispatcher: agent,
       signal,
     });
-    const text = await readText(answer.body);
+    const text = await readAnswer(answer, (bytes) => bytes.toString('utf8'));
     const { statusCode: status } = answer;
     if (status === 404 && absent) return { status: 200, text: async () => 'null' };
     if (status >= 500 || status === 429) throw unavailable(`HTTP ${status}`);

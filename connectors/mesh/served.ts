@@ -7,7 +7,6 @@ import { systemClock } from '../kit/clock.ts';
 import { DeclarationError } from '../kit/connector.ts';
 import { type Caller, fetchAt } from './address.ts';
 import type { Offered, Rereadable } from './drift.ts';
-import { readText } from './read-text.ts';
 
 /** How long the parts of a description in several files are believed, in milliseconds: only the first of them is compared by its text. */
 const BELIEVED = 600_000;
@@ -49,9 +48,8 @@ async function fetched(
   callers: readonly Caller[],
   signal?: AbortSignal,
 ): Promise<{ text: string; type: string }> {
-  const answer = await fetchAt(url, callers, signal);
-  if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
-  return { text: answer.body ? await readText(answer.body) : '', type: answer.headers.get('content-type') ?? '' };
+  const { bytes, type } = await fetchAt(url, callers, signal);
+  return { text: bytes.toString('utf8'), type };
 }
 
 /** Reads the description again: what it offers is made once of each text, for all installations that name it. */

@@ -6,7 +6,10 @@ import type { DescriptionText } from './served.ts';
 export function wellFormed(source: string, { place, text, type }: DescriptionText): void {
   let read: unknown;
   try {
-    read = /\.json$/i.test(place) || /json/i.test(type) ? JSON.parse(text) : parseYaml(text);
+    read =
+      /\.json$/i.test(place) || /json/i.test(type)
+        ? JSON.parse(text)
+        : parseYaml(text, { merge: true, logLevel: 'error' });
   } catch (error) {
     throw new DeclarationError(
       `The description ${source} cannot be read as OpenAPI.`,

@@ -27,6 +27,7 @@ const parking: Connector<ParkingSettings, ParkingRequest> = {
       drift: (call) => source.drift(call),
       lag: () => source.lag(),
       webhook: (request) => source.webhook(request),
+      webhookNeeds: source.webhookNeeds,
       jobs: source.jobs,
       close: () => {
         closed ??= source.close();

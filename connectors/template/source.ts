@@ -4,6 +4,7 @@ import type { Call, Known, Services } from '../kit/connector.ts';
 import { rejected, unavailable } from '../kit/errors.ts';
 import { loader } from '../kit/loader.ts';
 import type { Values } from '../kit/settings.ts';
+import { readAnswer } from '../kit/source-answers.ts';
 import * as mapping from './mapping.ts';
 import type { Notice } from './model.ts';
 import type { templateSettings } from './settings.ts';
@@ -48,10 +49,12 @@ export class TemplateSource {
       dispatcher: this.#agent,
       signal,
     });
-    const body = await answer.body.text();
-    if (answer.statusCode >= 500) throw unavailable(`HTTP ${answer.statusCode}`);
-    if (answer.statusCode >= 400) throw rejected(`HTTP ${answer.statusCode}`);
-    return JSON.parse(body);
+    const { statusCode: status } = answer;
+    return readAnswer(answer, (bytes) => {
+      if (status >= 500) throw unavailable(`HTTP ${status}`);
+      if (status >= 400) throw rejected(`HTTP ${status}`);
+      return JSON.parse(bytes.toString('utf8'));
+    });
   }
 }
 

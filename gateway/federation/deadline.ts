@@ -1,4 +1,5 @@
 /** The end of an operation's time, and the client's going away: one timer for all that is waited for. */
+import { onAbort } from '../../connectors/kit/abort.ts';
 import { systemClock } from '../../connectors/kit/clock.ts';
 import type { Call } from '../../connectors/kit/connector.ts';
 
@@ -11,6 +12,7 @@ export class Deadline {
   readonly #call: Call;
   readonly #waiting = new Set<() => void>();
   #timer: NodeJS.Timeout | null = null;
+  #leave: () => void = () => undefined;
   readonly #over = (): void => {
     for (const one of this.#waiting) one();
   };
@@ -38,7 +40,7 @@ export class Deadline {
   end(): void {
     if (this.#timer === null) return;
     clearTimeout(this.#timer);
-    this.#call.signal.removeEventListener('abort', this.#over);
+    this.#leave();
   }
 
   #left(): number {
@@ -48,6 +50,6 @@ export class Deadline {
   #start(): void {
     if (this.#timer !== null) return;
     this.#timer = setTimeout(this.#over, Math.min(Math.max(this.#left(), 0), LONGEST));
-    this.#call.signal.addEventListener('abort', this.#over, { once: true });
+    this.#leave = onAbort(this.#call.signal, this.#over);
   }
 }

@@ -1,9 +1,11 @@
 /** A subgraph behind HTTP: keep-alive, what is left of the deadline, a largest answer, and the client's going away. */
 import { LRUCache } from 'lru-cache';
 import { Agent, type Dispatcher } from 'undici';
+import { onAbort } from '../../connectors/kit/abort.ts';
 import { systemClock } from '../../connectors/kit/clock.ts';
 import type { Call, Noted, Subgraph, SubgraphResponse } from '../../connectors/kit/connector.ts';
 import { malformed, timeout, unavailable } from '../../connectors/kit/errors.ts';
+import { sourceBytes } from '../../connectors/kit/source-answers.ts';
 
 export interface RemoteOptions {
   readonly name: string;
@@ -72,6 +74,7 @@ function send(request: Dispatcher.DispatchOptions, call: Call, maxBytes: number)
   return new Promise((resolve, reject) => {
     const parts: Buffer[] = [];
     let size = 0;
+    let held = 0;
     let status = 0;
     let over: Error | null = null;
     let controller: Dispatcher.DispatchController | null = null;
@@ -82,10 +85,12 @@ function send(request: Dispatcher.DispatchOptions, call: Call, maxBytes: number)
     const late = (): void => stop(timeout('no answer in time'));
     const left = Math.min(Math.max(call.deadline - systemClock.monotonic(), 1) + GRACE, LONGEST);
     const timer = setTimeout(late, left);
-    call.signal.addEventListener('abort', late, { once: true });
+    const leave = onAbort(call.signal, late);
     const end = (): void => {
       clearTimeout(timer);
-      call.signal.removeEventListener('abort', late);
+      leave();
+      sourceBytes.give(held);
+      held = 0;
     };
     if (call.signal.aborted) late();
     agent.dispatch(request, {
@@ -97,16 +102,21 @@ function send(request: Dispatcher.DispatchOptions, call: Call, maxBytes: number)
         status = code;
       },
       onResponseData: (_, part) => {
+        if (over) return;
         size += part.length;
-        if (size > maxBytes) stop(malformed(`the answer is larger than ${maxBytes} bytes`));
+        sourceBytes.force(part.length);
+        held += part.length;
+        if (sourceBytes.held > sourceBytes.most) stop(unavailable('this process is reading too many answers'));
+        else if (size > maxBytes) stop(malformed(`the answer is larger than ${maxBytes} bytes`));
         else parts.push(part);
       },
       onResponseEnd: () => {
-        end();
         try {
           resolve(understand(parts, status, call));
         } catch (error) {
           reject(error as Error);
+        } finally {
+          end();
         }
       },
       onResponseError: (_, error) => {

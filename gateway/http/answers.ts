@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { GraphQLFormattedError } from 'graphql';
 import type { HubError } from '../../connectors/kit/errors.ts';
+import { leaveUnread } from '../../connectors/kit/refuse-unread.ts';
 import type { GraphqlAnswer } from './graphql.ts';
 import { SHIELD } from './shield.ts';
 
@@ -78,8 +79,7 @@ export function tooMany(request: IncomingMessage, response: ServerResponse, erro
 export function cut(request: IncomingMessage, response: ServerResponse, answer: GraphqlAnswer): void {
   if (!request.complete) {
     response.setHeader('connection', 'close');
-    response.once('finish', () => setTimeout(() => request.destroy(), 100).unref());
-    request.resume();
+    leaveUnread(request);
   }
   send(response, answer);
 }

@@ -9,11 +9,14 @@ export function read(request: IncomingMessage, most: number): Promise<Buffer | n
   return new Promise((resolve, reject) => {
     const parts: Buffer[] = [];
     let size = 0;
-    request.on('data', (part: Buffer) => {
+    const take = (part: Buffer) => {
       size += part.length;
-      if (size <= most) parts.push(part);
-      else resolve(null);
-    });
+      if (size <= most) return void parts.push(part);
+      request.off('data', take);
+      request.pause();
+      resolve(null);
+    };
+    request.on('data', take);
     request.on('end', () => resolve(parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)));
     const gone = () => {
       if (!request.complete) reject(new ClientGone('The client went away while it was sending.'));

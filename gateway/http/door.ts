@@ -2,15 +2,21 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Departure } from '../../connectors/kit/departure.ts';
 import { HubError } from '../../connectors/kit/errors.ts';
-import type { Principal } from '../../connectors/kit/principal.ts';
-import { cut, fault, json, send, tooMany } from './answers.ts';
+import { DEFAULT_LIMITS } from '../../connectors/kit/limits.ts';
+import { callerOf, type Principal } from '../../connectors/kit/principal.ts';
+import { answerWebhook } from '../../connectors/kit/webhook-answer.ts';
+import { WebhookIntake } from '../../connectors/kit/webhook-intake.ts';
+import { countAnswer } from '../trust/unread.ts';
+import { cut, fault, send, tooMany } from './answers.ts';
 import { read } from './body.ts';
 import type { Rooms } from './rooms.ts';
 import { refusedUnread, shield } from './shield.ts';
 import type { Spent } from './spent.ts';
 
 const LARGEST_QUERY = 512 * 1024;
-const LARGEST_WEBHOOK = 8 * 1024 * 1024;
+/** Characters of an answer that counts as small. */
+const SMALL_ANSWER = 16 * 1024;
+const DEFAULT_INTAKE = new WebhookIntake(DEFAULT_LIMITS);
 
 export async function graphql(
   request: IncomingMessage,
@@ -22,8 +28,8 @@ export async function graphql(
   response.on('close', () => {
     if (!response.writableFinished) client.leave();
   });
-  const unread = refusedUnread(request, LARGEST_QUERY);
-  if (unread) return cut(request, response, fault(unread.error, unread.status));
+  const unfit = refusedUnread(request, LARGEST_QUERY);
+  if (unfit) return cut(request, response, fault(unfit.error, unfit.status));
   let principal: Principal | null;
   try {
     principal = await rooms.principal(request);
@@ -37,6 +43,9 @@ export async function graphql(
     spent.keep(request, overdrawn.error, overdrawn.milliseconds);
     return tooMany(request, response, overdrawn.error);
   }
+  const { unread } = rooms;
+  const full = unread?.refusal(callerOf(principal));
+  if (full) return tooMany(request, response, full);
   const body = await read(request, LARGEST_QUERY);
   if (body === null) {
     const error = new HubError('LIMIT_SIZE', `A request may hold ${LARGEST_QUERY} bytes.`, { limit: LARGEST_QUERY });
@@ -69,28 +78,25 @@ export async function graphql(
       principal,
       signal: client,
     });
+    // Others that ran beside it may have filled what the caller may leave unread. Small answers go out all the same.
+    const since = answer.body.length > SMALL_ANSWER ? unread?.refusal(callerOf(principal)) : null;
+    if (since) return tooMany(request, response, since);
     send(response, answer);
+    if (unread) countAnswer(unread, callerOf(principal), response);
   } finally {
     turned();
   }
 }
 
+/** Answers a legacy system's call. */
 export async function webhook(
   request: IncomingMessage,
   response: ServerResponse,
   path: string,
   rooms: Rooms,
 ): Promise<void> {
-  const unread = refusedUnread(request, LARGEST_WEBHOOK);
-  if (unread) return cut(request, response, fault(unread.error, unread.status));
-  const body = await read(request, LARGEST_WEBHOOK);
-  if (body === null) return json(response, 413, { error: `A call may hold ${LARGEST_WEBHOOK} bytes.` });
-  const headers: Record<string, string | undefined> = {};
-  for (const [name, value] of Object.entries(request.headers))
-    headers[name] = Array.isArray(value) ? value.join(', ') : value;
   const installation = decodeURIComponent(path.slice('/webhooks/'.length));
-  const answer = await rooms.webhooks?.(installation, { method: request.method ?? 'POST', path, headers, body });
-  if (!answer) return json(response, 404, { error: 'No such installation takes calls here.' });
-  response.writeHead(answer.status, answer.headers ?? {});
-  response.end(answer.body ?? '');
+  const target = (await rooms.webhooks?.(installation)) ?? null;
+  const { intake = DEFAULT_INTAKE } = rooms;
+  await answerWebhook(request, response, { installation, path, target, intake });
 }

@@ -2,6 +2,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { HubError } from '../../connectors/kit/errors.ts';
 import type { Principal } from '../../connectors/kit/principal.ts';
+import type { WebhookIntake } from '../../connectors/kit/webhook-intake.ts';
+import type { UnreadBytes } from '../trust/unread.ts';
 import type { GraphqlFace } from './graphql.ts';
 import type { Webhooks } from './webhooks.ts';
 
@@ -9,6 +11,8 @@ import type { Webhooks } from './webhooks.ts';
 export interface Rooms {
   readonly graphql: GraphqlFace;
   readonly webhooks?: Webhooks;
+  /** Bounds what webhooks under way hold; absent: one with the default limits. */
+  readonly intake?: WebhookIntake;
   readonly explorer?: string;
   ready(): Promise<{ ready: boolean; body: unknown }>;
   metrics(): Promise<{ type: string; body: string }>;
@@ -29,6 +33,8 @@ export interface Rooms {
   };
   /** Why this caller must wait, and how long; null when it may ask. */
   overdrawn?(principal: Principal | null): { readonly error: HubError; readonly milliseconds: number } | null;
+  /** Counts what callers have been sent and have not read; absent: nobody does. */
+  readonly unread?: UnreadBytes;
   /** Rejects with `HubError` when the caller is refused. */
   principal(request: IncomingMessage): Promise<Principal | null>;
 }

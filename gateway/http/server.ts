@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Log } from '../../connectors/kit/log.ts';
+import { awaitsContinue, WebhookGone } from '../../connectors/kit/webhook-answer.ts';
 import { json, redirect } from './answers.ts';
 import { ClientGone } from './body.ts';
 import { graphql, webhook } from './door.ts';
@@ -24,6 +25,8 @@ export class PortError extends Error {
   override name = 'PortError';
 }
 
+const SILENCE = 60_000;
+
 /** Takes the port at once, so that a taken one is known before anything else is started. */
 export async function listen(options: {
   host: string;
@@ -31,6 +34,8 @@ export async function listen(options: {
   log: Log;
   /** Milliseconds for the head and for the whole of a request: who sends slower is cut off. */
   patience?: { readonly head: number; readonly whole: number };
+  /** Milliseconds without a byte in either direction after which a connection ends: a client that does not read its answer. */
+  silence?: number;
 }): Promise<HttpServer> {
   let rooms: Rooms | null = null;
   let closing = false;
@@ -42,8 +47,9 @@ export async function listen(options: {
     maxHeaderSize: 16_384,
   });
   server.maxHeadersCount = 100;
+  server.timeout = options.silence ?? SILENCE;
   const spent = new Spent();
-  server.on('request', (request, response) => {
+  const take = (request: IncomingMessage, response: ServerResponse): void => {
     if (!closing && request.url === '/graphql' && spent.refused(request, response)) return;
     if (closing) response.setHeader('connection', 'close');
     const way =
@@ -51,7 +57,7 @@ export async function listen(options: {
         ? graphql(request, response, '', { rooms, spent })
         : route(request, response, { rooms, spent });
     way.catch((error: unknown) => {
-      if (error instanceof ClientGone) return;
+      if (error instanceof ClientGone || error instanceof WebhookGone) return;
       if (!response.headersSent) shield(response);
       if (error instanceof URIError) return json(response, 400, { errors: [{ message: 'The address is not one.' }] });
       const errorId = randomUUID();
@@ -62,6 +68,13 @@ export async function listen(options: {
         });
       else response.destroy();
     });
+  };
+  server.on('request', take);
+  server.on('checkContinue', (request, response) => {
+    // A webhook is looked at before its body is asked for.
+    if (request.url?.startsWith('/webhooks/')) awaitsContinue.add(request);
+    else response.writeContinue();
+    take(request, response);
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(portError(error, options)));

@@ -6,7 +6,8 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import type { Log } from '../../connectors/kit/log.ts';
-import type { Principal } from '../../connectors/kit/principal.ts';
+import { callerOf, type Principal } from '../../connectors/kit/principal.ts';
+import type { UnreadBytes } from '../trust/unread.ts';
 import { Wire } from './wire.ts';
 
 /** Close codes: an internal fault (graphql-transport-ws). */
@@ -27,6 +28,7 @@ export class Connection {
   /** The second in which it was opened, of this process: what all are asked in turn is asked of each at its own. */
   readonly second = Math.floor(performance.now() / 1_000);
   readonly #log: Log;
+  readonly #closed = new AbortController();
   #refusals = 0;
   #refusedSince = 0;
   #asked = false;
@@ -41,7 +43,17 @@ export class Connection {
     socket.on('pong', () => {
       this.#asked = false;
     });
-    socket.once('close', () => this.abort());
+    socket.on('ping', () => this.#await());
+    socket.once('close', () => {
+      this.abort();
+      this.#closed.abort();
+      this.wire.unread?.close();
+    });
+  }
+
+  /** Counts what waits here among all that its caller has not read; the principal is known. */
+  count(unread: UnreadBytes): void {
+    this.wire.count(unread, callerOf(this.principal));
   }
 
   get protocol(): string {
@@ -53,6 +65,7 @@ export class Connection {
     return new Promise((resolve) => {
       if (this.socket.readyState !== this.socket.OPEN) return resolve();
       this.socket.send(data, () => resolve());
+      this.wire.unread?.note();
     });
   }
 
@@ -62,6 +75,7 @@ export class Connection {
 
   onMessage(take: (data: string) => Promise<void>): void {
     this.socket.on('message', (data) => {
+      this.#await();
       take(String(data)).catch((error: unknown) => {
         if (this.socket.readyState !== this.socket.OPEN) return;
         this.#log.error('A message on a socket could not be answered.', { error });
@@ -70,8 +84,17 @@ export class Connection {
     });
   }
 
+  /** Who does not read what it is sent is not listened to either. */
+  #await(): void {
+    if (this.socket.isPaused || !this.wire.isFull) return;
+    this.socket.pause();
+    void this.wire.drained(this.#closed.signal).then(() => this.socket.resume());
+  }
+
   /** Whether it lives: to be called at intervals, and a socket that has not answered the last time is given up. */
   ask(): void {
+    // It is not listened to, and watched otherwise.
+    if (this.socket.isPaused) return;
     if (this.#asked) this.socket.terminate();
     else if (this.socket.readyState === this.socket.OPEN) this.socket.ping();
     this.#asked = true;

@@ -2,6 +2,7 @@
  * How much of the log is read for one caller at once, however many subscriptions it holds: a few ranges, each begun when it is the
  * caller's turn among all who ask the hub. The rest wait in order; a listener that goes waits no longer.
  */
+import { onAbort } from '../../connectors/kit/abort.ts';
 import { callerOf, type Principal } from '../../connectors/kit/principal.ts';
 import type { Operations } from '../operation/index.ts';
 
@@ -76,12 +77,12 @@ function handed(waiting: Set<() => void>, signal: AbortSignal): Promise<boolean>
     if (signal.aborted) return resolve(false);
     const end = (came: boolean) => {
       waiting.delete(take);
-      signal.removeEventListener('abort', gone);
+      leave();
       resolve(came);
     };
     const take = () => end(true);
     const gone = () => end(false);
     waiting.add(take);
-    signal.addEventListener('abort', gone, { once: true });
+    const leave = onAbort(signal, gone);
   });
 }

@@ -14,9 +14,10 @@ import { LRUCache } from 'lru-cache';
 import { WebSocketServer } from 'ws';
 import { HubError } from '../../connectors/kit/errors.ts';
 import type { Log } from '../../connectors/kit/log.ts';
-import type { Principal } from '../../connectors/kit/principal.ts';
+import { callerOf, type Principal } from '../../connectors/kit/principal.ts';
 import type { Operations } from '../operation/index.ts';
 import { resultOf } from '../operation/request.ts';
+import { UnreadBytes } from '../trust/unread.ts';
 import { Connection } from './connection.ts';
 import type { Deliveries } from './deliveries.ts';
 import { Following } from './following.ts';
@@ -28,6 +29,8 @@ export interface SocketOptions {
   readonly operations: Operations;
   readonly deliveries: Deliveries;
   readonly log: Log;
+  /** Counts what callers have not read; absent: one with the default limits. */
+  readonly unread?: UnreadBytes;
   /** Who asks, from the first request's headers and the client's `connectionParams`; rejects with `HubError` when refused. */
   principal(request: IncomingMessage, params: Readonly<Record<string, unknown>> | undefined): Promise<Principal | null>;
   /** Whether a browser page of this origin may connect. */
@@ -92,7 +95,7 @@ const reasonOf = (message: string): string => Buffer.from(message).subarray(0, 1
 
 /** Takes the upgrades of `path`; `close` ends every socket with 1001. */
 export function openSockets(options: SocketOptions): { close(): Promise<void>; count(): number } {
-  const { operations, deliveries, log } = options;
+  const { operations, deliveries, log, unread = new UnreadBytes() } = options;
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: LARGEST_MESSAGE,
@@ -146,6 +149,7 @@ export function openSockets(options: SocketOptions): { close(): Promise<void>; c
           return false;
         }
         connection.principal = principal;
+        connection.count(unread);
         const cancel = operations.onExpiry(principal, () =>
           connection.close(CloseCode.Forbidden, 'The token has expired.'),
         );
@@ -199,7 +203,13 @@ export function openSockets(options: SocketOptions): { close(): Promise<void>; c
       const gone = new AbortController();
       connection.running.add(gone);
       try {
+        const caller = callerOf(asked.principal);
+        const before = unread.refusal(caller);
+        if (before) return refused([shown(before).toJSON()]);
         const answer = await operations.run({ ...asked, signal: gone.signal });
+        // Others that ran beside it may have filled what it may leave unread.
+        const since = unread.refusal(caller);
+        if (since) return refused([shown(since).toJSON()]);
         return answer.data === undefined ? refused(answer.errors ?? []) : resultOf(answer);
       } finally {
         connection.running.delete(gone);

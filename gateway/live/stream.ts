@@ -5,9 +5,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type GraphQLFormattedError, getOperationAST } from 'graphql';
 import { HubError } from '../../connectors/kit/errors.ts';
-import type { Principal } from '../../connectors/kit/principal.ts';
+import { callerOf, type Principal } from '../../connectors/kit/principal.ts';
 import type { Operations } from '../operation/index.ts';
 import type { OperationAnswer } from '../operation/request.ts';
+import { countAnswer, type UnreadBytes } from '../trust/unread.ts';
 import type { Deliveries } from './deliveries.ts';
 import { type Delivery, MULTIPART, type Protocol, SSE } from './stream-protocol.ts';
 import { subscribe } from './subscribe.ts';
@@ -37,6 +38,8 @@ export interface StreamRequest {
 export interface StreamParts {
   readonly operations: Operations;
   readonly deliveries: Deliveries;
+  /** Counts what callers have not read; absent: nobody does. */
+  readonly unread?: UnreadBytes;
   /** Whether a page of the request's origin may ask. */
   originAllowed(request: IncomingMessage): boolean;
 }
@@ -74,15 +77,20 @@ export function streamFace(parts: StreamParts): StreamFace {
         if (kind === 'mutation' && request.method === 'GET') throw bad('A mutation is sent by POST.');
         const extensions = request.method === 'GET' ? undefined : JSON.parse(given.body.toString('utf8')).extensions;
         const answer = await parts.operations.run({ ...asked, ...given, ...asExtensions(extensions) });
+        const full = parts.unread?.refusal(callerOf(given.principal));
+        if (full) throw full;
         if (answer.data === undefined) refuse(response, answer.errors ?? []);
         else await single(response, protocol, answer);
+        if (parts.unread) countAnswer(parts.unread, callerOf(given.principal), response);
         return true;
       }
       const after = request.headers['last-event-id'];
       const resumed = typeof after === 'string' && after !== '' ? resume(parts, asked, given, after) : asked;
       const { principal } = given;
       const signal = AbortSignal.any([given.signal, closing.signal]);
-      const deliveries = await subscribe(parts, { ...resumed, principal, signal });
+      const { unread } = parts;
+      const way = unread && { unread, sent: () => response.writableLength };
+      const deliveries = await subscribe(parts, { ...resumed, principal, signal }, way);
       await write(response, protocol, deliveries, { ...given, signal }, parts.operations);
     } catch (error) {
       if (!(error instanceof HubError) || response.headersSent) throw error;

@@ -1,5 +1,7 @@
 /** A subscription as a sequence that is pulled: for faces that write one delivery after the other (SSE, multipart). */
 import type { HubError } from '../../connectors/kit/errors.ts';
+import { callerOf } from '../../connectors/kit/principal.ts';
+import type { UnreadBytes } from '../trust/unread.ts';
 import type { Deliveries, Delivery, Sink } from './deliveries.ts';
 import type { SubscriptionRequest } from './prepare.ts';
 
@@ -15,6 +17,8 @@ const ROOM = 256 * 1024;
 export async function subscribe(
   parts: { readonly deliveries: Deliveries },
   request: SubscriptionRequest,
+  /** Counts what the caller has not read; `sent`: bytes that were pulled and wait for the client. */
+  way?: { readonly unread: UnreadBytes; sent(): number },
 ): Promise<AsyncGenerator<Delivery, void>> {
   const left = new AbortController();
   const signal = AbortSignal.any([request.signal, left.signal]);
@@ -23,12 +27,15 @@ export async function subscribe(
   const over: { error?: HubError | null } = {};
   let wake = (): void => undefined;
   let room = (): void => undefined;
+  const unread = way?.unread.open(callerOf(request.principal), () => waiting + way.sent());
   const sink: Sink = {
     offer: (delivery) => {
+      const behind = unread?.behind() ?? false;
       queue.push(delivery);
       waiting += delivery.bytes().length;
+      unread?.note();
       wake();
-      return waiting < ROOM;
+      return waiting < ROOM && !behind;
     },
     ready: () =>
       new Promise((resolve) => {
@@ -44,7 +51,12 @@ export async function subscribe(
       wake();
     },
   };
-  await parts.deliveries.join({ ...request, signal }, sink);
+  try {
+    await parts.deliveries.join({ ...request, signal }, sink);
+  } catch (error) {
+    unread?.close();
+    throw error;
+  }
 
   const inner = (async function* () {
     const abort = () => wake();
@@ -68,6 +80,7 @@ export async function subscribe(
     } finally {
       signal.removeEventListener('abort', abort);
       left.abort();
+      unread?.close();
     }
   })();
   // `return` while a pull is pending must end the wait first.

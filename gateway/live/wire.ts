@@ -5,6 +5,7 @@
  */
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
+import type { Unread, UnreadBytes } from '../trust/unread.ts';
 
 /** Bytes that may wait for a client before it counts as slow. */
 export const ROOM = 256 * 1024;
@@ -16,10 +17,14 @@ const SMALL = 2_048;
 /** What stands before every payload of one subscription: `{"id":…,"type":"next","payload":`. */
 export const beginning = (id: string): Buffer => Buffer.from(`{"id":${JSON.stringify(id)},"type":"next","payload":`);
 
+const NOTHING = Buffer.alloc(0);
+
 export class Wire {
   readonly #socket: WebSocket;
   readonly #raw: Duplex;
   readonly #patience: number;
+  /** Counts what waits here for the caller; null until it is known who that is. */
+  unread: Unread | null = null;
 
   constructor(socket: WebSocket, raw: Duplex, patience = PATIENCE) {
     this.#socket = socket;
@@ -27,7 +32,20 @@ export class Wire {
     this.#patience = patience;
   }
 
-  /** Writes a message in two parts, the second shared by many sockets. False: more waits for the client than it should. */
+  /** Counts what waits here among all that this caller has not read. */
+  count(unread: UnreadBytes, caller: string): void {
+    this.unread = unread.open(caller, () => this.#raw.writableLength);
+  }
+
+  /** Whether so much waits for the client that nothing further is taken from it. */
+  get isFull(): boolean {
+    return this.#raw.writableLength >= ROOM;
+  }
+
+  /**
+   * Writes a message in two parts, the second shared by many sockets. False: more waits for the client than it should, here or on all
+   * connections of its caller.
+   */
   write(begin: Buffer, rest: Buffer): boolean {
     const raw = this.#raw;
     if (this.#socket.readyState !== this.#socket.OPEN) return true;
@@ -42,7 +60,7 @@ export class Wire {
       raw.write(rest);
       raw.uncork();
     }
-    return raw.writableLength < ROOM;
+    return !this.unread?.behind() && !this.isFull;
   }
 
   /** Resolves when the client has taken what waited, or has gone. One that takes nothing is closed with 1013 (try again later). */
@@ -60,11 +78,12 @@ export class Wire {
       }, this.#patience);
       const done = () => {
         clearInterval(look);
-        this.#raw.off('drain', done);
         signal.removeEventListener('abort', done);
+        this.unread?.note();
         resolve();
       };
-      this.#raw.once('drain', done);
+      // Comes behind all that waits; `drain` is told only where much waited.
+      this.#raw.write(NOTHING, done);
       signal.addEventListener('abort', done, { once: true });
     });
   }

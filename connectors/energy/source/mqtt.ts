@@ -12,6 +12,7 @@ import {
   parser,
 } from 'mqtt-packet';
 import { systemClock } from '../../kit/clock.ts';
+import { CommitShare } from '../../kit/commit-queue.ts';
 import { malformed, rejected, SourceError, timeout, unavailable } from '../../kit/errors.ts';
 
 export interface MqttOptions {
@@ -34,6 +35,8 @@ export interface MqttMessage {
 const BATCH = 500;
 /** Beyond this many unread messages the socket waits. */
 const FULL = 4 * BATCH;
+/** A packet of more bytes than this is none of a meter; a broker that speaks MQTT 5 is told, and holds it back. */
+const LARGEST_PACKET = 1024 * 1024;
 const KEEPALIVE = 15;
 /** The broker keeps our session for a week. */
 const EXPIRY = 7 * 86_400;
@@ -49,6 +52,10 @@ export class MqttSession {
   #messages: { message: MqttMessage; id: number | null }[] = [];
   #handle: ((batch: readonly MqttMessage[]) => Promise<void>) | null = null;
   #busy = false;
+  /** What it holds of all that waits for a commit in this process. */
+  readonly #share = new CommitShare();
+  /** Bytes since the last packet ended. */
+  #unfinished = 0;
   #ping: NodeJS.Timeout | undefined;
   #working: Promise<void> = Promise.resolve();
   #nextId = 1;
@@ -65,11 +72,17 @@ export class MqttSession {
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
-    this.#parser.on('packet', (packet: Packet) => this.#received(packet));
+    this.#parser.on('packet', (packet: Packet) => {
+      this.#unfinished = 0;
+      this.#received(packet);
+    });
     this.#parser.on('error', (error: unknown) => this.close(malformed('the broker talks no MQTT', error)));
     socket.on('data', (bytes: Buffer) => {
       this.#heard = systemClock.monotonic();
+      this.#unfinished += bytes.length;
       this.#parser.parse(bytes);
+      if (this.#unfinished > LARGEST_PACKET)
+        this.close(malformed(`the broker sends a packet of more than ${LARGEST_PACKET} bytes`));
     });
     socket.on('error', (error) => this.close(unavailable('the connection to the broker was lost', error)));
     socket.on('close', () => this.close(unavailable('the broker closed the connection')));
@@ -108,7 +121,7 @@ export class MqttSession {
         ...(options.username === null ? {} : { username: options.username }),
         ...(options.password === null ? {} : { password: Buffer.from(options.password) }),
         ...(version === 5 && options.keep
-          ? { properties: { sessionExpiryInterval: EXPIRY, receiveMaximum: FULL } }
+          ? { properties: { sessionExpiryInterval: EXPIRY, receiveMaximum: FULL, maximumPacketSize: LARGEST_PACKET } }
           : {}),
       }),
     );
@@ -149,6 +162,7 @@ export class MqttSession {
     this.#socket.destroy();
     this.#end(reason);
     // Not acknowledged, so they come again.
+    for (const { message } of this.#messages) this.#share.leave(message.payload.length);
     this.#messages = [];
     for (const [, wake] of this.#waiting) wake({ cmd: 'disconnect' } as Packet);
     this.#waiting.clear();
@@ -199,7 +213,8 @@ export class MqttSession {
         message: { topic, payload: Buffer.from(payload) },
         id: qos > 0 ? (messageId ?? null) : null,
       });
-      if (this.#messages.length >= FULL) this.#socket.pause();
+      this.#share.enter(payload.length);
+      if (this.#crowded) this.#socket.pause();
       this.#plan();
       return;
     }
@@ -220,7 +235,7 @@ export class MqttSession {
 
   async #flush(): Promise<void> {
     const batch = this.#messages.splice(0, BATCH);
-    if (this.#messages.length < BATCH && this.#socket.isPaused()) this.#socket.resume();
+    this.#resume();
     try {
       if (!this.#socket.destroyed) await this.#handle?.(batch.map((one) => one.message));
       this.#socket.cork();
@@ -229,8 +244,22 @@ export class MqttSession {
     } catch (error) {
       this.close(error instanceof Error ? error : unavailable(String(error)));
     }
+    for (const { message } of batch) this.#share.leave(message.payload.length);
+    this.#resume(true);
     this.#busy = false;
     this.#plan();
+  }
+
+  /** Whether the broker is to wait: a session that holds something of its own goes on by itself when that is committed. */
+  get #crowded(): boolean {
+    return this.#messages.length >= FULL || (this.#share.full && this.#messages.length > 0);
+  }
+
+  /** `idle`: no batch is being committed. What is left unread keeps the broker waiting, and nothing is acknowledged. */
+  #resume(idle = false): void {
+    if (!this.#socket.isPaused()) return;
+    const { length } = this.#messages;
+    if (length < BATCH && (!this.#share.full || (idle && length === 0))) this.#socket.resume();
   }
 
   #alive(): void {

@@ -5,8 +5,11 @@
 import type { GraphQLError } from 'graphql';
 import { systemClock } from '../clock.ts';
 import type { Call, Clock, GraphContext, Services, Subgraph, WebhookAnswer, WebhookRequest } from '../connector.ts';
+import { Overloaded } from '../errors.ts';
 import type { HealthSnapshot } from '../health.ts';
 import { RowRights } from '../row-rights.ts';
+import type { WebhookTarget } from '../webhook-answer.ts';
+import { busyRefusal } from '../webhook-body.ts';
 import type { InstallationConfig } from './config/types.ts';
 import { Installation, type Lent, type SourceStatus } from './installation.ts';
 import { HostParkLookup } from './park-lookup.ts';
@@ -92,9 +95,28 @@ export class Host {
     return (await this.#installations.get(installation)?.check()) ?? null;
   }
 
+  /** Where the calls for an installation go; null when there is no such installation here or it takes none. */
+  webhookTarget(installation: string): WebhookTarget | null {
+    const found = this.#installations.get(installation);
+    if (!found) return null;
+    // It may take them once it can be opened.
+    if (!found.opened) return { refusal: busyRefusal('The installation could not be opened yet; send it again.') };
+    if (!found.opened.webhook) return null;
+    return {
+      needs: found.opened.webhookNeeds,
+      take: async (request) => (await this.webhook(installation, request)) ?? { status: 404 },
+    };
+  }
+
   /** A signed call of the legacy system; null when there is no such installation here or it takes none. */
   async webhook(installation: string, request: WebhookRequest): Promise<WebhookAnswer | null> {
-    return (await this.#installations.get(installation)?.opened?.webhook?.(request)) ?? null;
+    try {
+      return (await this.#installations.get(installation)?.opened?.webhook?.(request)) ?? null;
+    } catch (error) {
+      if (!(error instanceof Overloaded)) throw error;
+      const { status, headers = {}, message } = busyRefusal(error.message);
+      return { status, headers, body: message };
+    }
   }
 
   /** Ends everything; idempotent. */

@@ -179,6 +179,7 @@ export class Installation {
     await this.#lookout.ended();
     await this.opened?.close();
     await this.#kept.flush();
+    this.#kept.close();
     await this.#row.ended();
   }
 

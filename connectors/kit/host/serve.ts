@@ -5,9 +5,12 @@ import { GraphQLError, type GraphQLFormattedError } from 'graphql';
 import { systemClock } from '../clock.ts';
 import type { Call, SubgraphResponse } from '../connector.ts';
 import { HubError } from '../errors.ts';
+import { DEFAULT_LIMITS, type Limits } from '../limits.ts';
 import type { Log } from '../log.ts';
 import { PRINCIPAL_HEADER, readPrincipal } from '../passport.ts';
 import type { Principal } from '../principal.ts';
+import { answerWebhook, WebhookGone } from '../webhook-answer.ts';
+import { WebhookIntake } from '../webhook-intake.ts';
 import type { Host } from './host.ts';
 
 /** How the gateway tells how much time is left. */
@@ -29,12 +32,14 @@ export interface ServeHostOptions {
   readonly port: number;
   readonly host?: string;
   readonly log: Log;
+  readonly limits?: Limits | undefined;
   /** Prometheus metrics of this process; absent: it shows none. */
   readonly metrics?: () => Promise<{ type: string; body: string }>;
 }
 
 /** Listens; rejects when the port is taken. */
 export async function serveHost(host: Host, options: ServeHostOptions): Promise<Served> {
+  const intake = new WebhookIntake(options.limits ?? DEFAULT_LIMITS);
   const apollo = new ApolloServer<Context>({
     gateway: {
       onSchemaLoadOrUpdate: (told) => {
@@ -68,6 +73,7 @@ export async function serveHost(host: Host, options: ServeHostOptions): Promise<
   await apollo.start();
   const server = createServer((request, response) => {
     void answer(request, response).catch((error: unknown) => {
+      if (error instanceof WebhookGone) return;
       options.log.error('A request to the subgraph failed.', { error });
       if (!response.headersSent) response.writeHead(500);
       response.end();
@@ -86,21 +92,13 @@ export async function serveHost(host: Host, options: ServeHostOptions): Promise<
       const { type, body } = await options.metrics();
       return reply(response, 200, body, type);
     }
-    const body = await read(request);
-    if (body === null) return reply(response, 413, '{"error":"The request is too large."}');
     if (path.startsWith('/webhooks/')) {
-      const made = await host.webhook(decodeURIComponent(path.slice('/webhooks/'.length)), {
-        method: request.method ?? 'POST',
-        path,
-        headers: request.headers as Record<string, string | undefined>,
-        body,
-      });
-      if (!made) return reply(response, 404, '{"error":"No such installation takes calls here."}');
-      response.writeHead(made.status, made.headers ?? {});
-      response.end(made.body ?? '');
-      return;
+      const installation = decodeURIComponent(path.slice('/webhooks/'.length));
+      return answerWebhook(request, response, { installation, path, target: host.webhookTarget(installation), intake });
     }
     if (path !== '/graphql' && path !== '/') return reply(response, 404, '{"error":"Not found."}');
+    const body = await read(request);
+    if (body === null) return reply(response, 413, '{"error":"The request is too large."}');
     await graphql(request, response, path, body);
   }
 

@@ -47,7 +47,7 @@ export async function readWsdl(source: string, load: Load): Promise<Wsdl> {
   const open = async (place: string, from: string, namespace: string): Promise<void> => {
     const found = await load(place, from);
     if (!found) {
-      left.push(`${place} is not taken in`);
+      left.push(`${place.slice(0, 200)} stands elsewhere and is not fetched: put a copy beside the description`);
       return;
     }
     if (seen.has(`${found.place} ${namespace}`)) return;

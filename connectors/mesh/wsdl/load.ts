@@ -5,23 +5,32 @@ import { dirname, resolve } from 'node:path';
 import { DeclarationError } from '../../kit/connector.ts';
 import { decodeXml } from '../../kit/soap.ts';
 import { type Caller, fetchAt } from '../address.ts';
+import { isRemote, MISSING, outsideOf } from '../description-documents.ts';
 import { type Load, readWsdl, type Wsdl } from './document.ts';
-
-const remote = (place: string): boolean => /^https?:\/\//.test(place);
 
 /** Reads the description `source`, a file beside `folder` or an address that is asked as the callers are; rejects with `DeclarationError`. */
 export async function loadWsdl(source: string, folder: string, callers: readonly Caller[]): Promise<Wsdl> {
-  const origin = remote(source) ? new URL(source).origin : null;
+  const origin = isRemote(source) ? new URL(source).origin : null;
+  const home = dirname(resolve(folder, source));
+  const refused = (place: string, why: string) =>
+    new DeclarationError(
+      `The description ${source} imports ${place.slice(0, 200)}, which ${why} and is not read; put a copy beside the description and import it from there.`,
+    );
   const load: Load = async (place, from) => {
     if (origin !== null) {
       const url = from === '' ? new URL(place) : new URL(place, from);
       return url.origin === origin ? { text: await fetched(url.href, source, callers), place: url.href } : null;
     }
-    if (remote(place)) return null;
+    if (isRemote(place)) return null;
+    if (from !== '' && /^[a-z][a-z0-9+.-]*:|^[/\\]{2}/i.test(place)) throw refused(place, 'stands elsewhere');
     const path = resolve(from === '' ? folder : dirname(from), place);
-    if (existsSync(path)) return { text: decodeXml(await readFile(path)), place: path };
-    if (from === '') throw new DeclarationError(`The description ${source} is no file beside isthmus.yaml.`);
-    throw new DeclarationError(`The description ${source} imports ${place}, which is not beside it.`);
+    if (from === '' && !existsSync(path))
+      throw new DeclarationError(`The description ${source} is no file beside isthmus.yaml.`);
+    const outside = from === '' ? null : outsideOf(home, path);
+    if (outside === MISSING)
+      throw new DeclarationError(`The description ${source} imports ${place}, which is not beside it.`);
+    if (outside) throw refused(place, outside);
+    return { text: decodeXml(await readFile(path)), place: path };
   };
   try {
     return await readWsdl(source, load);
@@ -33,9 +42,8 @@ export async function loadWsdl(source: string, folder: string, callers: readonly
 
 async function fetched(url: string, source: string, callers: readonly Caller[]): Promise<string> {
   try {
-    const answer = await fetchAt(url, callers);
-    if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
-    return decodeXml(Buffer.from(await answer.arrayBuffer()), answer.headers.get('content-type') ?? '');
+    const { bytes, type } = await fetchAt(url, callers);
+    return decodeXml(bytes, type);
   } catch (error) {
     throw new DeclarationError(`The description ${source} cannot be fetched.`, `${url}: ${(error as Error).message}`);
   }

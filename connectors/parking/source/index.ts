@@ -1,5 +1,5 @@
 /** The only room that talks to the parking vendor; speaks our model outward. */
-import type { Call, Drift, Job, Services, WebhookAnswer, WebhookRequest } from '../../kit/connector.ts';
+import type { Call, Drift, Job, Services, WebhookAnswer, WebhookNeeds, WebhookRequest } from '../../kit/connector.ts';
 import * as mapping from '../mapping/index.ts';
 import type { ParkingSettings } from '../settings.ts';
 import { HolderSessions } from './holder-sessions.ts';
@@ -7,6 +7,7 @@ import { ParkingApi, type Query } from './http.ts';
 import { Inflow } from './inflow.ts';
 import { Permits } from './permits.ts';
 import { type ParkingRequest, type RequestParts, requestOf } from './request.ts';
+import { maySign } from './signature.ts';
 import { Vehicles } from './vehicles.ts';
 
 /** Records of each kind that are looked at for drift, and how young they are where many come, in milliseconds. */
@@ -54,6 +55,11 @@ export class ParkingSource {
 
   get jobs(): readonly Job[] {
     return this.#inflow.jobs;
+  }
+
+  /** Only calls whose signature may be right are read. */
+  get webhookNeeds(): WebhookNeeds {
+    return { headers: { 'x-signature': (value) => maySign(value, this.#services.clock.now()) } };
   }
 
   webhook(request: WebhookRequest): Promise<WebhookAnswer> {

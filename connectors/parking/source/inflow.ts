@@ -117,7 +117,7 @@ export class Inflow {
       log.warn('A signed webhook cannot be understood.', { error, bytes: request.body.length });
       return { status: 422 };
     }
-    await this.#told.add(events);
+    await this.#told.add(events, request.body.length);
     guard.heard('webhook');
     return { status: 200, headers: { 'content-type': 'application/json' }, body: '{"status":"ok"}' };
   }

@@ -2,8 +2,8 @@ import { malformed } from '../kit/errors.ts';
 
 const LARGEST = 16 * 1024 * 1024;
 
-/** The text of an answer; rejects with `SourceError` when it is larger than 16 MiB. */
-export async function readText(body: AsyncIterable<Uint8Array>): Promise<string> {
+/** The bytes of a description; rejects with `SourceError` when it is larger than 16 MiB. */
+export async function readBytes(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const parts: Uint8Array[] = [];
   let size = 0;
   for await (const part of body) {
@@ -11,5 +11,5 @@ export async function readText(body: AsyncIterable<Uint8Array>): Promise<string>
     if (size > LARGEST) throw malformed(`the answer is larger than ${LARGEST} bytes`);
     parts.push(part);
   }
-  return Buffer.concat(parts).toString('utf8');
+  return Buffer.concat(parts);
 }
