@@ -42,26 +42,28 @@ export function refusedUnread(request: IncomingMessage, most: number): { status:
 const LOOPBACK = /^(::1|127\.|::ffff:127\.)/;
 const LOCAL_NAME = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i;
 /** What proxies add: then the caller is somebody behind it. */
-const PROXIED = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip', 'via'];
+const PROXIED = [
+  'forwarded',
+  'via',
+  'x-client-ip',
+  'x-forwarded',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-port',
+  'x-forwarded-proto',
+  'x-forwarded-server',
+  'x-original-forwarded-for',
+  'x-real-ip',
+];
 
 /**
  * Whether the caller sits at this machine. The address alone does not say so: a page of a foreign name that points here (DNS
- * rebinding) and everybody behind a proxy on this machine come from loopback too.
+ * rebinding) and everybody behind a proxy on this machine come from loopback too. A proxy that adds nothing is still known by
+ * HTTP/1.0 (nginx unless it is told otherwise) or by a `Connection: upgrade` that upgrades nothing; one that hides all of this is not known.
  */
 export const isLocal = (request: IncomingMessage): boolean =>
   LOOPBACK.test(request.socket.remoteAddress ?? '') &&
   LOCAL_NAME.test(request.headers.host ?? '') &&
+  request.httpVersion !== '1.0' &&
+  (request.headers.upgrade !== undefined || !/\bupgrade\b/i.test(request.headers.connection ?? '')) &&
   !PROXIED.some((name) => request.headers[name] !== undefined);
-
-/** Pages of other origins may not open sockets: browsers do not ask before. */
-export function sameOrigin(headers: {
-  readonly origin?: string | undefined;
-  readonly host?: string | undefined;
-}): boolean {
-  if (headers.origin === undefined) return true;
-  try {
-    return new URL(headers.origin).host === headers.host;
-  } catch {
-    return false;
-  }
-}
