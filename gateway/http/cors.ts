@@ -86,7 +86,10 @@ export class Origins {
 
   /** Answers `OPTIONS`; `mark` and `shield` have been called. */
   preflight(request: IncomingMessage, response: ServerResponse): void {
-    if (this.isForeign(request)) return refuseForeign(request, response);
+    if (this.isForeign(request)) {
+      refuseForeign(request, response);
+      return;
+    }
     const listed = this.#listed.has(request.headers.origin ?? '');
     response.writeHead(204, {
       allow: `${METHODS}, OPTIONS`,

@@ -23,7 +23,10 @@ export function isPageRequest(request: IncomingMessage, search: string): boolean
 export function answerPage(request: IncomingMessage, response: ServerResponse, hasExplorer: boolean): void {
   shield(response);
   response.setHeader('vary', 'Accept, Origin');
-  if (hasExplorer) return redirect(response, '/explorer/');
+  if (hasExplorer) {
+    redirect(response, '/explorer/');
+    return;
+  }
   response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' });
   response.end(request.method === 'HEAD' ? undefined : PAGE);
 }

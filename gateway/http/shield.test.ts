@@ -29,6 +29,7 @@ test.each([
   ['no host', { host: '' }, '1.1'],
   ['nginx as it is by default', { host: '127.0.0.1:4000', connection: 'close' }, '1.0'],
   ['nginx with the lines for WebSockets alone', { host: '127.0.0.1:4000', connection: 'upgrade' }, '1.1'],
+  ['the same, opening a socket', { host: '127.0.0.1:4000', connection: 'upgrade', upgrade: 'websocket' }, '1.1'],
   ['X-Forwarded-For', { 'x-forwarded-for': '203.0.113.7' }, '1.1'],
   ['X-Forwarded-Proto', { 'x-forwarded-proto': 'https' }, '1.1'],
   ['X-Real-IP', { 'x-real-ip': '203.0.113.7' }, '1.1'],

@@ -58,12 +58,17 @@ const PROXIED = [
 
 /**
  * Whether the caller sits at this machine. The address alone does not say so: a page of a foreign name that points here (DNS
- * rebinding) and everybody behind a proxy on this machine come from loopback too. A proxy that adds nothing is still known by
- * HTTP/1.0 (nginx unless it is told otherwise) or by a `Connection: upgrade` that upgrades nothing; one that hides all of this is not known.
+ * rebinding) and everybody behind a proxy on this machine come from loopback too. A proxy that adds no header is still known by
+ * HTTP/1.0 (nginx unless it is told otherwise) or by the `Connection: upgrade` that it sends with every request; one that hides all of
+ * this is not known.
  */
 export const isLocal = (request: IncomingMessage): boolean =>
   LOOPBACK.test(request.socket.remoteAddress ?? '') &&
   LOCAL_NAME.test(request.headers.host ?? '') &&
   request.httpVersion !== '1.0' &&
-  (request.headers.upgrade !== undefined || !/\bupgrade\b/i.test(request.headers.connection ?? '')) &&
+  !isUpgradeOfProxy(request.headers) &&
   !PROXIED.some((name) => request.headers[name] !== undefined);
+
+/** Clients write `Upgrade`, and only where they upgrade; the line in the manuals of nginx writes `upgrade`, always. */
+const isUpgradeOfProxy = ({ connection = '', upgrade }: IncomingMessage['headers']): boolean =>
+  upgrade === undefined ? /\bupgrade\b/i.test(connection) : /\bupgrade\b/.test(connection);

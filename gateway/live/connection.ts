@@ -76,9 +76,9 @@ export class Connection {
   /** Pings the client; to be called at intervals. A socket that has answered no ping for a minute is given up. */
   ping(): void {
     const now = performance.now();
-    if (this.#askedAt !== null && now - this.#askedAt >= MINUTE) return this.socket.terminate();
+    if (this.#askedAt !== null && now - this.#askedAt >= MINUTE) this.socket.terminate();
+    else if (this.socket.readyState === this.socket.OPEN) this.socket.ping();
     this.#askedAt ??= now;
-    if (this.socket.readyState === this.socket.OPEN) this.socket.ping();
   }
 
   /** Counts a refusal. False: there have been too many of them. */
