@@ -210,3 +210,9 @@ test('`origins` follows the file while the hub runs', async () => {
   expect(back).toContain('origins');
   expect((await live.hub.change(config([APP]))).changed).not.toContain('origins');
 });
+
+test('a wrong origin in isthmus.yaml is named with its line and an example', () => {
+  expect(() => config(['https://app.example/path'])).toThrow(
+    /line \d+: origins: an origin is scheme, host and port, without a path, found "https:\/\/app\.example\/path"; example: origins: \[https:\/\/app\.example\]/,
+  );
+});
