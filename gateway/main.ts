@@ -18,9 +18,10 @@ import { migrate } from '../migrations/migrate.ts';
 import type { Database } from '../schema/database/open.ts';
 import { keepConfigured, raiseDatabase, readiness } from './database.ts';
 import { pageFolder } from './explorer/index.ts';
+import { Origins } from './http/cors.ts';
 import { graphqlFace } from './http/graphql.ts';
 import { listen } from './http/server.ts';
-import { isLocal, sameOrigin } from './http/shield.ts';
+import { isLocal } from './http/shield.ts';
 import { forwardWebhooks, type Webhooks } from './http/webhooks.ts';
 import { type Change, Islands, type Swap } from './islands.ts';
 import { planIslands } from './islands-plan.ts';
@@ -65,6 +66,8 @@ export interface StartOptions {
   readonly signingKey?: string | null;
   /** How long one operation may take, in milliseconds. */
   readonly operationTime?: number;
+  /** How often an idle stream or socket is written to, in milliseconds; absent: `HEARTBEAT`. */
+  readonly heartbeat?: number;
 }
 
 export interface Hub {
@@ -92,7 +95,8 @@ export async function start(options: StartOptions): Promise<Hub> {
   try {
     // An operation is silent for as long as it may take.
     const silence = 60_000 + (options.operationTime ?? config.deadline ?? 0);
-    const http = await listen({ host: options.host, port: options.port, log, silence });
+    const origins = new Origins(config.origins);
+    const http = await listen({ host: options.host, port: options.port, log, silence, origins });
     shutdown.add('the HTTP server', () => http.close(10_000));
     // Descriptions are read while the database starts.
     const planning = planIslands(config, log);
@@ -169,7 +173,7 @@ export async function start(options: StartOptions): Promise<Hub> {
     /** One way for every face: a token when there is one, else the anonymous role for callers of this machine. */
     const principal = async (request: IncomingMessage, params?: unknown): Promise<Principal | null> => {
       const signedIn = await tokens.caller(request, params);
-      return signedIn ?? (isLocal(request) ? anonymous : null);
+      return signedIn ?? (isLocal(request) && origins.allows(request) ? anonymous : null);
     };
     const face = await graphqlFace(operations, { introspection: anonymous !== null });
     const remote = new RemoteSources({ database, config: () => islands.config, log, pace: options.pace, clock });
@@ -182,6 +186,7 @@ export async function start(options: StartOptions): Promise<Hub> {
       return [...own, ...remote.statuses().filter((one) => !known.has(one.id))];
     };
     const unread = new UnreadBytes(config.limits);
+    const beat = options.heartbeat === undefined ? {} : { heartbeat: options.heartbeat };
     const sockets = openSockets({
       unread,
       server: http.server,
@@ -190,14 +195,10 @@ export async function start(options: StartOptions): Promise<Hub> {
       deliveries,
       log,
       principal,
-      originAllowed: (request) => sameOrigin(request.headers),
+      originAllowed: (request) => origins.allows(request),
+      ...beat,
     });
-    const streams = streamFace({
-      operations,
-      deliveries,
-      unread,
-      originAllowed: (request) => sameOrigin(request.headers),
-    });
+    const streams = streamFace({ operations, deliveries, unread, ...beat });
     const intake = new WebhookIntake(config.limits);
     const metrics = startMetrics({ sockets: sockets.count, position: () => tail.head, sources });
     shutdown.add('the metrics', async () => metrics.close());
@@ -221,7 +222,7 @@ export async function start(options: StartOptions): Promise<Hub> {
       ...(explorer && anonymous ? { explorer } : {}),
       ready: () => readiness(database, sources()),
       metrics: () => metrics.text(),
-      stream: streams.answer,
+      stream: streams.open,
       ...(demoIssuer ? { keys: demoIssuer.jwks } : {}),
       signingKeys: { keys: [signingKey.publicJwk] },
       turns: operations,
@@ -249,7 +250,7 @@ export async function start(options: StartOptions): Promise<Hub> {
         const change = await islands.change(next, swap);
         // A host that has closed by now may have written its row in between.
         await keepConfigured(database, next);
-        return change;
+        return origins.replace(next.origins) ? { ...change, changed: [...change.changed, 'origins'] } : change;
       },
       stop: () => shutdown.run(),
     };

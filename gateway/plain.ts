@@ -63,7 +63,7 @@ export async function startGateway(options: {
       limits: PLAIN_LIMITS,
       time: options.deadline,
     });
-    const face = await graphqlFace(operations, { introspection: true });
+    const face = await graphqlFace(operations, { introspection: true, subscriptions: false });
     http.open({
       graphql: face,
       ready: async () => ({ ready: true, body: { ready: true } }),

@@ -115,7 +115,8 @@ export function compileOperation(
     return { errors: [fault({ message }, 'OPERATION_RESOLUTION_FAILURE')] };
   }
   if (operation.operation === OperationTypeNode.SUBSCRIPTION) {
-    return { errors: [fault({ message: 'Subscriptions need a WebSocket.' }, 'OPERATION_RESOLUTION_FAILURE')] };
+    const message = 'Subscriptions need a WebSocket or `text/event-stream`.';
+    return { errors: [fault({ message }, 'OPERATION_RESOLUTION_FAILURE')] };
   }
   const root = schema.getRootType(operation.operation);
   if (!root)

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { GraphQLFormattedError } from 'graphql';
 import type { HubError } from '../../connectors/kit/errors.ts';
 import { leaveUnread } from '../../connectors/kit/refuse-unread.ts';
+import { GRAPHQL_RESPONSE, readAccept } from './accept.ts';
 import type { GraphqlAnswer } from './graphql.ts';
 import { SHIELD } from './shield.ts';
 
@@ -19,8 +20,6 @@ export function send(response: ServerResponse, { status, headers, body }: Graphq
   response.writeHead(status, [...flat, 'content-length', String(Buffer.byteLength(body))]);
   response.end(body);
 }
-
-const GRAPHQL_RESPONSE = 'application/graphql-response+json';
 
 /** Of what is refused before execution, where it is not 400. */
 const STATUS: Readonly<Record<string, number>> = {
@@ -44,20 +43,8 @@ export function statusOf(errors: readonly GraphQLFormattedError[], type: string)
 
 /** What is refused before execution: without data, in the media type that the client asks for. */
 export function refusedAnswer(errors: readonly GraphQLFormattedError[], accept: string | undefined): GraphqlAnswer {
-  const type = `${prefersGraphqlResponse(accept ?? '') ? GRAPHQL_RESPONSE : 'application/json'}; charset=utf-8`;
+  const type = `${readAccept(accept).jsonType}; charset=utf-8`;
   return { status: statusOf(errors, type), headers: { 'content-type': type }, body: JSON.stringify({ errors }) };
-}
-
-/** Whether the newer media type is named and not less wanted than JSON. */
-function prefersGraphqlResponse(accept: string): boolean {
-  const wish = (type: string): number => {
-    const range = accept.split(',').find((one) => one.split(';', 1)[0]?.trim().toLowerCase() === type);
-    return range === undefined ? 0 : Number(/;\s*q=([\d.]+)/i.exec(range)?.[1] ?? 1);
-  };
-  const newer = wish(GRAPHQL_RESPONSE);
-  const json = wish('application/json');
-  if (newer === json) return newer > 0 && accept.indexOf(GRAPHQL_RESPONSE) < accept.indexOf('application/json');
-  return newer > json;
 }
 
 /** An answer with one error and no data. */

@@ -7,8 +7,11 @@ import { callerOf, type Principal } from '../../connectors/kit/principal.ts';
 import { answerWebhook } from '../../connectors/kit/webhook-answer.ts';
 import { WebhookIntake } from '../../connectors/kit/webhook-intake.ts';
 import { countAnswer } from '../trust/unread.ts';
+import { readAccept } from './accept.ts';
 import { cut, fault, send, tooMany } from './answers.ts';
 import { read } from './body.ts';
+import { type Origins, refuseForeign } from './cors.ts';
+import { answerPage, isPageRequest } from './graphql-page.ts';
 import type { Rooms } from './rooms.ts';
 import { refusedUnread, shield } from './shield.ts';
 import type { Spent } from './spent.ts';
@@ -22,8 +25,16 @@ export async function graphql(
   request: IncomingMessage,
   response: ServerResponse,
   search: string,
-  { rooms, spent }: { readonly rooms: Rooms; readonly spent: Spent },
+  { rooms, spent, origins }: { readonly rooms: Rooms; readonly spent: Spent; readonly origins: Origins },
 ): Promise<void> {
+  if (request.method === 'OPTIONS') {
+    shield(response);
+    return origins.preflight(request, response);
+  }
+  if (origins.isForeign(request)) return refuseForeign(request, response);
+  const accepts = readAccept(request.headers.accept);
+  if (accepts.page && isPageRequest(request, search))
+    return answerPage(request, response, rooms.explorer !== undefined);
   const client = new Departure();
   response.on('close', () => {
     if (!response.writableFinished) client.leave();
@@ -64,11 +75,13 @@ export async function graphql(
   };
   try {
     if (client.gone) return;
-    if (rooms.stream && /event-stream|multipart/i.test(String(request.headers.accept))) {
-      // A stream has no end to wait for.
-      turned();
+    const { stream } = accepts;
+    const opened = stream && rooms.stream?.(request, { search, body, principal, accepts: { ...accepts, stream } });
+    if (opened) {
+      // A stream without an end does not keep its caller's turn.
+      if (opened.endless) turned();
       shield(response);
-      if (await rooms.stream(request, response, { search, body, principal, signal: client.signal })) return;
+      return await opened.write(response, client.signal);
     }
     const answer = await rooms.graphql.answer({
       method: request.method ?? 'POST',
@@ -77,6 +90,7 @@ export async function graphql(
       body,
       principal,
       signal: client,
+      isSafeRead: request.method === 'GET' && origins.isSafeRead(request),
     });
     // Others that ran beside it may have filled what the caller may leave unread. Small answers go out all the same.
     const since = answer.body.length > SMALL_ANSWER ? unread?.refusal(callerOf(principal)) : null;

@@ -1,6 +1,7 @@
 /** Apollo Server as a face: HTTP semantics, CSRF guard, persisted queries; what an operation is stays in `operation.run`. */
 import { createHash } from 'node:crypto';
 import { ApolloServer, type ApolloServerPlugin, HeaderMap } from '@apollo/server';
+import { ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled';
 import type { DocumentNode, GraphQLFormattedError } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import type { Departure } from '../../connectors/kit/departure.ts';
@@ -19,6 +20,8 @@ export interface GraphqlRequest {
   readonly body: Buffer;
   readonly principal: Principal | null;
   readonly signal: AbortSignal | Departure;
+  /** True for a GET that the CSRF guard need not look at: see `Origins.isSafeRead`. */
+  readonly isSafeRead?: boolean;
 }
 
 export interface GraphqlAnswer {
@@ -39,8 +42,14 @@ export interface GraphqlFace {
   stop(): Promise<void>;
 }
 
-/** Starts Apollo over the operation. */
-export async function graphqlFace(operations: Operations, options: { introspection: boolean }): Promise<GraphqlFace> {
+const NEED_STREAM = 'Subscriptions need a WebSocket or `text/event-stream`.';
+const NO_SUBSCRIPTIONS = 'This gateway answers queries and mutations, no subscriptions.';
+
+/** Starts Apollo over the operation. `subscriptions`: whether they are answered elsewhere, by a WebSocket or a stream. */
+export async function graphqlFace(
+  operations: Operations,
+  options: { introspection: boolean; subscriptions?: boolean },
+): Promise<GraphqlFace> {
   const warm = new WarmDoor(operations);
   /** The text of data that Apollo holds as an object. */
   const texts = new WeakMap<object, string>();
@@ -78,7 +87,8 @@ export async function graphqlFace(operations: Operations, options: { introspecti
     documentStore: documents,
     // The library's own validation takes time that is not linear in the document.
     dangerouslyDisableValidation: true,
-    plugins: [validation(operations)],
+    // The library's own page for browsers loads programs of a third party.
+    plugins: [validation(operations), ApolloServerPluginLandingPageDisabled()],
     csrfPrevention: true,
     stopOnTerminationSignals: false,
     includeStacktraceInErrorResponses: false,
@@ -101,6 +111,11 @@ export async function graphqlFace(operations: Operations, options: { introspecti
     const extensions = { code: 'LIMIT_SIZE', limit, found: answer.body.length };
     return refusedAnswer([{ message, extensions }], accept);
   };
+  /** Answers a subscription that is asked for as JSON. */
+  const refusedSubscription = (accept: string | undefined): GraphqlAnswer => {
+    const message = (options.subscriptions ?? true) ? NEED_STREAM : NO_SUBSCRIPTIONS;
+    return { ...refusedAnswer([{ message, extensions: { code: 'BAD_REQUEST' } }], accept), status: 406 };
+  };
 
   return {
     answer: async (given) => {
@@ -116,9 +131,14 @@ export async function graphqlFace(operations: Operations, options: { introspecti
       const { search, body } = named(given.search, parsed);
       const request = { ...given, search };
       const accept = request.headers['accept']?.toString();
+      const texts = textsOf(request, body);
+      const operationName = operationNameOf(request, body);
+      if (texts.some((text) => operations.isSubscription(text, operationName))) {
+        operations.fruitless(request.principal);
+        return refusedSubscription(accept);
+      }
       const quick = await warm.answer(request, body);
       if (quick) return within(quick, accept);
-      const texts = textsOf(request, body);
       try {
         for (const text of texts) documents.lend(text, operations.admit(text));
       } catch (error) {
@@ -130,6 +150,8 @@ export async function graphqlFace(operations: Operations, options: { introspecti
       for (const [name, value] of Object.entries(request.headers)) {
         if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(', ') : value);
       }
+      // What the library takes as a proof that a page could have sent a preflight.
+      if (request.isSafeRead && request.method === 'GET') headers.set('apollo-require-preflight', '1');
       const context: Context = {
         principal: request.principal,
         signal: request.signal,
@@ -224,6 +246,13 @@ function textsOf(request: GraphqlRequest, body: unknown): string[] {
   const inBody = typeof body === 'object' && body !== null ? (body as { query?: unknown }).query : undefined;
   const inAddress = request.search === '' ? null : new URLSearchParams(request.search).get('query');
   return [inBody, inAddress].filter((one): one is string => typeof one === 'string');
+}
+
+/** The operation that a request names, wherever Apollo would look for it. */
+function operationNameOf(request: GraphqlRequest, body: unknown): string | undefined {
+  const inBody = (body as { operationName?: unknown } | null | undefined)?.operationName;
+  const name = request.search === '' ? inBody : (new URLSearchParams(request.search).get('operationName') ?? inBody);
+  return typeof name === 'string' && name !== '' ? name : undefined;
 }
 
 async function whole(parts: AsyncIterable<string>): Promise<string> {

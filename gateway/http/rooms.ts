@@ -4,8 +4,11 @@ import type { HubError } from '../../connectors/kit/errors.ts';
 import type { Principal } from '../../connectors/kit/principal.ts';
 import type { WebhookIntake } from '../../connectors/kit/webhook-intake.ts';
 import type { UnreadBytes } from '../trust/unread.ts';
+import type { Accepted } from './accept.ts';
 import type { GraphqlFace } from './graphql.ts';
 import type { Webhooks } from './webhooks.ts';
+
+type AcceptedStream = Accepted & { readonly stream: NonNullable<Accepted['stream']> };
 
 /** Set once the house stands. */
 export interface Rooms {
@@ -20,12 +23,11 @@ export interface Rooms {
   readonly keys?: unknown;
   /** Public keys that sign answers and the audit log, served at /.well-known/isthmus-keys.json. */
   readonly signingKeys?: unknown;
-  /** Answers requests for a stream of answers; false: it asks for something else. */
+  /** The stream that answers a request whose `accept` names one; null: JSON answers it. */
   stream?(
     request: IncomingMessage,
-    response: ServerResponse,
-    given: { search: string; body: Buffer; principal: Principal | null; signal: AbortSignal },
-  ): Promise<boolean>;
+    given: { search: string; body: Buffer; principal: Principal | null; accepts: AcceptedStream },
+  ): { readonly endless: boolean; write(response: ServerResponse, signal: AbortSignal): Promise<void> } | null;
   /** Resolves when it is this caller's turn; null: at once. Throws `HubError` when too many of its requests wait. Then `turned`, once. */
   readonly turns?: {
     turn(principal: Principal | null): Promise<void> | null;

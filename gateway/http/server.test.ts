@@ -3,11 +3,13 @@ import { afterEach, expect, test } from 'vitest';
 import type { Departure } from '../../connectors/kit/departure.ts';
 import { HubError } from '../../connectors/kit/errors.ts';
 import { silentLog } from '../../connectors/kit/log.ts';
+import { Origins } from './cors.ts';
 import type { GraphqlRequest } from './graphql.ts';
 import type { Rooms } from './rooms.ts';
 import { type HttpServer, listen } from './server.ts';
 import { SHIELD } from './shield.ts';
 
+const APP = 'https://app.example';
 let http: HttpServer | null = null;
 afterEach(async () => {
   await http?.close(0);
@@ -15,9 +17,13 @@ afterEach(async () => {
 });
 
 /** A server whose rooms do what the header `x-do` says. */
-async function serve(answered: (request: GraphqlRequest) => void = () => undefined): Promise<string> {
-  http = await listen({ host: '127.0.0.1', port: 0, log: silentLog });
+async function serve(
+  answered: (request: GraphqlRequest) => void = () => undefined,
+  more: Partial<Rooms> = {},
+): Promise<string> {
+  http = await listen({ host: '127.0.0.1', port: 0, log: silentLog, origins: new Origins([APP]) });
   const rooms: Rooms = {
+    ...more,
     graphql: {
       answer: async (request) => {
         if (request.headers['x-do'] === 'fail') throw new Error('a fault');
@@ -27,11 +33,10 @@ async function serve(answered: (request: GraphqlRequest) => void = () => undefin
       },
       stop: async () => undefined,
     },
-    stream: async (request, response) => {
-      if (request.headers['x-do'] !== 'stream') return false;
-      response.end('data');
-      return true;
-    },
+    stream: (request) =>
+      request.headers['x-do'] === 'stream'
+        ? { endless: true, write: async (response) => void response.end('data') }
+        : null,
     overdrawn: () => null,
     ready: async () => ({ ready: true, body: {} }),
     metrics: async () => ({ type: 'text/plain', body: 'none' }),
@@ -81,6 +86,23 @@ test('until its doors are open it says when to come again, under the shield', as
   const answer = await fetch(`${url}/graphql`, post('answer', '{}'));
   expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '2']);
   expect(Object.fromEntries(answer.headers)).toMatchObject(SHIELD);
+});
+
+test('a page of a listed origin can read that the hub is starting', async () => {
+  const url = await serve(function closed() {});
+  const answer = await fetch(`${url}/graphql`, { headers: { origin: APP } });
+  expect([answer.status, answer.headers.get('access-control-allow-origin')]).toEqual([503, APP]);
+});
+
+test('a browser that opens /graphql is sent to the explorer where there is one, else it sees a page', async () => {
+  const accept = 'text/html,application/xhtml+xml,*/*;q=0.8';
+  const look = async (url: string) => {
+    const answer = await fetch(`${url}/graphql`, { headers: { accept }, redirect: 'manual' });
+    return [answer.status, answer.headers.get('location'), (await answer.text()).slice(0, 15)];
+  };
+  expect(await look(await serve(undefined, { explorer: import.meta.dirname }))).toEqual([302, '/explorer/', '']);
+  await http?.close(0);
+  expect(await look(await serve())).toEqual([200, null, '<!doctype html>']);
 });
 
 test('who goes away before the answer is told to those who wait, and to those who look', async () => {

@@ -5,6 +5,7 @@ import type { Log } from '../../connectors/kit/log.ts';
 import { awaitsContinue, WebhookGone } from '../../connectors/kit/webhook-answer.ts';
 import { json, redirect } from './answers.ts';
 import { ClientGone } from './body.ts';
+import { Origins } from './cors.ts';
 import { graphql, webhook } from './door.ts';
 import type { Rooms } from './rooms.ts';
 import { shield } from './shield.ts';
@@ -20,6 +21,9 @@ export interface HttpServer {
   close(milliseconds: number): Promise<void>;
 }
 
+/** What pages of other origins may read, where they are listed. */
+const SHARED = /^\/(graphql|\.well-known\/)/;
+
 /** The port cannot be had; the message is a sentence for people. */
 export class PortError extends Error {
   override name = 'PortError';
@@ -32,6 +36,8 @@ export async function listen(options: {
   host: string;
   port: number;
   log: Log;
+  /** Whose pages may use `/graphql`; absent: those of the hub's own origin. */
+  origins?: Origins;
   /** Milliseconds for the head and for the whole of a request: who sends slower is cut off. */
   patience?: { readonly head: number; readonly whole: number };
   /** Milliseconds without a byte in either direction after which a connection ends: a client that does not read its answer. */
@@ -49,13 +55,15 @@ export async function listen(options: {
   server.maxHeadersCount = 100;
   server.timeout = options.silence ?? SILENCE;
   const spent = new Spent();
+  const origins = options.origins ?? new Origins();
   const take = (request: IncomingMessage, response: ServerResponse): void => {
+    if (SHARED.test(request.url ?? '')) origins.mark(request, response);
     if (!closing && request.url === '/graphql' && spent.refused(request, response)) return;
     if (closing) response.setHeader('connection', 'close');
     const way =
       rooms && request.url === '/graphql'
-        ? graphql(request, response, '', { rooms, spent })
-        : route(request, response, { rooms, spent });
+        ? graphql(request, response, '', { rooms, spent, origins })
+        : route(request, response, { rooms, spent, origins });
     way.catch((error: unknown) => {
       if (error instanceof ClientGone || error instanceof WebhookGone) return;
       if (!response.headersSent) shield(response);
@@ -123,7 +131,7 @@ function portError(error: NodeJS.ErrnoException, options: { host: string; port: 
 async function route(
   request: IncomingMessage,
   response: ServerResponse,
-  { rooms, spent }: { readonly rooms: Rooms | null; readonly spent: Spent },
+  { rooms, spent, origins }: { readonly rooms: Rooms | null; readonly spent: Spent; readonly origins: Origins },
 ): Promise<void> {
   shield(response);
   const url = addressOf(request);
@@ -133,7 +141,7 @@ async function route(
     response.setHeader('retry-after', '2');
     return json(response, 503, { errors: [{ message: 'The hub is starting.' }] });
   }
-  if (path === '/graphql') return graphql(request, response, url.search, { rooms, spent });
+  if (path === '/graphql') return graphql(request, response, url.search, { rooms, spent, origins });
   if (path.startsWith('/webhooks/')) return webhook(request, response, path, rooms);
   if (path === '/readyz') {
     const { ready, body } = await rooms.ready();

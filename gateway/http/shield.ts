@@ -42,26 +42,33 @@ export function refusedUnread(request: IncomingMessage, most: number): { status:
 const LOOPBACK = /^(::1|127\.|::ffff:127\.)/;
 const LOCAL_NAME = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i;
 /** What proxies add: then the caller is somebody behind it. */
-const PROXIED = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip', 'via'];
+const PROXIED = [
+  'forwarded',
+  'via',
+  'x-client-ip',
+  'x-forwarded',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-port',
+  'x-forwarded-proto',
+  'x-forwarded-server',
+  'x-original-forwarded-for',
+  'x-real-ip',
+];
 
 /**
  * Whether the caller sits at this machine. The address alone does not say so: a page of a foreign name that points here (DNS
- * rebinding) and everybody behind a proxy on this machine come from loopback too.
+ * rebinding) and everybody behind a proxy on this machine come from loopback too. A proxy that adds no header is still known by
+ * HTTP/1.0 (nginx unless it is told otherwise) or by the `Connection: upgrade` that it sends with every request; one that hides all of
+ * this is not known.
  */
 export const isLocal = (request: IncomingMessage): boolean =>
   LOOPBACK.test(request.socket.remoteAddress ?? '') &&
   LOCAL_NAME.test(request.headers.host ?? '') &&
+  request.httpVersion !== '1.0' &&
+  !isUpgradeOfProxy(request.headers) &&
   !PROXIED.some((name) => request.headers[name] !== undefined);
 
-/** Pages of other origins may not open sockets: browsers do not ask before. */
-export function sameOrigin(headers: {
-  readonly origin?: string | undefined;
-  readonly host?: string | undefined;
-}): boolean {
-  if (headers.origin === undefined) return true;
-  try {
-    return new URL(headers.origin).host === headers.host;
-  } catch {
-    return false;
-  }
-}
+/** Clients write `Upgrade`, and only where they upgrade; the line in the manuals of nginx writes `upgrade`, always. */
+const isUpgradeOfProxy = ({ connection = '', upgrade }: IncomingMessage['headers']): boolean =>
+  upgrade === undefined ? /\bupgrade\b/i.test(connection) : /\bupgrade\b/.test(connection);

@@ -31,7 +31,8 @@ export class Connection {
   readonly #closed = new AbortController();
   #refusals = 0;
   #refusedSince = 0;
-  #asked = false;
+  /** When a ping was sent that has not been answered, in milliseconds of `performance.now()`; null: none is under way. */
+  #askedAt: number | null = null;
 
   constructor(socket: WebSocket, raw: Duplex, request: IncomingMessage, log: Log) {
     this.socket = socket;
@@ -41,7 +42,7 @@ export class Connection {
     // A client that breaks off is no fault of anybody's, and ws closes what it cannot read itself.
     socket.on('error', (error) => log.debug('A socket broke off.', { error }));
     socket.on('pong', () => {
-      this.#asked = false;
+      this.#askedAt = null;
     });
     socket.on('ping', () => this.#await());
     socket.once('close', () => {
@@ -91,13 +92,17 @@ export class Connection {
     void this.wire.drained(this.#closed.signal).then(() => this.socket.resume());
   }
 
-  /** Whether it lives: to be called at intervals, and a socket that has not answered the last time is given up. */
-  ask(): void {
-    // It is not listened to, and watched otherwise.
-    if (this.socket.isPaused) return;
-    if (this.#asked) this.socket.terminate();
+  /** Pings the client; to be called at intervals. A socket that has answered no ping for a minute is given up. */
+  ping(): void {
+    // A paused socket is watched by its writer, and its pong cannot be read.
+    if (this.socket.isPaused) {
+      this.#askedAt = null;
+      return;
+    }
+    const now = performance.now();
+    if (this.#askedAt !== null && now - this.#askedAt >= MINUTE) this.socket.terminate();
     else if (this.socket.readyState === this.socket.OPEN) this.socket.ping();
-    this.#asked = true;
+    this.#askedAt ??= now;
   }
 
   /** Counts a refusal. False: there have been too many of them. */

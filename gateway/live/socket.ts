@@ -21,6 +21,7 @@ import { UnreadBytes } from '../trust/unread.ts';
 import { Connection } from './connection.ts';
 import type { Deliveries } from './deliveries.ts';
 import { Following } from './following.ts';
+import { HEARTBEAT } from './heartbeat.ts';
 import { shown } from './shown.ts';
 
 export interface SocketOptions {
@@ -35,6 +36,8 @@ export interface SocketOptions {
   principal(request: IncomingMessage, params: Readonly<Record<string, unknown>> | undefined): Promise<Principal | null>;
   /** Whether a browser page of this origin may connect. */
   originAllowed(request: IncomingMessage): boolean;
+  /** How often a socket is pinged, in milliseconds, whole seconds; absent: `HEARTBEAT`. */
+  readonly heartbeat?: number;
 }
 
 const LARGEST_MESSAGE = 256 * 1024;
@@ -43,8 +46,6 @@ const AGAIN_LATER = 1013;
 /** Operations of one socket at once. */
 const MOST_OPERATIONS = 100;
 
-/** A socket is asked whether it lives, and given up when it has not said so by the next time; in seconds. */
-const ALIVE = 60;
 /** How long a client has to answer that the hub goes down, in milliseconds. */
 const FAREWELL = 2_000;
 
@@ -247,10 +248,12 @@ export function openSockets(options: SocketOptions): { close(): Promise<void>; c
   };
   options.server.on('upgrade', upgrade);
 
+  // Not all sockets in the same moment: each second those that were opened in such a second.
+  const seconds = Math.max(1, Math.floor((options.heartbeat ?? HEARTBEAT) / 1_000));
   let second = 0;
   const beat = setInterval(() => {
-    second = (second + 1) % ALIVE;
-    for (const connection of connections) if (connection.second % ALIVE === second) connection.ask();
+    second = (second + 1) % seconds;
+    for (const connection of connections) if (connection.second % seconds === second) connection.ping();
   }, 1_000);
   return {
     count: () => sockets.clients.size,

@@ -10,11 +10,10 @@ import type { Operations } from '../operation/index.ts';
 import type { OperationAnswer } from '../operation/request.ts';
 import { countAnswer, type UnreadBytes } from '../trust/unread.ts';
 import type { Deliveries } from './deliveries.ts';
+import { HEARTBEAT } from './heartbeat.ts';
 import { type Delivery, MULTIPART, type Protocol, SSE } from './stream-protocol.ts';
 import { subscribe } from './subscribe.ts';
 
-/** How often a client hears that the connection stands, in milliseconds: below what proxies wait. */
-const HEARTBEAT = 10_000;
 /** A client that takes nothing for this long is let go, in milliseconds. */
 const PATIENCE = 60_000;
 
@@ -27,12 +26,26 @@ const STATUS: Partial<Record<HubError['code'], number>> = {
   SOURCE_UNAVAILABLE: 503,
 };
 
+/** A request whose `accept` names a stream. */
 export interface StreamRequest {
   readonly search: string;
   readonly body: Buffer;
   readonly principal: Principal | null;
-  /** Aborts when the client has gone. */
-  readonly signal: AbortSignal;
+  readonly accepts: {
+    readonly stream: keyof typeof PROTOCOLS;
+    /** Whether JSON is accepted besides: then all but subscriptions is answered so. */
+    readonly json: boolean;
+    /** Media type of what is refused before the stream begins. */
+    readonly jsonType: string;
+  };
+}
+
+/** How a request is answered that is answered by a stream. */
+export interface Stream {
+  /** False: it ends with the one answer that it holds. */
+  readonly endless: boolean;
+  /** Writes the stream, or why it is refused. `signal` aborts when the client has gone. Never rejects with a `HubError`. */
+  write(response: ServerResponse, signal: AbortSignal): Promise<void>;
 }
 
 export interface StreamParts {
@@ -40,71 +53,96 @@ export interface StreamParts {
   readonly deliveries: Deliveries;
   /** Counts what callers have not read; absent: nobody does. */
   readonly unread?: UnreadBytes;
-  /** Whether a page of the request's origin may ask. */
-  originAllowed(request: IncomingMessage): boolean;
+  /** How often a client hears from a stream that is idle, in milliseconds; absent: `HEARTBEAT`. */
+  readonly heartbeat?: number;
 }
 
 interface Asked {
   readonly query: string;
   readonly operationName?: string | undefined;
   readonly variables?: Readonly<Record<string, unknown>> | undefined;
+  readonly extensions?: Readonly<Record<string, unknown>>;
 }
 
 export interface StreamFace {
-  /** Answers requests that ask for a stream; false: the request asks for something else and is untouched. */
-  answer(request: IncomingMessage, response: ServerResponse, given: StreamRequest): Promise<boolean>;
+  /** The stream that answers a request; null: JSON answers it. The request has not been read further than `given` holds. */
+  open(request: IncomingMessage, given: StreamRequest): Stream | null;
   /** Ends every stream without a word of completion, so that clients come again with their cursor: here, or to another replica. */
   close(): void;
 }
 
+const PROTOCOLS = { sse: SSE, multipart: MULTIPART } as const;
+
 export function streamFace(parts: StreamParts): StreamFace {
+  const { operations, unread } = parts;
   const closing = new AbortController();
-  const answer = async (request: IncomingMessage, response: ServerResponse, given: StreamRequest): Promise<boolean> => {
-    const accept = String(request.headers.accept ?? '');
-    const protocol = /\btext\/event-stream\b/i.test(accept)
-      ? SSE
-      : /\bmultipart\/mixed\b[^,]*subscriptionSpec/i.test(accept)
-        ? MULTIPART
-        : null;
-    if (!protocol) return false;
-    try {
-      guard(request, parts);
-      const asked = read(request, given);
-      const document = parts.operations.parse(asked.query);
-      const kind = getOperationAST(document, asked.operationName)?.operation;
-      if (kind !== 'subscription') {
-        if (protocol === MULTIPART) return false;
+
+  const subscription = (request: IncomingMessage, given: StreamRequest, asked: Asked): Stream => ({
+    endless: true,
+    write: (response, gone) =>
+      refusing(response, given, async () => {
+        const after = request.headers['last-event-id'];
+        const resumed = typeof after === 'string' && after !== '' ? resume(parts, asked, given, after) : asked;
+        const { principal } = given;
+        const signal = AbortSignal.any([gone, closing.signal]);
+        const way = unread && { unread, sent: () => response.writableLength };
+        const deliveries = await subscribe(parts, { ...resumed, principal, signal }, way);
+        const protocol = PROTOCOLS[given.accepts.stream];
+        const heartbeat = parts.heartbeat ?? HEARTBEAT;
+        await write(response, { protocol, deliveries, principal, signal, heartbeat, operations });
+      }),
+  });
+
+  /** A query or mutation of a client that accepts no JSON. */
+  const single = (request: IncomingMessage, given: StreamRequest, asked: Asked): Stream => ({
+    endless: false,
+    write: (response, signal) =>
+      refusing(response, given, async () => {
+        const kind = getOperationAST(operations.parse(asked.query), asked.operationName)?.operation;
         if (kind === 'mutation' && request.method === 'GET') throw bad('A mutation is sent by POST.');
-        const extensions = request.method === 'GET' ? undefined : JSON.parse(given.body.toString('utf8')).extensions;
-        const answer = await parts.operations.run({ ...asked, ...given, ...asExtensions(extensions) });
-        const full = parts.unread?.refusal(callerOf(given.principal));
+        const answer = await operations.run({ ...asked, principal: given.principal, signal });
+        const full = unread?.refusal(callerOf(given.principal));
         if (full) throw full;
-        if (answer.data === undefined) refuse(response, answer.errors ?? []);
-        else await single(response, protocol, answer);
-        if (parts.unread) countAnswer(parts.unread, callerOf(given.principal), response);
-        return true;
+        if (answer.data === undefined) refuse(response, given, answer.errors ?? []);
+        else writeOne(response, PROTOCOLS[given.accepts.stream], answer);
+        if (unread) countAnswer(unread, callerOf(given.principal), response);
+      }),
+  });
+
+  return {
+    open: (request, given) => {
+      const { json, stream } = given.accepts;
+      let asked: Asked;
+      try {
+        asked = read(request, given);
+      } catch (error) {
+        if (!(error instanceof HubError)) throw error;
+        // Whatever is wrong with it, who accepts JSON is answered in JSON.
+        if (json || stream === 'multipart') return null;
+        const errors = [{ message: error.message, extensions: error.extensions }];
+        return { endless: false, write: async (response) => refuse(response, given, errors) };
       }
-      const after = request.headers['last-event-id'];
-      const resumed = typeof after === 'string' && after !== '' ? resume(parts, asked, given, after) : asked;
-      const { principal } = given;
-      const signal = AbortSignal.any([given.signal, closing.signal]);
-      const { unread } = parts;
-      const way = unread && { unread, sent: () => response.writableLength };
-      const deliveries = await subscribe(parts, { ...resumed, principal, signal }, way);
-      await write(response, protocol, deliveries, { ...given, signal }, parts.operations);
-    } catch (error) {
-      if (!(error instanceof HubError) || response.headersSent) throw error;
-      refuse(response, [{ message: error.message, extensions: error.extensions }]);
-    }
-    return true;
+      if (operations.isSubscription(asked.query, asked.operationName)) return subscription(request, given, asked);
+      return json || stream === 'multipart' ? null : single(request, given, asked);
+    },
+    close: () => closing.abort(),
   };
-  return { answer, close: () => closing.abort() };
+}
+
+/** Does the work; a `HubError` before the stream begins is the answer. */
+async function refusing(response: ServerResponse, given: StreamRequest, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof HubError) || response.headersSent) throw error;
+    refuse(response, given, [{ message: error.message, extensions: error.extensions }]);
+  }
 }
 
 /** Answers what is refused before the stream begins: no stream, and no data. */
-function refuse(response: ServerResponse, errors: readonly GraphQLFormattedError[]): void {
+function refuse(response: ServerResponse, given: StreamRequest, errors: readonly GraphQLFormattedError[]): void {
   const status = STATUS[errors[0]?.extensions?.['code'] as HubError['code']] ?? 400;
-  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' });
+  response.writeHead(status, { 'content-type': `${given.accepts.jsonType}; charset=utf-8` });
   response.end(JSON.stringify({ errors }));
 }
 
@@ -114,21 +152,15 @@ const asExtensions = (raw: unknown): { extensions?: Readonly<Record<string, unkn
 
 const bad = (message: string): HubError => new HubError('BAD_REQUEST', message);
 
-/** A page elsewhere must not be able to ask in its visitor's name: JSON needs the browser's leave, a GET must come from here. */
-function guard(request: IncomingMessage, parts: StreamParts): void {
-  if (request.method === 'POST') {
-    if (!/^application\/json\b/i.test(String(request.headers['content-type'] ?? '')))
-      throw bad('A stream is asked for by POST with content-type application/json, or by GET.');
-  } else if (request.method !== 'GET') throw bad('A stream is asked for by POST or GET.');
-  const site = request.headers['sec-fetch-site'];
-  if (site === 'cross-site' || !parts.originAllowed(request))
-    throw new HubError('FORBIDDEN', 'Pages of other origins may not open streams here.');
-}
-
+/** What is asked. Throws a `HubError` where it cannot be read, or where a page could have sent it without a preflight. */
 function read(request: IncomingMessage, { search, body }: StreamRequest): Asked {
+  const isPost = request.method === 'POST';
+  if (!isPost && request.method !== 'GET') throw bad('A stream is asked for by POST or GET.');
+  if (isPost && !/^application\/json\b/i.test(String(request.headers['content-type'] ?? '')))
+    throw bad('A stream is asked for by POST with content-type application/json, or by GET.');
   let raw: Record<string, unknown>;
   try {
-    if (request.method === 'POST') raw = JSON.parse(body.toString('utf8'));
+    if (isPost) raw = JSON.parse(body.toString('utf8'));
     else {
       const given = new URLSearchParams(search);
       raw = { query: given.get('query') ?? undefined, operationName: given.get('operationName') ?? undefined };
@@ -136,9 +168,9 @@ function read(request: IncomingMessage, { search, body }: StreamRequest): Asked 
       if (variables) raw['variables'] = JSON.parse(variables);
     }
   } catch {
-    throw bad(request.method === 'POST' ? 'The body is not JSON.' : 'The variables are not JSON.');
+    throw bad(isPost ? 'The body is not JSON.' : 'The variables are not JSON.');
   }
-  const { query, operationName, variables } = raw ?? {};
+  const { query, operationName, variables, extensions } = raw ?? {};
   if (typeof query !== 'string' || query === '') throw bad('The request has no query.');
   if (variables != null && (typeof variables !== 'object' || Array.isArray(variables)))
     throw bad('The variables must be an object.');
@@ -148,6 +180,7 @@ function read(request: IncomingMessage, { search, body }: StreamRequest): Asked 
     // Empty is absent, as GraphQL over HTTP says.
     operationName: operationName || undefined,
     variables: (variables ?? undefined) as Asked['variables'],
+    ...asExtensions(extensions),
   };
 }
 
@@ -159,7 +192,7 @@ function resume(parts: StreamParts, asked: Asked, given: StreamRequest, cursor: 
   return { ...asked, variables: { ...asked.variables, [afterVariable]: cursor } };
 }
 
-async function single(response: ServerResponse, protocol: Protocol, answer: OperationAnswer): Promise<void> {
+function writeOne(response: ServerResponse, protocol: Protocol, answer: OperationAnswer): void {
   response.writeHead(200, protocol.headers);
   const { data, errors, extensions } = answer;
   response.write(protocol.next(Buffer.from(JSON.stringify({ data, errors, extensions })), null));
@@ -168,16 +201,27 @@ async function single(response: ServerResponse, protocol: Protocol, answer: Oper
 
 async function write(
   response: ServerResponse,
-  protocol: Protocol,
-  deliveries: AsyncGenerator<Delivery, void>,
-  { principal, signal }: StreamRequest,
-  operations: Operations,
+  {
+    protocol,
+    deliveries,
+    principal,
+    signal,
+    heartbeat,
+    operations,
+  }: {
+    readonly protocol: Protocol;
+    readonly deliveries: AsyncGenerator<Delivery, void>;
+    readonly principal: Principal | null;
+    readonly signal: AbortSignal;
+    readonly heartbeat: number;
+    readonly operations: Operations;
+  },
 ): Promise<void> {
   response.writeHead(200, protocol.headers);
   response.write(protocol.begin);
   const heart = setInterval(() => {
     if (!response.writableNeedDrain) response.write(protocol.heartbeat);
-  }, HEARTBEAT);
+  }, heartbeat);
   // A token's end is the stream's end, also where the wall clock was set; the client comes again with a fresh one.
   const cancel = operations.onExpiry(principal, () => void deliveries.return());
   try {

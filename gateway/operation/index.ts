@@ -172,6 +172,11 @@ export class Operations {
     return this.#texts.parse(query);
   }
 
+  /** Whether a request asks for a subscription; false for what is no document or is beyond the limits. */
+  isSubscription(query: string, operationName: string | undefined): boolean {
+    return this.#texts.isSubscription(query, operationName);
+  }
+
   /** Points of one event that a subscription delivers, at worst; 0 where nothing is counted. Throws LIMIT_COST beyond what one operation may use. */
   eventPoints(request: Pick<OperationRequest, 'query' | 'operationName' | 'variables'>): number {
     return this.#points.ofEvent(request, this.schema);

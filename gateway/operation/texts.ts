@@ -1,5 +1,5 @@
 /** The texts of operations: none is looked at by anybody else before it is found within the limits. */
-import { type DocumentNode, parse } from 'graphql';
+import { type DocumentNode, getOperationAST, parse } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { HubError } from '../../connectors/kit/errors.ts';
 import type { Limits } from '../../connectors/kit/limits.ts';
@@ -16,6 +16,12 @@ export class Texts {
   readonly #admitted = new LRUCache<string, true>({
     maxSize: TEXTS,
     sizeCalculation: (_, text) => text.length,
+  });
+
+  /** Whether an operation is a subscription, by its name and text; of texts that hold the word alone. */
+  readonly #subscriptions = new LRUCache<string, boolean>({
+    maxSize: TEXTS,
+    sizeCalculation: (_, key) => key.length,
   });
 
   /** @param introspection false: nobody may ask what the graph holds, and no error tells of it */
@@ -49,5 +55,21 @@ export class Texts {
     const document = this.parse(query);
     this.#admitted.set(query, true);
     return document;
+  }
+
+  /** Whether a request asks for a subscription; false for what is no document or is beyond the limits. */
+  isSubscription(query: string, operationName: string | undefined): boolean {
+    if (!/\bsubscription\b/.test(query)) return false;
+    const key = `${operationName ?? ''}\0${query}`;
+    let found = this.#subscriptions.get(key);
+    if (found !== undefined) return found;
+    try {
+      found = getOperationAST(this.parse(query), operationName)?.operation === 'subscription';
+    } catch (error) {
+      if (!(error instanceof HubError)) throw error;
+      found = false;
+    }
+    this.#subscriptions.set(key, found);
+    return found;
   }
 }

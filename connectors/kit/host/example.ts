@@ -63,6 +63,9 @@ ${installations.join('\n\n')}
 # The role of a caller from this machine without a token; absent: such a caller is nobody.
 # anonymous: developer
 
+# Web pages that may use the hub beside its own, by their exact origin; absent: none.
+# origins: [https://app.example]
+
 # How long one operation may take.
 # deadline: 3s
 
@@ -163,6 +166,11 @@ export function settingsSchema(islands: readonly Described[]): string {
       subgraphs: { type: 'object' },
       auth: authSchema,
       anonymous: { enum: ['developer'] },
+      origins: {
+        type: 'array',
+        items: { type: 'string', pattern: '^https?://[^/?#*\\s]+/?$' },
+        description: 'Web pages that may use the hub beside its own, by their exact origin',
+      },
       guard: guardSchema(),
       deadline: { type: 'string' },
       limits: {

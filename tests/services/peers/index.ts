@@ -3,6 +3,7 @@ import { chromium } from './chromium.ts';
 import { mariadb } from './mariadb.ts';
 import { mosquitto } from './mosquitto.ts';
 import { nats } from './nats.ts';
+import { nginx } from './nginx.ts';
 import { openssh } from './openssh.ts';
 import { openssl } from './openssl.ts';
 import type { Peer } from './peer.ts';
@@ -21,5 +22,6 @@ export const peers: readonly Peer[] = [
   openssl,
   stdnum,
   chromium,
+  nginx,
   openssh,
 ];

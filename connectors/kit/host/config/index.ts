@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { readAudit } from '../../audit.ts';
 import { readAuth } from '../../auth.ts';
 import { readLimits } from '../../limits.ts';
+import { readOrigins } from '../../origins.ts';
 import { readRetention } from '../../retention.ts';
 import { readMilliseconds } from '../../settings.ts';
 import { type Known, readInstallations, readSubgraphs } from './installations.ts';
@@ -19,6 +20,7 @@ const SECTIONS = [
   'subgraphs',
   'auth',
   'anonymous',
+  'origins',
   'limits',
   'retention',
   'audit',
@@ -65,6 +67,7 @@ export function readConfig(
     auth: section(source, 'auth', readAuth),
     limits: section(source, 'limits', readLimits),
     anonymous: readAnonymous(source),
+    origins: section(source, 'origins', readOrigins),
     retention: section(source, 'retention', readRetention),
     audit: section(source, 'audit', readAudit),
     deadline: readDeadline(source),

@@ -48,6 +48,8 @@ export interface Config {
   readonly auth: AuthConfig;
   /** The role of a caller from this machine without a token; null: such a caller is nobody. */
   readonly anonymous: string | null;
+  /** Web origins whose pages may use the hub, beside its own: `https://app.example`. */
+  readonly origins: readonly string[];
   /** What documents, operations and callers may use. */
   readonly limits: Limits;
   /** How long the hub keeps what it writes itself. */

@@ -1,0 +1,218 @@
+/** Pages of other origins: what a browser is answered for a listed one, and what is refused to all others. */
+import { request } from 'node:http';
+import { connect } from 'node:net';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { islands } from '../connectors/index.ts';
+import { readConfig } from '../connectors/kit/host/config/index.ts';
+import { EVENTS, LIVE_CONFIG, type LiveHub, liveHub } from './live-hub.ts';
+
+const APP = 'https://app.example';
+const OTHER = 'https://other.example';
+const config = (origins: readonly string[]) =>
+  readConfig(`${LIVE_CONFIG}\norigins: ${JSON.stringify(origins)}\n`, 'isthmus.yaml', islands, {});
+
+let live: LiveHub;
+beforeAll(async () => {
+  live = await liveHub({ start: { config: config([APP]) } });
+});
+afterAll(() => live?.close());
+
+interface Reply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly text: string;
+}
+
+/** A request with headers that `fetch` does not let programs set. A stream is left after its first bytes. */
+function send(
+  headers: Record<string, string>,
+  { method = 'POST', path = '/graphql', body = '' }: { method?: string; path?: string; body?: string } = {},
+): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    const call = request({ port: new URL(live.url).port, method, path, headers }, (answer) => {
+      let text = '';
+      const done = () => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, text });
+      answer.setEncoding('utf8').on('data', (part: string) => {
+        text += part;
+        if (!/json|html/.test(String(answer.headers['content-type']))) {
+          done();
+          call.destroy();
+        }
+      });
+      answer.on('end', done);
+    });
+    call.on('error', reject);
+    call.end(body);
+  });
+}
+const JSON_TYPE = { 'content-type': 'application/json' };
+/** Names what only the local role may see. */
+const HISTORY = '{ events(last: 1) { nodes { id } } }';
+const post = (headers: Record<string, string>, query = HISTORY) =>
+  send({ ...JSON_TYPE, ...headers }, { body: JSON.stringify({ query }) });
+const get = (headers: Record<string, string>, query = HISTORY) =>
+  send(headers, { method: 'GET', path: `/graphql?query=${encodeURIComponent(query)}` });
+const preflight = (origin: string, headers = 'authorization,content-type') =>
+  send(
+    { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': headers },
+    { method: 'OPTIONS' },
+  );
+const crossOrigin = ({ headers }: Reply): string[] =>
+  Object.keys(headers).filter((name) => name.startsWith('access-control-'));
+const codeOf = (reply: Reply): unknown => JSON.parse(reply.text).errors?.[0]?.extensions?.code;
+
+/** The status with which a socket is refused; 101: it is open. */
+const socket = (origin: string): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const one = new WebSocket(live.socketUrl, 'graphql-transport-ws', { origin });
+    one.on('open', () => {
+      one.terminate();
+      resolve(101);
+    });
+    one.on('unexpected-response', (_request, answer) => resolve(answer.statusCode ?? 0));
+    one.on('error', reject);
+  });
+
+describe('a listed origin', () => {
+  test('gets its preflight answered: exact origin, methods, headers, age', async () => {
+    const answer = await preflight(APP);
+    expect(answer.status).toBe(204);
+    expect(answer.headers).toMatchObject({ 'access-control-allow-origin': APP, vary: 'Origin' });
+    expect(answer.headers['access-control-allow-methods']).toBe('GET, POST');
+    expect(Number(answer.headers['access-control-max-age'])).toBeGreaterThan(0);
+    const allowed = String(answer.headers['access-control-allow-headers']).split(', ');
+    const sent = 'accept authorization content-type last-event-id apollo-require-preflight x-apollo-operation-name';
+    expect(allowed).toEqual(expect.arrayContaining(sent.split(' ')));
+    // Tokens are sent by the page itself; there is no cookie that a browser could add.
+    expect(answer.headers).not.toHaveProperty('access-control-allow-credentials');
+  });
+
+  test('may read every answer: data, refusals, streams, signing keys', async () => {
+    const answers = await Promise.all([
+      post({ origin: APP }),
+      post({ origin: APP }, '{'),
+      post({ origin: APP, authorization: 'Bearer wrong' }),
+      post({ origin: APP, 'content-length': '9999999' }),
+      post({ origin: APP, accept: 'text/event-stream' }, EVENTS),
+      post({ origin: APP, accept: 'multipart/mixed;subscriptionSpec=1.0' }, EVENTS),
+      get({ origin: APP }),
+      send({ origin: APP }, { method: 'GET', path: '/.well-known/isthmus-keys.json' }),
+    ]);
+    expect(answers.map((one) => one.status)).toEqual([200, 200, 401, 413, 200, 200, 200, 200]);
+    for (const { headers } of answers) {
+      expect(headers).toMatchObject({ 'access-control-allow-origin': APP, vary: 'Origin' });
+      expect(headers['access-control-expose-headers']).toContain('retry-after');
+    }
+  });
+
+  test('may open sockets', async () => {
+    expect(await socket(APP)).toBe(101);
+  });
+
+  test('is subject to the CSRF guard as the hub’s own pages are', async () => {
+    expect(
+      (await send({ origin: APP, 'content-type': 'text/plain' }, { body: '{"query":"{ __typename }"}' })).status,
+    ).toBe(400);
+  });
+
+  test('finds metrics and readiness closed', async () => {
+    for (const path of ['/metrics', '/readyz', '/healthz'])
+      expect(crossOrigin(await send({ origin: APP }, { method: 'GET', path }))).toEqual([]);
+  });
+});
+
+describe('an origin that is not listed', () => {
+  test.each([
+    OTHER,
+    'null',
+    'http://app.example',
+    'https://app.example.evil.example',
+    'https://app.example:8443',
+    'https://sub.app.example',
+    'http://localhost:1',
+  ])('gets no preflight, no answer, no stream and no socket: %s', async (origin) => {
+    const answers = await Promise.all([
+      preflight(origin),
+      post({ origin }),
+      get({ origin }),
+      get({ origin, 'apollo-require-preflight': '1' }),
+      post({ origin, accept: 'text/event-stream' }, EVENTS),
+      get({ origin, accept: 'text/event-stream' }, EVENTS),
+      post({ origin, accept: 'multipart/mixed;subscriptionSpec=1.0' }, EVENTS),
+    ]);
+    expect(answers.map((one) => [one.status, codeOf(one)])).toEqual(answers.map(() => [403, 'FORBIDDEN']));
+    expect(answers.flatMap(crossOrigin)).toEqual([]);
+    // So that no cache gives it to a page of another origin.
+    expect(answers.every(({ headers }) => headers['vary'] === 'Origin')).toBe(true);
+    expect(await socket(origin)).toBe(403);
+  });
+
+  test('cannot embed an answer or send a form', async () => {
+    const noCors = { 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image' };
+    for (const site of ['cross-site', 'same-site']) {
+      expect((await get({ ...noCors, 'sec-fetch-site': site })).status).toBe(403);
+      expect((await get({ ...noCors, 'sec-fetch-site': site, accept: 'text/event-stream' }, EVENTS)).status).toBe(403);
+    }
+    const form = { 'content-type': 'application/x-www-form-urlencoded', origin: OTHER, 'sec-fetch-site': 'cross-site' };
+    expect((await send(form, { body: 'query={__typename}' })).status).toBe(403);
+    // A link that leads here with an operation is stopped by the CSRF guard.
+    const link = { 'sec-fetch-mode': 'navigate', 'sec-fetch-site': 'cross-site', accept: 'text/html,*/*;q=0.8' };
+    expect((await get(link)).status).toBe(400);
+  });
+});
+
+test('pages of the hub’s own origin, and programs, need no list', async () => {
+  const own = new URL(live.url).origin;
+  expect((await post({ origin: own })).status).toBe(200);
+  expect(await socket(own)).toBe(101);
+  expect((await post({})).status).toBe(200);
+  // Behind a proxy that does not pass `Host` on the page is known by what browsers alone can say.
+  expect((await post({ origin: OTHER, 'sec-fetch-site': 'same-origin' })).status).toBe(200);
+});
+
+test('the local role is lent to callers of this machine and to listed origins alone', async () => {
+  const seen = async (headers: Record<string, string>) => codeOf(await post(headers)) ?? 'data';
+  expect(await seen({})).toBe('data');
+  expect(await seen({ origin: APP })).toBe('data');
+  expect(await seen({ host: 'rebound.example', origin: 'http://rebound.example' })).toBe('UNAUTHENTICATED');
+  expect(await seen({ 'x-forwarded-for': '203.0.113.7' })).toBe('UNAUTHENTICATED');
+  expect(await seen({ origin: OTHER, 'sec-fetch-site': 'same-origin' })).toBe('UNAUTHENTICATED');
+});
+
+test('HTTP/1.0, by which nginx forwards without being told otherwise, is not a caller of this machine', async () => {
+  const body = JSON.stringify({ query: HISTORY });
+  const text = await new Promise<string>((resolve) => {
+    const port = Number(new URL(live.url).port);
+    const one = connect(port, '127.0.0.1', () =>
+      one.write(
+        `POST /graphql HTTP/1.0\r\nHost: 127.0.0.1:${port}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+      ),
+    );
+    let told = '';
+    one.setEncoding('utf8').on('data', (part: string) => {
+      told += part;
+    });
+    one.on('close', () => resolve(told));
+  });
+  expect(text).toContain('UNAUTHENTICATED');
+});
+
+test('`origins` follows the file while the hub runs', async () => {
+  const { changed } = await live.hub.change(config([OTHER]));
+  expect(changed).toContain('origins');
+  expect((await preflight(OTHER)).headers['access-control-allow-origin']).toBe(OTHER);
+  expect([(await preflight(APP)).status, await socket(APP)]).toEqual([403, 403]);
+  await live.hub.change(config([]));
+  expect((await preflight(OTHER)).status).toBe(403);
+  expect((await post({})).headers).not.toHaveProperty('vary');
+  const { changed: back } = await live.hub.change(config([APP]));
+  expect(back).toContain('origins');
+  expect((await live.hub.change(config([APP]))).changed).not.toContain('origins');
+});
+
+test('a wrong origin in isthmus.yaml is named with its line and an example', () => {
+  expect(() => config(['https://app.example/path'])).toThrow(
+    /line \d+: origins: an origin is scheme, host and port, without a path, found "https:\/\/app\.example\/path"; example: origins: \[https:\/\/app\.example\]/,
+  );
+});

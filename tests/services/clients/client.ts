@@ -1,0 +1,35 @@
+/** What each GraphQL client must do in a page; one file here for each library, used as its own manual says. */
+
+/** Where the hub is, and the token of who asks. */
+export interface Hub {
+  readonly url: string;
+  readonly socketUrl: string;
+  readonly token: string;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: answers are read by path
+export type Data = any;
+
+export interface PageClient {
+  /** Rejects when there is no answer, or one with errors. */
+  query(): Promise<Data>;
+  mutate(input: Readonly<Record<string, unknown>>): Promise<Data>;
+  /** `next` gets each delivery; `fail` why there is none, or no other one. Absent: the library cannot subscribe. */
+  subscribe?(next: (data: Data) => void, fail: (error: unknown) => void): void;
+}
+
+export type MakeClient = (hub: Hub) => PageClient;
+
+export const QUERY = 'query Parks { parks { id name } }';
+export const MUTATION =
+  'mutation Grant($input: GrantParkingPermitInput!) { grantParkingPermit(input: $input) { permit { id state } } }';
+export const SUBSCRIPTION = `subscription Follow {
+  events {
+    __typename
+    ... on EventsBatch { cursor events { __typename id } }
+    ... on Gap { cursor }
+    ... on Lagged { cursor behind }
+  }
+}`;
+
+export const authorization = ({ token }: Hub) => `Bearer ${token}`;

@@ -1,0 +1,53 @@
+/** The program of a page of another origin: every client by its name, for the test to call. */
+import { apolloMultipart, apolloSocket } from './apollo.ts';
+import type { Hub, MakeClient } from './client.ts';
+import { graphqlRequest } from './graphql-request.ts';
+import { relaySocket, relaySse } from './relay.ts';
+import { urqlFetch, urqlSocket, urqlSse } from './urql.ts';
+
+export const CLIENTS = {
+  apolloMultipart,
+  apolloSocket,
+  urqlFetch,
+  urqlSocket,
+  urqlSse,
+  relaySocket,
+  relaySse,
+  graphqlRequest,
+} satisfies Record<string, MakeClient>;
+
+export type ClientName = keyof typeof CLIENTS;
+
+/** What the page offers to the test. */
+export interface PageApi {
+  query(name: ClientName, hub: Hub): Promise<unknown>;
+  mutate(name: ClientName, hub: Hub, input: Readonly<Record<string, unknown>>): Promise<unknown>;
+  /** Begins; false: the client cannot. What it hears is in `heard`, why it ended in `failed`. */
+  subscribe(name: ClientName, hub: Hub): boolean;
+  /** Ids of events, by client. */
+  readonly heard: Record<string, string[]>;
+  readonly failed: Record<string, string>;
+}
+
+const heard: Record<string, string[]> = {};
+const failed: Record<string, string> = {};
+const api: PageApi = {
+  heard,
+  failed,
+  query: (name, hub) => CLIENTS[name](hub).query(),
+  mutate: (name, hub, input) => CLIENTS[name](hub).mutate(input),
+  subscribe: (name, hub) => {
+    const client = CLIENTS[name](hub);
+    heard[name] = [];
+    client.subscribe?.(
+      (data) => {
+        for (const one of data?.events?.events ?? []) heard[name]?.push(one.id);
+      },
+      (error) => {
+        failed[name] = String((error as Error)?.message ?? error);
+      },
+    );
+    return client.subscribe !== undefined;
+  },
+};
+Object.assign(globalThis, { api });
