@@ -1,8 +1,9 @@
 /** The commands of those who develop: connecting a system, printing the pictures, measuring. */
+import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { readEnvironment } from '../settings.ts';
-import { CommandError, run, say, several } from './run.ts';
+import { CommandError, run, say, several, wholeNumber } from './run.ts';
 
 interface OnboardFlags {
   readonly url?: string;
@@ -26,14 +27,24 @@ export function addBench(program: Command): void {
     .option('--milliseconds <n>', 'length of one load', '1500')
     .action((options: { peers?: string; json?: boolean; rounds: string; milliseconds: string }) =>
       run(async () => {
-        const { bench } = await import('../bench/index.ts');
-        const met = await bench({
-          peers: options.peers && resolve(options.peers),
-          json: options.json ?? false,
-          rounds: Number(options.rounds),
-          milliseconds: Number(options.milliseconds),
-          say,
+        const rounds = wholeNumber(options.rounds, {
+          option: '--rounds',
+          min: 1,
+          max: 1_000,
+          example: 'isthmus bench --rounds 5',
         });
+        const milliseconds = wholeNumber(options.milliseconds, {
+          option: '--milliseconds',
+          min: 100,
+          max: 3_600_000,
+          example: 'isthmus bench --milliseconds 1500',
+        });
+        const peers = options.peers === undefined ? undefined : resolve(options.peers);
+        if (peers !== undefined && !statSync(peers, { throwIfNoEntry: false })?.isDirectory()) {
+          throw new CommandError(`--peers must be a folder, found ${peers}; docs/performance.md says what is in it`);
+        }
+        const { bench } = await import('../bench/index.ts');
+        const met = await bench({ peers, json: options.json ?? false, rounds, milliseconds, say });
         process.exit(met ? 0 : 1);
       }),
     );
@@ -92,7 +103,7 @@ export function addSchema(program: Command): void {
     .action((options: { check?: boolean }) =>
       run(async () => {
         const { schemaCommand } = await import('../schema-command.ts');
-        if (!(await schemaCommand({ check: options.check ?? false, say }))) process.exit(1);
+        return schemaCommand({ check: options.check ?? false, say });
       }),
     );
 }

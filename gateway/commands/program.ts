@@ -1,6 +1,7 @@
 /** The `isthmus` command with all its subcommands. */
 import { Command } from 'commander';
 import { addBench, addOnboard, addSchema } from './develop.ts';
+import { INVOCATION, nameCommands } from './invocation.ts';
 import { addAudit, addExport, addMigrate, addToken, addVerify } from './records.ts';
 import { addConnector, addGateway, addSimulate, addStart } from './serve.ts';
 
@@ -25,7 +26,9 @@ export function makeProgram(version: string): Command {
   const program = new Command('isthmus')
     .description("Isthmus joins a smart park's islands into one GraphQL graph; every answer comes with its proof.")
     .version(version)
-    .showHelpAfterError('Run isthmus --help to see what there is.');
+    .showHelpAfterError(`Run ${INVOCATION} --help to see what there is.`)
+    .addHelpText('after', `\nHere it is called as: ${INVOCATION} <command>`);
   for (const add of COMMANDS) add(program);
+  nameCommands(program.commands.map((one) => one.name()));
   return program;
 }

@@ -1,5 +1,5 @@
 /** `isthmus onboard`: probes a system, drafts its configuration, shows the graph that it would make and what that would break, writes, undoes. */
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { buildSchema, findBreakingChanges, isSpecifiedScalarType } from 'graphql';
@@ -38,8 +38,6 @@ export async function onboard(options: OnboardOptions): Promise<boolean> {
     throw new OnboardError(
       `The name of the system must be lower-case letters, digits and hyphens; example: --system environment`,
     );
-  if (!existsSync(options.config))
-    throw new OnboardError(`${options.config} cannot be read; name your file with --config isthmus.yaml.`);
   const before = readYaml(options.config);
   const folder = dirname(resolve(options.config));
   const config = readConfig(before, options.config, configurable, options.environment);
