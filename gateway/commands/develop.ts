@@ -1,7 +1,8 @@
 /** The commands of those who develop: connecting a system, printing the pictures, measuring. */
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { Command } from 'commander';
+import { Argument, type Command } from 'commander';
+import { KINDS } from '../onboard-command/probe.ts';
 import { readEnvironment } from '../settings.ts';
 import { CommandError, run, say, several, wholeNumber } from './run.ts';
 
@@ -40,8 +41,10 @@ export function addBench(program: Command): void {
           example: 'isthmus bench --milliseconds 1500',
         });
         const peers = options.peers === undefined ? undefined : resolve(options.peers);
-        if (peers !== undefined && !statSync(peers, { throwIfNoEntry: false })?.isDirectory()) {
-          throw new CommandError(`--peers must be a folder, found ${peers}; docs/performance.md says what is in it`);
+        if (options.peers === '' || (peers && !statSync(peers, { throwIfNoEntry: false })?.isDirectory())) {
+          throw new CommandError(
+            `--peers must be a folder, found ${JSON.stringify(options.peers)}; docs/performance.md says what is in it`,
+          );
         }
         const { bench } = await import('../bench/index.ts');
         const met = await bench({ peers, json: options.json ?? false, rounds, milliseconds, say });
@@ -53,8 +56,10 @@ export function addBench(program: Command): void {
 /** `isthmus onboard`. */
 export function addOnboard(program: Command): void {
   program
-    .command('onboard [kind] [source]')
-    .description('connect a system by its description: probe, draft, compare, write; kind: openapi, wsdl, csv or sql')
+    .command('onboard')
+    .addArgument(new Argument('[kind]', 'how it is described').choices(KINDS))
+    .argument('[source]', 'file, folder or address of the description; of a database, the variable with its address')
+    .description('connect a system by its description: probe, draft, compare, write')
     .option('--url <address>', 'base address of the system (default: where the description comes from)')
     .option('--system <name>', 'name of the kind of system, such as environment')
     .option('--park <id>', 'park in which it stands (default: the first)')
@@ -65,7 +70,7 @@ export function addOnboard(program: Command): void {
     .option('--undo <system>', 'take out what was written for this system')
     .action((kind: string | undefined, source: string | undefined, options: OnboardFlags) =>
       run(async () => {
-        const { KINDS, onboard, undoOnboard } = await import('../onboard-command/index.ts');
+        const { onboard, undoOnboard } = await import('../onboard-command/index.ts');
         if (options.undo) return undoOnboard({ system: options.undo, config: options.config, say });
         const found = KINDS.find((one) => one === kind);
         if (!found || !source || !options.system) {

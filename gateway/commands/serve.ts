@@ -15,7 +15,7 @@ async function loadConfig(file: string | undefined, hub: boolean) {
   const { readConfigFile } = await import('../../connectors/kit/host/config/index.ts');
   const { configurable } = await import('../../connectors/index.ts');
   const { simulatedEnvironment } = await import('../../connectors/simulate.ts');
-  const path = file ? resolve(file) : join(packageFolder(), 'isthmus.demo.yaml');
+  const path = file !== undefined ? resolve(file) : join(packageFolder(), 'isthmus.demo.yaml');
   const settings = readEnvironment(process.env);
   // What running simulators say of themselves stands behind the environment, so that the demo's file finds them.
   const environment = {
@@ -26,7 +26,7 @@ async function loadConfig(file: string | undefined, hub: boolean) {
   try {
     return { config: readConfigFile(path, configurable, environment), settings };
   } catch (error) {
-    if (!file && error instanceof Error && error.name === 'ConfigError')
+    if (file === undefined && error instanceof Error && error.name === 'ConfigError')
       error.message += `\nThis is the demo park's file, and its legacy systems are simulators, which were looked for in ${resolve(settings.data)}: npm start (isthmus start --demo) starts them with the hub. Name a file of your own with --config.`;
     throw error;
   }
