@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 
 /**
  * `isthmus` where that is a command of the system (in the container image), else the way that works in a clone and can never
- * install anything: npx would fetch whatever package is called `isthmus` in the public registry.
+ * install anything: npx, without the option, fetches whatever package is called `isthmus` in the public registry.
  */
 export const INVOCATION =
   basename(process.argv[1] ?? '') === 'isthmus' && process.env['npm_execpath'] === undefined
