@@ -17,8 +17,8 @@ COPY --from=build /isthmus/schema ./schema
 COPY --from=build /isthmus/connectors/mesh/demo ./connectors/mesh/demo
 COPY --from=build /isthmus/package.json /isthmus/isthmus.demo.yaml /isthmus/LICENSE ./
 RUN ln -s /isthmus/bin/isthmus.js /usr/local/bin/isthmus && chmod 755 bin/isthmus.js && install -d -o node -g node /data
-# The program's files belong to root; the process may write to /data only.
+# The program's files belong to root; the process may write to /data only. A named volume there is made by the one who starts a hub
+# (docker-compose.yml): an anonymous one would be lost with the container, and connectors need none.
 USER node
-VOLUME /data
 EXPOSE 4000
 CMD ["isthmus", "start", "--config", "/etc/isthmus/isthmus.yaml"]
