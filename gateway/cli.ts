@@ -9,20 +9,22 @@ import { packageFolder } from './pictures.ts';
 
 const { version } = JSON.parse(readFileSync(join(packageFolder(), 'package.json'), 'utf8')) as { version: string };
 
-/** Whether the command stops in an order of its own: the hub, a gateway, a connector. */
-const stopsByItself = (): boolean => process.listenerCount('SIGTERM') > 0;
+/** Whether the command runs until it is stopped: the hub, a gateway, a connector. */
+let isServing = false;
 
 // Whoever reads no further (`| head`) has what they wanted. A hub whose output nobody reads any more runs on.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
-    if (!stopsByItself()) process.exit();
+    if (!isServing) process.exit();
   });
 }
 process.on('uncaughtException', (error) => {
   // A hub's last words are a line of its log, with the stack: nobody can make the same thing happen again.
-  if (stopsByItself()) makeLog().error('Unexpected fault: the process ends.', { error, stack: error?.stack });
+  if (isServing) makeLog().error('Unexpected fault: the process ends.', { error, stack: error?.stack });
   fail(error);
 });
 
-await makeProgram(version).parseAsync();
+await makeProgram(version, () => {
+  isServing = true;
+}).parseAsync();
