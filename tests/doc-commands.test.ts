@@ -42,7 +42,7 @@ function typed(text: string): { line: string; typed: boolean; inBlock: boolean }
   const blocks = [...text.matchAll(/^```(\w*)\n([\s\S]*?)^```/gm)].flatMap(([, kind = '', block = '']) =>
     block
       .split('\n')
-      .filter((line) => kind === 'sh' || line.startsWith('$ '))
+      .filter((line) => ['sh', ''].includes(kind) || line.startsWith('$ '))
       .map((line) => ({ line: line.replace(/^\$ /, '').replace(/\s+#.*$/, ''), inBlock: true })),
   );
   const sentences = [...text.replace(/^```[\s\S]*?^```/gm, '').matchAll(/`([^`\n]+)`/g)].map(([, line = '']) => ({
@@ -55,7 +55,7 @@ function typed(text: string): { line: string; typed: boolean; inBlock: boolean }
       /^((?:[A-Z_]+=\S+ )*)(npx [^|]*?)?\bisthmus ([a-z].*)$/.exec(line) ?? [];
     const first = rest.split(' ')[0] ?? '';
     if (!program.commands.some((one) => one.name() === first)) return [];
-    return [{ line: rest, typed: npx !== '' || (variables === '' && isName(rest)), inBlock }];
+    return [{ line: rest, typed: npx !== '' || (!inBlock && variables === '' && isName(rest)), inBlock }];
   });
 }
 const program = makeProgram('0');
