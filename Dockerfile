@@ -12,13 +12,13 @@ ENV NODE_ENV=production ISTHMUS_DATA=/data
 WORKDIR /isthmus
 COPY --from=build /isthmus/node_modules ./node_modules
 COPY --from=build /isthmus/dist ./dist
-COPY --from=build /isthmus/bin/isthmus.js ./bin/isthmus.js
+COPY --from=build /isthmus/bin ./bin
 COPY --from=build /isthmus/schema ./schema
 COPY --from=build /isthmus/connectors/mesh/demo ./connectors/mesh/demo
 COPY --from=build /isthmus/package.json /isthmus/isthmus.demo.yaml /isthmus/LICENSE ./
 RUN ln -s /isthmus/bin/isthmus.js /usr/local/bin/isthmus && chmod 755 bin/isthmus.js && install -d -o node -g node /data
-# The program's files belong to root; the process may write to /data only.
+# The program's files belong to root; the process may write to /data only. A named volume there is made by the one who starts a hub
+# (docker-compose.yml): an anonymous one would be lost with the container, and connectors need none.
 USER node
-VOLUME /data
 EXPOSE 4000
 CMD ["isthmus", "start", "--config", "/etc/isthmus/isthmus.yaml"]

@@ -11,6 +11,8 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const built = join(root, 'dist', 'gateway', 'cli.js');
 if (existsSync(built)) await import(built);
 else {
+  // tsx looks for it in the current folder, here and in processes that are started from here.
+  process.env.TSX_TSCONFIG_PATH ??= join(root, 'tsconfig.json');
   const { register } = await import('tsx/esm/api');
   register();
   await import(join(root, 'gateway', 'cli.ts'));

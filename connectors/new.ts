@@ -67,7 +67,7 @@ if (process.argv[1] === import.meta.filename) {
     const name = process.argv[2] ?? '';
     newConnector(name);
     process.stdout.write(
-      `connectors/${name} stands, and connectors/index.ts lists it.\nNext: npx vitest run connectors/${name}, then docs/connectors.md step by step, then npm run schema.\n`,
+      `connectors/${name} stands, and connectors/index.ts lists it.\nNext: npx --no-install vitest run connectors/${name}, then docs/connectors.md step by step, then npm run schema.\n`,
     );
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n`);

@@ -16,6 +16,11 @@ import type { Log } from './kit/log.ts';
 import { limitProcess } from './kit/process-limits.ts';
 import { countSources } from './kit/source-metrics.ts';
 
+/** There is no such connector; the message is a sentence for people. */
+export class ConnectorError extends Error {
+  override name = 'CommandError';
+}
+
 export interface ServeOptions {
   readonly name: string;
   readonly config: Config;
@@ -32,7 +37,7 @@ export async function serveConnector(options: ServeOptions): Promise<{ url: stri
   const connector = connectors.find((one) => one.name === options.name) ?? (await madeConnector(options));
   if (!connector) {
     const made = options.config.installations.flatMap((one) => (one.family ? [one.connector] : []));
-    throw new Error(
+    throw new ConnectorError(
       `There is no connector ${options.name}. Known are ${[...connectors.map((one) => one.name), ...new Set(made)].join(', ')}.`,
     );
   }

@@ -62,7 +62,7 @@ const runPath = (data: string, name: string): string => join(runFolder(data), `$
 const stateFolder = (data: string, name: string): string => join(data, 'simulators', name);
 
 function known(name: string): string {
-  if (name in SIMULATORS) return name;
+  if (Object.hasOwn(SIMULATORS, name)) return name;
   throw new SimulatorError(`There is no simulator ${name}. Known are ${simulatorNames().join(', ')}.`);
 }
 

@@ -33,6 +33,12 @@ export interface PlainGateway {
   stop(): Promise<void>;
 }
 
+/** The text is no supergraph that can be served; the message is a sentence for people. */
+export class SupergraphError extends Error {
+  override name = 'CommandError';
+}
+
+/** Serves until stopped. Rejects with `SupergraphError`, or `PortError`. */
 export async function startGateway(options: {
   supergraph: string;
   host: string;
@@ -50,16 +56,24 @@ export async function startGateway(options: {
   const { host, port, log, deadline } = options;
   const http = await listen({ host, port, log, silence: 60_000 + deadline });
   try {
-    const federate = (supergraph: string) =>
-      createFederation({
-        supergraph,
-        subgraphs: (name, url) => remoteSubgraph({ name, url }),
-        log: options.log,
-        kept: KEPT,
-      });
+    const read = (supergraph: string) => {
+      try {
+        const federation = createFederation({
+          supergraph,
+          subgraphs: (name, url) => remoteSubgraph({ name, url }),
+          log: options.log,
+          kept: KEPT,
+        });
+        return { federation, policy: readPolicy(supergraph) };
+      } catch (error) {
+        throw new SupergraphError(
+          `The file in SUPERGRAPH is no supergraph that can be served: ${error instanceof Error ? error.message : error}. Name one that a composition of Federation 2 subgraphs has made, such as schema/supergraph.graphql.`,
+          { cause: error },
+        );
+      }
+    };
     const operations = new Operations({
-      federation: federate(options.supergraph),
-      policy: readPolicy(options.supergraph),
+      ...read(options.supergraph),
       limits: PLAIN_LIMITS,
       time: options.deadline,
     });
@@ -73,8 +87,7 @@ export async function startGateway(options: {
     });
     return {
       url: `http://localhost:${http.port}`,
-      reload: async (supergraph) =>
-        operations.replace({ federation: federate(supergraph), policy: readPolicy(supergraph) }),
+      reload: async (supergraph) => operations.replace(read(supergraph)),
       stop: async () => {
         await http.close(3_000);
         await face.stop();

@@ -1,8 +1,10 @@
 /** The first screen: where things are, what to try, how to stop. */
 import { realpathSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { Config } from '../connectors/kit/host/config/types.ts';
 import type { Hub } from './main.ts';
 
+/** The text for `say`, which prints each `isthmus NAME` as it has to be typed. */
 export function firstScreen(about: { hub: Hub; config: Config; demo: boolean; seconds: string; data: string }): string {
   const { hub, config, demo, seconds } = about;
   const parks = config.parks.map((park) => park.name).join(', ');
@@ -22,15 +24,13 @@ export function firstScreen(about: { hub: Hub; config: Config; demo: boolean; se
       `    curl -s ${hub.url}/graphql -H 'content-type: application/json' \\`,
       `      -d '{"query":"{ companies(first: 3) { nodes { uscc name presence { peopleInside } } } }"}'`,
       '',
-      '    npx isthmus simulate parking --stop    # an island goes dark: the answers stand',
-      '    npx isthmus simulate parking           # and it comes back',
+      '    isthmus simulate parking --stop    # the parking system goes down: the answers still come',
+      '    isthmus simulate parking           # and it recovers',
       '',
-      `  Data and simulators live in ${about.data}/ (delete it to begin anew). Stop with Ctrl-C.`,
+      `  Data and simulators are in ${resolve(about.data)} (delete it to begin anew). Stop with Ctrl-C.`,
     );
     if (hub.records !== null && !hub.records.startsWith(realpathSync(about.data)))
-      lines.push(
-        `  The database itself lies in ${hub.records}: as root it runs as a user who cannot enter this folder.`,
-      );
+      lines.push(`  The database itself is in ${hub.records}: as root it runs as a user who cannot enter this folder.`);
     lines.push('');
   } else lines.push('  Stop with Ctrl-C.', '');
   return lines.join('\n');

@@ -1,38 +1,80 @@
 /** `isthmus audit …`, `isthmus export audit`: the commands that look at the hub's own database, whether the hub runs or not. */
-import { existsSync, readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { systemClock } from '../connectors/kit/clock.ts';
-import { migrate } from '../migrations/migrate.ts';
+import { isBlank, migrate } from '../migrations/migrate.ts';
 import { startEmbedded } from '../schema/database/embedded.ts';
-import { type Database, openDatabase } from '../schema/database/open.ts';
-import { readEnvironment } from './settings.ts';
+import { hasCluster } from '../schema/database/embedded-place.ts';
+import { type Database, openDatabase, shownUrl } from '../schema/database/open.ts';
+import { type GatewaySettings, readEnvironment } from './settings.ts';
 import { exportAudit } from './trust/audit-export.ts';
 import type { HeadText } from './trust/audit-heads.ts';
 import { eraseFromAudit, ownHeads, trimAudit } from './trust/audit-keep.ts';
 import { verifyFile, verifyOptions } from './trust/audit-say.ts';
 import { signProven } from './trust/audit-sign.ts';
-import { loadSigningKey, type SigningKey } from './trust/sign-key.ts';
-import { addressFile, headFolder, keyFile } from './trust-place.ts';
+import { readSigningKey, type SigningKey } from './trust/sign-key.ts';
+import { addressFile, headFolder, keyFile, NothingThereError, nothingThere } from './trust-place.ts';
 
-/** Lends the database, the key and what reads this machine's head files; an embedded database that does not run is started for the time of the work. */
+/**
+ * Calls `work` with the hub's database, its signing key and a reader of this machine's head files. An embedded database that does not
+ * run is started for that time. Makes neither key nor database: throws `NothingThereError` where there is none.
+ */
 async function withHub<T>(
-  work: (database: Database, key: SigningKey, heads: () => HeadText[]) => Promise<T>,
+  work: (database: Database, key: SigningKey, heads: () => HeadText[], from: string) => Promise<T>,
 ): Promise<T> {
   const settings = readEnvironment(process.env);
-  const key = loadSigningKey(keyFile(settings));
-  const file = addressFile(settings.data);
-  const known = settings.databaseUrl ?? (existsSync(file) ? readFileSync(file, 'utf8').trim() : null);
-  const embedded = known === null ? await startEmbedded({ directory: resolve(settings.data, 'database') }) : null;
+  const file = keyFile(settings);
+  if (!existsSync(file)) {
+    const or = 'name the key itself: ISTHMUS_SIGNING_KEY=/path/to/signing-key.pem';
+    throw nothingThere(`no signing key (${file})`, settings.data, or);
+  }
+  const key = readSigningKey(file);
+  const { database, from, close } = await openRecords(settings);
   try {
-    const database = await openDatabase(known ?? (embedded as { url: string }).url, { pool: 3 });
-    try {
-      await migrate(database.source);
-      return await work(database, key, () => ownHeads(headFolder(settings.data)));
-    } finally {
-      await database.close();
+    if (await isBlank(database.source)) {
+      throw new NothingThereError(
+        `The database at ${shownUrl(database.url)} holds no records of a hub. Check DATABASE_URL. Nothing was made.`,
+      );
     }
+    await migrate(database.source);
+    return await work(database, key, () => ownHeads(headFolder(settings.data)), from);
   } finally {
-    await embedded?.stop();
+    await close();
+  }
+}
+
+interface Records {
+  readonly database: Database;
+  /** Where it is, for people. */
+  readonly from: string;
+  close(): Promise<void>;
+}
+
+/** The database in DATABASE_URL, that of the running hub, or the embedded one of the data folder. */
+async function openRecords({ databaseUrl, data }: GatewaySettings): Promise<Records> {
+  const at = async (url: string): Promise<Records> => {
+    const database = await openDatabase(url, { pool: 3 });
+    const from = databaseUrl === null ? `the data folder ${resolve(data)}` : shownUrl(url);
+    return { database, from, close: () => database.close() };
+  };
+  if (databaseUrl !== null) return at(databaseUrl);
+  const directory = resolve(data, 'database');
+  if (!(await hasCluster(directory))) {
+    throw nothingThere(`no database (${directory})`, data, 'name its database: DATABASE_URL=postgres://...');
+  }
+  const address = addressFile(data);
+  if (existsSync(address)) {
+    // A killed hub leaves the address of a database that no longer runs.
+    const running = await at(readFileSync(address, 'utf8').trim()).catch(() => null);
+    if (running !== null) return running;
+  }
+  const embedded = await startEmbedded({ directory });
+  try {
+    const { database, from, close } = await at(embedded.url);
+    return { database, from, close: () => close().finally(() => embedded.stop()) };
+  } catch (error) {
+    await embedded.stop();
+    throw error;
   }
 }
 
@@ -44,30 +86,53 @@ export async function exportCommand(
 ): Promise<boolean> {
   const others = () => verifyOptions({ heads: given.heads ?? [] }).heads ?? [];
   others();
-  return withHub(async (database, key, own) => {
+  refuseTarget(resolve(file));
+  return withHub(async (database, key, own, from) => {
     const entries = await exportAudit({ database, key, at: systemClock.now(), heads: own }, resolve(file));
-    say(`${entries} entries are in ${file}. Verify them anywhere, without the hub: isthmus audit verify ${file}`);
+    say(
+      `${entries} entries are in ${resolve(file)}, from ${from}. Verify them anywhere, without the hub: isthmus audit verify ${file}`,
+    );
     // Keys that only the database names are not trusted.
     const trusted = [key.id, ...(given.trusted ?? [])];
     return verifyFile(resolve(file), { trusted, heads: [...own(), ...others()] }, say);
   });
 }
 
+/** Throws `NothingThereError` when the export cannot be written there. */
+function refuseTarget(file: string): void {
+  if (statSync(file, { throwIfNoEntry: false })?.isDirectory())
+    throw new NothingThereError(
+      `${file} is a folder; name a file in it: isthmus export audit ${join(file, 'audit.jsonl')}`,
+    );
+  if (!statSync(dirname(file), { throwIfNoEntry: false })?.isDirectory())
+    throw new NothingThereError(
+      `There is no folder ${dirname(file)} to write the export to; make it, or name another file.`,
+    );
+}
+
 /** `isthmus audit trim --before DAY`: false when something old could not be dropped. */
 export async function trimCommand(before: Date, say: (text: string) => void): Promise<boolean> {
-  const { chains, refused } = await withHub(async (database, key, heads) => {
+  const { chains, refused, from } = await withHub(async (database, key, heads, from) => {
     const at = systemClock.now();
     await database.transaction((tx) => signProven(tx, key, at, heads));
-    return trimAudit(database, key, before, at);
+    return { ...(await trimAudit(database, key, before, at)), from };
   });
   for (const sentence of refused) say(sentence);
-  if (chains > 0) say(`Entries before ${before.toISOString()} are dropped, in ${chains} chains.`);
-  else if (refused.length === 0) say('Nothing is that old.');
+  if (chains > 0) say(`Entries before ${before.toISOString()} are dropped from ${from}, in ${chains} chains.`);
+  else if (refused.length === 0) say(`Nothing in ${from} is that old.`);
   return refused.length === 0;
 }
 
-/** `isthmus audit erase TYPE ID`. */
-export async function eraseCommand(type: string, id: string, say: (text: string) => void): Promise<void> {
-  const known = await withHub((database, key) => eraseFromAudit(database, key, { type, id }, systemClock.now()));
-  say(known ? `No entry tells of that ${type} any more; the chain stands.` : `The log does not know that ${type}.`);
+/** `isthmus audit erase TYPE ID`: false when the log does not know that entity. */
+export async function eraseCommand(type: string, id: string, say: (text: string) => void): Promise<boolean> {
+  const { known, from } = await withHub(async (database, key, _, from) => ({
+    known: await eraseFromAudit(database, key, { type, id }, systemClock.now()),
+    from,
+  }));
+  say(
+    known
+      ? `No entry in ${from} can be traced to that ${type} any more; the chain still verifies.`
+      : `The log in ${from} does not know that ${type}: nothing was erased.`,
+  );
+  return known;
 }

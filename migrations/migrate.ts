@@ -31,6 +31,9 @@ async function refuseNewer(source: DataSource): Promise<string[]> {
   return there;
 }
 
+/** Whether the database holds nothing of a hub: no step was ever run. */
+export const isBlank = async (source: DataSource): Promise<boolean> => (await done(source)).length === 0;
+
 /** Runs the missing steps; answers their names. Several processes may call it at once. */
 export async function migrate(source: DataSource): Promise<string[]> {
   const run = source.createQueryRunner();

@@ -1,16 +1,17 @@
-/** Dockerfile and docker-compose.yml say what the program knows: commands, options, variables, connectors. */
-import { execFileSync } from 'node:child_process';
+/** Dockerfile and the compose files say what the program knows: commands, options, variables, connectors, folders. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse, parseDocument } from 'yaml';
 import { connectors, islands } from '../connectors/index.ts';
 import { readConfig } from '../connectors/kit/host/config/index.ts';
+import { makeProgram } from '../gateway/commands/program.ts';
 import { gatewaySettings } from '../gateway/settings.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const dockerfile = readFileSync(join(ROOT, 'Dockerfile'), 'utf8');
 const text = readFileSync(join(ROOT, 'docker-compose.yml'), 'utf8');
+const demoText = readFileSync(join(ROOT, 'docker-compose.demo.yml'), 'utf8');
 
 interface Service {
   readonly image?: string;
@@ -21,36 +22,66 @@ interface Service {
   readonly networks?: readonly string[];
   readonly ports?: readonly string[];
   readonly network_mode?: string;
+  readonly healthcheck?: { readonly test: readonly string[] };
 }
-const compose = parse(text, { merge: true }) as {
+interface Compose {
   readonly services: Readonly<Record<string, Service>>;
-  readonly networks: object;
+  readonly networks?: object;
   readonly volumes: object;
-};
-const ours = Object.entries(compose.services).filter(([, one]) => one.image === 'isthmus');
+}
+const compose = parse(text, { merge: true }) as Compose;
+const demo = parse(demoText, { merge: true }) as Compose;
+const ours = [...Object.entries(compose.services), ...Object.entries(demo.services)].filter(
+  ([, one]) => one.image === 'isthmus',
+);
+
+/** The value as Compose puts it in, which it does before it looks at profiles; throws for `:?` as Compose ends. */
+function filled(value: string, environment: Readonly<Record<string, string>>): string {
+  return value.replace(/\$\{(\w+)(?::([-?])([^}]*))?\}/g, (_, name: string, kind?: string, rest = '') => {
+    if (environment[name]) return environment[name];
+    if (kind === '?') throw new Error(`required variable ${name} is missing a value: ${rest}`);
+    return rest;
+  });
+}
+
+/** Every text of a parsed file. */
+const texts = (value: unknown): string[] =>
+  typeof value === 'string' ? [value] : value && typeof value === 'object' ? Object.values(value).flatMap(texts) : [];
+
+/** Mounts of a service: where from and where to. */
+const mounts = (one: Service, environment: Readonly<Record<string, string>> = {}) =>
+  (one.volumes ?? []).map((volume) => {
+    const [from = '', to = '', mode] = filled(volume, environment).split(':');
+    return { from, to, mode };
+  });
+
+/** Variables that the image sets. */
+const imageVariables = Object.fromEntries(
+  (/^ENV (.+)$/m.exec(dockerfile)?.[1] ?? '').split(' ').map((one) => one.split('=') as [string, string]),
+);
 
 /** The least that isthmus.yaml must hold. */
 const PARK = 'parks: [ { id: lakeside, name: Lakeside Software Park, region: "500112" } ]';
 
-const help = new Map<string, string>();
-/** What `isthmus ... --help` says; fails for a command that is none. */
-function helpOf(command: string): string {
-  let said = help.get(command);
-  if (said === undefined) {
-    const args = ['--import', 'tsx', 'gateway/cli.ts', ...(command === '' ? [] : [command]), '--help'];
-    said = execFileSync(process.execPath, args, { cwd: ROOT, encoding: 'utf8' });
-    help.set(command, said);
-  }
-  return said;
+/** Faults of a command for the program's own parser: unknown commands and options, missing and surplus arguments. */
+function commandFaults([program, name = '', ...rest]: readonly string[]): string[] {
+  const command = makeProgram('0').commands.find((one) => one.name() === name);
+  if (program !== 'isthmus' || !command) return [`there is no command ${program} ${name}`];
+  const { operands, unknown } = command.parseOptions([...rest]);
+  const all = command.registeredArguments;
+  const isWrong = operands.length > all.length || operands.length < all.filter((one) => one.required).length;
+  return [...unknown.map((one) => `unknown ${one}`), ...(isWrong ? [`arguments ${operands.join(' ')}`] : [])];
 }
 
-/** Every `isthmus ...` of both files, as words: commands of services, CMD, and those in comments. */
+/** Every `isthmus ...` of the files, as words: commands of services, CMD, and those in comments. */
 const commands: string[][] = [
   ...ours.map(([, one]) => [...(one.command ?? [])]),
   ...[...dockerfile.matchAll(/^CMD (\[.*\])$/gm)].map((found) => JSON.parse(found[1] as string) as string[]),
-  ...[...`${text}\n${dockerfile}`.matchAll(/(?<=^#.*|\s#.*)\bisthmus ([a-z]+(?: [a-z-]+)*(?: --[a-z]+)?)$/gm)].map(
-    (found) => ['isthmus', ...(found[1] as string).split(' ')],
-  ),
+  ...[
+    ...`${text}\n${demoText}\n${dockerfile}`.matchAll(
+      /(?<=^#.*|\s#.*)\bisthmus ([a-z]+(?: [a-z-]+)*(?: --[a-z]+)?)$/gm,
+    ),
+  ].map((found) => ['isthmus', ...(found[1] as string).split(' ')]),
 ];
 
 /** Names of variables that the sources read. */
@@ -72,28 +103,104 @@ function variables(): Set<string> {
 }
 
 describe('containers', () => {
-  test('the compose file is well formed and names only networks and volumes that it has', () => {
-    expect(parseDocument(text, { merge: true }).errors).toEqual([]);
-    for (const [name, one] of Object.entries(compose.services)) {
-      for (const network of one.networks ?? []) expect(Object.keys(compose.networks), name).toContain(network);
-      for (const volume of one.volumes ?? []) {
-        const [from = ''] = volume.split(':/');
-        if (!/[./$]/.test(from)) expect(Object.keys(compose.volumes), name).toContain(from);
+  test('the compose files are well formed and name only networks and volumes that they have', () => {
+    for (const [source, parsed] of [
+      [text, compose],
+      [demoText, demo],
+    ] as const) {
+      expect(parseDocument(source, { merge: true }).errors).toEqual([]);
+      for (const [name, one] of Object.entries(parsed.services)) {
+        for (const network of one.networks ?? []) expect(Object.keys(parsed.networks ?? {}), name).toContain(network);
+        for (const { from } of mounts(one)) {
+          if (!/^[./]/.test(from)) expect(Object.keys(parsed.volumes), name).toContain(from);
+        }
       }
     }
   });
 
-  test('every isthmus command is one that the program knows, with its options', () => {
+  test('every isthmus command is one that the program takes, with its options', () => {
     expect(commands.length).toBeGreaterThanOrEqual(ours.length + 2);
-    for (const words of commands) {
-      const [program, command = '', ...rest] = words;
-      expect(program, words.join(' ')).toBe('isthmus');
-      expect(helpOf(''), words.join(' ')).toMatch(new RegExp(`^  ${command}\\b`, 'm'));
-      for (const option of rest.filter((one) => one.startsWith('--'))) {
-        expect(helpOf(command), words.join(' ')).toMatch(new RegExp(`^  ${option}\\b`, 'm'));
-      }
+    expect(commands.flatMap((words) => commandFaults(words).map((fault) => `${words.join(' ')}: ${fault}`))).toEqual(
+      [],
+    );
+  });
+
+  test('the configuration is a folder, mounted where each command reads isthmus.yaml', () => {
+    const read = commands.flatMap((words) => {
+      const at = words.indexOf('--config');
+      return at < 0 ? [] : [words[at + 1] ?? ''];
+    });
+    expect(new Set(read)).toEqual(new Set(['/etc/isthmus/isthmus.yaml']));
+    for (const [name, one] of ours.filter(([, each]) => each.command?.includes('--config'))) {
+      const config = mounts(one).find(({ to }) => to === dirname(read[0] as string));
+      expect(config, name).toEqual({ from: './config', to: '/etc/isthmus', mode: 'ro' });
+      const other = mounts(one, { ISTHMUS_CONFIG: '/srv/park' }).find(({ to }) => to === '/etc/isthmus');
+      expect(other?.from).toBe('/srv/park');
     }
-  }, 60_000);
+    expect(texts([compose, demo]).filter((one) => /\.ya?ml:/.test(one))).toEqual([]);
+  });
+
+  test('files that isthmus.example.yaml names by an absolute path are in that folder', () => {
+    const example = readFileSync(join(ROOT, 'isthmus.example.yaml'), 'utf8');
+    const named = [...example.matchAll(/: (\/[\w./-]+\.\w+)/g)].map((found) => found[1] as string);
+    expect(named.length).toBeGreaterThan(2);
+    expect(named.filter((path) => !path.startsWith('/etc/isthmus/'))).toEqual([]);
+  });
+
+  test('whoever writes to the data folder has a named volume there; connectors write nothing', () => {
+    const data = imageVariables['ISTHMUS_DATA'];
+    expect(data).toBe('/data');
+    expect(dockerfile).toContain(`install -d -o node -g node ${data}`);
+    for (const [name, one] of ours) {
+      const own = mounts(one).filter(({ to }) => to === data);
+      if (one.command?.[1] === 'connector') expect(own, name).toEqual([]);
+      else expect(own, name).toEqual([{ from: expect.stringMatching(/^[a-z]+$/), to: data, mode: undefined }]);
+    }
+    // It would make an anonymous volume for every container, and be lost with it.
+    expect(dockerfile).not.toMatch(/^VOLUME/m);
+  });
+
+  test('no password has a default, and the demo needs none', () => {
+    const secrets = texts(compose).flatMap((one) =>
+      [...one.matchAll(/\$\{(\w*(?:PASSWORD|SECRET|TOKEN|KEY)\w*)(:.)?/g)].map(([, name, kind]) => ({
+        one,
+        name,
+        kind,
+      })),
+    );
+    expect(secrets.map(({ kind }) => kind)).toEqual(expect.arrayContaining([':?']));
+    expect(secrets.filter(({ kind }) => kind !== ':?')).toEqual([]);
+    for (const { one } of secrets) {
+      expect(() => filled(one, {})).toThrow(/^required variable POSTGRES_PASSWORD is missing a value: put a password/);
+    }
+    // Nor is one written into an address.
+    expect(texts([compose, demo]).filter((one) => /:\/\/[^:/@]*:[^$@/]+@/.test(one))).toEqual([]);
+    const password = 'f00dfacef00dface';
+    const { hub, postgres } = compose.services;
+    const set = { POSTGRES_PASSWORD: password };
+    const url = new URL(filled(hub?.environment?.['DATABASE_URL'] ?? '', set));
+    expect(url.password).toBe(password);
+    expect(filled(postgres?.environment?.['POSTGRES_PASSWORD'] ?? '', set)).toBe(password);
+    expect([url.username, url.pathname.slice(1)]).toEqual([
+      postgres?.environment?.['POSTGRES_USER'],
+      postgres?.environment?.['POSTGRES_DB'],
+    ]);
+    for (const one of texts(demo)) expect(() => filled(one, {})).not.toThrow();
+  });
+
+  test('the health check asks a path that hub and connector answer, at the port that is set', () => {
+    const paths = ['gateway/http/server.ts', 'connectors/kit/host/serve.ts'].map((file) =>
+      readFileSync(join(ROOT, file), 'utf8'),
+    );
+    const checked = ours.filter(([, one]) => one.healthcheck);
+    expect(checked.map(([name]) => name)).toContain('hub');
+    for (const [name, one] of checked) {
+      const [, port, path = ''] =
+        /http:\/\/127\.0\.0\.1:(\d+)(\/\w+)/.exec(one.healthcheck?.test.join(' ') ?? '') ?? [];
+      expect(port, name).toBe(one.environment?.['PORT']);
+      for (const source of paths) expect(source).toContain(`path === '${path}'`);
+    }
+  });
 
   test('every variable that is set for the program is one that it reads', () => {
     const known = variables();
@@ -102,8 +209,7 @@ describe('containers', () => {
       for (const variable of Object.keys(one.environment ?? {})) expect(known, name).toContain(variable);
     }
     // Node's own and its libraries' name stands beside ours.
-    const [, set = ''] = /^ENV (.+)$/m.exec(dockerfile) ?? [];
-    const names = set.split(' ').map((one) => one.split('=')[0]);
+    const names = Object.keys(imageVariables);
     expect(names.filter((one) => one !== 'NODE_ENV' && !known.has(one ?? ''))).toEqual([]);
   });
 

@@ -20,7 +20,7 @@ const SERVE = HERE.replace(/candidates(\.[jt]s)$/, 'serve$1');
 
 /** Starts one of `serve.ts`. */
 export async function ours(name: string, argument = ''): Promise<Candidate> {
-  const execArgv = SERVE.endsWith('.ts') ? ['--import', 'tsx'] : [];
+  const execArgv = SERVE.endsWith('.ts') ? ['--import', import.meta.resolve('tsx')] : [];
   const child = fork(SERVE, [name, argument], { execArgv, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   const told = <T>(): Promise<T> =>
     new Promise((resolve, reject) => {

@@ -1,8 +1,10 @@
 /** The commands of those who develop: connecting a system, printing the pictures, measuring. */
+import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { Command } from 'commander';
+import { Argument, type Command } from 'commander';
+import { KINDS } from '../onboard-command/probe.ts';
 import { readEnvironment } from '../settings.ts';
-import { CommandError, run, say, several } from './run.ts';
+import { CommandError, run, say, several, wholeNumber } from './run.ts';
 
 interface OnboardFlags {
   readonly url?: string;
@@ -26,14 +28,26 @@ export function addBench(program: Command): void {
     .option('--milliseconds <n>', 'length of one load', '1500')
     .action((options: { peers?: string; json?: boolean; rounds: string; milliseconds: string }) =>
       run(async () => {
-        const { bench } = await import('../bench/index.ts');
-        const met = await bench({
-          peers: options.peers && resolve(options.peers),
-          json: options.json ?? false,
-          rounds: Number(options.rounds),
-          milliseconds: Number(options.milliseconds),
-          say,
+        const rounds = wholeNumber(options.rounds, {
+          option: '--rounds',
+          min: 1,
+          max: 1_000,
+          example: 'isthmus bench --rounds 5',
         });
+        const milliseconds = wholeNumber(options.milliseconds, {
+          option: '--milliseconds',
+          min: 100,
+          max: 3_600_000,
+          example: 'isthmus bench --milliseconds 1500',
+        });
+        const peers = options.peers === undefined ? undefined : resolve(options.peers);
+        if (options.peers === '' || (peers && !statSync(peers, { throwIfNoEntry: false })?.isDirectory())) {
+          throw new CommandError(
+            `--peers must be a folder, found ${JSON.stringify(options.peers)}; docs/performance.md says what is in it`,
+          );
+        }
+        const { bench } = await import('../bench/index.ts');
+        const met = await bench({ peers, json: options.json ?? false, rounds, milliseconds, say });
         process.exit(met ? 0 : 1);
       }),
     );
@@ -42,8 +56,10 @@ export function addBench(program: Command): void {
 /** `isthmus onboard`. */
 export function addOnboard(program: Command): void {
   program
-    .command('onboard [kind] [source]')
-    .description('connect a system by its description: probe, draft, compare, write; kind: openapi, wsdl, csv or sql')
+    .command('onboard')
+    .addArgument(new Argument('[kind]', 'how it is described').choices(KINDS))
+    .argument('[source]', 'file, folder or address of the description; of a database, the variable with its address')
+    .description('connect a system by its description: probe, draft, compare, write')
     .option('--url <address>', 'base address of the system (default: where the description comes from)')
     .option('--system <name>', 'name of the kind of system, such as environment')
     .option('--park <id>', 'park in which it stands (default: the first)')
@@ -54,7 +70,7 @@ export function addOnboard(program: Command): void {
     .option('--undo <system>', 'take out what was written for this system')
     .action((kind: string | undefined, source: string | undefined, options: OnboardFlags) =>
       run(async () => {
-        const { KINDS, onboard, undoOnboard } = await import('../onboard-command/index.ts');
+        const { onboard, undoOnboard } = await import('../onboard-command/index.ts');
         if (options.undo) return undoOnboard({ system: options.undo, config: options.config, say });
         const found = KINDS.find((one) => one === kind);
         if (!found || !source || !options.system) {
@@ -92,7 +108,7 @@ export function addSchema(program: Command): void {
     .action((options: { check?: boolean }) =>
       run(async () => {
         const { schemaCommand } = await import('../schema-command.ts');
-        if (!(await schemaCommand({ check: options.check ?? false, say }))) process.exit(1);
+        return schemaCommand({ check: options.check ?? false, say });
       }),
     );
 }

@@ -1,6 +1,7 @@
 /** The `isthmus` command with all its subcommands. */
 import { Command } from 'commander';
 import { addBench, addOnboard, addSchema } from './develop.ts';
+import { INVOCATION, nameCommands } from './invocation.ts';
 import { addAudit, addExport, addMigrate, addToken, addVerify } from './records.ts';
 import { addConnector, addGateway, addSimulate, addStart } from './serve.ts';
 
@@ -20,12 +21,20 @@ const COMMANDS = [
   addToken,
 ];
 
-/** The program, not yet run. */
-export function makeProgram(version: string): Command {
+/** Those that run until they are stopped, in an order of their own. */
+const SERVING = ['start', 'gateway', 'connector'];
+
+/** The program, not yet run. `serves` is called before a command that runs until it is stopped. */
+export function makeProgram(version: string, serves: () => void = () => undefined): Command {
   const program = new Command('isthmus')
     .description("Isthmus joins a smart park's islands into one GraphQL graph; every answer comes with its proof.")
     .version(version)
-    .showHelpAfterError('Run isthmus --help to see what there is.');
+    .showHelpAfterError(`Run ${INVOCATION} --help to see what there is.`)
+    .addHelpText('after', `\nHere it is called as: ${INVOCATION} <command>`);
   for (const add of COMMANDS) add(program);
+  program.hook('preAction', (_, command) => {
+    if (SERVING.includes(command.name())) serves();
+  });
+  nameCommands(program.commands.map((one) => one.name()));
   return program;
 }

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { readEnvironment } from '../settings.ts';
 import type { TokenOptions } from '../trust/token-command.ts';
+import { nothingThere } from '../trust-place.ts';
 import { CommandError, run, say, several } from './run.ts';
 
 /** `isthmus migrate`. */
@@ -13,10 +14,10 @@ export function addMigrate(program: Command): void {
     .option('--down', 'take the newest step back')
     .action((options: { down?: boolean }) =>
       run(async () => {
-        const { databaseUrl } = readEnvironment(process.env);
+        const { databaseUrl, data } = readEnvironment(process.env);
         if (databaseUrl === null) {
           throw new CommandError(
-            'DATABASE_URL is missing; example: DATABASE_URL=postgres://isthmus:password@127.0.0.1:5432/isthmus isthmus migrate (the embedded database migrates by itself)',
+            `DATABASE_URL is missing; example: DATABASE_URL=postgres://isthmus:password@127.0.0.1:5432/isthmus isthmus migrate. The embedded database in ${resolve(data)} is migrated by the hub when it starts.`,
           );
         }
         const { openDatabase } = await import('../../schema/database/open.ts');
@@ -55,7 +56,7 @@ export function addVerify(program: Command): void {
     .action((file: string, options: { key?: string[]; keys?: string }) =>
       run(async () => {
         const { verifyAnswerFile } = await import('../trust/audit-say.ts');
-        if (!(await verifyAnswerFile(resolve(file), await trustedKeys(options), say))) process.exit(1);
+        return verifyAnswerFile(resolve(file), await trustedKeys(options), say);
       }),
     );
 }
@@ -76,7 +77,7 @@ export function addAudit(program: Command): void {
         const { verifyFile, verifyOptions } = await import('../trust/audit-say.ts');
         const { known, heads } = options;
         const given = verifyOptions({ trusted: await trustedKeys(options), known, heads });
-        if (!(await verifyFile(resolve(file), given, say))) process.exit(1);
+        return verifyFile(resolve(file), given, say);
       }),
     );
 
@@ -87,13 +88,14 @@ export function addAudit(program: Command): void {
     .action((options: { before: string }) =>
       run(async () => {
         const before = new Date(options.before);
-        if (!/^\d{4}-\d\d-\d\d$/.test(options.before) || Number.isNaN(before.getTime())) {
+        // Date takes 2026-02-31 for the third of March.
+        if (Number.isNaN(before.getTime()) || before.toISOString().slice(0, 10) !== options.before) {
           throw new CommandError(
             `--before must be a day, found ${JSON.stringify(options.before)}; example: 2026-01-31`,
           );
         }
         const { trimCommand } = await import('../trust-command.ts');
-        if (!(await trimCommand(before, say))) process.exit(1);
+        return trimCommand(before, say);
       }),
     );
 
@@ -105,7 +107,7 @@ export function addAudit(program: Command): void {
     .action((type: string, id: string) =>
       run(async () => {
         const { eraseCommand } = await import('../trust-command.ts');
-        await eraseCommand(type, id, say);
+        return eraseCommand(type, id, say);
       }),
     );
 }
@@ -124,7 +126,7 @@ export function addExport(program: Command): void {
       run(async () => {
         const { exportCommand } = await import('../trust-command.ts');
         const given = { heads: options.heads, trusted: await trustedKeys(options) };
-        if (!(await exportCommand(file, given, say))) process.exit(1);
+        return exportCommand(file, given, say);
       }),
     );
 }
@@ -143,10 +145,19 @@ export function addToken(program: Command): void {
     .option('--minutes <number>', 'how long it is valid (default: 60)')
     .action((options: TokenOptions) =>
       run(async () => {
-        const { tokenCommand } = await import('../trust/token-command.ts');
-        const token = await tokenCommand(options, readEnvironment(process.env).data).catch((error: Error) => {
-          throw error.name === 'HubError' ? new CommandError(error.message) : error;
-        });
+        const { readTokenOptions } = await import('../trust/token-command.ts');
+        const wish = readTokenOptions(options);
+        const { issuerFile, readDemoIssuer } = await import('../trust/issuer.ts');
+        const { data } = readEnvironment(process.env);
+        const issuer = await readDemoIssuer(data);
+        if (issuer === null) {
+          throw nothingThere(
+            "no key of the demo's issuer (issuer.jwk), which a hub with auth: { demo: true } makes",
+            data,
+          );
+        }
+        const token = await issuer.sign(wish);
+        if (process.stderr.isTTY) process.stderr.write(`Signed with ${issuerFile(data)}.\n`);
         say(token);
       }),
     );

@@ -7,6 +7,7 @@ import { readMilliseconds } from '../../connectors/kit/settings.ts';
 import { onSignals } from '../ops/shutdown.ts';
 import { packageFolder } from '../pictures.ts';
 import { readEnvironment } from '../settings.ts';
+import { nothingThere } from '../trust-place.ts';
 import { CommandError, run, say } from './run.ts';
 
 /** The configuration in `file`, or the demo's; and what the environment says. `hub`: the hub itself reads it. */
@@ -14,7 +15,7 @@ async function loadConfig(file: string | undefined, hub: boolean) {
   const { readConfigFile } = await import('../../connectors/kit/host/config/index.ts');
   const { configurable } = await import('../../connectors/index.ts');
   const { simulatedEnvironment } = await import('../../connectors/simulate.ts');
-  const path = file ? resolve(file) : join(packageFolder(), 'isthmus.demo.yaml');
+  const path = file !== undefined ? resolve(file) : join(packageFolder(), 'isthmus.demo.yaml');
   const settings = readEnvironment(process.env);
   // What running simulators say of themselves stands behind the environment, so that the demo's file finds them.
   const environment = {
@@ -25,8 +26,8 @@ async function loadConfig(file: string | undefined, hub: boolean) {
   try {
     return { config: readConfigFile(path, configurable, environment), settings };
   } catch (error) {
-    if (!file && error instanceof Error && error.name === 'ConfigError')
-      error.message += `\nThis is the demo park's file, and its legacy systems are simulators: npm start (isthmus start --demo) starts them with the hub. Name a file of your own with --config.`;
+    if (file === undefined && error instanceof Error && error.name === 'ConfigError')
+      error.message += `\nThis is the demo park's file, and its legacy systems are simulators, which were looked for in ${resolve(settings.data)}: npm start (isthmus start --demo) starts them with the hub. Name a file of your own with --config.`;
     throw error;
   }
 }
@@ -183,8 +184,14 @@ export function addSimulate(program: Command): void {
     .action(
       (name: string | undefined, options: { stop?: boolean; status?: boolean; serve?: boolean; fresh?: boolean }) =>
         run(async () => {
-          const { simulateCommand } = await import('../../connectors/simulate.ts');
-          await simulateCommand({ name, ...options, data: readEnvironment(process.env).data, say });
+          const { simulateCommand, simulatorNames } = await import('../../connectors/simulate.ts');
+          const { data } = readEnvironment(process.env);
+          // All simulators, or one begun anew, may begin a demo; anything else is about a demo that is there.
+          const begins = !options.stop && !options.status && (name === undefined || options.fresh === true);
+          const isKnown = name === undefined || simulatorNames().includes(name);
+          if (isKnown && !begins && !existsSync(resolve(data, 'simulators')))
+            throw nothingThere('no demo (simulators/), which npm start makes', data);
+          await simulateCommand({ name, ...options, data, say });
         }),
     );
 }

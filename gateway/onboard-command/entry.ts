@@ -4,7 +4,8 @@
  * spacing may not.
  */
 import { isUtf8 } from 'node:buffer';
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import {
   type CST,
@@ -33,6 +34,11 @@ const MADE_LINE = new RegExp(`(?<=^|\\n) *${MADE}\\r?\\n$`);
 
 /** The text of the file; throws `OnboardError` for one in another encoding, which would not survive being written. */
 export function readYaml(file: string): string {
+  const found = statSync(file, { throwIfNoEntry: false });
+  if (!found?.isFile()) {
+    const why = found ? 'is no file' : 'does not exist';
+    throw new OnboardError(`${resolve(file)} ${why}; name your file with --config /path/to/isthmus.yaml.`);
+  }
   const bytes = readFileSync(file);
   if (!isUtf8(bytes)) throw new OnboardError(`${file} is not in UTF-8, so it is not changed; save it as UTF-8.`);
   return bytes.toString('utf8');

@@ -1,5 +1,5 @@
 /** `isthmus onboard`: probes a system, drafts its configuration, shows the graph that it would make and what that would break, writes, undoes. */
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { buildSchema, findBreakingChanges, isSpecifiedScalarType } from 'graphql';
@@ -38,12 +38,17 @@ export async function onboard(options: OnboardOptions): Promise<boolean> {
     throw new OnboardError(
       `The name of the system must be lower-case letters, digits and hyphens; example: --system environment`,
     );
-  if (!existsSync(options.config))
-    throw new OnboardError(`${options.config} cannot be read; name your file with --config isthmus.yaml.`);
+  refuseAddress('The address of the description', /^https?:/.test(source) ? source : null);
+  refuseAddress('--url', options.url);
   const before = readYaml(options.config);
   const folder = dirname(resolve(options.config));
   const config = readConfig(before, options.config, configurable, options.environment);
   const park = options.park ?? config.parks[0]?.id ?? '';
+  if (!config.parks.some((one) => one.id === park)) {
+    throw new OnboardError(
+      `There is no park ${JSON.stringify(park)} in ${resolve(options.config)}; known are ${config.parks.map((one) => one.id).join(', ')}.`,
+    );
+  }
   const id = `${park}-${system}`;
   if (config.installations.some((one) => one.id === id || one.connector === system)) {
     throw new OnboardError(
@@ -151,6 +156,14 @@ export function undoOnboard(options: { system: string; config: string; say(text:
     rmSync(join(dirname(resolve(options.config)), 'islands', `${options.system}.${ending}`), { force: true });
   if (!edited.exact) options.say(ANEW);
   options.say(`${options.system} is taken out of ${options.config}.`);
+}
+
+/** Throws `OnboardError` for what is no address of HTTP. */
+function refuseAddress(what: string, given: string | null): void {
+  if (given === null || (/^https?:\/\//.test(given) && URL.canParse(given))) return;
+  throw new OnboardError(
+    `${what} must begin with http:// or https:// and name a host, found ${JSON.stringify(given)}; example: https://sensors.example/api`,
+  );
 }
 
 const ANEW = 'The whole file was written anew: comments are kept, but spacing and folded lines may have changed.';

@@ -36,6 +36,12 @@ export function headersOf(options: OnboardOptions): {
   values: Readonly<Record<string, string>>;
   named: Readonly<Record<string, string>>;
 } {
+  const strange = options.headers.find((one) => !/^[!#$%&'*+.^`|~\w-]+=[A-Za-z_]\w*$/.test(one));
+  if (strange !== undefined) {
+    throw new OnboardError(
+      `--header must be the header's name and the variable that holds its value, found ${JSON.stringify(strange)}; example: --header X-Api-Key=SENSORS_KEY`,
+    );
+  }
   const headers = options.headers.map((one) => one.split('=', 2) as [string, string]);
   const missing = headers.map(([, variable]) => variable).filter((variable) => !options.environment[variable]);
   if (missing.length > 0)

@@ -1,6 +1,6 @@
 /** The whole log as a file that is verified without the hub. */
 import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { finished } from 'node:stream/promises';
 import { systemClock } from '../../connectors/kit/clock.ts';
 import {
@@ -41,8 +41,12 @@ export async function exportAudit(parts: ExportParts, file: string): Promise<num
   const tails = await chainTails(database.plain);
   await database.transaction((tx) => signProven(tx, key, at, parts.heads));
   await signedElsewhere(database, tails, parts.patience ?? PATIENCE);
-  const stream = createWriteStream(file, { mode: 0o600 });
+  const handle = await open(file, 'w', 0o600);
+  const stream = handle.createWriteStream();
+  // A full disk ends the export at the next line, not the process.
+  stream.on('error', () => undefined);
   const writer = new ExportWriter(async (text) => {
+    if (stream.errored) throw stream.errored;
     if (!stream.write(text)) await once(stream, 'drain');
   });
   // One view of the log, whatever is written or dropped meanwhile.

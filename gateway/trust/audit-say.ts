@@ -1,5 +1,5 @@
 /** What `isthmus audit verify` and `isthmus verify` tell people. */
-import { createReadStream, existsSync, readFileSync } from 'node:fs';
+import { createReadStream, readFileSync, statSync } from 'node:fs';
 import { findHeadFiles } from './audit-heads.ts';
 import { type AuditReport, type VerifyOptions, verifyExport } from './audit-verify.ts';
 import { publicKeyOf } from './sign-key.ts';
@@ -30,7 +30,8 @@ export function verifyOptions(given: {
   try {
     heads = given.heads && findHeadFiles(given.heads);
   } catch (error) {
-    throw new AuditFileError((error as Error).message);
+    // What the system says of a file is put into words where the command ends.
+    throw (error as NodeJS.ErrnoException).code ? error : new AuditFileError((error as Error).message);
   }
   return {
     ...(given.trusted ? { trusted: given.trusted } : {}),
@@ -39,9 +40,16 @@ export function verifyOptions(given: {
   };
 }
 
+/** Throws `AuditFileError` when there is no file of that name. */
+function refuseFile(file: string, remedy: string): void {
+  const found = statSync(file, { throwIfNoEntry: false });
+  if (!found) throw new AuditFileError(`There is no file ${file}; ${remedy}`);
+  if (found.isDirectory()) throw new AuditFileError(`${file} is a folder; name a file, or ${remedy}`);
+}
+
 /** Verifies the file; true when nothing is broken. */
 export async function verifyFile(file: string, options: VerifyOptions, say: (text: string) => void): Promise<boolean> {
-  if (!existsSync(file)) throw new AuditFileError(`There is no file ${file}; make one by: isthmus export audit FILE`);
+  refuseFile(file, 'make one by: isthmus export audit FILE');
   const began = performance.now();
   const report = await verifyExport(createReadStream(file, { highWaterMark: 1024 * 1024 }), options);
   const seconds = (performance.now() - began) / 1000;
@@ -55,6 +63,7 @@ export async function verifyAnswerFile(
   trusted: readonly string[] | undefined,
   say: (text: string) => void,
 ): Promise<boolean> {
+  refuseFile(file, 'save an answer of /graphql that was asked with "extensions": {"sign": true}');
   let answer: unknown;
   try {
     answer = JSON.parse(readFileSync(file, 'utf8'));

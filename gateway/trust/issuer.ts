@@ -37,9 +37,17 @@ export interface DemoIssuer {
   sign(wish: TokenWish, now?: Date): Promise<string>;
 }
 
+/** The demo issuer's key cannot be used; the message is a sentence for people. */
+export class IssuerKeyError extends Error {
+  override name = 'SigningKeyError';
+}
+
+/** File of the demo issuer's key. */
+export const issuerFile = (data: string): string => join(resolve(data), 'issuer.jwk');
+
 /** Opens the issuer of this data folder; makes its key at first use. Two processes at once end with the same key. */
 export async function openDemoIssuer(data: string): Promise<DemoIssuer> {
-  const file = join(resolve(data), 'issuer.jwk');
+  const file = issuerFile(data);
   if (!existsSync(file)) {
     const { privateKey } = await generateKeyPair('ES256', { extractable: true });
     const jwk = await exportJWK(privateKey);
@@ -57,10 +65,32 @@ export async function openDemoIssuer(data: string): Promise<DemoIssuer> {
       rmSync(draft, { force: true });
     }
   }
-  const secret = JSON.parse(readFileSync(file, 'utf8')) as JWK;
+  return issuerOf(file);
+}
+
+/** Opens the issuer of this data folder; null when its key was never made. Makes nothing. */
+export async function readDemoIssuer(data: string): Promise<DemoIssuer | null> {
+  const file = issuerFile(data);
+  return existsSync(file) ? issuerOf(file) : null;
+}
+
+/** The key of that file. Throws `IssuerKeyError`. */
+async function readKey(file: string): Promise<{ secret: JWK; key: Awaited<ReturnType<typeof importJWK>> }> {
+  try {
+    const secret = JSON.parse(readFileSync(file, 'utf8')) as JWK;
+    if (!secret.d) throw new Error('no private key');
+    return { secret, key: await importJWK(secret, 'ES256') };
+  } catch {
+    throw new IssuerKeyError(
+      `${file} cannot be read as the demo issuer's key. Check its owner and mode (0600), or delete it: the hub makes a new one at its next start, and older demo tokens are refused then.`,
+    );
+  }
+}
+
+async function issuerOf(file: string): Promise<DemoIssuer> {
+  const { secret, key } = await readKey(file);
   const { d: _, ...open } = secret;
   const jwks = { keys: [{ ...open, use: 'sig' }] };
-  const key = await importJWK(secret, 'ES256');
   return {
     jwks,
     trusted: {

@@ -95,13 +95,25 @@ export function loadSigningKey(file: string): SigningKey {
       rmSync(own, { force: true });
     }
   }
+  return readSigningKey(file);
+}
+
+/** Reads the file. Throws `SigningKeyError` naming it when it does not exist, cannot be read or is no such key. */
+export function readSigningKey(file: string): SigningKey {
   let pem: string;
   try {
     pem = readFileSync(file, 'utf8');
   } catch {
-    throw new SigningKeyError(`The signing key ${file} cannot be read; check its owner and mode (0600).`);
+    throw new SigningKeyError(
+      `The signing key ${file} cannot be read; check that it is a file, its owner and mode (0600).`,
+    );
   }
-  return signingKey(pem);
+  try {
+    return signingKey(pem);
+  } catch (error) {
+    if (error instanceof SigningKeyError) error.message += ` (${file})`;
+    throw error;
+  }
 }
 
 /** The key of a published JWK; null when it is none, or when its id is not its thumbprint. */

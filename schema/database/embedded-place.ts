@@ -67,6 +67,18 @@ export async function choosePlace(directory: string): Promise<Place> {
   return at(await elsewhere(asked, user), user);
 }
 
+/** Whether a cluster was ever made for this folder, there or where the folder says. Makes nothing. */
+export async function hasCluster(directory: string): Promise<boolean> {
+  try {
+    const asked = await realpath(directory);
+    await stat(join((await knownElsewhere(asked)) ?? asked, 'data'));
+    return true;
+  } catch (error) {
+    // What may not be looked at is there: opening it says whose it is.
+    return !['ENOENT', 'ENOTDIR'].includes(codeOf(error));
+  }
+}
+
 /** A folder for the unix socket, 0700, short enough for its limit of 107 bytes, and the running user's own. */
 export async function socketFolder(place: Place): Promise<string> {
   const uid = place.runAs?.uid ?? process.getuid?.() ?? 0;

@@ -19,9 +19,9 @@ const fieldsOf = (connector: Described) =>
 export function exampleYaml(islands: readonly Described[]): string {
   const installations = islands.map((connector) => {
     const lines = fieldsOf(connector).map(([name, one]) => {
-      const value = one.secret
-        ? `"\${LAKESIDE_${`${connector.name}_${name}`.toUpperCase().replaceAll('-', '_')}}"`
-        : one.example;
+      const variable = `LAKESIDE_${connector.name}_${name}`.toUpperCase().replaceAll('-', '_');
+      // A secret keeps its shape: a mapping of headers stays one.
+      const value = one.secret ? one.example.replace(/\$\{\w+\}/, `\${${variable}}`) : one.example;
       const shown = value === '' ? '""' : value;
       return one.required ? `    ${name}: ${shown} # ${one.purpose}` : `    # ${name}: ${shown} # ${one.purpose}`;
     });
@@ -34,6 +34,7 @@ export function exampleYaml(islands: readonly Described[]): string {
   });
   return `# Isthmus: parks and the legacy systems in them. Printed from the settings' own declarations by \`isthmus schema\`.
 # Secrets come from the environment by \${NAME}; \${NAME:-default} gives a default.
+# A setting behind # may be left out. Without the # it is set; one alone, several and all together are accepted.
 parks:
   - id: lakeside
     name: Lakeside Software Park
@@ -51,7 +52,7 @@ ${installations.join('\n\n')}
 
 # Whose tokens are taken: signed by the issuer's own keys, made for this hub, access tokens only.
 # auth:
-#   audience: https://hub.example
+#   audience: https://hub.example # whom its tokens are made for; must be given where issuers are
 #   issuers:
 #     - issuer: https://id.example/realms/park # as in the token's claim iss; its keys are found by OIDC discovery
 #       # jwks: https://id.example/realms/park/protocol/openid-connect/certs # address of its keys, where there is no discovery

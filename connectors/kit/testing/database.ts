@@ -8,7 +8,9 @@ import { type Database, openDatabase } from '../../../schema/database/open.ts';
 export function clusterUrl(): string {
   const url = process.env['ISTHMUS_TEST_CLUSTER'];
   if (!url)
-    throw new Error('ISTHMUS_TEST_CLUSTER is not set: run the tests by `npx vitest`, which starts the cluster.');
+    throw new Error(
+      'ISTHMUS_TEST_CLUSTER is not set: run the tests by `npx --no-install vitest`, which starts the cluster.',
+    );
   return url;
 }
 

@@ -1,0 +1,189 @@
+/** Commands in another folder than the hub's say where they looked and make nothing; and what a process of its own prints. */
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { freshDatabase } from '../connectors/kit/testing/database.ts';
+import { openDemoIssuer } from '../gateway/trust/issuer.ts';
+import { newSigningKey } from '../gateway/trust/sign-key.ts';
+import { complaints, runCommand } from './run-command.ts';
+
+const ROOT = join(import.meta.dirname, '..');
+const PROGRAM = [
+  '--import',
+  pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href,
+  join(ROOT, 'gateway', 'cli.ts'),
+];
+const home = mkdtempSync(join(tmpdir(), 'isthmus-elsewhere-'));
+/** The current folder of every command; it must stay empty. */
+const here = join(home, 'here');
+const other = join(home, 'other');
+const missing = join(home, 'missing');
+
+beforeAll(() => {
+  mkdirSync(here);
+  mkdirSync(other);
+});
+afterAll(() => rmSync(home, { recursive: true, force: true }));
+
+/** Commands that look into the data folder, each right in itself. */
+const READERS = [
+  ['migrate'],
+  ['export', 'audit', 'audit.jsonl'],
+  ['audit', 'trim', '--before', '2026-01-31'],
+  ['audit', 'erase', 'Company', '91350211M000100Y46'],
+  ['token', '--role', 'developer'],
+  ['simulate', '--status'],
+  ['simulate', '--stop'],
+  ['simulate', 'parking'],
+  ['simulate', 'parking', '--stop'],
+];
+
+describe('where nothing is', () => {
+  test('each command that reads the data folder names it, says what to do, and makes nothing', async () => {
+    for (const args of READERS) {
+      for (const [variables, folder] of [
+        [{}, join(here, '.isthmus')],
+        [{ ISTHMUS_DATA: missing }, missing],
+        [{ ISTHMUS_DATA: other }, other],
+      ] as const) {
+        const ran = await runCommand(args, here, variables);
+        expect(complaints(ran, here), args.join(' ')).toEqual([]);
+        expect(ran.err).toContain(folder);
+        expect(ran.err).toMatch(/ISTHMUS_DATA=|DATABASE_URL=/);
+      }
+    }
+    expect(readdirSync(other)).toEqual([]);
+    expect(existsSync(missing)).toBe(false);
+  });
+
+  test('a key without a database, and a database without a key, are not completed', async () => {
+    const data = join(home, 'half');
+    mkdirSync(data);
+    writeFileSync(join(data, 'signing-key.pem'), newSigningKey().privateKey.export({ type: 'pkcs8', format: 'pem' }));
+    const ran = await runCommand(['export', 'audit', 'audit.jsonl'], here, { ISTHMUS_DATA: data });
+    expect(complaints(ran, here)).toEqual([]);
+    expect(ran.err).toContain(`no database (${join(data, 'database')})`);
+    expect(readdirSync(data)).toEqual(['signing-key.pem']);
+    rmSync(join(data, 'signing-key.pem'));
+    mkdirSync(join(data, 'database', 'data'), { recursive: true });
+    const keyless = await runCommand(['audit', 'trim', '--before', '2026-01-31'], here, { ISTHMUS_DATA: data });
+    expect(complaints(keyless, here)).toEqual([]);
+    expect(keyless.err).toContain(`no signing key (${join(data, 'signing-key.pem')})`);
+    expect(readdirSync(data)).toEqual(['database']);
+  });
+
+  test('what is there is used, and named; an address that a killed hub has left is not the last word', async () => {
+    const database = await freshDatabase();
+    const data = join(home, 'whole');
+    mkdirSync(join(data, 'database', 'data'), { recursive: true });
+    writeFileSync(join(data, 'signing-key.pem'), newSigningKey().privateKey.export({ type: 'pkcs8', format: 'pem' }));
+    writeFileSync(join(data, 'database.url'), `${database.url}\n`);
+    const file = join(home, 'audit.jsonl');
+    const ran = await runCommand(['export', 'audit', file], here, { ISTHMUS_DATA: data });
+    expect(ran).toMatchObject({ code: 0, err: '' });
+    expect(ran.out).toContain(`0 entries are in ${file}, from the data folder ${data}.`);
+    await database.drop();
+    // Now the folder itself is looked at, which holds no cluster that could be started.
+    const left = await runCommand(['export', 'audit', file], here, { ISTHMUS_DATA: data });
+    expect(complaints(left, here)).toEqual([]);
+    expect(left.err).toContain('is not a whole PostgreSQL database');
+  });
+
+  test('a token is all that standard output holds', async () => {
+    const data = join(home, 'issuer');
+    await openDemoIssuer(data);
+    const ran = await runCommand(['token', '--role', 'developer'], here, { ISTHMUS_DATA: data });
+    expect(ran).toMatchObject({ code: 0, out: expect.stringMatching(/^[\w-]+\.[\w-]+\.[\w-]+\n$/) });
+  });
+
+  test('an empty database in DATABASE_URL stays empty', async () => {
+    const database = await freshDatabase({ migrated: false });
+    const key = join(home, 'key.pem');
+    writeFileSync(key, newSigningKey().privateKey.export({ type: 'pkcs8', format: 'pem' }));
+    const variables = { DATABASE_URL: database.url, ISTHMUS_SIGNING_KEY: key };
+    for (const args of [
+      ['export', 'audit', 'a.jsonl'],
+      ['audit', 'erase', 'Company', 'x'],
+    ]) {
+      const ran = await runCommand(args, here, variables);
+      expect(complaints(ran, here)).toEqual([]);
+      expect(ran.err).toContain('holds no records of a hub');
+    }
+    expect(await database.plain.query("SELECT 1 FROM information_schema.tables WHERE table_schema = 'public'")).toEqual(
+      [],
+    );
+    await database.drop();
+  });
+});
+
+describe('as a process of its own', () => {
+  const isthmus = (args: readonly string[], variables: Readonly<Record<string, string>> = {}) =>
+    spawnSync(process.execPath, [...PROGRAM, ...args], {
+      cwd: here,
+      encoding: 'utf8',
+      env: { PATH: process.env['PATH'], TSX_TSCONFIG_PATH: join(ROOT, 'tsconfig.json'), ...variables },
+    });
+
+  test('the sources run from any folder', () => {
+    const program = join(home, 'clone', 'bin', 'isthmus.js');
+    mkdirSync(join(home, 'clone', 'bin'), { recursive: true });
+    copyFileSync(join(ROOT, 'bin', 'isthmus.js'), program);
+    for (const name of [
+      'gateway',
+      'connectors',
+      'schema',
+      'migrations',
+      'node_modules',
+      'package.json',
+      'tsconfig.json',
+    ])
+      symlinkSync(join(ROOT, name), join(home, 'clone', name));
+    const ran = spawnSync(process.execPath, ['--preserve-symlinks', program, 'export', 'audit', 'a.jsonl'], {
+      cwd: here,
+      encoding: 'utf8',
+      env: { PATH: process.env['PATH'] },
+    });
+    expect(complaints({ code: ran.status ?? 0, out: ran.stdout, err: ran.stderr }, here)).toEqual([]);
+    expect(ran.stderr).toContain('no signing key');
+  });
+
+  test('a fault of its own is a sentence that names ISTHMUS_LOG=debug, and with it a stack', () => {
+    // Thrown outside of every promise, as soon as somebody listens.
+    const plant = `process.on('newListener', (name) => name === 'uncaughtException' && queueMicrotask(() => undefined.planted));`;
+    const options = { NODE_OPTIONS: `--import "data:text/javascript,${encodeURIComponent(plant)}"` };
+    const ran = isthmus(['token', '--role', 'developer'], options);
+    expect(ran.status).toBe(1);
+    expect(ran.stderr).toMatch(/^Unexpected fault in Isthmus itself: .*planted.*ISTHMUS_LOG=debug\.\n$/);
+    expect(isthmus(['token', '--role', 'developer'], { ...options, ISTHMUS_LOG: 'debug' }).stderr).toMatch(/^ {4}at /m);
+  });
+
+  test('a reader that reads no further ends it cleanly', async () => {
+    const data = join(home, 'demo');
+    await openDemoIssuer(data);
+    const child = spawn(process.execPath, [...PROGRAM, 'token', '--role', 'developer'], {
+      cwd: here,
+      env: { PATH: process.env['PATH'], ISTHMUS_DATA: data },
+    });
+    child.stdout.destroy();
+    let said = '';
+    child.stderr.on('data', (text) => {
+      said += text;
+    });
+    const [code] = await once(child, 'exit');
+    expect({ code, said }).toEqual({ code: 0, said: '' });
+  });
+});

@@ -1,0 +1,179 @@
+/** Commands that people copy: from documents, messages and help. Each works in a clone, and none can install a stranger's package. */
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import type { Command } from 'commander';
+import { afterAll, describe, expect, test } from 'vitest';
+import { makeProgram } from '../gateway/commands/program.ts';
+
+const ROOT = join(import.meta.dirname, '..');
+const home = mkdtempSync(join(tmpdir(), 'isthmus-npx-'));
+afterAll(() => rmSync(home, { recursive: true, force: true }));
+
+const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+  readonly name: string;
+  readonly private: boolean;
+  readonly bin: Readonly<Record<string, string>>;
+  readonly devDependencies: Readonly<Record<string, string>>;
+};
+const tracked = execFileSync('git', ['ls-files'], { cwd: ROOT, encoding: 'utf8' }).trim().split('\n');
+const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
+const documents = tracked.filter((file) => file.endsWith('.md'));
+/** What prints something for people, or is run by them. */
+const sources = tracked.filter(
+  (file) =>
+    /^(gateway|connectors|schema|migrations|bin|\.ci)\/.*\.(ts|tsx|js|html|sh|yaml|yml)$|^[^/]+\.(json|ya?ml)$|^Dockerfile$|^\.ci\//.test(
+      file,
+    ) &&
+    !file.endsWith('.test.ts') &&
+    file !== 'package-lock.json',
+);
+
+/** Every call of npx in a text, from the word on to the end of the command. */
+const calls = (text: string): string[] =>
+  [...text.matchAll(/\bnpx ((?:--?[a-z-]+(?:=\S+)? )*)(@?[a-z][\w@/.-]*)/g)].map(([call]) => call);
+
+/** Commands of the program in a document: lines of shell blocks and code in sentences, without variables and `npx`. */
+function typed(text: string): { line: string; typed: boolean; inBlock: boolean }[] {
+  const blocks = [...text.matchAll(/^```(\w*)\n([\s\S]*?)^```/gm)].flatMap(([, kind = '', block = '']) =>
+    block
+      .split('\n')
+      .filter((line) => ['sh', ''].includes(kind) || line.startsWith('$ '))
+      .map((line) => ({ line: line.replace(/^\$ /, '').replace(/\s+#.*$/, ''), inBlock: true })),
+  );
+  const sentences = [...text.replace(/^```[\s\S]*?^```/gm, '').matchAll(/`([^`\n]+)`/g)].map(([, line = '']) => ({
+    line,
+    inBlock: false,
+  }));
+  return [...blocks, ...sentences].flatMap(({ line, inBlock }) => {
+    if (line.includes('\\n')) return [];
+    const [, variables = '', npx = '', rest = ''] =
+      /^((?:[A-Z_]+=\S+ )*)(npx [^|]*?)?\bisthmus ([a-z].*)$/.exec(line) ?? [];
+    const first = rest.split(' ')[0] ?? '';
+    if (!program.commands.some((one) => one.name() === first)) return [];
+    return [{ line: rest, typed: npx !== '' || (!inBlock && variables === '' && isName(rest)), inBlock }];
+  });
+}
+const program = makeProgram('0');
+
+/** Follows the names of commands; what is left are arguments and options. */
+function resolved(line: string): { command: Command; words: string[] } {
+  const words = line.trim().split(/\s+/);
+  let command: Command = program;
+  for (;;) {
+    const found = command.commands.find((one) => one.name() === words[0]);
+    if (!found) return { command, words };
+    command = found;
+    words.shift();
+  }
+}
+/** Whether a line only names a command, such as `isthmus audit verify`. */
+const isName = (line: string): boolean => resolved(line).words.length === 0;
+
+describe('npx', () => {
+  test('every call of it refuses to install, and runs this program or a declared development dependency', () => {
+    const known = [...Object.keys(manifest.bin), ...Object.keys(manifest.devDependencies)];
+    const found = [...documents, ...sources].flatMap((file) => calls(read(file)).map((call) => ({ file, call })));
+    expect(found.length).toBeGreaterThan(20);
+    const wrong = found.filter(
+      ({ call }) => !call.startsWith('npx --no-install ') || !known.includes(call.split(' ').at(-1) ?? ''),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  test('the package is private and has a scope, so no name of the public registry is meant', () => {
+    expect(manifest.private).toBe(true);
+    expect(manifest.name).toMatch(/^@[a-z-]+\/isthmus$/);
+    expect(JSON.parse(read('package-lock.json'))).toMatchObject({ name: manifest.name });
+  });
+});
+
+describe.each(documents.filter((file) => basename(file) !== 'CHANGELOG.md'))('%s', (file) => {
+  test('its commands can be copied, and the program knows them with their arguments and options', () => {
+    const wrong = typed(read(file)).flatMap(({ line, typed, inBlock }) => {
+      // What is left out stands as three dots: that is no command to copy.
+      if (line.includes('...')) return [];
+      if (!typed) return [`${line}: is not written as it is typed in a clone`];
+      const { command, words } = resolved(line);
+      if (command.commands.length > 0 && words.length > 0) return [`${line}: there is no such command`];
+      const { operands, unknown } = command.parseOptions(words);
+      const most = command.registeredArguments.length;
+      const least = inBlock ? command.registeredArguments.filter((one) => one.required).length : 0;
+      const isWrong = unknown.length > 0 || operands.length > most || operands.length < least;
+      return isWrong ? [`${line}: ${unknown.join(' ')}`] : [];
+    });
+    expect(wrong).toEqual([]);
+  });
+});
+
+test('what the program prints of itself can be copied', () => {
+  let printed = '';
+  const collect = (command: Command): void => {
+    command.configureOutput({ writeOut: (text) => (printed += text), writeErr: (text) => (printed += text) });
+    command.outputHelp();
+    command.commands.forEach(collect);
+  };
+  collect(makeProgram('0'));
+  expect(printed).toContain('npx --no-install isthmus <command>');
+  expect(calls(printed).filter((call) => !call.startsWith('npx --no-install isthmus'))).toEqual([]);
+});
+
+describe('in a shell', () => {
+  /** A registry in which a stranger has published `isthmus`. */
+  const asked: string[] = [];
+  const registry = createServer((request, response) => {
+    asked.push(request.url ?? '');
+    const { port } = registry.address() as AddressInfo;
+    const dist = { tarball: `http://127.0.0.1:${port}/isthmus.tgz`, shasum: '0'.repeat(40) };
+    const version = { name: 'isthmus', version: '6.6.6', bin: { isthmus: 'strange.js' }, dist };
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify({ name: 'isthmus', 'dist-tags': { latest: '6.6.6' }, versions: { '6.6.6': version } }));
+  });
+  const npx = async (folder: string, ...args: string[]) => {
+    if (!registry.listening) await new Promise<void>((ready) => registry.listen(0, '127.0.0.1', ready));
+    const { port } = registry.address() as AddressInfo;
+    const child = spawn('npx', args, {
+      cwd: folder,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: {
+        PATH: process.env['PATH'],
+        HOME: home,
+        npm_config_cache: join(home, 'cache'),
+        npm_config_registry: `http://127.0.0.1:${port}/`,
+        npm_config_update_notifier: 'false',
+      },
+    });
+    const said = { out: '', err: '' };
+    child.stdout.on('data', (text) => (said.out += text));
+    child.stderr.on('data', (text) => (said.err += text));
+    const [code] = await once(child, 'close');
+    return { code, ...said };
+  };
+  afterAll(() => void registry.close());
+
+  test('in a folder of a clone the command runs, and no registry is asked', async () => {
+    // A clone of links, said to be built: npx runs the package's `prepare`, which would build this one.
+    const clone = join(home, 'clone');
+    mkdirSync(join(clone, 'docs'), { recursive: true });
+    cpSync(join(ROOT, 'bin'), join(clone, 'bin'), { recursive: true });
+    cpSync(join(ROOT, 'package.json'), join(clone, 'package.json'));
+    for (const name of ['gateway', 'connectors', 'schema', 'migrations', 'node_modules', 'tsconfig.json'])
+      symlinkSync(join(ROOT, name), join(clone, name));
+    mkdirSync(join(clone, 'dist'));
+    writeFileSync(join(clone, 'dist', '.built'), '');
+    const { version } = JSON.parse(read('package.json')) as { version: string };
+    const ran = await npx(join(clone, 'docs'), '--no-install', 'isthmus', '--version');
+    expect(ran).toMatchObject({ code: 0, out: `${version}\n` });
+    expect(asked).toEqual([]);
+  }, 60_000);
+
+  test('outside of it nothing is installed', async () => {
+    const ran = await npx(home, '--no-install', 'isthmus', '--version');
+    expect(ran.code).not.toBe(0);
+    expect(asked.filter((path) => path.includes('.tgz'))).toEqual([]);
+  }, 60_000);
+});
