@@ -328,7 +328,7 @@ export interface NewEvent {
   readonly case?: string | null;
   /**
    * The scalars of the event's type: ACCESS_DENIED {reason} · DOOR_STATE_CHANGED {state} · OCCUPANCY_CHANGED {occupied}
-   * · METER_READING_TAKEN {value, unit} · METER_ALARM {alarm} · REGISTRATION_CHANGED {fields} · TAX_FILE_RECEIVED
+   * · METER_READING_TAKEN {value, unit, corrects?} · METER_ALARM {alarm} · REGISTRATION_CHANGED {fields} · TAX_FILE_RECEIVED
    * {name, rows, refused} · SOURCE_STATE_CHANGED {from, to, reason} · CASE_CHANGED {state, kind, receipt, reason}
    * · RECORD_CHANGED {change, type, record, building}.
    */

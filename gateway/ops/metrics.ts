@@ -98,6 +98,23 @@ export function startMetrics(gauges: {
     const { installation, count } = fact as { installation: string; count: number };
     events.inc({ installation }, count);
   };
+  const refused = new Counter({
+    name: 'isthmus_refused_payloads_total',
+    help: 'Refused payloads: kept, dropped by the bound of bytes, expired.',
+    labelNames: ['source', 'outcome'] as const,
+    registers: [registry],
+  });
+  const refusedBytes = new Counter({
+    name: 'isthmus_refused_payload_bytes_total',
+    help: 'Bytes of refused payloads, by the same outcomes.',
+    labelNames: ['source', 'outcome'] as const,
+    registers: [registry],
+  });
+  const onRefused = (fact: unknown) => {
+    const { source, outcome, count, bytes } = fact as { source: string; outcome: string; count: number; bytes: number };
+    refused.inc({ source, outcome }, count);
+    refusedBytes.inc({ source, outcome }, bytes);
+  };
   const written = new Histogram({
     name: 'isthmus_audit_write_seconds',
     help: 'Writes of the audit log, each of one entry or more.',
@@ -118,6 +135,7 @@ export function startMetrics(gauges: {
     entries.inc({ outcome }, count);
   };
   subscribe('isthmus:audit:written', onAudit);
+  subscribe('isthmus:payloads:refused', onRefused);
   subscribe('isthmus:source:call', onCall);
   subscribe('isthmus:source:answer', onAnswer);
   subscribe('isthmus:events:written', onEvents);
@@ -125,6 +143,7 @@ export function startMetrics(gauges: {
     text: async () => ({ type: registry.contentType, body: await registry.metrics() }),
     close: () => {
       unsubscribe('isthmus:audit:written', onAudit);
+      unsubscribe('isthmus:payloads:refused', onRefused);
       unsubscribe('isthmus:source:call', onCall);
       unsubscribe('isthmus:source:answer', onAnswer);
       unsubscribe('isthmus:events:written', onEvents);

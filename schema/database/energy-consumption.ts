@@ -7,6 +7,8 @@ export interface ConsumptionBucket {
   readonly value: string | null;
   readonly quality: 'GOOD' | 'ESTIMATED' | 'SUSPECT';
   readonly unit: string | null;
+  /** When a reading that it is made of was last corrected; null: none was. */
+  readonly corrected: Date | null;
 }
 
 type By = 'company' | 'building' | 'park' | 'meter';
@@ -91,11 +93,11 @@ export async function consumption(
        WHERE m.installation = ANY($2) AND ($3::text IS NULL OR m.medium = $3)
      ), registers AS (
        SELECT w.key, w.base, w.factor, w.modulus, r.* FROM wanted w CROSS JOIN LATERAL (
-         (SELECT meter, time, value, quality FROM meter_reading WHERE meter = w.id AND time < $4 ORDER BY time DESC LIMIT 2)
+         (SELECT meter, time, value, quality, corrected_at FROM meter_reading WHERE meter = w.id AND time < $4 ORDER BY time DESC LIMIT 2)
          UNION ALL
-         SELECT meter, time, value, quality FROM meter_reading WHERE meter = w.id AND time >= $4 AND time < $5
+         SELECT meter, time, value, quality, corrected_at FROM meter_reading WHERE meter = w.id AND time >= $4 AND time < $5
          UNION ALL
-         (SELECT meter, time, value, quality FROM meter_reading WHERE meter = w.id AND time >= $5 ORDER BY time LIMIT 2)
+         (SELECT meter, time, value, quality, corrected_at FROM meter_reading WHERE meter = w.id AND time >= $5 ORDER BY time LIMIT 2)
        ) r
      ), neighbours AS (
        SELECT *, lag(value) OVER one AS before, lead(value) OVER one AS after FROM registers WINDOW one AS (PARTITION BY key, meter ORDER BY time)
@@ -104,22 +106,24 @@ export async function consumption(
      ), marked AS (
        SELECT *, lag(odd, 1, false) OVER (PARTITION BY key, meter ORDER BY time) AS after_odd FROM judged
      ), steps AS (
-       SELECT key, base, factor, modulus, quality, after_odd, value, time, lag(value) OVER one AS before, lag(time) OVER one AS since
+       SELECT key, base, factor, modulus, quality, after_odd, value, time, lag(value) OVER one AS before, lag(time) OVER one AS since,
+         greatest(corrected_at, lag(corrected_at) OVER one) AS corrected
        FROM marked WHERE NOT odd WINDOW one AS (PARTITION BY key, meter ORDER BY time)
      ), grown AS (
        SELECT key, base, CASE WHEN ${gap} THEN time - interval '1 microsecond' ELSE since END AS at,
          round(coalesce(factor, 1) * CASE WHEN value >= before THEN value - before WHEN ${rolled} THEN value + modulus - before END, 9) AS amount,
          CASE WHEN ${gap} OR quality = 'ESTIMATED' THEN 1 ELSE 0 END AS estimated,
-         CASE WHEN after_odd OR quality = 'SUSPECT' OR (value < before AND NOT (${rolled})) THEN 1 ELSE 0 END AS suspect
+         CASE WHEN after_odd OR quality = 'SUSPECT' OR (value < before AND NOT (${rolled})) THEN 1 ELSE 0 END AS suspect, corrected
        FROM steps WHERE since IS NOT NULL
      ), sums AS (
-       SELECT key, ${bin('at')} AS start, trim_scale(sum(amount))::text AS value, max(suspect) AS suspect, max(estimated) AS estimated, min(base) AS unit
+       SELECT key, ${bin('at')} AS start, trim_scale(sum(amount))::text AS value, max(suspect) AS suspect, max(estimated) AS estimated, min(base) AS unit,
+         max(corrected) AS corrected
        FROM grown WHERE at >= $4 AND at < $5 GROUP BY 1, 2
      ), buckets AS (
        SELECT k.key, ${calendar ? '(g.at AT TIME ZONE $6)' : 'g.at'} AS start FROM unnest($1::text[]) AS k (key) CROSS JOIN
          generate_series(${calendar ? `(${bin('$4::timestamptz')} AT TIME ZONE $6), ($5::timestamptz AT TIME ZONE $6) - interval '1 microsecond'` : `${bin('$4::timestamptz')}, $5::timestamptz - interval '1 microsecond'`}, interval '${width}') AS g (at)
      )
-     SELECT b.key, b.start, s.value, s.unit,
+     SELECT b.key, b.start, s.value, s.unit, s.corrected,
        CASE WHEN s.suspect = 1 THEN 'SUSPECT' WHEN s.estimated = 1 THEN 'ESTIMATED' ELSE 'GOOD' END AS quality
      FROM buckets b LEFT JOIN sums s ON s.key = b.key AND s.start = b.start
      WHERE $6::text IS NOT NULL ORDER BY b.key, b.start`,

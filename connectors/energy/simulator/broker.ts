@@ -34,7 +34,7 @@ export async function startBroker(port?: number, prepare: (broker: Aedes) => voi
           {
             cmd: 'publish',
             topic,
-            payload: typeof payload === 'string' ? payload : JSON.stringify(payload),
+            payload: typeof payload === 'string' || Buffer.isBuffer(payload) ? payload : JSON.stringify(payload),
             qos: 1,
             retain: false,
             dup: false,

@@ -32,6 +32,7 @@ export interface Bucket {
   readonly value: string | null;
   readonly quality: string;
   readonly unit: string | null;
+  readonly corrected: Date | null;
 }
 
 /** Which consumption, of all installations named. */
@@ -65,6 +66,7 @@ export interface Latest {
   readonly time: Date;
   readonly value: string;
   readonly quality: string;
+  readonly corrected: Date | null;
 }
 
 /** So many registers that could not be committed are kept in memory, the newest. */
@@ -105,14 +107,7 @@ export class EnergySource {
   }
 
   get jobs(): readonly Job[] {
-    if (this.#telemetry)
-      return [
-        {
-          name: 'poll telemetry',
-          every: 1_000,
-          run: (call, working) => (this.#telemetry as Telemetry).listen(call, working),
-        },
-      ];
+    if (this.#telemetry) return this.#telemetry.jobs;
     return [{ name: 'poll meters', every: this.#settings.poll, run: () => this.#round() }];
   }
 
@@ -126,6 +121,11 @@ export class EnergySource {
   /** What the rounds and payloads have shown: each of them compares every meter with what it is taken for. */
   drift(): readonly Drift[] {
     return this.#fit.drift();
+  }
+
+  /** What is amiss though the source answers, or null. */
+  complaint(): string | null {
+    return this.#telemetry?.complaint() ?? null;
   }
 
   lag(): number | null {
@@ -215,7 +215,7 @@ export class EnergySource {
       try {
         const call = this.#services.call(this.#settings.timeout * 3);
         const { value, at } = await gateway.read(call, meter, `poll ${meter.serial}`);
-        found.push({ serial: meter.serial, time: at, value, quality: 'GOOD' });
+        found.push({ serial: meter.serial, time: at, value, quality: 'GOOD', origin: `unit ${meter.unitId}` });
         this.#fit.fits(`register map ${meter.map}`, meter.serial);
         silent = 0;
       } catch (error) {
@@ -235,7 +235,9 @@ export class EnergySource {
     if (this.#unkept.length > 0)
       await inHalves(
         this.#unkept,
-        (part) => this.#inflow.take(part, []),
+        async (part) => {
+          await this.#inflow.take(part, []);
+        },
         ({ serial }, error) => this.#services.log.warn('A register cannot be kept and is left out.', { serial, error }),
       );
     this.#unkept = [];
