@@ -1,7 +1,7 @@
 /** Meters; their registers and what could not be understood have a file each. */
 import type { Tx } from './open.ts';
 
-export * from './dropped-before.ts';
+export { droppedBefore } from './dropped-before.ts';
 export * from './energy-consumption.ts';
 export * from './energy-readings.ts';
 export * from './refused-payloads.ts';

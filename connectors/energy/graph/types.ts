@@ -90,12 +90,21 @@ export class EnergyBucket {
 
 @ObjectType({ description: 'Consumption over time.', simpleResolvers: true })
 export class EnergySeries {
-  @Field(() => Quantity, { nullable: true, description: 'Sum of the buckets; null when nothing was measured.' })
+  @Field(() => Quantity, {
+    nullable: true,
+    description: 'Sum of the buckets; null when nothing was measured, or a part of it was dropped (`droppedBefore`).',
+  })
   total!: Quantity | null;
   @Field(() => [EnergyBucket], {
     description: 'Every bucket from `from` to `to`, oldest first; at the ends only what lies within.',
   })
   buckets!: readonly EnergyBucket[];
+  @Field(() => DateTime, {
+    nullable: true,
+    description:
+      'The range begins before this time, before which readings are past retention and gone: earlier buckets are null. Null: nothing of the range is gone.',
+  })
+  droppedBefore!: Date | null;
   @Field(() => Provenance, { description: 'Of the registers behind it.' }) provenance!: Provenance;
 }
 

@@ -170,6 +170,8 @@ export class EnergySource {
         return (await pages({ query, page: { forward: page.forward, limit: page.size + 1, place } }).load(key)) ?? [];
       },
       meterCount: (key: string, query: MetersQuery) => read((tx) => store.energy.meterCount(tx, query.by, key, query)),
+      /** The time before which readings are past retention and gone; null: none are. */
+      droppedBefore: () => read((tx) => store.energy.droppedBefore(tx, 'readings')),
       energy: async (key: string, query: EnergyQuery): Promise<Bucket[]> => (await energy(query).load(key)) ?? [],
       /** Installations that have such meters; none where nobody has. */
       sources: async (key: string, { by, installations, medium }: SourcesQuery): Promise<string[]> =>
