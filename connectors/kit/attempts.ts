@@ -37,7 +37,7 @@ export class Attempts {
     const most = request.retry === false ? 0 : this.#policy.retries;
     for (let n = 0; ; n++) {
       try {
-        const value = await this.#once(call, request.operation, ask);
+        const value = await this.#once(call, request, ask);
         health.succeeded(request.operation);
         return value;
       } catch (error) {
@@ -56,7 +56,7 @@ export class Attempts {
   }
 
   /** One try. */
-  async #once<T>(call: SharedCall, operation: string, ask: Call1<T>): Promise<T> {
+  async #once<T>(call: SharedCall, { operation, breaker }: ReadRequest, ask: Call1<T>): Promise<T> {
     const { installation } = this.#tools;
     const policy = this.#policy;
     const started = performance.now();
@@ -66,7 +66,7 @@ export class Attempts {
     try {
       const left = call.deadline - Date.now();
       if (left <= 0) throw outOfTime('the time of the whole operation was used up');
-      const timed = await this.#breakers.execute<T>(operation, async (): Promise<Timed<T>> => {
+      const asking = async (): Promise<Timed<T>> => {
         const leave = await within(
           left,
           call.signal,
@@ -84,7 +84,8 @@ export class Attempts {
         } finally {
           leave();
         }
-      });
+      };
+      const timed = await (breaker === false ? asking() : this.#breakers.execute<T>(operation, asking));
       if (timed.slow) note(call, installation.id, 'slow');
       return timed.value;
     } catch (error) {

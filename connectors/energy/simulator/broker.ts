@@ -25,6 +25,7 @@ export async function startBroker(port?: number, prepare: (broker: Aedes) => voi
   return {
     port: at,
     cut,
+    on: (event: 'subscribe', heard: () => void) => void broker.on(event, heard),
     deaf: (value: boolean) => {
       deaf = value;
     },

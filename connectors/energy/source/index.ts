@@ -216,7 +216,7 @@ export class EnergySource {
       const meter = this.#meters[place] as WiredMeter;
       try {
         const call = this.#services.call(this.#settings.timeout * 3);
-        const { value, at } = await gateway.read(call, meter, `poll ${meter.serial}`);
+        const { value, at } = await gateway.read(call, meter, 'poll meters');
         found.push({ serial: meter.serial, time: at, value, quality: 'GOOD', origin: `unit ${meter.unitId}` });
         this.#fit.fits(`register map ${meter.map}`, meter.serial);
         silent = 0;
