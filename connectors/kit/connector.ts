@@ -125,7 +125,7 @@ export interface Opened<R extends object = object> {
   /**
    * One cheap question to the source. Resolves when it answered, rejects with `SourceError` when not.
    * The host calls it at start, every few seconds while the source is down, and every half minute while it is up.
-   * Wrap the question in `services.guard.read` so that breaker and health see it.
+   * Wrap the question in `services.guard.read` so that breaker and health see it: a source that has answered nothing in its check is not UP.
    */
   check(call: Call): Promise<void>;
   /**

@@ -116,6 +116,7 @@ export class EnergySource {
     if (this.#telemetry) return this.#telemetry.check(call);
     const first = this.#meters[0];
     if (first) await this.#gateway?.read(call, first, 'check');
+    else await this.#gateway?.reach(call);
   }
 
   /** What the rounds and payloads have shown: each of them compares every meter with what it is taken for. */
@@ -125,7 +126,9 @@ export class EnergySource {
 
   /** What is amiss though the source answers, or null. */
   complaint(): string | null {
-    return this.#telemetry?.complaint() ?? null;
+    if (this.#telemetry) return this.#telemetry.complaint();
+    // A connection alone is no answer.
+    return this.#meters.length > 0 ? null : 'no meters are configured: name them by sheet or meters';
   }
 
   lag(): number | null {

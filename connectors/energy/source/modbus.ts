@@ -40,6 +40,13 @@ export class ModbusGateway {
     return { value: known.value, at: known.facts.fetchedAt };
   }
 
+  /** Connects, where there is no meter to ask. */
+  async reach(call: Call): Promise<void> {
+    await this.#services.guard.read(call, { operation: 'check', retry: false }, async () => {
+      await this.#inLine(() => this.#connected());
+    });
+  }
+
   /** Whether the gateway itself is there, whatever its units do. */
   get connected(): boolean {
     return this.#client?.isOpen === true;
