@@ -10,6 +10,8 @@ import { Consent0009 } from './0009-consent.ts';
 import { Kept0010 } from './0010-kept.ts';
 import { EventUpkeep0011 } from './0011-event-upkeep.ts';
 import { CompanyFact0012 } from './0012-company-fact.ts';
+import { RefusedPayloads0013 } from './0013-refused-payloads.ts';
+import { ReadingHistory0014 } from './0014-reading-history.ts';
 import { ConnectorOutage0017 } from './0017-connector-outage.ts';
 
 export const migrations = [
@@ -24,5 +26,7 @@ export const migrations = [
   Kept0010,
   EventUpkeep0011,
   CompanyFact0012,
+  RefusedPayloads0013,
+  ReadingHistory0014,
   ConnectorOutage0017,
 ];

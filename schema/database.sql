@@ -112,6 +112,12 @@ CREATE TABLE consent (
 CREATE INDEX consent_client ON consent USING btree (client) WHERE (revoked_at IS NULL);
 CREATE INDEX consent_company ON consent USING btree (company, granted_at);
 
+CREATE TABLE dropped_before (
+  what text NOT NULL,
+  before timestamp with time zone NOT NULL,
+  PRIMARY KEY (what)
+);
+
 CREATE TABLE event (
   position bigint NOT NULL,
   id uuid NOT NULL,
@@ -228,8 +234,25 @@ CREATE TABLE meter_reading (
   time timestamp with time zone NOT NULL,
   value numeric NOT NULL,
   quality text NOT NULL,
+  revision integer NOT NULL DEFAULT 0,
+  received_at timestamp with time zone,
+  origin text,
+  corrected_at timestamp with time zone,
   PRIMARY KEY (meter, "time")
 ) PARTITION BY RANGE ("time");
+
+CREATE TABLE meter_reading_history (
+  meter text NOT NULL,
+  time timestamp with time zone NOT NULL,
+  value numeric NOT NULL,
+  quality text NOT NULL,
+  revision integer NOT NULL,
+  received_at timestamp with time zone,
+  origin text,
+  superseded_at timestamp with time zone NOT NULL,
+  PRIMARY KEY (meter, "time", revision, value, quality)
+);
+CREATE INDEX meter_reading_history_age ON meter_reading_history USING btree ("time");
 
 CREATE TABLE meter_refusal (
   id bigint NOT NULL,
@@ -238,9 +261,36 @@ CREATE TABLE meter_refusal (
   payload bytea NOT NULL,
   reason text NOT NULL,
   at timestamp with time zone NOT NULL,
+  gateway text,
+  size bigint NOT NULL,
+  digest bytea NOT NULL,
+  whole boolean NOT NULL DEFAULT true,
+  weight bigint NOT NULL GENERATED ALWAYS AS ((((size + octet_length(topic)) + octet_length(reason)) + 128)) STORED,
   PRIMARY KEY (id)
 );
+CREATE INDEX meter_refusal_age ON meter_refusal USING btree (installation, at);
 CREATE INDEX meter_refusal_installation ON meter_refusal USING btree (installation, id);
+
+CREATE TABLE meter_refusal_part (
+  refusal bigint NOT NULL,
+  number integer NOT NULL,
+  installation text NOT NULL,
+  payload bytea NOT NULL,
+  PRIMARY KEY (refusal, number)
+);
+
+CREATE TABLE meter_refusal_total (
+  installation text NOT NULL,
+  count bigint NOT NULL,
+  bytes bigint NOT NULL,
+  dropped bigint NOT NULL DEFAULT 0,
+  dropped_bytes bigint NOT NULL DEFAULT 0,
+  dropped_until timestamp with time zone,
+  dropped_at timestamp with time zone,
+  expired bigint NOT NULL DEFAULT 0,
+  expired_bytes bigint NOT NULL DEFAULT 0,
+  PRIMARY KEY (installation)
+);
 
 CREATE TABLE mutation (
   subject text NOT NULL,
@@ -267,6 +317,7 @@ CREATE TABLE occupancy (
   duplicate boolean NOT NULL,
   PRIMARY KEY (installation, vendor_id)
 );
+CREATE INDEX occupancy_age ON occupancy USING btree ("time");
 CREATE INDEX occupancy_lot ON occupancy USING btree (installation, lot, "time");
 
 CREATE TABLE park (

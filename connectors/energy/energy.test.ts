@@ -137,10 +137,12 @@ describe('energy', () => {
           ...more,
         },
       ]);
-      return services.store.energy.saveReadings(
+      const { fresh } = await services.store.energy.saveReadings(
         tx,
         values.map(([at, value]) => ({ meter: id, time: hour(at), value, quality: 'GOOD' })),
+        new Date(),
       );
+      return fresh;
     });
   };
   const series = async (serial: string, from: number, to: number, bucket = 'HOUR') =>

@@ -16,6 +16,7 @@ const energy: Connector<EnergySettings, EnergyRequest> = {
       request: (call) => source.request(call),
       check: (call) => source.check(call),
       drift: async () => source.drift(),
+      complaint: () => source.complaint(),
       lag: () => source.lag(),
       jobs: source.jobs,
       close: () => {

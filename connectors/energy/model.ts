@@ -23,6 +23,10 @@ export interface Reading {
   readonly time: Date;
   readonly value: string;
   readonly quality: 'GOOD' | 'ESTIMATED' | 'SUSPECT';
+  /** Number of a correction, where the payload gives one; a higher one wins, whatever comes later. */
+  readonly revision?: number;
+  /** Where it came from: the gateway, or the unit. */
+  readonly origin?: string;
 }
 
 /** A meter complains. */

@@ -1,4 +1,5 @@
 import {
+  bytes,
   integer,
   milliseconds,
   optionalSecret,
@@ -38,6 +39,13 @@ export const energySettings = settings('energy', {
   username: optionalText('MQTT: user name', 'isthmus'),
   password: optionalSecret('MQTT: password'),
   history: milliseconds('MQTT: how far back gateways are asked to resend at first', '1d'),
+  largest: bytes('MQTT: a message with more bytes is not read, but kept whole as a refused payload', '8MB', 1_000),
+  refusedFor: milliseconds('MQTT: how long payloads that could not be understood are kept', '90d'),
+  refusedBytes: bytes(
+    'MQTT: how many bytes of such payloads are kept; beyond it the oldest go, and the source is DEGRADED and says so',
+    '1GB',
+    1_000,
+  ),
   announce: milliseconds('Readings older than this when they arrive are kept, but are no live events', '15m'),
   fresh: milliseconds('Readings are stale when nothing has come for this long', '2m'),
 });

@@ -38,7 +38,7 @@ export class Attempts {
     const most = request.retry === false ? 0 : this.#policy.retries;
     for (let n = 0; ; n++) {
       try {
-        const value = await this.#once(call, request.operation, ask);
+        const value = await this.#once(call, request, ask);
         health.succeeded(request.operation);
         return value;
       } catch (error) {
@@ -57,7 +57,7 @@ export class Attempts {
   }
 
   /** One try. */
-  async #once<T>(call: SharedCall, operation: string, ask: Call1<T>): Promise<T> {
+  async #once<T>(call: SharedCall, { operation, breaker }: ReadRequest, ask: Call1<T>): Promise<T> {
     const { installation } = this.#tools;
     const policy = this.#policy;
     const started = performance.now();
@@ -67,7 +67,7 @@ export class Attempts {
     try {
       const left = call.deadline - systemClock.monotonic();
       if (left <= 0) throw outOfTime('the time of the whole operation was used up');
-      const timed = await this.#breakers.execute<T>(operation, async (): Promise<Timed<T>> => {
+      const asking = async (): Promise<Timed<T>> => {
         const leave = await within(
           left,
           call.signal,
@@ -85,7 +85,8 @@ export class Attempts {
         } finally {
           leave();
         }
-      });
+      };
+      const timed = await (breaker === false ? asking() : this.#breakers.execute<T>(operation, asking));
       if (timed.slow) note(call, installation.id, 'slow');
       return timed.value;
     } catch (error) {

@@ -125,7 +125,7 @@ export interface Opened<R extends object = object> {
   /**
    * One cheap question to the source. Resolves when it answered, rejects with `SourceError` when not.
    * The host calls it at start, every few seconds while the source is down, and every half minute while it is up.
-   * Wrap the question in `services.guard.read` so that breaker and health see it.
+   * Wrap the question in `services.guard.read` so that breaker and health see it: a source that has answered nothing in its check is not UP.
    */
   check(call: Call): Promise<void>;
   /**
@@ -353,7 +353,7 @@ export interface NewEvent {
   readonly case?: string | null;
   /**
    * The scalars of the event's type: ACCESS_DENIED {reason} · DOOR_STATE_CHANGED {state} · OCCUPANCY_CHANGED {occupied}
-   * · METER_READING_TAKEN {value, unit} · METER_ALARM {alarm} · REGISTRATION_CHANGED {fields} · TAX_FILE_RECEIVED
+   * · METER_READING_TAKEN {value, unit, corrects?} · METER_ALARM {alarm} · REGISTRATION_CHANGED {fields} · TAX_FILE_RECEIVED
    * {name, rows, refused} · SOURCE_STATE_CHANGED {from, to, reason} · CASE_CHANGED {state, kind, receipt, reason}
    * · RECORD_CHANGED {change, type, record, building}.
    */

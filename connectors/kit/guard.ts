@@ -41,7 +41,7 @@ export const DEFAULT_POLICY: GuardPolicy = {
 
 /** One kind of read. */
 export interface ReadRequest {
-  /** The operation's name, in our words, for breaker, health, log and metrics. */
+  /** The operation's name, in our words, for breaker, health, log and metrics. One of a fixed few: never with a meter, a plate or a file in it. */
   readonly operation: string;
   /** All arguments of the source call, row filter included: equal reads under way share one call. Absent: never shared, never kept. */
   readonly key?: string;
@@ -54,6 +54,8 @@ export interface ReadRequest {
   readonly about?: readonly string[] | null;
   /** False for a read that must not be repeated. */
   readonly retry?: boolean;
+  /** False: no breaker, since a fault speaks of one of many devices behind the source, and the caller has a rule of its own for those. */
+  readonly breaker?: boolean;
 }
 
 export type Call1<T> = (signal: AbortSignal) => Promise<T>;

@@ -28,8 +28,8 @@ const HOUR = 3_600_000;
 const MINUTE = 60_000;
 
 /**
- * DOWN when the host's check failed; DEGRADED when the check passes but an operation's breaker is not closed, its last
- * job failed, it has drifted, its last delivery lacked something, or it answered nonsense within a minute; else UP. Starts DOWN with the reason "not checked yet".
+ * DOWN when the host's check failed; DEGRADED when the check passes but the source has answered nothing in it, an operation's breaker is
+ * not closed, its last job failed, it has drifted, its last delivery lacked something, or it answered nonsense within a minute; else UP. Starts DOWN with the reason "not checked yet".
  */
 export class Health {
   readonly #clock: Clock;
@@ -42,6 +42,9 @@ export class Health {
   #drift: string | null = null;
   #complaint: string | null = null;
   #lastSuccess: Date | null = null;
+  #answers = 0;
+  /** Whether the source has answered something in the host's last check. */
+  #answered = false;
   #state: State = 'DOWN';
   #since: Date;
   #breakers = (): Breaker => 'CLOSED';
@@ -62,6 +65,8 @@ export class Health {
 
   succeeded(operation: string): void {
     this.#lastSuccess = this.#clock.now();
+    // A job may have had nothing to ask.
+    if (!operation.startsWith('job ')) this.#answers++;
     this.#trouble.delete(operation);
     this.#settle();
   }
@@ -78,10 +83,17 @@ export class Health {
     this.#settle();
   }
 
-  /** Outcome of the host's check. */
-  checked(error: unknown): void {
-    if (error === null) this.#checked = { ok: true, reason: null };
-    else {
+  /** Calls that the source has answered so far. */
+  get answers(): number {
+    return this.#answers;
+  }
+
+  /** Outcome of the host's check, and whether the source has answered something in it. */
+  checked(error: unknown, answered = true): void {
+    if (error === null) {
+      this.#checked = { ok: true, reason: null };
+      this.#answered = answered;
+    } else {
       const code = error instanceof SourceError ? error.code : 'SOURCE_UNAVAILABLE';
       const reason = error instanceof DeclarationError ? `cannot be set up yet: ${error.message}` : REASONS[code];
       this.#checked = { ok: false, reason };
@@ -129,6 +141,7 @@ export class Health {
     if (trouble) return trouble;
     if (this.#drift) return this.#drift;
     if (this.#complaint) return this.#complaint;
+    if (!this.#answered) return 'has answered nothing: there is nothing to ask of it';
     if (this.#breakers() !== 'CLOSED') return 'some of its operations fail';
     if (this.#clock.monotonic() - this.#malformedAt < MINUTE) return REASONS.SOURCE_MALFORMED;
     return null;

@@ -180,6 +180,27 @@ export function readMilliseconds(raw: unknown): number {
   return result;
 }
 
+/** A number of bytes: `512kB`, `8MB`, `1GB` (thousands), `64KiB`, `8MiB`, `1GiB` (1,024), at least `min`. The value is in bytes. */
+export const bytes = (purpose: string, fallback: string, min = 0): Setting<number> =>
+  make(purpose, false, {
+    example: fallback,
+    fallback,
+    read: (raw) => {
+      const value = readBytes(raw);
+      if (value < min) throw new Error(`must be at least ${min} bytes`);
+      return value;
+    },
+  });
+
+const BYTES = { B: 1, kB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 };
+
+function readBytes(raw: unknown): number {
+  const found = /^(\d+(?:\.\d+)?) ?(\w+)$/.exec(typeof raw === 'string' ? raw.trim() : '');
+  const unit = found ? BYTES[found[2] as keyof typeof BYTES] : undefined;
+  if (unit === undefined) throw new Error('must be a number of bytes such as 512kB, 8MB, 1GB or 64MiB');
+  return Math.round(Number(found?.[1]) * unit);
+}
+
 /** A whole number within bounds. */
 export const integer = (purpose: string, fallback: number | undefined, min: number, max: number): Setting<number> =>
   make(purpose, false, {

@@ -4,7 +4,7 @@
  */
 import { SaxesParser } from 'saxes';
 import { Agent, request } from 'undici';
-import { malformed, rejected, unavailable } from './errors.ts';
+import { malformed, rejected, SourceError, unavailable } from './errors.ts';
 import { readAnswer } from './source-answers.ts';
 
 export const SOAP11 = 'http://schemas.xmlsoap.org/soap/envelope/';
@@ -205,6 +205,8 @@ export const local = (one: XmlElement): string => one.name.replace(/^\{[^}]*\}/,
 export const child = (one: XmlElement | null | undefined, name: string): XmlElement | undefined =>
   one?.children.find((each) => local(each) === name);
 
+const EMPTY = `<?xml version="1.0" encoding="UTF-8"?>\n<s:Envelope xmlns:s="${SOAP11}"><s:Body/></s:Envelope>`;
+
 /**
  * Sends messages over HTTP. A fault comes with status 500 and is an answer. Rejects with SOURCE_UNAVAILABLE for statuses that may
  * pass (408, 429, 5xx), SOURCE_REJECTED for the other refusals, SOURCE_MALFORMED for what is no SOAP.
@@ -244,11 +246,18 @@ export class SoapTransport {
     });
   }
 
-  /** Whether anything answers there at all; what it thinks of a GET does not matter. */
+  /**
+   * Whether HTTP answers there; what it thinks of a GET does not matter. Some services of SOAP answer any GET with a 5xx: from those an
+   * empty message must bring a message, which may be a fault, or a refusal.
+   */
   async reach(signal: AbortSignal, headers: Readonly<Record<string, string>> = {}): Promise<void> {
     const answer = await request(this.#url, { method: 'GET', headers, dispatcher: this.#agent, signal });
     await answer.body.dump();
     if ([502, 503, 504].includes(answer.statusCode)) throw unavailable(`HTTP ${answer.statusCode}`);
+    if (answer.statusCode < 500) return;
+    await this.send(EMPTY, signal, headers).catch((error: unknown) => {
+      if (!(error instanceof SourceError && error.code === 'SOURCE_REJECTED')) throw error;
+    });
   }
 
   close(): Promise<void> {

@@ -38,6 +38,18 @@ export function countSources(registry: Registry, sources: () => readonly Measure
     labelNames: ['source', 'from'] as const,
     registers: [registry],
   });
+  const refused = new Counter({
+    name: 'isthmus_refused_payloads_total',
+    help: 'Refused payloads: kept, dropped by the bound of bytes, expired.',
+    labelNames: ['source', 'outcome'] as const,
+    registers: [registry],
+  });
+  const refusedBytes = new Counter({
+    name: 'isthmus_refused_payload_bytes_total',
+    help: 'Bytes of refused payloads, by the same outcomes.',
+    labelNames: ['source', 'outcome'] as const,
+    registers: [registry],
+  });
   const each = (name: string, help: string, value: (source: MeasuredSource) => number) =>
     new Gauge({
       name,
@@ -69,10 +81,17 @@ export function countSources(registry: Registry, sources: () => readonly Measure
     const { installation, count } = fact as { installation: string; count: number };
     events.inc({ installation }, count);
   };
+  const onRefused = (fact: unknown) => {
+    const { source, outcome, count, bytes } = fact as { source: string; outcome: string; count: number; bytes: number };
+    refused.inc({ source, outcome }, count);
+    refusedBytes.inc({ source, outcome }, bytes);
+  };
+  subscribe('isthmus:payloads:refused', onRefused);
   subscribe('isthmus:source:call', onCall);
   subscribe('isthmus:source:answer', onAnswer);
   subscribe('isthmus:events:written', onEvents);
   return () => {
+    unsubscribe('isthmus:payloads:refused', onRefused);
     unsubscribe('isthmus:source:call', onCall);
     unsubscribe('isthmus:source:answer', onAnswer);
     unsubscribe('isthmus:events:written', onEvents);

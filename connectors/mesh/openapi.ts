@@ -238,7 +238,7 @@ export function openApiReader(
         await reader.ask({ operation: settings.check, given: {}, absent: false }, signal);
         return;
       }
-      // Any answer at all shows that it is there; what it thinks of this path does not matter.
+      // An answer of HTTP shows that it is there; what it thinks of this path does not matter, unless it says that it is broken.
       const answer = await request(base, { method: 'GET', headers: settings.headers, dispatcher: agent, signal });
       await answer.body.dump();
       if (answer.statusCode >= 500) throw unavailable(`HTTP ${answer.statusCode}`);

@@ -37,7 +37,7 @@ export const meshSettings = settings('mesh', {
   url: url('Base address of the API, where the description names none or another', 'https://sensors.example/api'),
   headers,
   check: optionalText(
-    'Operation that is asked to see whether the system answers; without it, that it takes connections',
+    'Operation that is asked to see whether the system answers; without it, a GET of `url` must be answered with a status below 500',
     'getStatus',
   ),
   timeout: milliseconds('How long one call may take', '2s'),

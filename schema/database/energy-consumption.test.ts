@@ -19,6 +19,7 @@ async function grown(serial: string, registers: readonly string[], modulus: stri
   await saveReadings(
     database.plain,
     registers.map((value, n) => ({ meter: id, time: hour(n), value, quality: 'GOOD' })),
+    new Date(),
   );
   const buckets = await consumption(
     database.plain,

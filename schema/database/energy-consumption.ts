@@ -7,6 +7,8 @@ export interface ConsumptionBucket {
   readonly value: string | null;
   readonly quality: 'GOOD' | 'ESTIMATED' | 'SUSPECT';
   readonly unit: string | null;
+  /** When a reading that it is made of was last corrected; null: none was. */
+  readonly corrected: Date | null;
 }
 
 type By = 'company' | 'building' | 'park' | 'meter';
@@ -57,6 +59,9 @@ const WIDTHS: Readonly<Record<string, string>> = {
 };
 const UNITS: Readonly<Record<string, string>> = { DAY: 'day', MONTH: 'month', YEAR: 'year' };
 
+/** The time before which retention has dropped readings; null where it has not. */
+const DROPPED = `(SELECT before FROM dropped_before WHERE what = 'readings')`;
+
 /** Registers count in many units; consumption is in one of each kind, so that meters add up. */
 const FACTORS = `(VALUES ('Wh', 0.001, 'kWh'), ('kWh', 1, 'kWh'), ('MWh', 1000, 'kWh'), ('MJ', 1 / 3.6, 'kWh'), ('GJ', 1000 / 3.6, 'kWh'),
   ('L', 0.001, 'm3'), ('m3', 1, 'm3')) AS u (unit, factor, base)`;
@@ -67,6 +72,8 @@ const FACTORS = `(VALUES ('Wh', 0.001, 'kWh'), ('kWh', 1, 'kWh'), ('MWh', 1000, 
  * that neighbouring ranges add up. Over a gap of more than two buckets it belongs to the bucket in which the gap ends, ESTIMATED.
  * A register that fell has rolled over when its modulus is known and it was near it; else the meter was reset and that difference
  * is not known: SUSPECT. A single register outside of what stood before and after it is left out, and the interval SUSPECT.
+ * Where retention has dropped readings, buckets that begin earlier are null and SUSPECT, and so is the interval up to a meter's first reading
+ * within a month after it, of which the beginning may be gone.
  */
 export async function consumption(
   tx: Tx,
@@ -91,11 +98,11 @@ export async function consumption(
        WHERE m.installation = ANY($2) AND ($3::text IS NULL OR m.medium = $3)
      ), registers AS (
        SELECT w.key, w.base, w.factor, w.modulus, r.* FROM wanted w CROSS JOIN LATERAL (
-         (SELECT meter, time, value, quality FROM meter_reading WHERE meter = w.id AND time < $4 ORDER BY time DESC LIMIT 2)
+         (SELECT meter, time, value, quality, corrected_at FROM meter_reading WHERE meter = w.id AND time < $4 ORDER BY time DESC LIMIT 2)
          UNION ALL
-         SELECT meter, time, value, quality FROM meter_reading WHERE meter = w.id AND time >= $4 AND time < $5
+         SELECT meter, time, value, quality, corrected_at FROM meter_reading WHERE meter = w.id AND time >= $4 AND time < $5
          UNION ALL
-         (SELECT meter, time, value, quality FROM meter_reading WHERE meter = w.id AND time >= $5 ORDER BY time LIMIT 2)
+         (SELECT meter, time, value, quality, corrected_at FROM meter_reading WHERE meter = w.id AND time >= $5 ORDER BY time LIMIT 2)
        ) r
      ), neighbours AS (
        SELECT *, lag(value) OVER one AS before, lead(value) OVER one AS after FROM registers WINDOW one AS (PARTITION BY key, meter ORDER BY time)
@@ -104,23 +111,28 @@ export async function consumption(
      ), marked AS (
        SELECT *, lag(odd, 1, false) OVER (PARTITION BY key, meter ORDER BY time) AS after_odd FROM judged
      ), steps AS (
-       SELECT key, base, factor, modulus, quality, after_odd, value, time, lag(value) OVER one AS before, lag(time) OVER one AS since
+       SELECT key, base, factor, modulus, quality, after_odd, value, time, lag(value) OVER one AS before, lag(time) OVER one AS since,
+         greatest(corrected_at, lag(corrected_at) OVER one) AS corrected
        FROM marked WHERE NOT odd WINDOW one AS (PARTITION BY key, meter ORDER BY time)
      ), grown AS (
        SELECT key, base, CASE WHEN ${gap} THEN time - interval '1 microsecond' ELSE since END AS at,
          round(coalesce(factor, 1) * CASE WHEN value >= before THEN value - before WHEN ${rolled} THEN value + modulus - before END, 9) AS amount,
          CASE WHEN ${gap} OR quality = 'ESTIMATED' THEN 1 ELSE 0 END AS estimated,
-         CASE WHEN after_odd OR quality = 'SUSPECT' OR (value < before AND NOT (${rolled})) THEN 1 ELSE 0 END AS suspect
+         CASE WHEN after_odd OR quality = 'SUSPECT' OR (value < before AND NOT (${rolled})) THEN 1 ELSE 0 END AS suspect, corrected
        FROM steps WHERE since IS NOT NULL
+       UNION ALL
+       SELECT key, base, time - interval '1 microsecond', NULL, 0, 1, NULL FROM steps WHERE since IS NULL AND time > $4
+         AND time >= ${DROPPED} AND time < ${DROPPED} + interval '31 days'
      ), sums AS (
-       SELECT key, ${bin('at')} AS start, trim_scale(sum(amount))::text AS value, max(suspect) AS suspect, max(estimated) AS estimated, min(base) AS unit
+       SELECT key, ${bin('at')} AS start, trim_scale(sum(amount))::text AS value, max(suspect) AS suspect, max(estimated) AS estimated, min(base) AS unit,
+         max(corrected) AS corrected
        FROM grown WHERE at >= $4 AND at < $5 GROUP BY 1, 2
      ), buckets AS (
        SELECT k.key, ${calendar ? '(g.at AT TIME ZONE $6)' : 'g.at'} AS start FROM unnest($1::text[]) AS k (key) CROSS JOIN
          generate_series(${calendar ? `(${bin('$4::timestamptz')} AT TIME ZONE $6), ($5::timestamptz AT TIME ZONE $6) - interval '1 microsecond'` : `${bin('$4::timestamptz')}, $5::timestamptz - interval '1 microsecond'`}, interval '${width}') AS g (at)
      )
-     SELECT b.key, b.start, s.value, s.unit,
-       CASE WHEN s.suspect = 1 THEN 'SUSPECT' WHEN s.estimated = 1 THEN 'ESTIMATED' ELSE 'GOOD' END AS quality
+     SELECT b.key, b.start, CASE WHEN b.start < ${DROPPED} THEN NULL ELSE s.value END AS value, s.unit, s.corrected,
+       CASE WHEN s.suspect = 1 OR b.start < ${DROPPED} THEN 'SUSPECT' WHEN s.estimated = 1 THEN 'ESTIMATED' ELSE 'GOOD' END AS quality
      FROM buckets b LEFT JOIN sums s ON s.key = b.key AND s.start = b.start
      WHERE $6::text IS NOT NULL ORDER BY b.key, b.start`,
     [keys, query.installations, query.medium, range.from, range.to, range.zone],

@@ -1,7 +1,10 @@
-/** Meters, their raw registers, and what could not be understood. */
+/** Meters; their registers and what could not be understood have a file each. */
 import type { Tx } from './open.ts';
 
+export { droppedBefore } from './dropped-before.ts';
 export * from './energy-consumption.ts';
+export * from './energy-readings.ts';
+export * from './refused-payloads.ts';
 
 export interface MeterRow {
   readonly id: string;
@@ -49,70 +52,6 @@ async function putMeters(tx: Tx, rows: readonly MeterRow[], conflict: string): P
       column((row) => row.company),
       column((row) => row.modulus),
     ],
-  );
-}
-
-export interface ReadingRow {
-  readonly meter: string;
-  readonly time: Date;
-  readonly value: string;
-  readonly quality: string;
-}
-
-const made = new Set<string>();
-
-/** Keeps raw registers, each (meter, time) once; answers how many were new. Months get their partitions as they come. */
-export async function saveReadings(tx: Tx, rows: readonly ReadingRow[]): Promise<number> {
-  if (rows.length === 0) return 0;
-  await makeMonths(tx, rows);
-  const kept: unknown[] = await tx.query(
-    `INSERT INTO meter_reading (meter, time, value, quality)
-     SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::numeric[], $4::text[]) ON CONFLICT DO NOTHING RETURNING 1`,
-    [
-      rows.map((row) => row.meter),
-      rows.map((row) => row.time),
-      rows.map((row) => row.value),
-      rows.map((row) => row.quality),
-    ],
-  );
-  return kept.length;
-}
-
-async function makeMonths(tx: Tx, rows: readonly ReadingRow[]): Promise<void> {
-  const database: { name: string }[] = await tx.query('SELECT current_database() AS name');
-  const months = [...new Set(rows.map((row) => row.time.toISOString().slice(0, 7)))].sort();
-  for (const month of months) {
-    const mark = `${database[0]?.name} ${month}`;
-    if (made.has(mark)) continue;
-    const name = `meter_reading_${month.replace('-', '')}`;
-    const there: { found: string | null }[] = await tx.query('SELECT to_regclass($1) AS found', [name]);
-    if (!there[0]?.found) {
-      const [year = 2000, number = 1] = month.split('-').map(Number);
-      const next = new Date(Date.UTC(year, number, 1)).toISOString().slice(0, 10);
-      // Several processes may come to a new month at once.
-      await tx.query('SELECT pg_advisory_xact_lock(4739202)');
-      await tx.query(
-        `CREATE TABLE IF NOT EXISTS ${name} PARTITION OF meter_reading FOR VALUES FROM ('${month}-01 00:00:00+00') TO ('${next} 00:00:00+00')`,
-      );
-    } else made.add(mark);
-  }
-}
-
-/** Payloads that could not be understood are kept with the reason, newest 1,000 of an installation. */
-export async function refusePayload(
-  tx: Tx,
-  installation: string,
-  topic: string,
-  payload: Buffer,
-  reason: string,
-): Promise<void> {
-  await tx.query(
-    'INSERT INTO meter_refusal (installation, topic, payload, reason, at) VALUES ($1, $2, $3, $4, now())',
-    [installation, topic, payload.subarray(0, 4_096), reason],
-  );
-  await tx.query(
-    'DELETE FROM meter_refusal WHERE installation = $1 AND id <= (SELECT id FROM meter_refusal WHERE installation = $1 ORDER BY id DESC OFFSET 1000 LIMIT 1)',
-    [installation],
   );
 }
 
@@ -167,14 +106,4 @@ export async function meterCount(tx: Tx, by: 'company' | 'building', key: string
     [key, query.installations, query.ids ?? null, query.media ?? null, query.companies ?? null],
   );
   return Number(rows[0]?.count ?? 0);
-}
-
-/** The newest register of each meter. */
-export async function latestReadings(tx: Tx, ids: readonly string[]): Promise<Map<string, ReadingRow>> {
-  const rows: ReadingRow[] = await tx.query(
-    `SELECT r.meter, r.time, trim_scale(r.value)::text AS value, r.quality FROM unnest($1::text[]) AS k (id)
-     CROSS JOIN LATERAL (SELECT * FROM meter_reading WHERE meter = k.id ORDER BY time DESC LIMIT 1) r`,
-    [ids],
-  );
-  return new Map(rows.map((row) => [row.meter, row]));
 }

@@ -1,6 +1,8 @@
 /** What parking keeps: which vehicle an opaque id means, and every observation of occupancy, impossible ones flagged. */
 import type { Tx } from './open.ts';
 
+export { droppedBefore } from './dropped-before.ts';
+
 export interface KnownVehicle {
   readonly id: string;
   readonly plate: string;
@@ -160,7 +162,8 @@ const CALENDAR: Readonly<Record<string, string>> = { DAY: 'day', MONTH: 'month',
 
 /**
  * Buckets of several lots in one query, a row per lot and bucket from `from` to `to`; null where nothing was measured. Flagged
- * rows are counted, but stay out of the rates. Days, months and years are those of `zone`.
+ * rows are counted, but stay out of the rates. Days, months and years are those of `zone`. A bucket of which a part is past retention
+ * and gone is null.
  */
 export async function occupancyBuckets(
   tx: Tx,
@@ -182,6 +185,7 @@ export async function occupancyBuckets(
     `WITH measured AS (
        SELECT lot, ${bin('time')} AS start, occupied, over_capacity OR negative OR duplicate AS flagged
        FROM occupancy WHERE installation = $1 AND lot = ANY($2) AND time >= $3 AND time < $4
+         AND ${bin('time')} >= coalesce((SELECT before FROM dropped_before WHERE what = 'occupancy'), '-infinity')
      ), rates AS (
        SELECT lot, start, trim_scale(round(avg(occupied) FILTER (WHERE NOT flagged), 4))::text AS mean,
          min(occupied) FILTER (WHERE NOT flagged) AS min, max(occupied) FILTER (WHERE NOT flagged) AS max,

@@ -178,6 +178,7 @@ async function introduce(
       password: null,
       timeout: 30_000,
       keep: false,
+      largest: 8_000_000,
     },
   });
   const info = JSON.stringify({ medium: 'electricity', unit: 'kWh' });

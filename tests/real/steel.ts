@@ -111,6 +111,7 @@ export async function throughMqtt(url: string, steel: Awaited<ReturnType<typeof 
     password: null,
     timeout: 30_000,
     keep: false,
+    largest: 8_000_000,
   });
   await session.publish('park/works/PLANT/info', JSON.stringify({ medium: 'electricity', unit: 'kWh' }));
   const all = counters();

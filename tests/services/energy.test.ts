@@ -157,6 +157,7 @@ async function talk(port: number) {
     password: null,
     timeout: 20_000,
     keep: false,
+    largest: 8_000_000,
   });
   return {
     publish: async (from: number, to: number) => {

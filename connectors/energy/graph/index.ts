@@ -26,7 +26,7 @@ const MINUTES: Readonly<Record<BucketSize, number>> = {
   YEAR: 525_600,
 };
 
-/** The tables hold the registers of all installations: any one of them may be asked. */
+/** The tables hold the registers of all installations: any one of them may be query. */
 function any(context: Context): EnergyRequest {
   const one = context.installations.all()[0];
   if (!one) throw new HubError('SOURCE_UNAVAILABLE', 'No meters are set up here.');
@@ -55,15 +55,24 @@ async function series(context: Context, key: string, query: EnergyQuery) {
   }
   if (await isWithheld(context, key, query)) {
     return {
-      total: null,
-      buckets: [],
+      ...{ total: null, buckets: [], droppedBefore: await droppedBefore(context, query) },
       provenance: { ...(await factsOf(context, key, query)), masked: ['total', 'buckets'] },
     };
   }
   const [buckets, told] = await Promise.all([any(context).energy(key, query), factsOf(context, key, query)]);
+  // Asked after the buckets: what is dropped meanwhile is said of buckets that had it, never the other way round.
+  const dropped = await droppedBefore(context, query);
   const values = buckets.flatMap((one) => (one.value === null ? [] : [one.value]));
   const unit = buckets.find((one) => one.unit !== null)?.unit;
-  return { total: values.length > 0 && unit ? { value: sum(values), unit } : null, buckets, provenance: told };
+  // What is left of the range is no sum of it.
+  const total = values.length > 0 && unit && dropped === null ? { value: sum(values), unit } : null;
+  return { total, buckets, droppedBefore: dropped, provenance: told };
+}
+
+/** The time before which readings are gone, where the range begins earlier. */
+async function droppedBefore(context: Context, { from }: EnergyQuery): Promise<Date | null> {
+  const dropped = await any(context).droppedBefore();
+  return dropped !== null && from < dropped ? dropped : null;
 }
 
 /** Whether the sum over a park or building is withheld from the caller, who may not see all companies' meters. */

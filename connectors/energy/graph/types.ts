@@ -67,6 +67,11 @@ export class MeterReading {
   @Field(() => Decimal, { description: 'The register, not a difference.' }) value!: string;
   @Field(() => String, { description: 'UCUM.' }) unit!: string;
   @Field(() => ReadingQuality, { description: 'Whether it may be counted.' }) quality!: string;
+  @Field(() => DateTime, {
+    nullable: true,
+    description: 'When it took the place of an earlier value; null: it is the first.',
+  })
+  corrected!: Date | null;
   @Field(() => Provenance, { description: 'Of this reading.' }) provenance!: Provenance;
 }
 
@@ -76,16 +81,30 @@ export class EnergyBucket {
   @Field(() => Decimal, { nullable: true, description: 'Null where nothing was measured; never 0 for a gap.' })
   value!: string | null;
   @Field(() => ReadingQuality, { description: 'The worst of what it is made of.' }) quality!: string;
+  @Field(() => DateTime, {
+    nullable: true,
+    description: 'When a reading that it is made of was last corrected; null: none was.',
+  })
+  corrected!: Date | null;
 }
 
 @ObjectType({ description: 'Consumption over time.', simpleResolvers: true })
 export class EnergySeries {
-  @Field(() => Quantity, { nullable: true, description: 'Sum of the buckets; null when nothing was measured.' })
+  @Field(() => Quantity, {
+    nullable: true,
+    description: 'Sum of the buckets; null when nothing was measured, or a part of it was dropped (`droppedBefore`).',
+  })
   total!: Quantity | null;
   @Field(() => [EnergyBucket], {
     description: 'Every bucket from `from` to `to`, oldest first; at the ends only what lies within.',
   })
   buckets!: readonly EnergyBucket[];
+  @Field(() => DateTime, {
+    nullable: true,
+    description:
+      'The range begins before this time, before which readings are past retention and gone: earlier buckets are null. Null: nothing of the range is gone.',
+  })
+  droppedBefore!: Date | null;
   @Field(() => Provenance, { description: 'Of the registers behind it.' }) provenance!: Provenance;
 }
 

@@ -67,7 +67,15 @@ function reading(serial: string, one: unknown, place: string): Reading {
     time: time(raw['ts'], name('ts')),
     value: decimal(raw['register'], name('register')),
     quality: estimated ? 'ESTIMATED' : 'GOOD',
+    ...(raw['revision'] === undefined ? {} : { revision: revision(raw['revision'], name('revision')) }),
   };
+}
+
+/** Meters count their corrections of one value from 1. */
+function revision(value: unknown, where: string): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > 0x7fff_ffff)
+    throw malformed(`${where} is no number of a correction`);
+  return value;
 }
 
 /** What a meter may leave out of its info, and what is known by it. */

@@ -25,6 +25,7 @@ export async function startBroker(port?: number, prepare: (broker: Aedes) => voi
   return {
     port: at,
     cut,
+    on: (event: 'subscribe', heard: () => void) => void broker.on(event, heard),
     deaf: (value: boolean) => {
       deaf = value;
     },
@@ -34,7 +35,7 @@ export async function startBroker(port?: number, prepare: (broker: Aedes) => voi
           {
             cmd: 'publish',
             topic,
-            payload: typeof payload === 'string' ? payload : JSON.stringify(payload),
+            payload: typeof payload === 'string' || Buffer.isBuffer(payload) ? payload : JSON.stringify(payload),
             qos: 1,
             retain: false,
             dup: false,

@@ -13,6 +13,8 @@ const BACK_TOLD = 86_400_000;
 const NONSENSE = 2;
 const ONCE = new Set(['info payload', 'alarm payload']);
 const enough = (what: string): number => (ONCE.has(what) ? 1 : NONSENSE);
+/** Meters that are followed for one fault: whoever makes up serials takes no memory with them. */
+const FOLLOWED = 1_000;
 /** Meters that are named in one sentence. */
 const NAMED = 3;
 
@@ -40,6 +42,7 @@ export class Fit {
   fails(what: string, serial: string, why?: string): void {
     if (why !== undefined) this.#why.set(what, why);
     const all = this.#unfit.get(what) ?? new Map<string, number>();
+    if (all.size >= FOLLOWED && !all.has(serial)) return;
     const times = Math.min((all.get(serial) ?? 0) + 1, NONSENSE + 1);
     this.#unfit.set(what, all.set(serial, times));
     if (times === enough(what)) this.#tell();

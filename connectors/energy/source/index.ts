@@ -32,6 +32,7 @@ export interface Bucket {
   readonly value: string | null;
   readonly quality: string;
   readonly unit: string | null;
+  readonly corrected: Date | null;
 }
 
 /** Which consumption, of all installations named. */
@@ -65,6 +66,7 @@ export interface Latest {
   readonly time: Date;
   readonly value: string;
   readonly quality: string;
+  readonly corrected: Date | null;
 }
 
 /** So many registers that could not be committed are kept in memory, the newest. */
@@ -105,14 +107,7 @@ export class EnergySource {
   }
 
   get jobs(): readonly Job[] {
-    if (this.#telemetry)
-      return [
-        {
-          name: 'poll telemetry',
-          every: 1_000,
-          run: (call, working) => (this.#telemetry as Telemetry).listen(call, working),
-        },
-      ];
+    if (this.#telemetry) return this.#telemetry.jobs;
     return [{ name: 'poll meters', every: this.#settings.poll, run: () => this.#round() }];
   }
 
@@ -121,11 +116,19 @@ export class EnergySource {
     if (this.#telemetry) return this.#telemetry.check(call);
     const first = this.#meters[0];
     if (first) await this.#gateway?.read(call, first, 'check');
+    else await this.#gateway?.reach(call);
   }
 
   /** What the rounds and payloads have shown: each of them compares every meter with what it is taken for. */
   drift(): readonly Drift[] {
     return this.#fit.drift();
+  }
+
+  /** What is amiss though the source answers, or null. */
+  complaint(): string | null {
+    if (this.#telemetry) return this.#telemetry.complaint();
+    // A connection alone is no answer.
+    return this.#meters.length > 0 ? null : 'no meters are configured: name them by sheet or meters';
   }
 
   lag(): number | null {
@@ -170,6 +173,8 @@ export class EnergySource {
         return (await pages({ query, page: { forward: page.forward, limit: page.size + 1, place } }).load(key)) ?? [];
       },
       meterCount: (key: string, query: MetersQuery) => read((tx) => store.energy.meterCount(tx, query.by, key, query)),
+      /** The time before which readings are past retention and gone; null: none are. */
+      droppedBefore: () => read((tx) => store.energy.droppedBefore(tx, 'readings')),
       energy: async (key: string, query: EnergyQuery): Promise<Bucket[]> => (await energy(query).load(key)) ?? [],
       /** Installations that have such meters; none where nobody has. */
       sources: async (key: string, { by, installations, medium }: SourcesQuery): Promise<string[]> =>
@@ -214,8 +219,8 @@ export class EnergySource {
       const meter = this.#meters[place] as WiredMeter;
       try {
         const call = this.#services.call(this.#settings.timeout * 3);
-        const { value, at } = await gateway.read(call, meter, `poll ${meter.serial}`);
-        found.push({ serial: meter.serial, time: at, value, quality: 'GOOD' });
+        const { value, at } = await gateway.read(call, meter, 'poll meters');
+        found.push({ serial: meter.serial, time: at, value, quality: 'GOOD', origin: `unit ${meter.unitId}` });
         this.#fit.fits(`register map ${meter.map}`, meter.serial);
         silent = 0;
       } catch (error) {
@@ -235,7 +240,9 @@ export class EnergySource {
     if (this.#unkept.length > 0)
       await inHalves(
         this.#unkept,
-        (part) => this.#inflow.take(part, []),
+        async (part) => {
+          await this.#inflow.take(part, []);
+        },
         ({ serial }, error) => this.#services.log.warn('A register cannot be kept and is left out.', { serial, error }),
       );
     this.#unkept = [];

@@ -15,6 +15,9 @@ export const HEARD = 'last heard';
 /** It is asked for this often at most, in milliseconds. */
 const RECALL = 1_000;
 
+/** Meters whose company and unit are held in memory. */
+const MOST_REMEMBERED = 20_000;
+
 const later = (a: Date | null, b: Date): Date => (a !== null && a >= b ? a : b);
 
 /** Whom a meter counts for, and in what. */
@@ -67,22 +70,25 @@ export class Inflow {
     const mark = JSON.stringify(meters);
     if (mark === this.#known) return;
     const told = await this.#services.transaction((tx) => this.#save(tx, meters));
-    for (const [serial, one] of told) this.#companies.set(serial, one);
+    this.#remember(told);
     this.#known = mark;
   }
 
-  /** Keeps readings, meters and alarms, and tells of those that are of now. Commits before it resolves. */
-  async take(
+  /**
+   * Keeps readings, meters and alarms, and writes events of those that are of now, and of every correction. Commits before it resolves;
+   * answers what `also` has made in the same transaction.
+   */
+  async take<T = void>(
     readings: readonly Reading[],
     meters: readonly MeterInfo[],
     alarms: readonly Alarm[] = [],
-    also?: (tx: Tx) => Promise<void>,
-  ): Promise<void> {
+    also?: (tx: Tx) => Promise<T>,
+  ): Promise<T | undefined> {
     const { store, clock, globalId, transaction, emit, state } = this.#services;
     const now = clock.now();
     const newest = readings.reduce((most, { time }) => later(most, time), this.#newest);
     // What a transaction has told is believed once it is committed.
-    const learned = await transaction(async (tx) => {
+    const { learned, made } = await transaction(async (tx) => {
       const told = meters.length > 0 ? await this.#save(tx, meters) : new Map<string, Counted>();
       await this.#learn(
         tx,
@@ -90,17 +96,14 @@ export class Inflow {
         told,
       );
       const counted = (serial: string) => told.get(serial) ?? this.#companies.get(serial);
-      await store.energy.saveReadings(
+      const serials = new Map(readings.map((one) => [globalId(one.serial), one.serial]));
+      const { corrected } = await store.energy.saveReadings(
         tx,
-        readings.map((one) => ({
-          meter: globalId(one.serial),
-          time: one.time,
-          value: one.value,
-          quality: one.quality,
-        })),
+        readings.map(({ serial, ...one }) => ({ ...one, meter: globalId(serial) })),
+        now,
       );
       await state.set(tx, HEARD, { at: now.toISOString(), newest: newest?.toISOString() ?? null } satisfies Heard);
-      await also?.(tx);
+      const made = await also?.(tx);
       const live = readings.filter((one) => now.getTime() - one.time.getTime() <= this.#settings.announce);
       await emit(tx, [
         ...live.map(
@@ -110,17 +113,27 @@ export class Inflow {
               unit: counted(one.serial)?.unit ?? '1',
             }),
         ),
+        ...corrected.map((one): NewEvent => {
+          const serial = serials.get(one.meter) as string;
+          const { unit = '1' } = counted(serial) ?? {};
+          const event = this.#event({ ...one, serial }, 'METER_READING_TAKEN', counted(serial), {
+            ...{ value: one.value, unit, corrects: one.before },
+          });
+          // Each correction is an event of its own.
+          return { ...event, foreignId: `${event.foreignId} corrected ${one.revision} ${one.value} ${one.quality}` };
+        }),
         ...alarms.map((one): NewEvent => this.#event(one, 'METER_ALARM', counted(one.serial), { alarm: one.text })),
       ]);
-      return told;
+      return { learned: told, made };
     });
-    for (const [serial, one] of learned) this.#companies.set(serial, one);
+    this.#remember(learned);
     this.#heardAt = now;
     this.#newest = newest;
+    return made;
   }
 
   #event(
-    { serial, time }: Reading | Alarm,
+    { serial, time }: Pick<Reading, 'serial' | 'time'>,
     kind: 'METER_READING_TAKEN' | 'METER_ALARM',
     counted: Counted | undefined,
     data: Record<string, unknown>,
@@ -133,6 +146,18 @@ export class Inflow {
       company: counted?.company ?? null,
       data,
     };
+  }
+
+  /** Of so many meters at most, those of whom it was learned last: the others stand in the table. */
+  #remember(learned: ReadonlyMap<string, Counted>): void {
+    for (const [serial, one] of learned) {
+      this.#companies.delete(serial);
+      this.#companies.set(serial, one);
+    }
+    for (const serial of this.#companies.keys()) {
+      if (this.#companies.size <= MOST_REMEMBERED) break;
+      this.#companies.delete(serial);
+    }
   }
 
   /** Answers what the meters told of themselves. */

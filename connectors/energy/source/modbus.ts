@@ -30,12 +30,21 @@ export class ModbusGateway {
     this.#services = services;
   }
 
-  /** The register of one meter, exact, in its unit. */
-  async read(call: Call, meter: WiredMeter, operation: string): Promise<{ value: string; at: Date }> {
-    const known = await this.#services.guard.read(call, { operation, retry: false }, () =>
-      this.#inLine(() => this.#register(meter)),
+  /** The register of one meter, exact, in its unit. A silent meter of a round opens no breaker: the others are read on. */
+  async read(call: Call, meter: WiredMeter, operation: 'check' | 'poll meters') {
+    const known = await this.#services.guard.read(
+      call,
+      { operation, retry: false, breaker: operation === 'check' },
+      () => this.#inLine(() => this.#register(meter)),
     );
     return { value: known.value, at: known.facts.fetchedAt };
+  }
+
+  /** Connects, where there is no meter to ask. */
+  async reach(call: Call): Promise<void> {
+    await this.#services.guard.read(call, { operation: 'check', retry: false }, async () => {
+      await this.#inLine(() => this.#connected());
+    });
   }
 
   /** Whether the gateway itself is there, whatever its units do. */

@@ -14,6 +14,8 @@ import {
 import { systemClock } from '../../kit/clock.ts';
 import { CommitShare } from '../../kit/commit-queue.ts';
 import { malformed, rejected, SourceError, timeout, unavailable } from '../../kit/errors.ts';
+import { type LargeHead, MqttFrames } from './mqtt-frames.ts';
+import { Pieces } from './pieces.ts';
 
 export interface MqttOptions {
   readonly host: string;
@@ -24,6 +26,8 @@ export interface MqttOptions {
   readonly timeout: number;
   /** False for a short visit that keeps no session. */
   readonly keep: boolean;
+  /** Bytes of a packet that is read whole; the payload of a larger one comes in pieces. */
+  readonly largest: number;
 }
 
 export interface MqttMessage {
@@ -31,12 +35,20 @@ export interface MqttMessage {
   readonly payload: Buffer;
 }
 
-/** Messages of one batch, at most. */
+/** What becomes of messages. Each may reject: then the session ends, and what was not acknowledged comes again. */
+export interface MqttHandlers {
+  /** Batches, one at a time; acknowledged when it resolves. */
+  batch(batch: readonly MqttMessage[]): Promise<void>;
+  /** One that is larger than `largest`, beside the batches; acknowledged when it resolves. */
+  large(head: LargeHead, pieces: AsyncIterable<Buffer>): Promise<void>;
+}
+
+/** Messages of one batch, at most; and bytes, unless one message has more. */
 const BATCH = 500;
-/** Beyond this many unread messages the socket waits. */
+const BATCH_BYTES = 4 * 1024 * 1024;
+/** Beyond this many unread messages, or bytes of them, the socket waits. */
 const FULL = 4 * BATCH;
-/** A packet of more bytes than this is none of a meter; a broker that speaks MQTT 5 is told, and holds it back. */
-const LARGEST_PACKET = 1024 * 1024;
+const FULL_BYTES = 4 * BATCH_BYTES;
 const KEEPALIVE = 15;
 /** The broker keeps our session for a week. */
 const EXPIRY = 7 * 86_400;
@@ -50,14 +62,18 @@ export class MqttSession {
   readonly #parser: ReturnType<typeof parser>;
   readonly #waiting = new Map<string, (packet: Packet) => void>();
   #messages: { message: MqttMessage; id: number | null }[] = [];
-  #handle: ((batch: readonly MqttMessage[]) => Promise<void>) | null = null;
+  /** Bytes of the payloads in `#messages`. */
+  #bytes = 0;
+  /** The large payload that is coming in. */
+  #pieces: Pieces | null = null;
+  #handlers: MqttHandlers | null = null;
   #busy = false;
   /** What it holds of all that waits for a commit in this process. */
   readonly #share = new CommitShare();
-  /** Bytes since the last packet ended. */
-  #unfinished = 0;
   #ping: NodeJS.Timeout | undefined;
   #working: Promise<void> = Promise.resolve();
+  /** Large payloads that are being kept. */
+  #keeping: Promise<void> = Promise.resolve();
   #nextId = 1;
   #heard = systemClock.monotonic();
   /** Settles when the connection has ended, with the reason. */
@@ -72,17 +88,24 @@ export class MqttSession {
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
-    this.#parser.on('packet', (packet: Packet) => {
-      this.#unfinished = 0;
-      this.#received(packet);
-    });
+    this.#parser.on('packet', (packet: Packet) => this.#received(packet));
     this.#parser.on('error', (error: unknown) => this.close(malformed('the broker talks no MQTT', error)));
+    const frames = new MqttFrames(version, options.largest, {
+      small: (bytes) => this.#parser.parse(bytes),
+      begin: (head) => this.#large(head),
+      piece: (bytes) => this.#pieces?.push(bytes),
+      end: () => {
+        this.#pieces?.end();
+        this.#pieces = null;
+      },
+    });
     socket.on('data', (bytes: Buffer) => {
       this.#heard = systemClock.monotonic();
-      this.#unfinished += bytes.length;
-      this.#parser.parse(bytes);
-      if (this.#unfinished > LARGEST_PACKET)
-        this.close(malformed(`the broker sends a packet of more than ${LARGEST_PACKET} bytes`));
+      try {
+        frames.push(bytes);
+      } catch (error) {
+        this.close(error instanceof Error ? error : malformed(String(error)));
+      }
     });
     socket.on('error', (error) => this.close(unavailable('the connection to the broker was lost', error)));
     socket.on('close', () => this.close(unavailable('the broker closed the connection')));
@@ -121,7 +144,7 @@ export class MqttSession {
         ...(options.username === null ? {} : { username: options.username }),
         ...(options.password === null ? {} : { password: Buffer.from(options.password) }),
         ...(version === 5 && options.keep
-          ? { properties: { sessionExpiryInterval: EXPIRY, receiveMaximum: FULL, maximumPacketSize: LARGEST_PACKET } }
+          ? { properties: { sessionExpiryInterval: EXPIRY, receiveMaximum: FULL } }
           : {}),
       }),
     );
@@ -136,9 +159,9 @@ export class MqttSession {
     return { session, present: packet.sessionPresent };
   }
 
-  /** Subscribes at QoS 1; `handle` gets batches, one at a time, and its rejection ends the session without acknowledging them. */
-  async subscribe(topics: readonly string[], handle: (batch: readonly MqttMessage[]) => Promise<void>): Promise<void> {
-    this.#handle = handle;
+  /** Subscribes at QoS 1. */
+  async subscribe(topics: readonly string[], handlers: MqttHandlers): Promise<void> {
+    this.#handlers = handlers;
     const messageId = this.#id();
     const answer = this.#await(`suback ${messageId}`, this.#options.timeout);
     this.#send({ cmd: 'subscribe', messageId, subscriptions: topics.map((topic) => ({ topic, qos: 1 as const })) });
@@ -164,6 +187,9 @@ export class MqttSession {
     // Not acknowledged, so they come again.
     for (const { message } of this.#messages) this.#share.leave(message.payload.length);
     this.#messages = [];
+    this.#bytes = 0;
+    this.#pieces?.fail(reason);
+    this.#pieces = null;
     for (const [, wake] of this.#waiting) wake({ cmd: 'disconnect' } as Packet);
     this.#waiting.clear();
   }
@@ -176,8 +202,8 @@ export class MqttSession {
   }
 
   /** Waits for batches under way. */
-  settled(): Promise<void> {
-    return this.#working;
+  async settled(): Promise<void> {
+    await Promise.all([this.#working, this.#keeping]);
   }
 
   #id(): number {
@@ -213,8 +239,9 @@ export class MqttSession {
         message: { topic, payload: Buffer.from(payload) },
         id: qos > 0 ? (messageId ?? null) : null,
       });
+      this.#bytes += payload.length;
       this.#share.enter(payload.length);
-      if (this.#crowded) this.#socket.pause();
+      this.#flow();
       this.#plan();
       return;
     }
@@ -226,18 +253,56 @@ export class MqttSession {
     this.#waiting.get(key)?.(packet);
   }
 
+  /**
+   * The socket waits while enough is in memory, here or in the process: what is left unread keeps the broker waiting, and nothing of it
+   * is acknowledged. `idle`: no batch is being committed, so a session that holds nothing reads on, however full the process is.
+   */
+  #flow(idle = false): void {
+    const { length } = this.#messages;
+    const { full } = this.#share;
+    if (length >= FULL || this.#bytes >= FULL_BYTES || this.#pieces?.full === true || (full && length > 0))
+      this.#socket.pause();
+    else if (
+      length < BATCH &&
+      this.#bytes < FULL_BYTES / 2 &&
+      this.#socket.isPaused() &&
+      (!full || (idle && length === 0))
+    )
+      this.#socket.resume();
+  }
+
+  #large(head: LargeHead): void {
+    const pieces = new Pieces(() => this.#flow());
+    this.#pieces = pieces;
+    const kept = this.#handlers?.large(head, pieces) ?? Promise.reject(malformed('a message before any subscription'));
+    const done = kept.then(
+      () => {
+        if (head.id !== null) this.#send({ cmd: 'puback', messageId: head.id } as Packet);
+      },
+      (error) => this.close(error instanceof Error ? error : unavailable(String(error))),
+    );
+    this.#keeping = Promise.all([this.#keeping, done]).then(() => undefined);
+  }
+
   #plan(): void {
-    if (!this.#handle || this.#busy || this.#messages.length === 0) return;
+    if (!this.#handlers || this.#busy || this.#messages.length === 0) return;
     this.#busy = true;
     // Whatever the socket has for us already comes along.
     this.#working = new Promise<void>((resolve) => setImmediate(resolve)).then(() => this.#flush());
   }
 
   async #flush(): Promise<void> {
-    const batch = this.#messages.splice(0, BATCH);
-    this.#resume();
+    let [count, bytes] = [0, 0];
+    for (const { message } of this.#messages) {
+      if (count === BATCH || (count > 0 && bytes + message.payload.length > BATCH_BYTES)) break;
+      count++;
+      bytes += message.payload.length;
+    }
+    const batch = this.#messages.splice(0, count);
+    this.#bytes -= bytes;
+    this.#flow();
     try {
-      if (!this.#socket.destroyed) await this.#handle?.(batch.map((one) => one.message));
+      if (!this.#socket.destroyed) await this.#handlers?.batch(batch.map((one) => one.message));
       this.#socket.cork();
       for (const { id } of batch) if (id !== null) this.#send({ cmd: 'puback', messageId: id } as Packet);
       this.#socket.uncork();
@@ -245,21 +310,9 @@ export class MqttSession {
       this.close(error instanceof Error ? error : unavailable(String(error)));
     }
     for (const { message } of batch) this.#share.leave(message.payload.length);
-    this.#resume(true);
+    this.#flow(true);
     this.#busy = false;
     this.#plan();
-  }
-
-  /** Whether the broker is to wait: a session that holds something of its own goes on by itself when that is committed. */
-  get #crowded(): boolean {
-    return this.#messages.length >= FULL || (this.#share.full && this.#messages.length > 0);
-  }
-
-  /** `idle`: no batch is being committed. What is left unread keeps the broker waiting, and nothing is acknowledged. */
-  #resume(idle = false): void {
-    if (!this.#socket.isPaused()) return;
-    const { length } = this.#messages;
-    if (length < BATCH && (!this.#share.full || (idle && length === 0))) this.#socket.resume();
   }
 
   #alive(): void {

@@ -1,6 +1,6 @@
 /** Meters that speak by themselves, over MQTT. */
 import { inHalves } from '../../kit/batch.ts';
-import type { Call, Services } from '../../kit/connector.ts';
+import type { Call, Job, Services } from '../../kit/connector.ts';
 import { SourceError } from '../../kit/errors.ts';
 import * as mapping from '../mapping/index.ts';
 import type { Alarm, MeterInfo, Reading } from '../model.ts';
@@ -8,6 +8,7 @@ import type { Fit } from './fit.ts';
 import type { EnergySettings } from './index.ts';
 import { HEARD, type Heard, type Inflow } from './inflow.ts';
 import { type MqttMessage, type MqttOptions, MqttSession } from './mqtt.ts';
+import { RefusedPayloads } from './refused.ts';
 
 /** What is asked for again lies this long before what was heard last, in milliseconds. */
 const OVERLAP = 3_600_000;
@@ -29,6 +30,7 @@ export class Telemetry {
   readonly #services: Services;
   readonly #inflow: Inflow;
   readonly #fit: Fit;
+  readonly #refused: RefusedPayloads;
   #session: MqttSession | null = null;
 
   constructor(settings: EnergySettings, services: Services, inflow: Inflow, fit: Fit) {
@@ -36,6 +38,19 @@ export class Telemetry {
     this.#services = services;
     this.#inflow = inflow;
     this.#fit = fit;
+    this.#refused = new RefusedPayloads(settings, services);
+  }
+
+  get jobs(): readonly Job[] {
+    return [
+      { name: 'poll telemetry', every: 1_000, run: (call, working) => this.#listen(call, working) },
+      { name: 'expire refused payloads', every: 3_600_000, run: (call) => this.#refused.expire(call) },
+    ];
+  }
+
+  /** What of the refused payloads is not kept any more, or null. */
+  complaint(): string | null {
+    return this.#refused.complaint();
   }
 
   /** A short visit under another client id, so that the kept session is left alone. */
@@ -47,7 +62,8 @@ export class Telemetry {
   }
 
   /** Listens until the call is aborted or the connection is lost; then it rejects and the host calls again. Says when it hears. */
-  async listen(call: Call, working: () => void): Promise<void> {
+  async #listen(call: Call, working: () => void): Promise<void> {
+    await this.#refused.recall();
     const { session, present } = await this.#services.guard
       .read(this.#services.call(this.#settings.timeout * 2), { operation: 'poll connect', retry: false }, () =>
         MqttSession.open(this.#options(true)),
@@ -58,9 +74,10 @@ export class Telemetry {
     call.signal.addEventListener('abort', leave, { once: true });
     try {
       const { prefix } = this.#settings;
-      await session.subscribe([`${prefix}/+/+/info`, `${prefix}/+/+/telemetry`, `${prefix}/+/+/alarm`], (batch) =>
-        this.#batch(batch),
-      );
+      await session.subscribe([`${prefix}/+/+/info`, `${prefix}/+/+/telemetry`, `${prefix}/+/+/alarm`], {
+        batch: (batch) => this.#batch(batch),
+        large: (head, pieces) => this.#refused.keepLarge(head, gatewayOf(head.topic, prefix), pieces),
+      });
       await this.#askResend(session, present);
       working();
       const reason = await session.ended;
@@ -133,10 +150,13 @@ export class Telemetry {
         return { ...NOTHING, meters: [mapping.info(place.serial, message.payload, known)] };
       }
       if (place?.kind === 'alarm') return { ...NOTHING, alarms: [mapping.alarm(place.serial, message.payload)] };
-      if (place?.kind !== 'telemetry') return NOTHING;
+      // A kept session may bring what an earlier setting of `prefix` has subscribed.
+      if (place?.kind !== 'telemetry') return { ...NOTHING, refused: ['the topic is not one of ours'] };
       const told = mapping.readings(place.serial, message.payload);
       const latest = this.#services.clock.now().getTime() + AHEAD;
-      const good = told.readings.filter((one) => one.time.getTime() <= latest);
+      const good = told.readings
+        .filter((one) => one.time.getTime() <= latest)
+        .map((one) => ({ ...one, origin: place.gateway }));
       const ahead = good.length < told.readings.length ? ["the device's clock is ahead of ours"] : [];
       return { ...NOTHING, readings: good, refused: [...told.refused, ...ahead] };
     } catch (error) {
@@ -146,20 +166,23 @@ export class Telemetry {
   }
 
   async #keep(batch: readonly MqttMessage[], understood: readonly Understood[]): Promise<void> {
-    const { store, installation, log, guard } = this.#services;
+    const { log, guard } = this.#services;
     const refused = understood.flatMap((one, i) => {
       const message = batch[i];
-      return message && one.refused.length > 0 ? [{ message, reason: one.refused.slice(0, 10).join('; ') }] : [];
+      return message && one.refused.length > 0 ? [{ message, reason: reasonOf(one.refused) }] : [];
     });
-    await this.#inflow.take(
+    const { prefix } = this.#settings;
+    const commit = await this.#inflow.take(
       understood.flatMap((one) => one.readings),
       understood.flatMap((one) => one.meters),
       understood.flatMap((one) => one.alarms),
-      async (tx) => {
-        for (const { message, reason } of refused)
-          await store.energy.refusePayload(tx, installation.id, message.topic, message.payload, reason);
-      },
+      (tx) =>
+        this.#refused.keep(
+          tx,
+          refused.map(({ message, reason }) => ({ ...message, gateway: gatewayOf(message.topic, prefix), reason })),
+        ),
     );
+    commit?.();
     if (refused.length > 0) {
       const { message, reason } = refused[0] as (typeof refused)[number];
       log.warn('Payloads were refused and kept.', { count: refused.length, topic: message.topic, reason });
@@ -178,6 +201,15 @@ export class Telemetry {
       password: this.#settings.password,
       timeout: this.#settings.timeout,
       keep,
+      largest: this.#settings.largest,
     };
   }
+}
+
+const gatewayOf = (topic: string, prefix: string): string | null => mapping.topic(topic, prefix)?.gateway ?? null;
+
+/** Ten reasons of a list of values; the payload itself is kept whole. */
+function reasonOf(all: readonly string[]): string {
+  const more = all.length > 10 ? `; and ${all.length - 10} more` : '';
+  return `${all.slice(0, 10).join('; ')}${more}`;
 }

@@ -11,7 +11,7 @@ import {
   registerEnumType,
 } from 'type-graphql';
 import { INACCESSIBLE, requiresScopes } from '../../../schema/graph/directives.ts';
-import { Cursor, DateTime } from '../../../schema/graph/scalars.ts';
+import { Cursor, DateTime, Decimal } from '../../../schema/graph/scalars.ts';
 import {
   connectionType,
   DoorState,
@@ -159,6 +159,11 @@ export class OccupancyChanged extends ParkEvent {
 export class MeterReadingTaken extends ParkEvent {
   @Field(() => Meter, { nullable: true, description: 'Which one.' }) meter?: Meter | null;
   @Field(() => Quantity, { description: 'The register, not a difference.' }) reading!: Quantity;
+  @Field(() => Decimal, {
+    nullable: true,
+    description: 'The earlier value of the same time, where this one corrects it; null: it is the first.',
+  })
+  corrects?: string | null;
 }
 
 @ObjectType({ implements: ParkEvent, description: 'A meter complained.', simpleResolvers: true })

@@ -3,6 +3,7 @@
 import { ALGORITHMS } from '../auth.ts';
 import type { AnyConnector, AnyFamily } from '../connector.ts';
 import { DEFAULT_LIMITS, LIMIT_NAMES, limitPurpose } from '../limits.ts';
+import { RETENTION_NAMES } from '../retention.ts';
 import { ROLE_NAMES } from '../roles.ts';
 import { type Setting, settingsTable } from '../settings.ts';
 import { guardSettings } from './guarded.ts';
@@ -78,8 +79,9 @@ ${guardLines()}
 # limits:
 ${LIMIT_NAMES.map((name) => `#   ${name}: ${DEFAULT_LIMITS[name]} # ${limitPurpose(name)}`).join('\n')}
 
-# How long the hub keeps its event log, the ids by which an event sent again is known, and the answers of mutations; absent: for ever.
-# retention: { events: 90d, keys: 180d, answers: 30d }
+# How long the hub keeps its event log, the ids by which an event sent again is known, the answers of mutations, meters' readings and the
+# occupancy of car parks; absent: for ever.
+# retention: { events: 90d, keys: 180d, answers: 30d, readings: 1825d, occupancy: 730d }
 
 # What links the entries of the audit log (sha256 or sm3), how long they are kept, and a second folder for its signed heads; absent:
 # sha256, for ever, none.
@@ -184,7 +186,7 @@ export function settingsSchema(islands: readonly Described[]): string {
       retention: {
         type: 'object',
         additionalProperties: false,
-        properties: Object.fromEntries(['events', 'keys', 'answers'].map((name) => [name, { type: 'string' }])),
+        properties: Object.fromEntries(RETENTION_NAMES.map((name) => [name, { type: 'string' }])),
       },
       audit: {
         type: 'object',

@@ -18,11 +18,13 @@ afterEach(() => {
 });
 
 /** A lookout over a source that always answers; `found` is what the next comparisons find. */
-function watched(found: { now: readonly Drift[] }) {
+function watched(found: { now: readonly Drift[] }, answers = true) {
   const health = new Health(systemClock);
   let comparisons = 0;
   const opened = {
-    check: async () => undefined,
+    check: async () => {
+      if (answers) health.succeeded('check');
+    },
     drift: async () => {
       comparisons++;
       return found.now;
@@ -71,5 +73,18 @@ test('a source that has drifted, or is suspected, is compared again within secon
   found.now = [];
   await vi.advanceTimersByTimeAsync(20_000);
   expect(health.snapshot().state).toBe('UP');
+  lookout.stop();
+});
+
+test('a check in which nothing was asked is no sign of life', async () => {
+  const { lookout, health } = watched({ now: [] }, false);
+  await lookout.check();
+  expect(health.snapshot()).toMatchObject({
+    state: 'DEGRADED',
+    reason: 'has answered nothing: there is nothing to ask of it',
+  });
+  // A job that had nothing to do is none either.
+  health.succeeded('job poll meters');
+  expect(health.snapshot().state).toBe('DEGRADED');
   lookout.stop();
 });

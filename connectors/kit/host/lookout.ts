@@ -84,12 +84,16 @@ export class Lookout {
   async #look(): Promise<void> {
     const { services, health, pace, signal } = this.#parts;
     const opened = this.#parts.opened();
+    // What could not be opened has been told, and is asked nothing.
+    if (opened === null) return;
     const call = hubCall(pace.checkTime, signal);
+    const before = health.answers;
     try {
-      await opened?.check(call);
+      await opened.check(call);
       services.guard.healed();
-      health.complained(opened?.complaint?.() ?? null);
-      health.checked(null);
+      health.complained(opened.complaint?.() ?? null);
+      // UP is who has answered: a check that asked nothing does not show it.
+      health.checked(null, health.answers > before);
       await this.#compare(opened);
     } catch (error) {
       if (signal.aborted) return;
@@ -105,9 +109,9 @@ export class Lookout {
   }
 
   /** Whether the source still offers what its connector was written for: at first, then now and again, and on suspicion. */
-  async #compare(opened: Opened | null): Promise<void> {
+  async #compare(opened: Opened): Promise<void> {
     const { services, health, pace, signal } = this.#parts;
-    if (!opened?.drift || signal.aborted) return;
+    if (!opened.drift || signal.aborted) return;
     const pause = this.#suspected ? Math.min(pace.drift, CLOSELY) : pace.drift;
     if (this.#comparedAt !== null && services.clock.monotonic() - this.#comparedAt < pause) return;
     this.#comparedAt = services.clock.monotonic();

@@ -1,5 +1,6 @@
+import { readdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { rejected } from '../../kit/errors.ts';
+import { rejected, unavailable } from '../../kit/errors.ts';
 import type { Operation, Reader } from '../description.ts';
 import { asksOf, familyOf } from '../family.ts';
 import type { TypedEntity } from '../mapping.ts';
@@ -51,6 +52,9 @@ export default familyOf<FileSettings, Folder>({
         return rows.filter((one) => filters.every(([name, value]) => listOf(value).includes(String(one[name] ?? ''))));
       },
       check: async () => {
+        await readdir(path).catch((error: unknown) => {
+          throw unavailable(`the folder ${settings.folder} cannot be read`, error);
+        });
         for (const one of all) await one.rows();
       },
       complaint: () => all.flatMap((one) => one.complaint ?? []).join('; ') || null,

@@ -12,7 +12,7 @@ export const wsdlSettings = settings('wsdl', {
   url: url('Address that messages are sent to', 'https://meters.example/soap'),
   headers,
   check: optionalText(
-    'Operation without arguments that is asked to see whether the system answers; without it, that it takes connections',
+    'Operation without arguments that is asked to see whether the system answers; without it, a GET of `url` or an empty message must be answered, if only by a SOAP fault',
     'GetStatus',
   ),
   absent: optionalText(

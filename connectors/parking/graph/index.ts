@@ -80,7 +80,10 @@ class LotResolver {
       owner.source.history(owner.local, { from, to, bucket }),
       owner.source.historyFacts(),
     ]);
-    return { buckets: buckets ?? [], provenance: provenance(facts, context.clock) };
+    // Asked after the buckets: what is dropped meanwhile is said of buckets that had it, never the other way round.
+    const dropped = await owner.source.droppedBefore();
+    const droppedBefore = dropped !== null && from < dropped ? dropped : null;
+    return { buckets: buckets ?? [], droppedBefore, provenance: provenance(facts, context.clock) };
   }
 }
 

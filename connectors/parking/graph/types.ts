@@ -99,6 +99,12 @@ export class OccupancyBucket {
 export class OccupancySeries {
   @Field(() => [OccupancyBucket], { description: 'Every bucket from `from` to `to`, oldest first.' })
   buckets!: readonly OccupancyBucket[];
+  @Field(() => DateTime, {
+    nullable: true,
+    description:
+      'The range begins before this time, before which observations are past retention and gone: earlier buckets are null. Null: nothing of the range is gone.',
+  })
+  droppedBefore!: Date | null;
   @Field(() => Provenance, { description: 'Of the mirrored observations.' }) provenance!: Provenance;
 }
 

@@ -163,6 +163,8 @@ export function requestOf(parts: RequestParts, call: Call) {
     },
     history: (lot: string, range: { from: Date; to: Date; bucket: string }) => buckets(range).load(lot),
     historyFacts: () => inflow.historyFacts(call),
+    /** The time before which observations are past retention and gone; null: none are. */
+    droppedBefore: () => read((tx) => store.parking.droppedBefore(tx, 'occupancy')),
     vehicleId: (vehicle: VehicleKey) => vehicles.id(vehicle),
     grant: (clientMutationId: string, grant: Grant): Promise<Known<Permit>> =>
       rights.grant(call, clientMutationId, grant, async () => (await lots()).value),
