@@ -15,6 +15,7 @@ import { migrate } from '../migrations/migrate.ts';
 import type { Database } from '../schema/database/open.ts';
 import { keepConfigured, raiseDatabase, readiness } from './database.ts';
 import { pageFolder } from './explorer/index.ts';
+import { makeExplorer } from './http/explorer.ts';
 import { graphqlFace } from './http/graphql.ts';
 import { listen } from './http/server.ts';
 import { isLocal, sameOrigin } from './http/shield.ts';
@@ -60,6 +61,8 @@ export interface StartOptions {
   readonly signingKey?: string | null;
   /** How long one operation may take, in milliseconds. */
   readonly operationTime?: number;
+  /** Folder of the explorer's built page; absent: where the build puts it. */
+  readonly explorerFolder?: string;
 }
 
 export interface Hub {
@@ -137,7 +140,7 @@ export async function start(options: StartOptions): Promise<Hub> {
       policy: graph.policy,
       audit: new Audit(graph.watch, auditLog),
       limits: config.limits,
-      introspection: anonymousPrincipal(config.anonymous) !== null,
+      introspection: 'roles',
       costs: graph.costs,
       consents,
       sign: signer(signingKey, () => clock.now()),
@@ -162,7 +165,8 @@ export async function start(options: StartOptions): Promise<Hub> {
       const signedIn = await tokens.caller(request, params);
       return signedIn ?? (isLocal(request) ? anonymous : null);
     };
-    const face = await graphqlFace(operations, { introspection: anonymous !== null });
+    // Whether a caller may introspect is asked by the operation.
+    const face = await graphqlFace(operations, { introspection: true });
     const sources = () => islands.hosts().flatMap((host) => (host.name === 'hub' ? [] : host.sources()));
     const sockets = openSockets({
       server: http.server,
@@ -191,11 +195,12 @@ export async function start(options: StartOptions): Promise<Hub> {
       forwards.set(at.url, forward);
       return forward(installation, call);
     };
-    const explorer = pageFolder();
+    const folder = config.explorer.on ? (options.explorerFolder ?? pageFolder()) : null;
+    const explorer = folder && makeExplorer({ folder, clients: config.explorer.clients, principal });
     http.open({
       graphql: face,
       webhooks,
-      ...(explorer && anonymous ? { explorer } : {}),
+      ...(explorer ? { explorer } : {}),
       ready: () => readiness(database, sources()),
       metrics: () => metrics.text(),
       stream: streams.answer,

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { HubError } from '../../connectors/kit/errors.ts';
 import type { Principal } from '../../connectors/kit/principal.ts';
+import type { Explorer } from './explorer.ts';
 import type { GraphqlFace } from './graphql.ts';
 import type { Webhooks } from './webhooks.ts';
 
@@ -9,7 +10,8 @@ import type { Webhooks } from './webhooks.ts';
 export interface Rooms {
   readonly graphql: GraphqlFace;
   readonly webhooks?: Webhooks;
-  readonly explorer?: string;
+  /** Absent: there is no explorer. */
+  readonly explorer?: Explorer;
   ready(): Promise<{ ready: boolean; body: unknown }>;
   metrics(): Promise<{ type: string; body: string }>;
   /** Public keys of the demo's own issuer, served at /.well-known/jwks.json. */

@@ -67,7 +67,7 @@ export function streamFace(parts: StreamParts): StreamFace {
     try {
       guard(request, parts);
       const asked = read(request, given);
-      const document = parts.operations.parse(asked.query);
+      const document = parts.operations.parse(asked.query, given.principal);
       const kind = getOperationAST(document, asked.operationName)?.operation;
       if (kind !== 'subscription') {
         if (protocol === MULTIPART) return false;

@@ -63,6 +63,15 @@ ${installations.join('\n\n')}
 # The role of a caller from this machine without a token; absent: such a caller is nobody.
 # anonymous: developer
 
+# The explorer at /explorer/: false: not served; absent or true: served where somebody can sign in (auth) or the anonymous role is set,
+# by a token that people paste. With a client people sign in at the issuer; for several issuers, a list of clients.
+# explorer:
+#   clientId: isthmus-explorer # a public client (authorization code, PKCE S256) whose redirect address is https://hub.example/explorer/
+#   # issuer: https://id.example/realms/park # one of auth.issuers; may be left out where there is one
+#   # name: Park ID # what the button says; absent: the issuer's host
+#   # scopes: [openid] # scopes that are asked for
+#   # parameters: { resource: https://hub.example } # further parameters of the authorization request, such as resource or audience
+
 # How long one operation may take.
 # deadline: 3s
 
@@ -109,6 +118,31 @@ const authSchema = {
           roles: { type: 'object', additionalProperties: { enum: [...ROLE_NAMES] } },
         },
       },
+    },
+  },
+};
+
+const explorerClientSchema = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['clientId'],
+  properties: {
+    issuer: { type: 'string', description: 'One of auth.issuers; may be left out where there is one' },
+    clientId: {
+      type: 'string',
+      minLength: 1,
+      description: 'Public client at the issuer; redirect address: /explorer/ of the hub',
+    },
+    name: { type: 'string', minLength: 1, description: "What the button says; absent: the issuer's host" },
+    scopes: {
+      type: ['string', 'array'],
+      items: { type: 'string' },
+      description: 'Scopes that are asked for; absent: openid',
+    },
+    parameters: {
+      type: 'object',
+      additionalProperties: { type: 'string' },
+      description: 'Further parameters of the authorization request; resource is sent with token requests too',
     },
   },
 };
@@ -163,6 +197,10 @@ export function settingsSchema(islands: readonly Described[]): string {
       subgraphs: { type: 'object' },
       auth: authSchema,
       anonymous: { enum: ['developer'] },
+      explorer: {
+        description: 'Whether the explorer is served; a client, or a list of them: where people sign in to it',
+        oneOf: [{ type: 'boolean' }, explorerClientSchema, { type: 'array', items: explorerClientSchema }],
+      },
       guard: guardSchema(),
       deadline: { type: 'string' },
       limits: {

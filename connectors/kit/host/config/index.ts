@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { readAudit } from '../../audit.ts';
 import { readAuth } from '../../auth.ts';
+import { readExplorer } from '../../explorer.ts';
 import { readLimits } from '../../limits.ts';
 import { readRetention } from '../../retention.ts';
 import { readMilliseconds } from '../../settings.ts';
@@ -19,6 +20,7 @@ const SECTIONS = [
   'subgraphs',
   'auth',
   'anonymous',
+  'explorer',
   'limits',
   'retention',
   'audit',
@@ -57,14 +59,17 @@ export function readConfig(
   const takeId = idsOf(source);
   const parks = readParks(source, takeId);
   const installations = readInstallations(source, { parks, connectors, takeId });
+  const auth = section(source, 'auth', readAuth);
+  const anonymous = readAnonymous(source);
   const config = {
     file,
     parks,
     installations,
     subgraphs: readSubgraphs(source, connectors, installations),
-    auth: section(source, 'auth', readAuth),
+    auth,
     limits: section(source, 'limits', readLimits),
-    anonymous: readAnonymous(source),
+    anonymous,
+    explorer: section(source, 'explorer', (raw, fault) => readExplorer(raw, { auth, anonymous }, fault)),
     retention: section(source, 'retention', readRetention),
     audit: section(source, 'audit', readAudit),
     deadline: readDeadline(source),

@@ -1,6 +1,7 @@
 /** What isthmus.yaml says, once it is read and found sound. */
 import type { AuditConfig } from '../../audit.ts';
 import type { AuthConfig } from '../../auth.ts';
+import type { ExplorerConfig } from '../../explorer.ts';
 import type { Limits } from '../../limits.ts';
 import type { Retention } from '../../retention.ts';
 import type { GuardSettings } from '../guarded.ts';
@@ -48,6 +49,8 @@ export interface Config {
   readonly auth: AuthConfig;
   /** The role of a caller from this machine without a token; null: such a caller is nobody. */
   readonly anonymous: string | null;
+  /** Whether the explorer is served, and where people sign in to it. */
+  readonly explorer: ExplorerConfig;
   /** What documents, operations and callers may use. */
   readonly limits: Limits;
   /** How long the hub keeps what it writes itself. */
