@@ -293,6 +293,7 @@ test('when the token ends the page says so, keeps what was written, and goes on 
   await type('query Mine { parks { name } }');
   await run();
   await expect.poll(answer).toContain('Your sign-in ended at');
+  expect(await answer()).not.toContain('stack');
   await picture('ended');
   await page.getByRole('button', { name: 'Sign in again' }).click();
   await paste(await token('operator'));
@@ -306,7 +307,7 @@ test('says in plain words what went wrong at the issuer', async () => {
   await page.getByRole('button', { name: 'Sign in at Park ID' }).click();
   await page.getByRole('button', { name: 'Cancel' }).click();
   await page
-    .getByText('The sign-in was cancelled, or Park ID refused it. It says: “The user has cancelled.”.')
+    .getByText('The sign-in was cancelled, or Park ID refused it. It says: “The user has cancelled.”')
     .waitFor();
   expect(page.url()).toBe(home);
   await picture('cancelled');

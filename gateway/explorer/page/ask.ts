@@ -5,6 +5,7 @@ import { createClient } from 'graphql-ws';
 import { follow } from '../../client/index.ts';
 import { type Delivery, recentOf } from './recent.ts';
 import type { Session } from './session.ts';
+import type { Words } from './words.ts';
 
 interface Request {
   readonly query: string;
@@ -39,8 +40,8 @@ function readAnew(request: Request) {
 const ownAuthorization = ({ headers = {} }: Options): unknown =>
   Object.entries(headers).find(([name]) => name.toLowerCase() === 'authorization')?.[1];
 
-/** A fetcher for GraphiQL; `address` is that of the graph. */
-export function makeFetcher(address: URL, session: Session) {
+/** A fetcher for GraphiQL; `address` is that of the graph. Faults of the page's own are answers with errors, as the hub's are. */
+export function makeFetcher(address: URL, session: Session, words: Words) {
   const socketAddress = new URL(address);
   socketAddress.protocol = address.protocol === 'https:' ? 'wss:' : 'ws:';
 
@@ -85,9 +86,13 @@ export function makeFetcher(address: URL, session: Session) {
   /** Behind the last cursor after any break, where the document takes `$after`. */
   return async (given: Request, options: Options = {}) => {
     const { request, kind, resumes } = readAnew(given);
+    let value: string | null;
+    try {
+      value = await authorization(options);
+    } catch (error) {
+      return { errors: [{ message: (error as Error).message }] };
+    }
     if (kind === 'subscription') {
-      // Before a socket is opened: what it would say is the reason of a close.
-      await authorization(options);
       const deliveries = overSocket(request, options, resumes)[Symbol.asyncIterator]();
       const ended = () => (session.state.kind === 'ended' ? new Error(session.state.message) : undefined);
       const over = session.subscribe(() => {
@@ -95,8 +100,11 @@ export function makeFetcher(address: URL, session: Session) {
       });
       return recentOf(deliveries, { why: ended, over });
     }
-    const value = await authorization(options);
     const headers = { ...options.headers, ...(value === null ? {} : { authorization: value }) };
-    return overHttp(request as never, { ...options, headers } as never);
+    try {
+      return await overHttp(request as never, { ...options, headers } as never);
+    } catch {
+      return { errors: [{ message: words.hubAway }] };
+    }
   };
 }

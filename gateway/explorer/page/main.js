@@ -28,7 +28,7 @@ const NOTICE = 'isthmus:notice';
 const call = (address, options) => window.fetch(address, options);
 const signInOptions = { redirect: home.href, store, fetch: call };
 const session = new Session({ address: new URL('caller', home), fetch: call, store, words });
-const fetcher = makeFetcher(new URL('../graphql', home), session);
+const fetcher = makeFetcher(new URL('../graphql', home), session, words);
 const missing = { park: words.fillPark, company: words.fillCompany };
 
 let clients = [];

@@ -97,6 +97,11 @@ function push(list: unknown[], value: unknown, most: number): void {
   if (list.length > most) list.shift();
 }
 
+/** What failed before anything came. */
+export interface Failed {
+  readonly errors: readonly unknown[];
+}
+
 export interface RecentOptions {
   /** Least time between two views, in milliseconds. */
   readonly pause?: number;
@@ -108,12 +113,12 @@ export interface RecentOptions {
 
 /**
  * Views of a subscription as it goes on. The source is read at once, however slowly views are taken. A failure after something came is
- * the end of the last view; before, it is thrown.
+ * the end of the last view; before, it is the only answer.
  */
 export function recentOf(
   deliveries: AsyncIterator<Delivery>,
   { pause = PAUSE, why, over: whenOver }: RecentOptions = {},
-): AsyncIterableIterator<View, undefined> {
+): AsyncIterableIterator<View | Failed, undefined> {
   const recent = new Recent();
   let changed = false;
   let over = false;
@@ -159,7 +164,11 @@ export function recentOf(
           changed = false;
           return closed ? done : { done: false, value: recent.view() };
         }
-        if (failure !== undefined) throw failure;
+        if (failure !== undefined) {
+          const errors = [reasonOf(failure)].flat();
+          failure = undefined;
+          return { done: false, value: { errors } };
+        }
         if (over) return done;
         await new Promise<void>((resolve) => {
           wake = resolve;

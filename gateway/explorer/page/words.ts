@@ -33,7 +33,7 @@ const ENGLISH = {
   unreachable: (name: string, origin: string) =>
     `${name} cannot be called from this page: it is away, or it does not allow calls from ${origin} (CORS).`,
   invalid: (name: string, what: string) => `${name} answered something that is not valid: ${what}.`,
-  issuerSays: (text: string) => `It says: “${text}”.`,
+  issuerSays: (text: string) => `It says: “${text}”`,
   fillPark: 'fill in: the id of a park that you may see',
   fillCompany: 'fill in: the credit code (USCC) of a company that you may see',
 };
@@ -72,7 +72,7 @@ const CHINESE: Words = {
   expired: '登录超时，或此次登录已被使用。请重新登录。',
   unreachable: (name, origin) => `本页面无法访问 ${name}：它不可用，或不允许来自 ${origin} 的调用（CORS）。`,
   invalid: (name, what) => `${name} 的应答无效：${what}。`,
-  issuerSays: (text) => `对方说明：“${text}”。`,
+  issuerSays: (text) => `对方说明：“${text}”`,
   fillPark: '请填写：您可以查看的园区的 id',
   fillCompany: '请填写：您可以查看的企业的统一社会信用代码',
 };
