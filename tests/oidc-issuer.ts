@@ -13,8 +13,6 @@ export interface OidcIssuer {
   lifetime: number;
   /** Claims of the next access tokens, besides those of any token. */
   claims: Readonly<Record<string, unknown>>;
-  /** Refresh tokens that were used. */
-  readonly refreshed: () => number;
   close(): Promise<void>;
 }
 
@@ -28,13 +26,11 @@ export async function openIssuer(resource: string): Promise<OidcIssuer> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const issuer = `http://127.0.0.1:${(server.address() as { port: number }).port}`;
-  let refreshed = 0;
   const made: OidcIssuer = {
     issuer,
     audience: resource,
     lifetime: 600,
     claims: {},
-    refreshed: () => refreshed,
     register: ({ clientId, redirect, origin }) => {
       const provider = new Provider(issuer, {
         clients: [
@@ -49,10 +45,7 @@ export async function openIssuer(resource: string): Promise<OidcIssuer> {
         ],
         clientBasedCORS: (_: unknown, from: string) => from === origin,
         cookies: { keys: ['test'] },
-        extraTokenClaims: (_: unknown, { gty }: { gty?: string }) => {
-          if (/refresh/.test(String(gty))) refreshed++;
-          return made.claims;
-        },
+        extraTokenClaims: () => made.claims,
         features: {
           devInteractions: { enabled: false },
           resourceIndicators: {

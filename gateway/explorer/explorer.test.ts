@@ -174,6 +174,12 @@ describe('the variables of the examples', () => {
     expect(JSON.parse(store.getItem('graphiql:tabState') ?? '')).toEqual(tabs('my own'));
   });
 
+  test('are shown of the first tab at the first visit', () => {
+    const store = kept();
+    visit(store, 'first');
+    expect([store.getItem('graphiql:query'), store.getItem('graphiql:variables')]).toEqual(['{ a }', 'first']);
+  });
+
   test('and the operations that were run are forgotten at sign-out', () => {
     const store = kept();
     visit(store, 'of the park');

@@ -129,6 +129,15 @@ test('refreshes before the token ends, once, and goes on', async () => {
   expect([asked, session.state.kind]).toEqual([1, 'in']);
 });
 
+test('refreshes a token of a few seconds in the middle of its life', async () => {
+  const { session } = open({ first: 8, second: 600 });
+  await session.use(grant('first', async () => grant('second')));
+  await vi.advanceTimersByTimeAsync(3_500);
+  expect(await session.token()).toBe('first');
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(await session.token()).toBe('second');
+});
+
 test('uses the token to its end where it cannot be refreshed', async () => {
   const { session } = open({ first: 60 });
   await session.use(grant('first', () => Promise.reject(new Error('invalid_grant'))));

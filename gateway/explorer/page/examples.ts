@@ -75,14 +75,14 @@ export function refreshTabs(store: Store, tabs: readonly Tab[]): void {
     activeTabIndex?: unknown;
     tabs?: { query?: unknown; variables?: unknown }[];
   } | null;
-  if (before === null || !Array.isArray(state?.tabs)) return;
-  for (const tab of state.tabs) {
+  for (const tab of state?.tabs ?? []) {
     const { query } = tab;
-    if (typeof query !== 'string' || !Object.hasOwn(fresh, query)) continue;
+    if (before === null || typeof query !== 'string' || !Object.hasOwn(fresh, query)) continue;
     if ((tab.variables ?? '') === before[query]) tab.variables = fresh[query] || null;
   }
-  store.setItem(TABS, JSON.stringify(state));
-  const active = state.tabs[Number(state.activeTabIndex)];
+  if (state) store.setItem(TABS, JSON.stringify(state));
+  // GraphiQL shows these first, and the tab's own only when one comes back to it.
+  const active = state?.tabs ? state.tabs[Number(state.activeTabIndex)] : tabs[0];
   for (const [name, value] of [
     [QUERY, active?.query],
     [VARIABLES, active?.variables],

@@ -33,7 +33,7 @@ export interface SessionOptions {
 
 /** Where the tab keeps the token, so that it outlives a reload of the page and nothing else. */
 const TOKEN = 'isthmus:token';
-/** A token that ends sooner than this is refreshed before it is used, in milliseconds. */
+/** A token is refreshed when it ends sooner than this, in milliseconds; one that lives for less than twice that, in the middle of its life. */
 const SOON = 30_000;
 /** Timers of browsers hold 24 days at most. */
 const LONGEST = 3_600_000;
@@ -45,6 +45,8 @@ export class Session {
   #token: string | null = null;
   #refresh: Grant['refresh'] = null;
   #refreshing: Promise<void> | null = null;
+  /** How long before its end the token is refreshed, in milliseconds. */
+  #soon = SOON;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: SessionOptions) {
@@ -83,13 +85,14 @@ export class Session {
     this.#refresh = grant.refresh;
     this.#options.store.setItem(TOKEN, grant.token);
     this.#set({ kind: 'in', caller });
+    this.#soon = Math.min(SOON, this.#left() / 2);
     this.#watch();
     return null;
   }
 
   /** The token to ask with, refreshed where it is about to end; null: the anonymous role. */
   async token(): Promise<string | null> {
-    if (this.#refresh && this.#left() < SOON) await this.#renew();
+    if (this.#refresh && this.#left() <= this.#soon) await this.#renew();
     return this.#token;
   }
 
@@ -132,10 +135,10 @@ export class Session {
       this.#end(this.#endedAt());
       return;
     }
-    const wait = this.#refresh ? Math.max(left - SOON, 1_000) : left;
+    const wait = this.#refresh ? Math.max(left - this.#soon, 0) : left;
     this.#timer = setTimeout(
       () => {
-        if (this.#refresh && this.#left() <= SOON) void this.#renew();
+        if (this.#refresh && this.#left() <= this.#soon) void this.#renew();
         else this.#watch();
       },
       Math.min(wait, LONGEST),
