@@ -289,7 +289,7 @@ test('a refused token shows what the hub says, and nothing else', async () => {
 
 test('when the token ends the page says so, keeps what was written, and goes on after another sign-in', async () => {
   await page.goto(home);
-  await paste(await token('operator', { seconds: 6 }));
+  await paste(await token('operator', { seconds: 10 }));
   await page.locator('.graphiql-execute-button').waitFor();
   await follow(await cursor());
   await happen(1);
