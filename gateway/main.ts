@@ -19,6 +19,7 @@ import type { Database } from '../schema/database/open.ts';
 import { keepConfigured, raiseDatabase, readiness } from './database.ts';
 import { pageFolder } from './explorer/index.ts';
 import { Origins } from './http/cors.ts';
+import { makeExplorer } from './http/explorer.ts';
 import { graphqlFace } from './http/graphql.ts';
 import { listen } from './http/server.ts';
 import { isLocal } from './http/shield.ts';
@@ -68,6 +69,8 @@ export interface StartOptions {
   readonly operationTime?: number;
   /** How often an idle stream or socket is written to, in milliseconds; absent: `HEARTBEAT`. */
   readonly heartbeat?: number;
+  /** Folder of the explorer's built page; absent: where the build puts it. */
+  readonly explorerFolder?: string;
 }
 
 export interface Hub {
@@ -149,7 +152,7 @@ export async function start(options: StartOptions): Promise<Hub> {
       policy: graph.policy,
       audit: new Audit(graph.watch, auditLog),
       limits: config.limits,
-      introspection: anonymousPrincipal(config.anonymous) !== null,
+      introspection: 'roles',
       costs: graph.costs,
       consents,
       clock,
@@ -175,7 +178,8 @@ export async function start(options: StartOptions): Promise<Hub> {
       const signedIn = await tokens.caller(request, params);
       return signedIn ?? (isLocal(request) && origins.allows(request) ? anonymous : null);
     };
-    const face = await graphqlFace(operations, { introspection: anonymous !== null });
+    // Whether a caller may introspect is asked by the operation.
+    const face = await graphqlFace(operations, { introspection: true });
     const remote = new RemoteSources({ database, config: () => islands.config, log, pace: options.pace, clock });
     remote.start();
     shutdown.add('the looks at connectors in other processes', () => remote.close());
@@ -213,13 +217,14 @@ export async function start(options: StartOptions): Promise<Hub> {
       if (at === null) return null;
       return 'host' in at ? at.host.webhookTarget(installation) : forwardWebhooks(at.url, installation);
     };
-    const explorer = pageFolder();
+    const folder = config.explorer.on ? (options.explorerFolder ?? pageFolder()) : null;
+    const explorer = folder && makeExplorer({ folder, clients: config.explorer.clients, principal });
     http.open({
       graphql: face,
       webhooks: target,
       intake,
       unread,
-      ...(explorer && anonymous ? { explorer } : {}),
+      ...(explorer ? { explorer } : {}),
       ready: () => readiness(database, sources()),
       metrics: () => metrics.text(),
       stream: streams.open,

@@ -12,7 +12,7 @@ export function firstScreen(about: { hub: Hub; config: Config; demo: boolean; se
     '',
     `  Isthmus is up after ${seconds} s: ${parks}, ${config.installations.length} legacy systems.`,
     '',
-    `    Explorer   ${hub.url}/explorer`,
+    ...(config.explorer.on ? [`    Explorer   ${hub.url}/explorer`] : []),
     `    Graph      ${hub.url}/graphql`,
     `    Sources    ${hub.url}/readyz`,
     '',

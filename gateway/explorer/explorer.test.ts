@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildSchema, parse, validate } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parseUscc } from '../../connectors/kit/identifiers.ts';
-import { world } from '../../connectors/kit/testing/park.ts';
 import { operations } from './index.ts';
+import { filled, forget, NOTHING, ownOf, refreshTabs, type Store } from './page/examples.ts';
 import { withTimes } from './page/times.ts';
+import { wordsFor } from './page/words.ts';
 
 let room: string;
 let page: string;
@@ -91,14 +91,15 @@ describe('the operations', () => {
     }
   });
 
-  test('name companies and parks of the demo', () => {
-    const park = world();
-    for (const { variables } of operations()) {
-      if ('uscc' in variables) {
-        expect(parseUscc(String(variables['uscc']))).toBe(variables['uscc']);
-        expect(park.companies.map((one) => one.uscc)).toContain(variables['uscc']);
+  test('hold nothing of the demo: companies and parks are filled in', () => {
+    const demo = /[0-9A-HJ-NPQRTUWXY]{18}|lakeside/;
+    for (const { name, query, variables } of operations()) {
+      expect(query, name).not.toMatch(demo);
+      expect(JSON.stringify(variables), name).not.toMatch(demo);
+      for (const [key, value] of Object.entries(variables)) {
+        if (key === 'uscc') expect(value, name).toBe('@company');
+        if (key === 'id') expect(value, name).toBe('@park');
       }
-      if ('id' in variables) expect(variables['id']).toBe(park.park.id);
     }
   });
 
@@ -113,4 +114,85 @@ describe('the operations', () => {
       f: null,
     });
   });
+});
+
+describe('the variables of the examples', () => {
+  const now = new Date('2026-11-20T08:00:00Z');
+  const missing = { park: 'fill in a park', company: 'fill in a company' };
+  const wanted = { uscc: '@company', id: '@park', to: '@now' };
+  const answer = { data: { parks: [{ id: 'riverside' }, { id: 'b' }], companies: { nodes: [{ uscc: '123' }] } } };
+
+  test('are those of the graph', () => {
+    expect(JSON.parse(filled(wanted, ownOf(answer), missing, now) ?? '')).toEqual({
+      uscc: '123',
+      id: 'riverside',
+      to: '2026-11-20T08:00:00.000Z',
+    });
+    expect(filled(null, NOTHING, missing, now)).toBeUndefined();
+  });
+
+  test.each<[string, unknown]>([
+    ['is empty', { data: { parks: [], companies: { nodes: [] } } }],
+    ['is refused in part', { data: { parks: null, companies: null }, errors: [{ message: 'no' }] }],
+    ['is an error', { errors: [{ message: 'no' }] }],
+    ['is no answer', undefined],
+  ])('say what to fill in where the answer %s', (_, given) => {
+    expect(JSON.parse(filled(wanted, ownOf(given), missing, now) ?? '')).toMatchObject({
+      uscc: 'fill in a company',
+      id: 'fill in a park',
+    });
+  });
+
+  const kept = (): Store & { readonly held: Map<string, string> } => {
+    const held = new Map<string, string>();
+    return {
+      held,
+      getItem: (name) => held.get(name) ?? null,
+      setItem: (name, value) => void held.set(name, value),
+      removeItem: (name) => void held.delete(name),
+    };
+  };
+  const visit = (store: Store, variables: string) => refreshTabs(store, [{ query: '{ a }', variables }]);
+  const tabs = (variables: string, active = 0) => ({
+    activeTabIndex: active,
+    tabs: [
+      { query: '{ a }', variables },
+      { query: '{ mine }', variables: 'old' },
+    ],
+  });
+
+  test('are those of this visit in tabs that were kept; what people have written stays', () => {
+    const store = kept();
+    visit(store, 'old');
+    store.setItem('graphiql:tabState', JSON.stringify(tabs('old')));
+    store.setItem('graphiql:variables', 'old');
+    visit(store, 'new');
+    expect(JSON.parse(store.getItem('graphiql:tabState') ?? '')).toEqual(tabs('new'));
+    expect([store.getItem('graphiql:query'), store.getItem('graphiql:variables')]).toEqual(['{ a }', 'new']);
+    store.setItem('graphiql:tabState', JSON.stringify(tabs('my own')));
+    visit(store, 'newer');
+    expect(JSON.parse(store.getItem('graphiql:tabState') ?? '')).toEqual(tabs('my own'));
+  });
+
+  test('are shown of the first tab at the first visit', () => {
+    const store = kept();
+    visit(store, 'first');
+    expect([store.getItem('graphiql:query'), store.getItem('graphiql:variables')]).toEqual(['{ a }', 'first']);
+  });
+
+  test('and the operations that were run are forgotten at sign-out', () => {
+    const store = kept();
+    visit(store, 'of the park');
+    store.setItem('graphiql:tabState', JSON.stringify(tabs('of the park')));
+    store.setItem('graphiql:queries', 'of the park');
+    forget(store, [{ query: '{ a }', variables: 'fill in' }]);
+    expect([...store.held.values()].join()).not.toContain('of the park');
+  });
+});
+
+test('the page speaks Chinese to readers of Chinese and English to all others', () => {
+  expect(wordsFor('zh-CN').signOut).toBe('退出登录');
+  expect(wordsFor('zh').signOut).toBe('退出登录');
+  for (const language of ['en-GB', 'de', 'zha', '']) expect(wordsFor(language).signOut).toBe('Sign out');
+  expect(Object.keys(wordsFor('zh'))).toEqual(Object.keys(wordsFor('en')));
 });

@@ -140,7 +140,7 @@ export async function graphqlFace(
       const quick = await warm.answer(request, body);
       if (quick) return within(quick, accept);
       try {
-        for (const text of texts) documents.lend(text, operations.admit(text));
+        for (const text of texts) documents.lend(text, operations.admit(text, request.principal));
       } catch (error) {
         if (!(error instanceof HubError)) throw error;
         operations.fruitless(request.principal);
@@ -212,8 +212,8 @@ const isInputFault = ({ errors = [] }: OperationAnswer): boolean =>
 /** Answers a document that is not valid before anybody looks for its operation. */
 const validation = (operations: Operations): ApolloServerPlugin<Context> => ({
   requestDidStart: async () => ({
-    responseForOperation: async ({ source, document }) => {
-      const errors = source && document ? operations.faults(source, document) : [];
+    responseForOperation: async ({ source, document, contextValue }) => {
+      const errors = source && document ? operations.faults(source, document, contextValue.principal) : [];
       if (errors.length === 0) return null;
       const http = { status: 400, headers: new HeaderMap() };
       return { http, body: { kind: 'single', singleResult: { errors } } };

@@ -5,6 +5,7 @@ import type { Principal } from '../../connectors/kit/principal.ts';
 import type { WebhookIntake } from '../../connectors/kit/webhook-intake.ts';
 import type { UnreadBytes } from '../trust/unread.ts';
 import type { Accepted } from './accept.ts';
+import type { Explorer } from './explorer.ts';
 import type { GraphqlFace } from './graphql.ts';
 import type { Webhooks } from './webhooks.ts';
 
@@ -16,7 +17,8 @@ export interface Rooms {
   readonly webhooks?: Webhooks;
   /** Bounds what webhooks under way hold; absent: one with the default limits. */
   readonly intake?: WebhookIntake;
-  readonly explorer?: string;
+  /** Absent: there is no explorer. */
+  readonly explorer?: Explorer;
   ready(): Promise<{ ready: boolean; body: unknown }>;
   metrics(): Promise<{ type: string; body: string }>;
   /** Public keys of the demo's own issuer, served at /.well-known/jwks.json. */

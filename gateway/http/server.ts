@@ -10,7 +10,6 @@ import { graphql, webhook } from './door.ts';
 import type { Rooms } from './rooms.ts';
 import { shield } from './shield.ts';
 import { Spent } from './spent.ts';
-import { serveFile } from './static.ts';
 
 export interface HttpServer {
   readonly server: Server;
@@ -158,13 +157,10 @@ async function route(
   if (rooms.explorer && (request.method === 'GET' || request.method === 'HEAD')) {
     if (path === '/') return redirect(response, '/explorer/');
     if (path === '/explorer') return redirect(response, '/explorer/');
-    if (
-      path.startsWith('/explorer/') &&
-      (await serveFile(response, rooms.explorer, decodeURIComponent(path.slice(10))))
-    )
-      return;
+    if (path.startsWith('/explorer/') && (await rooms.explorer.answer(request, response, path.slice(10)))) return;
   }
-  json(response, 404, { errors: [{ message: `There is nothing at ${path}. Try /explorer or /graphql.` }] });
+  const hint = rooms.explorer ? '/explorer or /graphql' : '/graphql';
+  json(response, 404, { errors: [{ message: `There is nothing at ${path}. Try ${hint}.` }] });
 }
 
 /** Throws `URIError` for what is no address. */

@@ -14,21 +14,28 @@ const TYPES: Readonly<Record<string, string>> = {
   '.png': 'image/png',
 };
 
-const POLICY = [
-  "default-src 'self'",
-  "script-src 'self'",
-  "style-src 'self' 'unsafe-inline'",
-  "img-src 'self' data:",
-  "font-src 'self' data:",
-  "connect-src 'self' ws: wss:",
-  "worker-src 'self' blob:",
-  "frame-ancestors 'none'",
-  "base-uri 'none'",
-  "form-action 'self'",
-].join('; ');
+/** What the page may load and call: its own files and its own hub (sockets too), and the origins of `connect`. */
+const policy = (connect: readonly string[]): string =>
+  [
+    "default-src 'self'",
+    "script-src 'self'",
+    "style-src 'self' 'unsafe-inline'",
+    "img-src 'self' data:",
+    "font-src 'self' data:",
+    `connect-src ${["'self'", ...connect].join(' ')}`,
+    "worker-src 'self' blob:",
+    "frame-ancestors 'none'",
+    "base-uri 'none'",
+    "form-action 'self'",
+  ].join('; ');
 
-/** Answers with the file `name` of `folder`; false when there is none. */
-export async function serveFile(response: ServerResponse, folder: string, name: string): Promise<boolean> {
+/** Answers with the file `name` of `folder`; false when there is none. `connect`: other origins that a page may call. */
+export async function serveFile(
+  response: ServerResponse,
+  folder: string,
+  name: string,
+  connect: readonly string[] = [],
+): Promise<boolean> {
   const path = normalize(join(folder, name === '' || name === '/' ? 'index.html' : name));
   const type = TYPES[extname(path)];
   if (!path.startsWith(normalize(folder) + sep) || !type) return false;
@@ -40,7 +47,7 @@ export async function serveFile(response: ServerResponse, folder: string, name: 
   }
   response.writeHead(200, {
     'content-type': type,
-    'content-security-policy': POLICY,
+    'content-security-policy': policy(connect),
     'x-content-type-options': 'nosniff',
     'referrer-policy': 'no-referrer',
     'cache-control': 'no-cache',

@@ -86,7 +86,8 @@ export class Deliveries {
   async #start(request: SubscriptionRequest) {
     const prepared = prepare(this.#operations, request);
     // All at once: some are needed only when the first event comes.
-    const [fault, ...more] = this.#operations.variableFaults(prepared.operation, request.variables);
+    const { variables, principal } = request;
+    const [fault, ...more] = this.#operations.variableFaults(prepared.operation, variables, principal);
     if (fault) throw new HubError('BAD_USER_INPUT', [fault, ...more].map((one) => one.message).join(' '));
     const reader = new Reader(this.#operations, prepared, request);
     this.#operations.pay(request.principal, reader.points);

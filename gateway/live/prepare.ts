@@ -84,9 +84,12 @@ export function prepare(
   return prepared;
 }
 
-function turn(operations: Operations, request: { query: string; operationName?: string | undefined }): Prepared {
-  const document = operations.parse(request.query);
-  const faults = operations.faults(request.query, document);
+function turn(
+  operations: Operations,
+  request: Pick<SubscriptionRequest, 'query' | 'operationName' | 'principal'>,
+): Prepared {
+  const document = operations.parse(request.query, request.principal);
+  const faults = operations.faults(request.query, document, request.principal);
   if (faults.length > 0) throw asOne(faults);
   const operation = getOperationAST(document, request.operationName || undefined);
   if (!operation || operation.operation !== OperationTypeNode.SUBSCRIPTION) {

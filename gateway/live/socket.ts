@@ -119,12 +119,12 @@ export function openSockets(options: SocketOptions): { close(): Promise<void>; c
     const operationName = payload.operationName || undefined;
     const key = `${operationName ?? ''}\0${payload.query}`;
     const before = known.get(key);
-    const document: DocumentNode | null = before?.subscribes ? null : operations.parse(payload.query);
+    const document: DocumentNode | null = before?.subscribes ? null : operations.parse(payload.query, principal);
     const subscribes = document === null || getOperationAST(document, operationName)?.operation === 'subscription';
     if (subscribes) {
       deliveries.check({ query: payload.query, operationName, principal });
     } else {
-      const faults = operations.faults(payload.query, document as DocumentNode);
+      const faults = operations.faults(payload.query, document as DocumentNode, principal);
       if (faults.length > 0) {
         operations.fruitless(principal);
         return faults.map((one) => new GraphQLError(one.message, { extensions: one.extensions ?? {} }));

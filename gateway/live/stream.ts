@@ -98,7 +98,7 @@ export function streamFace(parts: StreamParts): StreamFace {
     endless: false,
     write: (response, signal) =>
       refusing(response, given, async () => {
-        const kind = getOperationAST(operations.parse(asked.query), asked.operationName)?.operation;
+        const kind = getOperationAST(operations.parse(asked.query, given.principal), asked.operationName)?.operation;
         if (kind === 'mutation' && request.method === 'GET') throw bad('A mutation is sent by POST.');
         const answer = await operations.run({ ...asked, principal: given.principal, signal });
         const full = unread?.refusal(callerOf(given.principal));

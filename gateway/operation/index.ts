@@ -25,8 +25,11 @@ export interface OperationOptions {
   readonly federation: Federation;
   readonly policy: Policy;
   readonly limits?: Partial<Limits>;
-  /** False: nobody may ask what the graph holds, and no error tells of it. */
-  readonly introspection?: boolean;
+  /**
+   * Who may ask what the graph holds; errors to all others suggest no names. True (the default): everybody; false: nobody; `roles`: who
+   * holds a role of this hub.
+   */
+  readonly introspection?: boolean | 'roles';
   /** What fields cost; absent: operations are not counted. */
   readonly costs?: CostModel | undefined;
   /** Writes down who reads protected data; absent: nobody does. */
@@ -56,7 +59,7 @@ export class Operations {
   #generation: Generation = { running: 0, ended: null };
   readonly #listeners = new Set<(schema: GraphQLSchema) => void>();
   readonly #limits: Limits;
-  readonly #introspection: boolean;
+  readonly #introspection: boolean | 'roles';
   readonly #texts: Texts;
   readonly #points: Points;
   readonly #turns = new Turns();
@@ -72,7 +75,7 @@ export class Operations {
     this.#policy = options.policy;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#introspection = options.introspection ?? true;
-    this.#texts = new Texts(this.#limits, this.#introspection);
+    this.#texts = new Texts(this.#limits);
     this.#clock = options.clock ?? systemClock;
     this.#points = new Points(options.costs, this.#limits, this.#texts, this.#clock);
     this.#time = options.time ?? OPERATION_TIME;
@@ -120,18 +123,18 @@ export class Operations {
    * Refuses a text beyond the limits, before any other parser sees it; what is no GraphQL is left to others to tell. Returns the document,
    * parsed without locations, of a text that was not let through before. Throws a `HubError`.
    */
-  admit(query: string): DocumentNode | null {
+  admit(query: string, principal: Principal | null = null): DocumentNode | null {
     try {
-      return this.#texts.admit(query);
+      return this.#texts.admit(query, this.#mayIntrospect(principal));
     } catch (error) {
       if (error instanceof HubError && error.code === 'GRAPHQL_PARSE_FAILED') return null;
       throw error;
     }
   }
 
-  /** The faults of a document in the public graph, as a client may see them; `query` is its text. */
-  faults(query: string, document: DocumentNode): readonly GraphQLFormattedError[] {
-    return this.#shown(this.#federation.faults(query, document));
+  /** The faults of a document in the public graph, as this caller may see them; `query` is its text. */
+  faults(query: string, document: DocumentNode, principal: Principal | null = null): readonly GraphQLFormattedError[] {
+    return this.#shown(this.#federation.faults(query, document), principal);
   }
 
   /** The refusal of a caller who has used up its points and asks on, and for how many milliseconds it holds; null when it may ask. */
@@ -159,17 +162,18 @@ export class Operations {
     this.#points.fruitless(principal);
   }
 
-  /** Faults of the variables that the operation is given, as a client may see them. */
+  /** Faults of the variables that the operation is given, as this caller may see them. */
   variableFaults(
     operation: OperationDefinitionNode,
     variables: OperationRequest['variables'],
+    principal: Principal | null = null,
   ): readonly GraphQLFormattedError[] {
-    return this.#shown(this.#federation.variableFaults(operation, variables));
+    return this.#shown(this.#federation.variableFaults(operation, variables), principal);
   }
 
-  /** Parses within the limits; throws a `HubError`. */
-  parse(query: string): DocumentNode {
-    return this.#texts.parse(query);
+  /** Parses within the limits what this caller may ask; throws a `HubError`. */
+  parse(query: string, principal: Principal | null = null): DocumentNode {
+    return this.#texts.parse(query, this.#mayIntrospect(principal));
   }
 
   /** Whether a request asks for a subscription; false for what is no document or is beyond the limits. */
@@ -219,8 +223,12 @@ export class Operations {
     return principal?.expires == null ? () => undefined : whenWall(this.#clock, principal.expires, ended);
   }
 
-  #shown(faults: readonly GraphQLFormattedError[]): readonly GraphQLFormattedError[] {
-    return this.#introspection ? faults : faults.map(discreet);
+  #mayIntrospect(principal: Principal | null): boolean {
+    return this.#introspection === 'roles' ? (principal?.roles.length ?? 0) > 0 : this.#introspection;
+  }
+
+  #shown(faults: readonly GraphQLFormattedError[], principal: Principal | null): readonly GraphQLFormattedError[] {
+    return this.#mayIntrospect(principal) ? faults : faults.map(discreet);
   }
 
   /** Runs one query or mutation. Never rejects: every fault is in the answer. With `extensions.sign` the answer is signed. */
@@ -253,7 +261,7 @@ export class Operations {
     let { document } = request;
     if (!request.internal) {
       try {
-        document = this.#texts.admit(request.query) ?? document;
+        document = this.#texts.admit(request.query, this.#mayIntrospect(principal)) ?? document;
       } catch (error) {
         if (error instanceof HubError) return refusal(error);
         throw error;
@@ -267,7 +275,7 @@ export class Operations {
     );
     if ('errors' in compiled) {
       this.fruitless(request.principal);
-      return { errors: this.#shown(compiled.errors) };
+      return { errors: this.#shown(compiled.errors, principal) };
     }
     const cost = request.internal ? null : this.#points.estimate(compiled, request.variables);
     try {
@@ -282,7 +290,7 @@ export class Operations {
     if (calls) call.calls = calls;
     const made = federation.execute(compiled, { variables: request.variables, call });
     const answer = made instanceof Promise ? await made : made;
-    if (!answer.text) return { errors: this.#shown(answer.errors) };
+    if (!answer.text) return { errors: this.#shown(answer.errors, principal) };
     if (compiled.kind === 'mutation') this.#consents?.forget();
     // Who is not signed in sees nothing protected; a flood of such callers must not fill the log.
     if (answer.touched && this.#audit && principal) {

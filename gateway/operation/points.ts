@@ -64,7 +64,8 @@ export class Points {
     const key = JSON.stringify([request.operationName ?? null, numbersOf(request.variables), request.query]);
     const known = this.#eventCosts.get(key);
     if (known !== undefined) return known;
-    const document = this.#texts.parse(request.query);
+    // Whether the caller may ask it is decided where the subscription begins.
+    const document = this.#texts.parse(request.query, true);
     const operation = getOperationAST(document, request.operationName);
     if (!operation) return 0;
     // One event in each batch.

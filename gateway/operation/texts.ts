@@ -4,16 +4,15 @@ import { LRUCache } from 'lru-cache';
 import { HubError } from '../../connectors/kit/errors.ts';
 import type { Limits } from '../../connectors/kit/limits.ts';
 import { compact, LARGE } from '../federation/index.ts';
-import { checkDocument, checkText, refuseIntrospection } from '../trust/limits.ts';
+import { checkDocument, checkText, introspects, refuseIntrospection } from '../trust/limits.ts';
 
 /** Characters of texts that are remembered as within the limits; more than there is room for in what is compiled of them. */
 const TEXTS = 512 * 1024;
 
 export class Texts {
   readonly #limits: Limits;
-  readonly #introspection: boolean;
-  /** Texts that have passed the limits. */
-  readonly #admitted = new LRUCache<string, true>({
+  /** Texts that have passed the limits, each with whether it introspects. */
+  readonly #admitted = new LRUCache<string, 'introspects' | 'plain'>({
     maxSize: TEXTS,
     sizeCalculation: (_, text) => text.length,
   });
@@ -24,14 +23,21 @@ export class Texts {
     sizeCalculation: (_, key) => key.length,
   });
 
-  /** @param introspection false: nobody may ask what the graph holds, and no error tells of it */
-  constructor(limits: Limits, introspection: boolean) {
+  constructor(limits: Limits) {
     this.#limits = limits;
-    this.#introspection = introspection;
   }
 
-  /** Parses within the limits, without locations: they hold every token of the text. Throws a `HubError`. */
-  parse(query: string): DocumentNode {
+  /**
+   * Parses within the limits, without locations: they hold every token of the text. `introspection`: whether this caller may ask what the
+   * graph holds. Throws a `HubError`.
+   */
+  parse(query: string, introspection: boolean): DocumentNode {
+    const document = this.#within(query);
+    if (!introspection && introspects(document)) refuseIntrospection();
+    return document;
+  }
+
+  #within(query: string): DocumentNode {
     checkText(query, this.#limits);
     let document: DocumentNode;
     try {
@@ -45,15 +51,19 @@ export class Texts {
       throw new HubError('GRAPHQL_PARSE_FAILED', text);
     }
     const selections = checkDocument(document, this.#limits);
-    if (!this.#introspection) refuseIntrospection(document);
     return selections > LARGE ? compact(document) : document;
   }
 
-  /** The document of a text that has not been let through before; null: it has. Throws a `HubError` when it may not be run. */
-  admit(query: string): DocumentNode | null {
-    if (this.#admitted.get(query)) return null;
-    const document = this.parse(query);
-    this.#admitted.set(query, true);
+  /**
+   * The document of a text that has not been let through before; null: it has. `introspection` as in `parse`: it is asked of every caller.
+   * Throws a `HubError` when the text may not be run.
+   */
+  admit(query: string, introspection: boolean): DocumentNode | null {
+    const known = this.#admitted.get(query);
+    const document = known ? null : this.#within(query);
+    const kind = known ?? (document && introspects(document) ? 'introspects' : 'plain');
+    if (!known) this.#admitted.set(query, kind);
+    if (kind === 'introspects' && !introspection) refuseIntrospection();
     return document;
   }
 
@@ -64,7 +74,7 @@ export class Texts {
     let found = this.#subscriptions.get(key);
     if (found !== undefined) return found;
     try {
-      found = getOperationAST(this.parse(query), operationName)?.operation === 'subscription';
+      found = getOperationAST(this.#within(query), operationName)?.operation === 'subscription';
     } catch (error) {
       if (!(error instanceof HubError)) throw error;
       found = false;

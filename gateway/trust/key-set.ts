@@ -39,16 +39,26 @@ async function small(answer: Response): Promise<string> {
   return Buffer.concat(parts).toString('utf8');
 }
 
+/** The issuer's discovery document. Throws when it cannot be read or names another issuer. */
+export async function discover(issuer: string, fetching: Fetch): Promise<Readonly<Record<string, unknown>>> {
+  const where = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
+  const document = (await (await fetching(where, {})).json()) as Readonly<Record<string, unknown>>;
+  if (document['issuer'] !== issuer) throw new Error('The discovery document is of another issuer.');
+  return document;
+}
+
+/** An address out of a discovery document: by https, or at the issuer's own host. Throws for any other. */
+export function addressAt(issuer: string, given: unknown): URL {
+  const address = new URL(String(given));
+  // An open line would be anybody's; a document must not lead into the park's own network either.
+  if (address.protocol !== 'https:' && address.host !== new URL(issuer).host) {
+    throw new Error('The discovery document names an address that is not safe.');
+  }
+  return address;
+}
+
 /** The issuer's key set: as configured, else as its discovery document says, which must name this very issuer. */
 export async function keySetAddress(issuer: IssuerConfig, fetching: Fetch): Promise<URL> {
   if (issuer.jwks !== null) return new URL(issuer.jwks);
-  const where = `${issuer.issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
-  const told = (await (await fetching(where, {})).json()) as { issuer?: unknown; jwks_uri?: unknown };
-  if (told.issuer !== issuer.issuer) throw new Error('The discovery document is of another issuer.');
-  const address = new URL(String(told.jwks_uri));
-  // Keys over an open line would be anybody's; a document must not send the hub into the park's own network either.
-  if (address.protocol !== 'https:' && address.host !== new URL(issuer.issuer).host) {
-    throw new Error('The key set is not where it must be.');
-  }
-  return address;
+  return addressAt(issuer.issuer, (await discover(issuer.issuer, fetching))['jwks_uri']);
 }

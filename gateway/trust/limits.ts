@@ -1,5 +1,6 @@
 /** Limits on documents, asked once per text before it is planned. The defaults protect; `isthmus gateway` lets more through. */
 import {
+  BREAK,
   type DocumentNode,
   type FragmentDefinitionNode,
   type GraphQLFormattedError,
@@ -194,18 +195,24 @@ function writeOut(
   return spread;
 }
 
-/** Throws when the document asks what the graph holds. */
-export function refuseIntrospection(document: DocumentNode): void {
+/** Whether the document asks what the graph holds. */
+export function introspects(document: DocumentNode): boolean {
+  let found = false;
   visit(document, {
     Field: ({ name }) => {
-      if (name.value === '__schema' || name.value === '__type') {
-        throw new HubError(
-          'GRAPHQL_VALIDATION_FAILED',
-          'Introspection is off here: the graph is described in the documentation.',
-        );
-      }
+      found ||= name.value === '__schema' || name.value === '__type';
+      return found ? BREAK : undefined;
     },
   });
+  return found;
+}
+
+/** Throws the refusal of a caller who may not ask what the graph holds. */
+export function refuseIntrospection(): never {
+  throw new HubError(
+    'GRAPHQL_VALIDATION_FAILED',
+    'Introspection is off here for callers without a role: sign in, or see the documentation of the graph.',
+  );
 }
 
 /** The same fault without suggestions: they would tell the graph's names one by one. */

@@ -9,6 +9,7 @@ import type { Limits } from '../../connectors/kit/limits.ts';
 import { silentLog } from '../../connectors/kit/log.ts';
 import { createFederation } from '../../gateway/federation/index.ts';
 import { fake } from '../../gateway/federation/testing.ts';
+import { makeExplorer } from '../../gateway/http/explorer.ts';
 import { graphqlFace } from '../../gateway/http/graphql.ts';
 import { listen } from '../../gateway/http/server.ts';
 import { openSockets } from '../../gateway/live/socket.ts';
@@ -67,7 +68,10 @@ export interface Target {
   close(): Promise<void>;
 }
 
-export async function openTarget(limits: Partial<Limits> = {}, introspection = false): Promise<Target> {
+export async function openTarget(
+  limits: Partial<Limits> = {},
+  introspection: boolean | 'roles' = false,
+): Promise<Target> {
   const directory = mkdtempSync(join(tmpdir(), 'isthmus-attack-'));
   const issuer = await openDemoIssuer(directory);
   const island = fake('island', SDL.replace(/extend schema[^\n]*\n/, ''), {
@@ -94,7 +98,7 @@ export async function openTarget(limits: Partial<Limits> = {}, introspection = f
   });
   const tokens = makeTokens([issuer.trusted]);
   const http = await listen({ host: '127.0.0.1', port: 0, log: silentLog, patience: { head: 300, whole: 600 } });
-  const face = await graphqlFace(operations, { introspection });
+  const face = await graphqlFace(operations, { introspection: introspection !== false });
   const sockets = openSockets({
     server: http.server,
     path: '/graphql',
@@ -107,7 +111,11 @@ export async function openTarget(limits: Partial<Limits> = {}, introspection = f
   });
   http.open({
     graphql: face,
-    explorer: join(import.meta.dirname, '..', '..', 'docs'),
+    explorer: makeExplorer({
+      folder: join(import.meta.dirname, '..', '..', 'docs'),
+      clients: [],
+      principal: (request) => tokens.caller(request),
+    }),
     webhooks: async () => null,
     ready: async () => ({ ready: true, body: {} }),
     metrics: async () => ({ type: 'text/plain', body: '' }),

@@ -31,6 +31,18 @@ const companies = {
   pageInfo: { endCursor: null, hasNextPage: false },
 };
 
+/** The anonymous role: nobody has to sign in. */
+const DEVELOPER = {
+  subject: 'anonymous:developer',
+  client: 'anonymous',
+  roles: ['developer'],
+  parks: null,
+  companies: null,
+  expires: null,
+};
+
+let caller: typeof DEVELOPER | null = DEVELOPER;
+let clients: unknown[] = [];
 let room: string;
 let server: Server;
 let sockets: WebSocketServer;
@@ -59,6 +71,11 @@ beforeAll(async () => {
         rootValue: { companies },
       });
       response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
+      return;
+    }
+    const said = { '/explorer/settings.json': { clients }, '/explorer/caller': { caller } }[path];
+    if (said) {
+      response.setHeader('content-type', 'application/json').end(JSON.stringify(said));
       return;
     }
     const name = path === '/explorer/' ? 'index.html' : path.slice('/explorer/'.length);
@@ -125,11 +142,38 @@ test('follows a subscription over the socket', async () => {
   await page.keyboard.press('Control+a');
   await page.keyboard.insertText('subscription Ticks { ticks }');
   await page.keyboard.press('Control+Enter');
-  await expect.poll(answer, { timeout: 10_000 }).toContain('"ticks": 3');
+  await expect.poll(answer, { timeout: 10_000 }).toMatch(/"received": 3.*"events": \[\s*3,\s*2,\s*1\s*\]/s);
+});
+
+test('says that nobody is signed in, and offers to sign in by a token', async () => {
+  await page.getByText('Not signed in').waitFor();
+  await page.getByText('role developer').waitFor();
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('textbox', { name: 'Access token' }).waitFor();
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  expect(await page.getByRole('textbox', { name: 'Access token' }).count()).toBe(0);
 });
 
 test('breaks no policy and asks nobody else', () => {
   expect(complaints).toEqual([]);
   expect(asked.length).toBeGreaterThan(3);
   expect(asked.filter((url) => !url.startsWith(origin))).toEqual([]);
+});
+
+test('offers each issuer, and says in plain words that one cannot be reached', async () => {
+  caller = null;
+  clients = ['one', 'other'].map((name) => ({
+    issuer: `http://127.0.0.1:9/${name}`,
+    clientId: 'explorer',
+    name,
+    scopes: ['openid'],
+    parameters: {},
+  }));
+  await page.goto(`${origin}/explorer/`);
+  await page.getByRole('button', { name: 'Sign in at one' }).waitFor();
+  await page.getByRole('button', { name: 'Sign in at other' }).click();
+  await page
+    .getByText(`other cannot be called from this page: it is away, or it does not allow calls from ${origin}`)
+    .waitFor();
+  expect(page.url()).toBe(`${origin}/explorer/`);
 });

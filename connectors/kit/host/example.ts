@@ -68,6 +68,15 @@ ${installations.join('\n\n')}
 # Web pages that may use the hub beside its own, by their exact origin; absent: none.
 # origins: [https://app.example]
 
+# The explorer at /explorer/: false: not served; absent or true: served where somebody can sign in (auth) or the anonymous role is set,
+# by a token that people paste. With a client people sign in at the issuer; for several issuers, a list of clients.
+# explorer:
+#   clientId: isthmus-explorer # a public client (authorization code, PKCE S256) whose redirect address is https://hub.example/explorer/
+#   # issuer: https://id.example/realms/park # one of auth.issuers; may be left out where there is one
+#   # name: Park ID # what the button says; absent: the issuer's host
+#   # scopes: [openid] # scopes that are asked for
+#   # parameters: { resource: https://hub.example } # further parameters of the authorization request, such as resource or audience
+
 # How long one operation may take.
 # deadline: 3s
 
@@ -115,6 +124,31 @@ const authSchema = {
           roles: { type: 'object', additionalProperties: { enum: [...ROLE_NAMES] } },
         },
       },
+    },
+  },
+};
+
+const explorerClientSchema = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['clientId'],
+  properties: {
+    issuer: { type: 'string', description: 'One of auth.issuers; may be left out where there is one' },
+    clientId: {
+      type: 'string',
+      minLength: 1,
+      description: 'Public client at the issuer; redirect address: /explorer/ of the hub',
+    },
+    name: { type: 'string', minLength: 1, description: "What the button says; absent: the issuer's host" },
+    scopes: {
+      type: ['string', 'array'],
+      items: { type: 'string' },
+      description: 'Scopes that are asked for; absent: openid',
+    },
+    parameters: {
+      type: 'object',
+      additionalProperties: { type: 'string' },
+      description: 'Further parameters of the authorization request; resource is sent with token requests too',
     },
   },
 };
@@ -173,6 +207,10 @@ export function settingsSchema(islands: readonly Described[]): string {
         type: 'array',
         items: { type: 'string', pattern: '^https?://[^/?#*\\s]+/?$' },
         description: 'Web pages that may use the hub beside its own, by their exact origin',
+      },
+      explorer: {
+        description: 'Whether the explorer is served; a client, or a list of them: where people sign in to it',
+        oneOf: [{ type: 'boolean' }, explorerClientSchema, { type: 'array', items: explorerClientSchema }],
       },
       guard: guardSchema(),
       deadline: { type: 'string' },

@@ -1,74 +1,98 @@
-/** The explorer's page: GraphiQL over this hub, with the reference operations as tabs. Bundled by ../build.js; runs in a browser. */
+/** The explorer's page: who asks, and GraphiQL over this hub with the example operations as tabs. Bundled by ../build.js; runs in a browser. */
 import 'graphiql/style.css';
 import './page.css';
-import { createGraphiQLFetcher } from '@graphiql/toolkit';
-import { GraphiQL } from 'graphiql';
-import { getOperationAST, parse } from 'graphql';
-import { createClient } from 'graphql-ws';
 // Made by build.js from ../operations.
 import operations from 'operations';
-import { createElement } from 'react';
+import { createElement as h, useSyncExternalStore } from 'react';
 import { createRoot } from 'react-dom/client';
-import { follow } from '../../client/index.ts';
-import { withTimes } from './times.ts';
+import { makeFetcher } from './ask.ts';
+import { Bar } from './bar.js';
+import { Editor } from './editor.js';
+import { filled, forget, NOTHING } from './examples.ts';
+import { Session } from './session.ts';
+import { begin, explain, finish, isReturn, pendingClient } from './sign-in.ts';
+import { SignIn } from './sign-in-form.js';
+import { wordsFor } from './words.ts';
 
-const address = new URL('../graphql', window.location.href);
-const socketAddress = new URL(address);
-socketAddress.protocol = address.protocol === 'https:' ? 'wss:' : 'ws:';
+const words = wordsFor(navigator.language);
+document.documentElement.lang = /^zh\b/i.test(navigator.language) ? 'zh' : 'en';
+document.title = words.title;
 
-let headers = {};
-const connectionParams = () => {
-  const authorization = Object.entries(headers).find(([name]) => name.toLowerCase() === 'authorization')?.[1];
-  return authorization ? { authorization } : {};
-};
-/** One socket for all tabs that cannot resume; opened by the first subscription, closed after the last. */
-const socket = createClient({ url: socketAddress.href, lazy: true, retryAttempts: 10, connectionParams });
+/** The page's own folder: where issuers send the browser back to. */
+const home = new URL('.', window.location.href);
+home.search = '';
+home.hash = '';
+const store = window.sessionStorage;
+/** Said once, after the page was loaded anew. */
+const NOTICE = 'isthmus:notice';
+const call = (address, options) => window.fetch(address, options);
+const signInOptions = { redirect: home.href, store, fetch: call };
+const session = new Session({ address: new URL('caller', home), fetch: call, store, words });
+const fetcher = makeFetcher(new URL('../graphql', home), session, words);
+const missing = { park: words.fillPark, company: words.fillCompany };
 
-const overHttp = createGraphiQLFetcher({ url: address.href, enableIncrementalDelivery: false });
+let clients = [];
 
-/**
- * What the editor says of a document may be some keystrokes behind it, so it is read anew: a lone operation is the one
- * meant, whatever it was called before. A document that does not parse goes to the hub, whose error is the better one.
- */
-function readAnew(request) {
+/** Resolves to what went wrong; else the browser leaves the page. */
+async function signInAt(client) {
+  if (!window.isSecureContext) return words.insecure;
   try {
-    const document = parse(request.query);
-    const lone = getOperationAST(document);
-    const operation = lone ?? getOperationAST(document, request.operationName);
-    return {
-      request: lone ? { ...request, operationName: lone.name?.value } : request,
-      kind: operation?.operation,
-      resumes: operation?.variableDefinitions?.some((one) => one.variable.name.value === 'after'),
-    };
-  } catch {
-    return { request, kind: undefined, resumes: false };
+    window.location.assign(await begin(client, signInOptions));
+    return null;
+  } catch (error) {
+    return explain(error, client, home.origin, words);
   }
 }
 
-/** Queries and mutations by HTTP, subscriptions by WebSocket: behind the last cursor after any break, where the document takes `$after`. */
-const fetcher = (given, options) => {
-  const { request, kind, resumes } = readAnew(given);
-  if (kind !== 'subscription') return overHttp(request, options);
-  headers = options?.headers ?? {};
-  if (!resumes) return socket.iterate(request);
-  const { query, operationName, variables } = request;
-  return follow({
-    url: socketAddress.href,
-    query,
-    operationName,
-    variables,
-    after: variables?.after ?? null,
-    connectionParams,
-  });
-};
+const useToken = (text) => session.use({ token: text.trim().replace(/^Bearer\s+/i, ''), refresh: null });
 
-const defaultTabs = operations.map(({ query, variables }) => ({
-  query,
-  variables: variables && JSON.stringify(withTimes(variables, new Date()), null, 2),
-}));
+function signOut() {
+  forget(
+    window.localStorage,
+    operations.map(({ query, variables }) => ({ query, variables: filled(variables, NOTHING, missing, new Date()) })),
+  );
+  session.signOut();
+  store.setItem(NOTICE, words.signedOut);
+  // Answers, subscriptions and what GraphiQL holds of them end with the page.
+  window.location.replace(home);
+}
 
-const logo = createElement(GraphiQL.Logo, null, createElement('span', { className: 'isthmus-logo' }, 'Isthmus'));
+/** Takes up what the issuer said; the address is cleaned before anything else is asked. */
+async function start() {
+  const address = new URL(window.location.href);
+  if (address.search) window.history.replaceState(null, '', home);
+  const settings = await call(new URL('settings.json', home))
+    .then((answer) => answer.json())
+    .catch(() => ({ clients: [] }));
+  clients = settings.clients ?? [];
+  const notice = store.getItem(NOTICE) ?? undefined;
+  store.removeItem(NOTICE);
+  if (!isReturn(address)) return session.start(notice);
+  const client = pendingClient(clients, store);
+  if (!client) return session.start(words.notBegun);
+  try {
+    const fault = await session.use(await finish(client, address, signInOptions));
+    if (fault !== null) await session.start(fault);
+  } catch (error) {
+    await session.start(explain(error, client, home.origin, words));
+  }
+}
 
-createRoot(document.getElementById('explorer')).render(
-  createElement(GraphiQL, { fetcher, defaultTabs, isHeadersEditorEnabled: true, shouldPersistHeaders: false }, logo),
-);
+function Page() {
+  const state = useSyncExternalStore(session.subscribe, () => session.state);
+  const form = { words, clients, signInAt, useToken };
+  if (state.kind === 'starting') return null;
+  if (state.kind === 'out')
+    return h('main', { className: 'isthmus-out' }, h(SignIn, { ...form, title: words.title, message: state.message }));
+  const { caller } = state;
+  return h(
+    'div',
+    { className: 'isthmus-page' },
+    h(Bar, { state, form, signOut }),
+    // Another caller sees another graph, and none of the answers of the one before.
+    h(Editor, { key: `${caller.subject} ${caller.roles}`, fetcher, operations, missing }),
+  );
+}
+
+const root = createRoot(document.getElementById('explorer'));
+void start().finally(() => root.render(h(Page)));

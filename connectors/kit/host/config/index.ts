@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { readAudit } from '../../audit.ts';
 import { readAuth } from '../../auth.ts';
+import { readExplorer } from '../../explorer.ts';
 import { readLimits } from '../../limits.ts';
 import { readOrigins } from '../../origins.ts';
 import { readRetention } from '../../retention.ts';
@@ -21,6 +22,7 @@ const SECTIONS = [
   'auth',
   'anonymous',
   'origins',
+  'explorer',
   'limits',
   'retention',
   'audit',
@@ -59,14 +61,17 @@ export function readConfig(
   const takeId = idsOf(source);
   const parks = readParks(source, takeId);
   const installations = readInstallations(source, { parks, connectors, takeId });
+  const auth = section(source, 'auth', readAuth);
+  const anonymous = readAnonymous(source);
   const config = {
     file,
     parks,
     installations,
     subgraphs: readSubgraphs(source, connectors, installations),
-    auth: section(source, 'auth', readAuth),
+    auth,
     limits: section(source, 'limits', readLimits),
-    anonymous: readAnonymous(source),
+    anonymous,
+    explorer: section(source, 'explorer', (raw, fault) => readExplorer(raw, { auth, anonymous }, fault)),
     origins: section(source, 'origins', readOrigins),
     retention: section(source, 'retention', readRetention),
     audit: section(source, 'audit', readAudit),

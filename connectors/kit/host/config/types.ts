@@ -1,6 +1,7 @@
 /** What isthmus.yaml says, once it is read and found sound. */
 import type { AuditConfig } from '../../audit.ts';
 import type { AuthConfig } from '../../auth.ts';
+import type { ExplorerConfig } from '../../explorer.ts';
 import type { Limits } from '../../limits.ts';
 import type { Retention } from '../../retention.ts';
 import type { GuardSettings } from '../guarded.ts';
@@ -50,6 +51,8 @@ export interface Config {
   readonly anonymous: string | null;
   /** Web origins whose pages may use the hub, beside its own: `https://app.example`. */
   readonly origins: readonly string[];
+  /** Whether the explorer is served, and where people sign in to it. */
+  readonly explorer: ExplorerConfig;
   /** What documents, operations and callers may use. */
   readonly limits: Limits;
   /** How long the hub keeps what it writes itself. */

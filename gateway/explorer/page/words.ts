@@ -1,0 +1,81 @@
+/** What the page says itself, in the reader's language. GraphiQL's own words and the hub's messages are English. */
+
+const ENGLISH = {
+  title: 'Isthmus explorer',
+  signInTo: 'Sign in to ask this hub for data.',
+  signInAt: (name: string) => `Sign in at ${name}`,
+  orToken: 'Or paste an access token',
+  token: 'Access token',
+  tokenHint: 'It is kept in this browser tab until you sign out or close the tab.',
+  useToken: 'Use this token',
+  checking: 'Checking …',
+  cancel: 'Cancel',
+  signIn: 'Sign in',
+  signInAgain: 'Sign in again',
+  signOut: 'Sign out',
+  signedOut: 'You are signed out here. Where you signed in at an issuer, you may still be signed in there.',
+  notSignedIn: 'Not signed in',
+  noRole: 'no role of this hub',
+  roles: (names: string) => `role ${names}`,
+  parks: (names: string) => `parks ${names}`,
+  until: (time: string) => `until ${time}`,
+  ended: (time: string) => `Your sign-in ended at ${time}. Sign in again to go on; what you have written stays.`,
+  hubSays: (message: string) => `The hub refuses the token: ${message}`,
+  hubAway: 'The hub cannot be reached. Try again in a moment.',
+  noToken: 'This is no token: it holds characters that no token has.',
+  insecure: 'Signing in at an issuer needs https, or localhost. Paste a token instead.',
+  notBegun: 'This sign-in was not begun in this tab, or it is over. Sign in again.',
+  denied: (name: string) => `The sign-in was cancelled, or ${name} refused it.`,
+  busy: (name: string) => `${name} cannot sign anybody in at the moment. Try again later.`,
+  misfit: (name: string, code: string) =>
+    `${name} does not take the explorer's request (${code}). Compare explorer in isthmus.yaml with the client at the issuer.`,
+  expired: 'The sign-in took too long, or was used before. Sign in again.',
+  unreachable: (name: string, origin: string) =>
+    `${name} cannot be called from this page: it is away, or it does not allow calls from ${origin} (CORS).`,
+  invalid: (name: string, what: string) => `${name} answered something that is not valid: ${what}.`,
+  issuerSays: (text: string) => `It says: “${text}”`,
+  fillPark: 'fill in: the id of a park that you may see',
+  fillCompany: 'fill in: the credit code (USCC) of a company that you may see',
+};
+
+export type Words = typeof ENGLISH;
+
+const CHINESE: Words = {
+  title: 'Isthmus 查询台',
+  signInTo: '登录后即可查询本枢纽的数据。',
+  signInAt: (name) => `通过 ${name} 登录`,
+  orToken: '或粘贴访问令牌',
+  token: '访问令牌',
+  tokenHint: '令牌只保存在当前浏览器标签页中，退出登录或关闭标签页后即清除。',
+  useToken: '使用此令牌',
+  checking: '正在验证……',
+  cancel: '取消',
+  signIn: '登录',
+  signInAgain: '重新登录',
+  signOut: '退出登录',
+  signedOut: '您已在此退出登录。如果您是通过身份提供方登录的，在那里可能仍处于登录状态。',
+  notSignedIn: '未登录',
+  noRole: '没有本枢纽的角色',
+  roles: (names) => `角色 ${names}`,
+  parks: (names) => `园区 ${names}`,
+  until: (time) => `有效期至 ${time}`,
+  ended: (time) => `登录已于 ${time} 失效。请重新登录后继续，已编写的内容会保留。`,
+  hubSays: (message) => `枢纽拒绝了该令牌：${message}`,
+  hubAway: '无法连接枢纽，请稍后再试。',
+  noToken: '这不是令牌：其中含有令牌不会出现的字符。',
+  insecure: '通过身份提供方登录需要 https（或 localhost）。请改为粘贴令牌。',
+  notBegun: '此次登录不是在本标签页发起的，或已经结束。请重新登录。',
+  denied: (name) => `登录已取消，或被 ${name} 拒绝。`,
+  busy: (name) => `${name} 暂时无法登录，请稍后再试。`,
+  misfit: (name, code) =>
+    `${name} 不接受查询台的请求（${code}）。请核对 isthmus.yaml 中的 explorer 与身份提供方的客户端设置。`,
+  expired: '登录超时，或此次登录已被使用。请重新登录。',
+  unreachable: (name, origin) => `本页面无法访问 ${name}：它不可用，或不允许来自 ${origin} 的调用（CORS）。`,
+  invalid: (name, what) => `${name} 的应答无效：${what}。`,
+  issuerSays: (text) => `对方说明：“${text}”`,
+  fillPark: '请填写：您可以查看的园区的 id',
+  fillCompany: '请填写：您可以查看的企业的统一社会信用代码',
+};
+
+/** The words for a language tag such as `zh-CN`; English for all but Chinese. */
+export const wordsFor = (language: string): Words => (/^zh\b/i.test(language) ? CHINESE : ENGLISH);

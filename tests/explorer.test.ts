@@ -1,0 +1,86 @@
+/** Where the hub serves the explorer, by what isthmus.yaml says, and who may see the graph's description there. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, expect, test } from 'vitest';
+import { islands } from '../connectors/index.ts';
+import { readConfig } from '../connectors/kit/host/config/index.ts';
+import { openDemoIssuer } from '../gateway/trust/issuer.ts';
+import { type LiveHub, liveHub } from './live-hub.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'isthmus-page-'));
+writeFileSync(join(folder, 'index.html'), '<!doctype html><title>page</title>');
+const AUTH =
+  'auth: { audience: "https://hub.example", demo: true, issuers: [ { issuer: "https://id.example/realms/park" } ] }';
+
+let live: LiveHub | null = null;
+afterEach(async () => {
+  await live?.close();
+  live = null;
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** The address of a hub with these lines in isthmus.yaml. */
+async function hub(...lines: string[]): Promise<string> {
+  const text = ['parks: [ { id: lakeside, name: Lakeside, region: "500112" } ]', 'installations: []', ...lines].join(
+    '\n',
+  );
+  const config = readConfig(text, 'isthmus.yaml', islands, {});
+  live = await liveHub({ start: { config, data: folder, explorerFolder: folder } });
+  return live.hub.url;
+}
+const status = async (url: string): Promise<number> => (await fetch(url)).status;
+
+test('without auth and without the anonymous role there is no explorer', async () => {
+  const url = await hub();
+  for (const path of ['/explorer', '/explorer/', '/explorer/index.html', '/explorer/settings.json', '/explorer/caller'])
+    expect([path, await status(url + path)]).toEqual([path, 404]);
+});
+
+test('with auth there is one, and explorer: false takes it away', async () => {
+  expect(await status(`${await hub(AUTH, 'explorer: false')}/explorer/`)).toBe(404);
+  await live?.close();
+  const url = await hub(AUTH, 'explorer: { clientId: isthmus-explorer }');
+  const page = await fetch(`${url}/explorer/`);
+  expect(await page.text()).toContain('<title>page</title>');
+  expect(page.headers.get('content-security-policy')).toContain("connect-src 'self' https://id.example;");
+  expect(await (await fetch(`${url}/explorer/settings.json`)).json()).toEqual({
+    clients: [
+      {
+        issuer: 'https://id.example/realms/park',
+        clientId: 'isthmus-explorer',
+        name: 'id.example',
+        scopes: ['openid'],
+        parameters: {},
+      },
+    ],
+  });
+});
+
+test('tells who asks, and the graph only to who holds a role', async () => {
+  const url = await hub(AUTH);
+  const token = await (await openDemoIssuer(folder)).sign({ role: 'analyst', seconds: 60 });
+  const authorization = `Bearer ${token}`;
+  const caller = async (headers: Record<string, string>) =>
+    ((await (await fetch(`${url}/explorer/caller`, { headers })).json()) as { caller: unknown }).caller;
+  expect(await caller({})).toBeNull();
+  expect(await caller({ authorization })).toMatchObject({ subject: 'demo:analyst', roles: ['analyst'] });
+  const introspect = async (headers: Record<string, string>) => {
+    const body = JSON.stringify({ query: '{ __schema { queryType { name } } }' });
+    const answer = await fetch(`${url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body,
+    });
+    return answer.text();
+  };
+  expect(await introspect({})).toContain('Introspection is off');
+  expect(await introspect({ authorization })).toContain('"queryType":{"name":"Query"}');
+});
+
+test('with the anonymous role who asks from this machine needs no token', async () => {
+  const url = await hub('anonymous: developer');
+  const answer = await fetch(`${url}/explorer/caller`);
+  expect(await answer.json()).toMatchObject({ caller: { roles: ['developer'], expires: null } });
+  expect(await status(`${url}/explorer/`)).toBe(200);
+});

@@ -1,0 +1,60 @@
+/** Who may ask what the graph holds: callers with a role of this hub, by every way; to all others no error suggests a name. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openTarget, type Target } from './attack/target.ts';
+
+const QUERY = '{ __schema { queryType { name } } }';
+let target: Target;
+let known: Record<string, string>;
+let roleless: Record<string, string>;
+
+beforeAll(async () => {
+  target = await openTarget({}, 'roles');
+  const bearer = async (role: string) => ({
+    authorization: `Bearer ${await target.issuer.sign({ role, seconds: 60 })}`,
+  });
+  known = await bearer('analyst');
+  roleless = await bearer('nothing-here');
+});
+afterAll(() => target?.close());
+
+const overSocket = async (headers: Record<string, string>, query: string): Promise<string> => {
+  const init = { type: 'connection_init' };
+  const subscribe = { id: '1', type: 'subscribe', payload: { query } };
+  return (await target.socket([init, subscribe], { headers, wait: 300 })).told.join('\n');
+};
+
+test('a caller with a role may introspect, over HTTP and the socket, again and again', async () => {
+  for (let i = 0; i < 3; i++) {
+    expect((await target.post({ query: QUERY }, known)).text).toBe(
+      '{"data":{"__schema":{"queryType":{"name":"Query"}}}}\n'.trim(),
+    );
+  }
+  expect(await overSocket(known, QUERY)).toContain('"queryType"');
+});
+
+test('a caller without a token or without a role may not, also when the text was let through for another', async () => {
+  await target.post({ query: QUERY }, known);
+  for (const headers of [{}, roleless]) {
+    const answer = await target.post({ query: QUERY }, headers);
+    expect(answer.text).toContain('Introspection is off here for callers without a role');
+    expect(answer.text).not.toContain('queryType');
+    expect(await overSocket(headers, QUERY)).toContain('Introspection is off');
+  }
+});
+
+test('a persisted query of another caller tells nothing either', async () => {
+  const hash = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(QUERY));
+  const extensions = { persistedQuery: { version: 1, sha256Hash: Buffer.from(hash).toString('hex') } };
+  expect((await target.post({ query: QUERY, extensions }, known)).text).toContain('queryType');
+  const answer = await target.post({ extensions }, {});
+  expect(answer.text).toContain('Introspection is off');
+  expect(answer.text).not.toContain('queryType');
+});
+
+test('suggests names only to a caller with a role', async () => {
+  const wrong = { query: '{ pingg }' };
+  expect((await target.post(wrong, known)).text).toContain('Did you mean');
+  for (const headers of [{}, roleless]) expect((await target.post(wrong, headers)).text).not.toContain('Did you mean');
+  expect(await overSocket({}, wrong.query)).not.toContain('Did you mean');
+  expect(await overSocket(known, wrong.query)).toContain('Did you mean');
+});
