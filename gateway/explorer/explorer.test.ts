@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { buildSchema, parse, validate } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { operations } from './index.ts';
-import { filled, forget, NOTHING, ownOf, refreshTabs, type Store } from './page/examples.ts';
+import { filled, forget, NOTHING, OWN_QUERY, ownOf, refreshTabs, type Store } from './page/examples.ts';
 import { withTimes } from './page/times.ts';
 import { wordsFor } from './page/words.ts';
 
@@ -78,6 +78,7 @@ describe('the operations', () => {
 
   test('fit the graph and have the variables that they need', () => {
     const schema = buildSchema(readFileSync(join(import.meta.dirname, '..', '..', 'schema', 'api.graphql'), 'utf8'));
+    expect(validate(schema, parse(OWN_QUERY))).toEqual([]);
     for (const { name, query, variables } of operations()) {
       const document = parse(query);
       expect(validate(schema, document), name).toEqual([]);
