@@ -152,7 +152,7 @@ export async function start(options: StartOptions): Promise<Hub> {
       bus.open();
       shutdown.add('the bus between replicas', () => bus.close());
     }
-    const deliveries = new Deliveries({ operations, tail });
+    const deliveries = new Deliveries({ operations, tail, log });
     const anonymous = anonymousPrincipal(config.anonymous);
     const demoIssuer = config.auth.demo ? await openDemoIssuer(options.data) : null;
     const issuers = [...trustedIssuers(config.auth), ...(demoIssuer ? [demoIssuer.trusted] : [])];
@@ -173,7 +173,12 @@ export async function start(options: StartOptions): Promise<Hub> {
       principal,
       originAllowed: (request) => sameOrigin(request.headers),
     });
-    const streams = streamFace({ operations, deliveries, originAllowed: (request) => sameOrigin(request.headers) });
+    const streams = streamFace({
+      operations,
+      deliveries,
+      log,
+      originAllowed: (request) => sameOrigin(request.headers),
+    });
     const metrics = startMetrics({ sockets: sockets.count, position: () => tail.head, sources });
     shutdown.add('the metrics', async () => metrics.close());
     shutdown.add('the GraphQL face', () => face.stop());

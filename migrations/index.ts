@@ -10,6 +10,7 @@ import { Consent0009 } from './0009-consent.ts';
 import { Kept0010 } from './0010-kept.ts';
 import { EventUpkeep0011 } from './0011-event-upkeep.ts';
 import { CompanyFact0012 } from './0012-company-fact.ts';
+import { EventQuarantine0015 } from './0015-event-quarantine.ts';
 
 export const migrations = [
   Core0001,
@@ -23,4 +24,5 @@ export const migrations = [
   Kept0010,
   EventUpkeep0011,
   CompanyFact0012,
+  EventQuarantine0015,
 ];

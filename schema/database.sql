@@ -147,6 +147,19 @@ CREATE TABLE event_key (
 );
 CREATE INDEX event_key_age ON event_key USING btree (recorded_at);
 
+CREATE TABLE event_quarantine (
+  id text NOT NULL,
+  installation text NOT NULL,
+  position bigint,
+  kind text NOT NULL,
+  field text NOT NULL,
+  reason text NOT NULL,
+  event text NOT NULL,
+  found_at timestamp with time zone NOT NULL DEFAULT now(),
+  PRIMARY KEY (id)
+);
+CREATE INDEX event_quarantine_age ON event_quarantine USING btree (found_at);
+
 CREATE TABLE filing (
   id text NOT NULL,
   kind text NOT NULL,

@@ -20,7 +20,7 @@ import { resultOf } from '../operation/request.ts';
 import { Connection } from './connection.ts';
 import type { Deliveries } from './deliveries.ts';
 import { Following } from './following.ts';
-import { shown } from './shown.ts';
+import { shown as shownTo } from './internal-fault.ts';
 
 export interface SocketOptions {
   readonly server: Server;
@@ -93,6 +93,7 @@ const reasonOf = (message: string): string => Buffer.from(message).subarray(0, 1
 /** Takes the upgrades of `path`; `close` ends every socket with 1001. */
 export function openSockets(options: SocketOptions): { close(): Promise<void>; count(): number } {
   const { operations, deliveries, log } = options;
+  const shown = (error: unknown): GraphQLError => shownTo(error, log);
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: LARGEST_MESSAGE,

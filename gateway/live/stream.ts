@@ -5,10 +5,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type GraphQLFormattedError, getOperationAST } from 'graphql';
 import { HubError } from '../../connectors/kit/errors.ts';
+import { type Log, silentLog } from '../../connectors/kit/log.ts';
 import type { Principal } from '../../connectors/kit/principal.ts';
 import type { Operations } from '../operation/index.ts';
 import type { OperationAnswer } from '../operation/request.ts';
 import type { Deliveries } from './deliveries.ts';
+import { asHubError } from './internal-fault.ts';
 import { type Delivery, MULTIPART, type Protocol, SSE } from './stream-protocol.ts';
 import { subscribe } from './subscribe.ts';
 
@@ -37,6 +39,8 @@ export interface StreamRequest {
 export interface StreamParts {
   readonly operations: Operations;
   readonly deliveries: Deliveries;
+  /** For faults of the hub, which clients are told by an id. */
+  readonly log?: Log;
   /** Whether a page of the request's origin may ask. */
   originAllowed(request: IncomingMessage): boolean;
 }
@@ -83,10 +87,11 @@ export function streamFace(parts: StreamParts): StreamFace {
       const { principal } = given;
       const signal = AbortSignal.any([given.signal, closing.signal]);
       const deliveries = await subscribe(parts, { ...resumed, principal, signal });
-      await write(response, protocol, deliveries, { ...given, signal });
+      await write(response, protocol, deliveries, { ...given, signal }, parts.log ?? silentLog);
     } catch (error) {
       if (!(error instanceof HubError) || response.headersSent) throw error;
-      refuse(response, [{ message: error.message, extensions: error.extensions }]);
+      const { message, extensions } = asHubError(error, parts.log ?? silentLog);
+      refuse(response, [{ message, extensions }]);
     }
     return true;
   };
@@ -163,6 +168,7 @@ async function write(
   protocol: Protocol,
   deliveries: AsyncGenerator<Delivery, void>,
   { principal, signal }: StreamRequest,
+  log: Log,
 ): Promise<void> {
   response.writeHead(200, protocol.headers);
   response.write(protocol.begin);
@@ -180,7 +186,7 @@ async function write(
     // No word of completion: the hub goes down or the token ended, and the client is to come again.
     response.end();
   } catch (error) {
-    const known = error instanceof HubError ? error : new HubError('INTERNAL', 'Something went wrong in the hub.');
+    const known = asHubError(error, log);
     response.write(protocol.failed(JSON.stringify([{ message: known.message, extensions: known.extensions }])));
     response.end(protocol.complete);
   } finally {

@@ -98,6 +98,16 @@ export function startMetrics(gauges: {
     const { installation, count } = fact as { installation: string; count: number };
     events.inc({ installation }, count);
   };
+  const invalid = new Counter({
+    name: 'isthmus_events_invalid_total',
+    help: 'Events that do not fit their type: refused when they came in (append), or found in the log and passed over (log).',
+    labelNames: ['installation', 'found'] as const,
+    registers: [registry],
+  });
+  const onInvalid = (fact: unknown) => {
+    const { installation, found, count } = fact as { installation: string; found: string; count: number };
+    invalid.inc({ installation, found }, count);
+  };
   const written = new Histogram({
     name: 'isthmus_audit_write_seconds',
     help: 'Writes of the audit log, each of one entry or more.',
@@ -121,6 +131,7 @@ export function startMetrics(gauges: {
   subscribe('isthmus:source:call', onCall);
   subscribe('isthmus:source:answer', onAnswer);
   subscribe('isthmus:events:written', onEvents);
+  subscribe('isthmus:events:invalid', onInvalid);
   return {
     text: async () => ({ type: registry.contentType, body: await registry.metrics() }),
     close: () => {
@@ -128,6 +139,7 @@ export function startMetrics(gauges: {
       unsubscribe('isthmus:source:call', onCall);
       unsubscribe('isthmus:source:answer', onAnswer);
       unsubscribe('isthmus:events:written', onEvents);
+      unsubscribe('isthmus:events:invalid', onInvalid);
       registry.clear();
     },
   };
