@@ -169,12 +169,14 @@ export class Reader {
   /**
    * The range failed. When a field of one event took the whole delivery along, the event is looked for by halves: those before it are
    * delivered, and where it fails again and again, alone, it is passed over like one that does not fit its type. Any other fault
-   * is one of the log or of the audit: the same range is asked again.
+   * is one of the log, of the audit or of a source: the same range is asked again.
    */
   async #narrowed(answer: OperationAnswer, position: bigint, upTo: bigint, to: Readers): Promise<Range> {
     const { key } = this.#prepared;
     // The one list of a delivery is that of its events, whatever the client calls it.
-    const isOfEvent = answer.errors?.some(({ path }) => path?.[0] === key && typeof path[2] === 'number');
+    const isOfEvent = answer.errors?.some(
+      ({ path, extensions }) => path?.[0] === key && typeof path[2] === 'number' && extensions?.['code'] === 'INTERNAL',
+    );
     if (!isOfEvent) return this.#failed(position, answer);
     if (upTo - position > 1n) return this.range(position, position + (upTo - position) / 2n, to);
     const failed = identified(answer, this.#log);
