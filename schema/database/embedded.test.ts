@@ -153,7 +153,7 @@ test('a cluster lasts through a crash of the machine, unless it is said that it 
   started.push(lasting);
   expect(await ask(lasting, sql)).toEqual([{ fsync: 'on', commit: 'on', pages: 'on' }]);
   expect(await ask(await start({ directory: join(base, 'fleeting'), durable: false }), sql)).toEqual([
-    { fsync: 'off', commit: 'off', pages: 'off' },
+    { fsync: 'off', commit: 'on', pages: 'off' },
   ]);
   expect(initdbArguments('/data', {})).not.toContain('--no-sync');
   expect(initdbArguments('/data', { durable: false })).toContain('--no-sync');
