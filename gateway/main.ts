@@ -1,8 +1,10 @@
 /** Wires the house and opens the door. */
 import 'reflect-metadata';
 import type { IncomingMessage } from 'node:http';
+import { configurable } from '../connectors/index.ts';
 import type { Call, Clock } from '../connectors/kit/connector.ts';
 import type { GuardPolicy } from '../connectors/kit/guard.ts';
+import { outlineOf } from '../connectors/kit/host/config/outline.ts';
 import type { Config } from '../connectors/kit/host/config/types.ts';
 import type { SourceStatus } from '../connectors/kit/host/installation.ts';
 import type { HostPace } from '../connectors/kit/host/pace.ts';
@@ -13,7 +15,7 @@ import { PRINCIPAL_HEADER, signPrincipal } from '../connectors/kit/passport.ts';
 import type { Principal } from '../connectors/kit/principal.ts';
 import { migrate } from '../migrations/migrate.ts';
 import type { Database } from '../schema/database/open.ts';
-import { keepConfigured, raiseDatabase, readiness } from './database.ts';
+import { joinProcesses, keepConfigured, raiseDatabase, readiness } from './database.ts';
 import { pageFolder } from './explorer/index.ts';
 import { graphqlFace } from './http/graphql.ts';
 import { listen } from './http/server.ts';
@@ -90,8 +92,10 @@ export async function start(options: StartOptions): Promise<Hub> {
     const planning = planIslands(config, log);
     planning.catch(() => undefined);
     const { database, records } = await raiseDatabase(options, shutdown);
-    await migrate(database.source);
-    await keepConfigured(database, config);
+    const presence = await joinProcesses({ database, config, log }, () => migrate(database.source));
+    shutdown.add('the presence on the database', () => presence.leave());
+    // A replica with the older file leaves what the newer one says of parks and sources.
+    if (!presence.isBehind) await keepConfigured(database, config);
     const keys = await loadKeys(database);
 
     const islands = await Islands.raise(config, await planning, {
@@ -201,7 +205,7 @@ export async function start(options: StartOptions): Promise<Hub> {
       graphql: face,
       webhooks,
       ...(explorer && anonymous ? { explorer } : {}),
-      ready: () => readiness(database, sources()),
+      ready: () => readiness(database, sources(), presence.note),
       metrics: () => metrics.text(),
       stream: streams.answer,
       ...(demoIssuer ? { keys: demoIssuer.jwks } : {}),
@@ -213,7 +217,10 @@ export async function start(options: StartOptions): Promise<Hub> {
     const leftovers = new Leftovers();
     shutdown.add('what changes left behind', async () => leftovers.close());
     const swap: Swap = {
-      ready: (wanted) => keepConfigured(database, wanted),
+      // What is tried again without another file is not written over a newer one.
+      ready: async (wanted) => {
+        if (wanted !== islands.config || !presence.isBehind) await keepConfigured(database, wanted);
+      },
       replace: async ({ watch, ...next }) => {
         await operations.replace({ ...next, audit: new Audit(watch, auditLog) });
         leftovers.soon();
@@ -229,6 +236,7 @@ export async function start(options: StartOptions): Promise<Hub> {
       sources,
       change: async (next) => {
         const change = await islands.change(next, swap);
+        await presence.change(outlineOf(next, configurable));
         // A host that has closed by now may have written its row in between.
         await keepConfigured(database, next);
         return change;

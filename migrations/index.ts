@@ -11,6 +11,7 @@ import { Kept0010 } from './0010-kept.ts';
 import { EventUpkeep0011 } from './0011-event-upkeep.ts';
 import { CompanyFact0012 } from './0012-company-fact.ts';
 import { EventQuarantine0015 } from './0015-event-quarantine.ts';
+import { HubProcess0016 } from './0016-hub-process.ts';
 
 export const migrations = [
   Core0001,
@@ -25,4 +26,5 @@ export const migrations = [
   EventUpkeep0011,
   CompanyFact0012,
   EventQuarantine0015,
+  HubProcess0016,
 ];

@@ -176,6 +176,26 @@ CREATE TABLE filing (
 );
 CREATE INDEX filing_company ON filing USING btree (company, since, id);
 
+CREATE TABLE hub_configuration (
+  digest text NOT NULL,
+  number bigint NOT NULL,
+  outline jsonb NOT NULL,
+  set_by text NOT NULL,
+  set_at timestamp with time zone NOT NULL DEFAULT now(),
+  PRIMARY KEY (digest)
+);
+
+CREATE TABLE hub_process (
+  owner text NOT NULL,
+  role text NOT NULL,
+  host text NOT NULL,
+  pid integer NOT NULL,
+  configuration text NOT NULL,
+  started_at timestamp with time zone NOT NULL DEFAULT now(),
+  until timestamp with time zone NOT NULL,
+  PRIMARY KEY (owner)
+);
+
 CREATE TABLE identity (
   entity text NOT NULL,
   key text NOT NULL,

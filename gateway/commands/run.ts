@@ -12,6 +12,7 @@ const SENTENCES = [
   'PortError',
   'DatabaseError',
   'SchemaVersionError',
+  'PresenceRefused',
   'CompositionError',
   'CommandError',
   'ChangeRefused',
