@@ -76,7 +76,11 @@ export async function joinProcesses(
     await joined?.leave();
     throw error;
   }
-  return joined ?? join();
+  if (joined) return joined;
+  const late = await join();
+  // Nobody can take a step back from now on; somebody may have in between.
+  await migrate();
+  return late;
 }
 
 /** Whether the hub can answer, and how each source is, for `/readyz`. `configuration`: what is to be said of the file. */

@@ -69,7 +69,7 @@ async function confirmed(step: string): Promise<boolean> {
     );
   const lines = createInterface({ input: process.stdin, output: process.stdout });
   try {
-    return (await lines.question(`Type ${step} to take it back: `)).trim() === step;
+    return /^y(es)?$/i.test((await lines.question(`Take ${step} back? [y/N] `)).trim());
   } finally {
     lines.close();
   }

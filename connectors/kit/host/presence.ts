@@ -55,12 +55,15 @@ export interface PresenceOptions {
   readonly role: string;
   readonly outline: Outline;
   readonly log: Log;
+  /** How long a row lasts, and the pause between renewals, in milliseconds; for tests. */
+  readonly pace?: { readonly lasts: number; readonly renew: number };
 }
 
 export class Presence {
   readonly #database: Database;
   readonly #log: Log;
   readonly #self: Omit<HubProcess, 'until'>;
+  readonly #pace: NonNullable<PresenceOptions['pace']>;
   #outline: Outline;
   #digest: string;
   /** A newer configuration than ours, if there is one. */
@@ -72,6 +75,7 @@ export class Presence {
   private constructor(options: PresenceOptions) {
     this.#database = options.database;
     this.#log = options.log;
+    this.#pace = options.pace ?? { lasts: LASTS, renew: RENEW };
     this.#outline = options.outline;
     this.#digest = digestOf(options.outline);
     this.#self = { owner: newOwner(), role: options.role, host: hostname(), pid: process.pid };
@@ -165,7 +169,7 @@ export class Presence {
   }
 
   async #renew(tx: Tx): Promise<void> {
-    await renewProcess(tx, { ...this.#self, configuration: this.#digest }, LASTS);
+    await renewProcess(tx, { ...this.#self, configuration: this.#digest }, this.#pace.lasts);
     ours.add(this.#self.owner);
   }
 
@@ -173,7 +177,7 @@ export class Presence {
     if (this.#left) return;
     this.#timer = setTimeout(() => {
       this.#work = this.#look().finally(() => this.#plan());
-    }, RENEW);
+    }, this.#pace.renew);
     this.#timer.unref();
   }
 
