@@ -4,12 +4,14 @@ import { dirname } from 'node:path';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { waitForVersion } from '../migrations/migrate.ts';
 import { openDatabase } from '../schema/database/open.ts';
-import { connectors, families, HUB_INSTALLATION } from './index.ts';
+import { configurable, connectors, families, HUB_INSTALLATION } from './index.ts';
 import type { AnyConnector } from './kit/connector.ts';
 import type { GuardPolicy } from './kit/guard.ts';
+import { outlineOf } from './kit/host/config/outline.ts';
 import type { Config } from './kit/host/config/types.ts';
 import { Host } from './kit/host/host.ts';
 import type { HostPace } from './kit/host/pace.ts';
+import { Presence } from './kit/host/presence.ts';
 import { serveHost } from './kit/host/serve.ts';
 import { loadKeys } from './kit/host/services.ts';
 import type { Log } from './kit/log.ts';
@@ -32,7 +34,7 @@ export interface ServeOptions {
   readonly policy?: Partial<GuardPolicy>;
 }
 
-/** Serves until stopped; waits up to a minute for the database to be brought to this version. */
+/** Serves until stopped; waits up to a minute for the database to be brought to this version. Rejects with `PresenceRefused` when a hub there goes by another isthmus.yaml. */
 export async function serveConnector(options: ServeOptions): Promise<{ url: string; stop(): Promise<void> }> {
   const connector = connectors.find((one) => one.name === options.name) ?? (await madeConnector(options));
   if (!connector) {
@@ -43,8 +45,15 @@ export async function serveConnector(options: ServeOptions): Promise<{ url: stri
   }
   limitProcess(options.config.limits);
   const database = await openDatabase(options.databaseUrl, { pool: 8, name: `isthmus ${options.name}` });
+  let presence: Presence | undefined;
   try {
     await waitForVersion(database.source, 60_000);
+    presence = await Presence.join({
+      database,
+      role: `connector ${options.name}`,
+      outline: outlineOf(options.config, configurable),
+      log: options.log,
+    });
     const host = await Host.raise({
       connector,
       installations:
@@ -75,10 +84,12 @@ export async function serveConnector(options: ServeOptions): Promise<{ url: stri
         uncounted();
         registry.clear();
         await host.close();
+        await presence?.leave();
         await database.close();
       },
     };
   } catch (error) {
+    await presence?.leave();
     await database.close();
     throw error;
   }

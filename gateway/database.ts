@@ -1,12 +1,16 @@
 /** The hub's database as the house stands on it: opened, filled with what isthmus.yaml names, and asked whether it is there. */
 import { rm, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { configurable } from '../connectors/index.ts';
+import { outlineOf } from '../connectors/kit/host/config/outline.ts';
 import type { Config } from '../connectors/kit/host/config/types.ts';
 import type { SourceStatus } from '../connectors/kit/host/installation.ts';
+import { Presence } from '../connectors/kit/host/presence.ts';
 import type { Log } from '../connectors/kit/log.ts';
 import { startEmbedded } from '../schema/database/embedded.ts';
 import { type Database, openDatabase } from '../schema/database/open.ts';
 import { replaceParks } from '../schema/database/parks.ts';
+import { knowsProcesses } from '../schema/database/processes.ts';
 import { keepSources } from '../schema/database/sources.ts';
 import type { Shutdown } from './ops/shutdown.ts';
 import { addressFile } from './trust-place.ts';
@@ -56,11 +60,37 @@ export async function keepConfigured(database: Database, config: Config): Promis
   });
 }
 
-/** Whether the hub can answer, and how each source is, for `/readyz`. */
-export async function readiness(database: Database, sources: SourceStatus[]) {
+/**
+ * Joins the processes that work on the database, and brings it to this version. Rejects with `PresenceRefused` when another one goes by
+ * another isthmus.yaml; an older schema that knows no processes is brought forward first.
+ */
+export async function joinProcesses(
+  { database, config, log }: { readonly database: Database; readonly config: Config; readonly log: Log },
+  migrate: () => Promise<unknown>,
+): Promise<Presence> {
+  const join = () => Presence.join({ database, role: 'hub', outline: outlineOf(config, configurable), log });
+  const joined = (await knowsProcesses(database.plain)) ? await join() : null;
+  try {
+    await migrate();
+  } catch (error) {
+    await joined?.leave();
+    throw error;
+  }
+  if (joined) return joined;
+  const late = await join();
+  // Nobody can take a step back from now on; somebody may have in between.
+  await migrate();
+  return late;
+}
+
+/** Whether the hub can answer, and how each source is, for `/readyz`. `configuration`: what is to be said of the file. */
+export async function readiness(database: Database, sources: SourceStatus[], configuration: string | null) {
   const alive = await database.plain.query('SELECT 1').then(
     () => true,
     () => false,
   );
-  return { ready: alive, body: { ready: alive, database: alive ? 'up' : 'down', sources } };
+  return {
+    ready: alive,
+    body: { ready: alive, database: alive ? 'up' : 'down', ...(configuration ? { configuration } : {}), sources },
+  };
 }

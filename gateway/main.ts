@@ -1,9 +1,11 @@
 /** Wires the house and opens the door. */
 import 'reflect-metadata';
 import type { IncomingMessage } from 'node:http';
+import { configurable } from '../connectors/index.ts';
 import { systemClock } from '../connectors/kit/clock.ts';
 import type { Call, Clock } from '../connectors/kit/connector.ts';
 import type { GuardPolicy } from '../connectors/kit/guard.ts';
+import { outlineOf } from '../connectors/kit/host/config/outline.ts';
 import type { Config } from '../connectors/kit/host/config/types.ts';
 import type { SourceStatus } from '../connectors/kit/host/installation.ts';
 import type { HostPace } from '../connectors/kit/host/pace.ts';
@@ -16,7 +18,7 @@ import { limitProcess } from '../connectors/kit/process-limits.ts';
 import { WebhookIntake } from '../connectors/kit/webhook-intake.ts';
 import { migrate } from '../migrations/migrate.ts';
 import type { Database } from '../schema/database/open.ts';
-import { keepConfigured, raiseDatabase, readiness } from './database.ts';
+import { joinProcesses, keepConfigured, raiseDatabase, readiness } from './database.ts';
 import { pageFolder } from './explorer/index.ts';
 import { Origins } from './http/cors.ts';
 import { makeExplorer } from './http/explorer.ts';
@@ -105,8 +107,10 @@ export async function start(options: StartOptions): Promise<Hub> {
     const planning = planIslands(config, log);
     planning.catch(() => undefined);
     const { database, records } = await raiseDatabase(options, shutdown);
-    await migrate(database.source);
-    await keepConfigured(database, config);
+    const presence = await joinProcesses({ database, config, log }, () => migrate(database.source));
+    shutdown.add('the presence on the database', () => presence.leave());
+    // A replica with the older file leaves what the newer one says of parks and sources.
+    if (!presence.isBehind) await keepConfigured(database, config);
     const keys = await loadKeys(database);
 
     const islands = await Islands.raise(config, await planning, {
@@ -168,7 +172,7 @@ export async function start(options: StartOptions): Promise<Hub> {
       bus.open();
       shutdown.add('the bus between replicas', () => bus.close());
     }
-    const deliveries = new Deliveries({ operations, tail });
+    const deliveries = new Deliveries({ operations, tail, log });
     const anonymous = anonymousPrincipal(config.anonymous);
     const demoIssuer = config.auth.demo ? await openDemoIssuer(options.data) : null;
     const issuers = [...trustedIssuers(config.auth), ...(demoIssuer ? [demoIssuer.trusted] : [])];
@@ -202,7 +206,7 @@ export async function start(options: StartOptions): Promise<Hub> {
       originAllowed: (request) => origins.allows(request),
       ...beat,
     });
-    const streams = streamFace({ operations, deliveries, unread, ...beat });
+    const streams = streamFace({ operations, deliveries, unread, log, ...beat });
     const intake = new WebhookIntake(config.limits);
     const metrics = startMetrics({ sockets: sockets.count, position: () => tail.head, sources });
     shutdown.add('the metrics', async () => metrics.close());
@@ -225,7 +229,7 @@ export async function start(options: StartOptions): Promise<Hub> {
       intake,
       unread,
       ...(explorer ? { explorer } : {}),
-      ready: () => readiness(database, sources()),
+      ready: () => readiness(database, sources(), presence.note),
       metrics: () => metrics.text(),
       stream: streams.open,
       ...(demoIssuer ? { keys: demoIssuer.jwks } : {}),
@@ -237,7 +241,10 @@ export async function start(options: StartOptions): Promise<Hub> {
     const leftovers = new Leftovers();
     shutdown.add('what changes left behind', async () => leftovers.close());
     const swap: Swap = {
-      ready: (wanted) => keepConfigured(database, wanted),
+      // What is tried again without another file is not written over a newer one.
+      ready: async (wanted) => {
+        if (wanted !== islands.config || !presence.isBehind) await keepConfigured(database, wanted);
+      },
       replace: async ({ watch, ...next }) => {
         await operations.replace({ ...next, audit: new Audit(watch, auditLog) });
         leftovers.soon();
@@ -253,6 +260,7 @@ export async function start(options: StartOptions): Promise<Hub> {
       sources,
       change: async (next) => {
         const change = await islands.change(next, swap);
+        await presence.change(outlineOf(next, configurable));
         // A host that has closed by now may have written its row in between.
         await keepConfigured(database, next);
         return origins.replace(next.origins) ? { ...change, changed: [...change.changed, 'origins'] } : change;

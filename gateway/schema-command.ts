@@ -35,7 +35,7 @@ export async function schemaCommand(options: { check: boolean; say(text: string)
 /** Migrates an empty database and prints it. */
 async function printDatabase(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'isthmus-schema-'));
-  const embedded = await startEmbedded({ directory, settings: { fsync: 'off' } });
+  const embedded = await startEmbedded({ directory, durable: false });
   try {
     const database = await openDatabase(embedded.url, { pool: 2 });
     try {

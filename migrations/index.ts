@@ -12,6 +12,8 @@ import { EventUpkeep0011 } from './0011-event-upkeep.ts';
 import { CompanyFact0012 } from './0012-company-fact.ts';
 import { RefusedPayloads0013 } from './0013-refused-payloads.ts';
 import { ReadingHistory0014 } from './0014-reading-history.ts';
+import { EventQuarantine0015 } from './0015-event-quarantine.ts';
+import { HubProcess0016 } from './0016-hub-process.ts';
 import { ConnectorOutage0017 } from './0017-connector-outage.ts';
 
 export const migrations = [
@@ -28,5 +30,7 @@ export const migrations = [
   CompanyFact0012,
   RefusedPayloads0013,
   ReadingHistory0014,
+  EventQuarantine0015,
+  HubProcess0016,
   ConnectorOutage0017,
 ];

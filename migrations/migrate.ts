@@ -1,5 +1,5 @@
 /** Brings the database to this version, step by step, each in a transaction of its own. */
-import type { DataSource, MigrationInterface } from 'typeorm';
+import type { DataSource, MigrationInterface, QueryRunner } from 'typeorm';
 import { migrations } from './index.ts';
 
 /** The database is not as this version needs it; the message is a sentence for people. */
@@ -35,11 +35,8 @@ async function refuseNewer(source: DataSource): Promise<string[]> {
 export const isBlank = async (source: DataSource): Promise<boolean> => (await done(source)).length === 0;
 
 /** Runs the missing steps; answers their names. Several processes may call it at once. */
-export async function migrate(source: DataSource): Promise<string[]> {
-  const run = source.createQueryRunner();
-  await run.connect();
-  try {
-    await run.query('SELECT pg_advisory_lock($1)', [LOCK]);
+export function migrate(source: DataSource): Promise<string[]> {
+  return locked(source, async (run) => {
     await run.query(
       'CREATE TABLE IF NOT EXISTS schema_step (number integer PRIMARY KEY, name text NOT NULL, run_at timestamptz NOT NULL DEFAULT now())',
     );
@@ -60,32 +57,119 @@ export async function migrate(source: DataSource): Promise<string[]> {
       made.push(step.name);
     }
     return made;
+  });
+}
+
+/** What taking a step back would lose: rows of a table that goes, or values of a column. */
+export interface Loss {
+  readonly table: string;
+  /** Null: the whole table. */
+  readonly column: string | null;
+  readonly rows: number;
+}
+
+/** Refuses, by an error, while somebody works on the database; asked under the lock, in the transaction of the step. */
+type Check = (run: QueryRunner) => Promise<void>;
+
+/** How long a step waits for tables that others use. */
+const PATIENCE = '5s';
+
+/** What taking the newest step back would lose, found by trying it and rolling back; null when there is no step. Rejects as `check` does. */
+export function lossesOfDown(
+  source: DataSource,
+  check?: Check,
+): Promise<{ readonly step: string; readonly losses: readonly Loss[] } | null> {
+  return locked(source, async (run) => {
+    const step = await newestOf(source);
+    if (!step) return null;
+    await run.startTransaction();
+    try {
+      await check?.(run);
+      await run.query(`SET LOCAL lock_timeout = '${PATIENCE}'`);
+      const before = await columns(run);
+      await run.query('SAVEPOINT tried');
+      await step.down(run);
+      const after = new Set((await columns(run)).map(({ table, column }) => `${table} ${column}`));
+      await run.query('ROLLBACK TO SAVEPOINT tried');
+      const gone = before.filter(({ table, column }) => !after.has(`${table} ${column}`));
+      const wholes = new Set(
+        gone.map((one) => one.table).filter((table) => ![...after].some((one) => one.startsWith(`${table} `))),
+      );
+      const losses: Loss[] = [];
+      for (const table of wholes)
+        losses.push({ table, column: null, rows: await count(run, `SELECT count(*) FROM "${table}"`) });
+      for (const { table, column } of gone)
+        if (!wholes.has(table))
+          losses.push({ table, column, rows: await count(run, `SELECT count("${column}") FROM "${table}"`) });
+      return { step: step.name, losses };
+    } finally {
+      await run.rollbackTransaction();
+    }
+  });
+}
+
+/**
+ * Takes the newest step back, alone: under the lock of `migrate`. Answers its name, or null when there is none. `only`: the step that
+ * is meant; another one that has become the newest meanwhile is refused. Rejects as `check` does, with nothing changed.
+ */
+export function migrateDown(
+  source: DataSource,
+  { check, only }: { readonly check?: Check; readonly only?: string } = {},
+): Promise<string | null> {
+  return locked(source, async (run) => {
+    const step = await newestOf(source);
+    if (!step) return null;
+    if (only !== undefined && step.name !== only)
+      throw new SchemaVersionError(`The newest step is ${step.name} now, not ${only}. Nothing was changed: ask again.`);
+    await run.startTransaction();
+    try {
+      await check?.(run);
+      await run.query(`SET LOCAL lock_timeout = '${PATIENCE}'`);
+      await step.down(run);
+      await run.query('DELETE FROM schema_step WHERE name = $1', [step.name]);
+      await run.commitTransaction();
+    } catch (error) {
+      await run.rollbackTransaction();
+      throw error;
+    }
+    return step.name;
+  });
+}
+
+/** The newest step that was run. */
+async function newestOf(source: DataSource): Promise<(MigrationInterface & { name: string }) | null> {
+  const last = (await refuseNewer(source)).at(-1);
+  const Found = migrations.find((one: Step) => new one().name === last);
+  return Found ? new Found() : null;
+}
+
+/** Works on a connection that holds the lock of all migrations. */
+async function locked<T>(source: DataSource, work: (run: QueryRunner) => Promise<T>): Promise<T> {
+  const run = source.createQueryRunner();
+  await run.connect();
+  try {
+    await run.query('SELECT pg_advisory_lock($1)', [LOCK]);
+    return await work(run);
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== '55P03') throw error;
+    throw new SchemaVersionError(
+      `Another session uses the tables of this step (waited ${PATIENCE}). Nothing was changed: end it and ask again.`,
+    );
   } finally {
     await run.query('SELECT pg_advisory_unlock($1)', [LOCK]).catch(() => undefined);
     await run.release();
   }
 }
 
-/** Takes the newest step back; answers its name, or null when there is none. */
-export async function migrateDown(source: DataSource): Promise<string | null> {
-  const there = await refuseNewer(source);
-  const last = there.at(-1);
-  const Step = migrations.find((one: Step) => new one().name === last);
-  if (!Step || last === undefined) return null;
-  const run = source.createQueryRunner();
-  await run.connect();
-  await run.startTransaction();
-  try {
-    await new Step().down(run);
-    await run.query('DELETE FROM schema_step WHERE name = $1', [last]);
-    await run.commitTransaction();
-  } catch (error) {
-    await run.rollbackTransaction();
-    throw error;
-  } finally {
-    await run.release();
-  }
-  return last;
+/** Columns of our tables; partitions count as their parent. */
+const columns = (run: QueryRunner): Promise<{ table: string; column: string }[]> =>
+  run.query(`SELECT relname AS "table", attname AS "column" FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+    WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
+      AND attnum > 0 AND NOT attisdropped ORDER BY relname, attnum`);
+
+async function count(run: QueryRunner, sql: string): Promise<number> {
+  const rows: { count: string }[] = await run.query(sql);
+  return Number(rows[0]?.count ?? 0);
 }
 
 /** Waits until another process has brought the database to this version; throws after `milliseconds`. */

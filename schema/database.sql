@@ -162,6 +162,19 @@ CREATE TABLE event_key (
 );
 CREATE INDEX event_key_age ON event_key USING btree (recorded_at);
 
+CREATE TABLE event_quarantine (
+  id text NOT NULL,
+  installation text NOT NULL,
+  position bigint,
+  kind text NOT NULL,
+  field text NOT NULL,
+  reason text NOT NULL,
+  event text NOT NULL,
+  found_at timestamp with time zone NOT NULL DEFAULT now(),
+  PRIMARY KEY (id)
+);
+CREATE INDEX event_quarantine_age ON event_quarantine USING btree (found_at);
+
 CREATE TABLE filing (
   id text NOT NULL,
   kind text NOT NULL,
@@ -177,6 +190,26 @@ CREATE TABLE filing (
   PRIMARY KEY (id)
 );
 CREATE INDEX filing_company ON filing USING btree (company, since, id);
+
+CREATE TABLE hub_configuration (
+  digest text NOT NULL,
+  number bigint NOT NULL,
+  outline jsonb NOT NULL,
+  set_by text NOT NULL,
+  set_at timestamp with time zone NOT NULL DEFAULT now(),
+  PRIMARY KEY (digest)
+);
+
+CREATE TABLE hub_process (
+  owner text NOT NULL,
+  role text NOT NULL,
+  host text NOT NULL,
+  pid integer NOT NULL,
+  configuration text NOT NULL,
+  started_at timestamp with time zone NOT NULL DEFAULT now(),
+  until timestamp with time zone NOT NULL,
+  PRIMARY KEY (owner)
+);
 
 CREATE TABLE identity (
   entity text NOT NULL,

@@ -10,7 +10,8 @@ export default async function setup(): Promise<() => Promise<void>> {
   const directory = mkdtempSync(join(tmpdir(), 'isthmus-tests-'));
   const cluster = await startEmbedded({
     directory,
-    settings: { fsync: 'off', max_connections: '200' },
+    durable: false,
+    settings: { max_connections: '200' },
   });
   process.env['ISTHMUS_TEST_CLUSTER'] = cluster.url;
   return async () => {

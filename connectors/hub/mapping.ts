@@ -1,5 +1,7 @@
 /** From the hub's rows to its model, and from the graph's filters to questions of the log. Pure. */
-import type { Access, Building, Company, Conflict, ToldFact } from './model.ts';
+import { type EventFault, eventFault } from '../kit/event-check.ts';
+import { type DataField, eventType } from '../kit/event-types.ts';
+import type { Access, Building, Company, Conflict, LoggedEvent, ToldFact } from './model.ts';
 
 export const building = (row: { id: string; park: string; name: string; floorArea: string | null }): Building => ({
   id: row.id,
@@ -84,23 +86,6 @@ export function eventQuery(filter: EventFilter | null | undefined): Record<strin
   return query;
 }
 
-/** Concrete type of each kind of event. */
-export const EVENT_TYPES: Readonly<Record<string, string>> = {
-  ACCESS_GRANTED: 'AccessGranted',
-  ACCESS_DENIED: 'AccessDenied',
-  DOOR_STATE_CHANGED: 'DoorStateChanged',
-  VEHICLE_ENTERED: 'VehicleEntered',
-  VEHICLE_EXITED: 'VehicleExited',
-  OCCUPANCY_CHANGED: 'OccupancyChanged',
-  METER_READING_TAKEN: 'MeterReadingTaken',
-  METER_ALARM: 'MeterAlarm',
-  REGISTRATION_CHANGED: 'RegistrationChanged',
-  TAX_FILE_RECEIVED: 'TaxFileReceived',
-  SOURCE_STATE_CHANGED: 'SourceStateChanged',
-  CASE_CHANGED: 'CaseChanged',
-  RECORD_CHANGED: 'RecordChanged',
-};
-
 /** The sorted text of an event filter: cursors of one filter do not fit another. */
 export const filterScope = (filter: EventFilter | null | undefined): unknown => {
   const query = eventQuery(filter);
@@ -109,25 +94,28 @@ export const filterScope = (filter: EventFilter | null | undefined): unknown => 
     .map((name) => [name, query[name]]);
 };
 
-/** What an event's concrete type holds, entities as keys. */
-export function eventShape(row: {
-  readonly id: string;
-  readonly time: Date;
-  readonly recordedAt: Date;
-  readonly kind: string;
-  readonly company: string | null;
-  readonly vehicle: string | null;
-  readonly door: string | null;
-  readonly badge: string | null;
-  readonly lot: string | null;
-  readonly meter: string | null;
-  readonly data: Readonly<Record<string, unknown>>;
-}) {
+/** What is wrong with an event of the log; null when it fits its type. */
+export const loggedFault = (row: LoggedEvent): EventFault | null => eventFault({ ...row, case: row.caseId });
+
+/** What an event's concrete type holds, entities as keys. The event fits its type. */
+export function eventShape(row: Omit<LoggedEvent, 'position' | 'installation' | 'connector' | 'park' | 'caseId'>) {
+  const type = eventType(row.kind);
   const stub = (id: string | null) => (id === null ? null : { id });
+  const value = (name: string, { type: { name: typeName } }: DataField): unknown => {
+    const held = row.data[name];
+    return typeName === 'DateTime' && typeof held === 'string' ? new Date(held) : held;
+  };
+  const values: Record<string, unknown> = {};
+  for (const [name, field] of Object.entries(type?.fields ?? {})) {
+    if (field.from === 'data') values[name] = value(name, field.data);
+    else if (field.from === 'parts') {
+      const parts = Object.entries(field.parts).map(([part, data]) => [part, value(part, data)]);
+      values[name] = Object.fromEntries(parts);
+    }
+  }
   return {
-    typename: EVENT_TYPES[row.kind],
-    ...row.data,
-    ...(row.kind === 'METER_READING_TAKEN' ? { reading: { value: row.data['value'], unit: row.data['unit'] } } : {}),
+    ...values,
+    typename: type?.type,
     id: row.id,
     time: row.time,
     recordedAt: row.recordedAt,

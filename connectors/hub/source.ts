@@ -1,5 +1,9 @@
 /** The hub's own tables, asked in batches: one query for all keys of a tick. */
+import { LRUCache } from 'lru-cache';
 import type { Call, Services } from '../kit/connector.ts';
+import type { EventFault } from '../kit/event-check.ts';
+import { quarantined, reportInvalid } from '../kit/event-quarantine.ts';
+import { EVENT_KINDS } from '../kit/event-types.ts';
 import type { Facts } from '../kit/facts.ts';
 import { loader } from '../kit/loader.ts';
 import type { PageRequest } from '../kit/page.ts';
@@ -37,9 +41,18 @@ export interface Span {
   readonly to?: Date;
 }
 
+/** An event of the log, and what is wrong with it. */
+export interface Unreadable {
+  readonly row: LoggedEvent;
+  readonly fault: EventFault;
+}
+
 export class HubSource {
   readonly #services: Services;
   readonly #reports: SourceReports;
+  /** Events that were noted as unreadable, by position, with the reason. */
+  readonly #known = new LRUCache<string, string>({ max: 10_000 });
+
   constructor(services: Services) {
     this.#services = services;
     this.#reports = new SourceReports(services.clock);
@@ -117,6 +130,8 @@ export class HubSource {
         filter: mapping.EventFilter | null | undefined,
         range: { after: string; upTo: string; limit: number },
       ): Promise<LoggedEvent[]> => read((tx) => hub.eventRange(tx, told(filter), range)),
+      /** Keeps word of events that cannot be shown; the first to find one says so. */
+      quarantine: (events: readonly Unreadable[]): void => this.#quarantine(events),
       logStart: () => read((tx) => hub.logStart(tx)),
       headPosition: () => read((tx) => hub.headPosition(tx)),
       /** Since when events behind this position may be missing: the begin of their day. */
@@ -141,6 +156,22 @@ export class HubSource {
           this.#services.transaction((tx) => hub.revokeConsent(tx, id, call.principal.subject, clock.now())),
         ),
     };
+  }
+
+  /** In the background: nobody who reads the log waits for it. What cannot be written is tried again when it is read again. */
+  #quarantine(events: readonly Unreadable[]): void {
+    const { store, transaction, log } = this.#services;
+    const fresh = events.filter(({ row, fault }) => this.#known.get(row.position) !== fault.problem);
+    if (fresh.length === 0) return;
+    for (const { row, fault } of fresh) this.#known.set(row.position, fault.problem);
+    const rows = fresh.map(({ row, fault }) => quarantined(row, fault));
+    transaction((tx) => store.hub.quarantineEvents(tx, rows)).then(
+      (written) => reportInvalid(log, written),
+      (error: unknown) => {
+        for (const { row } of fresh) this.#known.delete(row.position);
+        log.warn('Events of the log that do not fit their type could not be noted.', { error });
+      },
+    );
   }
 
   /** Facts of the hub's own records. */
@@ -196,10 +227,10 @@ function eventsOf(principal: Principal, query: Record<string, string[] | Date>):
   const { companies, parks } = principal;
   const list = (name: string) => query[name] as string[] | undefined;
   const identifies = list('company') !== undefined || list('vehicle') !== undefined;
-  const kinds = Object.keys(mapping.EVENT_TYPES).filter(
+  const kinds = EVENT_KINDS.filter(
     (kind) => holds(principal, KIND_RIGHTS[kind]) && (!identifies || mayIdentify(principal, kind)),
   );
-  const few = kinds.length < Object.keys(mapping.EVENT_TYPES).length;
+  const few = kinds.length < EVENT_KINDS.length;
   return {
     ...query,
     ...(few ? { kind: both(kinds, list('kind')) } : {}),
@@ -220,4 +251,4 @@ const mapped = <A, B>(rows: ReadonlyMap<string, A>, map: (row: A, key: string) =
   new Map([...rows].map(([key, row]) => [key, map(row, key)]));
 
 // The graph speaks with the source only; what it needs of the mapping is handed on here.
-export { type EventFilter, eventShape, filterScope, keys } from './mapping.ts';
+export { type EventFilter, eventShape, filterScope, keys, loggedFault } from './mapping.ts';

@@ -9,6 +9,7 @@
 import type { GraphQLError, GraphQLSchema } from 'graphql';
 import type { Tx } from '../../schema/database/open.ts';
 import type { Stores } from '../../schema/database/stores.ts';
+import type { EventKind } from './event-types.ts';
 import type { Known } from './facts.ts';
 import type { Guard } from './guard.ts';
 import type { Keeping } from './kept.ts';
@@ -20,6 +21,7 @@ import type { Settings } from './settings.ts';
 
 export type { Tx } from '../../schema/database/open.ts';
 export type { Stores } from '../../schema/database/stores.ts';
+export { EVENT_KINDS, type EventKind } from './event-types.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: the list holds connectors of different settings and request types
 export type AnyConnector = Connector<any, any>;
@@ -271,7 +273,9 @@ export interface Services {
   transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
   /**
    * Appends to the event log, once per foreign id, last in its transaction. Answers how many were new. The caller
-   * acknowledges to its legacy system only after the transaction has committed.
+   * acknowledges to its legacy system only after the transaction has committed. An event that does not fit the type of its kind
+   * (event-types.ts) is not appended: it is kept in `event_quarantine` in the same transaction, with field and reason, logged and
+   * counted; the others go on.
    */
   emit(tx: Tx, events: readonly NewEvent[]): Promise<number>;
   /** What was just read does not fit what the connector was written for, or does again: `drift` is asked at the next check. */
@@ -320,23 +324,6 @@ export interface Clock {
   monotonic(): number;
 }
 
-export const EVENT_KINDS = [
-  'ACCESS_GRANTED',
-  'ACCESS_DENIED',
-  'DOOR_STATE_CHANGED',
-  'VEHICLE_ENTERED',
-  'VEHICLE_EXITED',
-  'OCCUPANCY_CHANGED',
-  'METER_READING_TAKEN',
-  'METER_ALARM',
-  'REGISTRATION_CHANGED',
-  'TAX_FILE_RECEIVED',
-  'SOURCE_STATE_CHANGED',
-  'CASE_CHANGED',
-  'RECORD_CHANGED',
-] as const;
-export type EventKind = (typeof EVENT_KINDS)[number];
-
 /** One event, before it has its number. Carries keys, not records; all ids are global. */
 export interface NewEvent {
   /** Unique within the installation; the same one twice is one row. */
@@ -351,12 +338,7 @@ export interface NewEvent {
   readonly lot?: string | null;
   readonly meter?: string | null;
   readonly case?: string | null;
-  /**
-   * The scalars of the event's type: ACCESS_DENIED {reason} · DOOR_STATE_CHANGED {state} · OCCUPANCY_CHANGED {occupied}
-   * · METER_READING_TAKEN {value, unit, corrects?} · METER_ALARM {alarm} · REGISTRATION_CHANGED {fields} · TAX_FILE_RECEIVED
-   * {name, rows, refused} · SOURCE_STATE_CHANGED {from, to, reason} · CASE_CHANGED {state, kind, receipt, reason}
-   * · RECORD_CHANGED {change, type, record, building}.
-   */
+  /** The values that event-types.ts declares for the kind, as JSON holds them. */
   readonly data?: Readonly<Record<string, unknown>>;
 }
 

@@ -13,6 +13,8 @@ export interface Setting<T> {
   /** As it would stand in the file; undefined means: must be given. */
   readonly fallback: unknown;
   readonly required: boolean;
+  /** Replicas of one hub may say different things of it, such as each its own address. */
+  readonly ownOfReplica?: boolean;
   /** For the JSON Schema that editors use. */
   readonly schema: Readonly<Record<string, unknown>>;
   read(raw: unknown): T;
@@ -147,6 +149,9 @@ export const optionalUrl = (
   schemes: readonly string[] = ['http', 'https'],
 ): Setting<string | null> =>
   make<string | null>(purpose, false, { example, fallback: null, read: (raw) => readUrl(raw, schemes) });
+
+/** The same setting, left out when the files of two replicas are compared. */
+export const ownOfReplica = <T>(setting: Setting<T>): Setting<T> => ({ ...setting, ownOfReplica: true });
 
 function readUrl(raw: unknown, schemes: readonly string[]): string {
   const value = asText(raw);

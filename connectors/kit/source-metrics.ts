@@ -38,6 +38,16 @@ export function countSources(registry: Registry, sources: () => readonly Measure
     labelNames: ['source', 'from'] as const,
     registers: [registry],
   });
+  const invalid = new Counter({
+    name: 'isthmus_events_invalid_total',
+    help: 'Events that do not fit their type: refused when they came in (append), or found in the log and passed over (log).',
+    labelNames: ['installation', 'found'] as const,
+    registers: [registry],
+  });
+  const onInvalid = (fact: unknown) => {
+    const { installation, found, count } = fact as { installation: string; found: string; count: number };
+    invalid.inc({ installation, found }, count);
+  };
   const refused = new Counter({
     name: 'isthmus_refused_payloads_total',
     help: 'Refused payloads: kept, dropped by the bound of bytes, expired.',
@@ -90,10 +100,12 @@ export function countSources(registry: Registry, sources: () => readonly Measure
   subscribe('isthmus:source:call', onCall);
   subscribe('isthmus:source:answer', onAnswer);
   subscribe('isthmus:events:written', onEvents);
+  subscribe('isthmus:events:invalid', onInvalid);
   return () => {
     unsubscribe('isthmus:payloads:refused', onRefused);
     unsubscribe('isthmus:source:call', onCall);
     unsubscribe('isthmus:source:answer', onAnswer);
     unsubscribe('isthmus:events:written', onEvents);
+    unsubscribe('isthmus:events:invalid', onInvalid);
   };
 }

@@ -8,6 +8,7 @@ const SENTENCES = [
   'PortError',
   'DatabaseError',
   'SchemaVersionError',
+  'PresenceRefused',
   'CompositionError',
   'CommandError',
   'ChangeRefused',

@@ -2,7 +2,8 @@
 import { Command } from 'commander';
 import { addBench, addOnboard, addSchema } from './develop.ts';
 import { INVOCATION, nameCommands } from './invocation.ts';
-import { addAudit, addExport, addMigrate, addToken, addVerify } from './records.ts';
+import { addMigrate } from './migrate.ts';
+import { addAudit, addExport, addToken, addVerify } from './records.ts';
 import { addConnector, addGateway, addSimulate, addStart } from './serve.ts';
 
 /** In the order in which --help names them. */

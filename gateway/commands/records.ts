@@ -6,37 +6,6 @@ import type { TokenOptions } from '../trust/token-command.ts';
 import { nothingThere } from '../trust-place.ts';
 import { CommandError, run, say, several } from './run.ts';
 
-/** `isthmus migrate`. */
-export function addMigrate(program: Command): void {
-  program
-    .command('migrate')
-    .description('bring the database in DATABASE_URL to this version; --down takes the newest step back')
-    .option('--down', 'take the newest step back')
-    .action((options: { down?: boolean }) =>
-      run(async () => {
-        const { databaseUrl, data } = readEnvironment(process.env);
-        if (databaseUrl === null) {
-          throw new CommandError(
-            `DATABASE_URL is missing; example: DATABASE_URL=postgres://isthmus:password@127.0.0.1:5432/isthmus isthmus migrate. The embedded database in ${resolve(data)} is migrated by the hub when it starts.`,
-          );
-        }
-        const { openDatabase } = await import('../../schema/database/open.ts');
-        const { migrate, migrateDown } = await import('../../migrations/migrate.ts');
-        const database = await openDatabase(databaseUrl, { pool: 2 });
-        try {
-          if (options.down)
-            say(`Taken back: ${(await migrateDown(database.source)) ?? 'nothing, the database is empty'}`);
-          else {
-            const made = await migrate(database.source);
-            say(made.length > 0 ? `Done: ${made.join(', ')}` : 'Nothing to do: the database is of this version.');
-          }
-        } finally {
-          await database.close();
-        }
-      }),
-    );
-}
-
 /** Keys that may have signed: named by id, or by a saved key set. */
 async function trustedKeys(options: { key?: string[]; keys?: string }): Promise<string[] | undefined> {
   const { keysOfFile } = await import('../trust/audit-say.ts');

@@ -2,6 +2,7 @@
  * One WebSocket as the protocol sees it. Thousands stand open at once and mostly wait, so all that is known of a socket hangs here, and
  * what is needed only once (the request that opened it) is let go.
  */
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
@@ -79,8 +80,9 @@ export class Connection {
       this.#await();
       take(String(data)).catch((error: unknown) => {
         if (this.socket.readyState !== this.socket.OPEN) return;
-        this.#log.error('A message on a socket could not be answered.', { error });
-        this.socket.close(FAULT, 'Something went wrong in the hub.');
+        const errorId = randomUUID();
+        this.#log.error('A message on a socket could not be answered.', { errorId, error });
+        this.socket.close(FAULT, `Something went wrong in the hub (errorId ${errorId}).`);
       });
     });
   }

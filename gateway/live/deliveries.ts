@@ -4,13 +4,15 @@
  * reads the log at its own pace until it stands where the group stands.
  */
 import { HubError } from '../../connectors/kit/errors.ts';
+import { type Log, silentLog } from '../../connectors/kit/log.ts';
 import { callerOf, type Principal } from '../../connectors/kit/principal.ts';
 import type { Operations } from '../operation/index.ts';
 import type { OperationAnswer } from '../operation/request.ts';
 import { Group, type Member } from './group.ts';
+import { asHubError } from './internal-fault.ts';
 import { Pace } from './pace.ts';
 import { type Prepared, prepare, type SubscriptionRequest } from './prepare.ts';
-import { asHubError, type LostSpan, Reader } from './reader.ts';
+import { type LostSpan, Reader } from './reader.ts';
 import { Seats } from './seats.ts';
 import type { Tail } from './tail.ts';
 
@@ -36,11 +38,14 @@ export interface Sink {
 export class Deliveries {
   readonly #operations: Operations;
   readonly #tail: Tail;
+  readonly #log: Log;
   readonly #groups = new Map<string, Group>();
   readonly #seats = new Seats();
   readonly #pace: Pace;
 
-  constructor(parts: { readonly operations: Operations; readonly tail: Tail }) {
+  /** `log`: for faults of the hub, which clients are told by an id. */
+  constructor(parts: { readonly operations: Operations; readonly tail: Tail; readonly log?: Log }) {
+    this.#log = parts.log ?? silentLog;
     this.#pace = new Pace(parts.operations);
     this.#operations = parts.operations;
     this.#tail = parts.tail;
@@ -89,7 +94,7 @@ export class Deliveries {
     const { variables, principal } = request;
     const [fault, ...more] = this.#operations.variableFaults(prepared.operation, variables, principal);
     if (fault) throw new HubError('BAD_USER_INPUT', [fault, ...more].map((one) => one.message).join(' '));
-    const reader = new Reader(this.#operations, prepared, request);
+    const reader = new Reader(this.#operations, prepared, request, this.#log);
     this.#operations.pay(request.principal, reader.points);
     return { reader, begun: await reader.start(this.#tail.head) };
   }
@@ -105,7 +110,7 @@ export class Deliveries {
       const group = this.#group(request);
       await group.follow(member, reader);
     } catch (error) {
-      sink.end(asHubError(error));
+      sink.end(asHubError(error, this.#log));
       return;
     }
     if (!request.signal.aborted) sink.end(null);
@@ -115,7 +120,7 @@ export class Deliveries {
     const key = groupKey(request, prepare(this.#operations, request));
     const known = this.#groups.get(key);
     if (known) return known;
-    const parts = { operations: this.#operations, tail: this.#tail, pace: this.#pace, request };
+    const parts = { operations: this.#operations, tail: this.#tail, pace: this.#pace, log: this.#log, request };
     const made = new Group(parts, () => this.#groups.delete(key));
     this.#groups.set(key, made);
     return made;

@@ -1,12 +1,14 @@
 /** Listeners with the same question and the same rights, who stand at the same place of the log. */
 import { HubError } from '../../connectors/kit/errors.ts';
+import type { Log } from '../../connectors/kit/log.ts';
 import type { Principal } from '../../connectors/kit/principal.ts';
 import { sleep } from '../../connectors/kit/waiting.ts';
 import type { Operations } from '../operation/index.ts';
 import type { Sink } from './deliveries.ts';
+import { asHubError } from './internal-fault.ts';
 import type { Pace } from './pace.ts';
 import { prepare, type SubscriptionRequest } from './prepare.ts';
-import { asDelivery, asHubError, type Range, Reader as RangeReader, type Reader } from './reader.ts';
+import { asDelivery, type Range, Reader as RangeReader, type Reader } from './reader.ts';
 import type { Tail } from './tail.ts';
 
 /** How long the log rests after it could not be read, in milliseconds. */
@@ -33,6 +35,7 @@ export class Group {
   readonly #operations: Operations;
   readonly #tail: Tail;
   readonly #pace: Pace;
+  readonly #log: Log;
   readonly #reader: RangeReader;
   readonly #principal: Principal | null;
   readonly #unnamed: Principal | null;
@@ -45,22 +48,20 @@ export class Group {
   #position: bigint | null = null;
 
   constructor(
-    parts: { operations: Operations; tail: Tail; pace: Pace; request: SubscriptionRequest },
+    parts: { operations: Operations; tail: Tail; pace: Pace; log: Log; request: SubscriptionRequest },
     empty: () => void,
   ) {
     const { operations, tail, request } = parts;
     this.#operations = operations;
     this.#tail = tail;
     this.#pace = parts.pace;
+    this.#log = parts.log;
     // Each listener's own token ends its own subscription; the group outlives it.
     this.#principal = request.principal && { ...request.principal, expires: null };
     this.#unnamed = this.#principal && { ...this.#principal, subject: 'isthmus' };
     const signal = new AbortController().signal;
-    this.#reader = new RangeReader(operations, prepare(operations, request), {
-      ...request,
-      principal: this.#principal,
-      signal,
-    });
+    const own = { ...request, principal: this.#principal, signal };
+    this.#reader = new RangeReader(operations, prepare(operations, request), own, parts.log);
     this.#empty = empty;
   }
 
@@ -183,7 +184,7 @@ export class Group {
       }
       if (this.#tail.closed) for (const { leave } of [...this.#members]) leave?.('gone');
     } catch (error) {
-      for (const { leave } of [...this.#members]) leave?.('gone', asHubError(error));
+      for (const { leave } of [...this.#members]) leave?.('gone', asHubError(error, this.#log));
     } finally {
       // Whoever came while the last one went begins a run of its own.
       const waiting = [...this.#members];

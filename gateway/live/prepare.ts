@@ -48,6 +48,8 @@ export interface Prepared {
   readonly field: string;
   readonly start: string;
   readonly delivery: string;
+  /** Which events of a range a delivery cannot show. */
+  readonly unreadable: string;
   /** The client's own, for what it says of variables. */
   readonly operation: OperationDefinitionNode;
   /** Name of the variable that `after` is given by; null: a literal or absent. */
@@ -64,7 +66,7 @@ export function asOne(faults: readonly GraphQLFormattedError[]): HubError {
   return new HubError(code, faults.map((one) => one.message).join(' '));
 }
 
-/** Turns the client's document into the two internal queries, if this caller may subscribe. Throws `HubError`. */
+/** Turns the client's document into the internal queries, if this caller may subscribe. Throws `HubError`. */
 export function prepare(
   operations: Operations,
   request: Pick<SubscriptionRequest, 'query' | 'operationName' | 'principal'>,
@@ -120,13 +122,14 @@ function turn(
       variableArgument('head', 'isthmusHead_'),
       ...[argument('after'), filter].filter((one): one is ArgumentNode => one !== undefined),
     ],
-    selectionSet: {
-      kind: Kind.SELECTION_SET,
-      selections: ['position', 'gapFrom', 'gapTo', 'gapReason'].map((name) => ({
-        kind: Kind.FIELD,
-        name: { kind: Kind.NAME, value: name },
-      })),
-    },
+    selectionSet: selectionOf('position', 'gapFrom', 'gapTo', 'gapReason'),
+  };
+  const unreadable: FieldNode = {
+    kind: Kind.FIELD,
+    alias: { kind: Kind.NAME, value: 'unreadable' },
+    name: { kind: Kind.NAME, value: '_unreadable' },
+    arguments: [variableArgument('token', 'isthmusToken_'), ...(filter ? [filter] : [])],
+    selectionSet: selectionOf('before', 'upTo', 'fromTime', 'toTime'),
   };
   const definitions = operation.variableDefinitions ?? [];
   const after = argument('after')?.value;
@@ -136,6 +139,7 @@ function turn(
     operation: withoutPlaces(request),
     afterVariable: after?.kind === Kind.VARIABLE ? after.name.value : null,
     start: asQuery(start, [...definitions, variable('isthmusHead_')], []),
+    unreadable: asQuery(unreadable, [...definitions, variable('isthmusToken_')], []),
     delivery: asQuery(
       delivery,
       [...definitions, variable('isthmusToken_')],
@@ -180,6 +184,11 @@ const probe = (): InlineFragmentNode => ({
       },
     ],
   },
+});
+
+const selectionOf = (...names: string[]): SelectionSetNode => ({
+  kind: Kind.SELECTION_SET,
+  selections: names.map((name) => ({ kind: Kind.FIELD, name: { kind: Kind.NAME, value: name } })),
 });
 
 const variableArgument = (name: string, variableName: string): ArgumentNode => ({

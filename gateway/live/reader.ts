@@ -1,9 +1,11 @@
 /** Asks for ranges of the log as one listener, or one group of them, may see it. */
 import { HubError } from '../../connectors/kit/errors.ts';
+import type { Log } from '../../connectors/kit/log.ts';
 import type { Principal } from '../../connectors/kit/principal.ts';
 import type { Operations } from '../operation/index.ts';
 import type { OperationAnswer } from '../operation/request.ts';
 import type { Delivery } from './deliveries.ts';
+import { identified } from './internal-fault.ts';
 import { HELD, PROBE, type Prepared, prepare, type SubscriptionRequest } from './prepare.ts';
 
 /** Events of one delivery, at most. */
@@ -12,12 +14,26 @@ export const BATCH = 100;
 /** A listener that has not read for so long, in milliseconds, may have lost something to retention. */
 const LONG = 60_000;
 
-/** What the log no longer has. */
+/** The GapReason of events that do not fit their type, or cannot be shown. */
+const INVALID = 'INVALID_EVENT';
+
+/** So often in a row an event is tried alone before it is passed over. */
+const TRIES = 3;
+
+/** A span of the log that cannot be had. */
 export interface LostSpan {
   readonly from: string;
   readonly to: string;
   /** A GapReason. */
   readonly reason: string;
+}
+
+/** Events in a row that do not fit their type. */
+interface Unreadable {
+  readonly before: string;
+  readonly upTo: string;
+  readonly fromTime: string;
+  readonly toTime: string;
 }
 
 interface Begun {
@@ -56,6 +72,9 @@ const FINAL = new Set([
 export class Reader {
   readonly #operations: Operations;
   readonly #request: SubscriptionRequest;
+  readonly #log: Log;
+  /** An event that could not be delivered alone, by the position before it, and how often. */
+  #tried: { readonly position: bigint; readonly tries: number } | null = null;
   #prepared: Prepared;
   #schema: unknown;
   /** When it last read, as `performance.now()`. */
@@ -64,8 +83,9 @@ export class Reader {
   #each: number;
   #batch: number;
 
-  constructor(operations: Operations, prepared: Prepared, request: SubscriptionRequest) {
+  constructor(operations: Operations, prepared: Prepared, request: SubscriptionRequest, log: Log) {
     this.#operations = operations;
+    this.#log = log;
     this.#prepared = prepared;
     this.#request = request;
     this.#schema = operations.schema;
@@ -89,7 +109,7 @@ export class Reader {
     return begun(answer) ?? Promise.reject(refusal(answer));
   }
 
-  /** `Gap`: what the log no longer has. */
+  /** `Gap`: a span that cannot be had. */
   gap(position: bigint, gap: LostSpan): Promise<Delivery> {
     return this.#told({ type: 'gap', position: String(position), ...gap });
   }
@@ -106,28 +126,76 @@ export class Reader {
     const upTo = head - position > most ? position + BigInt(most) : head;
     const slow = upTo < head || performance.now() - this.#read > LONG;
     const { key, delivery } = this.#prepared;
-    const token = JSON.stringify({ type: 'batch', after: String(position), upTo: String(upTo), limit: most });
+    const asked = { after: String(position), upTo: String(upTo), limit: most };
+    const token = JSON.stringify({ type: 'batch', ...asked });
     const answer = await this.#run(delivery, { isthmusToken_: token }, to);
     const batch = answer.data?.[key] as Record<string, unknown> | null | undefined;
+    let unreadable: Unreadable | null = null;
     if (!batch) {
       const first = answer.errors?.[0];
       if (first && FINAL.has(String(first.extensions?.['code']))) throw refusal(answer);
-      return { upTo: position, delivery: null, points: 0, failed: answer };
+      unreadable = await this.#unreadable(asked, to);
+      if (!unreadable) return this.#narrowed(answer, position, upTo, to);
     }
     if (slow) {
       // Asked after the range was read: what was dropped before that is found, whatever is dropped now.
       const told = await this.#run(HELD, { isthmusPosition_: String(position), isthmusHead_: String(head) }, to);
       const held = begun(told);
-      if (!held) return { upTo: position, delivery: null, points: 0, failed: { ...told, data: { [key]: null } } };
-      if (held.gap)
-        return { upTo: held.position, delivery: await this.gap(held.position, held.gap), points: 0, failed: null };
+      if (!held) return this.#failed(position, { ...told, data: { [key]: null } });
+      if (held.gap) return this.#passed(held.position, held.gap);
     }
     this.#read = performance.now();
+    if (!batch) return unreadable ? this.#upTo(unreadable, position, to) : this.#failed(position, answer);
     const { [PROBE]: events, ...rest } = batch;
     const count = Array.isArray(events) ? events.length : 1;
     if (count === 0) return { upTo, delivery: null, points: 0, failed: null };
     const made = asDelivery({ ...bare(answer), data: { ...answer.data, [key]: rest } });
     return { upTo, delivery: made, points: count * this.#each, failed: null };
+  }
+
+  /** Of a range that could not be delivered: its first events that do not fit their type; null when it has none, or the log cannot be read. */
+  async #unreadable(range: object, to: Readers): Promise<Unreadable | null> {
+    const token = JSON.stringify(range);
+    const told = await this.#run(this.#prepared.unreadable, { isthmusToken_: token }, to);
+    return (told.data?.['unreadable'] as Unreadable | null | undefined) ?? null;
+  }
+
+  /** What lies before unreadable events, if anything does; else the gap in their place. */
+  #upTo({ before, upTo, fromTime, toTime }: Unreadable, position: bigint, to: Readers): Promise<Range> {
+    if (BigInt(before) > position) return this.range(position, BigInt(before), to);
+    return this.#passed(BigInt(upTo), { from: fromTime, to: toTime, reason: INVALID });
+  }
+
+  /**
+   * The range failed. When a field of one event took the whole delivery along, the event is looked for by halves: those before it are
+   * delivered, and where it fails again and again, alone, it is passed over like one that does not fit its type. Any other fault
+   * is one of the log, of the audit or of a source: the same range is asked again.
+   */
+  async #narrowed(answer: OperationAnswer, position: bigint, upTo: bigint, to: Readers): Promise<Range> {
+    const { key } = this.#prepared;
+    // The one list of a delivery is that of its events, whatever the client calls it.
+    const isOfEvent = answer.errors?.some(
+      ({ path, extensions }) => path?.[0] === key && typeof path[2] === 'number' && extensions?.['code'] === 'INTERNAL',
+    );
+    if (!isOfEvent) return this.#failed(position, answer);
+    if (upTo - position > 1n) return this.range(position, position + (upTo - position) / 2n, to);
+    const failed = identified(answer, this.#log);
+    const tries = this.#tried?.position === position ? this.#tried.tries + 1 : 1;
+    this.#tried = { position, tries };
+    if (tries < TRIES) return this.#failed(position, failed);
+    const errorId = failed.errors?.find((one) => one.extensions?.['errorId'])?.extensions?.['errorId'];
+    const fault = `a field of it failed ${TRIES} times; the log has the fault under errorId ${String(errorId)}`;
+    const range = { after: String(position), upTo: String(upTo), limit: 1, fault };
+    const unreadable = await this.#unreadable(range, to);
+    return unreadable ? this.#upTo(unreadable, position, to) : this.#failed(position, failed);
+  }
+
+  #failed(position: bigint, answer: OperationAnswer): Range {
+    return { upTo: position, delivery: null, points: 0, failed: identified(answer, this.#log) };
+  }
+
+  async #passed(upTo: bigint, gap: LostSpan): Promise<Range> {
+    return { upTo, delivery: await this.gap(upTo, gap), points: 0, failed: null };
   }
 
   /** After another supergraph has come the document is prepared anew; one that is no longer valid ends with the reason. */
@@ -191,9 +259,6 @@ const bare = ({ data, errors, extensions }: OperationAnswer): OperationAnswer =>
 
 function refusal(answer: OperationAnswer): HubError {
   const first = answer.errors?.[0];
-  const code = (first?.extensions?.['code'] as HubError['code'] | undefined) ?? 'INTERNAL';
-  return new HubError(code, first?.message ?? 'The subscription could not begin.');
+  const { code = 'INTERNAL', ...extensions } = (first?.extensions ?? {}) as { code?: HubError['code'] };
+  return new HubError(code, first?.message ?? 'The subscription could not begin.', extensions);
 }
-
-export const asHubError = (error: unknown): HubError =>
-  error instanceof HubError ? error : new HubError('INTERNAL', 'Something went wrong in the hub.');

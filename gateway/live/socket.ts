@@ -22,7 +22,7 @@ import { Connection } from './connection.ts';
 import type { Deliveries } from './deliveries.ts';
 import { Following } from './following.ts';
 import { HEARTBEAT } from './heartbeat.ts';
-import { shown } from './shown.ts';
+import { shown as shownTo } from './internal-fault.ts';
 
 export interface SocketOptions {
   readonly server: Server;
@@ -97,6 +97,7 @@ const reasonOf = (message: string): string => Buffer.from(message).subarray(0, 1
 /** Takes the upgrades of `path`; `close` ends every socket with 1001. */
 export function openSockets(options: SocketOptions): { close(): Promise<void>; count(): number } {
   const { operations, deliveries, log, unread = new UnreadBytes() } = options;
+  const shown = (error: unknown): GraphQLError => shownTo(error, log);
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: LARGEST_MESSAGE,

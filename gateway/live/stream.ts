@@ -5,12 +5,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type GraphQLFormattedError, getOperationAST } from 'graphql';
 import { HubError } from '../../connectors/kit/errors.ts';
+import { type Log, silentLog } from '../../connectors/kit/log.ts';
 import { callerOf, type Principal } from '../../connectors/kit/principal.ts';
 import type { Operations } from '../operation/index.ts';
 import type { OperationAnswer } from '../operation/request.ts';
 import { countAnswer, type UnreadBytes } from '../trust/unread.ts';
 import type { Deliveries } from './deliveries.ts';
 import { HEARTBEAT } from './heartbeat.ts';
+import { asHubError } from './internal-fault.ts';
 import { type Delivery, MULTIPART, type Protocol, SSE } from './stream-protocol.ts';
 import { subscribe } from './subscribe.ts';
 
@@ -55,6 +57,8 @@ export interface StreamParts {
   readonly unread?: UnreadBytes;
   /** How often a client hears from a stream that is idle, in milliseconds; absent: `HEARTBEAT`. */
   readonly heartbeat?: number;
+  /** For faults of the hub, which clients are told by an id. */
+  readonly log?: Log;
 }
 
 interface Asked {
@@ -74,13 +78,13 @@ export interface StreamFace {
 const PROTOCOLS = { sse: SSE, multipart: MULTIPART } as const;
 
 export function streamFace(parts: StreamParts): StreamFace {
-  const { operations, unread } = parts;
+  const { operations, unread, log = silentLog } = parts;
   const closing = new AbortController();
 
   const subscription = (request: IncomingMessage, given: StreamRequest, asked: Asked): Stream => ({
     endless: true,
     write: (response, gone) =>
-      refusing(response, given, async () => {
+      refusing(response, { ...given, log }, async () => {
         const after = request.headers['last-event-id'];
         const resumed = typeof after === 'string' && after !== '' ? resume(parts, asked, given, after) : asked;
         const { principal } = given;
@@ -89,7 +93,7 @@ export function streamFace(parts: StreamParts): StreamFace {
         const deliveries = await subscribe(parts, { ...resumed, principal, signal }, way);
         const protocol = PROTOCOLS[given.accepts.stream];
         const heartbeat = parts.heartbeat ?? HEARTBEAT;
-        await write(response, { protocol, deliveries, principal, signal, heartbeat, operations });
+        await write(response, { protocol, deliveries, principal, signal, heartbeat, operations, log });
       }),
   });
 
@@ -97,7 +101,7 @@ export function streamFace(parts: StreamParts): StreamFace {
   const single = (request: IncomingMessage, given: StreamRequest, asked: Asked): Stream => ({
     endless: false,
     write: (response, signal) =>
-      refusing(response, given, async () => {
+      refusing(response, { ...given, log }, async () => {
         const kind = getOperationAST(operations.parse(asked.query, given.principal), asked.operationName)?.operation;
         if (kind === 'mutation' && request.method === 'GET') throw bad('A mutation is sent by POST.');
         const answer = await operations.run({ ...asked, principal: given.principal, signal });
@@ -130,12 +134,17 @@ export function streamFace(parts: StreamParts): StreamFace {
 }
 
 /** Does the work; a `HubError` before the stream begins is the answer. */
-async function refusing(response: ServerResponse, given: StreamRequest, work: () => Promise<void>): Promise<void> {
+async function refusing(
+  response: ServerResponse,
+  given: StreamRequest & { readonly log: Log },
+  work: () => Promise<void>,
+): Promise<void> {
   try {
     await work();
   } catch (error) {
     if (!(error instanceof HubError) || response.headersSent) throw error;
-    refuse(response, given, [{ message: error.message, extensions: error.extensions }]);
+    const { message, extensions } = asHubError(error, given.log);
+    refuse(response, given, [{ message, extensions }]);
   }
 }
 
@@ -208,6 +217,7 @@ async function write(
     signal,
     heartbeat,
     operations,
+    log,
   }: {
     readonly protocol: Protocol;
     readonly deliveries: AsyncGenerator<Delivery, void>;
@@ -215,6 +225,7 @@ async function write(
     readonly signal: AbortSignal;
     readonly heartbeat: number;
     readonly operations: Operations;
+    readonly log: Log;
   },
 ): Promise<void> {
   response.writeHead(200, protocol.headers);
@@ -237,7 +248,7 @@ async function write(
       response.end();
       return;
     }
-    const known = error instanceof HubError ? error : new HubError('INTERNAL', 'Something went wrong in the hub.');
+    const known = asHubError(error, log);
     response.write(protocol.failed(JSON.stringify([{ message: known.message, extensions: known.extensions }])));
     response.end(protocol.complete);
   } finally {

@@ -3,6 +3,7 @@ import type { Clock } from '../../connectors/kit/connector.ts';
 import type { Log } from '../../connectors/kit/log.ts';
 import type { Retention } from '../../connectors/kit/retention.ts';
 import { inRounds } from '../../connectors/kit/rounds.ts';
+import { pruneQuarantine } from '../../schema/database/event-quarantine.ts';
 import { dropEventsBefore } from '../../schema/database/event-retention.ts';
 import { claimUpkeep, makeDaysAhead, pruneAnswers, pruneEventKeys } from '../../schema/database/events-keep.ts';
 import { dropReadingMonth, pruneOccupancy, pruneReadingHistory } from '../../schema/database/measured-retention.ts';
@@ -38,6 +39,7 @@ export async function keepEventsOnce({ database, clock, retention }: Omit<Parts,
   };
   await allOf(keys, pruneEventKeys);
   await allOf(answers, pruneAnswers);
+  await allOf(events, pruneQuarantine);
   return dropped;
 }
 

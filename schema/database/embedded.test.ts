@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { type Embedded, type EmbeddedOptions, startEmbedded } from './embedded.ts';
+import { type Embedded, type EmbeddedOptions, initdbArguments, startEmbedded } from './embedded.ts';
 import { alive } from './embedded-lock.ts';
 
 const LAUNCHER = fileURLToPath(new URL('./embedded.ts', import.meta.url));
@@ -27,7 +27,7 @@ afterEach(async () => {
 afterAll(() => rm(base, { recursive: true, force: true }));
 
 async function start(options: EmbeddedOptions): Promise<Embedded> {
-  const one = await startEmbedded(options);
+  const one = await startEmbedded({ durable: false, ...options });
   started.push(one);
   return one;
 }
@@ -45,7 +45,7 @@ async function ask(one: { url: string }, sql: string, values: unknown[] = []): P
 /** A hub of its own: a child process that starts the cluster and tells its address. */
 async function otherHub(directory: string, bound = true): Promise<{ child: ChildProcess; url: string; pid: number }> {
   const script = `import { startEmbedded } from ${JSON.stringify(LAUNCHER)};
-    const one = await startEmbedded({ directory: ${JSON.stringify(directory)}, bound: ${bound} });
+    const one = await startEmbedded({ directory: ${JSON.stringify(directory)}, bound: ${bound}, durable: false });
     process.stdout.write(JSON.stringify({ url: one.url, pid: one.pid }) + '\\n');
     setInterval(() => {}, 1000);`;
   const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
@@ -73,14 +73,13 @@ test('a cold start makes the cluster, a warm one finds its rows, and a stop leav
   const [row] = await ask(
     first,
     `SELECT current_database() AS db, current_user AS usr, current_setting('TimeZone') AS zone,
-    current_setting('server_encoding') AS enc, current_setting('fsync') AS fsync, current_setting('listen_addresses') AS tcp, upper('é') AS upper`,
+    current_setting('server_encoding') AS enc, current_setting('listen_addresses') AS tcp, upper('é') AS upper`,
   );
   expect(row).toEqual({
     db: 'isthmus',
     usr: 'isthmus',
     zone: 'UTC',
     enc: 'UTF8',
-    fsync: 'on',
     tcp: '',
     upper: 'É',
   });
@@ -136,7 +135,7 @@ test.runIf(setpriv)('after kill -9 of the hub its PostgreSQL stops by itself, wh
 test('a hub that ends without stopping takes its PostgreSQL along', async () => {
   const directory = join(base, 'ended');
   const script = `import { startEmbedded } from ${JSON.stringify(LAUNCHER)};
-    const one = await startEmbedded({ directory: ${JSON.stringify(directory)} });
+    const one = await startEmbedded({ directory: ${JSON.stringify(directory)}, durable: false });
     process.stdout.write(String(one.pid));
     process.exit(0);`;
   const pid = Number(
@@ -145,6 +144,36 @@ test('a hub that ends without stopping takes its PostgreSQL along', async () => 
   expect(pid).toBeGreaterThan(1);
   await expect.poll(() => alive(pid), { timeout: 10_000 }).toBe(false);
   expect(await readdir(directory)).not.toContain('hub.lock');
+});
+
+test('a cluster lasts through a crash of the machine, unless it is said that it need not', async () => {
+  const sql = `SELECT current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS commit,
+    current_setting('full_page_writes') AS pages`;
+  const lasting = await startEmbedded({ directory: join(base, 'lasting') });
+  started.push(lasting);
+  expect(await ask(lasting, sql)).toEqual([{ fsync: 'on', commit: 'on', pages: 'on' }]);
+  expect(await ask(await start({ directory: join(base, 'fleeting'), durable: false }), sql)).toEqual([
+    { fsync: 'off', commit: 'on', pages: 'off' },
+  ]);
+  expect(initdbArguments('/data', {})).not.toContain('--no-sync');
+  expect(initdbArguments('/data', { durable: false })).toContain('--no-sync');
+});
+
+test("only tests, the demo's simulators and a printed schema go without", async () => {
+  const root = fileURLToPath(new URL('../..', import.meta.url));
+  const found: string[] = [];
+  for (const folder of ['gateway', 'connectors', 'schema', 'migrations', 'bin'])
+    for (const name of await readdir(join(root, folder), { recursive: true })) {
+      if (!/\.(ts|js)$/.test(name) || /\.test\.ts$/.test(name) || name.includes('node_modules')) continue;
+      const text = await readFile(join(root, folder, name), 'utf8');
+      if (/durable: false|fsync|synchronous_commit|full_page_writes|no-sync/.test(text))
+        found.push(`${folder}/${name}`);
+    }
+  expect(found.sort()).toEqual([
+    'connectors/access-control/simulator/index.ts',
+    'gateway/schema-command.ts',
+    'schema/database/embedded.ts',
+  ]);
 });
 
 test('a killed PostgreSQL comes back by itself with its committed rows', async () => {

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
@@ -27,6 +27,8 @@ export interface EmbeddedOptions {
   auth?: 'trust' | { password: string };
   /** False: it outlives a killed hub until the next start. Default true, where the system can do it (Linux with setpriv). */
   bound?: boolean;
+  /** False: for a test, or data that is made anew when it is lost: nothing waits for the disk, and a crash of the machine may lose the whole cluster. Default true. */
+  durable?: boolean;
   /** PostgreSQL settings beyond the small defaults. */
   settings?: Record<string, string>;
 }
@@ -43,7 +45,12 @@ export interface Embedded {
   stop(): Promise<void>;
 }
 
-/** Small: a hub shares the machine with the park's other programs. Durability is PostgreSQL's own. */
+/** What an answer, an acknowledgement and the audit log rely on: what is committed is on the disk. */
+const DURABLE: Record<string, string> = { fsync: 'on', synchronous_commit: 'on', full_page_writes: 'on' };
+/** Written to the system at each commit all the same, so that a killed PostgreSQL has lost nothing. */
+const FLEETING: Record<string, string> = { fsync: 'off', synchronous_commit: 'on', full_page_writes: 'off' };
+
+/** Small: a hub shares the machine with the park's other programs. */
 const DEFAULTS: Record<string, string> = {
   shared_buffers: '32MB',
   max_connections: '60',
@@ -56,8 +63,6 @@ const DEFAULTS: Record<string, string> = {
   io_method: 'sync',
   jit: 'off',
   huge_pages: 'off',
-  fsync: 'on',
-  synchronous_commit: 'on',
   timezone: 'UTC',
   log_timezone: 'UTC',
   // Statements and details hold the park's data; the log does not.
@@ -134,17 +139,36 @@ async function initialise(place: Place, binaries: Binaries, options: EmbeddedOpt
   await rm(making, { recursive: true, force: true });
   await mkdir(making, { mode: 0o700 });
   await own(making, place.runAs);
-  const complaint = await run(place, binaries.initdb, [
-    ...['-D', making, '-U', options.user ?? 'isthmus', '--auth=trust', '--encoding=UTF8'],
-    // The built-in C.UTF-8 is the same on every system; the system's own may be missing.
-    ...['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--no-sync', '--no-instructions'],
-  ]);
+  const complaint = await run(place, binaries.initdb, initdbArguments(making, options));
   if (complaint !== null) {
     throw await problem(
       `The database cannot be made in ${place.home} (${complaint}). Check space and rights there, or set DATABASE_URL.`,
     );
   }
   await rename(making, place.data);
+  // The new name is an entry of the folder, and as lasting as that.
+  if (isDurable(options)) await syncFolder(place.home);
+}
+
+const isDurable = (options: Pick<EmbeddedOptions, 'durable'>): boolean => options.durable !== false;
+
+/** What initdb is called with. It writes all its files to the disk before it ends, unless the cluster need not last. */
+export function initdbArguments(folder: string, options: Pick<EmbeddedOptions, 'user' | 'durable'>): string[] {
+  return [
+    ...['-D', folder, '-U', options.user ?? 'isthmus', '--auth=trust', '--encoding=UTF8'],
+    // The built-in C.UTF-8 is the same on every system; the system's own may be missing.
+    ...['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--no-instructions'],
+    ...(isDurable(options) ? [] : ['--no-sync']),
+  ];
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
 }
 
 async function launch(place: Place, binaries: Binaries, options: EmbeddedOptions, lock: Lock): Promise<Embedded> {
@@ -156,7 +180,8 @@ async function launch(place: Place, binaries: Binaries, options: EmbeddedOptions
   await access(place, auth);
   const log = join(place.home, 'postgres.log');
   const args = ['-D', place.data, '-k', socket, '-p', String(port)];
-  const settings = { ...DEFAULTS, listen_addresses: options.listen?.host ?? '', ...options.settings };
+  const lasting = isDurable(options) ? DURABLE : FLEETING;
+  const settings = { ...DEFAULTS, listen_addresses: options.listen?.host ?? '', ...lasting, ...options.settings };
   for (const [name, value] of Object.entries(settings)) args.push('-c', `${name}=${value}`);
 
   const before = options.bound === false ? [] : await leash(binaries, place.runAs);

@@ -1,6 +1,7 @@
 /** What every subgraph shares, the same text everywhere: change it everywhere at once. */
 import { ArgsType, Directive, Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
 import { SHAREABLE } from './directives.ts';
+import { DoorState } from './enums.ts';
 import { CalendarDate, Cursor, DateTime, Decimal, Duration, USCC } from './scalars.ts';
 
 @Directive(SHAREABLE)
@@ -74,15 +75,8 @@ registerEnumType(BucketSize, {
   },
 });
 
-export enum DoorState {
-  CLOSED = 'CLOSED',
-  OPEN = 'OPEN',
-  FORCED = 'FORCED',
-  HELD_OPEN = 'HELD_OPEN',
-  LOCKED = 'LOCKED',
-  FAULT = 'FAULT',
-  UNKNOWN = 'UNKNOWN',
-}
+export { DoorState };
+
 registerEnumType(DoorState, {
   name: 'DoorState',
   description: 'Physical state of a door.',

@@ -19,6 +19,7 @@ describe.runIf(haveData())('CalIt2 door counts in a vendor database (PostgreSQL)
       database: 'zkaccess',
       listen: { host: '127.0.0.1', port: 0 },
       auth: { password: 'vendor-secret' },
+      durable: false,
     });
     const client = await openClient(vendor.url);
     await client.query(TABLES);

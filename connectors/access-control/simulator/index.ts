@@ -29,6 +29,8 @@ export const simulator: Simulator = {
       database: 'zkaccess',
       listen: { host: '127.0.0.1', port: options.ports?.['sql'] ?? 0 },
       auth: { password: words.owner },
+      // A pretend system: what a crash of the machine takes is made anew.
+      durable: false,
       settings: { shared_buffers: '16MB', max_connections: '25' },
     });
     const journal = new Journal(options.directory);

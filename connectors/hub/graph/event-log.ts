@@ -8,11 +8,20 @@ import { HubError } from '../../kit/errors.ts';
 import { connection, pageOf, paging, scopeOf } from '../../kit/page.ts';
 import type { HubRequest } from '../source.ts';
 import * as events from './events.ts';
+import { type Run, runsOf, unreadable } from './readable.ts';
 import * as show from './show.ts';
 
 type Context = GraphContext<HubRequest>;
 
 const { hub } = show;
+
+/** A range of the log; with `fault`, all of it counts as unreadable for that reason. */
+interface RangeToken {
+  readonly after: string;
+  readonly upTo: string;
+  readonly limit: number;
+  readonly fault?: string;
+}
 
 const eventScope = (filter: events.EventFilter | null | undefined): string =>
   scopeOf('events', show.filterScope(filter));
@@ -34,18 +43,48 @@ export class EventResolver {
     const scope = eventScope(filter);
     const page = paging(args, context.cursors, scope);
     if (page.place !== null) await refuseExpired(String(page.place[0]), context);
-    const rows = await hub(context).events(filter, page);
-    return connection(
-      pageOf(
-        page,
-        rows,
-        (row) => [row.position],
-        () => hub(context).eventCount(filter),
-      ),
-      context.cursors,
-      scope,
-      (row) => show.event(row, scope, context),
+    const read = pageOf(
+      page,
+      await hub(context).events(filter, page),
+      (row) => [row.position],
+      () => hub(context).eventCount(filter),
     );
+    const rows = read.rows.map((row) => row.node);
+    const faults = unreadable(rows);
+    if (faults.length === 0)
+      return { ...connection(read, context.cursors, scope, (row) => show.event(row, scope, context)), gaps: [] };
+    hub(context).quarantine(faults);
+    const bad = new Set(faults.map((one) => one.row));
+    // The page begins and ends with what was read, whether it can be shown or not: who goes on behind it misses nothing.
+    const { edges, nodes, ...rest } = connection(read, context.cursors, scope, (row) =>
+      bad.has(row) ? null : show.event(row, scope, context),
+    );
+    return {
+      ...rest,
+      nodes: nodes.filter((one) => one !== null),
+      edges: edges.filter((one) => one.node !== null),
+      gaps: runsOf(rows, bad).map((run) => gapOf(run, scope, context)),
+    };
+  }
+
+  @Directive(INACCESSIBLE)
+  @Query(() => events.UnreadableEvents, {
+    nullable: true,
+    description: 'Internal: the first events of a range that a delivery cannot show.',
+  })
+  async _unreadable(
+    @Arg('token', () => String, { description: 'Which range, as JSON.' }) token: string,
+    @Arg('filter', () => events.EventFilter, { nullable: true, description: 'Which events.' })
+    filter: events.EventFilter | null,
+    @Ctx() context: Context,
+  ) {
+    const { fault, ...range } = JSON.parse(token) as RangeToken;
+    const rows = await hub(context).eventRange(filter, range);
+    const faults = fault
+      ? rows.map((row) => ({ row, fault: { field: 'type', problem: `cannot be shown: ${fault}` } }))
+      : unreadable(rows);
+    hub(context).quarantine(faults);
+    return runsOf(rows, new Set(faults.map((one) => one.row)))[0] ?? null;
   }
 
   @Directive(INACCESSIBLE)
@@ -88,6 +127,9 @@ export class EventResolver {
     const asked = JSON.parse(token) as show.DeliveryToken;
     if (asked.type !== 'batch') return show.delivery(asked, scope, context);
     const rows = await hub(context).eventRange(filter, asked);
+    // The reader asks `_unreadable` which ones, delivers what lies before them, and then the gap.
+    if (unreadable(rows).length > 0)
+      throw new HubError('INTERNAL', 'The log holds events here that do not fit their type.', { retryable: true });
     const last = rows.length === asked.limit ? (rows.at(-1)?.position ?? asked.upTo) : asked.upTo;
     return { events: rows.map((row) => show.event(row, scope, context)), cursor: context.cursors.seal(scope, [last]) };
   }
@@ -110,6 +152,13 @@ export class EventResolver {
     return delivery;
   }
 }
+
+const gapOf = ({ fromTime, toTime, upTo }: Run, scope: string, context: Context) => ({
+  fromTime,
+  toTime,
+  reason: events.GapReason.INVALID_EVENT,
+  cursor: context.cursors.seal(scope, [upTo]),
+});
 
 async function refuseExpired(position: string, context: Context): Promise<void> {
   const start = await hub(context).logStart();

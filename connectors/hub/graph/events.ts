@@ -1,4 +1,5 @@
-/** The event types: one per kind, in the hub, since a subgraph can only return types that it defines. Keys only. */
+/** The event types: one per kind, as connectors/kit/event-types.ts declares them, in the hub, since a subgraph can only return types that it defines. */
+import { isScalarType } from 'graphql';
 import {
   createUnionType,
   Directive,
@@ -11,10 +12,10 @@ import {
   registerEnumType,
 } from 'type-graphql';
 import { INACCESSIBLE, requiresScopes } from '../../../schema/graph/directives.ts';
-import { Cursor, DateTime, Decimal } from '../../../schema/graph/scalars.ts';
+import { RecordChange } from '../../../schema/graph/enums.ts';
+import { Cursor, DateTime } from '../../../schema/graph/scalars.ts';
 import {
   connectionType,
-  DoorState,
   edgeType,
   IDFilter,
   Provenance,
@@ -22,49 +23,18 @@ import {
   TimeRange,
   USCCFilter,
 } from '../../../schema/graph/shared.ts';
+import { EVENT_KINDS, EVENT_TYPES, type EventField, type EventType } from '../../kit/event-types.ts';
 import { Badge, Door, Meter, ParkingLot, Vehicle } from './stubs.ts';
-import { Building, Case, CaseState, Company, Park, Source, SourceState } from './types.ts';
+import { Building, Case, Company, Park, Source } from './types.ts';
 
-export enum EventKind {
-  ACCESS_GRANTED = 'ACCESS_GRANTED',
-  ACCESS_DENIED = 'ACCESS_DENIED',
-  DOOR_STATE_CHANGED = 'DOOR_STATE_CHANGED',
-  VEHICLE_ENTERED = 'VEHICLE_ENTERED',
-  VEHICLE_EXITED = 'VEHICLE_EXITED',
-  OCCUPANCY_CHANGED = 'OCCUPANCY_CHANGED',
-  METER_READING_TAKEN = 'METER_READING_TAKEN',
-  METER_ALARM = 'METER_ALARM',
-  REGISTRATION_CHANGED = 'REGISTRATION_CHANGED',
-  TAX_FILE_RECEIVED = 'TAX_FILE_RECEIVED',
-  SOURCE_STATE_CHANGED = 'SOURCE_STATE_CHANGED',
-  CASE_CHANGED = 'CASE_CHANGED',
-  RECORD_CHANGED = 'RECORD_CHANGED',
-}
+/** By name, each the name of a kind. */
+export const EventKind = Object.fromEntries(EVENT_KINDS.map((kind) => [kind, kind]));
 registerEnumType(EventKind, {
   name: 'EventKind',
   description: 'Kinds of events, one per type below.',
-  valuesConfig: {
-    ACCESS_GRANTED: { description: 'AccessGranted' },
-    ACCESS_DENIED: { description: 'AccessDenied' },
-    DOOR_STATE_CHANGED: { description: 'DoorStateChanged' },
-    VEHICLE_ENTERED: { description: 'VehicleEntered' },
-    VEHICLE_EXITED: { description: 'VehicleExited' },
-    OCCUPANCY_CHANGED: { description: 'OccupancyChanged' },
-    METER_READING_TAKEN: { description: 'MeterReadingTaken' },
-    METER_ALARM: { description: 'MeterAlarm' },
-    REGISTRATION_CHANGED: { description: 'RegistrationChanged' },
-    TAX_FILE_RECEIVED: { description: 'TaxFileReceived' },
-    SOURCE_STATE_CHANGED: { description: 'SourceStateChanged' },
-    CASE_CHANGED: { description: 'CaseChanged' },
-    RECORD_CHANGED: { description: 'RecordChanged' },
-  },
+  valuesConfig: Object.fromEntries(EVENT_KINDS.map((kind) => [kind, { description: EVENT_TYPES[kind].type }])),
 });
 
-export enum RecordChange {
-  NEW = 'NEW',
-  CHANGED = 'CHANGED',
-  GONE = 'GONE',
-}
 registerEnumType(RecordChange, {
   name: 'RecordChange',
   description: 'What happened to a row of a list that is followed.',
@@ -78,6 +48,7 @@ registerEnumType(RecordChange, {
 export enum GapReason {
   RETENTION = 'RETENTION',
   RESTORE = 'RESTORE',
+  INVALID_EVENT = 'INVALID_EVENT',
 }
 registerEnumType(GapReason, {
   name: 'GapReason',
@@ -85,6 +56,9 @@ registerEnumType(GapReason, {
   valuesConfig: {
     RETENTION: { description: 'They are older than the log is kept.' },
     RESTORE: { description: 'The database was restored from an older copy.' },
+    INVALID_EVENT: {
+      description: 'They lie in the log, but do not fit their type and cannot be shown.',
+    },
   },
 });
 
@@ -99,7 +73,7 @@ export abstract class ParkEvent {
   cursor!: string;
   @Field(() => DateTime, { description: 'When it happened.' }) time!: Date;
   @Field(() => DateTime, { description: 'When the log got it.' }) recordedAt!: Date;
-  @Field(() => EventKind, { description: 'Tells the type.' }) kind!: EventKind;
+  @Field(() => EventKind, { description: 'Tells the type.' }) kind!: string;
   @Field(() => Park, { nullable: true, description: 'Where it happened.' }) park?: Park | null;
   @Field(() => Company, {
     nullable: true,
@@ -110,121 +84,37 @@ export abstract class ParkEvent {
   @Field(() => Provenance, { description: 'Which source said so.' }) provenance!: Provenance;
 }
 
-@ObjectType({ implements: ParkEvent, description: 'A door let someone in.', simpleResolvers: true })
-export class AccessGranted extends ParkEvent {
-  @Field(() => Door, { nullable: true, description: 'Which one.' }) door?: Door | null;
-  @Directive(requiresScopes('access:persons'))
-  @Field(() => Badge, { nullable: true, description: 'Whose.' })
-  badge?: Badge | null;
+/** Classes of the entities and objects that the declaration of events names. */
+const CLASSES: Readonly<Record<string, new () => object>> = {
+  ...{ Badge, Door, Meter, ParkingLot, Vehicle, Building, Case, Source, Quantity },
+};
+
+function typeOf(field: EventField): unknown {
+  if (field.from === 'parts') return CLASSES[field.object];
+  if (field.from !== 'data') return CLASSES[field.entity];
+  const { type, list } = field.data;
+  const named = isScalarType(type) ? type : type.values;
+  return list ? [named] : named;
 }
 
-@ObjectType({ implements: ParkEvent, description: 'A door did not.', simpleResolvers: true })
-export class AccessDenied extends ParkEvent {
-  @Field(() => Door, { nullable: true, description: 'Which one.' }) door?: Door | null;
-  @Directive(requiresScopes('access:persons'))
-  @Field(() => Badge, { nullable: true, description: 'Whose.' })
-  badge?: Badge | null;
-  @Field(() => String, { nullable: true, description: 'Why, where the source tells.' }) reason?: string | null;
+const isNullable = (field: EventField): boolean =>
+  field.from === 'data' ? field.data.nullable : field.from !== 'parts';
+
+/** The graph type of a kind, as it is declared. */
+function eventClass({ type, description, fields }: EventType): new () => ParkEvent {
+  const made = class extends ParkEvent {};
+  Object.defineProperty(made, 'name', { value: type });
+  for (const [name, field] of Object.entries(fields)) {
+    const options = { description: field.description, ...(isNullable(field) ? { nullable: true } : {}) };
+    Field(() => typeOf(field) as never, options)(made.prototype, name);
+    if (field.from === 'column' && field.scopes.length > 0)
+      Directive(requiresScopes(...field.scopes))(made.prototype, name);
+  }
+  ObjectType(type, { implements: ParkEvent, description, simpleResolvers: true })(made);
+  return made;
 }
 
-@ObjectType({ implements: ParkEvent, description: 'A door opened, closed, was forced.', simpleResolvers: true })
-export class DoorStateChanged extends ParkEvent {
-  @Field(() => Door, { nullable: true, description: 'Which one.' }) door?: Door | null;
-  @Field(() => DoorState, { description: 'Its state from then on.' }) state!: string;
-}
-
-@ObjectType({ implements: ParkEvent, description: 'A vehicle drove in.', simpleResolvers: true })
-export class VehicleEntered extends ParkEvent {
-  @Directive(requiresScopes('parking:movements'))
-  @Field(() => Vehicle, { nullable: true, description: 'Null when no plate was read.' })
-  vehicle?: Vehicle | null;
-  @Field(() => ParkingLot, { nullable: true, description: 'Where.' }) lot?: ParkingLot | null;
-}
-
-@ObjectType({ implements: ParkEvent, description: 'A vehicle drove out.', simpleResolvers: true })
-export class VehicleExited extends ParkEvent {
-  @Directive(requiresScopes('parking:movements'))
-  @Field(() => Vehicle, { nullable: true, description: 'Null when no plate was read.' })
-  vehicle?: Vehicle | null;
-  @Field(() => ParkingLot, { nullable: true, description: 'Where.' }) lot?: ParkingLot | null;
-}
-
-@ObjectType({ implements: ParkEvent, description: "A car park's measured occupation moved.", simpleResolvers: true })
-export class OccupancyChanged extends ParkEvent {
-  @Field(() => ParkingLot, { nullable: true, description: 'Which one.' }) lot?: ParkingLot | null;
-  @Field(() => Int, { description: 'Measured, not entries minus exits.' }) occupied!: number;
-}
-
-@ObjectType({ implements: ParkEvent, description: 'A register value came in.', simpleResolvers: true })
-export class MeterReadingTaken extends ParkEvent {
-  @Field(() => Meter, { nullable: true, description: 'Which one.' }) meter?: Meter | null;
-  @Field(() => Quantity, { description: 'The register, not a difference.' }) reading!: Quantity;
-  @Field(() => Decimal, {
-    nullable: true,
-    description: 'The earlier value of the same time, where this one corrects it; null: it is the first.',
-  })
-  corrects?: string | null;
-}
-
-@ObjectType({ implements: ParkEvent, description: 'A meter complained.', simpleResolvers: true })
-export class MeterAlarm extends ParkEvent {
-  @Field(() => Meter, { nullable: true, description: 'Which one.' }) meter?: Meter | null;
-  @Field(() => String, { description: 'What it complains of, in our words.' }) alarm!: string;
-}
-
-@ObjectType({ implements: ParkEvent, description: 'The register changed an entry.', simpleResolvers: true })
-export class RegistrationChanged extends ParkEvent {
-  @Field(() => [String], { description: 'Names of the fields of Registration.' }) fields!: string[];
-}
-
-@ObjectType({ implements: ParkEvent, description: 'A file from the tax office was taken in.', simpleResolvers: true })
-export class TaxFileReceived extends ParkEvent {
-  @Field(() => String, { description: 'Name of the file.' }) name!: string;
-  @Field(() => Int, { description: 'Rows taken in.' }) rows!: number;
-  @Field(() => Int, { description: 'Rows refused, reported with line and reason.' }) refused!: number;
-}
-
-@ObjectType({ implements: ParkEvent, description: 'A source went up or down.', simpleResolvers: true })
-export class SourceStateChanged extends ParkEvent {
-  @Field(() => Source, { nullable: true, description: 'As it is now.' }) source?: Source | null;
-  @Field(() => SourceState, { description: 'State before.' }) from!: string;
-  @Field(() => SourceState, { description: 'State from then on.' }) to!: string;
-}
-
-@ObjectType({ implements: ParkEvent, description: 'A case moved on.', simpleResolvers: true })
-export class CaseChanged extends ParkEvent {
-  @Field(() => Case, { nullable: true, description: 'As it is now.' }) case?: Case | null;
-  @Field(() => CaseState, { description: 'State from then on.' }) state!: string;
-}
-
-@ObjectType({
-  implements: ParkEvent,
-  description: 'A row of a system that is connected by configuration is new, changed or gone.',
-  simpleResolvers: true,
-})
-export class RecordChanged extends ParkEvent {
-  @Field(() => RecordChange, { description: 'What happened.' }) change!: string;
-  @Field(() => String, { description: 'Its type in this graph, such as WorkOrder.' }) type!: string;
-  @Field(() => ID, { description: 'Its global id, which the root field of its type takes.' }) record!: string;
-  @Field(() => Building, { nullable: true, description: 'Where it belongs, as the row says.' })
-  building?: Building | null;
-}
-
-export const EVENT_CLASSES = [
-  AccessGranted,
-  AccessDenied,
-  DoorStateChanged,
-  VehicleEntered,
-  VehicleExited,
-  OccupancyChanged,
-  MeterReadingTaken,
-  MeterAlarm,
-  RegistrationChanged,
-  TaxFileReceived,
-  SourceStateChanged,
-  CaseChanged,
-  RecordChanged,
-];
+export const EVENT_CLASSES = EVENT_KINDS.map((kind) => eventClass(EVENT_TYPES[kind]));
 
 @ObjectType({ description: 'Events in log order. Resume with `cursor`.', simpleResolvers: true })
 export class EventsBatch {
@@ -232,11 +122,11 @@ export class EventsBatch {
   @Field(() => Cursor, { description: 'Behind the last of them.' }) cursor!: string;
 }
 
-@ObjectType({ description: 'Events in this span are no longer in the log.', simpleResolvers: true })
+@ObjectType({ description: 'Events in this span cannot be had.', simpleResolvers: true })
 export class Gap {
   @Field(() => DateTime, { description: 'Begin of the span.' }) fromTime!: Date;
   @Field(() => DateTime, { description: 'End of the span.' }) toTime!: Date;
-  @Field(() => GapReason, { description: 'Why they are gone.' }) reason!: string;
+  @Field(() => GapReason, { description: 'Why.' }) reason!: string;
   @Field(() => Cursor, { description: 'Behind the span.' }) cursor!: string;
 }
 
@@ -263,10 +153,19 @@ export class EventStart {
   @Field(() => GapReason, { nullable: true, description: 'Why.' }) gapReason!: GapReason | null;
 }
 
+@Directive(INACCESSIBLE)
+@ObjectType({ description: 'Internal: events in a row that do not fit their type.', simpleResolvers: true })
+export class UnreadableEvents {
+  @Field(() => String, { description: 'Position before the first of them.' }) before!: string;
+  @Field(() => String, { description: 'Position of the last of them.' }) upTo!: string;
+  @Field(() => DateTime, { description: 'When the log got the first of them.' }) fromTime!: Date;
+  @Field(() => DateTime, { description: 'When it got the last of them.' }) toTime!: Date;
+}
+
 @InputType({ description: 'Tests on an event kind.' })
 export class EventKindFilter {
-  @Field(() => EventKind, { nullable: true, description: 'Equal to.' }) eq?: EventKind | null;
-  @Field(() => [EventKind], { nullable: true, description: 'One of.' }) in?: EventKind[] | null;
+  @Field(() => EventKind, { nullable: true, description: 'Equal to.' }) eq?: string | null;
+  @Field(() => [EventKind], { nullable: true, description: 'One of.' }) in?: string[] | null;
 }
 
 @InputType({ description: 'Which events; all given tests must hold.' })
@@ -284,10 +183,14 @@ export class EventFilter {
 }
 
 export const EventEdge = edgeType('EventEdge', 'An event and its place.', () => ParkEvent as never);
-export const EventConnection = connectionType(
-  'EventConnection',
-  'A page of the event log.',
-  () => ParkEvent as never,
-  EventEdge,
-  { provenance: false },
-);
+const EventPage = connectionType('EventConnection', 'A page of the event log.', () => ParkEvent as never, EventEdge, {
+  provenance: false,
+});
+@ObjectType('EventConnection', { description: 'A page of the event log.', simpleResolvers: true })
+export class EventConnection extends EventPage {
+  @Field(() => [Gap], {
+    description:
+      'Events of this page that lie in the log and do not fit their type: they are missing from `nodes`, and counted in its size. Empty when all can be shown.',
+  })
+  gaps!: Gap[];
+}

@@ -39,6 +39,7 @@ const rows: RowRules = {
   Gap: PART,
   Lagged: PART,
   EventStart: PART,
+  UnreadableEvents: PART,
   GrantConsentPayload: PART,
   RevokeConsentPayload: PART,
 };

@@ -1,6 +1,7 @@
 /** Parks, buildings, companies, sources, cases: what the hub itself answers for. */
 import { Directive, Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
 import { key } from '../../../schema/graph/directives.ts';
+import { CaseKind, CaseState, SourceState } from '../../../schema/graph/enums.ts';
 import { DateTime, Duration, RegionCode, SquareMetres, USCC } from '../../../schema/graph/scalars.ts';
 import {
   connectionType,
@@ -89,11 +90,8 @@ registerEnumType(ParkLevel, {
   },
 });
 
-export enum SourceState {
-  UP = 'UP',
-  DEGRADED = 'DEGRADED',
-  DOWN = 'DOWN',
-}
+export { SourceState };
+
 registerEnumType(SourceState, {
   name: 'SourceState',
   description: 'Whether a source answers.',
@@ -119,10 +117,8 @@ registerEnumType(BreakerState, {
   },
 });
 
-export enum CaseKind {
-  REGISTRATION = 'REGISTRATION',
-  TAX_CLEARANCE = 'TAX_CLEARANCE',
-}
+export { CaseKind };
+
 registerEnumType(CaseKind, {
   name: 'CaseKind',
   description: 'What is filed.',
@@ -132,13 +128,8 @@ registerEnumType(CaseKind, {
   },
 });
 
-export enum CaseState {
-  SENT = 'SENT',
-  ACCEPTED = 'ACCEPTED',
-  REJECTED = 'REJECTED',
-  WITHDRAWN = 'WITHDRAWN',
-  COMPLETED = 'COMPLETED',
-}
+export { CaseState };
+
 registerEnumType(CaseState, {
   name: 'CaseState',
   description: 'How far a case has come.',

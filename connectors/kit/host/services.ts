@@ -2,6 +2,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { createHash, createHmac, randomUUID } from 'node:crypto';
 import { projectCase } from '../../../schema/database/cases.ts';
+import { type QuarantinedEvent, quarantineEvents } from '../../../schema/database/event-quarantine.ts';
 import { appendEvents } from '../../../schema/database/events.ts';
 import { saveClaims } from '../../../schema/database/identities.ts';
 import { type Lease, proveLease } from '../../../schema/database/leases.ts';
@@ -18,6 +19,7 @@ import { stores } from '../../../schema/database/stores.ts';
 import { systemClock } from '../clock.ts';
 import type { Call, Clock, InstallationInfo, NewEvent, Services } from '../connector.ts';
 import { badInput, SourceError, unavailable } from '../errors.ts';
+import { reportInvalid, sorted } from '../event-quarantine.ts';
 import type { Guard } from '../guard.ts';
 import type { Log } from '../log.ts';
 import { pack, unpack } from '../pack.ts';
@@ -68,6 +70,8 @@ export function makeServices(parts: ServicesParts): Services {
   const underWay = new Map<string, Promise<unknown>>();
   /** How many events a transaction holds; they count when it is committed. */
   const written = new WeakMap<Tx, number>();
+  /** Events that a transaction has refused; they are reported when it is committed. Absent: the transaction is not one of ours. */
+  const refusedIn = new WeakMap<Tx, QuarantinedEvent[]>();
 
   const services: Services = {
     installation: info,
@@ -90,6 +94,7 @@ export function makeServices(parts: ServicesParts): Services {
       let own: Tx | undefined;
       const done = await database.transaction(async (tx) => {
         own = tx;
+        refusedIn.set(tx, []);
         const lease = heldLease.getStore();
         if (lease && !(await proveLease(tx, lease)))
           throw new LeaseLost(`The lease ${lease.name} is held elsewhere now.`);
@@ -97,11 +102,19 @@ export function makeServices(parts: ServicesParts): Services {
       });
       const count = own && written.get(own);
       if (count) eventsWritten.publish({ installation: info.id, count });
+      reportInvalid(parts.log, (own && refusedIn.get(own)) ?? []);
       return done;
     },
     read: (work) => work(database.plain),
     async emit(tx, events: readonly NewEvent[]) {
-      const { count, fresh } = await appendEvents(tx, by(), events);
+      const { sound, refused } = sorted(info.id, events);
+      if (refused.length > 0) {
+        const fresh = await quarantineEvents(tx, refused);
+        const later = refusedIn.get(tx);
+        if (later) later.push(...fresh);
+        else reportInvalid(parts.log, fresh);
+      }
+      const { count, fresh } = await appendEvents(tx, by(), sound);
       // The source knew it before us: what is read from now on is newer than the event, committed or not.
       parts.guard.changed(fresh);
       for (const event of fresh) {

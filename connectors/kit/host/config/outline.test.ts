@@ -1,0 +1,69 @@
+import { expect, test } from 'vitest';
+import { islands } from '../../../index.ts';
+import { readConfig } from './index.ts';
+import { differences, digestOf, outlineOf } from './outline.ts';
+
+const FILE = `
+parks:
+  - { id: lakeside, name: Lakeside, region: "500112" }
+installations:
+  - id: lakeside-parking
+    park: lakeside
+    connector: parking
+    url: https://parking.example/api
+    token: "\${TOKEN}"
+    webhookSecret: "\${HOOK}"
+    callback: "http://127.0.0.1:\${PORT}/webhooks/lakeside-parking"
+  - { id: lakeside-access, park: lakeside, connector: access-control, url: "\${ACCESS}" }
+retention: { events: 90d }
+`;
+const ENV = {
+  ...{ TOKEN: 'one-token', HOOK: 'one-secret', PORT: '4000' },
+  ACCESS: 'postgres://reader:password@door.example/zkaccess',
+};
+const outline = (text: string, env: Record<string, string> = {}) =>
+  outlineOf(readConfig(text, 'isthmus.yaml', islands, { ...ENV, ...env }), islands);
+
+test('formatting, comments, order of keys, secrets and the own address of a replica do not count', () => {
+  const same = FILE.replace('parks:', '# Our parks.\nparks:')
+    .replace(
+      '{ id: lakeside, name: Lakeside, region: "500112" }',
+      '{ region: "500112", name: "Lakeside", id: lakeside }',
+    )
+    .replace('    park: lakeside\n    connector: parking\n', '    connector: "parking"\n\n    park: lakeside\n')
+    .replace('90d', '2160h');
+  const env = {
+    ...{ TOKEN: 'another', HOOK: 'another-secret', PORT: '4001' },
+    ACCESS: 'postgres://other:secret@door.example/zkaccess',
+  };
+  expect(digestOf(outline(same, env))).toBe(digestOf(outline(FILE)));
+  expect(JSON.stringify(outline(FILE))).not.toMatch(/password|one-token|example/);
+});
+
+test.each([
+  ['the name of a park', 'name: Lakeside', 'name: Hillside', 'different: park lakeside (name)'],
+  [
+    'another park',
+    'installations:',
+    '  - { id: hillside, name: H, region: "500112" }\ninstallations:',
+    'only here: park hillside',
+  ],
+  ['the address of a source', 'parking.example', 'elsewhere.example', 'different: installation lakeside-parking (url)'],
+  ['a setting', 'token:', 'poll: 10s\n    token:', 'different: installation lakeside-parking (poll)'],
+  [
+    'the id of an installation',
+    'lakeside-access',
+    'lakeside-doors',
+    'only here: installation lakeside-doors; only there: installation lakeside-access',
+  ],
+  ['the retention', '90d', '30d', 'different: retention (events, keys)'],
+])('%s counts, and is named', (_, from, to, said) => {
+  const [here, there] = [outline(FILE.replace(from, to)), outline(FILE)];
+  expect(digestOf(here)).not.toBe(digestOf(there));
+  expect(differences(here, there)).toBe(said);
+});
+
+test('where a secret address leads counts, its password does not', () => {
+  const elsewhere = outline(FILE, { ACCESS: 'postgres://reader:password@other.example/zkaccess' });
+  expect(differences(elsewhere, outline(FILE))).toBe('different: installation lakeside-access (url)');
+});
