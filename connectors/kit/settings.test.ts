@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import type { AnyConnector } from './connector.ts';
 import { readConfig } from './host/config/index.ts';
 import { makeLog } from './log.ts';
-import { milliseconds, readSettings, secret, settings, settingsTable, url } from './settings.ts';
+import { readRetention } from './retention.ts';
+import { bytes, milliseconds, readSettings, secret, settings, settingsTable, url } from './settings.ts';
 
 const declaration = settings('parking', {
   url: url("Base address of the vendor's REST API", 'https://parking.example/api'),
@@ -81,4 +82,27 @@ colour: red
       expect(message).toContain(part);
     }
   });
+});
+
+test('bytes are read in thousands or in 1,024, and what is too small or has no unit is refused', () => {
+  const one = bytes('how much', '1GB', 1_000);
+  expect(['1kB', '1.5MB', '2GB', '1KiB', '64MiB', '1000 B'].map((raw) => one.read(raw))).toEqual([
+    ...[1_000, 1_500_000, 2_000_000_000, 1_024, 67_108_864, 1_000],
+  ]);
+  for (const raw of ['1', '1 gb', 5, '-1MB', 'much', '1EB']) expect(() => one.read(raw)).toThrow('such as 512kB');
+  expect(() => one.read('999B')).toThrow('must be at least 1000 bytes');
+});
+
+test('retention names each fault; readings and occupancy have times of their own', () => {
+  const faults: string[] = [];
+  const read = (raw: unknown) => readRetention(raw, (sentence) => void faults.push(sentence));
+  expect(read({ readings: '730d', occupancy: '1d' })).toEqual({
+    ...{ events: null, keys: null, answers: null, readings: 730 * 86_400_000, occupancy: 86_400_000 },
+  });
+  expect(faults).toEqual([]);
+  read({ readings: 'long', reading: '1d' });
+  expect(faults).toEqual([
+    'retention: reading is not known; known are events, keys, answers, readings, occupancy',
+    expect.stringContaining('example: retention: { readings: 90d }'),
+  ]);
 });
