@@ -14,7 +14,7 @@ import { loadKeys } from '../connectors/kit/host/services.ts';
 import type { Log } from '../connectors/kit/log.ts';
 import { PRINCIPAL_HEADER, signPrincipal } from '../connectors/kit/passport.ts';
 import type { Principal } from '../connectors/kit/principal.ts';
-import { limitProcess } from '../connectors/kit/process-limits.ts';
+import { limitProcess, processUse } from '../connectors/kit/process-limits.ts';
 import { WebhookIntake } from '../connectors/kit/webhook-intake.ts';
 import { migrate } from '../migrations/migrate.ts';
 import type { Database } from '../schema/database/open.ts';
@@ -208,7 +208,12 @@ export async function start(options: StartOptions): Promise<Hub> {
     });
     const streams = streamFace({ operations, deliveries, unread, log, ...beat });
     const intake = new WebhookIntake(config.limits);
-    const metrics = startMetrics({ sockets: sockets.count, position: () => tail.head, sources });
+    const metrics = startMetrics({
+      sockets: sockets.count,
+      position: () => tail.head,
+      sources,
+      limits: () => ({ ...processUse(), webhooks: intake.places, webhookBytes: intake.bytes, unreadBytes: unread }),
+    });
     shutdown.add('the metrics', async () => metrics.close());
     shutdown.add('the GraphQL face', () => face.stop());
     // Before anything that they need is closed, requests under way are answered.

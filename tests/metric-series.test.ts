@@ -29,7 +29,7 @@ describe('what grows with meters', () => {
 
   /** Series by metric, operations (each has a breaker of its own) and timers, after `work` at an installation `at`. */
   async function measured(work: () => Promise<() => Promise<unknown>>) {
-    const metrics = startMetrics({ sockets: () => 0, position: () => 0n, sources: () => [] });
+    const metrics = startMetrics({ sockets: () => 0, position: () => 0n, sources: () => [], limits: () => ({}) });
     const operations = new Set<string>();
     const note = (fact: unknown) => void operations.add((fact as SourceCallFact).operation);
     subscribe('isthmus:source:call', note);

@@ -79,7 +79,7 @@ export const DEFAULT_LIMITS: Limits = {
   answer: 8 * MIB,
   webhook: MIB,
   webhooks: 64,
-  webhookBytes: 16 * MIB,
+  webhookBytes: 8 * MIB,
   commits: 5_000,
   commitBytes: 16 * MIB,
   readCache: 128 * MIB,

@@ -1,11 +1,19 @@
 /** The limits of `isthmus.yaml` that hold for a process as a whole, set once when it starts. */
-import { limitCommits } from './commit-queue.ts';
+import { commitBytes, commitCount, limitCommits } from './commit-queue.ts';
 import type { ProcessLimits } from './limits.ts';
 import { readCache } from './read-cache.ts';
-import { limitSourceAnswers } from './source-answers.ts';
+import { limitSourceAnswers, sourceBytes } from './source-answers.ts';
 
 export function limitProcess(limits: ProcessLimits): void {
   limitCommits(limits);
   limitSourceAnswers(limits);
   readCache.limit(limits.readCache);
 }
+
+/** What this process holds of each, by the name of its limit; `refused` of the read cache: readings put out to make room. */
+export const processUse = () => ({
+  commits: commitCount,
+  commitBytes,
+  readCache: { most: readCache.most, held: readCache.held, refused: readCache.evictions },
+  sourceBytes,
+});

@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 
 /** The client may go on sending for so long before the connection is cut, in milliseconds: time to read why it is refused. */
-const LINGER = 1_000;
+const LINGER = 500;
 
 /**
  * To be called before the answer is written, with `connection: close` among its headers. The rest of the body stays unread in the

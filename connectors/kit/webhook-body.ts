@@ -36,6 +36,8 @@ export interface WebhookBodyParts {
   reserve(body: WebhookBody, amount: number): boolean;
   /** It counts as large from now on; false: there is no place for it then. */
   outgrown(body: WebhookBody): boolean;
+  /** A buffer of at least that many bytes; whole ones that nobody else has seen come back. */
+  readonly buffers: { take(bytes: number): Buffer; give(buffer: Buffer): void };
   left(body: WebhookBody): void;
 }
 
@@ -78,17 +80,19 @@ export class WebhookBody {
 
   /** The whole body, or why it is not taken. Rejects when the client goes away. Its place is given back then. */
   async read(request: IncomingMessage): Promise<Buffer | WebhookRefusal> {
+    const { buffers } = this.#parts;
     let whole: Buffer | null = null;
     let size = 0;
     const refusal = await this.#follow(request, (part) => {
       // Most calls are one piece.
       if (size === 0 && part.length === this.#parts.length) whole = part;
       else {
-        whole ??= Buffer.allocUnsafeSlow(this.reserved);
+        whole ??= buffers.take(this.reserved);
         if (whole.length < size + part.length) {
           const larger = this.#grown(size + part.length);
           if (!larger) return;
           whole.copy(larger, 0, 0, size);
+          buffers.give(whole);
           whole = larger;
         }
         part.copy(whole, size);
@@ -96,7 +100,9 @@ export class WebhookBody {
       size += part.length;
     });
     this.leave();
-    return refusal ?? (whole ?? Buffer.alloc(0)).subarray(0, size);
+    if (refusal === null) return (whole ?? Buffer.alloc(0)).subarray(0, size);
+    if (whole) buffers.give(whole);
+    return refusal;
   }
 
   /** Hands the body on; resolves at its end, or with why it is not taken (`into` is destroyed then). Rejects when the client goes away. */
@@ -126,7 +132,7 @@ export class WebhookBody {
       return null;
     }
     this.reserved = size;
-    return Buffer.allocUnsafeSlow(size);
+    return this.#parts.buffers.take(size);
   }
 
   /** Gives each part to `take` until the end; resolves with the refusal, if there is one. */

@@ -6,7 +6,7 @@ import type { IncomingMessage } from 'node:http';
 import { Budget } from './budget.ts';
 import type { WebhookNeeds } from './connector.ts';
 import type { ProcessLimits } from './limits.ts';
-import { FULL, WebhookBody, type WebhookRefusal } from './webhook-body.ts';
+import { FULL, SMALL, WebhookBody, type WebhookRefusal } from './webhook-body.ts';
 
 export type IntakeLimits = Pick<ProcessLimits, 'webhook' | 'webhooks' | 'webhookBytes'>;
 
@@ -25,6 +25,8 @@ const TIMES: IntakeTimes = { idle: 5_000, whole: 25_000, grace: 500 };
 const LOOK = 250;
 /** One of so many parts of all places and bytes is kept for small bodies. */
 const KEPT_FOR_SMALL = 4;
+/** A large body waits so many times longer before it takes another's place. */
+const LARGE_GRACE = 4;
 
 const SLOW: WebhookRefusal = { status: 408, message: 'The body came too slowly; send it again.' };
 
@@ -36,6 +38,21 @@ export class WebhookIntake {
   readonly #bodies = new Set<WebhookBody>();
   readonly #perInstallation = new Map<string, Budget>();
   #timer: NodeJS.Timeout | undefined;
+  /**
+   * Large buffers of bodies that never came whole, for the next ones: else they would pile up until they are collected. As many as
+   * bodies may be under way, and none once no body is.
+   */
+  #spare: Buffer[] = [];
+  readonly #buffers = {
+    take: (bytes: number): Buffer => {
+      const at = bytes > SMALL ? this.#spare.findIndex((one) => one.length >= bytes) : -1;
+      return at < 0 ? Buffer.allocUnsafeSlow(bytes) : (this.#spare.splice(at, 1)[0] as Buffer);
+    },
+    give: (buffer: Buffer): void => {
+      const spare = this.#spare.reduce((sum, one) => sum + one.length, buffer.length);
+      if (buffer.length > SMALL && this.bytes.held + spare <= this.bytes.most) this.#spare.push(buffer);
+    },
+  };
 
   constructor(limits: IntakeLimits, times: Partial<IntakeTimes> = {}) {
     this.limits = limits;
@@ -65,6 +82,7 @@ export class WebhookIntake {
       passing,
       reserve: (one, amount) => this.#reserve(one, amount),
       outgrown: (one) => this.#outgrown(one),
+      buffers: this.#buffers,
       left: (one) => this.#left(one),
     });
     const own = this.#perInstallation.get(installation) ?? new Budget(Math.ceil(this.limits.webhooks / 2));
@@ -73,7 +91,8 @@ export class WebhookIntake {
       this.places.held < this.#share(this.places, large) &&
       own.held < this.#share(own, large) &&
       this.bytes.held + body.reserved <= this.#share(this.bytes, large);
-    if (!enter() && !(this.#makeRoom(installation, own.held >= this.#share(own, large)) && enter())) {
+    const ownFull = own.held >= this.#share(own, large);
+    if (!enter() && !(this.#makeRoom(installation, { own: ownFull, large }) && enter())) {
       this.places.refuse();
       return FULL;
     }
@@ -93,7 +112,7 @@ export class WebhookIntake {
   /** A body whose length nobody knew turns out to be large: it has its place already. */
   #outgrown(body: WebhookBody): boolean {
     const fits = () => this.places.held <= this.#share(this.places, true);
-    if (fits() || (this.#makeRoom(body.installation, false, body) && fits())) return true;
+    if (fits() || (this.#makeRoom(body.installation, { large: true, but: body }) && fits())) return true;
     this.places.refuse();
     return false;
   }
@@ -101,7 +120,7 @@ export class WebhookIntake {
   /** More bytes for it. */
   #reserve(body: WebhookBody, amount: number): boolean {
     const fits = () => this.bytes.held + amount <= this.#share(this.bytes, body.large);
-    if (!fits() && !(this.#makeRoom(body.installation, false, body) && fits())) {
+    if (!fits() && !(this.#makeRoom(body.installation, { large: true, but: body }) && fits())) {
       this.bytes.refuse();
       return false;
     }
@@ -109,13 +128,17 @@ export class WebhookIntake {
     return true;
   }
 
-  /** Cuts the slowest body off (`own`: of this installation) where it has had its time; whether one was. */
-  #makeRoom(installation: string, own: boolean, but?: WebhookBody): boolean {
+  /** Cuts the slowest body off (`own`: of this installation) where it has had its time, which is longer for a `large` one; whether one was. */
+  #makeRoom(
+    installation: string,
+    { own = false, large, but }: { own?: boolean; large: boolean; but?: WebhookBody },
+  ): boolean {
     const now = performance.now();
+    const grace = this.#times.grace * (large ? LARGE_GRACE : 1);
     let slowest: WebhookBody | null = null;
     for (const one of this.#bodies) {
       if (one === but || (own && one.installation !== installation)) continue;
-      if (now - one.movedAt < this.#times.grace) continue;
+      if (now - one.movedAt < grace) continue;
       if (slowest === null || one.movedAt < slowest.movedAt) slowest = one;
     }
     slowest?.cut(FULL);
@@ -138,6 +161,7 @@ export class WebhookIntake {
     if (this.#bodies.size > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
+    this.#spare = [];
   }
 }
 

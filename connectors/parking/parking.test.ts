@@ -4,9 +4,11 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { limitCommits } from '../kit/commit-queue.ts';
 import type { SubgraphResponse } from '../kit/connector.ts';
 import type { Host } from '../kit/host/host.ts';
 import { hubCall } from '../kit/host/services.ts';
+import { DEFAULT_LIMITS } from '../kit/limits.ts';
 import type { Principal } from '../kit/principal.ts';
 import { conformance } from '../kit/testing/conformance.ts';
 import { freshDatabase } from '../kit/testing/database.ts';
@@ -388,6 +390,23 @@ describe('parking', () => {
       await heir.close();
     }
     expect(await rows()).toBe(before + 1);
+  });
+
+  test('a webhook that finds no room among those that wait for a commit is 503 with Retry-After, and nothing of it is kept', async () => {
+    const raw = settings(running);
+    const host = await raiseIsland(parking, { id: 'full', raw }, database, { jobs: false, pace: STILL });
+    const delivery = webhook(raw.webhookSecret as string, entry(demo, 'full'));
+    limitCommits({ commits: 0, commitBytes: 0 });
+    try {
+      expect(await host.webhook('full', delivery)).toMatchObject({ status: 503, headers: { 'retry-after': '2' } });
+    } finally {
+      limitCommits(DEFAULT_LIMITS);
+    }
+    const count = "SELECT count(*)::int AS count FROM event WHERE installation = 'full'";
+    expect((await database.plain.query(count))[0].count).toBe(0);
+    expect((await host.webhook('full', delivery))?.status).toBe(200);
+    expect((await database.plain.query(count))[0].count).toBe(1);
+    await host.close();
   });
 
   test('the webhook is registered, and again after the vendor has forgotten it', async () => {

@@ -3,6 +3,7 @@ import { afterEach, expect, test } from 'vitest';
 import type { Departure } from '../../connectors/kit/departure.ts';
 import { HubError } from '../../connectors/kit/errors.ts';
 import { silentLog } from '../../connectors/kit/log.ts';
+import { UnreadBytes } from '../trust/unread.ts';
 import { Origins } from './cors.ts';
 import type { GraphqlRequest } from './graphql.ts';
 import type { Rooms } from './rooms.ts';
@@ -126,4 +127,30 @@ test('who goes away before the answer is told to those who wait, and to those wh
   socket.destroy();
   await aborted;
   expect([client.gone, client.signal.aborted]).toEqual([true, true]);
+});
+
+test('a client that does not read its answer is cut off, and asks in vain as long as it leaves too much unread', async () => {
+  http = await listen({ host: '127.0.0.1', port: 0, log: silentLog, silence: 400 });
+  const unread = new UnreadBytes({ unread: 1_000_000, unreadBytes: 10_000_000 });
+  http.open({
+    graphql: {
+      answer: async () => ({ status: 200, headers: {}, body: 'x'.repeat(30_000_000) }),
+      stop: async () => undefined,
+    },
+    ready: async () => ({ ready: true, body: {} }),
+    metrics: async () => ({ type: 'text/plain', body: '' }),
+    principal: async () => null,
+    unread,
+  });
+  const socket = connect(http.port, '127.0.0.1');
+  socket.pause();
+  socket.write('POST /graphql HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{}');
+  await expect.poll(() => unread.held).toBeGreaterThan(1_000_000);
+  const url = `http://127.0.0.1:${http.port}/graphql`;
+  const refused = await fetch(url, { method: 'POST', body: '{}' });
+  expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '1']);
+  expect(await refused.json()).toMatchObject({ errors: [{ extensions: { code: 'LIMIT_RATE', limit: 1_000_000 } }] });
+  await expect.poll(() => unread.held, { timeout: 5_000 }).toBe(0);
+  expect((await (await fetch(url, { method: 'POST', body: '{}' })).text()).length).toBe(30_000_000);
+  socket.destroy();
 });

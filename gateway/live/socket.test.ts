@@ -4,6 +4,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { type Log, makeLog } from '../../connectors/kit/log.ts';
 import { Pretend, QUERY, settle } from '../../tests/pretend-hub.ts';
+import { UnreadBytes } from '../trust/unread.ts';
 import { Deliveries } from './deliveries.ts';
 import { openSockets } from './socket.ts';
 
@@ -15,6 +16,7 @@ afterEach(async () => {
 async function serve(
   hub: Pretend,
   log: Log = makeLog(() => undefined),
+  unread = new UnreadBytes(),
 ): Promise<{ url: string; server: Server; deliveries: Deliveries }> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -25,6 +27,7 @@ async function serve(
     operations: hub.parts.operations,
     deliveries,
     log,
+    unread,
     principal: async () => null,
     originAllowed: () => true,
   });
@@ -84,6 +87,88 @@ test('a client that takes nothing leaves the others, is told Lagged when it wake
   expect(quick.behind).toEqual([]);
   expect(asleep.behind).toHaveLength(1);
   expect(asleep.behind[0]).toBeGreaterThanOrEqual(40);
+}, 60_000);
+
+test('the sockets of one caller together leave only so much unread; one that is read goes on, and the others miss nothing', async () => {
+  const hub = new Pretend();
+  hub.padding = 32_768;
+  const unread = new UnreadBytes({ unread: 1, unreadBytes: 1_000_000_000 });
+  const { url, deliveries } = await serve(hub, undefined, unread);
+  const quick = new Client(url);
+  const asleep = Array.from({ length: 8 }, () => new Client(url));
+  await expect.poll(() => deliveries.size.listeners, { timeout: 20_000 }).toBe(9);
+  for (const { socket } of asleep) socket.pause();
+  const next = async () => {
+    hub.write(4);
+    while (quick.ids.length < Number(hub.head)) await settle(1);
+  };
+  do await next();
+  while (hub.asked.at(-1)?.readers?.length !== 1);
+  for (let i = 0; i < 10; i++) await next();
+  // One delivery on each, where 256 KB and a delivery would wait on each without it.
+  const delivery = 4 * 33_000;
+  expect(unread.held).toBeGreaterThan(0);
+  expect(unread.held).toBeLessThan(8 * delivery + 100_000);
+  expect(quick.behind).toEqual([]);
+  for (const { socket } of asleep) socket.resume();
+  for (const one of asleep) {
+    await expect.poll(() => one.ids.length, { timeout: 30_000 }).toBe(Number(hub.head));
+    expect(one.ids).toEqual(upTo(hub.head));
+    expect(one.behind.length).toBeGreaterThan(0);
+  }
+  await expect.poll(() => unread.held).toBe(0);
+}, 60_000);
+
+test('who asks on a socket and does not read the answers is not listened to, and gets no more than it may leave unread', async () => {
+  const hub = new Pretend();
+  const answer = 'x'.repeat(500_000);
+  const unread = new UnreadBytes({ unread: 1_000_000, unreadBytes: 1_000_000_000 });
+  let most = 0;
+  let ran = 0;
+  hub.run = async () => {
+    ran++;
+    await settle(5);
+    most = Math.max(most, unread.held);
+    return { data: { a: answer } };
+  };
+  const { url } = await serve(hub, undefined, unread);
+  const open = await Promise.all(
+    [1, 2, 3].map(async () => {
+      const socket = new WebSocket(url, 'graphql-transport-ws');
+      const got: { type: string; id?: string; payload?: unknown }[] = [];
+      socket.on('message', (data) => got.push(JSON.parse(String(data))));
+      await new Promise((resolve) => socket.on('open', resolve));
+      socket.send('{"type":"connection_init"}');
+      await expect.poll(() => got.length).toBe(1);
+      return { socket, got };
+    }),
+  );
+  for (const { socket } of open) {
+    socket.pause();
+    for (let id = 0; id < 60; id++)
+      socket.send(JSON.stringify({ id: String(id), type: 'subscribe', payload: { query: '{ a }' } }));
+  }
+  let before = -1;
+  // Until nothing more is run.
+  while (before !== ran) {
+    before = ran;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  await settle(50);
+  expect(most).toBeLessThanOrEqual(1_000_000 + 3 * 510_000);
+  expect(unread.held).toBeLessThanOrEqual(1_000_000 + 3 * 510_000);
+  for (const { socket } of open) socket.resume();
+  // Each of them is answered, or told why not.
+  for (const { got } of open) {
+    await expect
+      .poll(() => new Set(got.filter(({ type }) => type === 'complete' || type === 'error').map(({ id }) => id)).size, {
+        timeout: 30_000,
+      })
+      .toBe(60);
+    const refused = got.filter(({ type }) => type === 'error');
+    expect(JSON.stringify(refused.map(({ payload }) => payload))).not.toMatch(/INTERNAL/);
+  }
+  await expect.poll(() => unread.held).toBe(0);
 }, 60_000);
 
 test('clients that break off are nobody’s fault: they are forgotten, and nothing is logged or printed', async () => {

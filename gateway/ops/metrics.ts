@@ -8,11 +8,21 @@ export interface Metrics {
   close(): void;
 }
 
+/** One limit of this process, by its name under `limits` in isthmus.yaml. */
+export interface LimitUse {
+  readonly most: number;
+  readonly held: number;
+  /** How often something was refused, put off or put out for it. */
+  readonly refused: number;
+}
+
 /** Listens from now on. `gauges` are read when metrics are asked for. */
 export function startMetrics(gauges: {
   sockets(): number;
   position(): bigint;
   sources(): readonly MeasuredSource[];
+  /** By name. */
+  limits(): Readonly<Record<string, LimitUse>>;
 }): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
@@ -31,6 +41,27 @@ export function startMetrics(gauges: {
     registers: [registry],
     collect() {
       this.set(Number(gauges.position()));
+    },
+  });
+  const limitGauge = (name: string, help: string, of: (one: LimitUse) => number) =>
+    new Gauge({
+      name,
+      help,
+      labelNames: ['limit'] as const,
+      registers: [registry],
+      collect() {
+        for (const [limit, one] of Object.entries(gauges.limits())) this.set({ limit }, of(one));
+      },
+    });
+  limitGauge('isthmus_limit_held', 'What this process holds, in the unit of the limit.', (one) => one.held);
+  limitGauge('isthmus_limit_most', 'What it may hold at most.', (one) => one.most);
+  limitGauge('isthmus_limit_refused', 'How often there was no room, since the start.', (one) => one.refused);
+  new Gauge({
+    name: 'isthmus_read_cache_evictions',
+    help: 'Readings that were put out of the read cache to make room, since the start.',
+    registers: [registry],
+    collect() {
+      this.set(gauges.limits()['readCache']?.refused ?? 0);
     },
   });
   const written = new Histogram({

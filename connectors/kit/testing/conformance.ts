@@ -12,10 +12,12 @@ import { Host } from '../host/host.ts';
 import type { HostPace } from '../host/pace.ts';
 import { serveHost } from '../host/serve.ts';
 import { hubCall, loadKeys } from '../host/services.ts';
+import { DEFAULT_LIMITS } from '../limits.ts';
 import { makeLog } from '../log.ts';
 import { PRINCIPAL_HEADER, signPrincipal } from '../passport.ts';
 import type { Principal } from '../principal.ts';
 import type { Setting } from '../settings.ts';
+import { WebhookIntake } from '../webhook-intake.ts';
 import { freshDatabase } from './database.ts';
 import { type AtAddress, faultChecks, type OnThisMachine, STILL, settled } from './faults.ts';
 import { inflowChecks, type WaysIn } from './inflow.ts';
@@ -218,8 +220,14 @@ export function conformance(options: ConformanceOptions): void {
 
     const { webhook, twice } = options;
     if (webhook)
-      test('C9 a forged webhook is refused, the same event twice is one row', async () => {
+      test('C9 a forged webhook is refused, one without its signature is not even read, the same event twice is one row', async () => {
         const hook = webhook(running, demo);
+        const target = host.webhookTarget('test');
+        const needs = target && 'needs' in target ? target.needs : undefined;
+        const head = (headers: WebhookRequest['headers']) =>
+          new WebhookIntake(DEFAULT_LIMITS).admit({ method: hook.genuine.method, headers }, 'test', { needs });
+        expect(head({})).toMatchObject({ status: 401 });
+        expect(head(hook.genuine.headers)).not.toHaveProperty('status');
         const count = async () => Number((await database.plain.query('SELECT count(*) FROM event'))[0].count);
         const before = await count();
         const forged = await host.webhook('test', hook.forged);
