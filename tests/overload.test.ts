@@ -32,13 +32,15 @@ const ends: (() => Promise<unknown>)[] = [];
 let database: Awaited<ReturnType<typeof freshDatabase>>;
 let register: Host;
 let cars: Host;
-let ahead = 0;
+/** How much later than it is each hub's clock says, in milliseconds; while the register is asked its own must not jump, or its rate would. */
+const ahead = { register: 0, cars: 0 };
 
 async function raise(
   connector: AnyConnector,
   simulator: Simulator,
   raw: (env: Running['env']) => Record<string, unknown>,
   policy: Partial<GuardPolicy>,
+  clock: keyof typeof ahead,
 ): Promise<Host> {
   const running = await simulator.start({
     ...{ directory: join(directory, simulator.name), world: demo, now: () => new Date(), live: false },
@@ -47,7 +49,7 @@ async function raise(
   ends.push(() => running.close());
   const { name } = connector;
   const host = await raiseIsland(connector, { id: name, raw: raw(running.env) }, database, {
-    clock: { now: () => new Date(Date.now() + ahead), monotonic: () => systemClock.monotonic() + ahead },
+    clock: { now: () => new Date(Date.now() + ahead[clock]), monotonic: () => systemClock.monotonic() + ahead[clock] },
     policy,
     jobs: false,
   });
@@ -68,6 +70,7 @@ beforeAll(async () => {
       service: 'CN/GOV/500000/company-register',
     }),
     { rate: RATE },
+    'register',
   );
   cars = await raise(
     parking,
@@ -78,6 +81,7 @@ beforeAll(async () => {
       webhookSecret: env['LAKESIDE_PARKING_SECRET'],
     }),
     {},
+    'cars',
   );
 }, 60_000);
 afterAll(async () => {
@@ -116,7 +120,7 @@ async function meanwhile(over: Promise<unknown>, least: number): Promise<{ p50: 
   });
   while (going || times.length < least) {
     const began = performance.now();
-    ahead += 3_000;
+    ahead.cars += 3_000;
     const { errors } = await lots();
     expect(errors).toBeUndefined();
     times.push(performance.now() - began);
@@ -131,7 +135,8 @@ test('500 questions within a second to an island that bears 20 calls', async () 
   const known = demo.companies.slice(0, READ).map((one) => one.uscc);
   for (const uscc of known) expect(shown(await entry(uscc))).not.toBeNull();
   const before = await meanwhile(Promise.resolve(), 40);
-  ahead += 60_000;
+  ahead.register += 60_000;
+  const jumped = Date.now();
   const storm = Promise.all(
     Array.from({ length: ASKED }, async (_, n) => {
       const old = n % 5 === 0;
@@ -164,7 +169,9 @@ test('500 questions within a second to an island that bears 20 calls', async () 
   }
   expect(codes.get('SOURCE_TIMEOUT')).toBeGreaterThan(0);
   const served = readJournal(join(directory, 'registration')).map((one) => Date.parse(one.at));
-  const most = Math.max(...served.map((at) => served.filter((other) => other >= at && other < at + 990).length));
+  // To the register's guard a minute lies between what was asked before and the storm.
+  const storming = served.filter((at) => at >= jumped);
+  const most = Math.max(...storming.map((at) => storming.filter((other) => other >= at && other < at + 990).length));
   expect(most).toBeLessThanOrEqual(RATE);
   expect(served.length).toBeGreaterThan(READ);
 

@@ -420,11 +420,11 @@ describe('against the pretend door system', () => {
         await host.runJob('doors', 'log');
         expect(await granted()).toBe(before + 1);
         now = new Date(now.getTime() + 4 * 60_000);
-        wall = by;
         await owner.query(insert(3));
         await host.runJob('doors', 'log');
         expect(await granted()).toBe(before + 2);
         await slow.query('COMMIT');
+        wall = by;
         await host.runJob('doors', 'log');
         expect(await granted()).toBe(before + 3);
         await host.runJob('doors', 'log');

@@ -168,8 +168,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     says: 'mirrored values are called fresh while the source is down',
     file: 'connectors/kit/guarding.ts',
-    from: "const stale = age > fresh || health.state === 'DOWN';",
-    to: 'const stale = age > fresh;',
+    from: "moments.age(fetchedAt) > fresh || health.state === 'DOWN';",
+    to: 'moments.age(fetchedAt) > fresh;',
     caught: {
       file: 'connectors/kit/guard.test.ts',
       name: 'mirrored data is stale when old or when the source is down',
@@ -178,9 +178,16 @@ export const MUTANTS: readonly Mutant[] = [
   {
     says: 'the breaker ignores slowness',
     file: 'connectors/kit/breakers.ts',
-    from: '.orWhenResult((result) => (result as Timed<unknown>).slow)',
-    to: '',
+    from: 'fault = timed.slow;',
+    to: 'fault = false;',
     caught: { file: 'connectors/kit/guard.test.ts', name: 'slow answers open the breaker like faults' },
+  },
+  {
+    says: 'a connector that cannot be reached is not noted for the graph',
+    file: 'gateway/remote-sources.ts',
+    from: '      await noteOutage(plain, name, this.#name, fault);',
+    to: '',
+    caught: { file: 'tests/remote-sources.test.ts', name: 'a process that is stopped is DOWN everywhere' },
   },
   {
     says: 'a listener that was idle is not told what retention took',
@@ -219,7 +226,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     says: 'drift is looked for once and never again',
     file: 'connectors/kit/host/lookout.ts',
-    from: 'if (this.#comparedAt !== null && Date.now() - this.#comparedAt < pause) return;',
+    from: 'if (this.#comparedAt !== null && services.clock.monotonic() - this.#comparedAt < pause) return;',
     to: 'if (this.#comparedAt !== null) return;',
     caught: { file: 'connectors/kit/host/lookout.test.ts', name: 'again each hour' },
   },
