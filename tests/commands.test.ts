@@ -216,6 +216,15 @@ describe('with a wrong environment', () => {
   });
 });
 
+test('an error that names a command says how it is called here', async () => {
+  const named = await runCommand(['gateway', '--deadline', '0'], here);
+  expect(named.err).toMatch(
+    /example: isthmus gateway --deadline 10s\nHere isthmus is called as: npx --no-install isthmus\n$/,
+  );
+  const other = await runCommand(['simulate', 'nope'], here);
+  expect(other.err).not.toContain('npx');
+});
+
 test('single inputs that once ended in a stack or in silence', async () => {
   const sound = file('sound.yaml');
   const cases: [string[], RegExp, Record<string, string>?][] = [

@@ -19,3 +19,7 @@ export function nameCommands(names: readonly string[]): void {
 
 /** The text with each `isthmus NAME` as it has to be typed here. */
 export const asTyped = (text: string): string => (pattern ? text.replace(pattern, `${INVOCATION} `) : text);
+
+/** A line on how the commands that a message names are typed here; empty where they are typed as they are named. */
+export const typingHint = (text: string): string =>
+  asTyped(text) === text || INVOCATION === 'isthmus' ? '' : `Here isthmus is called as: ${INVOCATION}\n`;

@@ -1,7 +1,7 @@
 /** How every command runs: what it prints, and how it ends when something is wrong. */
 import { withoutSecrets } from '../../connectors/kit/log.ts';
 import { CommandError, faultText } from './faults.ts';
-import { asTyped } from './invocation.ts';
+import { asTyped, typingHint } from './invocation.ts';
 
 export { CommandError };
 
@@ -13,7 +13,7 @@ export const say = (text: string): void => {
 /** Ends the process with code 1 and a sentence on standard error. The stack is shown with ISTHMUS_LOG=debug only. */
 export function fail(error: unknown): never {
   const text = faultText(error, process.env['ISTHMUS_LOG'] === 'debug');
-  process.stderr.write(`${withoutSecrets(asTyped(text))}\n`);
+  process.stderr.write(`${withoutSecrets(text)}\n${typingHint(text)}`);
   process.exit(1);
 }
 
