@@ -12,7 +12,7 @@ ENV NODE_ENV=production ISTHMUS_DATA=/data
 WORKDIR /isthmus
 COPY --from=build /isthmus/node_modules ./node_modules
 COPY --from=build /isthmus/dist ./dist
-COPY --from=build /isthmus/bin/isthmus.js ./bin/isthmus.js
+COPY --from=build /isthmus/bin/isthmus.js /isthmus/bin/parent.js ./bin/
 COPY --from=build /isthmus/schema ./schema
 COPY --from=build /isthmus/connectors/mesh/demo ./connectors/mesh/demo
 COPY --from=build /isthmus/package.json /isthmus/isthmus.demo.yaml /isthmus/LICENSE ./

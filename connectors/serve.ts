@@ -1,10 +1,11 @@
 /** One connector in a process of its own: all its installations, behind one port. */
 import 'reflect-metadata';
+import type { Server as HeldPort } from 'node:net';
 import { dirname } from 'node:path';
 import { waitForVersion } from '../migrations/migrate.ts';
 import { openDatabase } from '../schema/database/open.ts';
 import { connectors, families, HUB_INSTALLATION } from './index.ts';
-import type { AnyConnector } from './kit/connector.ts';
+import { type AnyConnector, DeclarationError } from './kit/connector.ts';
 import type { GuardPolicy } from './kit/guard.ts';
 import type { Config } from './kit/host/config/types.ts';
 import { Host } from './kit/host/host.ts';
@@ -22,6 +23,10 @@ export interface ServeOptions {
   readonly log: Log;
   readonly pace?: Partial<HostPace>;
   readonly policy?: Partial<GuardPolicy>;
+  /** The port, when it has been taken before. */
+  readonly held?: HeldPort;
+  /** Interrupts the start: it then rejects, and nothing stays behind. */
+  readonly signal?: AbortSignal;
 }
 
 /** Serves until stopped; waits up to a minute for the database to be brought to this version. */
@@ -29,14 +34,22 @@ export async function serveConnector(options: ServeOptions): Promise<{ url: stri
   const connector = connectors.find((one) => one.name === options.name) ?? (await madeConnector(options));
   if (!connector) {
     const made = options.config.installations.flatMap((one) => (one.family ? [one.connector] : []));
-    throw new Error(
+    throw new DeclarationError(
       `There is no connector ${options.name}. Known are ${[...connectors.map((one) => one.name), ...new Set(made)].join(', ')}.`,
     );
   }
-  const database = await openDatabase(options.databaseUrl, { pool: 8, name: `isthmus ${options.name}` });
+  const { signal, log } = options;
+  const database = await openDatabase(options.databaseUrl, {
+    pool: 8,
+    name: `isthmus ${options.name}`,
+    signal,
+    waiting: (text) => log.warn(text),
+  });
+  let host: Host | null = null;
   try {
-    await waitForVersion(database.source, 60_000);
-    const host = await Host.raise({
+    await waitForVersion(database.source, 60_000, signal);
+    const raised = await Host.raise({
+      signal,
       connector,
       installations:
         connector.name === 'hub'
@@ -45,20 +58,24 @@ export async function serveConnector(options: ServeOptions): Promise<{ url: stri
       parks: options.config.parks,
       database,
       keys: await loadKeys(database),
-      log: options.log,
+      log,
       ...(options.pace ? { pace: options.pace } : {}),
       ...(options.policy ? { policy: options.policy } : {}),
     });
-    const served = await serveHost(host, { port: options.port, host: options.host, log: options.log });
+    host = raised;
+    const { port, held } = options;
+    const served = await serveHost(raised, { port, host: options.host, held, log });
+    database.settle();
     return {
       url: served.url,
       stop: async () => {
         await served.close();
-        await host.close();
+        await raised.close();
         await database.close();
       },
     };
   } catch (error) {
+    await host?.close();
     await database.close();
     throw error;
   }

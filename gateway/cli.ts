@@ -3,9 +3,12 @@ import 'reflect-metadata';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeProgram } from './commands/program.ts';
+import { endOnSignals } from './ops/signals.ts';
 import { packageFolder } from './pictures.ts';
 
 const { version } = JSON.parse(readFileSync(join(packageFolder(), 'package.json'), 'utf8')) as { version: string };
+
+endOnSignals();
 
 // Whoever reads no further (`| head`) has what they wanted.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -1,6 +1,7 @@
 /** Wires the house and opens the door. */
 import 'reflect-metadata';
 import type { IncomingMessage } from 'node:http';
+import type { Server as HeldPort } from 'node:net';
 import type { Call, Clock } from '../connectors/kit/connector.ts';
 import type { GuardPolicy } from '../connectors/kit/guard.ts';
 import type { Config } from '../connectors/kit/host/config/types.ts';
@@ -60,6 +61,14 @@ export interface StartOptions {
   readonly signingKey?: string | null;
   /** How long one operation may take, in milliseconds. */
   readonly operationTime?: number;
+  /** The port, when it has been taken before. */
+  readonly held?: HeldPort;
+  /** Interrupts the start: it then rejects with the signal's reason, and nothing stays behind. */
+  readonly signal?: AbortSignal;
+  /** Told what the start is about to do: what is at work, and a few words. */
+  readonly progress?: (what: string, text: string) => void;
+  /** Connections to the database at most, besides the one that listens. */
+  readonly pool?: number;
 }
 
 export interface Hub {
@@ -81,20 +90,26 @@ export interface Hub {
 
 /** Brings the whole hub up. Rejects with an error whose message is a sentence for people; nothing stays behind then. */
 export async function start(options: StartOptions): Promise<Hub> {
-  const { config, log } = options;
+  const { config, log, signal, progress = () => undefined } = options;
   const shutdown = makeShutdown(log);
+  const unlessInterrupted = () => signal?.throwIfAborted();
   try {
-    const http = await listen({ host: options.host, port: options.port, log });
+    const http = await listen({ host: options.host, port: options.port, held: options.held, log });
     shutdown.add('the HTTP server', () => http.close(10_000));
     // Descriptions are read while the database starts.
     const planning = planIslands(config, log);
     planning.catch(() => undefined);
     const { database, records } = await raiseDatabase(options, shutdown);
-    await migrate(database.source);
+    unlessInterrupted();
+    await migrate(database.source, { signal, progress: (text) => progress('migrations', text) });
+    unlessInterrupted();
     await keepConfigured(database, config);
     const keys = await loadKeys(database);
 
-    const islands = await Islands.raise(config, await planning, {
+    const plan = await planning;
+    unlessInterrupted();
+    progress('connectors', `opening ${config.installations.length} installations`);
+    const islands = await Islands.raise(config, plan, {
       database,
       keys,
       log,
@@ -102,8 +117,11 @@ export async function start(options: StartOptions): Promise<Hub> {
       clock: options.clock,
       pace: options.pace,
       policy: options.policy,
+      signal,
     });
     shutdown.add('the connectors', () => islands.close());
+    unlessInterrupted();
+    progress('hub', 'opening the audit log and the event log');
     const clock = options.clock ?? { now: () => new Date() };
     const signingKey = loadSigningKey(keyFile({ data: options.data, signingKey: options.signingKey ?? null }));
     const heads = { folder: headFolder(options.data), second: config.audit.heads };
@@ -128,6 +146,7 @@ export async function start(options: StartOptions): Promise<Hub> {
     shutdown.add('the audit log', () => auditLog.close());
     const upkeep = keepEvents({ database, clock, log, retention: config.retention });
     shutdown.add('the upkeep of the event log', () => upkeep.close());
+    unlessInterrupted();
     const consents = new Consents(database, clock);
     await consents.open();
     shutdown.add('the consents', () => consents.close());
@@ -144,6 +163,7 @@ export async function start(options: StartOptions): Promise<Hub> {
       ...timeOf(options.operationTime ?? config.deadline),
     });
 
+    unlessInterrupted();
     const tail = new Tail(database);
     await tail.open();
     shutdown.add('the event log', () => tail.close());
@@ -205,6 +225,8 @@ export async function start(options: StartOptions): Promise<Hub> {
       overdrawn: (who) => operations.overdrawn(who),
       principal,
     });
+    unlessInterrupted();
+    database.settle();
     const leftovers = new Leftovers();
     shutdown.add('what changes left behind', async () => leftovers.close());
     const swap: Swap = {
@@ -232,7 +254,7 @@ export async function start(options: StartOptions): Promise<Hub> {
     };
   } catch (error) {
     await shutdown.run();
-    throw error;
+    throw signal?.aborted ? signal.reason : error;
   }
 }
 

@@ -1,5 +1,5 @@
 /** Brings the database to this version, step by step, each in a transaction of its own. */
-import type { DataSource, MigrationInterface } from 'typeorm';
+import type { DataSource, MigrationInterface, QueryRunner } from 'typeorm';
 import { migrations } from './index.ts';
 
 /** The database is not as this version needs it; the message is a sentence for people. */
@@ -31,20 +31,31 @@ async function refuseNewer(source: DataSource): Promise<string[]> {
   return there;
 }
 
+export interface MigrateOptions {
+  /** Interrupts between two steps; rejects with its reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told what is about to be done, or waited for. */
+  readonly progress?: (text: string) => void;
+}
+
 /** Runs the missing steps; answers their names. Several processes may call it at once. */
-export async function migrate(source: DataSource): Promise<string[]> {
+export async function migrate(source: DataSource, options: MigrateOptions = {}): Promise<string[]> {
+  const { signal, progress = () => undefined } = options;
   const run = source.createQueryRunner();
   await run.connect();
   try {
-    await run.query('SELECT pg_advisory_lock($1)', [LOCK]);
+    await takeLock(run, signal, progress);
     await run.query(
       'CREATE TABLE IF NOT EXISTS schema_step (number integer PRIMARY KEY, name text NOT NULL, run_at timestamptz NOT NULL DEFAULT now())',
     );
     const there = await refuseNewer(source);
     const made: string[] = [];
+    const missing = names().filter((name) => !there.includes(name)).length;
+    progress(missing > 0 ? `running ${missing}` : 'none is missing');
     for (const [index, Step] of migrations.entries()) {
       const step = new Step();
       if (there.includes(step.name)) continue;
+      signal?.throwIfAborted();
       await run.startTransaction();
       try {
         await step.up(run);
@@ -60,6 +71,17 @@ export async function migrate(source: DataSource): Promise<string[]> {
   } finally {
     await run.query('SELECT pg_advisory_unlock($1)', [LOCK]).catch(() => undefined);
     await run.release();
+  }
+}
+
+/** One process at a time migrates. Not a query that waits: it could not be interrupted, and would hold a connection without a word. */
+async function takeLock(run: QueryRunner, signal: AbortSignal | undefined, progress: (text: string) => void) {
+  for (let tries = 0; ; tries++) {
+    signal?.throwIfAborted();
+    const rows: { mine: boolean }[] = await run.query('SELECT pg_try_advisory_lock($1) AS mine', [LOCK]);
+    if (rows[0]?.mine) return;
+    if (tries % 100 === 10) progress('waiting for another process that migrates this database');
+    await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
 
@@ -86,9 +108,10 @@ export async function migrateDown(source: DataSource): Promise<string | null> {
 }
 
 /** Waits until another process has brought the database to this version; throws after `milliseconds`. */
-export async function waitForVersion(source: DataSource, milliseconds: number): Promise<void> {
+export async function waitForVersion(source: DataSource, milliseconds: number, signal?: AbortSignal): Promise<void> {
   const until = Date.now() + milliseconds;
   for (;;) {
+    signal?.throwIfAborted();
     const there = await refuseNewer(source);
     if (names().every((name) => there.includes(name))) return;
     if (Date.now() > until) {

@@ -1,7 +1,9 @@
 /** A connector behind a port of its own: `/graphql` as a Federation 2 subgraph, `/webhooks/:installation`, `/healthz`, `/readyz`. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Server as HeldPort } from 'node:net';
 import { ApolloServer, HeaderMap } from '@apollo/server';
 import { GraphQLError, type GraphQLFormattedError } from 'graphql';
+import { HEALTH, takePort } from '../../../bin/port.js';
 import type { Call, SubgraphResponse } from '../connector.ts';
 import { HubError } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -24,8 +26,11 @@ export interface Served {
   close(): Promise<void>;
 }
 
-/** Listens; rejects when the port is taken. */
-export async function serveHost(host: Host, options: { port: number; host?: string; log: Log }): Promise<Served> {
+/** Listens, or goes on with a port that is held; rejects with `PortError` when the port is taken. */
+export async function serveHost(
+  host: Host,
+  options: { port: number; host?: string; held?: HeldPort | undefined; log: Log },
+): Promise<Served> {
   const apollo = new ApolloServer<Context>({
     gateway: {
       onSchemaLoadOrUpdate: (told) => {
@@ -67,7 +72,7 @@ export async function serveHost(host: Host, options: { port: number; host?: stri
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = new URL(request.url ?? '/', 'http://localhost').pathname;
-    if (path === '/healthz') return reply(response, 200, '{"status":"ok"}');
+    if (path === '/healthz') return reply(response, 200, JSON.stringify(HEALTH));
     if (path === '/readyz') return reply(response, 200, JSON.stringify({ sources: host.sources() }));
     const body = await read(request);
     if (body === null) return reply(response, 413, '{"error":"The request is too large."}');
@@ -135,9 +140,10 @@ export async function serveHost(host: Host, options: { port: number; host?: stri
     }
   }
 
+  const held = options.held ?? (await takePort({ host: options.host ?? '127.0.0.1', port: options.port }));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(options.port, options.host ?? '127.0.0.1', resolve);
+    server.listen(held, resolve);
   });
   const bound = server.address() as { port: number; address: string };
   return {
