@@ -2,12 +2,16 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import pg from 'pg';
 
-/** How long the server may take to accept a connection, in milliseconds. */
-const CONNECT = 5_000;
-/** How long one waits for a connection once the hub is up, in milliseconds; an operation's own time is over before. */
-const LONGEST_WAIT = 30_000;
-/** After so long a wait the log says what is waited for, and then each time again, in milliseconds. */
-const SAY = 5_000;
+/** How long things may take, in milliseconds. */
+export interface PoolTimes {
+  /** For the server to accept a connection; during a start twice as long. */
+  readonly connect: number;
+  /** For a connection to become free, once the start is over. Operations have less time themselves. */
+  readonly wait: number;
+  /** After so long a wait it is said what is waited for, and then each time again. */
+  readonly say: number;
+}
+const TIMES: PoolTimes = { connect: 5_000, wait: 30_000, say: 5_000 };
 
 /** No connection was free in time; the message is a sentence for people. */
 export class DatabaseBusy extends Error {
@@ -33,22 +37,28 @@ export interface PoolControl {
   cutStart(): void;
 }
 
-/** @param waiting told in a sentence what a start waits for, each five seconds */
-export function poolControl(waiting: (text: string) => void): PoolControl {
+/** @param waiting told in a sentence what is waited for */
+export function poolControl(waiting: (text: string) => void, times: PoolTimes = TIMES): PoolControl {
   const clients = new Set<pg.Client>();
   let starting = true;
+  /** Whether the server has ever accepted a connection: one that never did is not waited for. */
+  let reached = false;
   let cut = false;
-  let said = 0;
+  let said = Number.NEGATIVE_INFINITY;
   const say = (text: string): void => {
-    if (Date.now() - said < SAY) return;
-    said = Date.now();
+    if (performance.now() - said < times.say * 0.9) return;
+    said = performance.now();
     waiting(text);
   };
 
   class Client extends pg.Client {
     constructor(options: pg.ClientConfig = {}) {
-      // The package hides the password from copies.
-      super({ ...options, password: options.password, connectionTimeoutMillis: CONNECT } as pg.ClientConfig);
+      super({
+        ...options,
+        // The package hides the password from copies.
+        password: options.password,
+        connectionTimeoutMillis: starting ? times.connect * 2 : times.connect,
+      } as pg.ClientConfig);
       clients.add(this as pg.Client);
       this.once('end', () => clients.delete(this as pg.Client));
     }
@@ -73,40 +83,35 @@ export function poolControl(waiting: (text: string) => void): PoolControl {
     }
 
     #wait(done: Done): void {
-      const began = Date.now();
-      let given = false;
+      const began = performance.now();
       const unlimited = patient.getStore() === true;
-      const timer = setInterval(() => {
-        const waited = Date.now() - began;
-        if (!cut && (starting || (unlimited && waited >= LONGEST_WAIT))) {
-          return say(
-            `Waiting for a database connection since ${Math.round(waited / 1_000)} s: ${this.totalCount} are in use, ${this.waitingCount} more are wanted. This takes as long as the machine and the database are busy.`,
-          );
-        }
-        if (waited < LONGEST_WAIT || (unlimited && !cut)) return;
-        settle();
-        done(
-          new DatabaseBusy(
-            `No database connection was free within ${LONGEST_WAIT / 1_000} s: ${this.totalCount} are in use, ${this.waitingCount} more are wanted.`,
-          ),
-          undefined,
-          () => undefined,
-        );
-      }, SAY);
-      timer.unref();
-      const settle = () => {
-        given = true;
+      const state = () => `${this.totalCount} are in use, ${this.waitingCount} more are wanted`;
+      let over = false;
+      const end = () => {
+        over = true;
         clearInterval(timer);
       };
+      const timer = setInterval(() => {
+        const waited = performance.now() - began;
+        if (!starting && !unlimited && waited >= times.wait) {
+          end();
+          const text = `No connection to the database was free within ${times.wait / 1_000} s: ${state()}.`;
+          return done(new DatabaseBusy(text), undefined, () => undefined);
+        }
+        if (!starting && waited < times.wait) return;
+        say(`Waiting for a free connection since ${(waited / 1_000).toFixed(0)} s: ${state()}. The work goes on.`);
+      }, times.say);
+      timer.unref();
       const attempt = (): void =>
         super.connect((error, client, release) => {
           // Who has waited too long is gone: the connection goes to the next.
-          if (given) return client ? release() : undefined;
-          if (error && starting && !cut && isLate(error)) {
-            say(`The database did not accept a connection within ${CONNECT / 1_000} s; trying again.`);
+          if (over) return client ? release() : undefined;
+          if (error && starting && reached && !cut && isLate(error)) {
+            say(`The database did not accept a connection within ${(times.connect * 2) / 1_000} s. Trying again.`);
             return attempt();
           }
-          settle();
+          reached ||= !error;
+          end();
           done(error, client, release);
         });
       attempt();
