@@ -1,4 +1,5 @@
 // Takes the hub's port. Plain JavaScript without packages: `npm start` calls it before anything is installed or built.
+import { get } from 'node:http';
 import { createServer } from 'node:net';
 
 /** Where the hub listens when the environment does not say so. */
@@ -68,14 +69,23 @@ async function portError(error, { host, port, command }) {
 }
 
 /** Whether what holds the port says that it is a process of this program. */
-async function isIsthmus(host, port) {
-  const at = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '[::1]' : host.includes(':') ? `[${host}]` : host;
-  try {
-    const answer = await fetch(`http://${at}:${port}/healthz`, { signal: AbortSignal.timeout(ASKING) });
-    return (await answer.json()).program === HEALTH.program;
-  } catch {
-    return false;
-  }
+function isIsthmus(host, port) {
+  const at = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+  return new Promise((resolve) => {
+    let text = '';
+    const request = get({ host: at, port, path: '/healthz', agent: false }, (response) => {
+      response.on('data', (part) => {
+        text += part;
+        if (text.length > 1_000) request.destroy();
+      });
+    });
+    const timer = setTimeout(() => request.destroy(), ASKING);
+    request.on('error', () => undefined);
+    request.on('close', () => {
+      clearTimeout(timer);
+      resolve(text === JSON.stringify(HEALTH));
+    });
+  });
 }
 
 /** `npm start` takes the port before there is a build, whose copy of this file then finds it here. */

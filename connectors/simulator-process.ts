@@ -53,7 +53,7 @@ export async function runSimulator(name: string, data: string, options: { withPa
     })().then(
       () => process.exit(0),
       (error: unknown) => {
-        process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+        process.stderr.write(`${sentenceOf(error)}\n`);
         process.exit(1);
       },
     );
@@ -91,9 +91,16 @@ export async function runSimulator(name: string, data: string, options: { withPa
 const [, main, childName, childData, manner] = process.argv;
 if (main && childName && childData && isThisFile(main)) {
   runSimulator(childName, childData, { withParent: manner === 'with-parent' }).catch((error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+    process.stderr.write(`${sentenceOf(error)}\n`);
     process.exit(1);
   });
+}
+
+/** What went wrong; with the stack where it is a fault of ours, and not of the database or the file system. */
+function sentenceOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const foreign = error.name === 'DatabaseError' || (error as NodeJS.ErrnoException).syscall !== undefined;
+  return (foreign ? error.message : error.stack) ?? error.message;
 }
 
 function isThisFile(path: string): boolean {

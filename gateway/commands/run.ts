@@ -18,6 +18,7 @@ const SENTENCES = [
   'DeclarationError',
   'AuditFileError',
   'SigningKeyError',
+  'DataFolderError',
 ];
 
 /** What was given with the command cannot be used; the message says what would. */

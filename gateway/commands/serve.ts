@@ -8,6 +8,7 @@ import { heldPort, takePort } from '../../bin/port.js';
 import { printStep } from '../../bin/progress.js';
 import { makeLog } from '../../connectors/kit/log.ts';
 import { readMilliseconds } from '../../connectors/kit/settings.ts';
+import { prepareDataFolder } from '../data-folder.ts';
 import type { Hub } from '../main.ts';
 import { type Lifetime, runUntilStopped } from '../ops/lifetime.ts';
 import { packageFolder } from '../pictures.ts';
@@ -52,7 +53,9 @@ async function startHub(options: { demo?: boolean; config?: string }, lifetime: 
   // Before anything is begun that would have to be ended when the port is taken.
   const held = await takeOwnPort(commandLine(options));
   let simulators: { stop(): Promise<void> } | null = null;
+  let raised: Hub | null = null;
   try {
+    prepareDataFolder(settings.data);
     printStep('hub', 'loading the program');
     const { start } = await import('../main.ts');
     signal.throwIfAborted();
@@ -62,7 +65,7 @@ async function startHub(options: { demo?: boolean; config?: string }, lifetime: 
       simulators = await startSimulators({ data: settings.data, withParent: true, signal, progress });
     }
     const { config } = await loadConfig(options.config, true);
-    const hub = await start({
+    raised = await start({
       config,
       host: settings.host,
       port: settings.port,
@@ -75,16 +78,18 @@ async function startHub(options: { demo?: boolean; config?: string }, lifetime: 
       signal,
       progress: printStep,
     });
-    await tellSources(hub, signal);
+    const hub = raised;
     const { firstScreen } = await import('../screen.ts');
-    const seconds = (performance.now() / 1000).toFixed(1);
-    say(firstScreen({ hub, config, demo: options.demo ?? false, seconds, data: settings.data }));
     const { followFile } = await import('../follow-file.ts');
+    await tellSources(hub, signal);
     const following = followFile(config.file, log, async () => {
       const next = await loadConfig(options.config, true);
       return hub.change(next.config);
     });
     lifetime.onReload(following.again);
+    const seconds = (performance.now() / 1000).toFixed(1);
+    // Last: whoever has read it may stop the hub, and that is an orderly stop.
+    say(firstScreen({ hub, config, demo: options.demo ?? false, seconds, data: settings.data }));
     return async () => {
       following.close();
       await hub.stop();
@@ -93,6 +98,7 @@ async function startHub(options: { demo?: boolean; config?: string }, lifetime: 
   } catch (error) {
     // Whoever has taken it over has closed it already.
     held.close();
+    await raised?.stop();
     await simulators?.stop();
     throw error;
   }
@@ -192,13 +198,13 @@ async function startBareGateway(
   });
   const { holdLittle } = await import('../memory.ts');
   holdLittle();
-  say(`The gateway answers at ${gateway.url}/graphql`);
   lifetime.onReload(() => {
     new Promise<void>((resolve) => resolve(gateway.reload(readFileSync(file, 'utf8')))).then(
       () => say('The supergraph was read again.'),
       (error: unknown) => say(`The supergraph stays as it was: ${error instanceof Error ? error.message : error}`),
     );
   });
+  say(`The gateway answers at ${gateway.url}/graphql`);
   return () => gateway.stop();
 }
 

@@ -97,6 +97,7 @@ const REASONS: Readonly<Record<string, string>> = {
   '3D000': 'it has no such database',
   '53300': 'it has no connection left',
   '57P03': 'it is starting or stopping',
+  ERR_INVALID_URL: 'it is no address',
   ECONNREFUSED: 'nothing listens there',
   ENOTFOUND: 'there is no such host',
   EAI_AGAIN: 'the name of the host cannot be looked up',

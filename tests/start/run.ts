@@ -14,8 +14,8 @@ import { freePort } from '../../schema/database/port.ts';
 import { demoYaml, withInstallations } from './installations.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
-/** The hub's pool, its listener, and this program's own connection. */
-const MOST_CONNECTIONS = 16 + 1 + 1;
+/** The hub's pool, its three listeners, and this program's own connection. */
+const MOST_CONNECTIONS = 16 + 3 + 1;
 /** Seconds that the hub is watched for after it has come up. */
 const AFTER = 20;
 
