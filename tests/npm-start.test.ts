@@ -87,7 +87,6 @@ test('the port is held during the build, and a line says each step with its seco
 });
 
 test.each([
-  ['SIGINT', 'npm'],
   ['SIGTERM', 'npm'],
   ['SIGINT', 'the process group'],
   ['SIGKILL', 'npm'],

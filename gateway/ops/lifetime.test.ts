@@ -32,7 +32,7 @@ function program(
 }
 const STARTING = 'await pause(60_000, undefined, { signal });';
 
-test.concurrent.each(['SIGINT', 'SIGTERM'] as const)(
+test.each(['SIGINT', 'SIGTERM'] as const)(
   '%s during the start interrupts it, and the process ends by it',
   async (by) => {
     const { child, said, ended } = program(STARTING);
@@ -43,7 +43,7 @@ test.concurrent.each(['SIGINT', 'SIGTERM'] as const)(
   },
 );
 
-test.concurrent('a signal once it is up stops it in order, with code 0', async () => {
+test('a signal once it is up stops it in order, with code 0', async () => {
   const { child, said, ended } = program('', "await pause(50); say('down');");
   await expect.poll(said).toContain('up\n');
   child.kill('SIGTERM');
@@ -51,7 +51,7 @@ test.concurrent('a signal once it is up stops it in order, with code 0', async (
   expect(said()).toBe('starting\nup\nStopping: finishing what is under way.\ndown\nStopped.\nexit\n');
 });
 
-test.concurrent('one Ctrl-C that npm hands on as well is one; a second one ends the process at once', async () => {
+test('one Ctrl-C that npm hands on as well is one; a second one ends the process at once', async () => {
   const { child, said, ended } = program('', 'await pause(60_000);');
   await expect.poll(said).toContain('up\n');
   child.kill('SIGINT');
@@ -64,13 +64,13 @@ test.concurrent('one Ctrl-C that npm hands on as well is one; a second one ends 
   expect(said()).toContain('Ending at once.\nexit\n');
 });
 
-test.concurrent('a fault of the start is thrown as it is', async () => {
+test('a fault of the start is thrown as it is', async () => {
   const { said, ended } = program("throw new Error('no space');");
   expect(await ended).toBe(1);
   expect(said()).toContain('Error: no space');
 });
 
-test.concurrent('SIGHUP without a terminal means to read the files again', async () => {
+test('SIGHUP without a terminal means to read the files again', async () => {
   const { child, said, ended } = program("onReload(() => say('read again'));");
   await expect.poll(said).toContain('up\n');
   child.kill('SIGHUP');
@@ -79,7 +79,7 @@ test.concurrent('SIGHUP without a terminal means to read the files again', async
   expect(await ended).toBe(0);
 });
 
-test.concurrent('a terminal that is closed a moment after SIGHUP is found closed', async () => {
+test('a terminal that is closed a moment after SIGHUP is found closed', async () => {
   let looks = 0;
   expect(await closesSoon({ closed: () => ++looks > 2 })).toBe(true);
   expect(await closesSoon(null)).toBe(false);

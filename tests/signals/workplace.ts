@@ -1,6 +1,17 @@
 /** Where the trials take place: a copy of the sources with a build of its own, and data folders, for each user that starts the hub. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
@@ -29,6 +40,20 @@ export function ordinaryUser(): User {
   return line ? { name: 'nobody', uid: Number(line[1]), gid: Number(line[2]) } : null;
 }
 
+/**
+ * The installed packages as links, one by one, and a note that they are what the lock file asks for: should `npm start` ever install
+ * there, it removes links, and never what is installed here.
+ */
+function linkPackages(sources: string): void {
+  const here = join(ROOT, 'node_modules');
+  const there = join(sources, 'node_modules');
+  mkdirSync(there);
+  for (const name of readdirSync(here))
+    if (name !== '.package-lock.json') symlinkSync(join(here, name), join(there, name));
+  const lock = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')) as { packages: object };
+  writeFileSync(join(there, '.package-lock.json'), JSON.stringify({ packages: lock.packages }));
+}
+
 export function workplace(user: User): Workplace {
   const folder = mkdtempSync(join(tmpdir(), `isthmus-signals-${user?.name ?? 'own'}-`));
   // PostgreSQL does not run as root; its user must be able to pass.
@@ -44,7 +69,7 @@ export function workplace(user: User): Workplace {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     }
   }
-  symlinkSync(join(ROOT, 'node_modules'), join(sources, 'node_modules'));
+  linkPackages(sources);
   const home = join(folder, 'home');
   mkdirSync(home);
   const give = (path: string) => {
