@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// The `isthmus` command: the built house where there is one, the sources under tsx where there is not.
+// The `isthmus` command: the build where there is one, the sources under tsx where there is not.
+import './parent.js';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +10,8 @@ process.env.NODE_ENV ??= 'production';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const built = join(root, 'dist', 'gateway', 'cli.js');
-if (existsSync(built)) await import(built);
+// A build that was interrupted is not whole.
+if (existsSync(join(root, 'dist', '.built'))) await import(built);
 else {
   // tsx looks for it in the current folder, here and in processes that are started from here.
   process.env.TSX_TSCONFIG_PATH ??= join(root, 'tsconfig.json');

@@ -1,5 +1,6 @@
 /** One connector in a process of its own: all its installations, behind one port. */
 import 'reflect-metadata';
+import type { Server as HeldPort } from 'node:net';
 import { dirname } from 'node:path';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { waitForVersion } from '../migrations/migrate.ts';
@@ -32,6 +33,10 @@ export interface ServeOptions {
   readonly log: Log;
   readonly pace?: Partial<HostPace>;
   readonly policy?: Partial<GuardPolicy>;
+  /** The port, when it has been taken before. */
+  readonly held?: HeldPort;
+  /** Interrupts the start: it then rejects, and nothing stays behind. */
+  readonly signal?: AbortSignal;
 }
 
 /** Serves until stopped; waits up to a minute for the database to be brought to this version. Rejects with `PresenceRefused` when a hub there goes by another isthmus.yaml. */
@@ -44,17 +49,25 @@ export async function serveConnector(options: ServeOptions): Promise<{ url: stri
     );
   }
   limitProcess(options.config.limits);
-  const database = await openDatabase(options.databaseUrl, { pool: 8, name: `isthmus ${options.name}` });
+  const { signal, log } = options;
+  const database = await openDatabase(options.databaseUrl, {
+    pool: 8,
+    name: `isthmus ${options.name}`,
+    signal,
+    waiting: (text) => log.warn(text),
+  });
   let presence: Presence | undefined;
+  let host: Host | null = null;
   try {
-    await waitForVersion(database.source, 60_000);
+    await waitForVersion(database.source, 60_000, signal);
     presence = await Presence.join({
       database,
       role: `connector ${options.name}`,
       outline: outlineOf(options.config, configurable),
-      log: options.log,
+      log,
     });
-    const host = await Host.raise({
+    const raised = await Host.raise({
+      signal,
       connector,
       installations:
         connector.name === 'hub'
@@ -63,32 +76,36 @@ export async function serveConnector(options: ServeOptions): Promise<{ url: stri
       parks: options.config.parks,
       database,
       keys: await loadKeys(database),
-      log: options.log,
+      log,
       ...(options.pace ? { pace: options.pace } : {}),
       ...(options.policy ? { policy: options.policy } : {}),
     });
+    host = raised;
     const registry = new Registry();
     collectDefaultMetrics({ register: registry });
-    const uncounted = countSources(registry, () => (connector.name === 'hub' ? [] : host.sources()));
-    const served = await serveHost(host, {
+    const uncounted = countSources(registry, () => (connector.name === 'hub' ? [] : raised.sources()));
+    const served = await serveHost(raised, {
       port: options.port,
       host: options.host,
-      log: options.log,
+      held: options.held,
+      log,
       limits: options.config.limits,
       metrics: async () => ({ type: registry.contentType, body: await registry.metrics() }),
     });
+    database.settle();
     return {
       url: served.url,
       stop: async () => {
         await served.close();
         uncounted();
         registry.clear();
-        await host.close();
+        await raised.close();
         await presence?.leave();
         await database.close();
       },
     };
   } catch (error) {
+    await host?.close();
     await presence?.leave();
     await database.close();
     throw error;

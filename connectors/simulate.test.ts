@@ -1,4 +1,5 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -13,6 +14,16 @@ import {
   startSimulators,
   stopSimulator,
 } from './simulate.ts';
+
+/** Numbers of the processes that name a folder; empty where the system does not tell. */
+const processesIn = (folder: string): string[] =>
+  (existsSync('/proc') ? readdirSync('/proc') : []).filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(folder);
+    } catch {
+      return false;
+    }
+  });
 
 let data: string;
 let started: Simulators | undefined;
@@ -76,6 +87,38 @@ describe('simulators as processes', () => {
       new RegExp(`The simulator ${NAME} did not start[^]*EEXIST`),
     );
     rmSync(broken, { recursive: true, force: true });
+  }, 90_000);
+
+  test('a start that is interrupted leaves none running', async () => {
+    const own = mkdtempSync(join(tmpdir(), 'isthmus-simulate-'));
+    chmodSync(own, 0o711);
+    const control = new AbortController();
+    const starting = startSimulators({ data: own, names, withParent: true, signal: control.signal });
+    control.abort(new Error('interrupted'));
+    await expect(starting).rejects.toThrow('interrupted');
+    expect(processesIn(own)).toEqual([]);
+    // What was said of the start before is no obstacle to the next one.
+    const again = await startSimulators({ data: own, names, withParent: true });
+    await again.stop();
+    expect(processesIn(own)).toEqual([]);
+    rmSync(own, { recursive: true, force: true });
+  }, 90_000);
+
+  test('they end with a parent that is killed', async () => {
+    const own = mkdtempSync(join(tmpdir(), 'isthmus-simulate-'));
+    chmodSync(own, 0o711);
+    const script = `import { startSimulators } from ${JSON.stringify(new URL('./simulate.ts', import.meta.url).pathname)};
+      await startSimulators({ data: ${JSON.stringify(own)}, names: ${JSON.stringify(names)}, withParent: true });
+      process.stdout.write('started');
+      setInterval(() => {}, 1000);`;
+    const parent = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await new Promise((resolve) => parent.stdout.once('data', resolve));
+    expect(isRunning(own, NAME)).toBe(true);
+    parent.kill('SIGKILL');
+    await expect.poll(() => isRunning(own, NAME), { timeout: 15_000 }).toBe(false);
+    rmSync(own, { recursive: true, force: true });
   }, 90_000);
 
   test('an unknown name is refused with the known ones', async () => {

@@ -5,12 +5,15 @@ import { join } from 'node:path';
 import { makeLog } from '../connectors/kit/log.ts';
 import { makeProgram } from './commands/program.ts';
 import { fail } from './commands/run.ts';
+import { endOnSignals } from './ops/signals.ts';
 import { packageFolder } from './pictures.ts';
 
 const { version } = JSON.parse(readFileSync(join(packageFolder(), 'package.json'), 'utf8')) as { version: string };
 
 /** Whether the command runs until it is stopped: the hub, a gateway, a connector. */
 let isServing = false;
+
+endOnSignals();
 
 // Whoever reads no further (`| head`) has what they wanted. A hub whose output nobody reads any more runs on.
 for (const stream of [process.stdout, process.stderr]) {

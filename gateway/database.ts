@@ -1,6 +1,6 @@
 /** The hub's database as the house stands on it: opened, filled with what isthmus.yaml names, and asked whether it is there. */
 import { rm, writeFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { join } from 'node:path';
 import { configurable } from '../connectors/index.ts';
 import { outlineOf } from '../connectors/kit/host/config/outline.ts';
 import type { Config } from '../connectors/kit/host/config/types.ts';
@@ -8,22 +8,34 @@ import type { SourceStatus } from '../connectors/kit/host/installation.ts';
 import { Presence } from '../connectors/kit/host/presence.ts';
 import type { Log } from '../connectors/kit/log.ts';
 import { startEmbedded } from '../schema/database/embedded.ts';
-import { type Database, openDatabase } from '../schema/database/open.ts';
+import { type Database, openDatabase, shownUrl } from '../schema/database/open.ts';
 import { replaceParks } from '../schema/database/parks.ts';
 import { knowsProcesses } from '../schema/database/processes.ts';
 import { keepSources } from '../schema/database/sources.ts';
 import type { Shutdown } from './ops/shutdown.ts';
 import { addressFile } from './trust-place.ts';
 
+/** Connections of one hub; one more listens. */
+const POOL = 16;
+
 /** Opens the database that the operator names, or starts the embedded one; both end with the hub. */
 export async function raiseDatabase(
-  options: { readonly databaseUrl: string | null; readonly data: string; readonly log: Log },
+  options: {
+    readonly databaseUrl: string | null;
+    readonly data: string;
+    readonly log: Log;
+    readonly pool?: number | undefined;
+    readonly signal?: AbortSignal | undefined;
+    readonly progress?: ((what: string, text: string) => void) | undefined;
+  },
   shutdown: Shutdown,
 ): Promise<{ database: Database; records: string | null }> {
+  const { signal, log } = options;
+  const progress = (text: string) => options.progress?.('database', text);
   let url = options.databaseUrl;
   let records: string | null = null;
   if (url === null) {
-    const embedded = await startEmbedded({ directory: resolve(options.data, 'database') });
+    const embedded = await startEmbedded({ directory: join(options.data, 'database'), signal, progress });
     shutdown.add('the embedded database', () => embedded.stop());
     url = embedded.url;
     records = embedded.directory;
@@ -31,9 +43,13 @@ export async function raiseDatabase(
     const address = addressFile(options.data);
     await writeFile(address, `${url}\n`, { mode: 0o600 });
     shutdown.add('the address of the database', () => rm(address, { force: true }));
-    options.log.debug('The embedded database stands.', { directory: embedded.directory });
-  }
-  const database = await openDatabase(url, { pool: 16 });
+    log.debug('The embedded database runs.', { directory: embedded.directory });
+  } else progress(`connecting to ${shownUrl(url)}`);
+  const waiting = (text: string) => {
+    progress(text);
+    if (!options.progress) log.warn(text);
+  };
+  const database = await openDatabase(url, { pool: options.pool ?? POOL, signal, waiting });
   shutdown.add('the database connections', () => database.close());
   return { database, records };
 }

@@ -6,8 +6,8 @@ import type { Change } from './islands.ts';
 /** How often the file's time is looked at; works on every file system. */
 const LOOK = 1_000;
 
-/** Calls `change` after each saving of the file, and on SIGHUP; one at a time, the newest state last. */
-export function followFile(file: string, log: Log, change: () => Promise<Change>): { close(): void } {
+/** Calls `change` after each saving of the file, and by `again` (SIGHUP); one at a time, the newest state last. */
+export function followFile(file: string, log: Log, change: () => Promise<Change>): { again(): void; close(): void } {
   let work = Promise.resolve();
   const again = (): void => {
     work = work.then(change).then(
@@ -30,11 +30,8 @@ export function followFile(file: string, log: Log, change: () => Promise<Change>
     if (now.mtimeMs !== before.mtimeMs && now.mtimeMs > 0) again();
   };
   watchFile(file, { interval: LOOK, persistent: false }, looked);
-  process.on('SIGHUP', again);
   return {
-    close: () => {
-      unwatchFile(file, looked);
-      process.off('SIGHUP', again);
-    },
+    again,
+    close: () => unwatchFile(file, looked),
   };
 }

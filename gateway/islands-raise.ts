@@ -3,7 +3,8 @@ import { connectors } from '../connectors/index.ts';
 import type { Call, Clock, Subgraph } from '../connectors/kit/connector.ts';
 import type { GuardPolicy } from '../connectors/kit/guard.ts';
 import type { Config } from '../connectors/kit/host/config/types.ts';
-import { Host } from '../connectors/kit/host/host.ts';
+import { Host, OPEN_AT_ONCE } from '../connectors/kit/host/host.ts';
+import { limited } from '../connectors/kit/host/limited.ts';
 import type { HostPace } from '../connectors/kit/host/pace.ts';
 import type { Keys } from '../connectors/kit/host/services.ts';
 import { type BuiltGraph, buildGraph } from '../connectors/kit/host/subgraph.ts';
@@ -20,6 +21,8 @@ export interface IslandsOptions {
   readonly clock?: Clock | undefined;
   readonly pace?: Partial<HostPace> | undefined;
   readonly policy?: Partial<GuardPolicy> | undefined;
+  /** Interrupts a start. */
+  readonly signal?: AbortSignal | undefined;
   /** Who asks and how much time is left, for a connector's own process. */
   headers(connector: string): (call: Call, body: string) => Record<string, string>;
 }
@@ -45,6 +48,7 @@ export async function raiseAll(
   options: IslandsOptions,
 ): Promise<Map<string, Island>> {
   const { headers, ...rest } = options;
+  const opening = limited(OPEN_AT_ONCE);
   const outcomes = await Promise.allSettled(
     wanted.map(async ({ name, mark, url, installations }): Promise<Island> => {
       const own = made.get(name) ?? null;
@@ -72,6 +76,8 @@ export async function raiseAll(
         keys: rest.keys,
         log: rest.log,
         graph,
+        opening,
+        signal: rest.signal,
         ...(clock ? { clock } : {}),
         ...(pace ? { pace } : {}),
         ...(policy ? { policy } : {}),

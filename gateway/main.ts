@@ -1,6 +1,7 @@
 /** Wires the house and opens the door. */
 import 'reflect-metadata';
 import type { IncomingMessage } from 'node:http';
+import type { Server as HeldPort } from 'node:net';
 import { configurable } from '../connectors/index.ts';
 import { systemClock } from '../connectors/kit/clock.ts';
 import type { Call, Clock } from '../connectors/kit/connector.ts';
@@ -73,6 +74,14 @@ export interface StartOptions {
   readonly heartbeat?: number;
   /** Folder of the explorer's built page; absent: where the build puts it. */
   readonly explorerFolder?: string;
+  /** The port, when it has been taken before. */
+  readonly held?: HeldPort;
+  /** Interrupts the start: it then rejects with the signal's reason, and nothing stays behind. */
+  readonly signal?: AbortSignal;
+  /** Told what the start is about to do: what is at work, and a few words. */
+  readonly progress?: (what: string, text: string) => void;
+  /** Connections to the database at most, besides the one that listens. */
+  readonly pool?: number;
 }
 
 export interface Hub {
@@ -94,26 +103,34 @@ export interface Hub {
 
 /** Brings the whole hub up. Rejects with an error whose message is a sentence for people; nothing stays behind then. */
 export async function start(options: StartOptions): Promise<Hub> {
-  const { config, log } = options;
+  const { config, log, signal, progress = () => undefined } = options;
   limitProcess(config.limits);
   const shutdown = makeShutdown(log);
+  const unlessInterrupted = () => signal?.throwIfAborted();
   try {
     // An operation is silent for as long as it may take.
     const silence = 60_000 + (options.operationTime ?? config.deadline ?? 0);
     const origins = new Origins(config.origins);
-    const http = await listen({ host: options.host, port: options.port, log, silence, origins });
+    const http = await listen({ host: options.host, port: options.port, held: options.held, log, silence, origins });
     shutdown.add('the HTTP server', () => http.close(10_000));
     // Descriptions are read while the database starts.
     const planning = planIslands(config, log);
     planning.catch(() => undefined);
     const { database, records } = await raiseDatabase(options, shutdown);
-    const presence = await joinProcesses({ database, config, log }, () => migrate(database.source));
+    unlessInterrupted();
+    const presence = await joinProcesses({ database, config, log }, () =>
+      migrate(database.source, { signal, progress: (text) => progress('migrations', text) }),
+    );
     shutdown.add('the presence on the database', () => presence.leave());
+    unlessInterrupted();
     // A replica with the older file leaves what the newer one says of parks and sources.
     if (!presence.isBehind) await keepConfigured(database, config);
     const keys = await loadKeys(database);
 
-    const islands = await Islands.raise(config, await planning, {
+    const plan = await planning;
+    unlessInterrupted();
+    progress('connectors', `opening ${config.installations.length} installations`);
+    const islands = await Islands.raise(config, plan, {
       database,
       keys,
       log,
@@ -121,8 +138,11 @@ export async function start(options: StartOptions): Promise<Hub> {
       clock: options.clock,
       pace: options.pace,
       policy: options.policy,
+      signal,
     });
     shutdown.add('the connectors', () => islands.close());
+    unlessInterrupted();
+    progress('hub', 'opening the audit log and the event log');
     const clock = options.clock ?? systemClock;
     const signingKey = loadSigningKey(keyFile({ data: options.data, signingKey: options.signingKey ?? null }));
     const heads = { folder: headFolder(options.data), second: config.audit.heads };
@@ -147,6 +167,7 @@ export async function start(options: StartOptions): Promise<Hub> {
     shutdown.add('the audit log', () => auditLog.close());
     const upkeep = keepEvents({ database, clock, log, retention: config.retention });
     shutdown.add('the upkeep of the event log', () => upkeep.close());
+    unlessInterrupted();
     const consents = new Consents(database, clock);
     await consents.open();
     shutdown.add('the consents', () => consents.close());
@@ -164,6 +185,7 @@ export async function start(options: StartOptions): Promise<Hub> {
       ...timeOf(options.operationTime ?? config.deadline),
     });
 
+    unlessInterrupted();
     const tail = new Tail(database);
     await tail.open();
     shutdown.add('the event log', () => tail.close());
@@ -243,6 +265,8 @@ export async function start(options: StartOptions): Promise<Hub> {
       overdrawn: (who) => operations.overdrawn(who),
       principal,
     });
+    unlessInterrupted();
+    database.settle();
     const leftovers = new Leftovers();
     shutdown.add('what changes left behind', async () => leftovers.close());
     const swap: Swap = {
@@ -274,7 +298,7 @@ export async function start(options: StartOptions): Promise<Hub> {
     };
   } catch (error) {
     await shutdown.run();
-    throw error;
+    throw signal?.aborted ? signal.reason : error;
   }
 }
 

@@ -1,4 +1,5 @@
 /** `isthmus gateway`: a general Federation 2 gateway for any supergraph; no database, no sign-in, no state. */
+import type { Server as HeldPort } from 'node:net';
 import type { Log } from '../connectors/kit/log.ts';
 import { createFederation, remoteSubgraph } from './federation/index.ts';
 import { graphqlFace } from './http/graphql.ts';
@@ -38,23 +39,28 @@ export class SupergraphError extends Error {
   override name = 'CommandError';
 }
 
+/** Throws `PortError` when the address is open to others and nobody has said that this is meant. */
+export function refuseUnprotected(host: string, unprotected: boolean): void {
+  if (/^(127\.|::1$|localhost$)/.test(host) || unprotected) return;
+  throw new PortError(
+    `HOST=${host} would open the gateway to others without any sign-in; add --unprotected if that is meant.`,
+  );
+}
+
 /** Serves until stopped. Rejects with `SupergraphError`, or `PortError`. */
 export async function startGateway(options: {
   supergraph: string;
   host: string;
   port: number;
+  /** The port, when it has been taken before. */
+  held?: HeldPort;
   unprotected: boolean;
   /** How long one operation may take, in milliseconds. */
   deadline: number;
   log: Log;
 }): Promise<PlainGateway> {
-  if (!/^(127\.|::1$|localhost$)/.test(options.host) && !options.unprotected) {
-    throw new PortError(
-      `HOST=${options.host} would open the gateway to others without any sign-in; add --unprotected if that is meant.`,
-    );
-  }
-  const { host, port, log, deadline } = options;
-  const http = await listen({ host, port, log, silence: 60_000 + deadline });
+  refuseUnprotected(options.host, options.unprotected);
+  const http = await listen({ ...options, silence: 60_000 + options.deadline });
   try {
     const read = (supergraph: string) => {
       try {

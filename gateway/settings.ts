@@ -1,10 +1,11 @@
 /** What the gateway must be told by its environment; faults are named at once, with the variable, what was found and an example. */
 import { statSync } from 'node:fs';
+import { DEFAULT_HOST, DEFAULT_PORT } from '../bin/port.js';
 import { integer, readSettings, type SettingFault, settings, text } from '../connectors/kit/settings.ts';
 
 export const gatewaySettings = settings('environment', {
-  PORT: integer('Port of everything the hub offers', 4000, 0, 65535),
-  HOST: text('Address to listen on', '127.0.0.1', '127.0.0.1'),
+  PORT: integer('Port of everything the hub offers', DEFAULT_PORT, 0, 65535),
+  HOST: text('Address to listen on', DEFAULT_HOST, DEFAULT_HOST),
   ISTHMUS_DATA: text('Folder of the embedded database and of the demo', '.isthmus', '.isthmus'),
 });
 

@@ -34,30 +34,45 @@ async function refuseNewer(source: DataSource): Promise<string[]> {
 /** Whether the database holds nothing of a hub: no step was ever run. */
 export const isBlank = async (source: DataSource): Promise<boolean> => (await done(source)).length === 0;
 
+export interface MigrateOptions {
+  /** Interrupts between two steps; rejects with its reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told what is about to be done, or waited for. */
+  readonly progress?: (text: string) => void;
+}
+
 /** Runs the missing steps; answers their names. Several processes may call it at once. */
-export function migrate(source: DataSource): Promise<string[]> {
-  return locked(source, async (run) => {
-    await run.query(
-      'CREATE TABLE IF NOT EXISTS schema_step (number integer PRIMARY KEY, name text NOT NULL, run_at timestamptz NOT NULL DEFAULT now())',
-    );
-    const there = await refuseNewer(source);
-    const made: string[] = [];
-    for (const [index, Step] of migrations.entries()) {
-      const step = new Step();
-      if (there.includes(step.name)) continue;
-      await run.startTransaction();
-      try {
-        await step.up(run);
-        await run.query('INSERT INTO schema_step (number, name) VALUES ($1, $2)', [index + 1, step.name]);
-        await run.commitTransaction();
-      } catch (error) {
-        await run.rollbackTransaction();
-        throw error;
+export function migrate(source: DataSource, options: MigrateOptions = {}): Promise<string[]> {
+  const { signal, progress = () => undefined } = options;
+  return locked(
+    source,
+    async (run) => {
+      await run.query(
+        'CREATE TABLE IF NOT EXISTS schema_step (number integer PRIMARY KEY, name text NOT NULL, run_at timestamptz NOT NULL DEFAULT now())',
+      );
+      const there = await refuseNewer(source);
+      const made: string[] = [];
+      const missing = names().filter((name) => !there.includes(name)).length;
+      progress(missing > 0 ? `running ${missing}` : 'none is missing');
+      for (const [index, Step] of migrations.entries()) {
+        const step = new Step();
+        if (there.includes(step.name)) continue;
+        signal?.throwIfAborted();
+        await run.startTransaction();
+        try {
+          await step.up(run);
+          await run.query('INSERT INTO schema_step (number, name) VALUES ($1, $2)', [index + 1, step.name]);
+          await run.commitTransaction();
+        } catch (error) {
+          await run.rollbackTransaction();
+          throw error;
+        }
+        made.push(step.name);
       }
-      made.push(step.name);
-    }
-    return made;
-  });
+      return made;
+    },
+    options,
+  );
 }
 
 /** What taking a step back would lose: rows of a table that goes, or values of a column. */
@@ -144,11 +159,15 @@ async function newestOf(source: DataSource): Promise<(MigrationInterface & { nam
 }
 
 /** Works on a connection that holds the lock of all migrations. */
-async function locked<T>(source: DataSource, work: (run: QueryRunner) => Promise<T>): Promise<T> {
+async function locked<T>(
+  source: DataSource,
+  work: (run: QueryRunner) => Promise<T>,
+  { signal, progress = () => undefined }: MigrateOptions = {},
+): Promise<T> {
   const run = source.createQueryRunner();
   await run.connect();
   try {
-    await run.query('SELECT pg_advisory_lock($1)', [LOCK]);
+    await takeLock(run, signal, progress);
     return await work(run);
   } catch (error) {
     if ((error as { code?: unknown }).code !== '55P03') throw error;
@@ -172,10 +191,22 @@ async function count(run: QueryRunner, sql: string): Promise<number> {
   return Number(rows[0]?.count ?? 0);
 }
 
+/** One process at a time migrates. Not a query that waits: it could not be interrupted, and would hold a connection without a word. */
+async function takeLock(run: QueryRunner, signal: AbortSignal | undefined, progress: (text: string) => void) {
+  for (let tries = 0; ; tries++) {
+    signal?.throwIfAborted();
+    const rows: { mine: boolean }[] = await run.query('SELECT pg_try_advisory_lock($1) AS mine', [LOCK]);
+    if (rows[0]?.mine) return;
+    if (tries % 100 === 10) progress('waiting for another process that migrates this database');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
 /** Waits until another process has brought the database to this version; throws after `milliseconds`. */
-export async function waitForVersion(source: DataSource, milliseconds: number): Promise<void> {
+export async function waitForVersion(source: DataSource, milliseconds: number, signal?: AbortSignal): Promise<void> {
   const until = performance.now() + milliseconds;
   for (;;) {
+    signal?.throwIfAborted();
     const there = await refuseNewer(source);
     if (names().every((name) => there.includes(name))) return;
     if (performance.now() > until) {

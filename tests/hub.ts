@@ -96,6 +96,8 @@ export interface WholeHubOptions {
   readonly settings?: (text: string) => string;
   /** A second park beside the demo's, with simulators of its own that hold other companies, people and cars. */
   readonly secondPark?: string;
+  /** Connections of the hub to its database. */
+  readonly pool?: number;
   /** Faults that stand before the hub begins. */
   readonly before?: Readonly<Record<string, Fault>>;
 }
@@ -236,6 +238,7 @@ export async function wholeHub(form: Form, options: WholeHubOptions = {}): Promi
       data: join(directory, 'data'),
       databaseUrl: database.url,
       log: makeLog((line) => log.push(line)),
+      ...(options.pool === undefined ? {} : { pool: options.pool }),
       ...(quiet ? { pace: { checkUp: 3_600_000 } } : {}),
     });
   let hub = await raise();

@@ -2,11 +2,12 @@
  * A pretend company register behind a pretend X-Road security server, written from the protocol's specification. An independent
  * witness: it reads and writes XML by itself and shares nothing with the connector.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { type Company, registered, type World } from '../kit/testing/park.ts';
 import { Journal, listen, type Running, type Simulator, type SimulatorOptions } from '../kit/testing/simulator.ts';
+import { writeWholeFile } from '../kit/testing/whole-file.ts';
 
 const ENVELOPE = 'http://schemas.xmlsoap.org/soap/envelope/';
 const XRD = 'http://x-road.eu/xsd/xroad.xsd';
@@ -178,7 +179,7 @@ class Register {
   }
 
   #save(): void {
-    writeFileSync(this.#file, JSON.stringify(this.#applications));
+    writeWholeFile(this.#file, JSON.stringify(this.#applications));
   }
 }
 

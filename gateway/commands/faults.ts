@@ -9,6 +9,7 @@ const SENTENCES = [
   'DatabaseError',
   'SchemaVersionError',
   'PresenceRefused',
+  'DataFolderError',
   'CompositionError',
   'CommandError',
   'ChangeRefused',

@@ -1,14 +1,23 @@
 /** The commands that run until they are stopped: the hub, a bare gateway, one connector, the demo's simulators. */
 import { existsSync, readFileSync } from 'node:fs';
+import type { Server as HeldPort } from 'node:net';
 import { join, resolve } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
+import { heldPort, takePort } from '../../bin/port.js';
+import { printStep } from '../../bin/progress.js';
 import { makeLog } from '../../connectors/kit/log.ts';
 import { readMilliseconds } from '../../connectors/kit/settings.ts';
-import { onSignals } from '../ops/shutdown.ts';
+import { prepareDataFolder } from '../data-folder.ts';
+import type { Hub } from '../main.ts';
+import { type Lifetime, runUntilStopped } from '../ops/lifetime.ts';
 import { packageFolder } from '../pictures.ts';
 import { readEnvironment } from '../settings.ts';
 import { nothingThere } from '../trust-place.ts';
 import { CommandError, run, say } from './run.ts';
+
+/** How long the first screen waits for the first look at the sources, in milliseconds. */
+const FIRST_LOOK = 1_500;
 
 /** The configuration in `file`, or the demo's; and what the environment says. `hub`: the hub itself reads it. */
 async function loadConfig(file: string | undefined, hub: boolean) {
@@ -32,19 +41,32 @@ async function loadConfig(file: string | undefined, hub: boolean) {
   }
 }
 
-async function startHub(options: { demo?: boolean; config?: string }): Promise<void> {
-  const began = performance.now();
+/** Takes the port of the environment at once, unless `npm start` holds it already. `command` is what one would type again. */
+async function takeOwnPort(command: string): Promise<HeldPort> {
+  const { host, port } = readEnvironment(process.env);
+  return heldPort() ?? takePort({ host, port, command, told: printStep });
+}
+
+async function startHub(options: { demo?: boolean; config?: string }, lifetime: Lifetime) {
+  const { signal } = lifetime;
   const log = makeLog(undefined, process.env['ISTHMUS_LOG'] ?? (options.demo ? 'warn' : 'info'));
   const settings = readEnvironment(process.env);
-  const { start } = await import('../main.ts');
+  // Before anything is begun that would have to be ended when the port is taken.
+  const held = await takeOwnPort(commandLine(options));
   let simulators: { stop(): Promise<void> } | null = null;
-  if (options.demo) {
-    const { startSimulators } = await import('../../connectors/simulate.ts');
-    simulators = await startSimulators({ data: settings.data });
-  }
+  let raised: Hub | null = null;
   try {
+    prepareDataFolder(settings.data);
+    printStep('hub', 'loading the program');
+    const { start } = await import('../main.ts');
+    signal.throwIfAborted();
+    if (options.demo) {
+      const { startSimulators } = await import('../../connectors/simulate.ts');
+      const progress = (text: string) => printStep('simulators', text);
+      simulators = await startSimulators({ data: settings.data, withParent: true, signal, progress });
+    }
     const { config } = await loadConfig(options.config, true);
-    const hub = await start({
+    raised = await start({
       config,
       host: settings.host,
       port: settings.port,
@@ -53,26 +75,55 @@ async function startHub(options: { demo?: boolean; config?: string }): Promise<v
       signingKey: settings.signingKey,
       natsUrl: settings.natsUrl,
       log,
+      held,
+      signal,
+      progress: printStep,
     });
-    const seconds = ((performance.now() - began) / 1000).toFixed(1);
+    const hub = raised;
     const { firstScreen } = await import('../screen.ts');
-    say(firstScreen({ hub, config, demo: options.demo ?? false, seconds, data: settings.data }));
     const { followFile } = await import('../follow-file.ts');
+    await tellSources(hub, signal);
     const following = followFile(config.file, log, async () => {
       const next = await loadConfig(options.config, true);
       return hub.change(next.config);
     });
-    onSignals(async () => {
-      say('Stopping: finishing what is under way.');
+    lifetime.onReload(following.again);
+    const seconds = (performance.now() / 1000).toFixed(1);
+    // Last: whoever has read it may stop the hub, and that is an orderly stop.
+    say(firstScreen({ hub, config, demo: options.demo ?? false, seconds, data: settings.data }));
+    return async () => {
       following.close();
       await hub.stop();
       await simulators?.stop();
-      say('Stopped.');
-    });
+    };
   } catch (error) {
+    // Whoever has taken it over has closed it already.
+    held.close();
+    await raised?.stop();
     await simulators?.stop();
     throw error;
   }
+}
+
+/** What to type for another start like this one. */
+const commandLine = (options: { demo?: boolean; config?: string }): string =>
+  options.demo && !options.config
+    ? 'npm start'
+    : `isthmus start${options.demo ? ' --demo' : ''}${options.config ? ` --config ${options.config}` : ''}`;
+
+/** A line on how many sources answer. Waits a moment for the first look at each; the hub is up already. */
+async function tellSources(hub: Hub, signal: AbortSignal): Promise<void> {
+  const hosts = hub.islands.hosts().filter((host) => host.name !== 'hub');
+  const looked = Promise.all(hosts.flatMap((host) => host.sources().map(({ id }) => host.check(id))));
+  await Promise.race([looked, pause(FIRST_LOOK, undefined, { ref: false, signal })]).catch(() => undefined);
+  signal.throwIfAborted();
+  const sources = hub.sources();
+  const down = sources.filter((one) => one.state === 'DOWN').map((one) => one.id);
+  const missing = down.length > 5 ? `${down.slice(0, 5).join(', ')} and ${down.length - 5} more` : down.join(', ');
+  printStep(
+    'connectors',
+    `${sources.length - down.length} of ${sources.length} up${down.length > 0 ? `; not yet: ${missing}` : ''}`,
+  );
 }
 
 /** `isthmus start`. */
@@ -82,7 +133,9 @@ export function addStart(program: Command): void {
     .description('bring the hub up: gateway, connectors and database in one process')
     .option('--demo', 'start the simulators of the demo park too')
     .option('--config <file>', 'isthmus.yaml with parks and installations (default: the demo)')
-    .action((options: { demo?: boolean; config?: string }) => run(() => startHub(options)));
+    .action((options: { demo?: boolean; config?: string }) =>
+      run(() => runUntilStopped((lifetime) => startHub(options, lifetime), { say, reloads: true })),
+    );
 }
 
 /** `--deadline` in milliseconds, above 0. Throws `CommandError`. */
@@ -111,7 +164,6 @@ export function addGateway(program: Command): void {
     )
     .action((options: { unprotected?: boolean; deadline: string }) =>
       run(async () => {
-        const { startGateway } = await import('../plain.ts');
         const deadline = readDeadline(options.deadline);
         const file = process.env['SUPERGRAPH'];
         if (!file || !existsSync(file)) {
@@ -119,28 +171,42 @@ export function addGateway(program: Command): void {
             `SUPERGRAPH must name a file with a supergraph, found ${JSON.stringify(file ?? null)}; example: SUPERGRAPH=supergraph.graphql isthmus gateway`,
           );
         }
-        const { host, port } = readEnvironment(process.env);
-        const gateway = await startGateway({
-          supergraph: readFileSync(file, 'utf8'),
-          host,
-          port,
-          unprotected: options.unprotected ?? false,
-          deadline,
-          log: makeLog(undefined, process.env['ISTHMUS_LOG'] ?? 'warn'),
+        await runUntilStopped((lifetime) => startBareGateway({ ...options, file, deadline }, lifetime), {
+          say,
+          reloads: true,
         });
-        const { holdLittle } = await import('../memory.ts');
-        holdLittle();
-        say(`The gateway answers at ${gateway.url}/graphql`);
-        process.on('SIGHUP', () => {
-          new Promise<void>((resolve) => resolve(gateway.reload(readFileSync(file, 'utf8')))).then(
-            () => say('The supergraph was read again.'),
-            (error: unknown) =>
-              say(`The supergraph stays as it was: ${error instanceof Error ? error.message : error}`),
-          );
-        });
-        onSignals(() => gateway.stop());
       }),
     );
+}
+
+async function startBareGateway(
+  options: { file: string; deadline: number; unprotected?: boolean },
+  lifetime: Lifetime,
+): Promise<() => Promise<void>> {
+  const { file } = options;
+  const { host, port } = readEnvironment(process.env);
+  const unprotected = options.unprotected ?? false;
+  const { refuseUnprotected, startGateway } = await import('../plain.ts');
+  refuseUnprotected(host, unprotected);
+  const gateway = await startGateway({
+    supergraph: readFileSync(file, 'utf8'),
+    host,
+    port,
+    held: await takeOwnPort('isthmus gateway'),
+    unprotected,
+    deadline: options.deadline,
+    log: makeLog(undefined, process.env['ISTHMUS_LOG'] ?? 'warn'),
+  });
+  const { holdLittle } = await import('../memory.ts');
+  holdLittle();
+  lifetime.onReload(() => {
+    new Promise<void>((resolve) => resolve(gateway.reload(readFileSync(file, 'utf8')))).then(
+      () => say('The supergraph was read again.'),
+      (error: unknown) => say(`The supergraph stays as it was: ${error instanceof Error ? error.message : error}`),
+    );
+  });
+  say(`The gateway answers at ${gateway.url}/graphql`);
+  return () => gateway.stop();
 }
 
 /** `isthmus connector NAME`. */
@@ -151,25 +217,36 @@ export function addConnector(program: Command): void {
     .option('--config <file>', 'isthmus.yaml with parks and installations (default: the demo)')
     .action((name: string, options: { config?: string }) =>
       run(async () => {
-        const { config, settings } = await loadConfig(options.config, false);
-        if (settings.databaseUrl === null) {
-          throw new CommandError(
-            "DATABASE_URL is missing: a connector of its own shares the hub's database; example: DATABASE_URL=postgres://isthmus:password@127.0.0.1:5432/isthmus",
-          );
-        }
-        const { serveConnector } = await import('../../connectors/serve.ts');
-        const served = await serveConnector({
-          name,
-          config,
-          databaseUrl: settings.databaseUrl,
-          host: settings.host,
-          port: settings.port,
-          log: makeLog(),
-        });
-        say(`The connector ${name} answers at ${served.url}/graphql`);
-        onSignals(() => served.stop());
+        await runUntilStopped((lifetime) => startConnector(name, options.config, lifetime), { say, reloads: false });
       }),
     );
+}
+
+async function startConnector(
+  name: string,
+  file: string | undefined,
+  { signal }: Lifetime,
+): Promise<() => Promise<void>> {
+  const { config, settings } = await loadConfig(file, false);
+  if (settings.databaseUrl === null) {
+    throw new CommandError(
+      "DATABASE_URL is missing: a connector of its own shares the hub's database; example: DATABASE_URL=postgres://isthmus:password@127.0.0.1:5432/isthmus",
+    );
+  }
+  const held = await takeOwnPort(`isthmus connector ${name}`);
+  const { serveConnector } = await import('../../connectors/serve.ts');
+  const served = await serveConnector({
+    name,
+    config,
+    databaseUrl: settings.databaseUrl,
+    host: settings.host,
+    port: settings.port,
+    held,
+    signal,
+    log: makeLog(),
+  });
+  say(`The connector ${name} answers at ${served.url}/graphql`);
+  return () => served.stop();
 }
 
 /** `isthmus simulate`. */

@@ -1,5 +1,6 @@
-import { connect } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
+import { HEALTH, takePort } from '../../bin/port.js';
 import type { Departure } from '../../connectors/kit/departure.ts';
 import { HubError } from '../../connectors/kit/errors.ts';
 import { silentLog } from '../../connectors/kit/log.ts';
@@ -153,4 +154,48 @@ test('a client that does not read its answer is cut off, and asks in vain as lon
   await expect.poll(() => unread.held, { timeout: 5_000 }).toBe(0);
   expect((await (await fetch(url, { method: 'POST', body: '{}' })).text()).length).toBe(30_000_000);
   socket.destroy();
+});
+
+test('a held port answers 503 until the server takes it over, and no connection is refused in between', async () => {
+  const held = await takePort({ host: '127.0.0.1', port: 0 });
+  const { port } = held.address() as { port: number };
+  const url = `http://127.0.0.1:${port}`;
+  const before = await fetch(`${url}/graphql`, { method: 'POST', body: '{}' });
+  expect([before.status, await before.json()]).toEqual([503, { errors: [{ message: 'The hub is starting.' }] }]);
+  expect(await (await fetch(`${url}/healthz`)).json()).toEqual(HEALTH);
+  let asking = true;
+  const outcomes: (number | string)[] = [];
+  const asker = (async () => {
+    while (asking)
+      outcomes.push(
+        await fetch(`${url}/nowhere`).then(
+          (one) => one.status,
+          (error: Error) => String(error.cause ?? error),
+        ),
+      );
+  })();
+  await expect.poll(() => outcomes.length, { interval: 5 }).toBeGreaterThan(5);
+  http = await listen({ host: '127.0.0.1', port, held, log: silentLog });
+  expect(http.port).toBe(port);
+  const seen = outcomes.length;
+  await expect.poll(() => outcomes.length, { interval: 5 }).toBeGreaterThan(seen + 5);
+  asking = false;
+  await asker;
+  expect(new Set(outcomes)).toEqual(new Set([503]));
+});
+
+test('a taken port is refused in a sentence, which tells another Isthmus process from another program', async () => {
+  http = await listen({ host: '127.0.0.1', port: 0, log: silentLog });
+  const { port } = http;
+  await expect(takePort({ host: '127.0.0.1', port, command: 'isthmus gateway' })).rejects.toMatchObject({
+    name: 'PortError',
+    message: `Port ${port} is in use by another Isthmus process. Stop that one, or choose another port: PORT=${port + 1} isthmus gateway`,
+  });
+  const other = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1');
+  await new Promise((resolve) => other.once('listening', resolve));
+  const taken = (other.address() as { port: number }).port;
+  await expect(listen({ host: '127.0.0.1', port: taken, log: silentLog })).rejects.toThrow(
+    `Port ${taken} is in use by another program. Stop that program, or choose another port:`,
+  );
+  other.close();
 });

@@ -1,6 +1,8 @@
 /** One port: `/graphql`, `/explorer`, `/webhooks/:installation`, `/healthz`, `/readyz`, `/metrics`. */
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Server as HeldPort } from 'node:net';
+import { HEALTH, PortError, takePort } from '../../bin/port.js';
 import type { Log } from '../../connectors/kit/log.ts';
 import { awaitsContinue, WebhookGone } from '../../connectors/kit/webhook-answer.ts';
 import { json, redirect } from './answers.ts';
@@ -23,17 +25,16 @@ export interface HttpServer {
 /** What pages of other origins may read, where they are listed. */
 const SHARED = /^\/(graphql|\.well-known\/)/;
 
-/** The port cannot be had; the message is a sentence for people. */
-export class PortError extends Error {
-  override name = 'PortError';
-}
+export { PortError };
 
 const SILENCE = 60_000;
 
-/** Takes the port at once, so that a taken one is known before anything else is started. */
+/** Takes the port at once, so that a taken one is known before anything else is started; or goes on with one that is held. */
 export async function listen(options: {
   host: string;
   port: number;
+  /** From `takePort`. */
+  held?: HeldPort | undefined;
   log: Log;
   /** Whose pages may use `/graphql`; absent: those of the hub's own origin. */
   origins?: Origins;
@@ -83,9 +84,10 @@ export async function listen(options: {
     else response.writeContinue();
     take(request, response);
   });
+  const held = options.held ?? (await takePort(options));
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => reject(portError(error, options)));
-    server.listen(options.port, options.host, resolve);
+    server.once('error', reject);
+    server.listen(held, resolve);
   });
   const { port } = server.address() as { port: number };
   return {
@@ -108,25 +110,6 @@ export async function listen(options: {
   };
 }
 
-function portError(error: NodeJS.ErrnoException, options: { host: string; port: number }): Error {
-  if (error.code === 'EADDRINUSE') {
-    return new PortError(
-      `Port ${options.port} is in use by another program. Stop that program, or choose another port: PORT=${options.port + 1} npm start`,
-    );
-  }
-  if (error.code === 'EACCES') {
-    return new PortError(
-      `Port ${options.port} needs rights that this user lacks. Choose one above 1023: PORT=4000 npm start`,
-    );
-  }
-  if (error.code === 'EADDRNOTAVAIL') {
-    return new PortError(
-      `This machine has no address ${options.host}. Set HOST to one that it has, such as HOST=127.0.0.1`,
-    );
-  }
-  return error;
-}
-
 async function route(
   request: IncomingMessage,
   response: ServerResponse,
@@ -135,7 +118,7 @@ async function route(
   shield(response);
   const url = addressOf(request);
   const path = url.pathname;
-  if (path === '/healthz') return json(response, 200, { status: 'ok' });
+  if (path === '/healthz') return json(response, 200, HEALTH);
   if (!rooms) {
     response.setHeader('retry-after', '2');
     return json(response, 503, { errors: [{ message: 'The hub is starting.' }] });

@@ -1,4 +1,4 @@
-/** The way down: every step once, in order, each within its time, then the process ends. */
+/** The way down: every step once, in order, each within its time. */
 import type { Log } from '../../connectors/kit/log.ts';
 
 export interface Shutdown {
@@ -15,7 +15,8 @@ export function makeShutdown(log: Log, stepTime = 15_000): Shutdown {
     add: (name, step) => void steps.push({ name, step }),
     run: () => {
       running ??= (async () => {
-        for (const { name, step } of steps.reverse()) {
+        for (let next = steps.pop(); next !== undefined; next = steps.pop()) {
+          const { name, step } = next;
           let timer: NodeJS.Timeout | undefined;
           const late = new Promise<'late'>((resolve) => {
             timer = setTimeout(() => resolve('late'), stepTime);
@@ -29,19 +30,4 @@ export function makeShutdown(log: Log, stepTime = 15_000): Shutdown {
       return running;
     },
   };
-}
-
-/** Ctrl-C and SIGTERM run `down` once; a second Ctrl-C ends the process at once. */
-export function onSignals(down: () => Promise<void>): void {
-  let asked = 0;
-  const handle = (signal: NodeJS.Signals) => {
-    if (++asked > 1 && signal === 'SIGINT') process.exit(130);
-    if (asked === 1)
-      void down().then(
-        () => process.exit(0),
-        () => process.exit(1),
-      );
-  };
-  process.on('SIGINT', handle);
-  process.on('SIGTERM', handle);
 }

@@ -4,6 +4,7 @@ import { chmod, copyFile, mkdir, readdir, readFile, readlink, rename, rm, stat, 
 import { createRequire } from 'node:module';
 import { arch, platform } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { alive } from './embedded-lock.ts';
 import { codeOf, type Place, problem, type RunAs } from './embedded-place.ts';
 
 export interface Binaries {
@@ -46,6 +47,7 @@ export async function findBinaries(place: Place): Promise<Binaries> {
 
   const copy = join(place.home, `postgresql-${version}`);
   if ((await fault(at(copy), place.runAs)) === null) return at(copy);
+  await removeUnfinished(place.home);
   const making = `${copy}.making-${process.pid}`;
   try {
     await copyTree(native, making);
@@ -98,6 +100,14 @@ async function linkLibraries(native: string, into: string): Promise<void> {
     await symlink(basename(source), link).catch((error) => {
       if (codeOf(error) !== 'EEXIST') throw error;
     });
+  }
+}
+
+/** Copies that a process of this machine had not finished when it was ended. */
+async function removeUnfinished(home: string): Promise<void> {
+  for (const name of await readdir(home)) {
+    const pid = Number(/^postgresql-.*\.making-(\d+)$/.exec(name)?.[1]);
+    if (pid && !alive(pid)) await rm(join(home, name), { recursive: true, force: true });
   }
 }
 

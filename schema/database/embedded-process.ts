@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import { CLEAN_ENV } from './embedded-binaries.ts';
 import { codeOf, type Place } from './embedded-place.ts';
+import { onExit } from './on-exit.ts';
 
 const LOG_BOUND = 4 * 1024 * 1024;
 
@@ -12,7 +13,7 @@ const LOG_BOUND = 4 * 1024 * 1024;
 export type Target = { host: string; port: number; user: string };
 
 /** Null once it answers; `ended` when it stopped by itself; else why it was given up (recovery may take its time). */
-export async function answers(child: ChildProcess, target: Target): Promise<string | null> {
+export async function answers(child: ChildProcess, target: Target, signal?: AbortSignal): Promise<string | null> {
   let failed: string | null = null;
   child.once('error', (error) => {
     failed = codeOf(error);
@@ -22,6 +23,7 @@ export async function answers(child: ChildProcess, target: Target): Promise<stri
   });
   for (const end = performance.now() + 120_000; performance.now() < end; await pause(15)) {
     if (failed !== null) return failed;
+    if (signal?.aborted) return 'interrupted';
     const client = new pg.Client({ ...target, database: 'postgres' });
     client.on('error', () => undefined);
     try {
@@ -35,41 +37,66 @@ export async function answers(child: ChildProcess, target: Target): Promise<stri
   return 'no answer within two minutes';
 }
 
-/** Fast shutdown; harder when that takes too long. Resolves when it is gone. */
-export async function end(child: ChildProcess): Promise<void> {
-  const gone = () => child.exitCode !== null || child.signalCode !== null;
+/** Fast shutdown, or from a harder one on; harder when that takes too long. Resolves when it is gone. */
+export async function end(child: ChildProcess, from: 'SIGINT' | 'SIGQUIT' = 'SIGINT'): Promise<void> {
+  // What could not be started at all has no number.
+  const gone = () => child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
   for (const [signal, seconds] of [
-    ['SIGINT', 20],
-    ['SIGQUIT', 10],
-    ['SIGKILL', 5],
-  ] as const) {
+    ...(from === 'SIGINT' ? [['SIGINT', 20] as const] : []),
+    ['SIGQUIT', 10] as const,
+    ['SIGKILL', 5] as const,
+  ]) {
     if (gone()) return;
     child.kill(signal);
     for (const until = performance.now() + seconds * 1000; performance.now() < until && !gone(); await pause(10));
   }
 }
 
-/** Null when the program ended well, else its last line of complaint. */
-export function run(place: Place, program: string, args: readonly string[]): Promise<string | null> {
+/** Null when the program ended well, else its last line of complaint. The signal, and the end of this process, kill it with all that it has started. */
+export function run(place: Place, command: readonly string[], signal?: AbortSignal): Promise<string | null> {
+  const [program = '', ...args] = command;
   return new Promise((answer) => {
     const child = spawn(program, args, {
       ...(place.runAs ?? {}),
       cwd: '/',
       env: CLEAN_ENV,
+      // A process group of its own, so that it can be killed as a whole.
+      detached: true,
       stdio: ['ignore', 'ignore', 'pipe'],
     });
+    const kill = () => killGroup(child);
+    const forget = onExit(kill);
+    signal?.addEventListener('abort', kill);
+    if (signal?.aborted) kill();
+    const settle = () => {
+      forget();
+      signal?.removeEventListener('abort', kill);
+    };
     let complaint = '';
     child.stderr.on('data', (bytes: Buffer) => {
       complaint = (complaint + bytes.toString('utf8')).slice(-4000);
     });
-    child.once('error', (error) => answer(codeOf(error)));
-    child.once('close', (code, signal) => {
+    child.once('error', (error) => {
+      settle();
+      answer(codeOf(error));
+    });
+    child.once('close', (code, killed) => {
+      settle();
       const lines = complaint.split('\n').filter((one) => one.trim() !== '');
       const line = lines.find((one) => /error|fatal|panic/i.test(one)) ?? lines.at(-1);
       const said = line?.replace(/^.*?(error|FATAL|PANIC|initdb):\s*/, '').trim();
-      answer(code === 0 ? null : said || `it ended with ${signal ?? code}`);
+      answer(code === 0 ? null : said || `it ended with ${killed ?? code}`);
     });
   });
+}
+
+function killGroup(child: ChildProcess): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, 'SIGKILL');
+  } catch {
+    // It has ended.
+  }
 }
 
 /** What PostgreSQL said of its end, from that place of its log on. */

@@ -56,6 +56,13 @@ async function otherHub(directory: string, bound = true): Promise<{ child: Child
   return { child, ...(JSON.parse(line.toString('utf8')) as { url: string; pid: number }) };
 }
 
+/** Command lines of living processes that name this folder; none where the system does not tell. */
+async function processesOf(folder: string): Promise<string[]> {
+  const pids = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name) && alive(Number(name)));
+  const lines = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')));
+  return lines.filter((line) => line.includes(`${folder}/data`));
+}
+
 async function refused(options: EmbeddedOptions): Promise<string> {
   const error = await start(options).then(
     () => null,
@@ -322,3 +329,36 @@ async function giveAway(folder: string, like: string): Promise<void> {
   const { uid, gid } = await stat(like);
   execFileSync('chown', ['-R', `${uid}:${gid}`, folder]);
 }
+
+test.each(['making a new', 'starting'])(
+  'interrupted while it is %s database, the start leaves no process and no lock, and the next one works',
+  async (step) => {
+    const directory = join(base, `interrupted-${step.split(' ')[0]}`);
+    const control = new AbortController();
+    const starting = startEmbedded({
+      directory,
+      signal: control.signal,
+      // A moment later, so that the program of that step runs.
+      progress: (text) => void (text.startsWith(step) && setTimeout(() => control.abort(new Error('interrupted')), 40)),
+    });
+    await expect(starting).rejects.toThrow('interrupted');
+    const home = (await readFile(join(directory, 'WHERE'), 'utf8').catch(() => directory)).split('\n')[0] as string;
+    expect(await processesOf(home)).toEqual([]);
+    expect(existsSync(join(home, 'hub.lock'))).toBe(false);
+    const next = await start({ directory });
+    expect(await ask(next, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+  },
+);
+
+test('a process that ends in the middle of its first start leaves no PostgreSQL', async () => {
+  const directory = join(base, 'exits');
+  const script = `import { startEmbedded } from ${JSON.stringify(LAUNCHER)};
+    const progress = () => setTimeout(() => process.exit(3), 40);
+    await startEmbedded({ directory: ${JSON.stringify(directory)}, progress, bound: false });`;
+  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], { stdio: 'inherit' });
+  const [code] = (await once(child, 'exit')) as [number];
+  expect(code).toBe(3);
+  const home = (await readFile(join(directory, 'WHERE'), 'utf8').catch(() => directory)).split('\n')[0] as string;
+  await expect.poll(() => processesOf(home)).toEqual([]);
+  expect(existsSync(join(home, 'hub.lock'))).toBe(false);
+});

@@ -12,6 +12,7 @@ import { type Binaries, CLEAN_ENV, findBinaries, leash } from './embedded-binari
 import { endOrphan, type Lock, takeLock } from './embedded-lock.ts';
 import { choosePlace, codeOf, own, type Place, problem, socketFolder } from './embedded-place.ts';
 import { answers, boundLog, end, lastWords, run, type Target } from './embedded-process.ts';
+import { onExit } from './on-exit.ts';
 import { freePort } from './port.ts';
 
 export interface EmbeddedOptions {
@@ -31,6 +32,10 @@ export interface EmbeddedOptions {
   durable?: boolean;
   /** PostgreSQL settings beyond the small defaults. */
   settings?: Record<string, string>;
+  /** Interrupts the start: it then rejects with the signal's reason, and no process of it is left. */
+  signal?: AbortSignal | undefined;
+  /** Told what the start is about to do. */
+  progress?: (text: string) => void;
 }
 
 /** A running cluster. */
@@ -71,31 +76,35 @@ const DEFAULTS: Record<string, string> = {
 };
 const OURS = /^(data|data\.making|data\.former|hub\.lock.*|postgres\.log(\.1)?|WHERE|OWNER|postgresql-.*)$/;
 
-const running = new Set<{ child: ChildProcess; lock: Lock }>();
-/** The hub may end without `stop`: PostgreSQL then stops too. After a `kill -9` the kernel tells it, or the next start ends it. */
-function endAll(): void {
-  for (const { child, lock } of running) {
-    child.kill('SIGINT');
-    lock.release();
-  }
-}
-
 /**
  * Starts the cluster of a folder, making it first when the folder is new. Rejects with a `DatabaseError`, one sentence that
  * says what, where and what to do: in use by another hub, not a data folder, of another version, no binaries, no rights.
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
+  const { signal } = options;
   const place = await choosePlace(options.directory);
   const binaries = await findBinaries(place);
   await inspect(place, binaries);
-  const lock = await takeLock(place);
+  signal?.throwIfAborted();
+  const held = await takeLock(place);
+  const forget = onExit(() => held.release());
+  const lock: Lock = {
+    release: () => {
+      held.release();
+      forget();
+    },
+  };
   try {
     await endOrphan(place);
-    await initialise(place, binaries, options);
-    return await launch(place, binaries, options, lock);
+    const bound = options.bound === false ? [] : await leash(binaries, place.runAs);
+    signal?.throwIfAborted();
+    await initialise(place, binaries, options, bound);
+    signal?.throwIfAborted();
+    options.progress?.(`starting PostgreSQL in ${options.directory}`);
+    return await launch(place, binaries, options, { lock, bound });
   } catch (error) {
     lock.release();
-    throw error;
+    throw signal?.aborted ? signal.reason : error;
   }
 }
 
@@ -133,14 +142,22 @@ async function inspect(place: Place, binaries: Binaries): Promise<void> {
 }
 
 /** Makes the cluster beside its place and moves it there whole, so that half a one is never taken for data. */
-async function initialise(place: Place, binaries: Binaries, options: EmbeddedOptions): Promise<void> {
+async function initialise(
+  place: Place,
+  binaries: Binaries,
+  options: EmbeddedOptions,
+  bound: readonly string[],
+): Promise<void> {
   if (await stat(place.data).catch(() => null)) return;
+  options.progress?.(`making a new PostgreSQL database in ${options.directory}`);
   const making = join(place.home, 'data.making');
   await rm(making, { recursive: true, force: true });
   await mkdir(making, { mode: 0o700 });
   await own(making, place.runAs);
-  const complaint = await run(place, binaries.initdb, initdbArguments(making, options));
+  const command = [...bound, binaries.initdb, ...initdbArguments(making, options)];
+  const complaint = await run(place, command, options.signal);
   if (complaint !== null) {
+    await rm(making, { recursive: true, force: true }).catch(() => undefined);
     throw await problem(
       `The database cannot be made in ${place.home} (${complaint}). Check space and rights there, or set DATABASE_URL.`,
     );
@@ -171,7 +188,13 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-async function launch(place: Place, binaries: Binaries, options: EmbeddedOptions, lock: Lock): Promise<Embedded> {
+async function launch(
+  place: Place,
+  binaries: Binaries,
+  options: EmbeddedOptions,
+  { lock, bound }: { readonly lock: Lock; readonly bound: readonly string[] },
+): Promise<Embedded> {
+  const { signal } = options;
   const user = options.user ?? 'isthmus';
   const database = options.database ?? 'isthmus';
   const socket = await socketFolder(place);
@@ -184,8 +207,7 @@ async function launch(place: Place, binaries: Binaries, options: EmbeddedOptions
   const settings = { ...DEFAULTS, listen_addresses: options.listen?.host ?? '', ...lasting, ...options.settings };
   for (const [name, value] of Object.entries(settings)) args.push('-c', `${name}=${value}`);
 
-  const before = options.bound === false ? [] : await leash(binaries, place.runAs);
-  const [program = '', ...words] = [...before, binaries.postgres, ...args];
+  const [program = '', ...words] = [...bound, binaries.postgres, ...args];
 
   const start = (): ChildProcess => {
     const out = openSync(log, 'a', 0o600);
@@ -203,16 +225,20 @@ async function launch(place: Place, binaries: Binaries, options: EmbeddedOptions
     }
   };
   /** Starts it and waits until it answers. A killed postmaster's last children may hold its memory for a moment. */
-  const up = async (): Promise<ChildProcess> => {
-    for (const end = performance.now() + 15_000; ; await pause(200)) {
+  const up = async (interrupt?: AbortSignal): Promise<ChildProcess> => {
+    for (const until = performance.now() + 15_000; ; await pause(200)) {
       await boundLog(log);
       const written = (await stat(log).catch(() => null))?.size ?? 0;
       const child = start();
-      const why = await answers(child, { host: socket, port, user });
+      // Whatever ends this process ends PostgreSQL too. After a `kill -9` the kernel tells it, or the next start ends it.
+      const forget = onExit(() => child.kill('SIGINT'));
+      child.once('exit', forget).once('error', forget);
+      const why = await answers(child, { host: socket, port, user }, interrupt);
       if (why === null) return child;
-      child.kill('SIGQUIT');
+      await end(child, why === 'interrupted' ? 'SIGINT' : 'SIGQUIT');
+      interrupt?.throwIfAborted();
       const told = why === 'ended' ? await lastWords(log, written) : why;
-      if (/shared memory block|is another postmaster/i.test(told) && performance.now() < end) continue;
+      if (/shared memory block|is another postmaster/i.test(told) && performance.now() < until) continue;
       throw await problem(
         `PostgreSQL does not start on ${place.data} (${told}). Its log is ${log}; the data was left as it is.`,
       );
@@ -220,8 +246,7 @@ async function launch(place: Place, binaries: Binaries, options: EmbeddedOptions
   };
 
   const held = {
-    lock,
-    child: await up().catch(async (error: unknown) => {
+    child: await up(signal).catch(async (error: unknown) => {
       await rm(socket, { recursive: true, force: true });
       throw error;
     }),
@@ -248,8 +273,6 @@ async function launch(place: Place, binaries: Binaries, options: EmbeddedOptions
       }
     }
   };
-  if (running.size === 0) process.once('exit', endAll);
-  running.add(held);
   watch(held.child);
   const keeper = setInterval(() => void boundLog(log), 60_000);
   keeper.unref();
@@ -260,8 +283,6 @@ async function launch(place: Place, binaries: Binaries, options: EmbeddedOptions
       stopping = true;
       clearInterval(keeper);
       await end(held.child);
-      running.delete(held);
-      if (running.size === 0) process.removeListener('exit', endAll);
       await rm(socket, { recursive: true, force: true });
       lock.release();
     })();
@@ -269,8 +290,10 @@ async function launch(place: Place, binaries: Binaries, options: EmbeddedOptions
   };
   try {
     await prepare({ host: socket, port, user }, database, auth === 'trust' ? null : auth.password);
+    signal?.throwIfAborted();
   } catch (error) {
     await stop();
+    signal?.throwIfAborted();
     throw await problem(
       `The database ${database} cannot be made in ${place.data} (${codeOf(error)}). The data was left as it is.`,
       error,

@@ -3,11 +3,12 @@
  * months of swipes and the story going on. Written from the vendor's manual; knows nothing of the connector.
  */
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Client, openClient, startEmbedded } from '../../kit/testing/embedded.ts';
 import type { World } from '../../kit/testing/park.ts';
 import { Journal, type Running, type Simulator, type SimulatorOptions } from '../../kit/testing/simulator.ts';
+import { makeWholeFile } from '../../kit/testing/whole-file.ts';
 import { type LogLine, linesOf, local, serialOf } from './log.ts';
 import { INDEXES, LINE, TABLES } from './tables.ts';
 
@@ -32,6 +33,7 @@ export const simulator: Simulator = {
       // A pretend system: what a crash of the machine takes is made anew.
       durable: false,
       settings: { shared_buffers: '16MB', max_connections: '25' },
+      signal: options.signal,
     });
     const journal = new Journal(options.directory);
     let teller: { stop(): Promise<void> } | undefined;
@@ -39,9 +41,11 @@ export const simulator: Simulator = {
       const now = options.now();
       const client = await openClient(cluster.url);
       await furnish(client, options.world, words.reader);
+      options.signal?.throwIfAborted();
       const told = await toldUntil(client);
       await fill(client, options.world, told ?? new Date(now.getTime() - options.history), now, told === null);
       await client.end();
+      options.signal?.throwIfAborted();
       if (options.live) teller = tell(cluster.url, options, now, journal);
       const port = Number(new URL(cluster.url).port);
       const url = `postgres://${READER}:${words.reader}@127.0.0.1:${port}/zkaccess`;
@@ -67,7 +71,7 @@ async function passwords(directory: string): Promise<{ owner: string; reader: st
   const known = await readFile(file, 'utf8').catch(() => null);
   if (known !== null) return JSON.parse(known) as { owner: string; reader: string };
   const made = { owner: randomBytes(18).toString('base64url'), reader: randomBytes(18).toString('base64url') };
-  await writeFile(file, JSON.stringify(made), { mode: 0o600 });
+  makeWholeFile(file, JSON.stringify(made));
   return made;
 }
 
@@ -83,6 +87,8 @@ async function furnish(client: Client, world: World, password: string): Promise<
     GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${READER}`);
   const [full] = await client.query('SELECT 1 FROM "acc_door"');
   if (full) return;
+  // All or nothing: a start that is interrupted here begins anew.
+  await client.query('BEGIN');
   const departments = world.companies.map((one) => row(one.index + 1, one.name, 0, one.tenantNo, one.uscc));
   const department = new Map(world.companies.map((one) => [one.uscc, one.index + 1]));
   const people = world.people.map((one) =>
@@ -110,6 +116,7 @@ async function furnish(client: Client, world: World, password: string): Promise<
   await client.copy('COPY "personnel_area" ("id", "areaid", "areaname", "parent_id") FROM STDIN', areas);
   await client.copy('COPY "acc_device" ("id", "device_name", "sn", "area_id") FROM STDIN', devices);
   await client.copy('COPY "acc_door" ("id", "device_id", "door_no", "door_name") FROM STDIN', doors);
+  await client.query('COMMIT');
 }
 
 const row = (...values: readonly (string | number)[]): string => `${values.join('\t')}\n`;
@@ -125,9 +132,10 @@ async function toldUntil(client: Client): Promise<Date | null> {
 async function fill(client: Client, world: World, from: Date, to: Date, first: boolean): Promise<void> {
   await client.query('BEGIN');
   await client.copy(`COPY "acc_monitor_log" (${COLUMNS}) FROM STDIN`, asCopy(linesOf(world, from, to)));
+  if (first) await client.query(INDEXES);
   await note(client, to);
   await client.query('COMMIT');
-  if (first) await client.query(`${INDEXES}; ANALYZE`);
+  if (first) await client.query('ANALYZE');
 }
 
 function* asCopy(lines: Iterable<LogLine>): Generator<string> {

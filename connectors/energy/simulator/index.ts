@@ -2,12 +2,12 @@
  * The demo's meters: half behind a Modbus TCP gateway (SunSpec, two vendors' register lists, pulse counters), half speaking MQTT
  * through a broker of their own, with two months of stored values that are resent when asked for.
  */
-import { writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { Aedes } from 'aedes';
 import { type Meter, meterRegister, type World } from '../../kit/testing/park.ts';
 import { Journal, listen, type Running, type Simulator, type SimulatorOptions } from '../../kit/testing/simulator.ts';
+import { writeWholeFile } from '../../kit/testing/whole-file.ts';
 import { float32, int64, modbusServer, type Registers, uint32 } from './modbus.ts';
 
 const USER = 'isthmus';
@@ -81,7 +81,7 @@ export const simulator: Simulator = {
     const wired = world.meters.filter((one) => one.protocol === 'modbus');
     const value = (meter: Meter) => meterRegister(world, meter, now());
     const file = join(directory, 'meters.csv');
-    writeFileSync(file, sheet(world, wired));
+    writeWholeFile(file, sheet(world, wired));
     const units = new Map(wired.map((meter, i) => [i + 1, registers(meter, () => value(meter))]));
     const gateway = modbusServer(units, (unit, address, count) =>
       journal.append({ operation: 'modbus', unit, address, count }),

@@ -12,6 +12,7 @@ import type { WebhookTarget } from '../webhook-answer.ts';
 import { busyRefusal } from '../webhook-body.ts';
 import type { InstallationConfig } from './config/types.ts';
 import { Installation, type Lent, type SourceStatus } from './installation.ts';
+import { type Limited, limited } from './limited.ts';
 import { HostParkLookup } from './park-lookup.ts';
 import { type BuiltGraph, buildGraph, executor, shown } from './subgraph.ts';
 import { visible } from './visible.ts';
@@ -21,7 +22,14 @@ export interface HostOptions extends Lent {
   readonly clock?: Clock;
   /** Built before, so that many hosts share it. */
   readonly graph?: BuiltGraph;
+  /** Opens installations; shared by all hosts of a process, so that they do not open all at once. */
+  readonly opening?: Limited;
+  /** Interrupts the opening: what is open is closed, and `raise` rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
 }
+
+/** Installations that open at once: each reads the database, and half of the hub's connections are to stay free. */
+export const OPEN_AT_ONCE = 8;
 
 export class Host {
   readonly name: string;
@@ -55,13 +63,19 @@ export class Host {
   static async raise(options: HostOptions): Promise<Host> {
     const graph = options.graph ?? (await buildGraph(options.connector.name, options.connector.graph));
     const host = new Host(options, graph);
+    const opening = options.opening ?? limited(OPEN_AT_ONCE);
+    const { signal } = options;
     await Promise.all(
       options.installations.map((config) => {
         const installation = new Installation(config, options, host.#clock);
         host.#installations.set(config.id, installation);
-        return installation.open();
+        return opening(async () => (signal?.aborted ? undefined : installation.open()));
       }),
     );
+    if (signal?.aborted) {
+      await host.close();
+      throw signal.reason;
+    }
     return host;
   }
 

@@ -1,6 +1,7 @@
 /** Jobs by the clock: one process at a time, by a lease that every transaction of a job proves. */
 import { dropLease, heldBy, type Lease, takeLease } from '../../../schema/database/leases.ts';
 import type { Database } from '../../../schema/database/open.ts';
+import { patiently } from '../../../schema/database/pool.ts';
 import { systemClock } from '../clock.ts';
 import type { Clock, Job } from '../connector.ts';
 import type { Log } from '../log.ts';
@@ -81,7 +82,11 @@ export class JobRunner {
     if (lease) await dropLease(this.#options.database.plain, lease).catch(() => undefined);
   }
 
-  async #take(): Promise<void> {
+  #take(): Promise<void> {
+    return patiently(() => this.#takeOver());
+  }
+
+  async #takeOver(): Promise<void> {
     const { database, name, owner } = this.#options;
     let lease = await takeLease(database.plain, name, owner, LEASE);
     if (!lease && !this.#lease) {
@@ -140,7 +145,9 @@ export class JobRunner {
     const lease = this.#lease;
     if (!lease) return Promise.resolve();
     const signal = AbortSignal.any([this.#term.signal, this.#options.signal]);
-    const run = heldLease.run(lease, async () => job.run(hubCall(JOB_TIME, signal), () => this.#told(job, null)));
+    const run = heldLease.run(lease, () =>
+      patiently(async () => job.run(hubCall(JOB_TIME, signal), () => this.#told(job, null))),
+    );
     const settled = run.then(
       () => this.#ended(job, null),
       (error: unknown) => this.#ended(job, error),

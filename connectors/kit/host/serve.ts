@@ -1,7 +1,9 @@
 /** A connector behind a port of its own: `/graphql` as a Federation 2 subgraph, `/webhooks/:installation`, `/healthz`, `/readyz`, `/metrics`. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Server as HeldPort } from 'node:net';
 import { ApolloServer, HeaderMap } from '@apollo/server';
 import { GraphQLError, type GraphQLFormattedError } from 'graphql';
+import { HEALTH, takePort } from '../../../bin/port.js';
 import { systemClock } from '../clock.ts';
 import type { Call, SubgraphResponse } from '../connector.ts';
 import { HubError } from '../errors.ts';
@@ -31,13 +33,15 @@ export interface Served {
 export interface ServeHostOptions {
   readonly port: number;
   readonly host?: string;
+  /** The port, when it has been taken before. */
+  readonly held?: HeldPort | undefined;
   readonly log: Log;
   readonly limits?: Limits | undefined;
   /** Prometheus metrics of this process; absent: it shows none. */
   readonly metrics?: () => Promise<{ type: string; body: string }>;
 }
 
-/** Listens; rejects when the port is taken. */
+/** Listens, or goes on with a port that is held; rejects with `PortError` when the port is taken. */
 export async function serveHost(host: Host, options: ServeHostOptions): Promise<Served> {
   const intake = new WebhookIntake(options.limits ?? DEFAULT_LIMITS);
   const apollo = new ApolloServer<Context>({
@@ -82,7 +86,7 @@ export async function serveHost(host: Host, options: ServeHostOptions): Promise<
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = new URL(request.url ?? '/', 'http://localhost').pathname;
-    if (path === '/healthz') return reply(response, 200, '{"status":"ok"}');
+    if (path === '/healthz') return reply(response, 200, JSON.stringify(HEALTH));
     if (path === '/readyz') {
       const ready = await host.ready();
       const body = { connector: host.name, ready, database: ready ? 'up' : 'down', sources: host.sources() };
@@ -150,9 +154,10 @@ export async function serveHost(host: Host, options: ServeHostOptions): Promise<
     }
   }
 
+  const held = options.held ?? (await takePort({ host: options.host ?? '127.0.0.1', port: options.port }));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(options.port, options.host ?? '127.0.0.1', resolve);
+    server.listen(held, resolve);
   });
   const bound = server.address() as { port: number; address: string };
   return {

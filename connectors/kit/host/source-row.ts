@@ -1,5 +1,6 @@
 /** Writes how one source is doing into the hub's table, and the event when it is another state than the one written there. */
 import type { Database } from '../../../schema/database/open.ts';
+import { patiently } from '../../../schema/database/pool.ts';
 import { saveSource } from '../../../schema/database/sources.ts';
 import type { Clock, Services } from '../connector.ts';
 import type { HealthSnapshot } from '../health.ts';
@@ -39,7 +40,7 @@ export class SourceWriter {
     this.#saved = mark;
     this.#savedAt = now;
     this.#saving = this.#saving
-      .then(() => this.#write(snapshot, lag()))
+      .then(() => patiently(() => this.#write(snapshot, lag())))
       .catch((error) => {
         this.#saved = '';
         this.#parts.services.log.warn('The state of the source could not be written.', { error });

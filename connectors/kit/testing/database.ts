@@ -32,6 +32,7 @@ export async function freshDatabase(
   const url = clusterUrl().replace(/\/[^/?]+(\?|$)/, `/${name}$1`);
   const database = await openDatabase(url, { pool: 8, name: 'isthmus test' });
   if (options.migrated !== false) await migrate(database.source);
+  database.settle();
   return {
     ...database,
     drop: async () => {

@@ -16,6 +16,8 @@ export interface SimulatorOptions {
   readonly ports?: Readonly<Record<string, number>>;
   /** Tell the story in real time; false: the past only. */
   readonly live: boolean;
+  /** Interrupts a start that takes long; it then rejects, and no process of it is left. */
+  readonly signal?: AbortSignal;
 }
 
 /** A simulator that answers. */

@@ -14,6 +14,7 @@ import {
   type SimulatorOptions,
   tellStory,
 } from '../../kit/testing/simulator.ts';
+import { makeWholeFile, writeWholeFile } from '../../kit/testing/whole-file.ts';
 import { bills, returns, standing } from './figures.ts';
 import { makeHostKey, serveDrop } from './sftp.ts';
 import { auditFile, type Delivery, filings, invoices, standings } from './write.ts';
@@ -73,7 +74,7 @@ async function secretsOf(directory: string): Promise<Secrets> {
   const known = await readFile(file, 'utf8').catch(() => null);
   if (known !== null) return JSON.parse(known) as Secrets;
   const made = { password: randomBytes(18).toString('base64url'), ...makeHostKey() };
-  await writeFile(file, JSON.stringify(made), { mode: 0o600 });
+  makeWholeFile(file, JSON.stringify(made));
   return made;
 }
 
@@ -113,14 +114,20 @@ class Office {
       const number = Math.floor(at.getTime() / 1_000);
       for (const nature of ['filings', 'invoices', 'accounts'] as const) {
         if (nature === 'accounts' && back > 1) continue;
-        await this.lay({ kind: 'tax-file', at, number, nature, period, companies });
+        await this.#deliver({ kind: 'tax-file', at, number, nature, period, companies });
       }
     }
-    await writeFile(this.#until, JSON.stringify(now));
+    // Last: a history that was interrupted is laid anew.
+    writeWholeFile(this.#until, JSON.stringify(now));
   }
 
   /** Lays what one moment of the story tells of. */
   async lay(file: TaxFile): Promise<void> {
+    await this.#deliver(file);
+    writeWholeFile(this.#until, JSON.stringify(file.at));
+  }
+
+  async #deliver(file: TaxFile): Promise<void> {
     const { world } = this.#options;
     const { number, at, period, nature, companies } = file;
     const whole = companies.length === world.companies.length;
@@ -145,7 +152,6 @@ class Office {
         await this.#lay(`SAFT_${company.taxpayerNo}_${name}.xml`, bytes, false);
       }
     }
-    await writeFile(this.#until, JSON.stringify(at));
   }
 
   /** Writes under a hidden name first; audit files come without a marker, as their makers know none. */

@@ -1,0 +1,106 @@
+/** What `npm start` does before there is a hub: the port, the installation, the build. In a copy that holds nothing else. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { freePort } from '../schema/database/port.ts';
+
+const ROOT = join(import.meta.dirname, '..');
+let folder: string;
+let other: Server | null = null;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'isthmus-npm-'));
+  cpSync(join(ROOT, 'bin'), join(folder, 'bin'), { recursive: true });
+  cpSync(join(ROOT, 'package.json'), join(folder, 'package.json'));
+  writeFileSync(join(folder, 'package-lock.json'), '{"packages":{}}');
+});
+afterEach(() => {
+  other?.close();
+  other = null;
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** A compiler that never ends and leaves a note of its process. */
+function slowBuild(): void {
+  for (const room of ['gateway', 'connectors', 'schema', 'migrations', 'node_modules/typescript/bin'])
+    mkdirSync(join(folder, room), { recursive: true });
+  writeFileSync(join(folder, 'node_modules', '.package-lock.json'), '{"packages":{}}');
+  writeFileSync(join(folder, 'tsconfig.json'), '{}');
+  writeFileSync(join(folder, 'package-lock.json'), '{"packages":{}}');
+  writeFileSync(
+    join(folder, 'node_modules/typescript/bin/tsc'),
+    "require('node:fs').writeFileSync('compiler.pid', String(process.pid)); setInterval(() => {}, 1000);",
+  );
+}
+
+function npmStart(port: number): { child: ChildProcess; said(): string; ended: Promise<number | string | null> } {
+  const child = spawn('npm', ['start', '--silent'], {
+    cwd: folder,
+    env: { ...process.env, PORT: String(port), npm_config_update_notifier: 'false' },
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let text = '';
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (part: Buffer) => (text += part.toString()));
+  return {
+    child,
+    said: () => text,
+    ended: new Promise((resolve) => child.once('close', (code, signal) => resolve(signal ?? code))),
+  };
+}
+
+const runs = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return !/\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+};
+
+test('a taken port is said before anything is installed', async () => {
+  other = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1');
+  await new Promise((resolve) => other?.once('listening', resolve));
+  const { port } = other.address() as { port: number };
+  const { said, ended } = npmStart(port);
+  expect(await ended).toBe(1);
+  expect(said()).toContain(`Port ${port} is in use by another program.`);
+  expect(said()).not.toContain('packages:');
+  expect(existsSync(join(folder, 'node_modules'))).toBe(false);
+});
+
+test('the port is held during the build, and a line says each step with its seconds', async () => {
+  slowBuild();
+  const port = await freePort();
+  const { child, said, ended } = npmStart(port);
+  await expect.poll(() => existsSync(join(folder, 'compiler.pid'))).toBe(true);
+  const answer = await fetch(`http://127.0.0.1:${port}/graphql`);
+  expect([answer.status, await answer.json()]).toEqual([503, { errors: [{ message: 'The hub is starting.' }] }]);
+  expect(said()).toMatch(
+    /^\[ +\d+\.\d s\] port: listening on \d+; .*\n\[ +\d+\.\d s\] build: compiling the sources into dist, .*\n$/,
+  );
+  child.kill('SIGTERM');
+  expect(await ended).toBe('SIGTERM');
+});
+
+test.each([
+  ['SIGTERM', 'npm'],
+  ['SIGINT', 'the process group'],
+  ['SIGKILL', 'npm'],
+] as const)(
+  '%s to %s in the middle of the build ends the compiler too, and half a build is none',
+  async (by, target) => {
+    slowBuild();
+    const { child, ended } = npmStart(await freePort());
+    const note = join(folder, 'compiler.pid');
+    await expect.poll(() => existsSync(note) && readFileSync(note, 'utf8') !== '').toBe(true);
+    const pid = Number(readFileSync(note, 'utf8'));
+    process.kill(target === 'npm' ? (child.pid as number) : -(child.pid as number), by);
+    expect(await ended).toBe(by);
+    await expect.poll(() => runs(pid)).toBe(false);
+    expect(existsSync(join(folder, 'dist', '.built'))).toBe(false);
+  },
+);
