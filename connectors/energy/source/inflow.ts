@@ -70,12 +70,16 @@ export class Inflow {
     this.#known = mark;
   }
 
-  /** Keeps readings, meters and alarms, and tells of those that are of now. Commits before it resolves. */
+  /**
+   * Keeps readings, meters and alarms, and tells of those that are of now. Commits before it resolves. `strict`: rejects with
+   * `EventRefused` where an event of them does not fit its type.
+   */
   async take(
     readings: readonly Reading[],
     meters: readonly MeterInfo[],
     alarms: readonly Alarm[] = [],
     also?: (tx: Tx) => Promise<void>,
+    strict = false,
   ): Promise<void> {
     const { store, clock, globalId, transaction, emit, state } = this.#services;
     const now = clock.now();
@@ -101,7 +105,7 @@ export class Inflow {
       await state.set(tx, HEARD, { at: now.toISOString(), newest: newest?.toISOString() ?? null } satisfies Heard);
       await also?.(tx);
       const live = readings.filter((one) => now.getTime() - one.time.getTime() <= this.#settings.announce);
-      await emit(tx, [
+      const events = [
         ...live.map(
           (one): NewEvent =>
             this.#event(one, 'METER_READING_TAKEN', counted(one.serial), {
@@ -110,7 +114,8 @@ export class Inflow {
             }),
         ),
         ...alarms.map((one): NewEvent => this.#event(one, 'METER_ALARM', counted(one.serial), { alarm: one.text })),
-      ]);
+      ];
+      await emit(tx, events, { strict });
       return told;
     });
     for (const [serial, one] of learned) this.#companies.set(serial, one);

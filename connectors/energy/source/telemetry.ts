@@ -2,6 +2,8 @@
 import { inHalves } from '../../kit/batch.ts';
 import type { Call, Services } from '../../kit/connector.ts';
 import { SourceError } from '../../kit/errors.ts';
+import { isUnstorable } from '../../kit/event-check.ts';
+import { EventRefused } from '../../kit/event-quarantine.ts';
 import * as mapping from '../mapping/index.ts';
 import type { Alarm, MeterInfo, Reading } from '../model.ts';
 import type { Fit } from './fit.ts';
@@ -23,6 +25,12 @@ interface Understood {
 }
 type Known = Awaited<ReturnType<Services['store']['energy']['metersByIds']>>;
 const NOTHING: Understood = { readings: [], meters: [], alarms: [], refused: [] };
+
+/** Why one message of a batch could not be kept. */
+const reasonOf = (error: unknown): string =>
+  error instanceof EventRefused && !isUnstorable(error.fault)
+    ? error.message
+    : 'the database cannot hold a value of it';
 
 export class Telemetry {
   readonly #settings: EnergySettings;
@@ -101,7 +109,7 @@ export class Telemetry {
           part,
           part.map((one) => this.#understand(one, before)),
         ),
-      (one) => this.#keep([one], [{ ...NOTHING, refused: ['the database cannot hold a value of it'] }]),
+      (one, error) => this.#keep([one], [{ ...NOTHING, refused: [reasonOf(error)] }]),
     );
   }
 
@@ -159,6 +167,7 @@ export class Telemetry {
         for (const { message, reason } of refused)
           await store.energy.refusePayload(tx, installation.id, message.topic, message.payload, reason);
       },
+      true,
     );
     if (refused.length > 0) {
       const { message, reason } = refused[0] as (typeof refused)[number];
