@@ -275,9 +275,10 @@ export interface Services {
    * Appends to the event log, once per foreign id, last in its transaction. Answers how many were new. The caller
    * acknowledges to its legacy system only after the transaction has committed. An event that does not fit the type of its kind
    * (event-types.ts) is not appended: it is kept in `event_quarantine` in the same transaction, with field and reason, logged and
-   * counted; the others go on.
+   * counted; the others go on. `strict`: instead it rejects with `EventRefused`, for a connector that keeps what is refused itself and
+   * finds the one that bears it by halves (`inHalves`).
    */
-  emit(tx: Tx, events: readonly NewEvent[]): Promise<number>;
+  emit(tx: Tx, events: readonly NewEvent[], options?: { readonly strict?: boolean }): Promise<number>;
   /** What was just read does not fit what the connector was written for, or does again: `drift` is asked at the next check. */
   suspect(): void;
   /** Says under which ids this installation knows companies, vehicles, persons and meters. Idempotent. */

@@ -24,6 +24,10 @@ export interface EventFault {
   readonly problem: string;
 }
 
+/** A fault of a value that PostgreSQL could not hold in any field. */
+const UNSTORABLE_ENDING = 'without NUL or half a surrogate pair';
+export const isUnstorable = ({ problem }: EventFault): boolean => problem.includes(UNSTORABLE_ENDING);
+
 /** What is checked of an event, whether it comes in or lies in the log. */
 export interface CheckedEvent {
   readonly kind: unknown;
@@ -49,7 +53,7 @@ const asText =
   (expected: string, longest: number): Test =>
   (value) => {
     if (typeof value !== 'string') return expected;
-    if (!isStorable(value)) return `${expected} without NUL or half a surrogate pair`;
+    if (!isStorable(value)) return `${expected} ${UNSTORABLE_ENDING}`;
     return value.length > longest ? `${expected} of at most ${longest} characters` : null;
   };
 const asId = asText('must be an ID, a text', LONGEST_ID);
@@ -161,7 +165,7 @@ function undeclared(name: string, value: unknown): EventFault | null {
   } catch {
     return { field: name, problem: 'must be something that JSON can hold' };
   }
-  if (ESCAPED.test(json)) return { field: name, problem: 'must hold neither NUL nor half a surrogate pair' };
+  if (ESCAPED.test(json)) return { field: name, problem: `must be JSON ${UNSTORABLE_ENDING}` };
   if (json.length > LONGEST_TEXT) return { field: name, problem: `must be of at most ${LONGEST_TEXT} characters` };
   return null;
 }
@@ -199,7 +203,7 @@ export function eventFault(event: CheckedEvent): EventFault | null {
 export function newEventFault(event: CheckedEvent & { readonly foreignId: unknown }): EventFault | null {
   const { foreignId } = event;
   if (typeof foreignId !== 'string' || foreignId === '' || !isStorable(foreignId))
-    return { field: 'foreignId', problem: `must be a text without NUL, found ${found(foreignId)}` };
+    return { field: 'foreignId', problem: `must be a text ${UNSTORABLE_ENDING}, found ${found(foreignId)}` };
   if (foreignId.length * 3 > LONGEST_FOREIGN_ID && Buffer.byteLength(foreignId) > LONGEST_FOREIGN_ID)
     return { field: 'foreignId', problem: `must be of at most ${LONGEST_FOREIGN_ID} bytes` };
   return eventFault(event);

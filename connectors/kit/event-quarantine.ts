@@ -10,6 +10,17 @@ const invalidEvents = channel('isthmus:events:invalid');
 /** `METER_READING_TAKEN.value must be a Decimal, found a number`. */
 export const sentenceOf = (kind: string, { field, problem }: EventFault): string => `${kind}.${field} ${problem}`;
 
+/** An event does not fit its type, and the connector keeps it itself. Known as a refusal of a value, like the database's own (SQLSTATE class 22). */
+export class EventRefused extends Error {
+  override name = 'EventRefused';
+  readonly code = '22000';
+  readonly fault: EventFault;
+  constructor(kind: string, fault: EventFault) {
+    super(sentenceOf(kind, fault));
+    this.fault = fault;
+  }
+}
+
 /** JSON that never fails: what JSON cannot hold is named by its type. */
 function asJson(event: object): string {
   const above: object[] = [];

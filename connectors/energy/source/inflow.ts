@@ -76,13 +76,15 @@ export class Inflow {
 
   /**
    * Keeps readings, meters and alarms, and writes events of those that are of now, and of every correction. Commits before it resolves;
-   * answers what `also` has made in the same transaction.
+   * answers what `also` has made in the same transaction. `strict`: rejects with `EventRefused` where an event of them does not fit its
+   * type.
    */
   async take<T = void>(
     readings: readonly Reading[],
     meters: readonly MeterInfo[],
     alarms: readonly Alarm[] = [],
     also?: (tx: Tx) => Promise<T>,
+    strict = false,
   ): Promise<T | undefined> {
     const { store, clock, globalId, transaction, emit, state } = this.#services;
     const now = clock.now();
@@ -105,7 +107,7 @@ export class Inflow {
       await state.set(tx, HEARD, { at: now.toISOString(), newest: newest?.toISOString() ?? null } satisfies Heard);
       const made = await also?.(tx);
       const live = readings.filter((one) => now.getTime() - one.time.getTime() <= this.#settings.announce);
-      await emit(tx, [
+      const events = [
         ...live.map(
           (one): NewEvent =>
             this.#event(one, 'METER_READING_TAKEN', counted(one.serial), {
@@ -123,7 +125,8 @@ export class Inflow {
           return { ...event, foreignId: `${event.foreignId} corrected ${one.revision} ${one.value} ${one.quality}` };
         }),
         ...alarms.map((one): NewEvent => this.#event(one, 'METER_ALARM', counted(one.serial), { alarm: one.text })),
-      ]);
+      ];
+      await emit(tx, events, { strict });
       return { learned: told, made };
     });
     this.#remember(learned);

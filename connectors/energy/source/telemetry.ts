@@ -2,6 +2,8 @@
 import { inHalves } from '../../kit/batch.ts';
 import type { Call, Job, Services } from '../../kit/connector.ts';
 import { SourceError } from '../../kit/errors.ts';
+import { isUnstorable } from '../../kit/event-check.ts';
+import { EventRefused } from '../../kit/event-quarantine.ts';
 import * as mapping from '../mapping/index.ts';
 import type { Alarm, MeterInfo, Reading } from '../model.ts';
 import type { Fit } from './fit.ts';
@@ -24,6 +26,12 @@ interface Understood {
 }
 type Known = Awaited<ReturnType<Services['store']['energy']['metersByIds']>>;
 const NOTHING: Understood = { readings: [], meters: [], alarms: [], refused: [] };
+
+/** Why one message of a batch could not be kept. */
+const faultOf = (error: unknown): string =>
+  error instanceof EventRefused && !isUnstorable(error.fault)
+    ? error.message
+    : 'the database cannot hold a value of it';
 
 export class Telemetry {
   readonly #settings: EnergySettings;
@@ -118,7 +126,7 @@ export class Telemetry {
           part,
           part.map((one) => this.#understand(one, before)),
         ),
-      (one) => this.#keep([one], [{ ...NOTHING, refused: ['the database cannot hold a value of it'] }]),
+      (one, error) => this.#keep([one], [{ ...NOTHING, refused: [faultOf(error)] }]),
     );
   }
 
@@ -169,7 +177,7 @@ export class Telemetry {
     const { log, guard } = this.#services;
     const refused = understood.flatMap((one, i) => {
       const message = batch[i];
-      return message && one.refused.length > 0 ? [{ message, reason: reasonOf(one.refused) }] : [];
+      return message && one.refused.length > 0 ? [{ message, reason: reasonsOf(one.refused) }] : [];
     });
     const { prefix } = this.#settings;
     const commit = await this.#inflow.take(
@@ -181,6 +189,7 @@ export class Telemetry {
           tx,
           refused.map(({ message, reason }) => ({ ...message, gateway: gatewayOf(message.topic, prefix), reason })),
         ),
+      true,
     );
     commit?.();
     if (refused.length > 0) {
@@ -209,7 +218,7 @@ export class Telemetry {
 const gatewayOf = (topic: string, prefix: string): string | null => mapping.topic(topic, prefix)?.gateway ?? null;
 
 /** Ten reasons of a list of values; the payload itself is kept whole. */
-function reasonOf(all: readonly string[]): string {
+function reasonsOf(all: readonly string[]): string {
   const more = all.length > 10 ? `; and ${all.length - 10} more` : '';
   return `${all.slice(0, 10).join('; ')}${more}`;
 }

@@ -19,7 +19,7 @@ import { stores } from '../../../schema/database/stores.ts';
 import { systemClock } from '../clock.ts';
 import type { Call, Clock, InstallationInfo, NewEvent, Services } from '../connector.ts';
 import { badInput, SourceError, unavailable } from '../errors.ts';
-import { reportInvalid, sorted } from '../event-quarantine.ts';
+import { EventRefused, reportInvalid, sorted } from '../event-quarantine.ts';
 import type { Guard } from '../guard.ts';
 import type { Log } from '../log.ts';
 import { pack, unpack } from '../pack.ts';
@@ -106,8 +106,10 @@ export function makeServices(parts: ServicesParts): Services {
       return done;
     },
     read: (work) => work(database.plain),
-    async emit(tx, events: readonly NewEvent[]) {
+    async emit(tx, events: readonly NewEvent[], { strict = false } = {}) {
       const { sound, refused } = sorted(info.id, events);
+      const [first] = refused;
+      if (first && strict) throw new EventRefused(first.kind, { field: first.field, problem: first.reason });
       if (refused.length > 0) {
         const fresh = await quarantineEvents(tx, refused);
         const later = refusedIn.get(tx);

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { islands } from '../../../index.ts';
-import { readConfig } from './index.ts';
-import { differences, digestOf, outlineOf } from './outline.ts';
+import { islands } from '../connectors/index.ts';
+import { readConfig } from '../connectors/kit/host/config/index.ts';
+import { differences, digestOf, outlineOf } from '../connectors/kit/host/config/outline.ts';
 
 const FILE = `
 parks:

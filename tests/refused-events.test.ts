@@ -1,11 +1,12 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import hub, { HUB_INSTALLATION } from '../../hub/index.ts';
-import type { NewEvent, Services } from '../connector.ts';
-import { makeLog } from '../log.ts';
-import { freshDatabase } from '../testing/database.ts';
-import { Host } from './host.ts';
-import { loadKeys } from './services.ts';
+import hub, { HUB_INSTALLATION } from '../connectors/hub/index.ts';
+import { isDataFault } from '../connectors/kit/batch.ts';
+import type { NewEvent, Services } from '../connectors/kit/connector.ts';
+import { Host } from '../connectors/kit/host/host.ts';
+import { loadKeys } from '../connectors/kit/host/services.ts';
+import { makeLog } from '../connectors/kit/log.ts';
+import { freshDatabase } from '../connectors/kit/testing/database.ts';
 
 let database: Awaited<ReturnType<typeof freshDatabase>>;
 let host: Host;
@@ -60,6 +61,20 @@ test('an event that does not fit its type is kept aside with field and reason; t
     },
   ]);
   expect(counted).toEqual([{ installation: 'hub', found: 'append', count: 2 }]);
+});
+
+test('a connector that keeps what is refused itself is told, and nothing of its transaction is written', async () => {
+  const before = [(await logged()).length, (await kept()).length];
+  const work = services.transaction((tx) =>
+    services.emit(tx, [occupied('s1', 1), occupied('s2', 'two')], { strict: true }),
+  );
+  await expect(work).rejects.toMatchObject({
+    name: 'EventRefused',
+    message: 'OCCUPANCY_CHANGED.occupied must be an Int, a whole number of 32 bits, found a text',
+  });
+  // As the database's own refusal of a value: halves find the one that bears it.
+  expect(await work.catch(isDataFault)).toBe(true);
+  expect([(await logged()).length, (await kept()).length]).toEqual(before);
 });
 
 test('said again it is neither kept, logged nor counted again; mended it is written', async () => {
