@@ -41,6 +41,7 @@ test.each(['', '/chunked'])(
   async (how) => {
     limitSourceAnswers({ sourceAnswer: 100_000, sourceBytes: 1_000_000 });
     expect(await readAnswer(await ask(`/100000${how}`), length)).toBe(100_000);
+    await expect(readAnswer(await ask(`/100001${how}`), length)).rejects.toMatchObject({ code: 'SOURCE_MALFORMED' });
     written = 0;
     await expect(readAnswer(await ask(`/500000000${how}`), length)).rejects.toMatchObject({
       code: 'SOURCE_MALFORMED',

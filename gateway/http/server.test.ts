@@ -133,9 +133,13 @@ test('who goes away before the answer is told to those who wait, and to those wh
 test('a client that does not read its answer is cut off, and asks in vain as long as it leaves too much unread', async () => {
   http = await listen({ host: '127.0.0.1', port: 0, log: silentLog, silence: 400 });
   const unread = new UnreadBytes({ unread: 1_000_000, unreadBytes: 10_000_000 });
+  let ran = 0;
   http.open({
     graphql: {
-      answer: async () => ({ status: 200, headers: {}, body: 'x'.repeat(30_000_000) }),
+      answer: async () => {
+        ran++;
+        return { status: 200, headers: {}, body: 'x'.repeat(30_000_000) };
+      },
       stop: async () => undefined,
     },
     ready: async () => ({ ready: true, body: {} }),
@@ -151,6 +155,7 @@ test('a client that does not read its answer is cut off, and asks in vain as lon
   const refused = await fetch(url, { method: 'POST', body: '{}' });
   expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '1']);
   expect(await refused.json()).toMatchObject({ errors: [{ extensions: { code: 'LIMIT_RATE', limit: 1_000_000 } }] });
+  expect(ran).toBe(1);
   await expect.poll(() => unread.held, { timeout: 5_000 }).toBe(0);
   expect((await (await fetch(url, { method: 'POST', body: '{}' })).text()).length).toBe(30_000_000);
   socket.destroy();

@@ -171,6 +171,29 @@ test('who asks on a socket and does not read the answers is not listened to, and
   await expect.poll(() => unread.held).toBe(0);
 }, 60_000);
 
+test('a client that pings and does not read the answers is not listened to until it reads', async () => {
+  const unread = new UnreadBytes();
+  const { url } = await serve(new Pretend(), undefined, unread);
+  const socket = new WebSocket(url, 'graphql-transport-ws');
+  let answered = -1;
+  socket.on('message', () => answered++);
+  await new Promise((resolve) => socket.on('open', resolve));
+  socket.send('{"type":"connection_init"}');
+  await expect.poll(() => answered).toBe(0);
+  socket.pause();
+  const ping = JSON.stringify({ type: 'ping', payload: { text: 'x'.repeat(200_000) } });
+  for (let i = 0; i < 100; i++) socket.send(ping);
+  await expect.poll(() => unread.held).toBeGreaterThan(0);
+  let most = 0;
+  for (let i = 0; i < 20; i++) {
+    most = Math.max(most, unread.held);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  expect(most).toBeLessThan(1_000_000);
+  socket.resume();
+  await expect.poll(() => answered, { timeout: 20_000 }).toBe(100);
+}, 30_000);
+
 test('clients that break off are nobody’s fault: they are forgotten, and nothing is logged or printed', async () => {
   const lines: string[] = [];
   const printed = [vi.spyOn(console, 'error'), vi.spyOn(console, 'warn')];

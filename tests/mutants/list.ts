@@ -154,8 +154,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     says: 'kept values are called fresh: what another process read is answered without asking',
     file: 'connectors/kit/kept.ts',
-    from: 'type, about: null, fresh: false }',
-    to: 'type, about: null, fresh: true }',
+    from: 'type, about: null, fresh: false,',
+    to: 'type, about: null, fresh: true,',
     caught: { file: 'connectors/kit/guard.test.ts', name: 'outlives the process where it is declared so' },
   },
   {
@@ -278,8 +278,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     says: 'a source tries a refusal again by itself, below the guard (C8)',
     file: 'connectors/template/source.ts',
-    from: 'if (answer.statusCode >= 400) throw',
-    to: "if (answer.statusCode >= 400 && !path.includes('again')) return this.#get(`${path}&again=1`, signal);\n    if (answer.statusCode >= 400) throw",
+    from: 'const { statusCode: status } = answer;',
+    to: "const { statusCode: status } = answer;\n    if (status >= 400 && !path.includes('again')) return this.#get(`${path}&again=1`, signal);",
     caught: { file: 'connectors/template/template.test.ts', name: 'C8 refused' },
   },
   {
@@ -306,7 +306,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     says: 'a webhook is acknowledged before its commit (C14)',
     file: 'connectors/parking/source/inflow.ts',
-    from: 'await this.#told.add(events);',
+    from: 'await this.#told.add(events, request.body.length);',
     to: 'void this.#told.add(events).catch(() => undefined);',
     caught: { file: 'connectors/parking/parking.test.ts', name: 'C14 webhook' },
   },
