@@ -220,7 +220,7 @@ export async function wholeHub(form: Form, options: WholeHubOptions = {}): Promi
     children.set(name, child);
     await until(
       `the connector ${name}`,
-      60,
+      120,
       async () => (await fetch(`http://127.0.0.1:${environment[`PORT_${name}`]}/healthz`)).ok,
     );
   };
