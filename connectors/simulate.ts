@@ -9,7 +9,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { onExit } from '../schema/database/on-exit.ts';
+import { endOnExit } from '../schema/database/on-exit.ts';
 import {
   demoWorld,
   isRunning,
@@ -37,8 +37,8 @@ export {
 
 /** How long one may take to answer, in milliseconds: the first start makes a database, on a machine that may be busy. */
 const PATIENCE = 300_000;
-/** How long one may take to end before it is killed. */
-const FAREWELL = 10_000;
+/** How long one may take to end before it is killed, in milliseconds: on a busy machine its database takes its time. */
+const FAREWELL = 30_000;
 /** Pause between two lines that say who is waited for. */
 const STILL = 10_000;
 
@@ -124,8 +124,7 @@ function launch(data: string, name: string, withParent: boolean): Launched {
     env: { ...process.env, NODE_OPTIONS: '' },
   });
   closeSync(output);
-  const forget = onExit(() => child.kill('SIGTERM'));
-  child.once('exit', forget).once('error', forget);
+  const forget = endOnExit(child, 'SIGTERM');
   return {
     ready: async (signal) => {
       try {

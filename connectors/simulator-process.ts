@@ -17,7 +17,7 @@ import {
 /** 60 days. */
 const HISTORY = 60 * 86_400_000;
 /** How long its end may take, in milliseconds; what it has started is ended then with the process. */
-const LONGEST_END = 8_000;
+const LONGEST_END = 25_000;
 
 /**
  * Starts the simulator in this process, says so in the run file, and stops on SIGTERM, SIGINT or SIGHUP, at any moment of the start

@@ -10,6 +10,7 @@ import { freePort } from '../schema/database/port.ts';
 const ROOT = join(import.meta.dirname, '..');
 let folder: string;
 let other: Server | null = null;
+const children: ChildProcess[] = [];
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'isthmus-npm-'));
@@ -20,6 +21,14 @@ beforeEach(() => {
 afterEach(() => {
   other?.close();
   other = null;
+  for (const child of children.splice(0)) {
+    try {
+      // The group outlives npm where something is wrong.
+      process.kill(-(child.pid as number), 'SIGKILL');
+    } catch {
+      // It has ended as a whole.
+    }
+  }
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -43,6 +52,7 @@ function npmStart(port: number): { child: ChildProcess; said(): string; ended: P
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  children.push(child);
   let text = '';
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (part: Buffer) => (text += part.toString()));
   return {

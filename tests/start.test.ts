@@ -130,3 +130,12 @@ test('help says no step', async () => {
   expect(await ended).toBe(0);
   expect(said()).not.toMatch(/^\[/m);
 });
+
+test('a bench that is interrupted leaves none of its servers', async () => {
+  const { child, ended } = isthmus(['bench', '--rounds', '1', '--milliseconds', '100'], { ISTHMUS_MARK: folder });
+  const servers = () => processesOf(folder, folder).filter((one) => /bench\/serve\.ts/.test(one.command));
+  await expect.poll(() => servers().length, { interval: 20 }).toBeGreaterThan(0);
+  child.kill('SIGTERM');
+  expect(await ended).toBe('SIGTERM');
+  await expect.poll(servers).toEqual([]);
+});

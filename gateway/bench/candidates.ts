@@ -3,6 +3,7 @@ import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { endOnExit } from '../../schema/database/on-exit.ts';
 import { freePort } from '../../schema/database/port.ts';
 import type { Ready, Used } from './serve.ts';
 
@@ -22,6 +23,7 @@ const SERVE = HERE.replace(/candidates(\.[jt]s)$/, 'serve$1');
 export async function ours(name: string, argument = ''): Promise<Candidate> {
   const execArgv = SERVE.endsWith('.ts') ? ['--import', import.meta.resolve('tsx')] : [];
   const child = fork(SERVE, [name, argument], { execArgv, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  endOnExit(child, 'SIGKILL');
   const told = <T>(): Promise<T> =>
     new Promise((resolve, reject) => {
       const ended = (code: number | null) => reject(new Error(`The candidate ${name} ended with code ${code}.`));
@@ -72,6 +74,7 @@ export async function peer(name: string, folder: string, probe: string): Promise
   const port = await freePort();
   const child = PEERS[name]?.(folder, port);
   if (!child) return null;
+  endOnExit(child, 'SIGKILL');
   let gone = false;
   child.once('error', () => {
     gone = true;

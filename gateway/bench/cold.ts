@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLog } from '../../connectors/kit/log.ts';
 import { compose } from '../../schema/compose.ts';
+import { endOnExit } from '../../schema/database/on-exit.ts';
 import { freePort } from '../../schema/database/port.ts';
 import { createFederation } from '../federation/index.ts';
 import { packageFolder } from '../pictures.ts';
@@ -49,6 +50,7 @@ export async function startedGateway(urls: Readonly<Record<string, string>>): Pr
     env: { ...process.env, SUPERGRAPH: file, PORT: String(port), HOST: '127.0.0.1' },
     stdio: 'ignore',
   });
+  endOnExit(child, 'SIGKILL');
   try {
     const first = await firstAnswer(port, began);
     for (const bodies of Object.values(BODIES)) await load(port, bodies, 2_000);

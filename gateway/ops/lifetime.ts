@@ -5,7 +5,7 @@ import { closesSoon, ownTerminal } from './terminal.ts';
 /** npm hands Ctrl-C on, so that it comes twice; only one that comes this much later, in milliseconds, is a second one. */
 const SECOND = 1_000;
 /** How long an interrupted start may take to end, in milliseconds. */
-const LONGEST_INTERRUPTED = 45_000;
+const LONGEST_INTERRUPTED = 60_000;
 
 /** Why a start did not go on. */
 export class Interrupted extends Error {

@@ -360,5 +360,8 @@ test('a process that ends in the middle of its first start leaves no PostgreSQL'
   expect(code).toBe(3);
   const home = (await readFile(join(directory, 'WHERE'), 'utf8').catch(() => directory)).split('\n')[0] as string;
   await expect.poll(() => processesOf(home)).toEqual([]);
+  // It was killed, and did not go on alone: the last database that it makes is not there.
+  expect(existsSync(join(home, 'data.making'))).toBe(true);
+  expect(existsSync(join(home, 'data.making', 'base', '5'))).toBe(false);
   expect(existsSync(join(home, 'hub.lock'))).toBe(false);
 });

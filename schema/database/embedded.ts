@@ -12,7 +12,7 @@ import { type Binaries, CLEAN_ENV, findBinaries, leash } from './embedded-binari
 import { endOrphan, type Lock, takeLock } from './embedded-lock.ts';
 import { choosePlace, codeOf, own, type Place, problem, socketFolder } from './embedded-place.ts';
 import { answers, boundLog, end, lastWords, run, type Target } from './embedded-process.ts';
-import { onExit } from './on-exit.ts';
+import { endOnExit, onExit } from './on-exit.ts';
 import { freePort } from './port.ts';
 
 export interface EmbeddedOptions {
@@ -231,8 +231,7 @@ async function launch(
       const written = (await stat(log).catch(() => null))?.size ?? 0;
       const child = start();
       // Whatever ends this process ends PostgreSQL too. After a `kill -9` the kernel tells it, or the next start ends it.
-      const forget = onExit(() => child.kill('SIGINT'));
-      child.once('exit', forget).once('error', forget);
+      endOnExit(child, 'SIGINT');
       const why = await answers(child, { host: socket, port, user }, interrupt);
       if (why === null) return child;
       await end(child, why === 'interrupted' ? 'SIGINT' : 'SIGQUIT');

@@ -1,4 +1,5 @@
 /** What is to be done when this process ends in any way that it can still notice: other programs ended, locks given back. */
+import type { ChildProcess } from 'node:child_process';
 
 const tasks = new Set<() => void>();
 
@@ -14,4 +15,11 @@ export function onExit(task: () => void): () => void {
     tasks.delete(task);
     if (tasks.size === 0) process.removeListener('exit', runAll);
   };
+}
+
+/** The program gets the signal when this process exits before it does; the answer lets it go. */
+export function endOnExit(child: ChildProcess, signal: NodeJS.Signals): () => void {
+  const forget = onExit(() => child.kill(signal));
+  child.once('exit', forget).once('error', forget);
+  return forget;
 }

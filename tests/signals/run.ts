@@ -5,6 +5,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { endOnSignals } from '../../gateway/ops/signals.ts';
 import { freePort } from '../../schema/database/port.ts';
 import { type Outcome, runTrial, type Shot, startAgain, type Target, type Trial } from './trial.ts';
 import { ordinaryUser, type Workplace, workplace } from './workplace.ts';
@@ -45,61 +46,69 @@ function shotsByChance(): Shot[] {
 
 say(`${count} trials, seed ${seed}.`);
 const users = ordinaryUser();
+endOnSignals();
 const places: Workplace[] = [workplace(null), ...(users ? [workplace(users)] : [])];
-/** Seconds of the last whole start of each folder kind. */
-const length = { fresh: 20, existing: 15 };
-const build = 15;
+process.once('exit', () => {
+  for (const place of places) place.remove();
+});
+/** Seconds that a first start in a folder, and a build, take besides. */
+const FIRST = 6;
+const BUILD = 15;
+/** Seconds of the last whole start. */
+let length = 15;
 const rows = new Map<string, { count: number; ends: Map<string, number>; slowest: number; failed: number }>();
 const perUser = new Map<string, number>();
 let failed = 0;
 let asked = 0;
 
-try {
-  for (const [i, place] of places.entries()) {
-    const port = await freePort();
-    const { faults, seconds, transcript } = await startAgain(place, place.data, port);
-    if (faults.length > 0) throw new Error(`The demo does not run here: ${faults.join('; ')}\n${transcript}`);
-    say(`Start ${i + 1}, with a build, as ${place.user?.name ?? 'this user'}: ${seconds} s.`);
+for (const [i, place] of places.entries()) {
+  const port = await freePort();
+  const { faults, seconds, transcript } = await startAgain(place, place.data, port);
+  if (faults.length > 0) throw new Error(`The demo does not run here: ${faults.join('; ')}\n${transcript}`);
+  say(`Start ${i + 1}, with a build, as ${place.user?.name ?? 'this user'}: ${seconds} s.`);
+}
+for (let n = 1; n <= count; n++) {
+  const place = places[n % places.length] as Workplace;
+  const fresh = chance() < 0.4;
+  const building = chance() < 0.1;
+  const data = fresh ? place.fresh() : place.data;
+  const shots = shotsByChance();
+  const span = length + (fresh ? FIRST : 0) + (building ? BUILD : 0);
+  // The longer ones are rather in the start; a third is while it stops, which the first shot then begins.
+  const stopping = chance() < 0.3;
+  if (stopping && shots.length === 1 && chance() < 0.5)
+    shots.splice(
+      0,
+      1,
+      { signal: 'SIGTERM', target: 'hub', after: 0 },
+      { ...(shots[0] as Shot), after: chance() * 2_500 },
+    );
+  const trial: Trial = {
+    moment: stopping
+      ? { of: 'up', after: chance() * 1_000 }
+      : { of: 'start', after: chance() * (building ? BUILD : span * 1.1) * 1_000 },
+    shots,
+    data,
+    port: await freePort(),
+  };
+  if (building) rmSync(join(place.sources, 'dist', '.built'), { force: true });
+  const outcome = await runTrial(place, trial);
+  const faults = [...outcome.faults];
+  let transcript = outcome.transcript;
+  if (n % AGAIN === 0) {
+    const next = await startAgain(place, data, trial.port);
+    asked++;
+    faults.push(...next.faults);
+    transcript += `\n--- the next start\n${next.transcript}`;
+    if (next.seconds !== null) length = Math.min(next.seconds, 60);
   }
-  for (let n = 1; n <= count; n++) {
-    const place = places[n % places.length] as Workplace;
-    const fresh = chance() < 0.4;
-    const building = chance() < 0.1;
-    const data = fresh ? place.fresh() : place.data;
-    const shots = shotsByChance();
-    const span = (fresh ? length.fresh : length.existing) + (building ? build : 0);
-    // The longer ones are rather in the start; a third is while it stops, which the first shot then begins.
-    const stopping = chance() < 0.3;
-    if (stopping && shots.length === 1 && chance() < 0.5) shots.unshift({ signal: 'SIGTERM', target: 'hub', after: 0 });
-    const trial: Trial = {
-      moment: stopping
-        ? { of: 'up', after: chance() * 1_000 }
-        : { of: 'start', after: chance() * (building ? build : span * 1.1) * 1_000 },
-      shots,
-      data,
-      port: await freePort(),
-    };
-    if (building) rmSync(join(place.sources, 'dist', '.built'), { force: true });
-    const outcome = await runTrial(place, trial);
-    const faults = [...outcome.faults];
-    let transcript = outcome.transcript;
-    if (n % AGAIN === 0) {
-      const next = await startAgain(place, data, trial.port);
-      asked++;
-      faults.push(...next.faults);
-      transcript += `\n--- the next start\n${next.transcript}`;
-      if (next.seconds !== null) length.existing = Math.min(next.seconds, 60);
-    }
-    if (fresh) rmSync(data, { recursive: true, force: true });
-    note(outcome, shots, faults);
-    perUser.set(place.user?.name ?? 'own', (perUser.get(place.user?.name ?? 'own') ?? 0) + 1);
-    if (faults.length > 0) {
-      failed++;
-      say(`\nTrial ${n} failed: ${faults.join('; ')}\n${transcript}\n`);
-    } else if (n % 10 === 0) say(`${n} of ${count}`);
-  }
-} finally {
-  for (const place of places) place.remove();
+  if (fresh) rmSync(data, { recursive: true, force: true });
+  note(outcome, shots, faults);
+  perUser.set(place.user?.name ?? 'own', (perUser.get(place.user?.name ?? 'own') ?? 0) + 1);
+  if (faults.length > 0) {
+    failed++;
+    say(`\nTrial ${n} failed: ${faults.join('; ')}\n${transcript}\n`);
+  } else if (n % 10 === 0) say(`${n} of ${count}`);
 }
 
 function note(outcome: Outcome, shots: readonly Shot[], faults: readonly string[]): void {
