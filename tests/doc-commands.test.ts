@@ -156,7 +156,7 @@ describe('in a shell', () => {
   afterAll(() => void registry.close());
 
   test('in a folder of a clone the command runs, and no registry is asked', async () => {
-    // A clone of links, said to be built: npx runs the package's `prepare`, which would build this one.
+    // A clone of links, said to be built: npx runs the package's `prepare`, which would build this one. Its build runs the sources.
     const clone = join(home, 'clone');
     mkdirSync(join(clone, 'docs'), { recursive: true });
     cpSync(join(ROOT, 'bin'), join(clone, 'bin'), { recursive: true });
@@ -165,6 +165,12 @@ describe('in a shell', () => {
       symlinkSync(join(ROOT, name), join(clone, name));
     mkdirSync(join(clone, 'dist'));
     writeFileSync(join(clone, 'dist', '.built'), '');
+    mkdirSync(join(clone, 'dist', 'gateway'));
+    const run = `process.env.TSX_TSCONFIG_PATH = ${JSON.stringify(join(clone, 'tsconfig.json'))};
+      const { register } = await import('tsx/esm/api');
+      register();
+      await import('../../gateway/cli.ts');`;
+    writeFileSync(join(clone, 'dist', 'gateway', 'cli.js'), run);
     const { version } = JSON.parse(read('package.json')) as { version: string };
     const ran = await npx(join(clone, 'docs'), '--no-install', 'isthmus', '--version');
     expect(ran).toMatchObject({ code: 0, out: `${version}\n` });

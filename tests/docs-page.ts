@@ -42,7 +42,7 @@ export class DocsPage {
   commandFaults(program: Command): string[] {
     const shell = this.fences.filter((one) => one.kind === 'sh').flatMap((one) => one.text.split('\n'));
     const lines = [...shell, ...this.code].flatMap(
-      (line) => /^(?:SUPERGRAPH=\S+ )?(?:npx )?isthmus ([^\\]*)$/.exec(line)?.[1] ?? [],
+      (line) => /^(?:[A-Z_]+=\S+ )*(?:npx (?:--no-install )?)?isthmus ([^\\]*)$/.exec(line)?.[1] ?? [],
     );
     return lines.flatMap((line) => {
       let command: Command = program;
@@ -58,7 +58,7 @@ export class DocsPage {
       const most = command.registeredArguments.length;
       const least = command.registeredArguments.filter((one) => one.required).length;
       // Prose may name a command without its arguments.
-      const few = shell.includes(`npx isthmus ${line}`) && operands.length < least;
+      const few = shell.some((one) => one.endsWith(`isthmus ${line}`)) && operands.length < least;
       return unknown.length > 0 || operands.length > most || few ? [`isthmus ${line}: ${unknown.join(' ')}`] : [];
     });
   }

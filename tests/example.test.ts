@@ -105,7 +105,20 @@ function withItsOwn(at: number): Set<number> {
     if ((lines[i] as Line).depth === own.depth) chosen.add(i);
   }
   for (let i = at + 1; own.column === 0 && lines[i]?.isSetting; i++) if (lines[i]?.required) chosen.add(i);
+  for (const i of neededBy(Math.min(...chosen))) chosen.add(i);
   return chosen;
+}
+
+/** Lines of the section that the comment of a section says it needs: `Needs the section auth.` */
+function neededBy(first: number): number[] {
+  let comment = '';
+  for (let i = first - 1; lines[i]?.text.startsWith('#') && !lines[i]?.isSetting; i--) comment += `${lines[i]?.text}\n`;
+  const [, needed] = /Needs the section (\w+)/.exec(comment) ?? [];
+  if (needed === undefined) return [];
+  const at = lines.findIndex((line) => line.isSetting && line.set.startsWith(`${needed}:`));
+  expect(at, needed).toBeGreaterThanOrEqual(0);
+  const end = lines.findIndex((line, i) => i > at && !line.isSetting);
+  return Array.from({ length: end - at }, (_, i) => at + i);
 }
 
 describe('isthmus.example.yaml', () => {

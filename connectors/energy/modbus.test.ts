@@ -132,9 +132,9 @@ describe('energy over Modbus', () => {
       units,
       Array.from({ length: 12 }, (_, i) => [i + 1, 'pulse']),
     );
-    const started = Date.now();
     await expect(round()).rejects.toMatchObject({ code: 'SOURCE_TIMEOUT' });
-    expect(Date.now() - started).toBeLessThan(1_000);
+    // It does not wait for each of the ten silent ones.
+    expect(new Set(asked).size).toBeLessThan(6);
     const seen = async () => {
       await round().catch(() => undefined);
       return registers();

@@ -69,9 +69,9 @@ ${installations.join('\n\n')}
 # origins: [https://app.example]
 
 # The explorer at /explorer/: false: not served; absent or true: served where somebody can sign in (auth) or the anonymous role is set,
-# by a token that people paste. With a client people sign in at the issuer; for several issuers, a list of clients.
+# by a token that people paste. With a client people sign in at the issuer; for several issuers, a list of clients. Needs the section auth.
 # explorer:
-#   clientId: isthmus-explorer # a public client (authorization code, PKCE S256) whose redirect address is https://hub.example/explorer/
+#   clientId: isthmus-explorer # must be given: a public client (authorization code, PKCE S256) whose redirect address is https://hub.example/explorer/
 #   # issuer: https://id.example/realms/park # one of auth.issuers; may be left out where there is one
 #   # name: Park ID # what the button says; absent: the issuer's host
 #   # scopes: [openid] # scopes that are asked for
