@@ -24,6 +24,13 @@ test.each(EVENT_KINDS)('%s with what it declares fits', (kind) => {
   expect(fault(kind, { said: 'something more' })).toBeNull();
 });
 
+test.each(['lakeside-b01', { id: 'lakeside-b01' }, null])(
+  'the key of an entity is its id or the object that has it: %o',
+  (building) => {
+    expect(fault('RECORD_CHANGED', { building })).toBeNull();
+  },
+);
+
 test.each([
   ['OCCUPANCY_CHANGED', { occupied: 'many' }, 'occupied', 'must be an Int, a whole number of 32 bits, found a text'],
   ['OCCUPANCY_CHANGED', { occupied: '5' }, 'occupied', 'found a text'],
@@ -48,6 +55,7 @@ test.each([
   ['RECORD_CHANGED', { record: 7 }, 'record', 'must be an ID'],
   ['RECORD_CHANGED', { record: undefined }, 'record', 'found nothing'],
   ['RECORD_CHANGED', { building: 7 }, 'building', 'must be an ID'],
+  ['RECORD_CHANGED', { building: { id: 7 } }, 'building', 'must be an ID'],
   ['CASE_CHANGED', { kind: 'OTHER' }, 'kind', 'must be one of CaseKind'],
 ])('%s with %o: %s', (kind, data, field, problem) => {
   expect(fault(kind, data)).toMatchObject({ field, problem: expect.stringContaining(problem) });

@@ -9,7 +9,15 @@ import {
   isScalarType,
 } from 'graphql';
 import { DateTime, Duration, LONGEST_ID, SCALARS, USCC } from '../../schema/graph/scalars.ts';
-import { type DataField, dataFields, EVENT_KINDS, eventType, KEY_COLUMNS, type ValueType } from './event-types.ts';
+import {
+  type DataField,
+  dataFields,
+  EVENT_KINDS,
+  eventType,
+  KEY_COLUMNS,
+  keyIn,
+  type ValueType,
+} from './event-types.ts';
 
 /** Characters of one text in an event, at most: events carry keys, not records, and a hundred of them are one delivery. */
 const LONGEST_TEXT = 65_536;
@@ -94,6 +102,7 @@ function asScalar(scalar: GraphQLScalarType): Test {
 }
 
 function testOf(type: ValueType): Test {
+  if ('key' in type) return (value) => asId(keyIn(value));
   if (!isScalarType(type)) {
     const { name, values } = type;
     const words = Object.values(values);

@@ -16,7 +16,13 @@ export interface EnumType {
   readonly values: Readonly<Record<string, string>>;
 }
 
-export type ValueType = GraphQLScalarType | EnumType;
+/** The key of an entity: its id, alone or as an object with it. */
+export interface KeyType {
+  readonly name: string;
+  readonly key: true;
+}
+
+export type ValueType = GraphQLScalarType | EnumType | KeyType;
 
 /** One value in an event's `data`. */
 export interface DataField {
@@ -154,7 +160,7 @@ export const EVENT_TYPES = {
       change: data(one(RECORD_CHANGE), 'What happened.'),
       type: data(one(GraphQLString), 'Its type in this graph, such as WorkOrder.'),
       record: data(one(GraphQLID), 'Its global id, which the root field of its type takes.'),
-      building: lookup('Building', 'Where it belongs, as the row says.', maybe(GraphQLID)),
+      building: lookup('Building', 'Where it belongs, as the row says.', maybe({ name: 'Building', key: true })),
     },
   ),
 } as const satisfies Readonly<Record<string, EventType>>;
@@ -165,6 +171,12 @@ export const EVENT_KINDS = Object.keys(EVENT_TYPES) as readonly EventKind[];
 /** What is declared of a kind; undefined for a kind that this version does not know. */
 export const eventType = (kind: string): EventType | undefined =>
   Object.hasOwn(EVENT_TYPES, kind) ? EVENT_TYPES[kind as EventKind] : undefined;
+
+/** The id that a `KeyType` value holds; null when it holds none. */
+export function keyIn(value: unknown): string | null {
+  const id = typeof value === 'object' && value !== null ? (value as { id?: unknown }).id : value;
+  return typeof id === 'string' ? id : null;
+}
 
 /** Every value that the `data` of the type may hold, by name. */
 export function dataFields(type: EventType): Readonly<Record<string, DataField>> {

@@ -93,7 +93,7 @@ function typeOf(field: EventField): unknown {
   if (field.from === 'parts') return CLASSES[field.object];
   if (field.from !== 'data') return CLASSES[field.entity];
   const { type, list } = field.data;
-  const named = isScalarType(type) ? type : type.values;
+  const named = isScalarType(type) ? type : 'key' in type ? CLASSES[type.name] : type.values;
   return list ? [named] : named;
 }
 

@@ -1,6 +1,7 @@
 /** From the hub's model to what the graph shows. */
 import { Provenance } from '../../../schema/graph/shared.ts';
 import type { GraphContext } from '../../kit/connector.ts';
+import { keyIn } from '../../kit/event-types.ts';
 import { type Facts, provenance, READ_AT, type ShownProvenance } from '../../kit/facts.ts';
 import type { Building, Case, Company, Conflict, Identifier, LoggedEvent, Park, Source } from '../model.ts';
 import type { CompanyQuery, HubRequest } from '../source.ts';
@@ -163,8 +164,8 @@ async function parkOf(row: LoggedEvent, context: Context) {
 }
 
 async function buildingOf(row: LoggedEvent, context: Context) {
-  const id = row.data['building'];
-  const found = typeof id === 'string' ? await hub(context).building(id) : null;
+  const id = keyIn(row.data['building']);
+  const found = id === null ? null : await hub(context).building(id);
   return found && building(found, context);
 }
 
