@@ -8,7 +8,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { MARK, processesOf, untilNoneLeft } from './processes.ts';
 import type { Workplace } from './workplace.ts';
 
-export type Target = 'npm' | 'hub' | 'group';
+/** `terminal`: the terminal in which npm was started is closed. */
+export type Target = 'npm' | 'hub' | 'group' | 'terminal';
 export interface Shot {
   readonly signal: NodeJS.Signals;
   readonly target: Target;
@@ -52,9 +53,10 @@ export class Demo {
   /** Resolves with its code, or the signal. */
   readonly ended: Promise<string>;
 
-  constructor(place: Workplace, data: string, port: number) {
+  constructor(place: Workplace, data: string, port: number, terminal = false) {
     this.#folder = data;
-    this.child = spawn('npm', ['start'], {
+    const [program, args] = terminal ? ['script', ['-qec', 'npm start', '/dev/null']] : ['npm', ['start']];
+    this.child = spawn(program as string, args as string[], {
       cwd: place.sources,
       env: { ...process.env, ...place.env, [MARK]: this.mark, PORT: String(port), ISTHMUS_DATA: data },
       ...(place.user ? { uid: place.user.uid, gid: place.user.gid } : {}),
@@ -107,6 +109,11 @@ export class Demo {
     const npm = this.child.pid as number;
     const hub = () =>
       processesOf(this.mark, this.#folder).find((one) => one.parent === npm && /bin\/start\.js/.test(one.command))?.pid;
+    if (target === 'terminal') {
+      this.note('>>> the terminal is closed');
+      this.child.kill('SIGKILL');
+      return;
+    }
     const to = target === 'npm' ? npm : target === 'group' ? -npm : (hub() ?? npm);
     this.note(`>>> ${signal} to ${target}${target === 'hub' && to === npm ? ' (not there yet: npm)' : ''}`);
     try {
@@ -134,7 +141,12 @@ export class Demo {
 export async function runTrial(place: Workplace, trial: Trial): Promise<Outcome> {
   const { moment, shots, data, port } = trial;
   const faults: string[] = [];
-  const demo = new Demo(place, data, port);
+  const demo = new Demo(
+    place,
+    data,
+    port,
+    shots.some((one) => one.target === 'terminal'),
+  );
   if (moment.of === 'up') {
     await demo.untilUp();
     if (!demo.up) faults.push('it did not come up');
