@@ -1,3 +1,4 @@
+import { createServer } from 'node:net';
 import type pg from 'pg';
 import { afterEach, expect, test } from 'vitest';
 import { clusterUrl } from '../../connectors/kit/testing/database.ts';

@@ -1,7 +1,7 @@
 /** One trial: `npm start` in its own process group, signals at one moment, and then nothing may be left of it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -132,6 +132,7 @@ export class Demo {
         // It has ended.
       }
     }
+    for (const path of locksIn(this.#folder)) rmSync(path, { force: true });
   }
 
   untilGone = (): Promise<number | null> => untilNoneLeft(this.mark, this.#folder, LONGEST_END);
@@ -158,13 +159,13 @@ export async function runTrial(place: Workplace, trial: Trial): Promise<Outcome>
     demo.send(shot);
   }
   const gone = await demo.untilGone();
+  const killed = shots.some((one) => one.signal === 'SIGKILL');
+  if (!killed) faults.push(...leftFiles(data));
   if (gone === null) {
     for (const one of demo.left()) faults.push(`left: ${one.pid} (parent ${one.parent}) ${one.command.slice(0, 160)}`);
     demo.clear();
   }
   const end = await demo.ended;
-  const killed = shots.some((one) => one.signal === 'SIGKILL');
-  if (!killed) faults.push(...leftFiles(data));
   if (/\n\s+at .*:\d+:\d+\)?$/m.test(demo.transcript)) faults.push('a stack was printed');
   if (!(await isFree(port))) faults.push(`the port ${port} is not free`);
   return { step, end, gone, faults, transcript: demo.transcript };
@@ -203,13 +204,13 @@ export async function startAgain(
 }
 
 /** Locks and notes of processes that are no more. */
-function leftFiles(data: string): string[] {
+const leftFiles = (data: string): string[] =>
+  locksIn(data).map((path) => `left: ${path}: ${readFileSync(path, 'utf8').slice(0, 100)}`);
+
+function locksIn(data: string): string[] {
   const databases = [join(data, 'database'), join(data, 'simulators', 'access-control', 'database')];
   return databases.flatMap((folder) =>
-    ['hub.lock', 'data/postmaster.pid'].flatMap((file) => {
-      const path = join(folder, file);
-      return existsSync(path) ? [`left: ${path}: ${readFileSync(path, 'utf8').slice(0, 100)}`] : [];
-    }),
+    ['hub.lock', 'data/postmaster.pid'].map((file) => join(folder, file)).filter((path) => existsSync(path)),
   );
 }
 
