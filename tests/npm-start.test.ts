@@ -1,5 +1,6 @@
 /** What `npm start` does before there is a hub: the port, the installation, the build. In a copy that holds nothing else. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -80,6 +81,20 @@ test('a taken port is said before anything is installed', async () => {
   expect(said()).toContain(`Port ${port} is in use by another program.`);
   expect(said()).not.toContain('packages:');
   expect(existsSync(join(folder, 'node_modules'))).toBe(false);
+});
+
+test('where npm has ended before the hub began, nothing is begun', async () => {
+  slowBuild();
+  const gone = spawn(process.execPath, ['-e', '']);
+  await new Promise((resolve) => gone.once('exit', resolve));
+  const child = spawn(process.execPath, ['bin/start.js', '--demo'], {
+    cwd: folder,
+    env: { ...process.env, PORT: '0', npm_lifecycle_event: 'start', ISTHMUS_NPM: String(gone.pid) },
+    stdio: 'ignore',
+  });
+  const [, signal] = (await once(child, 'exit')) as [number | null, string | null];
+  expect(signal).toBe('SIGTERM');
+  expect(existsSync(join(folder, 'compiler.pid'))).toBe(false);
 });
 
 test('the port is held during the build, and a line says each step with its seconds', async () => {

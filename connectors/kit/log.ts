@@ -53,9 +53,14 @@ function wrap(logger: Logger): Log {
   };
 }
 
+/** Lines that could not be written are kept up to so many characters; what is beyond is dropped. */
+const UNWRITTEN = 256 * 1024;
+
 /** A log as JSON lines to `write` (default: standard error). Level by ISTHMUS_LOG, default `info`. */
 export function makeLog(write?: (line: string) => void, level = process.env['ISTHMUS_LOG'] ?? 'info'): Log {
-  const out = write ? undefined : destination({ dest: 2, sync: true });
+  const out = write ? undefined : destination({ dest: 2, sync: true, maxLength: UNWRITTEN });
+  // Whoever read standard error is gone, such as a terminal that was closed: the process goes on without a log.
+  out?.on('error', () => undefined);
   const stream = {
     write: (line: string) => (write ?? ((text: string) => void out?.write(text)))(withoutSecrets(line)),
   };

@@ -82,7 +82,8 @@ export async function runUntilStopped(
     process.exit(1);
   });
   say('Stopped.');
-  if (interrupted) endBySignal((first as unknown as { signal: EndSignal }).signal);
+  // Node crashes when it exits by itself and its terminal is gone.
+  if (interrupted || terminal?.closed()) endBySignal((first as unknown as { signal: EndSignal }).signal);
   process.exit(0);
 }
 

@@ -64,7 +64,7 @@ export async function findBinaries(place: Place): Promise<Binaries> {
   const copied = await fault(at(copy), place.runAs);
   if (copied === null) return at(copy);
   throw await problem(
-    `The PostgreSQL programs in ${copy} cannot be run (${copied}). Set DATABASE_URL to a PostgreSQL of your own.`,
+    `The PostgreSQL programs in ${copy} cannot be run (${copied}). Install what is missing, or set DATABASE_URL to a PostgreSQL of your own.`,
   );
 }
 

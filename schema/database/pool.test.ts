@@ -1,3 +1,4 @@
+import { createServer } from 'node:net';
 import type pg from 'pg';
 import { afterEach, expect, test } from 'vitest';
 import { clusterUrl } from '../../connectors/kit/testing/database.ts';
@@ -85,10 +86,19 @@ test('a database that cannot be opened is named in a sentence with the reason', 
   expect(((await tried(clusterUrl().replace(/\/isthmus\?/, '/absent?'))) as string[])[1]).toContain(
     '(it has no such database)',
   );
+  // As PostgreSQL answers a wrong password.
+  const fields = 'SFATAL\0C28P01\0Mpassword authentication failed\0\0';
+  const head = Buffer.from([0x45, 0, 0, 0, fields.length + 4]);
+  const refusing = createServer((socket) =>
+    socket.once('data', () => socket.end(Buffer.concat([head, Buffer.from(fields)]))),
+  );
+  await new Promise<void>((resolve) => refusing.listen(0, '127.0.0.1', resolve));
+  const { port } = refusing.address() as { port: number };
+  expect(((await tried(`postgres://a:b@127.0.0.1:${port}/hub`)) as string[])[1]).toContain('(it refuses the password)');
+  refusing.close();
 });
 
 test('the opening of a database that does not answer can be interrupted', async () => {
-  const { createServer } = await import('node:net');
   const silent = createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => silent.once('listening', resolve));
   const control = new AbortController();

@@ -36,8 +36,7 @@ if (process.platform !== 'linux') {
 function shotsByChance(): Shot[] {
   const target = oneOf<Target>(['npm', 'hub', 'group']);
   const kind = chance();
-  // A closed terminal ends npm as well.
-  if (kind < 0.08) return [{ signal: 'SIGHUP', target: 'group', after: 0 }];
+  if (kind < 0.08) return [{ signal: 'SIGHUP', target: oneOf<Target>(['group', 'terminal']), after: 0 }];
   if (kind < 0.16) return [{ signal: 'SIGKILL', target: oneOf<Target>(['npm', 'hub']), after: 0 }];
   const first: Shot = { signal: oneOf(['SIGINT', 'SIGTERM']), target, after: 0 };
   if (kind < 0.65) return [first];

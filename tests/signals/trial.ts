@@ -1,14 +1,15 @@
 /** One trial: `npm start` in its own process group, signals at one moment, and then nothing may be left of it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { MARK, processesOf, untilNoneLeft } from './processes.ts';
 import type { Workplace } from './workplace.ts';
 
-export type Target = 'npm' | 'hub' | 'group';
+/** `terminal`: the terminal in which npm was started is closed. */
+export type Target = 'npm' | 'hub' | 'group' | 'terminal';
 export interface Shot {
   readonly signal: NodeJS.Signals;
   readonly target: Target;
@@ -52,9 +53,10 @@ export class Demo {
   /** Resolves with its code, or the signal. */
   readonly ended: Promise<string>;
 
-  constructor(place: Workplace, data: string, port: number) {
+  constructor(place: Workplace, data: string, port: number, terminal = false) {
     this.#folder = data;
-    this.child = spawn('npm', ['start'], {
+    const [program, args] = terminal ? ['script', ['-qec', 'npm start', '/dev/null']] : ['npm', ['start']];
+    this.child = spawn(program as string, args as string[], {
       cwd: place.sources,
       env: { ...process.env, ...place.env, [MARK]: this.mark, PORT: String(port), ISTHMUS_DATA: data },
       ...(place.user ? { uid: place.user.uid, gid: place.user.gid } : {}),
@@ -107,6 +109,11 @@ export class Demo {
     const npm = this.child.pid as number;
     const hub = () =>
       processesOf(this.mark, this.#folder).find((one) => one.parent === npm && /bin\/start\.js/.test(one.command))?.pid;
+    if (target === 'terminal') {
+      this.note('>>> the terminal is closed');
+      this.child.kill('SIGKILL');
+      return;
+    }
     const to = target === 'npm' ? npm : target === 'group' ? -npm : (hub() ?? npm);
     this.note(`>>> ${signal} to ${target}${target === 'hub' && to === npm ? ' (not there yet: npm)' : ''}`);
     try {
@@ -125,6 +132,7 @@ export class Demo {
         // It has ended.
       }
     }
+    for (const path of locksIn(this.#folder)) rmSync(path, { force: true });
   }
 
   untilGone = (): Promise<number | null> => untilNoneLeft(this.mark, this.#folder, LONGEST_END);
@@ -134,7 +142,12 @@ export class Demo {
 export async function runTrial(place: Workplace, trial: Trial): Promise<Outcome> {
   const { moment, shots, data, port } = trial;
   const faults: string[] = [];
-  const demo = new Demo(place, data, port);
+  const demo = new Demo(
+    place,
+    data,
+    port,
+    shots.some((one) => one.target === 'terminal'),
+  );
   if (moment.of === 'up') {
     await demo.untilUp();
     if (!demo.up) faults.push('it did not come up');
@@ -146,13 +159,13 @@ export async function runTrial(place: Workplace, trial: Trial): Promise<Outcome>
     demo.send(shot);
   }
   const gone = await demo.untilGone();
+  const killed = shots.some((one) => one.signal === 'SIGKILL');
+  if (!killed) faults.push(...leftFiles(data));
   if (gone === null) {
     for (const one of demo.left()) faults.push(`left: ${one.pid} (parent ${one.parent}) ${one.command.slice(0, 160)}`);
     demo.clear();
   }
   const end = await demo.ended;
-  const killed = shots.some((one) => one.signal === 'SIGKILL');
-  if (!killed) faults.push(...leftFiles(data));
   if (/\n\s+at .*:\d+:\d+\)?$/m.test(demo.transcript)) faults.push('a stack was printed');
   if (!(await isFree(port))) faults.push(`the port ${port} is not free`);
   return { step, end, gone, faults, transcript: demo.transcript };
@@ -191,13 +204,13 @@ export async function startAgain(
 }
 
 /** Locks and notes of processes that are no more. */
-function leftFiles(data: string): string[] {
+const leftFiles = (data: string): string[] =>
+  locksIn(data).map((path) => `left: ${path}: ${readFileSync(path, 'utf8').slice(0, 100)}`);
+
+function locksIn(data: string): string[] {
   const databases = [join(data, 'database'), join(data, 'simulators', 'access-control', 'database')];
   return databases.flatMap((folder) =>
-    ['hub.lock', 'data/postmaster.pid'].flatMap((file) => {
-      const path = join(folder, file);
-      return existsSync(path) ? [`left: ${path}: ${readFileSync(path, 'utf8').slice(0, 100)}`] : [];
-    }),
+    ['hub.lock', 'data/postmaster.pid'].map((file) => join(folder, file)).filter((path) => existsSync(path)),
   );
 }
 
