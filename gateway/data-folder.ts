@@ -1,5 +1,5 @@
 /** The folder that ISTHMUS_DATA names: whether the hub can keep its things there, known before anything is begun. */
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 
 /** The data folder cannot be used; the message is a sentence for people. */
@@ -18,12 +18,16 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOTDIR: 'a part of that path is a file',
 };
 
-/** Makes the folder when it is absent, and writes a file to see that this works. Throws `DataFolderError`. */
-export function prepareDataFolder(folder: string): void {
+/**
+ * Makes the folder when it is absent, and writes a file to see that this works. Returns what takes the folder away again, where it was
+ * made here and nothing has been put into it. Throws `DataFolderError`.
+ */
+export function prepareDataFolder(folder: string): () => void {
   const path = resolve(folder);
   const probe = join(path, `.probe-${process.pid}`);
+  const made: string[] = [];
   try {
-    make(path);
+    make(path, made);
     writeFileSync(probe, Buffer.alloc(PROBE));
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? '';
@@ -34,11 +38,19 @@ export function prepareDataFolder(folder: string): void {
   } finally {
     rmSync(probe, { force: true });
   }
+  return () => {
+    try {
+      for (const one of made.reverse()) rmdirSync(one);
+    } catch {
+      // Something is in it.
+    }
+  };
 }
 
 /** Folder by folder: `recursive` hides why one cannot be made. */
-function make(path: string): void {
+function make(path: string, made: string[]): void {
   if (existsSync(path)) return;
-  make(dirname(path));
+  make(dirname(path), made);
   mkdirSync(path);
+  made.push(path);
 }

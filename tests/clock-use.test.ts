@@ -10,7 +10,7 @@ const MAY: readonly (readonly [pattern: RegExp, reason: string])[] = [
   [/^connectors\/kit\/clock\.ts$/, 'it is the system’s clock'],
   [/^connectors\/kit\/testing\//, 'for tests and simulators: it never runs in a hub'],
   [
-    /^connectors\/([^/]+\/)?simulat(or|e)(\/|\.ts$)/,
+    /^connectors\/([^/]+\/)?simulat(or(-\w+)?|e)(\/|\.ts$)/,
     'simulators pretend to be other machines, with wall clocks of their own',
   ],
   [/^gateway\/bench\//, 'a measuring program, not part of the hub'],

@@ -1,16 +1,7 @@
 /** Commands in another folder than the hub's say where they looked and make nothing; and what a process of its own prints. */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -140,8 +131,7 @@ describe('as a process of its own', () => {
 
   test('the sources run from any folder', () => {
     const program = join(home, 'clone', 'bin', 'isthmus.js');
-    mkdirSync(join(home, 'clone', 'bin'), { recursive: true });
-    copyFileSync(join(ROOT, 'bin', 'isthmus.js'), program);
+    cpSync(join(ROOT, 'bin'), join(home, 'clone', 'bin'), { recursive: true });
     for (const name of [
       'gateway',
       'connectors',

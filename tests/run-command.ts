@@ -44,7 +44,8 @@ export async function runCommand(
   process.exit = ((code?: number) => {
     throw new Exit(code ?? 0);
   }) as typeof process.exit;
-  process.env = { PATH: environment['PATH'], HOME: environment['HOME'], ...variables };
+  // Any free port: the usual one may be another program's.
+  process.env = { PATH: environment['PATH'], HOME: environment['HOME'], PORT: '0', ...variables };
   process.chdir(folder);
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, fail) => {

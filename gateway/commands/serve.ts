@@ -55,8 +55,9 @@ async function startHub(options: { demo?: boolean; config?: string }, lifetime: 
   const held = await takeOwnPort(commandLine(options));
   let simulators: { stop(): Promise<void> } | null = null;
   let raised: Hub | null = null;
+  let undo = (): void => undefined;
   try {
-    prepareDataFolder(settings.data);
+    undo = prepareDataFolder(settings.data);
     printStep('hub', 'loading the program');
     const { start } = await import('../main.ts');
     signal.throwIfAborted();
@@ -101,6 +102,7 @@ async function startHub(options: { demo?: boolean; config?: string }, lifetime: 
     held.close();
     await raised?.stop();
     await simulators?.stop();
+    undo();
     throw error;
   }
 }

@@ -3,6 +3,7 @@
  * The page may call this hub and the configured issuers, nobody else.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { systemClock } from '../../connectors/kit/clock.ts';
 import { HubError } from '../../connectors/kit/errors.ts';
 import type { ExplorerClient } from '../../connectors/kit/explorer.ts';
 import type { Principal } from '../../connectors/kit/principal.ts';
@@ -82,17 +83,17 @@ function issuerOrigins(issuer: string, fetch?: Fetch): () => Promise<readonly st
   const own = new URL(issuer).origin;
   let known: readonly string[] = [own];
   let asking: Promise<readonly string[]> | null = null;
-  let again = 0;
+  let again = Number.NEGATIVE_INFINITY;
   return () => {
     if (asking !== null) return asking;
-    if (Date.now() < again) return Promise.resolve(known);
+    if (systemClock.monotonic() < again) return Promise.resolve(known);
     asking = discover(issuer, fetching)
       .then((document) => {
         known = [...new Set([own, addressAt(issuer, document['token_endpoint']).origin])];
-        again = Date.now() + KNOWN_FOR;
+        again = systemClock.monotonic() + KNOWN_FOR;
       })
       .catch(() => {
-        again = Date.now() + UNKNOWN_FOR;
+        again = systemClock.monotonic() + UNKNOWN_FOR;
       })
       .then(() => {
         asking = null;

@@ -48,7 +48,8 @@ export async function refusePayloads(
   rows: readonly RefusedPayload[],
   bound: number,
 ): Promise<Taken> {
-  if (rows.length === 0) return NOTHING;
+  const [first] = rows;
+  if (first === undefined) return NOTHING;
   // Each payload is a parameter of its own: they travel as bytes, where an array would be a text of twice the size.
   const values = rows.map((_, i) => {
     const at = 2 + i * 6;
@@ -69,7 +70,7 @@ export async function refusePayloads(
       ]),
     ],
   );
-  return counted(tx, installation, rows.length, Number(made[0].weight), bound, rows[0]?.at ?? new Date());
+  return counted(tx, installation, rows.length, Number(made[0].weight), bound, first.at);
 }
 
 /** The number under which the parts of a large payload are kept until it is whole. */
