@@ -4,14 +4,14 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import pg from 'pg';
+import { prepareDatabase, writeAccess } from './embedded-access.ts';
 import { type Binaries, CLEAN_ENV, findBinaries, leash } from './embedded-binaries.ts';
 import { endOrphan, type Lock, takeLock } from './embedded-lock.ts';
 import { choosePlace, codeOf, own, type Place, problem, socketFolder } from './embedded-place.ts';
-import { answers, boundLog, end, lastWords, run, type Target } from './embedded-process.ts';
+import { answers, boundLog, end, lastWords, run } from './embedded-process.ts';
 import { endOnExit, onExit } from './on-exit.ts';
 import { freePort } from './port.ts';
 
@@ -200,7 +200,7 @@ async function launch(
   const socket = await socketFolder(place);
   const port = options.listen ? options.listen.port || (await freePort()) : 5432;
   const auth = options.auth ?? 'trust';
-  await access(place, auth);
+  await writeAccess(place, auth);
   const log = join(place.home, 'postgres.log');
   const args = ['-D', place.data, '-k', socket, '-p', String(port)];
   const lasting = isDurable(options) ? DURABLE : FLEETING;
@@ -288,7 +288,7 @@ async function launch(
     return stopped;
   };
   try {
-    await prepare({ host: socket, port, user }, database, auth === 'trust' ? null : auth.password);
+    await prepareDatabase({ host: socket, port, user }, database, auth === 'trust' ? null : auth.password);
     signal?.throwIfAborted();
   } catch (error) {
     await stop();
@@ -310,31 +310,4 @@ async function launch(
     directory: place.data,
     stop,
   };
-}
-
-/** Makes the database when it is absent, and sets the password anew: it may have changed since the last start. */
-async function prepare(target: Target, database: string, password: string | null): Promise<void> {
-  const client = new pg.Client({ ...target, database: 'postgres' });
-  client.on('error', () => undefined);
-  await client.connect();
-  try {
-    const found = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [database]);
-    if (found.rowCount === 0) await client.query(`CREATE DATABASE ${client.escapeIdentifier(database)}`);
-    if (password !== null) {
-      await client.query(
-        `ALTER ROLE ${client.escapeIdentifier(target.user)} PASSWORD ${client.escapeLiteral(password)}`,
-      );
-    }
-  } finally {
-    await client.end();
-  }
-}
-
-/** Who may come in: the socket's folder is guarded by its mode, TCP by password unless the caller wants trust. */
-async function access(place: Place, auth: NonNullable<EmbeddedOptions['auth']>): Promise<void> {
-  const method = auth === 'trust' ? 'trust' : 'scram-sha-256';
-  await writeFile(
-    join(place.data, 'pg_hba.conf'),
-    `# Written at every start by the hub.\nlocal all all trust\nhost all all 127.0.0.1/32 ${method}\n`,
-  );
 }
