@@ -82,12 +82,12 @@ export async function keepConfigured(database: Database, config: Config): Promis
  */
 export async function joinProcesses(
   { database, config, log }: { readonly database: Database; readonly config: Config; readonly log: Log },
-  migrate: () => Promise<unknown>,
+  migrate: (isRepeated: boolean) => Promise<unknown>,
 ): Promise<Presence> {
   const join = () => Presence.join({ database, role: 'hub', outline: outlineOf(config, configurable), log });
   const joined = (await knowsProcesses(database.plain)) ? await join() : null;
   try {
-    await migrate();
+    await migrate(false);
   } catch (error) {
     await joined?.leave();
     throw error;
@@ -95,7 +95,7 @@ export async function joinProcesses(
   if (joined) return joined;
   const late = await join();
   // Nobody can take a step back from now on; somebody may have in between.
-  await migrate();
+  await migrate(true);
   return late;
 }
 

@@ -118,8 +118,11 @@ export async function start(options: StartOptions): Promise<Hub> {
     planning.catch(() => undefined);
     const { database, records } = await raiseDatabase(options, shutdown);
     unlessInterrupted();
-    const presence = await joinProcesses({ database, config, log }, () =>
-      migrate(database.source, { signal, progress: (text) => progress('migrations', text) }),
+    const presence = await joinProcesses({ database, config, log }, (isRepeated) =>
+      migrate(database.source, {
+        signal,
+        ...(isRepeated ? {} : { progress: (text) => progress('migrations', text) }),
+      }),
     );
     shutdown.add('the presence on the database', () => presence.leave());
     unlessInterrupted();

@@ -13,7 +13,10 @@ export class Deadline {
   readonly #waiting = new Set<() => void>();
   #timer: NodeJS.Timeout | null = null;
   #leave: () => void = () => undefined;
+  /** Whether the timer has fired or the client has gone. A timer may fire a millisecond before the clock says so. */
+  #hasEnded = false;
   readonly #over = (): void => {
+    this.#hasEnded = true;
     for (const one of this.#waiting) one();
   };
 
@@ -23,12 +26,16 @@ export class Deadline {
 
   /** Whether nothing more should be begun. */
   isOver(): boolean {
-    return (this.#call.gone ?? this.#call.signal.aborted) || this.#left() <= 0;
+    return this.#hasEnded || (this.#call.gone ?? this.#call.signal.aborted) || this.#left() <= 0;
   }
 
   /** What the promise brings, or `late()` when the time is up before. */
   race<T>(promise: Promise<T>, late: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
+      if (this.#hasEnded) {
+        promise.catch(() => undefined);
+        return resolve(late());
+      }
       const over = (): void => resolve(late());
       this.#waiting.add(over);
       this.#start();
