@@ -320,8 +320,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     says: 'a message is acknowledged to the broker before its commit (C14)',
     file: 'connectors/energy/source/mqtt.ts',
-    from: 'if (!this.#socket.destroyed) await this.#handle?.(batch.map((one) => one.message));',
-    to: 'if (!this.#socket.destroyed) void this.#handle?.(batch.map((one) => one.message)).catch(() => undefined);',
+    from: 'if (!this.#socket.destroyed) await this.#handlers?.batch(batch.map((one) => one.message));',
+    to: 'if (!this.#socket.destroyed) void this.#handlers?.batch(batch.map((one) => one.message)).catch(() => undefined);',
     caught: { file: 'connectors/energy/conformance.test.ts', name: 'C14 poll telemetry' },
   },
   {
