@@ -1,3 +1,4 @@
+import { SourceError } from '../../connectors/kit/errors.ts';
 import { readSettings } from '../../connectors/kit/settings.ts';
 import { openVendorDatabase, type VendorDatabase } from '../../connectors/kit/sql.ts';
 import type { Entity } from '../../connectors/mesh/declaration.ts';
@@ -90,7 +91,11 @@ async function reachable<T>(asked: Promise<T>, database: VendorDatabase): Promis
     return await asked;
   } catch (error) {
     await database.close().catch(() => undefined);
-    throw new OnboardError(`The database does not answer: ${(error as Error).message}.`);
+    const { message } = error as Error;
+    const refused = error instanceof SourceError && error.code === 'SOURCE_REJECTED';
+    throw new OnboardError(
+      refused ? `The database refuses the account: ${message}.` : `The database does not answer: ${message}.`,
+    );
   }
 }
 
