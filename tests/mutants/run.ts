@@ -1,6 +1,6 @@
 /**
  * Plants each mutant and runs the test that must notice it, two at a time; ends with 1 when one goes unnoticed. `npm run test:mutants`,
- * or with part of a file's name: only its mutants; with `--count N` N of them, others for each ISTHMUS_SEED. `npm run show:rights-mutants -- --count N`: of those that take the check of row rights
+ * or with part of a file's name: only its mutants. `npm run show:rights-mutants -- --count N`: of those that take the check of row rights
  * out in one place, N spread over the list (all of them without a count); each raises a hub of two parks.
  */
 import { spawn } from 'node:child_process';
@@ -23,11 +23,9 @@ const { values, positionals } = parseArgs({
 });
 const list = values.rights ? RIGHTS_MUTANTS : MUTANTS;
 const every = values.count === undefined ? 1 : Math.max(1, Math.floor(list.length / Number(values.count)));
-/** CI's seed is the commit's, so that each mutant has its turn. */
-const first = Number(process.env['ISTHMUS_SEED'] ?? 0) % every;
 const wanted = list
   .filter(({ file }) => file.includes(positionals[0] ?? ''))
-  .filter((_, i) => i % every === first)
+  .filter((_, i) => i % every === 0)
   .slice(0, values.count === undefined ? list.length : Number(values.count))
   .map((mutant) => ({ mutant, i: ALL_MUTANTS.indexOf(mutant) }));
 const directory = mkdtempSync(join(tmpdir(), 'isthmus-mutants-'));
