@@ -5,10 +5,10 @@ import { HUB_PRINCIPAL } from '../connectors/kit/principal.ts';
 import { createFederation } from '../gateway/federation/index.ts';
 import { type Fake, fake } from '../gateway/federation/testing.ts';
 import { Deliveries, type Delivery } from '../gateway/live/deliveries.ts';
-import type { Tail } from '../gateway/live/tail.ts';
 import { Operations } from '../gateway/operation/index.ts';
 import { readPolicy } from '../gateway/trust/policy.ts';
 import { compose } from '../schema/compose.ts';
+import { steppedTail } from './stepped-tail.ts';
 
 const BURST = 90;
 
@@ -94,19 +94,8 @@ test('enrichment of a burst: one request to each island and hop, not one for eac
     federation: createFederation({ supergraph, subgraphs, log: silentLog }),
     policy: readPolicy(supergraph),
   });
-  let wake = (): void => undefined;
-  const tail = {
-    head: 0n,
-    closed: false,
-    beyond: async (position: bigint, signal: AbortSignal) => {
-      while (tail.head <= position && !signal.aborted && !tail.closed)
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      return tail.head;
-    },
-  };
-  const deliveries = new Deliveries({ operations, tail: tail as unknown as Tail });
+  const log = steppedTail();
+  const deliveries = new Deliveries({ operations, tail: log.tail });
   const got: Delivery[][] = [];
   const listeners: AbortController[] = [];
   for (let i = 0; i < 20; i++) {
@@ -118,8 +107,7 @@ test('enrichment of a burst: one request to each island and hop, not one for eac
     await deliveries.join({ query: QUERY, principal: HUB_PRINCIPAL, signal: gone.signal }, sink);
   }
   for (const one of Object.values(islands)) one.requests.length = 0;
-  tail.head = BigInt(BURST);
-  wake();
+  log.grow(BURST);
   await expect.poll(() => got.every((one) => one.length > 0), { timeout: 10_000 }).toBe(true);
 
   const { data } = JSON.parse(String(got[0]?.[0]?.bytes()));
@@ -136,7 +124,6 @@ test('enrichment of a burst: one request to each island and hop, not one for eac
   const asked = Object.fromEntries(Object.values(islands).map((one) => [one.name, one.requests.length]));
   // Companies are reached in two hops: at once from an event, and from a vehicle that is known only then.
   expect(asked).toEqual({ hub: 1, parking: 1, registration: 2 });
-  tail.closed = true;
   for (const gone of listeners) gone.abort();
-  wake();
+  log.close();
 });

@@ -6,10 +6,10 @@ import { HUB_PRINCIPAL } from '../connectors/kit/principal.ts';
 import { createFederation } from '../gateway/federation/index.ts';
 import { fake } from '../gateway/federation/testing.ts';
 import { Deliveries, type Delivery } from '../gateway/live/deliveries.ts';
-import type { Tail } from '../gateway/live/tail.ts';
 import { Operations } from '../gateway/operation/index.ts';
 import { readPolicy } from '../gateway/trust/policy.ts';
 import { compose } from '../schema/compose.ts';
+import { steppedTail } from './stepped-tail.ts';
 
 const HUB = `
   extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@inaccessible"])
@@ -111,18 +111,7 @@ async function listen(options: { failing?: readonly number[]; dark?: readonly st
     }),
     policy: readPolicy(supergraph),
   });
-  let wake = (): void => undefined;
-  const tail = {
-    head: 0n,
-    closed: false,
-    beyond: async (position: bigint, signal: AbortSignal) => {
-      while (tail.head <= position && !signal.aborted && !tail.closed)
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      return tail.head;
-    },
-  };
+  const events = steppedTail();
   const gone = new AbortController();
   // biome-ignore lint/suspicious/noExplicitAny: answers are read by path
   const told: any[] = [];
@@ -131,17 +120,13 @@ async function listen(options: { failing?: readonly number[]; dark?: readonly st
     ready: async () => undefined,
     end: (error: unknown) => told.push({ ended: error }),
   };
-  const deliveries = new Deliveries({ operations, tail: tail as unknown as Tail, log });
+  const deliveries = new Deliveries({ operations, tail: events.tail, log });
   await deliveries.join({ query: QUERY, principal: HUB_PRINCIPAL, signal: gone.signal }, sink);
   end = () => {
-    tail.closed = true;
     gone.abort();
-    wake();
+    events.close();
   };
-  const write = (count: number) => {
-    tail.head += BigInt(count);
-    wake();
-  };
+  const write = (count: number) => events.grow(count);
   const words = () =>
     told.flatMap(
       (one) => one.data?.events?.batch?.map(({ id }: { id: string }) => id) ?? one.data?.events?.reason ?? [],

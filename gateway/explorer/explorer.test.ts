@@ -8,6 +8,7 @@ import { operations } from './index.ts';
 import { filled, forget, NOTHING, OWN_QUERY, ownOf, refreshTabs, type Store } from './page/examples.ts';
 import { withTimes } from './page/times.ts';
 import { wordsFor } from './page/words.ts';
+import { memoryStore } from './testing.ts';
 
 let room: string;
 let page: string;
@@ -144,15 +145,6 @@ describe('the variables of the examples', () => {
     });
   });
 
-  const kept = (): Store & { readonly held: Map<string, string> } => {
-    const held = new Map<string, string>();
-    return {
-      held,
-      getItem: (name) => held.get(name) ?? null,
-      setItem: (name, value) => void held.set(name, value),
-      removeItem: (name) => void held.delete(name),
-    };
-  };
   const visit = (store: Store, variables: string) => refreshTabs(store, [{ query: '{ a }', variables }]);
   const tabs = (variables: string, active = 0) => ({
     activeTabIndex: active,
@@ -163,7 +155,7 @@ describe('the variables of the examples', () => {
   });
 
   test('are those of this visit in tabs that were kept; what people have written stays', () => {
-    const store = kept();
+    const store = memoryStore();
     visit(store, 'old');
     store.setItem('graphiql:tabState', JSON.stringify(tabs('old')));
     store.setItem('graphiql:variables', 'old');
@@ -176,13 +168,13 @@ describe('the variables of the examples', () => {
   });
 
   test('are shown of the first tab at the first visit', () => {
-    const store = kept();
+    const store = memoryStore();
     visit(store, 'first');
     expect([store.getItem('graphiql:query'), store.getItem('graphiql:variables')]).toEqual(['{ a }', 'first']);
   });
 
   test('and the operations that were run are forgotten at sign-out', () => {
-    const store = kept();
+    const store = memoryStore();
     visit(store, 'of the park');
     store.setItem('graphiql:tabState', JSON.stringify(tabs('of the park')));
     store.setItem('graphiql:queries', 'of the park');

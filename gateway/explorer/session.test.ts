@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { Store } from './page/examples.ts';
 import { Session } from './page/session.ts';
 import type { Grant } from './page/sign-in.ts';
 import { wordsFor } from './page/words.ts';
+import { memoryStore } from './testing.ts';
 
 const words = wordsFor('en');
 const address = new URL('https://hub.example/explorer/caller');
@@ -14,20 +14,11 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-const memory = (): Store & { readonly held: Map<string, string> } => {
-  const held = new Map<string, string>();
-  return {
-    held,
-    getItem: (name) => held.get(name) ?? null,
-    setItem: (name, value) => void held.set(name, value),
-    removeItem: (name) => void held.delete(name),
-  };
-};
 const grant = (token: string, refresh: Grant['refresh'] = null): Grant => ({ token, refresh });
 const inSeconds = (seconds: number): string => new Date(Date.now() + seconds * 1_000).toISOString();
 
 /** A hub that takes the tokens of `known`, by the seconds that each is valid from now. */
-function open(known: Readonly<Record<string, number>>, { anonymous = false, store = memory() } = {}) {
+function open(known: Readonly<Record<string, number>>, { anonymous = false, store = memoryStore() } = {}) {
   const ends = new Map(Object.entries(known).map(([token, seconds]) => [`Bearer ${token}`, inSeconds(seconds)]));
   const hub = { away: false };
   const fetch = async (_: unknown, options?: { headers?: Headers }): Promise<Response> => {
@@ -82,7 +73,7 @@ test('a refused token changes nothing, and is told in the words of the hub', asy
 });
 
 test('a kept token that is refused is dropped; one that cannot be checked while the hub is away is not', async () => {
-  const store = memory();
+  const store = memoryStore();
   await open({ good: 600 }, { store }).session.use(grant('good'));
   const away = open({ good: 600 }, { store });
   away.hub.away = true;

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import type { Store } from './page/examples.ts';
 import { begin, type Client, explain, finish, isReturn, pendingClient } from './page/sign-in.ts';
 import { wordsFor } from './page/words.ts';
+import { memoryStore } from './testing.ts';
 
 const words = wordsFor('en');
 const CLIENT: Client = {
@@ -24,18 +24,13 @@ interface Sent {
 }
 /** An issuer whose token endpoint answers so. */
 function issuer(token: () => Response = () => Response.json({}), discovery: object = DISCOVERY) {
-  const held = new Map<string, string>();
-  const store: Store = {
-    getItem: (name) => held.get(name) ?? null,
-    setItem: (name, value) => void held.set(name, value),
-    removeItem: (name) => void held.delete(name),
-  };
+  const store = memoryStore();
   const sent: Sent[] = [];
   const fetch = async (url: string, options?: { body?: unknown }): Promise<Response> => {
     sent.push({ url, body: new URLSearchParams(String(options?.body ?? '')) });
     return url.endsWith('/.well-known/openid-configuration') ? Response.json(discovery) : token();
   };
-  return { options: { redirect, store, fetch: fetch as never }, sent, held };
+  return { options: { redirect, store, fetch: fetch as never }, sent, held: store.held };
 }
 const back = (parameters: Record<string, string>): URL => new URL(`${redirect}?${new URLSearchParams(parameters)}`);
 /** What people read of a sign-in that ends so. */
