@@ -31,6 +31,8 @@ export interface Edited {
 /** Says of a list that `onboard` made it: it goes with its last entry. */
 const MADE = 'installations: # added by isthmus onboard';
 const MADE_LINE = new RegExp(`(?<=^|\\n) *${MADE}\\r?\\n$`);
+/** Stands where an empty list in brackets was, and is that list again when the last entry goes. */
+const EMPTIED = /# in place of (\[[ \t]*\]) by isthmus onboard(?=[^\n]*\n?$)/;
 
 /** The text of the file; throws `OnboardError` for one in another encoding, which would not survive being written. */
 export function readYaml(file: string): string {
@@ -112,6 +114,14 @@ function putIn(text: string, root: ParsedNode | null, entry: unknown): string {
   if (!isMap(root)) return text;
   const list = root.get('installations', true) as ParsedNode | undefined;
   const indent = columnOf(root);
+  const brackets = isSeq(list) && list.flow && !root.flow ? text.slice(list.range[0], list.range[1]) : '';
+  if (list && /^\[[ \t]*\]$/.test(brackets)) {
+    const mark = `# in place of ${brackets} by isthmus onboard`;
+    const [from, to] = list.range;
+    const marked = text.slice(0, from) + mark + text.slice(to);
+    const end = marked.indexOf('\n', from);
+    return withLines(marked, end < 0 ? marked.length : end + 1, inLines(entry, indent + 2));
+  }
   if (isSeq(list) && list.flow) {
     const json = JSON.stringify(entry, null, 2).replaceAll('\n', eolOf(text) + ' '.repeat(indent + 2));
     const last = list.items.at(-1);
@@ -144,6 +154,10 @@ function takeOut(text: string, place: number): string {
   const start = lineOf(text, dashOf(list, place));
   const end = lineAfter(text, node, columnOf(list));
   const above = text.slice(0, start);
+  if (list.items.length === 1 && EMPTIED.test(above)) {
+    const without = withoutLines(text, start, end);
+    return without.slice(0, start).replace(EMPTIED, '$1') + without.slice(start);
+  }
   const made = list.items.length === 1 ? (MADE_LINE.exec(above)?.[0] ?? '') : '';
   const without = withoutLines(text, start - made.length, end);
   const gap = /(?<=\n)[ \t]*\r?\n$/.exec(above)?.[0];

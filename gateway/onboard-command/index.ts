@@ -52,7 +52,7 @@ export async function onboard(options: OnboardOptions): Promise<boolean> {
   const id = `${park}-${system}`;
   if (config.installations.some((one) => one.id === id || one.connector === system)) {
     throw new OnboardError(
-      `${basename(options.config)} has ${system} already; take it out with: isthmus onboard --undo ${system}`,
+      `${basename(options.config)} has ${system} already; take it out with: isthmus onboard --undo ${system}${configFlag(options.config)}`,
     );
   }
 
@@ -140,9 +140,14 @@ export async function onboard(options: OnboardOptions): Promise<boolean> {
   }
   writeFileSync(options.config, edited.text);
   if (!edited.exact) say(`   ${ANEW}`);
-  say(`   Written. A hub that runs on this file takes the island in by itself. Undo: isthmus onboard --undo ${system}`);
+  say(
+    `   Written. A hub that runs on this file takes the island in by itself. Undo: isthmus onboard --undo ${system}${configFlag(options.config)}`,
+  );
   return true;
 }
+
+/** The option that names this file where it is not the default. */
+const configFlag = (config: string): string => (config === 'isthmus.yaml' ? '' : ` --config ${config}`);
 
 /** Takes out what `onboard` wrote: the installations of the system, and the copy of its description. */
 export function undoOnboard(options: { system: string; config: string; say(text: string): void }): void {

@@ -105,6 +105,37 @@ const WRITABLE = `SELECT n.nspname AS "schema", c.relname AS "table"
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f') AND has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')`;
 
+/**
+ * Of these tables (of `home` where they name no schema), those that the lines of MySQL's or MariaDB's `SHOW GRANTS` let the account write
+ * into. A grant on another database counts for that one alone: MariaDB grants PUBLIC everything on `test`.
+ */
+export function writableByGrants(lines: readonly string[], home: string, tables: readonly string[]): string[] {
+  const grants = lines.flatMap((line) => {
+    const found = /^GRANT (.*?) ON (?:TABLE )?(\*|`(?:[^`]|``)*`)\.(\*|`(?:[^`]|``)*`) TO /.exec(line);
+    const [, rights = '', schema = '', table = ''] = found ?? [];
+    return /\b(ALL PRIVILEGES|INSERT|UPDATE|DELETE|DROP|ALTER)\b/.test(rights) ? [{ schema, table }] : [];
+  });
+  const plain = (name: string): string => name.slice(1, -1).replaceAll('``', '`');
+  // The name of a database is a pattern of LIKE where all of its tables are granted, and a name where one is.
+  const like = (pattern: string): RegExp =>
+    new RegExp(
+      `^${pattern.replace(/\\([_%])|([_%])|[.*+?^${}()|[\]\\]/g, (sign, escaped, wild) =>
+        escaped ? escaped : wild === '_' ? '.' : wild === '%' ? '.*' : `\\${sign}`,
+      )}$`,
+      'i',
+    );
+  return tables.filter((name) => {
+    const [first = '', second] = name.split('.');
+    const schema = second === undefined ? home : first;
+    const table = second ?? first;
+    return grants.some((grant) => {
+      if (grant.schema === '*') return true;
+      if (grant.table === '*') return like(plain(grant.schema)).test(schema);
+      return plain(grant.schema) === schema && plain(grant.table) === table;
+    });
+  });
+}
+
 /** Of these tables, those that the account could write into; empty is how it should be. */
 export async function writable(
   database: VendorDatabase,
@@ -113,9 +144,12 @@ export async function writable(
   signal: AbortSignal,
 ): Promise<string[]> {
   if (dialect === 'mysql') {
-    const rows = await database.select('SHOW GRANTS', [], signal);
-    const granted = rows.flatMap((row) => Object.values(row).map((one) => String(one).split(/ ON /)[0] ?? ''));
-    return granted.some((one) => /\b(ALL PRIVILEGES|INSERT|UPDATE|DELETE|DROP|ALTER)\b/.test(one)) ? [...tables] : [];
+    const [grants, [home]] = await Promise.all([
+      database.select('SHOW GRANTS', [], signal),
+      database.select(HOME.mysql, [], signal),
+    ]);
+    const lines = grants.flatMap((row) => Object.values(row).map(String));
+    return writableByGrants(lines, String(home?.['home']), tables);
   }
   const [rows, [home]] = await Promise.all([
     database.select(WRITABLE, [], signal),
