@@ -1,5 +1,7 @@
 /** The audit log as it is kept: chains, entries, signed statements, salts. What the bytes mean is known in gateway/trust. */
+
 import { randomBytes } from 'node:crypto';
+import { ADVISORY_LOCKS } from './advisory-locks.ts';
 import type { Tx } from './open.ts';
 
 /** One entry as it is written: `companies` are the salted ids under which a company finds it again. */
@@ -29,11 +31,9 @@ export interface AuditChainRow {
   readonly trimmedHash: Buffer | null;
 }
 
-const LOCK = 4_739_202;
-
 /** Statements are numbered one after the other through all processes: the rest of the transaction is alone with them. */
 export async function lockStatements(tx: Tx): Promise<AuditStatementRow | null> {
-  await tx.query('SELECT pg_advisory_xact_lock($1)', [LOCK]);
+  await tx.query('SELECT pg_advisory_xact_lock($1)', [ADVISORY_LOCKS.auditStatements]);
   const rows = await statements(tx, 'ORDER BY number DESC LIMIT 1', []);
   return rows[0] ?? null;
 }

@@ -1,4 +1,5 @@
 /** Raw registers, by month. One value of each meter and time stands; what it has replaced is kept in `meter_reading_history`. */
+import { ADVISORY_LOCKS } from './advisory-locks.ts';
 import type { Tx } from './open.ts';
 import { type Given, judge, type Standing } from './reading-corrections.ts';
 
@@ -148,7 +149,7 @@ async function makeMonths(tx: Tx, rows: readonly ReadingRow[]): Promise<void> {
       const [year = 2000, number = 1] = month.split('-').map(Number);
       const next = new Date(Date.UTC(year, number, 1)).toISOString().slice(0, 10);
       // Several processes may come to a new month at once.
-      await tx.query('SELECT pg_advisory_xact_lock(4739202)');
+      await tx.query('SELECT pg_advisory_xact_lock($1)', [ADVISORY_LOCKS.readingMonths]);
       await tx.query(
         `CREATE TABLE IF NOT EXISTS ${name} PARTITION OF meter_reading FOR VALUES FROM ('${month}-01 00:00:00+00') TO ('${next} 00:00:00+00')`,
       );

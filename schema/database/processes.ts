@@ -3,10 +3,8 @@
  * that they were given since the first of those now alive began, so that replicas whose file is changed one after the other are told
  * from a hub with another file.
  */
+import { ADVISORY_LOCKS } from './advisory-locks.ts';
 import type { Tx } from './open.ts';
-
-/** Held while a process joins, changes its configuration, or the schema is taken back. */
-const JOIN_LOCK = 4_739_202;
 
 export interface HubProcess {
   readonly owner: string;
@@ -29,7 +27,7 @@ export interface HubConfiguration {
 
 /** Nobody joins or changes until the transaction ends. */
 export async function lockProcesses(tx: Tx): Promise<void> {
-  await tx.query('SELECT pg_advisory_xact_lock($1)', [JOIN_LOCK]);
+  await tx.query('SELECT pg_advisory_xact_lock($1)', [ADVISORY_LOCKS.joiningProcesses]);
 }
 
 /** Whether the database has these tables: an older schema has not. */
