@@ -31,7 +31,7 @@ export interface Edited {
 /** Says of a list that `onboard` made it: it goes with its last entry. */
 const MADE = 'installations: # added by isthmus onboard';
 const MADE_LINE = new RegExp(`(?<=^|\\n) *${MADE}\\r?\\n$`);
-/** Stands where an empty list in brackets was, and is that list again when the last entry goes. */
+/** Replaces an empty list in brackets; undoing the last entry puts the list back. */
 const EMPTIED = /# in place of (\[[ \t]*\]) by isthmus onboard(?=[^\n]*\n?$)/;
 
 /** The text of the file; throws `OnboardError` for one in another encoding, which would not survive being written. */

@@ -146,8 +146,11 @@ export async function onboard(options: OnboardOptions): Promise<boolean> {
   return true;
 }
 
-/** The option that names this file where it is not the default. */
-const configFlag = (config: string): string => (config === 'isthmus.yaml' ? '' : ` --config ${config}`);
+/** The option that names this file, as a shell takes it; empty for the default. */
+const configFlag = (config: string): string => {
+  if (config === 'isthmus.yaml') return '';
+  return ` --config ${/^[\w./-]+$/.test(config) ? config : `'${config.replaceAll("'", "'\\''")}'`}`;
+};
 
 /** Takes out what `onboard` wrote: the installations of the system, and the copy of its description. */
 export function undoOnboard(options: { system: string; config: string; say(text: string): void }): void {

@@ -47,14 +47,16 @@ export async function probeSql(options: OnboardOptions, place: Place): Promise<P
     const twice = drafted.filter((each) => each.name.replace(/\d+$/, '') === base).length;
     if (one) drafted.push(twice === 0 ? one : { ...one, name: `${base}${twice + 1}` });
   }
-  const open = await writable(database, dialectOf(url), names, signal);
+  const rights = await writable(database, dialectOf(url), names, signal);
   const warning =
-    open.length > 0
-      ? `; the account may write into ${open.join(', ')}: give the hub one that may only read (GRANT SELECT)`
-      : '; the account may only read';
+    rights.tables.length > 0
+      ? `; the account may write into ${rights.tables.join(', ')}: give the hub one that may only read (GRANT SELECT)`
+      : rights.unknownRoles.length > 0
+        ? `; whether the account may write is unknown: the rights of its role ${rights.unknownRoles.join(', ')} are not listed`
+        : '; the account may only read';
   const left = all.size - names.length;
   return {
-    found: `${all.size} tables and views${left > 0 ? `, ${left} left out (name those you want: --table NAME)` : ''}${warning}`,
+    found: `${all.size} ${all.size === 1 ? 'table or view' : 'tables and views'}${left > 0 ? `, ${left} left out (name those you want: --table NAME)` : ''}${warning}`,
     drafted,
     nothing: 'The account is shown no table with columns that the graph can show',
     connector: 'sql',

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { writableByGrants } from './catalogue.ts';
+import { readGrants } from './catalogue.ts';
 
 /** Of an account that may only read `works`, on a MariaDB as it is installed: PUBLIC may do everything in `test`. */
 const READER = [
@@ -9,9 +9,11 @@ const READER = [
   'GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, DELETE HISTORY ON `test\\_%`.* TO PUBLIC',
 ];
 
+const writable = (...of: Parameters<typeof readGrants>) => readGrants(...of).tables;
+
 test('a grant on another database is no right to write into these tables', () => {
-  expect(writableByGrants(READER, 'works', ['lift', 'works.lift'])).toEqual([]);
-  expect(writableByGrants(READER, 'works', ['lift', 'test.lift', 'test_a.lift', 'testing.lift'])).toEqual([
+  expect(writable(READER, 'works', ['lift', 'works.lift'])).toEqual([]);
+  expect(writable(READER, 'works', ['lift', 'test.lift', 'test_a.lift', 'testing.lift'])).toEqual([
     'test.lift',
     'test_a.lift',
   ]);
@@ -24,7 +26,17 @@ test.each([
   ['one table', 'GRANT SELECT, INSERT ON `works`.`lift` TO `a`@`%`', ['lift']],
   ['one column', 'GRANT SELECT, UPDATE (`load_kg`) ON `works`.`lift` TO `a`@`%`', ['lift']],
   ['nothing that writes', 'GRANT SELECT, SHOW VIEW ON *.* TO `a`@`%`', []],
-  ['a role', 'GRANT `readers`@`%` TO `a`@`%`', []],
 ])('a grant of %s counts for what it names', (_, line, tables) => {
-  expect(writableByGrants([line], 'works', ['lift', 'shaft', 'other.lift'])).toEqual(tables);
+  expect(writable([line], 'works', ['lift', 'shaft', 'other.lift'])).toEqual(tables);
+});
+
+test('a role is unknown unless the server lists what it may do', () => {
+  const ofMySql = ['GRANT USAGE ON *.* TO `a`@`%`', 'GRANT `readers`@`%`,`editors`@`%` TO `a`@`%`'];
+  expect(readGrants(ofMySql, 'works', ['lift'])).toEqual({ tables: [], unknownRoles: ['readers', 'editors'] });
+  const ofMariaDb = [
+    'GRANT `editors` TO `a`@`%`',
+    'GRANT USAGE ON *.* TO `editors`',
+    'GRANT INSERT ON `works`.* TO `editors`',
+  ];
+  expect(readGrants(ofMariaDb, 'works', ['lift'])).toEqual({ tables: ['lift'], unknownRoles: [] });
 });

@@ -105,51 +105,72 @@ const WRITABLE = `SELECT n.nspname AS "schema", c.relname AS "table"
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f') AND has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')`;
 
-/**
- * Of these tables (of `home` where they name no schema), those that the lines of MySQL's or MariaDB's `SHOW GRANTS` let the account write
- * into. A grant on another database counts for that one alone: MariaDB grants PUBLIC everything on `test`.
- */
-export function writableByGrants(lines: readonly string[], home: string, tables: readonly string[]): string[] {
-  const grants = lines.flatMap((line) => {
-    const found = /^GRANT (.*?) ON (?:TABLE )?(\*|`(?:[^`]|``)*`)\.(\*|`(?:[^`]|``)*`) TO /.exec(line);
-    const [, rights = '', schema = '', table = ''] = found ?? [];
-    return /\b(ALL PRIVILEGES|INSERT|UPDATE|DELETE|DROP|ALTER)\b/.test(rights) ? [{ schema, table }] : [];
+/** What an account may write into, as far as the server says. */
+export interface WriteRights {
+  readonly tables: readonly string[];
+  /** Roles that the account has and whose rights the server did not list; always empty with PostgreSQL, which counts them itself. */
+  readonly unknownRoles: readonly string[];
+}
+
+/** Compiles a pattern of SQL's LIKE; `\_` and `\%` mean themselves. */
+function likePattern(pattern: string): RegExp {
+  const source = pattern.replace(/\\([_%])|[.*+?^${}()|[\]\\]|[_%]/g, (sign, literal?: string) => {
+    if (literal) return literal;
+    if (sign === '_') return '.';
+    return sign === '%' ? '.*' : `\\${sign}`;
   });
-  const plain = (name: string): string => name.slice(1, -1).replaceAll('``', '`');
-  // The name of a database is a pattern of LIKE where all of its tables are granted, and a name where one is.
-  const like = (pattern: string): RegExp =>
-    new RegExp(
-      `^${pattern.replace(/\\([_%])|([_%])|[.*+?^${}()|[\]\\]/g, (sign, escaped, wild) =>
-        escaped ? escaped : wild === '_' ? '.' : wild === '%' ? '.*' : `\\${sign}`,
-      )}$`,
-      'i',
-    );
-  return tables.filter((name) => {
+  return new RegExp(`^${source}$`, 'i');
+}
+
+/**
+ * Reads the lines of `SHOW GRANTS` of MySQL or MariaDB. Tables without a schema are those of `home`. A grant on another database counts
+ * for that one alone: MariaDB grants PUBLIC everything on `test`. MariaDB lists the rights of roles that are in use, MySQL those of none.
+ */
+export function readGrants(lines: readonly string[], home: string, tables: readonly string[]): WriteRights {
+  const NAME = '`(?:[^`]|``)*`';
+  const onTables = new RegExp(`^GRANT (.*?) ON (?:TABLE )?(\\*|${NAME})\\.(\\*|${NAME}) TO (${NAME})?`);
+  const plain = (name: string): string => name.replace(/^`|`$/g, '').replaceAll('``', '`');
+  const grants: { schema: string; table: string }[] = [];
+  const listed = new Set<string>();
+  const roles = new Set<string>();
+  for (const line of lines) {
+    const [, rights, schema = '', table = '', holder = ''] = onTables.exec(line) ?? [];
+    if (rights !== undefined) {
+      listed.add(plain(holder));
+      if (/\b(ALL PRIVILEGES|INSERT|UPDATE|DELETE|DROP|ALTER)\b/.test(rights)) grants.push({ schema, table });
+    } else {
+      const granted = /^GRANT (.*) TO /.exec(line)?.[1] ?? '';
+      for (const [role] of granted.replace(/@`[^`]*`/g, '').matchAll(new RegExp(NAME, 'g'))) roles.add(plain(role));
+    }
+  }
+  const isGranted = (name: string): boolean => {
     const [first = '', second] = name.split('.');
     const schema = second === undefined ? home : first;
     const table = second ?? first;
     return grants.some((grant) => {
       if (grant.schema === '*') return true;
-      if (grant.table === '*') return like(plain(grant.schema)).test(schema);
+      // A database's name is a pattern where all of its tables are granted, and a name where one is.
+      if (grant.table === '*') return likePattern(plain(grant.schema)).test(schema);
       return plain(grant.schema) === schema && plain(grant.table) === table;
     });
-  });
+  };
+  return { tables: tables.filter(isGranted), unknownRoles: [...roles].filter((role) => !listed.has(role)) };
 }
 
-/** Of these tables, those that the account could write into; empty is how it should be. */
+/** Which of these tables the account could write into; none is how it should be. */
 export async function writable(
   database: VendorDatabase,
   dialect: Dialect,
   tables: readonly string[],
   signal: AbortSignal,
-): Promise<string[]> {
+): Promise<WriteRights> {
   if (dialect === 'mysql') {
     const [grants, [home]] = await Promise.all([
       database.select('SHOW GRANTS', [], signal),
       database.select(HOME.mysql, [], signal),
     ]);
     const lines = grants.flatMap((row) => Object.values(row).map(String));
-    return writableByGrants(lines, String(home?.['home']), tables);
+    return readGrants(lines, String(home?.['home']), tables);
   }
   const [rows, [home]] = await Promise.all([
     database.select(WRITABLE, [], signal),
@@ -158,7 +179,7 @@ export async function writable(
   const names = new Set(
     rows.map((row) => (row['schema'] === home?.['home'] ? String(row['table']) : `${row['schema']}.${row['table']}`)),
   );
-  return tables.filter((one) => names.has(one));
+  return { tables: tables.filter((one) => names.has(one)), unknownRoles: [] };
 }
 
 /** A table's or column's name as the server takes it. Throws where it holds a sign that no name of ours may hold. */
