@@ -14,7 +14,7 @@ COPY --from=build /isthmus/node_modules ./node_modules
 COPY --from=build /isthmus/dist ./dist
 COPY --from=build /isthmus/bin ./bin
 COPY --from=build /isthmus/schema ./schema
-COPY --from=build /isthmus/connectors/mesh/demo ./connectors/mesh/demo
+COPY --from=build /isthmus/connectors/configured/openapi/demo ./connectors/configured/openapi/demo
 COPY --from=build /isthmus/package.json /isthmus/isthmus.demo.yaml /isthmus/LICENSE ./
 RUN ln -s /isthmus/bin/isthmus.js /usr/local/bin/isthmus && chmod 755 bin/isthmus.js && install -d -o node -g node /data
 # The program's files belong to root; the process may write to /data only. A named volume there is made by the one who starts a hub

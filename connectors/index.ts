@@ -1,12 +1,12 @@
 /** THE LIST: one line per connector. */
 import accessControl from './access-control/index.ts';
+import files from './configured/files/index.ts';
+import mesh from './configured/openapi/index.ts';
+import sql from './configured/sql/index.ts';
+import wsdl from './configured/wsdl/index.ts';
 import energy from './energy/index.ts';
 import hub from './hub/index.ts';
 import type { AnyConnector, AnyFamily } from './kit/connector.ts';
-import files from './mesh/files/index.ts';
-import mesh from './mesh/index.ts';
-import sql from './mesh/sql/index.ts';
-import wsdl from './mesh/wsdl/index.ts';
 import parking from './parking/index.ts';
 import registration from './registration/index.ts';
 import tax from './tax/index.ts';

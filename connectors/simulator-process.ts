@@ -1,8 +1,8 @@
 /** One simulator as a process of its own: `simulator-process NAME FOLDER [with-parent]`. */
 import { mkdirSync, realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { writeWholeFile } from './kit/testing/atomic-file.ts';
 import type { Simulator } from './kit/testing/simulator.ts';
-import { writeWholeFile } from './kit/testing/whole-file.ts';
 import {
   demoWorld,
   known,
@@ -12,7 +12,7 @@ import {
   runPath,
   SIMULATORS,
   stateFolder,
-} from './simulator-files.ts';
+} from './simulator-list.ts';
 
 /** 60 days. */
 const HISTORY = 60 * 86_400_000;

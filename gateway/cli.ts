@@ -4,9 +4,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeLog } from '../connectors/kit/log.ts';
 import { makeProgram } from './commands/program.ts';
-import { fail } from './commands/run.ts';
+import { fail } from './commands/runner/command-runner.ts';
 import { endOnSignals } from './ops/signals.ts';
-import { packageFolder } from './pictures.ts';
+import { packageFolder } from './sources/schema-snapshots.ts';
 
 const { version } = JSON.parse(readFileSync(join(packageFolder(), 'package.json'), 'utf8')) as { version: string };
 

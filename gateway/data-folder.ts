@@ -1,6 +1,7 @@
-/** The folder that ISTHMUS_DATA names: whether the hub can keep its things there, known before anything is begun. */
+/** The folder that ISTHMUS_DATA names: whether the hub can write to it, which files it holds, and the error of a command that does not find one. */
 import { existsSync, mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import type { GatewaySettings } from './environment.ts';
 
 /** The data folder cannot be used; the message is a sentence for people. */
 export class DataFolderError extends Error {
@@ -53,4 +54,32 @@ function make(path: string, made: string[]): void {
   make(dirname(path), made);
   mkdirSync(path);
   made.push(path);
+}
+
+/** Where a running hub tells the address of its embedded database. */
+export const addressFile = (data: string): string => join(resolve(data), 'database.url');
+/** The signing key: ISTHMUS_SIGNING_KEY, or a file of the data folder. */
+export const keyFile = (settings: Pick<GatewaySettings, 'data' | 'signingKey'>): string =>
+  settings.signingKey ?? join(resolve(settings.data), 'signing-key.pem');
+/** Folder of the head files: how far each audit chain is, outside the database. */
+export const headFolder = (data: string): string => join(resolve(data), 'audit-heads');
+
+/** What a command needs is not in the data folder that it looked at. The message names the folder and what to do. */
+export class NothingThereError extends Error {
+  override name = 'CommandError';
+}
+
+/**
+ * The error of a command that looked for `what`, such as "no signing key (signing-key.pem)", in the data folder.
+ * `or` names other ways to say where it is, such as "DATABASE_URL".
+ */
+export function nothingThere(what: string, data: string, or?: string): NothingThereError {
+  const folder = resolve(data);
+  const from = process.env['ISTHMUS_DATA'] ? 'from ISTHMUS_DATA' : 'the default, in the current folder';
+  const there = existsSync(folder)
+    ? `The data folder ${folder} holds ${what}`
+    : `There is ${what}: no data folder ${folder}`;
+  return new NothingThereError(
+    `${there} (${from}). Run the command where the hub was started, or name the hub's data folder: ISTHMUS_DATA=/path/to/.isthmus${or ? `; or ${or}` : ''}. Nothing was made.`,
+  );
 }

@@ -2,18 +2,18 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { configurable } from '../connectors/index.ts';
-import { outlineOf } from '../connectors/kit/host/config/outline.ts';
-import type { Config } from '../connectors/kit/host/config/types.ts';
+import type { Config } from '../connectors/kit/config/config.ts';
+import { outlineOf } from '../connectors/kit/config/config-digest.ts';
 import type { SourceStatus } from '../connectors/kit/host/installation.ts';
-import { Presence } from '../connectors/kit/host/presence.ts';
+import { Presence } from '../connectors/kit/host/process-registry.ts';
 import type { Log } from '../connectors/kit/log.ts';
-import { startEmbedded } from '../schema/database/embedded.ts';
-import { type Database, openDatabase, shownUrl } from '../schema/database/open.ts';
-import { replaceParks } from '../schema/database/parks.ts';
-import { knowsProcesses } from '../schema/database/processes.ts';
-import { keepSources } from '../schema/database/sources.ts';
+import { type Database, openDatabase, shownUrl } from '../schema/database/database.ts';
+import { startEmbedded } from '../schema/database/embedded/embedded-postgres.ts';
+import { replaceParks } from '../schema/database/hub/parks.ts';
+import { keepSources } from '../schema/database/hub/source-status.ts';
+import { knowsProcesses } from '../schema/database/processes/processes.ts';
+import { addressFile } from './data-folder.ts';
 import type { Shutdown } from './ops/shutdown.ts';
-import { addressFile } from './trust-place.ts';
 
 /** Connections of one hub; one more listens. */
 const POOL = 16;

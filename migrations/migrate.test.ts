@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { freshDatabase } from '../connectors/kit/testing/database.ts';
+import { freshDatabase } from '../connectors/kit/testing/test-database.ts';
 import { migrate } from './migrate.ts';
 
 let database: Awaited<ReturnType<typeof freshDatabase>>;

@@ -3,7 +3,7 @@
 import { serverAudits } from 'graphql-http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
-import { readAuth } from '../connectors/kit/auth.ts';
+import { readAuth } from '../connectors/kit/config/sections/auth.ts';
 import { DOCUMENTS, type Probe, REQUESTS, SOCKETS, TOKENS } from './attack/probes.ts';
 import { openTarget, type Target } from './attack/target.ts';
 

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { buildSchema, parse, validate } from 'graphql';
 import { expect, test } from 'vitest';
 import { parse as parseYaml } from 'yaml';
-import { NO_AUDIT, readAudit } from '../connectors/kit/audit.ts';
-import { STATEMENT_KINDS } from '../gateway/trust/audit-statement.ts';
-import { headFolder, keyFile } from '../gateway/trust-place.ts';
+import { NO_AUDIT, readAudit } from '../connectors/kit/config/sections/audit.ts';
+import { headFolder, keyFile } from '../gateway/data-folder.ts';
+import { STATEMENT_KINDS } from '../gateway/trust/audit/signed-statement.ts';
 import { DocsPage, quoted } from './docs-page.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -49,10 +49,10 @@ test('its kinds of statements are those that there are, and its queries are vali
 });
 
 test('its messages are those of the verifier', () => {
-  const folder = join(ROOT, 'gateway', 'trust');
+  const folder = join(ROOT, 'gateway', 'trust', 'audit', 'export');
   const verifier = readdirSync(folder)
-    .filter((name) => /^audit-(verify|told|compare)\.ts$/.test(name))
-    .map((name) => read('gateway', 'trust', name))
+    .filter((name) => /^(verify-export|verify-statements|compare-head-files)\.ts$/.test(name))
+    .map((name) => read('gateway', 'trust', 'audit', 'export', name))
     .join('');
   const rows = page.table('message').flatMap(([messages]) => quoted(messages));
   expect(rows.length).toBeGreaterThan(8);

@@ -3,11 +3,11 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { getOperationAST, parse, print } from 'graphql';
 import { expect, test } from 'vitest';
-import { forPlanner } from '../gateway/federation/document.ts';
-import { makePlanner, type PlanStep } from '../gateway/federation/planner.ts';
+import { makePlanner, type PlanStep } from '../gateway/federation/plan/planner.ts';
+import { forPlanner } from '../gateway/federation/plan/planner-document.ts';
+import { asksWatched, hiddenPrefix } from '../gateway/federation/plan/protected-fields.ts';
 import { readSupergraph } from '../gateway/federation/supergraph.ts';
-import { asksWatched, hiddenPrefix } from '../gateway/federation/watch.ts';
-import { readWatch } from '../gateway/trust/audit-watch.ts';
+import { readWatch } from '../gateway/trust/audit/protected-fields.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const text = readFileSync(join(ROOT, 'schema', 'supergraph.graphql'), 'utf8');

@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { freshDatabase } from '../connectors/kit/testing/database.ts';
-import { openDemoIssuer } from '../gateway/trust/issuer.ts';
-import { newSigningKey } from '../gateway/trust/sign-key.ts';
+import { freshDatabase } from '../connectors/kit/testing/test-database.ts';
+import { newSigningKey } from '../gateway/trust/signing/signing-key.ts';
+import { openDemoIssuer } from '../gateway/trust/tokens/demo-issuer.ts';
 import { complaints, runCommand } from './run-command.ts';
 
 const ROOT = join(import.meta.dirname, '..');

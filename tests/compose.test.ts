@@ -4,9 +4,9 @@ import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse, parseDocument } from 'yaml';
 import { connectors, islands } from '../connectors/index.ts';
-import { readConfig } from '../connectors/kit/host/config/index.ts';
+import { readConfig } from '../connectors/kit/config/config-file.ts';
 import { makeProgram } from '../gateway/commands/program.ts';
-import { gatewaySettings } from '../gateway/settings.ts';
+import { gatewaySettings } from '../gateway/environment.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const dockerfile = readFileSync(join(ROOT, 'Dockerfile'), 'utf8');
@@ -189,7 +189,7 @@ describe('containers', () => {
   });
 
   test('the health check asks a path that hub and connector answer, at the port that is set', () => {
-    const paths = ['gateway/http/server.ts', 'connectors/kit/host/serve.ts'].map((file) =>
+    const paths = ['gateway/http/server.ts', 'connectors/kit/subgraph/subgraph-server.ts'].map((file) =>
       readFileSync(join(ROOT, file), 'utf8'),
     );
     const checked = ours.filter(([, one]) => one.healthcheck);

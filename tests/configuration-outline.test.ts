@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { islands } from '../connectors/index.ts';
-import { readConfig } from '../connectors/kit/host/config/index.ts';
-import { differences, digestOf, outlineOf } from '../connectors/kit/host/config/outline.ts';
+import { differences, digestOf, outlineOf } from '../connectors/kit/config/config-digest.ts';
+import { readConfig } from '../connectors/kit/config/config-file.ts';
 
 const FILE = `
 parks:

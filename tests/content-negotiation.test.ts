@@ -1,7 +1,7 @@
 /** `/graphql` answers in what the client accepts: JSON, server-sent events, multipart, a page. */
 import { Client, cacheExchange, fetchExchange } from '@urql/core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { graphqlFace } from '../gateway/http/graphql.ts';
+import { graphqlFace } from '../gateway/http/apollo-server.ts';
 import { EVENTS, type LiveHub, liveHub, write } from './live-hub.ts';
 
 const URQL =

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { islands } from '../connectors/index.ts';
-import { readConfig } from '../connectors/kit/host/config/index.ts';
+import { readConfig } from '../connectors/kit/config/config-file.ts';
 import { EVENTS, LIVE_CONFIG, type LiveHub, liveHub } from './live-hub.ts';
 
 const APP = 'https://app.example';

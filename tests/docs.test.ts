@@ -4,18 +4,18 @@ import { join } from 'node:path';
 import { buildSchema, isEnumType } from 'graphql';
 import { describe, expect, test } from 'vitest';
 import { parse as parseYaml } from 'yaml';
-import { readAuth } from '../connectors/kit/auth.ts';
+import { FEW_COMPANIES, FEW_PERSONS } from '../connectors/kit/auth/principal.ts';
+import { ROLE_NAMES, ROLES } from '../connectors/kit/auth/roles.ts';
+import { readAuth } from '../connectors/kit/config/sections/auth.ts';
+import { DEFAULT_LIMITS, type Limits } from '../connectors/kit/config/sections/limits.ts';
 import { ERRORS } from '../connectors/kit/errors.ts';
-import { DEFAULT_LIMITS, type Limits } from '../connectors/kit/limits.ts';
-import { FEW_COMPANIES, FEW_PERSONS } from '../connectors/kit/principal.ts';
-import { ROLE_NAMES, ROLES } from '../connectors/kit/roles.ts';
 import { makeProgram } from '../gateway/commands/program.ts';
 import { DocsPage, quoted } from './docs-page.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const api = buildSchema(readFileSync(join(ROOT, 'schema', 'api.graphql'), 'utf8'), { assumeValidSDL: true });
 const settings = JSON.parse(readFileSync(join(ROOT, 'schema', 'isthmus.schema.json'), 'utf8'));
-const variables = ['gateway/settings.ts', 'gateway/commands/serve.ts', 'tests/outage.test.ts', 'docker-compose.yml']
+const variables = ['gateway/environment.ts', 'gateway/commands/serve.ts', 'tests/outage.test.ts', 'docker-compose.yml']
   .map((file) => readFileSync(join(ROOT, file), 'utf8'))
   .join('\n');
 

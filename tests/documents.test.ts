@@ -1,16 +1,16 @@
 /** Hostile documents: the work for each grows no faster than the document, and each is answered or refused by the right code. */
 import { buildSchema, parse } from 'graphql';
 import { describe, expect, test } from 'vitest';
+import { DEFAULT_LIMITS, type DocumentLimits } from '../connectors/kit/config/sections/limits.ts';
 import { HubError } from '../connectors/kit/errors.ts';
-import { DEFAULT_LIMITS, type DocumentLimits } from '../connectors/kit/limits.ts';
 import { silentLog } from '../connectors/kit/log.ts';
 import { compact, createFederation, LARGE } from '../gateway/federation/index.ts';
-import { fake } from '../gateway/federation/testing.ts';
-import { validateDocument } from '../gateway/federation/validate.ts';
-import { Operations } from '../gateway/operation/index.ts';
-import { PLAIN_LIMITS } from '../gateway/plain.ts';
-import { checkDocument, checkText } from '../gateway/trust/limits.ts';
-import { readPolicy } from '../gateway/trust/policy.ts';
+import { fake } from '../gateway/federation/testing/fake-subgraph.ts';
+import { validateDocument } from '../gateway/federation/validate/validate.ts';
+import { Operations } from '../gateway/operation/operations.ts';
+import { PLAIN_LIMITS } from '../gateway/standalone-gateway.ts';
+import { checkDocument, checkText } from '../gateway/trust/limits/document-limits.ts';
+import { readPolicy } from '../gateway/trust/rights/field-policy.ts';
 import { FAR, NEAR, RESOLVERS, supergraph } from './attack/graph.ts';
 import { harmless, type Room, SHAPES } from './attack/shapes.ts';
 

@@ -2,11 +2,11 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { silentLog } from '../connectors/kit/log.ts';
 import { createFederation } from '../gateway/federation/index.ts';
-import { fake } from '../gateway/federation/testing.ts';
-import { type GraphqlRequest, graphqlFace } from '../gateway/http/graphql.ts';
-import { WarmDoor } from '../gateway/http/warm.ts';
-import { Operations } from '../gateway/operation/index.ts';
-import { readPolicy } from '../gateway/trust/policy.ts';
+import { fake } from '../gateway/federation/testing/fake-subgraph.ts';
+import { type GraphqlRequest, graphqlFace } from '../gateway/http/apollo-server.ts';
+import { WarmDoor } from '../gateway/http/fast-path.ts';
+import { Operations } from '../gateway/operation/operations.ts';
+import { readPolicy } from '../gateway/trust/rights/field-policy.ts';
 import { compose } from '../schema/compose.ts';
 
 const things = fake(

@@ -6,9 +6,9 @@ import { basename, join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { configurable } from '../connectors/index.ts';
-import { readConfig } from '../connectors/kit/host/config/index.ts';
-import { exampleYaml } from '../connectors/kit/host/example.ts';
-import type { Setting } from '../connectors/kit/settings.ts';
+import { readConfig } from '../connectors/kit/config/config-file.ts';
+import { exampleYaml } from '../connectors/kit/config/reference.ts';
+import type { Setting } from '../connectors/kit/config/settings.ts';
 
 /** A line that sets something, behind one or two #. */
 const COMMENTED = /^( *)# ?( *)(# )?((?:- )?[a-z]\w*:(?: .*)?)$/;

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, expect, test } from 'vitest';
 import { islands } from '../connectors/index.ts';
-import { readConfig } from '../connectors/kit/host/config/index.ts';
-import { openDemoIssuer } from '../gateway/trust/issuer.ts';
+import { readConfig } from '../connectors/kit/config/config-file.ts';
+import { openDemoIssuer } from '../gateway/trust/tokens/demo-issuer.ts';
 import { type LiveHub, liveHub } from './live-hub.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'isthmus-page-'));

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { silentLog } from '../connectors/kit/log.ts';
-import { startGateway } from '../gateway/plain.ts';
+import { startGateway } from '../gateway/standalone-gateway.ts';
 import { compose } from '../schema/compose.ts';
 
 test('a subgraph that never answers ends with SOURCE_TIMEOUT at its fields', async () => {

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startEmbedded } from '../schema/database/embedded.ts';
+import { startEmbedded } from '../schema/database/embedded/embedded-postgres.ts';
 
 export default async function setup(): Promise<() => Promise<void>> {
   const given = process.env['ISTHMUS_TEST_CLUSTER'];

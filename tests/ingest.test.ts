@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { freshDatabase } from '../connectors/kit/testing/database.ts';
-import { world } from '../connectors/kit/testing/park.ts';
+import { world } from '../connectors/kit/testing/park/index.ts';
+import { freshDatabase } from '../connectors/kit/testing/test-database.ts';
 import { simulator } from '../connectors/parking/simulator/index.ts';
 import { ingest, PARKING } from './load/ingest-run.ts';
 

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
+import { HUB_PRINCIPAL } from '../connectors/kit/auth/principal.ts';
 import type { Subgraph } from '../connectors/kit/connector.ts';
 import { silentLog } from '../connectors/kit/log.ts';
-import { HUB_PRINCIPAL } from '../connectors/kit/principal.ts';
 import { createFederation } from '../gateway/federation/index.ts';
-import { type Fake, fake } from '../gateway/federation/testing.ts';
-import { Deliveries, type Delivery } from '../gateway/live/deliveries.ts';
-import { Operations } from '../gateway/operation/index.ts';
-import { readPolicy } from '../gateway/trust/policy.ts';
+import { type Fake, fake } from '../gateway/federation/testing/fake-subgraph.ts';
+import { Deliveries, type Delivery } from '../gateway/live/subscription-registry.ts';
+import { Operations } from '../gateway/operation/operations.ts';
+import { readPolicy } from '../gateway/trust/rights/field-policy.ts';
 import { compose } from '../schema/compose.ts';
 import { steppedTail } from './stepped-tail.ts';
 

@@ -1,12 +1,12 @@
 /** What the log no longer holds is told, never passed over in silence. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { HUB_PRINCIPAL } from '../connectors/kit/principal.ts';
+import { HUB_PRINCIPAL } from '../connectors/kit/auth/principal.ts';
 import { follow } from '../gateway/client/index.ts';
-import { Deliveries, type Sink } from '../gateway/live/deliveries.ts';
-import { Tail } from '../gateway/live/tail.ts';
-import { dropEventsBefore } from '../schema/database/event-retention.ts';
-import { appendEvents } from '../schema/database/events.ts';
+import { Tail } from '../gateway/live/log-tail.ts';
+import { Deliveries, type Sink } from '../gateway/live/subscription-registry.ts';
+import { appendEvents } from '../schema/database/events/event-log.ts';
+import { dropEventsBefore } from '../schema/database/events/event-retention.ts';
 import { until } from './hub.ts';
 import { EVENTS, type LiveHub, liveHub } from './live-hub.ts';
 

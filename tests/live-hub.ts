@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { WebSocket } from 'ws';
 import { islands } from '../connectors/index.ts';
-import { readConfig } from '../connectors/kit/host/config/index.ts';
+import { readConfig } from '../connectors/kit/config/config-file.ts';
 import { type Log, makeLog } from '../connectors/kit/log.ts';
-import { freshDatabase } from '../connectors/kit/testing/database.ts';
+import { freshDatabase } from '../connectors/kit/testing/test-database.ts';
 import { type Hub, type StartOptions, start } from '../gateway/main.ts';
-import { appendEvents, type EventInput } from '../schema/database/events.ts';
-import type { Database } from '../schema/database/open.ts';
+import type { Database } from '../schema/database/database.ts';
+import { appendEvents, type EventInput } from '../schema/database/events/event-log.ts';
 
 export const LIVE_CONFIG = `
 parks:

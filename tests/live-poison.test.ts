@@ -1,13 +1,13 @@
 /** An event of the log that does not fit its type is passed over, named and counted; everything around it arrives once. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { HUB_PRINCIPAL, type Principal } from '../connectors/kit/auth/principal.ts';
 import { makeLog } from '../connectors/kit/log.ts';
-import { HUB_PRINCIPAL, type Principal } from '../connectors/kit/principal.ts';
 import { follow } from '../gateway/client/index.ts';
-import { Deliveries } from '../gateway/live/deliveries.ts';
-import { subscribe } from '../gateway/live/subscribe.ts';
-import { Tail } from '../gateway/live/tail.ts';
-import { appendEvents } from '../schema/database/events.ts';
+import { subscribe } from '../gateway/live/http-stream/delivery-iterator.ts';
+import { Tail } from '../gateway/live/log-tail.ts';
+import { Deliveries } from '../gateway/live/subscription-registry.ts';
+import { appendEvents } from '../schema/database/events/event-log.ts';
 import { until } from './hub.ts';
 import { EVENTS, type LiveHub, liveHub, write } from './live-hub.ts';
 

@@ -6,11 +6,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import energy from '../connectors/energy/index.ts';
 import { startBroker } from '../connectors/energy/simulator/broker.ts';
 import { modbusServer, type Registers, uint32 } from '../connectors/energy/simulator/modbus.ts';
-import type { SourceCallFact } from '../connectors/kit/guard.ts';
-import { freshDatabase } from '../connectors/kit/testing/database.ts';
-import { raiseIsland } from '../connectors/kit/testing/island.ts';
+import type { SourceCallFact } from '../connectors/kit/guard/guard.ts';
 import { listen } from '../connectors/kit/testing/simulator.ts';
-import { timerLedger } from '../connectors/kit/testing/timers.ts';
+import { freshDatabase } from '../connectors/kit/testing/test-database.ts';
+import { raiseIsland } from '../connectors/kit/testing/test-installation.ts';
+import { timerLedger } from '../connectors/kit/testing/timer-ledger.ts';
 import { startMetrics } from '../gateway/ops/metrics.ts';
 
 const FEW = 5;

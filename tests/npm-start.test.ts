@@ -6,7 +6,7 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { freePort } from '../schema/database/port.ts';
+import { freePort } from '../schema/database/embedded/free-port.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 let folder: string;

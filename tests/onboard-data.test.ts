@@ -3,12 +3,12 @@ import { copyFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from
 import { join } from 'node:path';
 import iconv from 'iconv-lite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { undoOnboard } from '../gateway/commands/actions/onboard.ts';
 import type { Hub } from '../gateway/main.ts';
-import { undoOnboard } from '../gateway/onboard-command/index.ts';
 import { until } from './hub.ts';
 import { type Onboarding, onboarding } from './onboarding.ts';
 
-const UNITS = join(import.meta.dirname, '..', 'connectors', 'mesh', 'files', 'fixtures', 'units.xlsx');
+const UNITS = join(import.meta.dirname, '..', 'connectors', 'configured', 'files', 'fixtures', 'units.xlsx');
 const HEAD = 'Lease No,Building,Floor,Rent,Begins,Contact phone,租户';
 const lease = (n: number, rent = '52.50') => `L-${n},B0${1 + (n % 2)},3,${rent},2026/3/1,13800000001,湖畔软件`;
 const leases = (count: number, ...rents: string[]) =>

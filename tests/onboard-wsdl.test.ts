@@ -2,15 +2,15 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { world } from '../connectors/kit/testing/park.ts';
+import { simulator } from '../connectors/configured/simulator/heating.ts';
+import { world } from '../connectors/kit/testing/park/index.ts';
 import { type Running, readJournal } from '../connectors/kit/testing/simulator.ts';
-import { simulator } from '../connectors/mesh/simulator/heating.ts';
+import { undoOnboard } from '../gateway/commands/actions/onboard.ts';
 import type { Hub } from '../gateway/main.ts';
-import { undoOnboard } from '../gateway/onboard-command/index.ts';
 import { until } from './hub.ts';
 import { type Onboarding, onboarding } from './onboarding.ts';
 
-const WSDL = join(import.meta.dirname, '..', 'connectors', 'mesh', 'wsdl', 'heating', 'heating.wsdl');
+const WSDL = join(import.meta.dirname, '..', 'connectors', 'configured', 'wsdl', 'heating', 'heating.wsdl');
 let park: Onboarding;
 let heating: Running;
 let hub: Hub;

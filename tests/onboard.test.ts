@@ -1,7 +1,7 @@
 /** A stranger's system joins the graph from its description alone: the parking alliance's own API against a server made from it. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { undoOnboard } from '../gateway/onboard-command/index.ts';
+import { undoOnboard } from '../gateway/commands/actions/onboard.ts';
 import { until } from './hub.ts';
 import { mockOpenApi } from './mock-openapi.ts';
 import { type Onboarding, onboarding } from './onboarding.ts';

@@ -2,14 +2,14 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { OnboardOptions } from '../connectors/configured/onboard/probe.ts';
 import { configurable } from '../connectors/index.ts';
-import { readConfig } from '../connectors/kit/host/config/index.ts';
-import type { HostPace } from '../connectors/kit/host/pace.ts';
+import { readConfig } from '../connectors/kit/config/config-file.ts';
+import type { HostPace } from '../connectors/kit/config/sections/check-intervals.ts';
 import { makeLog } from '../connectors/kit/log.ts';
-import { freshDatabase } from '../connectors/kit/testing/database.ts';
+import { freshDatabase } from '../connectors/kit/testing/test-database.ts';
+import { onboard } from '../gateway/commands/actions/onboard.ts';
 import { type Hub, start } from '../gateway/main.ts';
-import { onboard } from '../gateway/onboard-command/index.ts';
-import type { OnboardOptions } from '../gateway/onboard-command/probe.ts';
 import type { Answer } from './hub.ts';
 
 const YAML = `# The park of the test.

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
+import { HUB_PRINCIPAL } from '../connectors/kit/auth/principal.ts';
 import { HubError } from '../connectors/kit/errors.ts';
-import { HUB_PRINCIPAL } from '../connectors/kit/principal.ts';
 import type { Federation } from '../gateway/federation/index.ts';
-import { Operations } from '../gateway/operation/index.ts';
+import { Operations } from '../gateway/operation/operations.ts';
 import type { OperationAnswer } from '../gateway/operation/request.ts';
 
 const secret = { company: { tax: { standing: 'GOOD' } } };

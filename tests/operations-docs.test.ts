@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { buildSchema, type GraphQLEnumType, type GraphQLUnionType } from 'graphql';
 import { describe, expect, test } from 'vitest';
 import { islands } from '../connectors/index.ts';
-import { DEFAULT_POLICY } from '../connectors/kit/guard.ts';
-import { DEFAULT_PACE } from '../connectors/kit/host/pace.ts';
-import { DEFAULT_LIMITS } from '../connectors/kit/limits.ts';
-import { readMilliseconds } from '../connectors/kit/settings.ts';
-import { ROOM } from '../gateway/live/wire.ts';
-import { readEnvironment } from '../gateway/settings.ts';
+import { DEFAULT_PACE } from '../connectors/kit/config/sections/check-intervals.ts';
+import { DEFAULT_LIMITS } from '../connectors/kit/config/sections/limits.ts';
+import { readMilliseconds } from '../connectors/kit/config/settings.ts';
+import { DEFAULT_POLICY } from '../connectors/kit/guard/guard.ts';
+import { readEnvironment } from '../gateway/environment.ts';
+import { ROOM } from '../gateway/live/websocket/socket-writer.ts';
 import { DocsPage, quoted } from './docs-page.ts';
 
 const ROOT = join(import.meta.dirname, '..');

@@ -3,7 +3,7 @@
  * the scale, `npm run test:chaos` at full (ISTHMUS_CHAOS is the scale), and prints the table of docs/operations.md.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { FAULTS, type Fault } from '../connectors/kit/testing/chaos.ts';
+import { FAULTS, type Fault } from '../connectors/kit/testing/chaos-proxy.ts';
 import { operation, until, type WholeHub, wholeHub } from './hub.ts';
 import { type Cell, company360, healthy, ISLANDS, scaled, suffer, table } from './outage.ts';
 import { watchPauses } from './pauses.ts';

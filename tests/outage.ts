@@ -1,5 +1,5 @@
 /** What is measured while an island suffers: used by the sample in `npm test` and by the whole matrix of `npm run test:chaos`. */
-import type { Fault } from '../connectors/kit/testing/chaos.ts';
+import type { Fault } from '../connectors/kit/testing/chaos-proxy.ts';
 import { type Answer, operation, until, type WholeHub } from './hub.ts';
 import { watchLoop } from './pauses.ts';
 

@@ -3,8 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openDemoIssuer } from '../gateway/trust/issuer.ts';
-import { verifyAnswer } from '../gateway/trust/sign-answer.ts';
+import { verifyAnswer } from '../gateway/trust/signing/response-signature.ts';
+import { openDemoIssuer } from '../gateway/trust/tokens/demo-issuer.ts';
 import { type Answer, FORMS, until, type WholeHub, wholeHub } from './hub.ts';
 
 const GRANT = `mutation ($uscc: USCC!, $id: ID!) {

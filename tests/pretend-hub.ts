@@ -1,9 +1,9 @@
 /** A hub of which only the event log is there: what tests of live delivery stand on. */
 import { buildSchema, type DocumentNode, parse, validate } from 'graphql';
-import type { Principal } from '../connectors/kit/principal.ts';
-import { PROBE } from '../gateway/live/prepare.ts';
-import type { Tail } from '../gateway/live/tail.ts';
-import type { Operations } from '../gateway/operation/index.ts';
+import type { Principal } from '../connectors/kit/auth/principal.ts';
+import type { Tail } from '../gateway/live/log-tail.ts';
+import { PROBE } from '../gateway/live/subscription-document.ts';
+import type { Operations } from '../gateway/operation/operations.ts';
 import type { OperationAnswer, OperationRequest } from '../gateway/operation/request.ts';
 
 export const SCHEMA = `

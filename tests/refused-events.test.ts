@@ -1,12 +1,12 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import hub, { HUB_INSTALLATION } from '../connectors/hub/index.ts';
-import { isDataFault } from '../connectors/kit/batch.ts';
 import type { NewEvent, Services } from '../connectors/kit/connector.ts';
 import { Host } from '../connectors/kit/host/host.ts';
 import { loadKeys } from '../connectors/kit/host/services.ts';
 import { makeLog } from '../connectors/kit/log.ts';
-import { freshDatabase } from '../connectors/kit/testing/database.ts';
+import { isDataFault } from '../connectors/kit/tasks/group-commit.ts';
+import { freshDatabase } from '../connectors/kit/testing/test-database.ts';
 
 let database: Awaited<ReturnType<typeof freshDatabase>>;
 let host: Host;

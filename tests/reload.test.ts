@@ -1,13 +1,13 @@
 /** Another supergraph while requests are under way: none is lost, and what was warm stays warm. */
 import { expect, test } from 'vitest';
 import { silentLog } from '../connectors/kit/log.ts';
-import { load } from '../gateway/bench/load.ts';
-import { serveSubgraph } from '../gateway/bench/subgraph.ts';
+import { serveSubgraph } from '../gateway/bench/bench-subgraphs.ts';
+import { load } from '../gateway/bench/load-generator.ts';
 import { BODIES, benchSubgraphs, QUERIES } from '../gateway/bench/workload.ts';
 import { createFederation } from '../gateway/federation/index.ts';
-import { Operations } from '../gateway/operation/index.ts';
-import { startGateway } from '../gateway/plain.ts';
-import { readPolicy } from '../gateway/trust/policy.ts';
+import { Operations } from '../gateway/operation/operations.ts';
+import { startGateway } from '../gateway/standalone-gateway.ts';
+import { readPolicy } from '../gateway/trust/rights/field-policy.ts';
 import { compose } from '../schema/compose.ts';
 
 test('a reload under load loses no request, and the new graph answers', async () => {

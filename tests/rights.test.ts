@@ -4,10 +4,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildSchema } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ROLE_NAMES, type RoleName } from '../connectors/kit/roles.ts';
+import { ROLE_NAMES, type RoleName } from '../connectors/kit/auth/roles.ts';
 import { readJournal } from '../connectors/kit/testing/simulator.ts';
-import { openDemoIssuer } from '../gateway/trust/issuer.ts';
-import { readRightsTable } from '../gateway/trust/rights.ts';
+import { readRightsTable } from '../gateway/trust/rights/rights-table.ts';
+import { openDemoIssuer } from '../gateway/trust/tokens/demo-issuer.ts';
 import { type Answer, until, type WholeHub, wholeHub } from './hub.ts';
 import { Questions } from './questions.ts';
 

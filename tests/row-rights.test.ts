@@ -4,7 +4,7 @@
  */
 import { isObjectType, isUnionType } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ROLES } from '../connectors/kit/roles.ts';
+import { ROLES } from '../connectors/kit/auth/roles.ts';
 import { readSupergraph } from '../gateway/federation/supergraph.ts';
 import { until } from './hub.ts';
 import { Questions } from './questions.ts';

@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { families, islands } from '../connectors/index.ts';
+import { readSettings } from '../connectors/kit/config/settings.ts';
 import type { AnyConnector } from '../connectors/kit/connector.ts';
-import { readSettings } from '../connectors/kit/settings.ts';
-import { freshDatabase } from '../connectors/kit/testing/database.ts';
-import { raiseIsland } from '../connectors/kit/testing/island.ts';
 import { listen } from '../connectors/kit/testing/simulator.ts';
+import { freshDatabase } from '../connectors/kit/testing/test-database.ts';
+import { raiseIsland } from '../connectors/kit/testing/test-installation.ts';
 import template from '../connectors/template/index.ts';
-import { freePort } from '../schema/database/port.ts';
+import { freePort } from '../schema/database/embedded/free-port.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const folder = mkdtempSync(join(tmpdir(), 'isthmus-up-'));
@@ -65,7 +65,7 @@ const KINDS: Readonly<Record<string, (port: number) => Record<string, unknown>>>
     entities: { Air: { fields: { pm25: 'pm25' }, on: { 'Building.air': { operation: 'air', argument: 'site' } } } },
   }),
   wsdl: (port) => ({
-    ...{ system: 'heating', wsdl: join(ROOT, 'connectors/mesh/wsdl/heating/heating.wsdl') },
+    ...{ system: 'heating', wsdl: join(ROOT, 'connectors/configured/wsdl/heating/heating.wsdl') },
     ...{ url: `http://127.0.0.1:${port}/soap` },
     entities: {
       Station: {

@@ -1,5 +1,5 @@
 /** The tail of an event log that grows when a test says so. */
-import type { Tail } from '../gateway/live/tail.ts';
+import type { Tail } from '../gateway/live/log-tail.ts';
 
 export interface SteppedTail {
   readonly tail: Tail;

@@ -2,11 +2,11 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { serveConnector } from '../connectors/connector-process.ts';
 import { islands } from '../connectors/index.ts';
-import { readConfig } from '../connectors/kit/host/config/index.ts';
+import { readConfig } from '../connectors/kit/config/config-file.ts';
 import { makeLog, silentLog } from '../connectors/kit/log.ts';
-import { freshDatabase } from '../connectors/kit/testing/database.ts';
-import { serveConnector } from '../connectors/serve.ts';
+import { freshDatabase } from '../connectors/kit/testing/test-database.ts';
 import { migrations } from '../migrations/index.ts';
 import { lossesOfDown, migrate, migrateDown } from '../migrations/migrate.ts';
 import { until } from './hub.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type GraphQLInputType, getNullableType, isInputObjectType, isListType } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { islands } from '../connectors/index.ts';
-import type { SourceCallFact } from '../connectors/kit/guard.ts';
+import type { SourceCallFact } from '../connectors/kit/guard/guard.ts';
 import { documentOf, places, right } from './graph-arguments.ts';
 import { type Answer, FORMS, operation, until, type WholeHub, wholeHub } from './hub.ts';
 

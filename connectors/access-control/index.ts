@@ -1,5 +1,5 @@
 import type { Connector } from '../kit/connector.ts';
-import { openVendorDatabase } from '../kit/sql.ts';
+import { openVendorDatabase } from '../kit/protocols/sql.ts';
 import { accessGraph } from './graph/index.ts';
 import { type AccessSettings, accessSettings } from './settings.ts';
 import { columns, driftOf } from './source/expected.ts';

@@ -1,5 +1,13 @@
 import { createRequire } from 'node:module';
-import { milliseconds, type Setting, secretUrl, settings, structure, text, type Values } from '../kit/settings.ts';
+import {
+  milliseconds,
+  type Setting,
+  secretUrl,
+  settings,
+  structure,
+  text,
+  type Values,
+} from '../kit/config/settings.ts';
 
 /** Whether the optional driver for SQL Server is there. */
 function hasDriver(name: string): boolean {

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Host } from '../kit/host/host.ts';
 import { hubCall } from '../kit/host/services.ts';
-import { freshDatabase } from '../kit/testing/database.ts';
-import { raiseIsland } from '../kit/testing/island.ts';
+import { freshDatabase } from '../kit/testing/test-database.ts';
+import { raiseIsland } from '../kit/testing/test-installation.ts';
 import energy from './index.ts';
 import { startBroker } from './simulator/broker.ts';
 

@@ -1,9 +1,9 @@
 import type { Server } from 'node:net';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Host } from '../kit/host/host.ts';
-import { freshDatabase, refuseCommits } from '../kit/testing/database.ts';
-import { raiseIsland } from '../kit/testing/island.ts';
 import { listen } from '../kit/testing/simulator.ts';
+import { freshDatabase, refuseCommits } from '../kit/testing/test-database.ts';
+import { raiseIsland } from '../kit/testing/test-installation.ts';
 import energy from './index.ts';
 import { float32, modbusServer, type Registers, uint32 } from './simulator/modbus.ts';
 

@@ -1,11 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { commitBytes, commitCount, limitCommits } from '../kit/commit-queue.ts';
+import { DEFAULT_LIMITS } from '../kit/config/sections/limits.ts';
 import type { Host } from '../kit/host/host.ts';
 import { hubCall } from '../kit/host/services.ts';
-import { DEFAULT_LIMITS } from '../kit/limits.ts';
-import { freshDatabase } from '../kit/testing/database.ts';
-import { raiseIsland } from '../kit/testing/island.ts';
-import { timerLedger } from '../kit/testing/timers.ts';
+import { commitBytes, commitCount, limitCommits } from '../kit/tasks/commit-queue.ts';
+import { freshDatabase } from '../kit/testing/test-database.ts';
+import { raiseIsland } from '../kit/testing/test-installation.ts';
+import { timerLedger } from '../kit/testing/timer-ledger.ts';
 import energy from './index.ts';
 import { startBroker } from './simulator/broker.ts';
 import { type MqttMessage, MqttSession } from './source/mqtt.ts';

@@ -3,9 +3,9 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Host } from '../kit/host/host.ts';
 import { type Log, silentLog } from '../kit/log.ts';
-import type { RefusedFact } from '../kit/refused.ts';
-import { freshDatabase } from '../kit/testing/database.ts';
-import { raiseIsland } from '../kit/testing/island.ts';
+import type { RefusedFact } from '../kit/monitoring/rejected-payloads.ts';
+import { freshDatabase } from '../kit/testing/test-database.ts';
+import { raiseIsland } from '../kit/testing/test-installation.ts';
 import energy from './index.ts';
 import { startBroker } from './simulator/broker.ts';
 

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { saveReadings } from '../../schema/database/energy-readings.ts';
-import { dropReadingMonth } from '../../schema/database/measured-retention.ts';
+import { saveReadings } from '../../schema/database/energy/meter-readings.ts';
+import { dropReadingMonth } from '../../schema/database/retention/measurement-retention.ts';
 import type { Host } from '../kit/host/host.ts';
 import { hubCall } from '../kit/host/services.ts';
-import { freshDatabase } from '../kit/testing/database.ts';
-import { raiseIsland } from '../kit/testing/island.ts';
+import { freshDatabase } from '../kit/testing/test-database.ts';
+import { raiseIsland } from '../kit/testing/test-installation.ts';
 import energy from './index.ts';
 
 describe('retention of readings', () => {

@@ -8,7 +8,7 @@ import {
   structure,
   text,
   url,
-} from '../kit/settings.ts';
+} from '../kit/config/settings.ts';
 
 /** Rows as they stand in the file, all values as text; what they mean is the mapping's to say. */
 function rows(raw: unknown): readonly Readonly<Record<string, string>>[] {

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { dropEventsBefore } from '../../schema/database/event-retention.ts';
-import { saveClaims } from '../../schema/database/identities.ts';
-import { replaceParks } from '../../schema/database/parks.ts';
+import { dropEventsBefore } from '../../schema/database/events/event-retention.ts';
+import { saveClaims } from '../../schema/database/hub/identities.ts';
+import { replaceParks } from '../../schema/database/hub/parks.ts';
+import type { ParkConfig } from '../kit/config/config.ts';
 import type { Claim, Services, SubgraphResponse } from '../kit/connector.ts';
-import type { ParkConfig } from '../kit/host/config/types.ts';
 import { Host } from '../kit/host/host.ts';
 import { hubCall, loadKeys } from '../kit/host/services.ts';
 import { silentLog } from '../kit/log.ts';
-import { freshDatabase } from '../kit/testing/database.ts';
+import { freshDatabase } from '../kit/testing/test-database.ts';
 import hub, { HUB_INSTALLATION } from './index.ts';
 import { eventQuery, keys } from './mapping.ts';
 

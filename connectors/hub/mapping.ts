@@ -1,6 +1,6 @@
 /** From the hub's rows to its model, and from the graph's filters to questions of the log. Pure. */
-import { type EventFault, eventFault } from '../kit/event-check.ts';
-import { type DataField, eventType } from '../kit/event-types.ts';
+import { type EventFault, eventFault } from '../kit/events/event-check.ts';
+import { type DataField, eventType } from '../kit/events/event-types.ts';
 import type { Access, Building, Company, Conflict, LoggedEvent, ToldFact } from './model.ts';
 
 export const building = (row: { id: string; park: string; name: string; floorArea: string | null }): Building => ({

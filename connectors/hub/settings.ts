@@ -1,4 +1,4 @@
-import { settings } from '../kit/settings.ts';
+import { settings } from '../kit/config/settings.ts';
 
 /** The hub's own records need no settings: the database is the process's. */
 export const hubSettings = settings('hub', {});

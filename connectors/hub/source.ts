@@ -1,14 +1,14 @@
 /** The hub's own tables, asked in batches: one query for all keys of a tick. */
 import { LRUCache } from 'lru-cache';
+import { can, consented, mayPark, type Principal } from '../kit/auth/principal.ts';
 import type { Call, Services } from '../kit/connector.ts';
-import type { EventFault } from '../kit/event-check.ts';
-import { quarantined, reportInvalid } from '../kit/event-quarantine.ts';
-import { EVENT_KINDS } from '../kit/event-types.ts';
-import type { Facts } from '../kit/facts.ts';
+import type { EventFault } from '../kit/events/event-check.ts';
+import { quarantined, reportInvalid } from '../kit/events/event-quarantine.ts';
+import { EVENT_KINDS } from '../kit/events/event-types.ts';
 import { loader } from '../kit/loader.ts';
-import type { PageRequest } from '../kit/page.ts';
-import { can, consented, mayPark, type Principal } from '../kit/principal.ts';
-import { SourceReports } from '../kit/source-reports.ts';
+import { SourceReports } from '../kit/monitoring/source-status.ts';
+import type { PageRequest } from '../kit/pagination.ts';
+import type { Facts } from '../kit/provenance.ts';
 import * as mapping from './mapping.ts';
 import type {
   Access,

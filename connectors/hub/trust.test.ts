@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { appendEntries, saltedIds } from '../../schema/database/audit.ts';
+import { appendEntries, saltedIds } from '../../schema/database/audit/audit-log.ts';
+import { HUB_PRINCIPAL, type Principal } from '../kit/auth/principal.ts';
 import { Host } from '../kit/host/host.ts';
 import { hubCall, loadKeys } from '../kit/host/services.ts';
 import { silentLog } from '../kit/log.ts';
-import { HUB_PRINCIPAL, type Principal } from '../kit/principal.ts';
-import { freshDatabase } from '../kit/testing/database.ts';
+import { freshDatabase } from '../kit/testing/test-database.ts';
 import hub, { HUB_INSTALLATION } from './index.ts';
 
 const USCC = '91350100M000100Y43';

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { pack } from '../../schema/database/json-codec.ts';
 import { whenWall } from './clock.ts';
-import { ageOf, READ_AT } from './facts.ts';
-import { pack } from './pack.ts';
-import { momentsOf } from './stored-moments.ts';
-import { steppedClock } from './testing/clock.ts';
+import { ageOf, READ_AT } from './provenance.ts';
+import { momentsOf } from './stored-age.ts';
+import { steppedClock } from './testing/test-clock.ts';
 
 const MINUTE = 60_000;
 const START = new Date('2026-03-01T12:00:00Z');

@@ -7,21 +7,21 @@
  * of it runs on). The same object lives inside the gateway or behind its own port; it cannot tell.
  */
 import type { GraphQLError, GraphQLSchema } from 'graphql';
-import type { Tx } from '../../schema/database/open.ts';
-import type { Stores } from '../../schema/database/stores.ts';
-import type { EventKind } from './event-types.ts';
-import type { Known } from './facts.ts';
-import type { Guard } from './guard.ts';
-import type { Keeping } from './kept.ts';
+import type { Stores } from '../../schema/database/connector-stores.ts';
+import type { Tx } from '../../schema/database/database.ts';
+import type { Principal } from './auth/principal.ts';
+import type { Settings } from './config/settings.ts';
+import type { EventKind } from './events/event-types.ts';
+import type { Guard } from './guard/guard.ts';
+import type { Keeping } from './guard/read-cache.ts';
 import type { Log } from './log.ts';
-import type { Cursors } from './page.ts';
-import type { Principal } from './principal.ts';
+import type { Cursors } from './pagination.ts';
+import type { Known } from './provenance.ts';
 import type { RowRights, RowRules } from './row-rights.ts';
-import type { Settings } from './settings.ts';
 
-export type { Tx } from '../../schema/database/open.ts';
-export type { Stores } from '../../schema/database/stores.ts';
-export { EVENT_KINDS, type EventKind } from './event-types.ts';
+export type { Stores } from '../../schema/database/connector-stores.ts';
+export type { Tx } from '../../schema/database/database.ts';
+export { EVENT_KINDS, type EventKind } from './events/event-types.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: the list holds connectors of different settings and request types
 export type AnyConnector = Connector<any, any>;

@@ -1,6 +1,6 @@
 /**
  * The catalogue of errors that reach a client: code, meaning, and whether trying again helps.
- * docs/errors.md lists the same codes; tests/house.test.ts keeps both equal.
+ * docs/errors.md lists the same codes; tests/architecture.test.ts keeps both equal.
  */
 export const ERRORS = {
   SOURCE_UNAVAILABLE: { retryable: true, meaning: 'The source cannot be reached, or its circuit breaker is open.' },

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { malformed, unavailable } from './errors.ts';
 import { Health } from './health.ts';
-import { steppedClock } from './testing/clock.ts';
+import { steppedClock } from './testing/test-clock.ts';
 
 const MINUTE = 60_000;
 

@@ -1,5 +1,5 @@
 import DataLoader from 'dataloader';
-import { PartlyKept } from './guard.ts';
+import { PartlyKept } from './guard/guard.ts';
 
 /**
  * A loader for one request: what is asked within one tick becomes one batch. `fetch` gets distinct keys and answers

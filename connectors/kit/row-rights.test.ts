@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { HUB_PRINCIPAL, type Principal } from './principal.ts';
+import { HUB_PRINCIPAL, type Principal } from './auth/principal.ts';
 import { type Owner, type ParkLookup, RowRights } from './row-rights.ts';
 
 const KNOWN: Readonly<Record<string, readonly string[]>> = { A: ['north'], B: ['south'], BOTH: ['north', 'south'] };

@@ -3,8 +3,9 @@
  * whose row it is (`RowRules`); the host checks what each resolver returns against that before anything of it is read
  * (see host/row-check.ts). A type without a rule cannot be served.
  */
+
+import type { Principal } from './auth/principal.ts';
 import { HubError } from './errors.ts';
-import type { Principal } from './principal.ts';
 
 /** Whose row it is. What is absent does not restrict; null is an owner that is not known, so nobody who is narrowed sees the row. */
 export interface Owner {

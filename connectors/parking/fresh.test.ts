@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Host } from '../kit/host/host.ts';
 import { hubCall } from '../kit/host/services.ts';
-import { clockOf } from '../kit/testing/clock.ts';
-import { freshDatabase } from '../kit/testing/database.ts';
-import { raiseIsland } from '../kit/testing/island.ts';
-import { world } from '../kit/testing/park.ts';
-import { type Rewriting, rewriting } from '../kit/testing/rewriting.ts';
+import { world } from '../kit/testing/park/index.ts';
+import { type Rewriting, rewriting } from '../kit/testing/rewriting-proxy.ts';
 import { type Running, readJournal } from '../kit/testing/simulator.ts';
+import { clockOf } from '../kit/testing/test-clock.ts';
+import { freshDatabase } from '../kit/testing/test-database.ts';
+import { raiseIsland } from '../kit/testing/test-installation.ts';
 import parking from './index.ts';
 import { simulator } from './simulator/index.ts';
 

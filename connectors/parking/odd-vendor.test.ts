@@ -1,13 +1,13 @@
 /** What vendors really do: lose answers, correct themselves, delete, send rubbish, forget how to group, go dark. */
 import { createServer, type Server } from 'node:http';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Principal } from '../kit/auth/principal.ts';
+import { readSettings } from '../kit/config/settings.ts';
 import type { Services, SubgraphResponse } from '../kit/connector.ts';
 import { Host } from '../kit/host/host.ts';
 import { hubCall, loadKeys } from '../kit/host/services.ts';
 import { silentLog } from '../kit/log.ts';
-import type { Principal } from '../kit/principal.ts';
-import { readSettings } from '../kit/settings.ts';
-import { freshDatabase } from '../kit/testing/database.ts';
+import { freshDatabase } from '../kit/testing/test-database.ts';
 import parking from './index.ts';
 
 const A = '91350100M000100Y43';

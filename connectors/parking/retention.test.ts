@@ -2,13 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { pruneOccupancy } from '../../schema/database/measured-retention.ts';
+import { pruneOccupancy } from '../../schema/database/retention/measurement-retention.ts';
 import type { Host } from '../kit/host/host.ts';
 import { hubCall } from '../kit/host/services.ts';
-import { freshDatabase } from '../kit/testing/database.ts';
-import { raiseIsland } from '../kit/testing/island.ts';
-import { world } from '../kit/testing/park.ts';
+import { world } from '../kit/testing/park/index.ts';
 import type { Running } from '../kit/testing/simulator.ts';
+import { freshDatabase } from '../kit/testing/test-database.ts';
+import { raiseIsland } from '../kit/testing/test-installation.ts';
 import parking from './index.ts';
 import { simulator } from './simulator/index.ts';
 

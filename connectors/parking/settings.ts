@@ -1,4 +1,4 @@
-import { milliseconds, optionalUrl, ownOfReplica, secret, settings, url, type Values } from '../kit/settings.ts';
+import { milliseconds, optionalUrl, ownOfReplica, secret, settings, url, type Values } from '../kit/config/settings.ts';
 
 export const parkingSettings = settings('parking', {
   url: url("Base address of the vendor's REST API", 'https://parking.example/api'),

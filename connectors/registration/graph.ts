@@ -17,11 +17,11 @@ import {
 import { key, requiresScopes } from '../../schema/graph/directives.ts';
 import { CalendarDate, USCC } from '../../schema/graph/scalars.ts';
 import { Money, MoneyInput, Provenance } from '../../schema/graph/shared.ts';
+import { unmasked } from '../kit/auth/principal.ts';
 import type { Graph, GraphContext, Installed, Known } from '../kit/connector.ts';
 import { badInput } from '../kit/errors.ts';
-import { provenance } from '../kit/facts.ts';
 import { maskName } from '../kit/identifiers.ts';
-import { unmasked } from '../kit/principal.ts';
+import { provenance } from '../kit/provenance.ts';
 import { PART } from '../kit/row-rights.ts';
 import type { Application, Entry } from './model.ts';
 import type { RegistrationRequest } from './source/index.ts';

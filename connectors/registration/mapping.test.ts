@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { local, readXml, type XmlElement } from '../kit/soap.ts';
+import { local, readXml, type XmlElement } from '../kit/protocols/soap.ts';
 import { ELEMENTS, elementsOf, entry } from './mapping.ts';
 
 const answer = readXml(readFileSync(join(import.meta.dirname, 'fixtures', 'company.in.xml'), 'utf8'));

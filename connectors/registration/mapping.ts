@@ -1,7 +1,7 @@
 /** The register's records, in the authority's field names, to our model; and X-Road's headers. Pure. */
 import { malformed, rejected, SourceError, unavailable } from '../kit/errors.ts';
 import { isOldXiamen, parseUscc } from '../kit/identifiers.ts';
-import { child, element, local, type SoapFault, type SoapMessage, type XmlElement } from '../kit/soap.ts';
+import { child, element, local, type SoapFault, type SoapMessage, type XmlElement } from '../kit/protocols/soap.ts';
 import type { Application, ApplicationState, Entry, EntryPage, Filing, Member, RegistrationStatus } from './model.ts';
 
 export const XROAD = 'http://x-road.eu/xsd/xroad.xsd';

@@ -1,4 +1,4 @@
-import { milliseconds, optionalText, type Setting, settings, structure, url } from '../kit/settings.ts';
+import { milliseconds, optionalText, type Setting, settings, structure, url } from '../kit/config/settings.ts';
 
 /** An X-Road identifier of a subsystem; the model's `Member`. */
 interface Identifier {

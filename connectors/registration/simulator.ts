@@ -5,9 +5,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
-import { type Company, registered, type World } from '../kit/testing/park.ts';
+import { writeWholeFile } from '../kit/testing/atomic-file.ts';
+import { type Company, registered, type World } from '../kit/testing/park/index.ts';
 import { Journal, listen, type Running, type Simulator, type SimulatorOptions } from '../kit/testing/simulator.ts';
-import { writeWholeFile } from '../kit/testing/whole-file.ts';
 
 const ENVELOPE = 'http://schemas.xmlsoap.org/soap/envelope/';
 const XRD = 'http://x-road.eu/xsd/xroad.xsd';

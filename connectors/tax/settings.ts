@@ -1,6 +1,5 @@
 import { createPublicKey } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { parseUscc } from '../kit/identifiers.ts';
 import {
   integer,
   milliseconds,
@@ -10,7 +9,8 @@ import {
   structure,
   url,
   type Values,
-} from '../kit/settings.ts';
+} from '../kit/config/settings.ts';
+import { parseUscc } from '../kit/identifiers.ts';
 
 const FINGERPRINT =
   'must be the SHA-256 fingerprint of the host key, as ssh-keygen -lf shows it: SHA256: and 43 characters';

@@ -3,7 +3,7 @@ import { key } from '../../schema/graph/directives.ts';
 import { DateTime, USCC } from '../../schema/graph/scalars.ts';
 import { Provenance } from '../../schema/graph/shared.ts';
 import type { Graph, GraphContext } from '../kit/connector.ts';
-import { joinedProvenance } from '../kit/facts.ts';
+import { joinedProvenance } from '../kit/provenance.ts';
 import { PART } from '../kit/row-rights.ts';
 import type { Notice } from './model.ts';
 import type { TemplateRequest } from './source.ts';

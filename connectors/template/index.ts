@@ -1,5 +1,5 @@
+import type { Values } from '../kit/config/settings.ts';
 import type { Connector } from '../kit/connector.ts';
-import type { Values } from '../kit/settings.ts';
 import { graph } from './graph.ts';
 import { templateSettings } from './settings.ts';
 import { type TemplateRequest, TemplateSource } from './source.ts';

@@ -1,4 +1,4 @@
-import { milliseconds, secret, settings, url } from '../kit/settings.ts';
+import { milliseconds, secret, settings, url } from '../kit/config/settings.ts';
 
 export const templateSettings = settings('template', {
   url: url("Base address of the vendor's REST API", 'http://127.0.0.1:4901'),

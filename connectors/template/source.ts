@@ -1,10 +1,10 @@
 /** The only file that talks to the legacy system; speaks our model outward. */
 import { Agent, request } from 'undici';
+import type { Values } from '../kit/config/settings.ts';
 import type { Call, Known, Services } from '../kit/connector.ts';
 import { rejected, unavailable } from '../kit/errors.ts';
 import { loader } from '../kit/loader.ts';
-import type { Values } from '../kit/settings.ts';
-import { readAnswer } from '../kit/source-answers.ts';
+import { readAnswer } from '../kit/protocols/response-body.ts';
 import * as mapping from './mapping.ts';
 import type { Notice } from './model.ts';
 import type { templateSettings } from './settings.ts';

@@ -1,4 +1,4 @@
-import { conformance } from '../kit/testing/conformance.ts';
+import { conformance } from '../kit/testing/conformance/conformance.ts';
 import template from './index.ts';
 import * as mapping from './mapping.ts';
 import { simulator } from './simulator.ts';

@@ -3,9 +3,9 @@ import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '../../schema/database/embedded/free-port.ts';
 import { endOnExit } from '../../schema/database/on-exit.ts';
-import { freePort } from '../../schema/database/port.ts';
-import type { Ready, Used } from './serve.ts';
+import type { Ready, Used } from './candidate-process.ts';
 
 export interface Candidate {
   readonly name: string;
@@ -17,7 +17,7 @@ export interface Candidate {
 }
 
 const HERE = fileURLToPath(import.meta.url);
-const SERVE = HERE.replace(/candidates(\.[jt]s)$/, 'serve$1');
+const SERVE = HERE.replace(/candidates(\.[jt]s)$/, 'candidate-process$1');
 
 /** Starts one of `serve.ts`. */
 export async function ours(name: string, argument = ''): Promise<Candidate> {

@@ -1,7 +1,7 @@
 /** `isthmus bench`: what one request costs, ours beside a hand-written plan, ready-made bytes and peers, in alternation. */
 import { type Candidate, ours, PEER_NAMES, peer } from './candidates.ts';
-import { coldMilliseconds, startedGateway } from './cold.ts';
-import { type Load, load } from './load.ts';
+import { coldMilliseconds, startedGateway } from './cold-start.ts';
+import { type Load, load } from './load-generator.ts';
 import { judge, type Measured, TARGETS } from './targets.ts';
 import { BODIES, QUERY_NAMES, type QueryName } from './workload.ts';
 

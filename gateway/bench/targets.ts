@@ -1,5 +1,5 @@
 /** The promises that the bench holds figures against: ratios within one run, and counts. */
-import type { Started } from './cold.ts';
+import type { Started } from './cold-start.ts';
 import { QUERY_NAMES, type QueryName } from './workload.ts';
 
 export interface Measured {

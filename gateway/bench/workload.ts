@@ -3,7 +3,7 @@
  * all five in three hops, Q3 fifty companies with nested lists over all five.
  */
 import type { GraphQLSchema } from 'graphql';
-import { buildSubgraph, type FieldResolvers } from './subgraph.ts';
+import { buildSubgraph, type FieldResolvers } from './bench-subgraphs.ts';
 
 const COMPANIES = 200;
 const EACH = 5;

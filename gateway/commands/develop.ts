@@ -2,9 +2,9 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Argument, type Command } from 'commander';
-import { KINDS } from '../onboard-command/probe.ts';
-import { readEnvironment } from '../settings.ts';
-import { CommandError, run, say, several, wholeNumber } from './run.ts';
+import { KINDS } from '../../connectors/configured/onboard/probe.ts';
+import { readEnvironment } from '../environment.ts';
+import { CommandError, run, say, several, wholeNumber } from './runner/command-runner.ts';
 
 interface OnboardFlags {
   readonly url?: string;
@@ -70,7 +70,7 @@ export function addOnboard(program: Command): void {
     .option('--undo <system>', 'take out what was written for this system')
     .action((kind: string | undefined, source: string | undefined, options: OnboardFlags) =>
       run(async () => {
-        const { onboard, undoOnboard } = await import('../onboard-command/index.ts');
+        const { onboard, undoOnboard } = await import('./actions/onboard.ts');
         if (options.undo) return undoOnboard({ system: options.undo, config: options.config, say });
         const found = KINDS.find((one) => one === kind);
         if (!found || !source || !options.system) {
@@ -78,7 +78,7 @@ export function addOnboard(program: Command): void {
             `What shall be connected? Kinds are ${KINDS.join(', ')}. Example: isthmus onboard openapi sensors.openapi.json --system environment --url https://sensors.example/api`,
           );
         }
-        const { simulatedEnvironment } = await import('../../connectors/simulate.ts');
+        const { simulatedEnvironment } = await import('../../connectors/simulators.ts');
         await onboard({
           kind: found,
           source,
@@ -107,7 +107,7 @@ export function addSchema(program: Command): void {
     .option('--check', 'compare with what is checked in, and lint')
     .action((options: { check?: boolean }) =>
       run(async () => {
-        const { schemaCommand } = await import('../schema-command.ts');
+        const { schemaCommand } = await import('./actions/schema.ts');
         return schemaCommand({ check: options.check ?? false, say });
       }),
     );

@@ -2,8 +2,8 @@
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
-import { readEnvironment } from '../settings.ts';
-import { CommandError, run, say } from './run.ts';
+import { readEnvironment } from '../environment.ts';
+import { CommandError, run, say } from './runner/command-runner.ts';
 
 export function addMigrate(program: Command): void {
   program
@@ -19,7 +19,7 @@ export function addMigrate(program: Command): void {
             `DATABASE_URL is missing; example: DATABASE_URL=postgres://isthmus:password@127.0.0.1:5432/isthmus isthmus migrate. The embedded database in ${resolve(data)} is migrated by the hub when it starts.`,
           );
         }
-        const { openDatabase } = await import('../../schema/database/open.ts');
+        const { openDatabase } = await import('../../schema/database/database.ts');
         const { migrate } = await import('../../migrations/migrate.ts');
         const database = await openDatabase(databaseUrl, { pool: 3, name: 'isthmus migrate' });
         try {
@@ -39,8 +39,8 @@ type Source = Parameters<typeof import('../../migrations/migrate.ts').migrate>[0
 
 async function down(source: Source, yes: boolean): Promise<void> {
   const { lossesOfDown, migrateDown } = await import('../../migrations/migrate.ts');
-  const { knowsProcesses, lockProcesses } = await import('../../schema/database/processes.ts');
-  const { aliveProcesses, inWords } = await import('../../connectors/kit/host/presence.ts');
+  const { knowsProcesses, lockProcesses } = await import('../../schema/database/processes/processes.ts');
+  const { aliveProcesses, inWords } = await import('../../connectors/kit/host/process-registry.ts');
   /** No process may join until the step is taken back, and none may be there. */
   const check: NonNullable<Parameters<typeof lossesOfDown>[1]> = async ({ manager }) => {
     if (!(await knowsProcesses(manager))) return;

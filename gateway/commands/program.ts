@@ -1,9 +1,9 @@
 /** The `isthmus` command with all its subcommands. */
 import { Command } from 'commander';
 import { addBench, addOnboard, addSchema } from './develop.ts';
-import { INVOCATION, nameCommands } from './invocation.ts';
 import { addMigrate } from './migrate.ts';
 import { addAudit, addExport, addToken, addVerify } from './records.ts';
+import { INVOCATION, nameCommands } from './runner/invocation.ts';
 import { addConnector, addGateway, addSimulate, addStart } from './serve.ts';
 
 /** In the order in which --help names them. */

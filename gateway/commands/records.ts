@@ -1,14 +1,14 @@
 /** The commands around the hub's own records: its database, the audit log, signatures and tokens. */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { readEnvironment } from '../settings.ts';
-import type { TokenOptions } from '../trust/token-command.ts';
-import { nothingThere } from '../trust-place.ts';
-import { CommandError, run, say, several } from './run.ts';
+import { nothingThere } from '../data-folder.ts';
+import { readEnvironment } from '../environment.ts';
+import type { TokenOptions } from './actions/token.ts';
+import { CommandError, run, say, several } from './runner/command-runner.ts';
 
 /** Keys that may have signed: named by id, or by a saved key set. */
 async function trustedKeys(options: { key?: string[]; keys?: string }): Promise<string[] | undefined> {
-  const { keysOfFile } = await import('../trust/audit-say.ts');
+  const { keysOfFile } = await import('../trust/audit/export/verification-report.ts');
   const all = [...(options.key ?? []), ...(options.keys ? keysOfFile(resolve(options.keys)) : [])];
   return all.length > 0 ? all : undefined;
 }
@@ -24,7 +24,7 @@ export function addVerify(program: Command): void {
     .option('--keys <file>', 'a key set saved from /.well-known/isthmus-keys.json')
     .action((file: string, options: { key?: string[]; keys?: string }) =>
       run(async () => {
-        const { verifyAnswerFile } = await import('../trust/audit-say.ts');
+        const { verifyAnswerFile } = await import('../trust/audit/export/verification-report.ts');
         return verifyAnswerFile(resolve(file), await trustedKeys(options), say);
       }),
     );
@@ -43,7 +43,7 @@ export function addAudit(program: Command): void {
     .option('--heads <path...>', 'head files, or folders of them, which the log must agree with')
     .action((file: string, options: { key?: string[]; keys?: string; known?: string; heads?: string[] }) =>
       run(async () => {
-        const { verifyFile, verifyOptions } = await import('../trust/audit-say.ts');
+        const { verifyFile, verifyOptions } = await import('../trust/audit/export/verification-report.ts');
         const { known, heads } = options;
         const given = verifyOptions({ trusted: await trustedKeys(options), known, heads });
         return verifyFile(resolve(file), given, say);
@@ -63,7 +63,7 @@ export function addAudit(program: Command): void {
             `--before must be a day, found ${JSON.stringify(options.before)}; example: 2026-01-31`,
           );
         }
-        const { trimCommand } = await import('../trust-command.ts');
+        const { trimCommand } = await import('./actions/audit.ts');
         return trimCommand(before, say);
       }),
     );
@@ -75,7 +75,7 @@ export function addAudit(program: Command): void {
     )
     .action((type: string, id: string) =>
       run(async () => {
-        const { eraseCommand } = await import('../trust-command.ts');
+        const { eraseCommand } = await import('./actions/audit.ts');
         return eraseCommand(type, id, say);
       }),
     );
@@ -93,7 +93,7 @@ export function addExport(program: Command): void {
     .option('--keys <file>', 'a key set saved from /.well-known/isthmus-keys.json with such keys')
     .action((file: string, options: { heads?: string[]; key?: string[]; keys?: string }) =>
       run(async () => {
-        const { exportCommand } = await import('../trust-command.ts');
+        const { exportCommand } = await import('./actions/audit.ts');
         const given = { heads: options.heads, trusted: await trustedKeys(options) };
         return exportCommand(file, given, say);
       }),
@@ -114,9 +114,9 @@ export function addToken(program: Command): void {
     .option('--minutes <number>', 'how long it is valid (default: 60)')
     .action((options: TokenOptions) =>
       run(async () => {
-        const { readTokenOptions } = await import('../trust/token-command.ts');
+        const { readTokenOptions } = await import('./actions/token.ts');
         const wish = readTokenOptions(options);
-        const { issuerFile, readDemoIssuer } = await import('../trust/issuer.ts');
+        const { issuerFile, readDemoIssuer } = await import('../trust/tokens/demo-issuer.ts');
         const { data } = readEnvironment(process.env);
         const issuer = await readDemoIssuer(data);
         if (issuer === null) {

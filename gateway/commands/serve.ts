@@ -6,24 +6,23 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { heldPort, takePort } from '../../bin/port.js';
 import { printStep } from '../../bin/progress.js';
+import { readMilliseconds } from '../../connectors/kit/config/settings.ts';
 import { makeLog } from '../../connectors/kit/log.ts';
-import { readMilliseconds } from '../../connectors/kit/settings.ts';
-import { prepareDataFolder } from '../data-folder.ts';
+import { nothingThere, prepareDataFolder } from '../data-folder.ts';
+import { readEnvironment } from '../environment.ts';
 import type { Hub } from '../main.ts';
-import { type Lifetime, runUntilStopped } from '../ops/lifetime.ts';
-import { packageFolder } from '../pictures.ts';
-import { readEnvironment } from '../settings.ts';
-import { nothingThere } from '../trust-place.ts';
-import { CommandError, run, say } from './run.ts';
+import { type Lifetime, runUntilStopped } from '../ops/command-lifetime.ts';
+import { packageFolder } from '../sources/schema-snapshots.ts';
+import { CommandError, run, say } from './runner/command-runner.ts';
 
 /** How long the first screen waits for the first look at the sources, in milliseconds. */
 const FIRST_LOOK = 1_500;
 
 /** The configuration in `file`, or the demo's; and what the environment says. `hub`: the hub itself reads it. */
 async function loadConfig(file: string | undefined, hub: boolean) {
-  const { readConfigFile } = await import('../../connectors/kit/host/config/index.ts');
+  const { readConfigFile } = await import('../../connectors/kit/config/config-file.ts');
   const { configurable } = await import('../../connectors/index.ts');
-  const { simulatedEnvironment } = await import('../../connectors/simulate.ts');
+  const { simulatedEnvironment } = await import('../../connectors/simulators.ts');
   const path = file !== undefined ? resolve(file) : join(packageFolder(), 'isthmus.demo.yaml');
   const settings = readEnvironment(process.env);
   // What running simulators say of themselves stands behind the environment, so that the demo's file finds them.
@@ -62,7 +61,7 @@ async function startHub(options: { demo?: boolean; config?: string }, lifetime: 
     const { start } = await import('../main.ts');
     signal.throwIfAborted();
     if (options.demo) {
-      const { startSimulators } = await import('../../connectors/simulate.ts');
+      const { startSimulators } = await import('../../connectors/simulators.ts');
       const progress = (text: string) => printStep('simulators', text);
       simulators = await startSimulators({ data: settings.data, withParent: true, signal, progress });
     }
@@ -81,8 +80,8 @@ async function startHub(options: { demo?: boolean; config?: string }, lifetime: 
       progress: printStep,
     });
     const hub = raised;
-    const { firstScreen } = await import('../screen.ts');
-    const { followFile } = await import('../follow-file.ts');
+    const { firstScreen } = await import('./actions/start-screen.ts');
+    const { followFile } = await import('../sources/config-watcher.ts');
     await tellSources(hub, signal);
     const following = followFile(config.file, log, async () => {
       const next = await loadConfig(options.config, true);
@@ -188,7 +187,7 @@ async function startBareGateway(
   const { file } = options;
   const { host, port } = readEnvironment(process.env);
   const unprotected = options.unprotected ?? false;
-  const { refuseUnprotected, startGateway } = await import('../plain.ts');
+  const { refuseUnprotected, startGateway } = await import('../standalone-gateway.ts');
   refuseUnprotected(host, unprotected);
   const gateway = await startGateway({
     supergraph: readFileSync(file, 'utf8'),
@@ -199,7 +198,7 @@ async function startBareGateway(
     deadline: options.deadline,
     log: makeLog(undefined, process.env['ISTHMUS_LOG'] ?? 'warn'),
   });
-  const { holdLittle } = await import('../memory.ts');
+  const { holdLittle } = await import('../ops/garbage-collection.ts');
   holdLittle();
   lifetime.onReload(() => {
     new Promise<void>((resolve) => resolve(gateway.reload(readFileSync(file, 'utf8')))).then(
@@ -236,7 +235,7 @@ async function startConnector(
     );
   }
   const held = await takeOwnPort(`isthmus connector ${name}`);
-  const { serveConnector } = await import('../../connectors/serve.ts');
+  const { serveConnector } = await import('../../connectors/connector-process.ts');
   const served = await serveConnector({
     name,
     config,
@@ -263,7 +262,7 @@ export function addSimulate(program: Command): void {
     .action(
       (name: string | undefined, options: { stop?: boolean; status?: boolean; serve?: boolean; fresh?: boolean }) =>
         run(async () => {
-          const { simulateCommand, simulatorNames } = await import('../../connectors/simulate.ts');
+          const { simulateCommand, simulatorNames } = await import('../../connectors/simulators.ts');
           const { data } = readEnvironment(process.env);
           // All simulators, or one begun anew, may begin a demo; anything else is about a demo that is there.
           const begins = !options.stop && !options.status && (name === undefined || options.fresh === true);

@@ -6,8 +6,8 @@ import { buildSchema, parse, validate } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { operations } from './index.ts';
 import { filled, forget, NOTHING, OWN_QUERY, ownOf, refreshTabs, type Store } from './page/examples.ts';
-import { withTimes } from './page/times.ts';
-import { wordsFor } from './page/words.ts';
+import { wordsFor } from './page/messages.ts';
+import { withTimes } from './page/relative-times.ts';
 import { memoryStore } from './testing.ts';
 
 let room: string;

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { wordsFor } from './page/messages.ts';
 import { Session } from './page/session.ts';
 import type { Grant } from './page/sign-in.ts';
-import { wordsFor } from './page/words.ts';
 import { memoryStore } from './testing.ts';
 
 const words = wordsFor('en');

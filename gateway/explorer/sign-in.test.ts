@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { wordsFor } from './page/messages.ts';
 import { begin, type Client, explain, finish, isReturn, pendingClient } from './page/sign-in.ts';
-import { wordsFor } from './page/words.ts';
 import { memoryStore } from './testing.ts';
 
 const words = wordsFor('en');

@@ -5,11 +5,11 @@ import { describe, expect, test } from 'vitest';
 import type { Subgraph } from '../../connectors/kit/connector.ts';
 import { hubCall } from '../../connectors/kit/host/services.ts';
 import { ask, federate } from '../../tests/federate.ts';
-import { forPlanner } from './document.ts';
-import { makePlanner, type PlanStep } from './planner.ts';
+import { makePlanner, type PlanStep } from './plan/planner.ts';
+import { forPlanner } from './plan/planner-document.ts';
 import { readSupergraph } from './supergraph.ts';
-import { type Fake, fake, whole } from './testing.ts';
-import { everything, PLAIN, subgraphsOf, wholeSchema } from './testing-world.ts';
+import { type Fake, fake, whole } from './testing/fake-subgraph.ts';
+import { everything, PLAIN, subgraphsOf, wholeSchema } from './testing/random-graph.ts';
 
 const people = [
   { id: '1', name: 'Ada' },

@@ -11,8 +11,8 @@ import {
   parse,
   visit,
 } from 'graphql';
-import { applyScalars, type InputRules } from './input-rules.ts';
-import type { Reserved } from './naming.ts';
+import type { Reserved } from './reserved-names.ts';
+import { applyScalars, type InputRules } from './validate/input-values.ts';
 
 export interface Supergraph {
   readonly id: string;

@@ -1,15 +1,15 @@
 import { connect, createServer } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { HEALTH, takePort } from '../../bin/port.js';
-import type { Departure } from '../../connectors/kit/departure.ts';
 import { HubError } from '../../connectors/kit/errors.ts';
+import type { Departure } from '../../connectors/kit/guard/client-disconnect.ts';
 import { silentLog } from '../../connectors/kit/log.ts';
-import { UnreadBytes } from '../trust/unread.ts';
-import { Origins } from './cors.ts';
-import type { GraphqlRequest } from './graphql.ts';
-import type { Rooms } from './rooms.ts';
+import { UnreadBytes } from '../trust/limits/unread-bytes.ts';
+import type { GraphqlRequest } from './apollo-server.ts';
+import type { Rooms } from './handlers.ts';
+import { Origins } from './security/cors.ts';
+import { SHIELD } from './security/security-headers.ts';
 import { type HttpServer, listen } from './server.ts';
-import { SHIELD } from './shield.ts';
 
 const APP = 'https://app.example';
 let http: HttpServer | null = null;

@@ -4,14 +4,14 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Server as HeldPort } from 'node:net';
 import { HEALTH, PortError, takePort } from '../../bin/port.js';
 import type { Log } from '../../connectors/kit/log.ts';
-import { awaitsContinue, WebhookGone } from '../../connectors/kit/webhook-answer.ts';
-import { json, redirect } from './answers.ts';
-import { ClientGone } from './body.ts';
-import { Origins } from './cors.ts';
-import { graphql, webhook } from './door.ts';
-import type { Rooms } from './rooms.ts';
-import { shield } from './shield.ts';
-import { Spent } from './spent.ts';
+import { awaitsContinue, WebhookGone } from '../../connectors/kit/webhooks/webhook-response.ts';
+import { ClientGone } from './body-limit.ts';
+import type { Rooms } from './handlers.ts';
+import { Spent } from './rejection-cache.ts';
+import { graphql, webhook } from './request-pipeline.ts';
+import { json, redirect } from './responses.ts';
+import { Origins } from './security/cors.ts';
+import { shield } from './security/security-headers.ts';
 
 export interface HttpServer {
   readonly server: Server;

@@ -1,8 +1,8 @@
 /** What a face asks of `Operations.run`, and what it is answered. */
 import { type DocumentNode, type ExecutionResult, GraphQLError, type GraphQLFormattedError } from 'graphql';
-import type { Departure } from '../../connectors/kit/departure.ts';
+import type { Principal } from '../../connectors/kit/auth/principal.ts';
 import type { HubError } from '../../connectors/kit/errors.ts';
-import type { Principal } from '../../connectors/kit/principal.ts';
+import type { Departure } from '../../connectors/kit/guard/client-disconnect.ts';
 
 export interface OperationRequest {
   readonly query: string;

@@ -1,7 +1,7 @@
 /** Prometheus metrics of the hub, from what its modules publish on diagnostics channels; nobody imports this but main. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import { countSources, type MeasuredSource } from '../../connectors/kit/source-metrics.ts';
+import { countSources, type MeasuredSource } from '../../connectors/kit/monitoring/source-metrics.ts';
 
 export interface Metrics {
   text(): Promise<{ type: string; body: string }>;

@@ -1,7 +1,7 @@
 /** What parking keeps: which vehicle an opaque id means, and every observation of occupancy, impossible ones flagged. */
-import type { Tx } from './open.ts';
+import type { Tx } from './database.ts';
 
-export { droppedBefore } from './dropped-before.ts';
+export { droppedBefore } from './retention/dropped-before.ts';
 
 export interface KnownVehicle {
   readonly id: string;

@@ -1,5 +1,5 @@
 /** What was last seen of each entry of the register, and our applications that are still under way. */
-import type { Tx } from './open.ts';
+import type { Tx } from './database.ts';
 
 export interface SeenEntry {
   readonly uscc: string;

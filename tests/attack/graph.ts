@@ -1,5 +1,5 @@
 /** The graph that the hostile documents ask: two subgraphs that share a type, so that planning has something to do. */
-import type { Resolvers } from '../../gateway/federation/testing.ts';
+import type { Resolvers } from '../../gateway/federation/testing/fake-subgraph.ts';
 import { compose } from '../../schema/compose.ts';
 
 const LINK = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key"])\n';

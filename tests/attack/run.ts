@@ -4,8 +4,8 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
-import { DEFAULT_LIMITS } from '../../connectors/kit/limits.ts';
-import { PLAIN_LIMITS } from '../../gateway/plain.ts';
+import { DEFAULT_LIMITS } from '../../connectors/kit/config/sections/limits.ts';
+import { PLAIN_LIMITS } from '../../gateway/standalone-gateway.ts';
 import { harmless, SHAPES } from './shapes.ts';
 
 /** Milliseconds of processor time for each kilobyte; there is no floor: the documents are large. */

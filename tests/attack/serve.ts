@@ -1,17 +1,17 @@
 /** A process to be measured: the hub's way from the request to the answer with its own limits, or the bare gateway. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { NOBODY } from '../../connectors/kit/auth/principal.ts';
 import { silentLog } from '../../connectors/kit/log.ts';
-import { NOBODY } from '../../connectors/kit/principal.ts';
 import { createFederation, remoteSubgraph } from '../../gateway/federation/index.ts';
-import { type Fake, fake } from '../../gateway/federation/testing.ts';
-import { graphqlFace } from '../../gateway/http/graphql.ts';
+import { type Fake, fake } from '../../gateway/federation/testing/fake-subgraph.ts';
+import { graphqlFace } from '../../gateway/http/apollo-server.ts';
 import { listen } from '../../gateway/http/server.ts';
-import { holdLittle } from '../../gateway/memory.ts';
-import { Operations } from '../../gateway/operation/index.ts';
-import { startGateway } from '../../gateway/plain.ts';
-import { readCosts } from '../../gateway/trust/cost.ts';
-import { readPolicy } from '../../gateway/trust/policy.ts';
+import { Operations } from '../../gateway/operation/operations.ts';
+import { holdLittle } from '../../gateway/ops/garbage-collection.ts';
+import { startGateway } from '../../gateway/standalone-gateway.ts';
+import { readCosts } from '../../gateway/trust/limits/operation-cost.ts';
+import { readPolicy } from '../../gateway/trust/rights/field-policy.ts';
 import { FAR, NEAR, RESOLVERS, supergraph } from './graph.ts';
 
 /** Serves the subgraph over HTTP. */

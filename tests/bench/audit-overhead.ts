@@ -7,13 +7,13 @@ import { join } from 'node:path';
 import { systemClock } from '../../connectors/kit/clock.ts';
 import { silentLog } from '../../connectors/kit/log.ts';
 import { createFederation } from '../../gateway/federation/index.ts';
-import { Operations } from '../../gateway/operation/index.ts';
-import { Audit } from '../../gateway/trust/audit.ts';
-import { HeadWriter } from '../../gateway/trust/audit-head-writer.ts';
-import { AuditLog } from '../../gateway/trust/audit-log.ts';
-import { readWatch } from '../../gateway/trust/audit-watch.ts';
-import { readPolicy } from '../../gateway/trust/policy.ts';
-import { newSigningKey } from '../../gateway/trust/sign-key.ts';
+import { Operations } from '../../gateway/operation/operations.ts';
+import { Audit } from '../../gateway/trust/audit/access-recorder.ts';
+import { AuditLog } from '../../gateway/trust/audit/audit-log.ts';
+import { HeadWriter } from '../../gateway/trust/audit/head-file-writer.ts';
+import { readWatch } from '../../gateway/trust/audit/protected-fields.ts';
+import { readPolicy } from '../../gateway/trust/rights/field-policy.ts';
+import { newSigningKey } from '../../gateway/trust/signing/signing-key.ts';
 import { middle, onCompany360 } from './company360.ts';
 
 /** The part of it that is the head file: a line that is synced before the commit, and one behind it. */

@@ -3,9 +3,9 @@ import { createWriteStream, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
-import { verifyFile } from '../../gateway/trust/audit-say.ts';
-import { writeTestExport } from '../../gateway/trust/audit-testing.ts';
-import { newSigningKey } from '../../gateway/trust/sign-key.ts';
+import { verifyFile } from '../../gateway/trust/audit/export/verification-report.ts';
+import { writeTestExport } from '../../gateway/trust/audit/testing/export-fixture.ts';
+import { newSigningKey } from '../../gateway/trust/signing/signing-key.ts';
 
 const entries = Number(process.argv[2] ?? 1_000_000);
 const directory = mkdtempSync(join(tmpdir(), 'isthmus-audit-'));

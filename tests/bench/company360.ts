@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Subgraph } from '../../connectors/kit/connector.ts';
-import { readSupergraph } from '../../gateway/pictures.ts';
-import { anonymousPrincipal } from '../../gateway/trust/principal.ts';
-import { startEmbedded } from '../../schema/database/embedded.ts';
+import { readSupergraph } from '../../gateway/sources/schema-snapshots.ts';
+import { anonymousPrincipal } from '../../gateway/trust/tokens/token-principal.ts';
+import { startEmbedded } from '../../schema/database/embedded/embedded-postgres.ts';
 import { operation, until, type WholeHub, wholeHub } from '../hub.ts';
 
 /** What a measure asks, and of whom. */

@@ -6,11 +6,11 @@
 import 'reflect-metadata';
 import { subscribe } from 'node:diagnostics_channel';
 import { type Profiler, Session } from 'node:inspector/promises';
-import type { SourceCallFact } from '../../connectors/kit/guard.ts';
+import type { SourceCallFact } from '../../connectors/kit/guard/guard.ts';
 import { silentLog } from '../../connectors/kit/log.ts';
 import { createFederation } from '../../gateway/federation/index.ts';
-import { Operations } from '../../gateway/operation/index.ts';
-import { readPolicy } from '../../gateway/trust/policy.ts';
+import { Operations } from '../../gateway/operation/operations.ts';
+import { readPolicy } from '../../gateway/trust/rights/field-policy.ts';
 import { middle, onCompany360 } from './company360.ts';
 
 const seconds = Number(process.argv[2] ?? 20);

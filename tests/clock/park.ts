@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs';
 import { createServer, type Server, request as send } from 'node:http';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { world } from '../../connectors/kit/testing/park.ts';
+import { world } from '../../connectors/kit/testing/park/index.ts';
 import { simulator } from '../../connectors/parking/simulator/index.ts';
 
 export interface Asked {

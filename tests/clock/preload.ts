@@ -1,5 +1,5 @@
 /** Loaded before a hub's process: sets its wall clock when its parent says so. Only `Date` moves, as on a machine whose clock is set. */
-import { setDate } from '../../connectors/kit/testing/clock.ts';
+import { setDate } from '../../connectors/kit/testing/test-clock.ts';
 
 let undo = (): void => undefined;
 process.on('message', (told: { set?: number }) => {

@@ -11,11 +11,11 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
-import { openDemoIssuer } from '../../gateway/trust/issuer.ts';
-import { startEmbedded } from '../../schema/database/embedded.ts';
-import { appendEvents } from '../../schema/database/events.ts';
-import { openDatabase } from '../../schema/database/open.ts';
-import { freePort } from '../../schema/database/port.ts';
+import { openDemoIssuer } from '../../gateway/trust/tokens/demo-issuer.ts';
+import { openDatabase } from '../../schema/database/database.ts';
+import { startEmbedded } from '../../schema/database/embedded/embedded-postgres.ts';
+import { freePort } from '../../schema/database/embedded/free-port.ts';
+import { appendEvents } from '../../schema/database/events/event-log.ts';
 import { type Answer, type Ask, type Measured, measure } from './measure.ts';
 import { BEARS, DEADLINE, PAUSE, POINTS, raisePark } from './park.ts';
 

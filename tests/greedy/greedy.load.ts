@@ -5,7 +5,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { setPriority } from 'node:os';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openDemoIssuer } from '../../gateway/trust/issuer.ts';
+import { openDemoIssuer } from '../../gateway/trust/tokens/demo-issuer.ts';
 import { type WholeHub, wholeHub } from '../hub.ts';
 import type { GreedySaid, GreedyTold } from './client.ts';
 import { allCompanies, answer, beside, countCalls, p50, p95, pin, say, shown } from './measure.ts';

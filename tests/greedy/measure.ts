@@ -4,7 +4,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import type { SourceCallFact } from '../../connectors/kit/guard.ts';
+import type { SourceCallFact } from '../../connectors/kit/guard/guard.ts';
 import { until, type WholeHub } from '../hub.ts';
 
 /** Waits until the hub knows every company of the demo. */

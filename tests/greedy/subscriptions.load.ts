@@ -5,10 +5,10 @@
 import type { ChildProcess } from 'node:child_process';
 import { setPriority } from 'node:os';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { DEFAULT_LIMITS } from '../../connectors/kit/limits.ts';
-import { openDemoIssuer } from '../../gateway/trust/issuer.ts';
-import { appendEvents } from '../../schema/database/events.ts';
-import { type Database, openDatabase } from '../../schema/database/open.ts';
+import { DEFAULT_LIMITS } from '../../connectors/kit/config/sections/limits.ts';
+import { openDemoIssuer } from '../../gateway/trust/tokens/demo-issuer.ts';
+import { type Database, openDatabase } from '../../schema/database/database.ts';
+import { appendEvents } from '../../schema/database/events/event-log.ts';
 import { type WholeHub, wholeHub } from '../hub.ts';
 import type { ListenerSaid, ListenerTold } from './listener.ts';
 import { allCompanies, answer, beside, countCalls, p95, pin, say, shown } from './measure.ts';

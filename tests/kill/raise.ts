@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { configurable } from '../../connectors/index.ts';
-import { readConfig } from '../../connectors/kit/host/config/index.ts';
+import { readConfig } from '../../connectors/kit/config/config-file.ts';
 import { makeLog } from '../../connectors/kit/log.ts';
 import { start } from '../../gateway/main.ts';
 

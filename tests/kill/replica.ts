@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort } from '../../schema/database/port.ts';
+import { freePort } from '../../schema/database/embedded/free-port.ts';
 import { type Place, type Raised, raise } from './raise.ts';
 
 export interface Replica {

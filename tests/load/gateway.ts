@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { ours } from '../../gateway/bench/candidates.ts';
 import { BODIES, benchSubgraphs, QUERIES } from '../../gateway/bench/workload.ts';
 import { compose } from '../../schema/compose.ts';
-import { freePort } from '../../schema/database/port.ts';
+import { freePort } from '../../schema/database/embedded/free-port.ts';
 
 const minutes = Number(process.argv[2] ?? 30);
 const share = Number(process.argv[3] ?? 0.1);

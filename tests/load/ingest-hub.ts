@@ -1,8 +1,8 @@
 /** The hub of the ingest runs, a process of its own that is killed. It loads everything, then waits for the word to begin. */
 import 'reflect-metadata';
 import { islands } from '../../connectors/index.ts';
-import { readConfig } from '../../connectors/kit/host/config/index.ts';
-import type { HostPace } from '../../connectors/kit/host/pace.ts';
+import { readConfig } from '../../connectors/kit/config/config-file.ts';
+import type { HostPace } from '../../connectors/kit/config/sections/check-intervals.ts';
 import { makeLog } from '../../connectors/kit/log.ts';
 import { start } from '../../gateway/main.ts';
 

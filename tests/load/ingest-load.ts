@@ -7,7 +7,7 @@ import { createWriteStream } from 'node:fs';
 import { connect } from 'node:net';
 import { generate, type Packet, parser } from 'mqtt-packet';
 import { Pool } from 'undici';
-import { world } from '../../connectors/kit/testing/park.ts';
+import { world } from '../../connectors/kit/testing/park/index.ts';
 
 /** What the load is told to do. */
 export interface LoadOrder {

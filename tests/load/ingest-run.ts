@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import type { Database } from '../../schema/database/open.ts';
+import type { Database } from '../../schema/database/database.ts';
 import type { HubOrder } from './ingest-hub.ts';
 import type { LoadOrder, LoadReport } from './ingest-load.ts';
 import { type Lateness, subscriber } from './ingest-subscriber.ts';

@@ -6,10 +6,10 @@ import 'reflect-metadata';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freshDatabase } from '../../connectors/kit/testing/database.ts';
-import { world } from '../../connectors/kit/testing/park.ts';
+import { world } from '../../connectors/kit/testing/park/index.ts';
+import { freshDatabase } from '../../connectors/kit/testing/test-database.ts';
 import { simulator } from '../../connectors/parking/simulator/index.ts';
-import { startEmbedded } from '../../schema/database/embedded.ts';
+import { startEmbedded } from '../../schema/database/embedded/embedded-postgres.ts';
 import { mosquitto } from '../services/peers/mosquitto.ts';
 import { type IngestOptions, ingest, PARKING } from './ingest-run.ts';
 

@@ -1,6 +1,7 @@
 /** The events of the live load runs: written with a time that names each, heard with the time they took. */
-import { appendEvents } from '../../schema/database/events.ts';
-import type { Database } from '../../schema/database/open.ts';
+
+import type { Database } from '../../schema/database/database.ts';
+import { appendEvents } from '../../schema/database/events/event-log.ts';
 
 const of = (fields: string) =>
   `subscription { events { __typename ... on EventsBatch { cursor events { __typename ${fields} } } ... on Lagged { cursor behind } } }`;

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort } from '../../schema/database/port.ts';
+import { freePort } from '../../schema/database/embedded/free-port.ts';
 
 export interface Served {
   readonly port: number;

@@ -12,10 +12,10 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { DEFAULT_LIMITS } from '../../connectors/kit/limits.ts';
-import { freshDatabase } from '../../connectors/kit/testing/database.ts';
-import { startEmbedded } from '../../schema/database/embedded.ts';
-import { freePort } from '../../schema/database/port.ts';
+import { DEFAULT_LIMITS } from '../../connectors/kit/config/sections/limits.ts';
+import { freshDatabase } from '../../connectors/kit/testing/test-database.ts';
+import { startEmbedded } from '../../schema/database/embedded/embedded-postgres.ts';
+import { freePort } from '../../schema/database/embedded/free-port.ts';
 import type { HubOrder } from './ingest-hub.ts';
 
 const { values } = parseArgs({

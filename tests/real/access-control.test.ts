@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { INDEXES, TABLES } from '../../connectors/access-control/simulator/tables.ts';
-import { openClient } from '../../schema/database/client.ts';
-import { type Embedded, startEmbedded } from '../../schema/database/embedded.ts';
+import { type Embedded, startEmbedded } from '../../schema/database/embedded/embedded-postgres.ts';
+import { openClient } from '../../schema/database/plain-client.ts';
 import { expectTotals, haveData, IN, OUT, swipes } from './calit2.ts';
 
 describe.runIf(haveData())('CalIt2 door counts in a vendor database (PostgreSQL), where the real data is', () => {

@@ -2,11 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import accessControl from '../../connectors/access-control/index.ts';
+import { HUB_PRINCIPAL } from '../../connectors/kit/auth/principal.ts';
 import { hubCall } from '../../connectors/kit/host/services.ts';
-import { HUB_PRINCIPAL } from '../../connectors/kit/principal.ts';
-import { freshDatabase } from '../../connectors/kit/testing/database.ts';
-import { raiseIsland } from '../../connectors/kit/testing/island.ts';
-import { eventCount } from '../../schema/database/events.ts';
+import { freshDatabase } from '../../connectors/kit/testing/test-database.ts';
+import { raiseIsland } from '../../connectors/kit/testing/test-installation.ts';
+import { eventCount } from '../../schema/database/events/event-log.ts';
 import { isHere, realPath } from './data.ts';
 
 const FILE = realPath('access/calit2-door-counts.csv');

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Aedes } from 'aedes';
 import { describe, test } from 'vitest';
 import { modbusServer, uint32 } from '../../connectors/energy/simulator/modbus.ts';
-import { clockOf } from '../../connectors/kit/testing/clock.ts';
+import { clockOf } from '../../connectors/kit/testing/test-clock.ts';
 import { counters, expectTotals, haveData, IN_JANUARY, INTERVALS, raiseSteel, throughMqtt, timeOf } from './steel.ts';
 
 describe.runIf(haveData())('the steel plant 2018, where the real data is', () => {

@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { world } from '../../connectors/kit/testing/park.ts';
+import { world } from '../../connectors/kit/testing/park/index.ts';
 import type { Running } from '../../connectors/kit/testing/simulator.ts';
 import * as mapping from '../../connectors/parking/mapping/index.ts';
 import { simulator } from '../../connectors/parking/simulator/index.ts';

@@ -3,11 +3,11 @@ import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import hub, { HUB_INSTALLATION } from '../../connectors/hub/index.ts';
+import { readSettings } from '../../connectors/kit/config/settings.ts';
 import { Host } from '../../connectors/kit/host/host.ts';
 import { hubCall, loadKeys } from '../../connectors/kit/host/services.ts';
 import { silentLog } from '../../connectors/kit/log.ts';
-import { readSettings } from '../../connectors/kit/settings.ts';
-import { freshDatabase } from '../../connectors/kit/testing/database.ts';
+import { freshDatabase } from '../../connectors/kit/testing/test-database.ts';
 import parking from '../../connectors/parking/index.ts';
 import { isHere, realPath } from './data.ts';
 

@@ -12,8 +12,8 @@ import {
   readXml,
   writeEnvelope,
   type XmlElement,
-} from '../../connectors/kit/soap.ts';
-import { world } from '../../connectors/kit/testing/park.ts';
+} from '../../connectors/kit/protocols/soap.ts';
+import { world } from '../../connectors/kit/testing/park/index.ts';
 import * as mapping from '../../connectors/registration/mapping.ts';
 import { isHere, realPath } from './data.ts';
 

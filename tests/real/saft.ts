@@ -2,10 +2,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
+import { HUB_PRINCIPAL } from '../../connectors/kit/auth/principal.ts';
 import { hubCall } from '../../connectors/kit/host/services.ts';
-import { HUB_PRINCIPAL } from '../../connectors/kit/principal.ts';
-import { freshDatabase } from '../../connectors/kit/testing/database.ts';
-import { raiseIsland } from '../../connectors/kit/testing/island.ts';
+import { freshDatabase } from '../../connectors/kit/testing/test-database.ts';
+import { raiseIsland } from '../../connectors/kit/testing/test-installation.ts';
 import tax from '../../connectors/tax/index.ts';
 import { isHere, realPath } from './data.ts';
 

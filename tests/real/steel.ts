@@ -5,8 +5,8 @@ import energy from '../../connectors/energy/index.ts';
 import type { Clock } from '../../connectors/kit/connector.ts';
 import type { Host } from '../../connectors/kit/host/host.ts';
 import { hubCall } from '../../connectors/kit/host/services.ts';
-import { freshDatabase } from '../../connectors/kit/testing/database.ts';
-import { raiseIsland } from '../../connectors/kit/testing/island.ts';
+import { freshDatabase } from '../../connectors/kit/testing/test-database.ts';
+import { raiseIsland } from '../../connectors/kit/testing/test-installation.ts';
 import { isHere, realPath } from './data.ts';
 
 const FILE = realPath('energy/steel-industry-2018-15min.csv');

@@ -1,6 +1,6 @@
 /** Who asks: each role, narrowed to one park, one company or both. */
-import { HUB_PRINCIPAL, type Principal } from '../../connectors/kit/principal.ts';
-import { ROLE_NAMES, ROLES, type RoleName } from '../../connectors/kit/roles.ts';
+import { HUB_PRINCIPAL, type Principal } from '../../connectors/kit/auth/principal.ts';
+import { ROLE_NAMES, ROLES, type RoleName } from '../../connectors/kit/auth/roles.ts';
 import { PARKS, type Park, type TwoParks } from './parks.ts';
 
 /** One caller: a role, narrowed. */

@@ -1,5 +1,5 @@
 /** Whose values these are: strings that only one park, or only one company, holds; from the simulators' own records. */
-import type { world } from '../../connectors/kit/testing/park.ts';
+import type { world } from '../../connectors/kit/testing/park/index.ts';
 
 type World = ReturnType<typeof world>;
 

@@ -1,9 +1,9 @@
 /** A hub over two parks with companies, people and cars of their own, and what is known of a sample of each. */
 import { expect } from 'vitest';
+import { HUB_PRINCIPAL, type Principal } from '../../connectors/kit/auth/principal.ts';
 import type { Host } from '../../connectors/kit/host/host.ts';
 import { hubCall } from '../../connectors/kit/host/services.ts';
-import { HUB_PRINCIPAL, type Principal } from '../../connectors/kit/principal.ts';
-import { type DemoIssuer, openDemoIssuer } from '../../gateway/trust/issuer.ts';
+import { type DemoIssuer, openDemoIssuer } from '../../gateway/trust/tokens/demo-issuer.ts';
 import { type Answer, until, type WholeHub, wholeHub } from '../hub.ts';
 import { Marks } from './marks.ts';
 

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openDemoIssuer } from '../../gateway/trust/issuer.ts';
+import { openDemoIssuer } from '../../gateway/trust/tokens/demo-issuer.ts';
 import { until, type WholeHub, wholeHub } from '../hub.ts';
 import { write } from '../live-hub.ts';
 import { type Hub, MUTATION, QUERY, SUBSCRIPTION } from './clients/client.ts';

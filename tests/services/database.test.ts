@@ -8,7 +8,7 @@ import { hubCall, loadKeys } from '../../connectors/kit/host/services.ts';
 import { silentLog } from '../../connectors/kit/log.ts';
 import { migrations } from '../../migrations/index.ts';
 import { migrate, migrateDown, SchemaVersionError } from '../../migrations/migrate.ts';
-import { type Database, openDatabase } from '../../schema/database/open.ts';
+import { type Database, openDatabase } from '../../schema/database/database.ts';
 
 describe("the hub on Debian's PostgreSQL", () => {
   let database: Database;

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import modbus from 'modbus-serial';
 import { describe, expect, test } from 'vitest';
-import { clockOf } from '../../connectors/kit/testing/clock.ts';
-import { freePort } from '../../schema/database/port.ts';
+import { clockOf } from '../../connectors/kit/testing/test-clock.ts';
+import { freePort } from '../../schema/database/embedded/free-port.ts';
 import { counters, expectTotals, haveData, INTERVALS, raiseSteel, throughMqtt, timeOf } from '../real/steel.ts';
 import { run } from './peers/peer.ts';
 

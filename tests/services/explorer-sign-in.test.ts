@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { islands } from '../../connectors/index.ts';
-import { readConfig } from '../../connectors/kit/host/config/index.ts';
-import { openDemoIssuer } from '../../gateway/trust/issuer.ts';
-import { appendEvents } from '../../schema/database/events.ts';
+import { readConfig } from '../../connectors/kit/config/config-file.ts';
+import { openDemoIssuer } from '../../gateway/trust/tokens/demo-issuer.ts';
+import { appendEvents } from '../../schema/database/events/event-log.ts';
 import { type LiveHub, liveHub } from '../live-hub.ts';
 import { type OidcIssuer, openIssuer } from '../oidc-issuer.ts';
 

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { parseUscc } from '../../connectors/kit/identifiers.ts';
-import { world } from '../../connectors/kit/testing/park.ts';
+import { world } from '../../connectors/kit/testing/park/index.ts';
 
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ';
 const JUDGE =

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { freshDatabase } from '../../connectors/kit/testing/database.ts';
+import { freshDatabase } from '../../connectors/kit/testing/test-database.ts';
 import { ingest } from '../load/ingest-run.ts';
 
 test('the hub is killed among messages: what the broker had taken is in the log and told, in order, once', async () => {

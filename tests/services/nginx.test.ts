@@ -4,7 +4,7 @@ import { request as secureRequest } from 'node:https';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { HEARTBEAT } from '../../gateway/live/heartbeat.ts';
-import { freePort } from '../../schema/database/port.ts';
+import { freePort } from '../../schema/database/embedded/free-port.ts';
 import { until } from '../hub.ts';
 import { EVENTS, type LiveHub, liveHub, logged, write } from '../live-hub.ts';
 import { documented, documentedNginx, type Nginx, put, startNginx } from './nginx.ts';

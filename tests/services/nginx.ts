@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from '../../schema/database/port.ts';
+import { freePort } from '../../schema/database/embedded/free-port.ts';
 import { run } from './peers/peer.ts';
 
 const PAGE = join(import.meta.dirname, '..', '..', 'docs', 'nginx.md');

@@ -1,11 +1,11 @@
 /** Tables of a real MariaDB by configuration alone: what it says of itself, and keys in one statement. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { readSettings } from '../../connectors/kit/settings.ts';
-import { openVendorDatabase } from '../../connectors/kit/sql.ts';
-import { catalogueOf, writable } from '../../connectors/mesh/sql/catalogue.ts';
-import { sqlReader } from '../../connectors/mesh/sql/index.ts';
-import { sqlSettings } from '../../connectors/mesh/sql/settings.ts';
-import { tableOperations, typedTable } from '../../connectors/mesh/tables.ts';
+import { tableOperations, typedTable } from '../../connectors/configured/core/tabular-source.ts';
+import { sqlReader } from '../../connectors/configured/sql/index.ts';
+import { sqlSettings } from '../../connectors/configured/sql/settings.ts';
+import { catalogueOf, writable } from '../../connectors/configured/sql/table-catalog.ts';
+import { readSettings } from '../../connectors/kit/config/settings.ts';
+import { openVendorDatabase } from '../../connectors/kit/protocols/sql.ts';
 import { type Vendor, vendor } from './maria.ts';
 
 const name = `onboard_${process.pid}`;

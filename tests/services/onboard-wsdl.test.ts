@@ -3,18 +3,18 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readEntities } from '../../connectors/mesh/declaration.ts';
-import type { Reader } from '../../connectors/mesh/description.ts';
-import { typedEntity } from '../../connectors/mesh/family.ts';
-import { rawRows, row } from '../../connectors/mesh/mapping.ts';
-import { draftWsdl } from '../../connectors/mesh/wsdl/draft.ts';
-import { wsdlReader } from '../../connectors/mesh/wsdl/index.ts';
-import { loadWsdl } from '../../connectors/mesh/wsdl/load.ts';
-import { freePort } from '../../schema/database/port.ts';
+import { typedEntity } from '../../connectors/configured/core/connector-family.ts';
+import { readEntities } from '../../connectors/configured/core/declaration.ts';
+import { rawRows, row } from '../../connectors/configured/core/mapping.ts';
+import type { Reader } from '../../connectors/configured/core/source-description.ts';
+import { draftWsdl } from '../../connectors/configured/draft/draft-wsdl.ts';
+import { wsdlReader } from '../../connectors/configured/wsdl/index.ts';
+import { loadWsdl } from '../../connectors/configured/wsdl/load-wsdl.ts';
+import { freePort } from '../../schema/database/embedded/free-port.ts';
 import { run } from './peers/peer.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
-const TEXT = readFileSync(join(ROOT, 'connectors', 'mesh', 'wsdl', 'heating', 'heating.wsdl'), 'utf8');
+const TEXT = readFileSync(join(ROOT, 'connectors', 'configured', 'wsdl', 'heating', 'heating.wsdl'), 'utf8');
 
 describe.each([1, 2])("PHP's SOAP server, SOAP 1.%i", (version) => {
   const room = mkdtempSync(join(tmpdir(), 'isthmus-php-'));

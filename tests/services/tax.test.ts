@@ -4,11 +4,11 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { HUB_PRINCIPAL } from '../../connectors/kit/auth/principal.ts';
 import type { Host } from '../../connectors/kit/host/host.ts';
 import { hubCall } from '../../connectors/kit/host/services.ts';
-import { HUB_PRINCIPAL } from '../../connectors/kit/principal.ts';
-import { freshDatabase } from '../../connectors/kit/testing/database.ts';
-import { raiseIsland } from '../../connectors/kit/testing/island.ts';
+import { freshDatabase } from '../../connectors/kit/testing/test-database.ts';
+import { raiseIsland } from '../../connectors/kit/testing/test-installation.ts';
 import tax from '../../connectors/tax/index.ts';
 import { COMPANY, expectTotals, haveData, ISSUER, twins, validFile } from '../real/saft.ts';
 

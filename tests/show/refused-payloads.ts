@@ -10,9 +10,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { freshDatabase } from '../../connectors/kit/testing/database.ts';
-import { startEmbedded } from '../../schema/database/embedded.ts';
-import { freePort } from '../../schema/database/port.ts';
+import { freshDatabase } from '../../connectors/kit/testing/test-database.ts';
+import { startEmbedded } from '../../schema/database/embedded/embedded-postgres.ts';
+import { freePort } from '../../schema/database/embedded/free-port.ts';
 import type { HubOrder } from '../load/ingest-hub.ts';
 import { publisher, realBroker, sha256, watchingProxy } from './refused-broker.ts';
 

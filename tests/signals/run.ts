@@ -6,7 +6,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { endOnSignals } from '../../gateway/ops/signals.ts';
-import { freePort } from '../../schema/database/port.ts';
+import { freePort } from '../../schema/database/embedded/free-port.ts';
 import { type Outcome, runTrial, type Shot, startAgain, type Target, type Trial } from './trial.ts';
 import { ordinaryUser, type Workplace, workplace } from './workplace.ts';
 

@@ -4,11 +4,20 @@ import { LIST_SIZE } from '../../../schema/graph/directives.ts';
 import { DoorState, PageArgs, TimeRange } from '../../../schema/graph/shared.ts';
 import type { Graph } from '../../kit/connector.ts';
 import { HubError } from '../../kit/errors.ts';
-import { provenance, withFacts } from '../../kit/facts.ts';
-import { connection, pageOf, paging, type ShownConnection, scopeOf } from '../../kit/page.ts';
+import { connection, pageOf, paging, type ShownConnection, scopeOf } from '../../kit/pagination.ts';
+import { provenance, withFacts } from '../../kit/provenance.ts';
 import { PART, type RowRules } from '../../kit/row-rights.ts';
 import { badgesPage, peoplePage } from './pages.ts';
-import { badgeById, type Context, doorById, gather, showDoor, showPassage, showPerson, showPresence } from './show.ts';
+import {
+  badgeById,
+  type Context,
+  doorById,
+  gather,
+  showDoor,
+  showPassage,
+  showPerson,
+  showPresence,
+} from './present.ts';
 import {
   AccessEvent,
   AccessEventConnection,

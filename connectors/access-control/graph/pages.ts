@@ -1,10 +1,10 @@
 /** Lists that are put together from several installations, or from what is in memory already. */
 
 import type { PageArgs } from '../../../schema/graph/shared.ts';
-import { joinedProvenance, withFacts } from '../../kit/facts.ts';
-import { connection, type PageArguments, pageOf, paging, type ShownConnection, scopeOf } from '../../kit/page.ts';
-import { mayCompany } from '../../kit/principal.ts';
-import { type Context, gather, showBadge, showPerson } from './show.ts';
+import { mayCompany } from '../../kit/auth/principal.ts';
+import { connection, type PageArguments, pageOf, paging, type ShownConnection, scopeOf } from '../../kit/pagination.ts';
+import { joinedProvenance, withFacts } from '../../kit/provenance.ts';
+import { type Context, gather, showBadge, showPerson } from './present.ts';
 import type { Badge, Person, Presence } from './types.ts';
 
 /**

@@ -3,7 +3,7 @@ import { Directive, Field, ID, Int, ObjectType, registerEnumType } from 'type-gr
 import { key, requiresScopes } from '../../../schema/graph/directives.ts';
 import { DateTime, USCC } from '../../../schema/graph/scalars.ts';
 import { connectionType, edgeType, Provenance } from '../../../schema/graph/shared.ts';
-import type { Known, ShownProvenance } from '../../kit/facts.ts';
+import type { Known, ShownProvenance } from '../../kit/provenance.ts';
 import type * as model from '../model.ts';
 import type { AccessSource } from '../source/index.ts';
 

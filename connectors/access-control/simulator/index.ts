@@ -5,10 +5,10 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Client, openClient, startEmbedded } from '../../kit/testing/embedded.ts';
-import type { World } from '../../kit/testing/park.ts';
+import { makeWholeFile } from '../../kit/testing/atomic-file.ts';
+import { type Client, openClient, startEmbedded } from '../../kit/testing/embedded-postgres.ts';
+import type { World } from '../../kit/testing/park/index.ts';
 import { Journal, type Running, type Simulator, type SimulatorOptions } from '../../kit/testing/simulator.ts';
-import { makeWholeFile } from '../../kit/testing/whole-file.ts';
 import { type LogLine, linesOf, local, serialOf } from './log.ts';
 import { INDEXES, LINE, TABLES } from './tables.ts';
 

@@ -1,5 +1,5 @@
 /** The park's story as the controllers write it down: lines of the event log. */
-import { type Moment, story, type World } from '../../kit/testing/park.ts';
+import { type Moment, story, type World } from '../../kit/testing/park/index.ts';
 
 /** One line, with the columns of `LINE` in tables.ts in their order. */
 export interface LogLine {

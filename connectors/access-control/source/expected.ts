@@ -1,7 +1,7 @@
 /** The vendor's columns that the statements read, and the fields of the graph that live on them. */
 import type { Drift } from '../../kit/connector.ts';
-import { missing } from '../../kit/drift.ts';
 import { malformed } from '../../kit/errors.ts';
+import { missing } from '../../kit/monitoring/drift.ts';
 import type { Row } from '../mapping.ts';
 import type { Statement } from './statements.ts';
 

@@ -1,8 +1,8 @@
 /** The door system as the hub reads it: live questions in batches, and the log followed by a poll. */
 import type { Call, Services } from '../../kit/connector.ts';
-import { type Known, withFacts } from '../../kit/facts.ts';
 import { byArguments, loader } from '../../kit/loader.ts';
-import type { VendorDatabase } from '../../kit/sql.ts';
+import type { VendorDatabase } from '../../kit/protocols/sql.ts';
+import { type Known, withFacts } from '../../kit/provenance.ts';
 import {
   type Context,
   localOf,

@@ -3,7 +3,7 @@
  * read: numbers that are missing within the overlap are asked for again, and the event log keeps each natural key once.
  */
 import type { Call, Claim, Job, NewEvent } from '../../kit/connector.ts';
-import { momentsOf } from '../../kit/stored-moments.ts';
+import { momentsOf } from '../../kit/stored-age.ts';
 import { localOf, mapLogLine, mapPerson, mapTenant, type Row, whole } from '../mapping.ts';
 import type { DoorEvent } from '../model.ts';
 import type { Installation } from './index.ts';

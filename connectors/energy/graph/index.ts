@@ -3,13 +3,13 @@ import { Arg, Args, Ctx, Directive, FieldResolver, ID, Query, Resolver, Root } f
 import { LIST_SIZE } from '../../../schema/graph/directives.ts';
 import { Decimal } from '../../../schema/graph/scalars.ts';
 import { type BucketSize, PageArgs, Provenance } from '../../../schema/graph/shared.ts';
+import { can, FEW_COMPANIES, mayCompany } from '../../kit/auth/principal.ts';
 import type { Graph, GraphContext } from '../../kit/connector.ts';
+import { withheldGroups } from '../../kit/disclosure-control.ts';
 import { badInput, HubError } from '../../kit/errors.ts';
-import { joinedProvenance, provenance } from '../../kit/facts.ts';
-import { connection, pageOf, paging, scopeOf } from '../../kit/page.ts';
-import { can, FEW_COMPANIES, mayCompany } from '../../kit/principal.ts';
+import { connection, pageOf, paging, scopeOf } from '../../kit/pagination.ts';
+import { joinedProvenance, provenance } from '../../kit/provenance.ts';
 import { PART } from '../../kit/row-rights.ts';
-import { withheldGroups } from '../../kit/small-groups.ts';
 import type { EnergyQuery, EnergyRequest, KnownMeter, MetersQuery, SourcesQuery } from '../source/index.ts';
 import { sum } from './decimal.ts';
 import * as types from './types.ts';

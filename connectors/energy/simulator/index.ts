@@ -5,9 +5,9 @@
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { Aedes } from 'aedes';
-import { type Meter, meterRegister, type World } from '../../kit/testing/park.ts';
+import { writeWholeFile } from '../../kit/testing/atomic-file.ts';
+import { type Meter, meterRegister, type World } from '../../kit/testing/park/index.ts';
 import { Journal, listen, type Running, type Simulator, type SimulatorOptions } from '../../kit/testing/simulator.ts';
-import { writeWholeFile } from '../../kit/testing/whole-file.ts';
 import { float32, int64, modbusServer, type Registers, uint32 } from './modbus.ts';
 
 const USER = 'isthmus';

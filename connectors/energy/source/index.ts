@@ -1,16 +1,16 @@
 /** The only room that talks to meters; keeps their registers, and answers from what was kept. */
 import { readFileSync } from 'node:fs';
-import { inHalves } from '../../kit/batch.ts';
+import type { Values } from '../../kit/config/settings.ts';
 import type { Call, Drift, Job, Services } from '../../kit/connector.ts';
 import { SourceError } from '../../kit/errors.ts';
-import type { Facts } from '../../kit/facts.ts';
 import { byArguments, loader } from '../../kit/loader.ts';
-import type { PageRequest } from '../../kit/page.ts';
-import type { Values } from '../../kit/settings.ts';
+import type { PageRequest } from '../../kit/pagination.ts';
+import type { Facts } from '../../kit/provenance.ts';
+import { inHalves } from '../../kit/tasks/group-commit.ts';
 import * as mapping from '../mapping/index.ts';
 import type { Reading, WiredMeter } from '../model.ts';
 import type { energySettings } from '../settings.ts';
-import { Fit } from './fit.ts';
+import { Fit } from './drift-detector.ts';
 import { Inflow } from './inflow.ts';
 import { ModbusGateway } from './modbus.ts';
 import { Telemetry } from './telemetry.ts';

@@ -1,7 +1,7 @@
 /** Registers on their way in: kept raw, told once, in one transaction. */
 import type { Call, Claim, NewEvent, Services, Tx } from '../../kit/connector.ts';
-import type { Facts } from '../../kit/facts.ts';
-import { momentsOf } from '../../kit/stored-moments.ts';
+import type { Facts } from '../../kit/provenance.ts';
+import { momentsOf } from '../../kit/stored-age.ts';
 import type { Alarm, MeterInfo, Reading } from '../model.ts';
 import type { EnergySettings } from './index.ts';
 

@@ -12,8 +12,8 @@ import {
   parser,
 } from 'mqtt-packet';
 import { systemClock } from '../../kit/clock.ts';
-import { CommitShare } from '../../kit/commit-queue.ts';
 import { malformed, rejected, SourceError, timeout, unavailable } from '../../kit/errors.ts';
+import { CommitShare } from '../../kit/tasks/commit-queue.ts';
 import { type LargeHead, MqttFrames } from './mqtt-frames.ts';
 import { Pieces } from './pieces.ts';
 

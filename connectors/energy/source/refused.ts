@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Call, Services, Tx } from '../../kit/connector.ts';
-import { tellRefused } from '../../kit/refused.ts';
+import { tellRefused } from '../../kit/monitoring/rejected-payloads.ts';
 import type { EnergySettings } from './index.ts';
 import type { LargeHead } from './mqtt-frames.ts';
 

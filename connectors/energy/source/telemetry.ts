@@ -1,12 +1,13 @@
 /** Meters that speak by themselves, over MQTT. */
-import { inHalves } from '../../kit/batch.ts';
+
 import type { Call, Job, Services } from '../../kit/connector.ts';
 import { SourceError } from '../../kit/errors.ts';
-import { isUnstorable } from '../../kit/event-check.ts';
-import { EventRefused } from '../../kit/event-quarantine.ts';
+import { isUnstorable } from '../../kit/events/event-check.ts';
+import { EventRefused } from '../../kit/events/event-quarantine.ts';
+import { inHalves } from '../../kit/tasks/group-commit.ts';
 import * as mapping from '../mapping/index.ts';
 import type { Alarm, MeterInfo, Reading } from '../model.ts';
-import type { Fit } from './fit.ts';
+import type { Fit } from './drift-detector.ts';
 import type { EnergySettings } from './index.ts';
 import { HEARD, type Heard, type Inflow } from './inflow.ts';
 import { type MqttMessage, type MqttOptions, MqttSession } from './mqtt.ts';

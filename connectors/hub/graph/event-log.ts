@@ -5,11 +5,11 @@ import { Cursor } from '../../../schema/graph/scalars.ts';
 import { PageArgs } from '../../../schema/graph/shared.ts';
 import type { GraphContext } from '../../kit/connector.ts';
 import { HubError } from '../../kit/errors.ts';
-import { connection, pageOf, paging, scopeOf } from '../../kit/page.ts';
+import { connection, pageOf, paging, scopeOf } from '../../kit/pagination.ts';
 import type { HubRequest } from '../source.ts';
 import * as events from './events.ts';
-import { type Run, runsOf, unreadable } from './readable.ts';
-import * as show from './show.ts';
+import * as show from './present.ts';
+import { type Run, runsOf, unreadable } from './readable-events.ts';
 
 type Context = GraphContext<HubRequest>;
 

@@ -1,4 +1,4 @@
-/** The event types: one per kind, as connectors/kit/event-types.ts declares them, in the hub, since a subgraph can only return types that it defines. */
+/** The event types: one per kind, as connectors/kit/events/event-types.ts declares them, in the hub, since a subgraph can only return types that it defines. */
 import { isScalarType } from 'graphql';
 import {
   createUnionType,
@@ -23,8 +23,8 @@ import {
   TimeRange,
   USCCFilter,
 } from '../../../schema/graph/shared.ts';
-import { EVENT_KINDS, EVENT_TYPES, type EventField, type EventType } from '../../kit/event-types.ts';
-import { Badge, Door, Meter, ParkingLot, Vehicle } from './stubs.ts';
+import { EVENT_KINDS, EVENT_TYPES, type EventField, type EventType } from '../../kit/events/event-types.ts';
+import { Badge, Door, Meter, ParkingLot, Vehicle } from './stub-entities.ts';
 import { Building, Case, Company, Park, Source } from './types.ts';
 
 /** By name, each the name of a kind. */

@@ -7,10 +7,10 @@ import type { Graph, GraphContext } from '../../kit/connector.ts';
 import { PART, type RowRules } from '../../kit/row-rights.ts';
 import type { Case } from '../model.ts';
 import type { HubRequest } from '../source.ts';
-import { BuildingResolver, CaseResolver, CompanyResolver, ParkResolver, SourceResolver } from './catalogue.ts';
+import { BuildingResolver, CaseResolver, CompanyResolver, ParkResolver, SourceResolver } from './entities.ts';
 import { EventResolver } from './event-log.ts';
 import * as events from './events.ts';
-import * as show from './show.ts';
+import * as show from './present.ts';
 
 type Context = GraphContext<HubRequest>;
 

@@ -4,10 +4,10 @@ import { LIST_SIZE, requiresScopes } from '../../../schema/graph/directives.ts';
 import { PageArgs, TimeRange } from '../../../schema/graph/shared.ts';
 import type { GraphContext } from '../../kit/connector.ts';
 import { badInput, HubError } from '../../kit/errors.ts';
-import { connection, pageOf, paging, scopeOf } from '../../kit/page.ts';
+import { connection, pageOf, paging, scopeOf } from '../../kit/pagination.ts';
 import type { Access, Consent } from '../model.ts';
 import type { HubRequest } from '../source.ts';
-import { hub } from './show.ts';
+import { hub } from './present.ts';
 import * as types from './trust-types.ts';
 import { Company } from './types.ts';
 

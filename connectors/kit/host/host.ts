@@ -4,18 +4,18 @@
  */
 import type { GraphQLError } from 'graphql';
 import { systemClock } from '../clock.ts';
+import type { InstallationConfig } from '../config/config.ts';
 import type { Call, Clock, GraphContext, Services, Subgraph, WebhookAnswer, WebhookRequest } from '../connector.ts';
 import { Overloaded } from '../errors.ts';
 import type { HealthSnapshot } from '../health.ts';
 import { RowRights } from '../row-rights.ts';
-import type { WebhookTarget } from '../webhook-answer.ts';
-import { busyRefusal } from '../webhook-body.ts';
-import type { InstallationConfig } from './config/types.ts';
+import { type BuiltGraph, buildGraph, executor, shown } from '../subgraph/subgraph-schema.ts';
+import { visible } from '../subgraph/visible-installations.ts';
+import { type Limited, limited } from '../tasks/concurrency-limit.ts';
+import { busyRefusal } from '../webhooks/webhook-body.ts';
+import type { WebhookTarget } from '../webhooks/webhook-response.ts';
 import { Installation, type Lent, type SourceStatus } from './installation.ts';
-import { type Limited, limited } from './limited.ts';
 import { HostParkLookup } from './park-lookup.ts';
-import { type BuiltGraph, buildGraph, executor, shown } from './subgraph.ts';
-import { visible } from './visible.ts';
 
 export interface HostOptions extends Lent {
   readonly installations: readonly InstallationConfig[];

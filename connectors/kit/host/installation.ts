@@ -1,22 +1,22 @@
 /** One installation at work: what stands around it (guard, health, what is kept), its jobs, its checks and its row. */
-import type { Database } from '../../../schema/database/open.ts';
+import type { Database } from '../../../schema/database/database.ts';
 import { systemClock } from '../clock.ts';
+import type { InstallationConfig, ParkConfig } from '../config/config.ts';
+import { DEFAULT_PACE, type HostPace } from '../config/sections/check-intervals.ts';
+import { keepingOf, paceOf, policyOf } from '../config/sections/guard.ts';
 import type { AnyConnector, Clock, Opened, Services } from '../connector.ts';
-import { DEFAULT_POLICY, type GuardPolicy, type SourceCallFact } from '../guard.ts';
-import { makeGuard } from '../guarding.ts';
+import { DEFAULT_POLICY, type GuardPolicy, type SourceCallFact } from '../guard/guard.ts';
+import type { Kept } from '../guard/read-cache.ts';
+import { makeKept } from '../guard/read-cache-store.ts';
+import { makeGuard } from '../guard/source-guard.ts';
 import { Health, type HealthSnapshot } from '../health.ts';
-import type { Kept } from '../kept.ts';
 import type { Log } from '../log.ts';
-import { sourceAnswers, sourceCalls, sourceStates } from './channels.ts';
-import type { InstallationConfig, ParkConfig } from './config/types.ts';
-import { keepingOf, paceOf, policyOf } from './guarded.ts';
-import { JobRunner } from './jobs.ts';
-import { makeKept } from './keeping.ts';
-import { Lookout } from './lookout.ts';
-import { newOwner } from './owner.ts';
-import { DEFAULT_PACE, type HostPace } from './pace.ts';
+import { sourceAnswers, sourceCalls, sourceStates } from '../monitoring/diagnostics-channels.ts';
+import { Lookout } from './health-monitor.ts';
+import { JobRunner } from './job-runner.ts';
+import { newOwner } from './lease-owner.ts';
 import { type Keys, makeServices } from './services.ts';
-import { SourceWriter } from './source-row.ts';
+import { SourceWriter } from './source-status-writer.ts';
 
 /** What the host lends to each of its installations. */
 export interface Lent {

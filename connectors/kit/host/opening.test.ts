@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { settings } from '../config/settings.ts';
 import type { AnyConnector } from '../connector.ts';
 import { silentLog } from '../log.ts';
-import { settings } from '../settings.ts';
-import { freshDatabase } from '../testing/database.ts';
+import { limited } from '../tasks/concurrency-limit.ts';
+import { freshDatabase } from '../testing/test-database.ts';
 import { Host, OPEN_AT_ONCE } from './host.ts';
-import { limited } from './limited.ts';
 import { loadKeys } from './services.ts';
 
 let database: Awaited<ReturnType<typeof freshDatabase>>;

@@ -1,10 +1,10 @@
 /** Which park a record belongs to: the park of a building, of an installation's records, and the parks in which a company is known. */
 import { LRUCache } from 'lru-cache';
-import { parksOfCompanies } from '../../../schema/database/identities.ts';
-import type { Database } from '../../../schema/database/open.ts';
+import type { Database } from '../../../schema/database/database.ts';
+import { parksOfCompanies } from '../../../schema/database/hub/identities.ts';
+import type { InstallationConfig, ParkConfig } from '../config/config.ts';
 import { loader } from '../loader.ts';
 import type { ParkLookup } from '../row-rights.ts';
-import type { InstallationConfig, ParkConfig } from './config/types.ts';
 
 /** Pairs of company and park that are remembered. A company that is known in a park stays known there. */
 const MOST_REMEMBERED = 50_000;

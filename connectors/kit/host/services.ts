@@ -1,12 +1,12 @@
 /** What is lent to an installation, made from the hub's database, clock and log. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { createHash, createHmac, randomUUID } from 'node:crypto';
-import { projectCase } from '../../../schema/database/cases.ts';
-import { type QuarantinedEvent, quarantineEvents } from '../../../schema/database/event-quarantine.ts';
-import { appendEvents } from '../../../schema/database/events.ts';
-import { saveClaims } from '../../../schema/database/identities.ts';
-import { type Lease, proveLease } from '../../../schema/database/leases.ts';
-import type { Database, Tx } from '../../../schema/database/open.ts';
+import { stores } from '../../../schema/database/connector-stores.ts';
+import type { Database, Tx } from '../../../schema/database/database.ts';
+import { appendEvents } from '../../../schema/database/events/event-log.ts';
+import { type QuarantinedEvent, quarantineEvents } from '../../../schema/database/events/event-quarantine.ts';
+import { projectCase } from '../../../schema/database/hub/cases.ts';
+import { saveClaims } from '../../../schema/database/hub/identities.ts';
 import {
   beginMutation,
   finishMutation,
@@ -14,18 +14,18 @@ import {
   getState,
   secretKey,
   setState,
-} from '../../../schema/database/state.ts';
-import { stores } from '../../../schema/database/stores.ts';
+} from '../../../schema/database/hub/installation-state.ts';
+import { pack, unpack } from '../../../schema/database/json-codec.ts';
+import { type Lease, proveLease } from '../../../schema/database/processes/leases.ts';
+import { HUB_PRINCIPAL } from '../auth/principal.ts';
 import { systemClock } from '../clock.ts';
 import type { Call, Clock, InstallationInfo, NewEvent, Services } from '../connector.ts';
 import { badInput, SourceError, unavailable } from '../errors.ts';
-import { EventRefused, reportInvalid, sorted } from '../event-quarantine.ts';
-import type { Guard } from '../guard.ts';
+import { EventRefused, reportInvalid, sorted } from '../events/event-quarantine.ts';
+import type { Guard } from '../guard/guard.ts';
 import type { Log } from '../log.ts';
-import { pack, unpack } from '../pack.ts';
-import { Cursors } from '../page.ts';
-import { HUB_PRINCIPAL } from '../principal.ts';
-import { eventsWritten } from './channels.ts';
+import { eventsWritten } from '../monitoring/diagnostics-channels.ts';
+import { Cursors } from '../pagination.ts';
 
 /** The keys that all processes of one hub share. */
 export interface Keys {

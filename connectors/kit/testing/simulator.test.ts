@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Moment, story, world } from './park.ts';
+import { type Moment, story, world } from './park/index.ts';
 import { Journal, listen, readJournal, tellStory } from './simulator.ts';
 
 let directory: string;

@@ -2,7 +2,7 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, statSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { join } from 'node:path';
-import { type Moment, story, type World } from './park.ts';
+import { type Moment, story, type World } from './park/index.ts';
 
 export interface SimulatorOptions {
   /** Its own folder: state that survives a restart, and the journal. Exists. */

@@ -3,15 +3,15 @@ import { Arg, Args, Ctx, Directive, FieldResolver, ID, Mutation, Query, Resolver
 import { LIST_SIZE, requiresScopes } from '../../../schema/graph/directives.ts';
 import { DateTime, Plate } from '../../../schema/graph/scalars.ts';
 import { BucketSize, PageArgs, TimeRange } from '../../../schema/graph/shared.ts';
+import { unmasked } from '../../kit/auth/principal.ts';
 import type { Graph } from '../../kit/connector.ts';
 import { badInput, HubError } from '../../kit/errors.ts';
-import { provenance } from '../../kit/facts.ts';
-import { scopeOf } from '../../kit/page.ts';
-import { unmasked } from '../../kit/principal.ts';
+import { scopeOf } from '../../kit/pagination.ts';
+import { provenance } from '../../kit/provenance.ts';
 import { type Owner, PART, type RowRules } from '../../kit/row-rights.ts';
 import { fromAll, vendorPage } from './pages.ts';
-import type { At, Context } from './show.ts';
-import * as show from './show.ts';
+import type { At, Context } from './present.ts';
+import * as show from './present.ts';
 import * as types from './types.ts';
 
 /** More than a year of quarters of an hour. */

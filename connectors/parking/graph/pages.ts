@@ -1,10 +1,10 @@
 /** Pages over the vendors' own paging: one continuation per installation, forward only. */
 import type { Known } from '../../kit/connector.ts';
 import { HubError, SourceError } from '../../kit/errors.ts';
-import { type Facts, joinedProvenance } from '../../kit/facts.ts';
-import { connection, type PageArguments, paging } from '../../kit/page.ts';
+import { connection, type PageArguments, paging } from '../../kit/pagination.ts';
+import { type Facts, joinedProvenance } from '../../kit/provenance.ts';
 import type { Slice, Sliced } from '../source/answers.ts';
-import type { At, Context } from './show.ts';
+import type { At, Context } from './present.ts';
 
 /**
  * Rows of the first installation, then of the second, and so on; a place is (installation, offset there, the vendor's instant of

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { pathsOf } from '../../kit/drift.ts';
+import { pathsOf } from '../../kit/monitoring/drift.ts';
 import { driftOf, EXPECTED } from './expected.ts';
 import * as mapping from './index.ts';
 

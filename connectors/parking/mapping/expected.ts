@@ -1,6 +1,6 @@
 /** What the vendor's records must hold for the graph to be what it is, and the fields of the graph that live on it. */
 import type { Drift } from '../../kit/connector.ts';
-import { missing, pathsOf } from '../../kit/drift.ts';
+import { missing, pathsOf } from '../../kit/monitoring/drift.ts';
 import { object } from './checks.ts';
 
 /** One kind of record. */

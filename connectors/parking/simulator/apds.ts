@@ -1,5 +1,5 @@
 /** How the vendor writes its records: APDS (ISO/TS 5206-1) objects with the attributes that its manual requires. */
-import type { Lot, Vehicle, World } from '../../kit/testing/park.ts';
+import type { Lot, Vehicle, World } from '../../kit/testing/park/index.ts';
 
 /** A right as the back office keeps it. */
 export interface Right {

@@ -1,9 +1,9 @@
 /** The back office: what it keeps, what it lists, and what may be changed; APDS paths and status codes. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Drive, parked, type World } from '../../kit/testing/park.ts';
+import { writeWholeFile } from '../../kit/testing/atomic-file.ts';
+import { type Drive, parked, type World } from '../../kit/testing/park/index.ts';
 import type { Journal, SimulatorOptions } from '../../kit/testing/simulator.ts';
-import { writeWholeFile } from '../../kit/testing/whole-file.ts';
 import * as apds from './apds.ts';
 import { Hooks, type Subscription } from './hooks.ts';
 import { Past } from './past.ts';

@@ -1,5 +1,5 @@
 /** What happened at the gates: the story so far, computed when it is asked for, and what has moved since the start. */
-import { type Drive, parked, story, type World } from '../../kit/testing/park.ts';
+import { type Drive, parked, story, type World } from '../../kit/testing/park/index.ts';
 import type { SimulatorOptions } from '../../kit/testing/simulator.ts';
 import type { Reading, Stay } from './apds.ts';
 

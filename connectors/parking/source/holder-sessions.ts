@@ -1,7 +1,7 @@
 /** The sessions of companies, a page for each. */
 import type { Call, Known } from '../../kit/connector.ts';
-import { withFacts } from '../../kit/facts.ts';
-import type { Guard } from '../../kit/guard.ts';
+import type { Guard } from '../../kit/guard/guard.ts';
+import { withFacts } from '../../kit/provenance.ts';
 import * as mapping from '../mapping/index.ts';
 import type { Session } from '../model.ts';
 import type { SessionSlice, Sliced } from './answers.ts';

@@ -1,7 +1,7 @@
 /** The vendor's REST API over HTTP: token, deadline, pages, and what its status codes mean. */
 import { Agent, request } from 'undici';
 import { malformed, rejected, unavailable } from '../../kit/errors.ts';
-import { AnswerHold, readAnswer } from '../../kit/source-answers.ts';
+import { AnswerHold, readAnswer } from '../../kit/protocols/response-body.ts';
 import * as mapping from '../mapping/index.ts';
 
 export type Query = Readonly<Record<string, string | number | readonly string[] | undefined>>;

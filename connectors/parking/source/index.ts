@@ -7,8 +7,8 @@ import { ParkingApi, type Query } from './http.ts';
 import { Inflow } from './inflow.ts';
 import { Permits } from './permits.ts';
 import { type ParkingRequest, type RequestParts, requestOf } from './request.ts';
-import { maySign } from './signature.ts';
 import { Vehicles } from './vehicles.ts';
+import { maySign } from './webhook-signature.ts';
 
 /** Records of each kind that are looked at for drift, and how young they are where many come, in milliseconds. */
 const COMPARED = 20;

@@ -1,15 +1,16 @@
 /** What comes in by itself: the vendor's webhooks, and what is read by the clock. */
-import { GroupCommit } from '../../kit/batch.ts';
+
 import type { Call, Job, NewEvent, Services, Tx, WebhookAnswer, WebhookRequest } from '../../kit/connector.ts';
 import { SourceError } from '../../kit/errors.ts';
-import type { Facts } from '../../kit/facts.ts';
+import type { Facts } from '../../kit/provenance.ts';
+import { GroupCommit } from '../../kit/tasks/group-commit.ts';
 import * as mapping from '../mapping/index.ts';
 import type { GateEvent, Observation, VehicleKey } from '../model.ts';
 import type { ParkingSettings } from '../settings.ts';
 import { claims, readContracts } from './contracts.ts';
 import type { ParkingApi, Query } from './http.ts';
-import { isSigned } from './signature.ts';
 import { keepSubscription } from './subscription.ts';
+import { isSigned } from './webhook-signature.ts';
 
 /** Observations in one reading and one transaction. */
 const BATCH = 1_000;

@@ -1,8 +1,8 @@
 /** What resolvers ask of one installation during one request: what is asked in one tick is one call to the vendor. */
 import type { Call, Known, Services } from '../../kit/connector.ts';
 import { SourceError } from '../../kit/errors.ts';
-import { withFacts } from '../../kit/facts.ts';
 import { byArguments, loader } from '../../kit/loader.ts';
+import { withFacts } from '../../kit/provenance.ts';
 import * as mapping from '../mapping/index.ts';
 import type { Grant, Lot, Permit, Session, VehicleKey } from '../model.ts';
 import type { IdentifiedVehicle, OccupancyBuckets, SessionSlice, Slice, Sliced } from './answers.ts';

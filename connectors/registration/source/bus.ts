@@ -1,8 +1,8 @@
 /** One question over X-Road: headers set, answer compared, faults named. */
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { Values } from '../../kit/settings.ts';
-import { SoapTransport, writeEnvelope, type XmlElement } from '../../kit/soap.ts';
+import type { Values } from '../../kit/config/settings.ts';
+import { SoapTransport, writeEnvelope, type XmlElement } from '../../kit/protocols/soap.ts';
 import * as mapping from '../mapping.ts';
 import type { registrationSettings } from '../settings.ts';
 

@@ -1,8 +1,8 @@
 /** The only room that talks to the register; speaks our model outward. */
 import type { Call, Drift, Job, Known, Services } from '../../kit/connector.ts';
-import { missing } from '../../kit/drift.ts';
 import { malformed } from '../../kit/errors.ts';
 import { byArguments } from '../../kit/loader.ts';
+import { missing } from '../../kit/monitoring/drift.ts';
 import * as mapping from '../mapping.ts';
 import type { Entry, Filing } from '../model.ts';
 import { Bus, type RegistrationSettings } from './bus.ts';

@@ -2,10 +2,10 @@
 import { Arg, Args, Ctx, Directive, FieldResolver, Mutation, Resolver, Root } from 'type-graphql';
 import { LIST_SIZE, policy, requiresScopes } from '../../../schema/graph/directives.ts';
 import { PageArgs } from '../../../schema/graph/shared.ts';
+import { consented } from '../../kit/auth/principal.ts';
 import type { Graph } from '../../kit/connector.ts';
 import { HubError } from '../../kit/errors.ts';
-import { provenance } from '../../kit/facts.ts';
-import { consented } from '../../kit/principal.ts';
+import { provenance } from '../../kit/provenance.ts';
 import { PART } from '../../kit/row-rights.ts';
 import {
   allowed,
@@ -16,7 +16,7 @@ import {
   lastFiling,
   showAccount,
   totalsOf,
-} from './show.ts';
+} from './present.ts';
 import {
   Company,
   InvoiceArgs,

@@ -11,7 +11,7 @@ import {
   PageArgs,
   Provenance,
 } from '../../../schema/graph/shared.ts';
-import type { ShownProvenance } from '../../kit/facts.ts';
+import type { ShownProvenance } from '../../kit/provenance.ts';
 import type * as model from '../model.ts';
 
 export enum TaxStanding {

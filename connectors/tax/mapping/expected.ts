@@ -1,6 +1,6 @@
 /** Whether a file that was refused tells of another layout than the ones that are read, and which fields of the graph live on it. */
 import type { Drift } from '../../kit/connector.ts';
-import { missing } from '../../kit/drift.ts';
+import { missing } from '../../kit/monitoring/drift.ts';
 import { REASONS, type Reason } from '../model.ts';
 import { COLUMNS, firstLine } from './csv.ts';
 

@@ -1,6 +1,6 @@
 /** The pretend office's books: what it would say of a company and a month. The same question, the same answer. */
 import { createHash } from 'node:crypto';
-import type { Company, World } from '../../kit/testing/park.ts';
+import type { Company, World } from '../../kit/testing/park/index.ts';
 
 /** A number in [0, below) for this question. */
 export function draw(world: World, below: number, ...question: readonly (string | number)[]): number {

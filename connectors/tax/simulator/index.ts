@@ -6,7 +6,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import iconv from 'iconv-lite';
-import { type Company, story, type TaxFile } from '../../kit/testing/park.ts';
+import { makeWholeFile, writeWholeFile } from '../../kit/testing/atomic-file.ts';
+import { type Company, story, type TaxFile } from '../../kit/testing/park/index.ts';
 import {
   Journal,
   type Running,
@@ -14,7 +15,6 @@ import {
   type SimulatorOptions,
   tellStory,
 } from '../../kit/testing/simulator.ts';
-import { makeWholeFile, writeWholeFile } from '../../kit/testing/whole-file.ts';
 import { bills, returns, standing } from './figures.ts';
 import { makeHostKey, serveDrop } from './sftp.ts';
 import { auditFile, type Delivery, filings, invoices, standings } from './write.ts';

@@ -1,6 +1,6 @@
 /** Writes the office's files, from its manual: fixed width, CSV, and SAF-T for those whose books come from abroad. */
 import iconv from 'iconv-lite';
-import type { Company } from '../../kit/testing/park.ts';
+import type { Company } from '../../kit/testing/park/index.ts';
 import type { Bill, Return, Standing } from './figures.ts';
 
 export interface Delivery {

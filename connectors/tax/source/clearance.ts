@@ -1,7 +1,7 @@
 /** Requests for tax clearance: a file laid on the drop, and the office's answers that move the case. */
 import type { Call, NewEvent, Tx } from '../../kit/connector.ts';
 import { SourceError } from '../../kit/errors.ts';
-import { type Known, withFacts } from '../../kit/facts.ts';
+import { type Known, withFacts } from '../../kit/provenance.ts';
 import { writeRequest } from '../mapping/index.ts';
 import type { ClearanceReply } from '../model.ts';
 import type { Installation } from './index.ts';

@@ -4,17 +4,17 @@
  * alone, so whatever lies in `claimed/` when a run begins was left by a worker that died: it is taken up again.
  */
 import { createHash } from 'node:crypto';
-import { isDataFault } from '../../kit/batch.ts';
 import type { Call, Claim, Drift, Job } from '../../kit/connector.ts';
 import { rejected, SourceError } from '../../kit/errors.ts';
 import { parseUscc } from '../../kit/identifiers.ts';
-import { momentsOf } from '../../kit/stored-moments.ts';
+import { momentsOf } from '../../kit/stored-age.ts';
+import { isDataFault } from '../../kit/tasks/group-commit.ts';
 import { driftOf, type ReadOptions, readReplies, readTaxFileInTurns, refused } from '../mapping/index.ts';
 import type { ReadFile, TakenFile } from '../model.ts';
 import { Clearances } from './clearance.ts';
 import { type Installation, LISTED } from './index.ts';
-import { Settling } from './settling.ts';
 import type { Entry } from './sftp.ts';
+import { Settling } from './stable-files.ts';
 
 const FOLDERS = ['claimed', 'done', 'refused', 'outbound', 'replies'];
 const PIECE = 4 * 1024 * 1024;

@@ -1,7 +1,7 @@
 /** The mirror of the tax office's files, as requests read it. Nothing here waits for the drop. */
 import type { Call, Services } from '../../kit/connector.ts';
-import type { Facts, Known } from '../../kit/facts.ts';
 import { byArguments, loader } from '../../kit/loader.ts';
+import type { Facts, Known } from '../../kit/provenance.ts';
 import type {
   InvoiceFilter,
   ListPage,

@@ -1,5 +1,5 @@
 /** The example operations with variables of this installation, as its graph tells them to the caller. */
-import { withTimes } from './times.ts';
+import { withTimes } from './relative-times.ts';
 
 export interface Example {
   readonly name: string;

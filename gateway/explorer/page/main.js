@@ -5,14 +5,14 @@ import './page.css';
 import operations from 'operations';
 import { createElement as h, useSyncExternalStore } from 'react';
 import { createRoot } from 'react-dom/client';
-import { makeFetcher } from './ask.ts';
-import { Bar } from './bar.js';
 import { Editor } from './editor.js';
 import { filled, forget, NOTHING } from './examples.ts';
+import { makeFetcher } from './graphql-request.ts';
+import { wordsFor } from './messages.ts';
 import { Session } from './session.ts';
 import { begin, explain, finish, isReturn, pendingClient } from './sign-in.ts';
 import { SignIn } from './sign-in-form.js';
-import { wordsFor } from './words.ts';
+import { Bar } from './toolbar.js';
 
 const words = wordsFor(navigator.language);
 document.documentElement.lang = /^zh\b/i.test(navigator.language) ? 'zh' : 'en';

@@ -1,7 +1,7 @@
 /** Who uses the page: the token, what the hub says of it, and when it ends. */
 import type { Store } from './examples.ts';
+import type { Words } from './messages.ts';
 import type { Grant } from './sign-in.ts';
-import type { Words } from './words.ts';
 
 /** As the hub tells it. `expires` null: the anonymous role, without a token. */
 export interface Caller {

@@ -4,7 +4,7 @@
  */
 import * as oauth from 'oauth4webapi';
 import type { Store } from './examples.ts';
-import type { Words } from './words.ts';
+import type { Words } from './messages.ts';
 
 /** A client of isthmus.yaml, as the hub tells it. */
 export interface Client {

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort } from '../../../schema/database/port.ts';
+import { freePort } from '../../../schema/database/embedded/free-port.ts';
 import { type Peer, run } from './peer.ts';
 
 /** Mosquitto with persistence; MQTT_URL. */

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { freePort } from '../../../schema/database/port.ts';
+import { freePort } from '../../../schema/database/embedded/free-port.ts';
 import { type Peer, run } from './peer.ts';
 
 const PROGRAM = '/usr/sbin/nats-server';

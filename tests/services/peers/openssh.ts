@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort } from '../../../schema/database/port.ts';
+import { freePort } from '../../../schema/database/embedded/free-port.ts';
 import { type Peer, run } from './peer.ts';
 
 /** OpenSSH with internal-sftp: SFTP_HOST, SFTP_PORT, SFTP_USER, SFTP_KEY (file), SFTP_HOST_KEY (SHA256 fingerprint), SFTP_ROOT (its folder here). */

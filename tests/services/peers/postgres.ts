@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { chownSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort } from '../../../schema/database/port.ts';
+import { freePort } from '../../../schema/database/embedded/free-port.ts';
 import { type Peer, run } from './peer.ts';
 
 const ROOT = '/usr/lib/postgresql';

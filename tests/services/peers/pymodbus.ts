@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort } from '../../../schema/database/port.ts';
+import { freePort } from '../../../schema/database/embedded/free-port.ts';
 import { type Peer, run } from './peer.ts';
 
 /** A server by pymodbus: registers are set by writing them (function 16), as an engineer would. */

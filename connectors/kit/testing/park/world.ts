@@ -1,6 +1,6 @@
 /** Founds the park: the same seed, the same park. */
 import { organisationCheck, usccCheck } from '../../identifiers.ts';
-import { ASK, Dice } from './random.ts';
+import { ASK, Dice } from './seeded-random.ts';
 import type { Building, Company, Door, Lot, Meter, Person, Vehicle, World } from './types.ts';
 
 /** Companies with a watch around the clock, and the people of one of its three crews. */

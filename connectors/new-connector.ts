@@ -1,0 +1,76 @@
+/** `npm run connector:new -- water`: copies the template, renames it, adds the line to the list. */
+import { cpSync, existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const here = import.meta.dirname;
+
+/** Makes the connector's folder; throws with a sentence when the name cannot be used. */
+export function newConnector(name: string, folder = here): string[] {
+  if (!/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(name)) {
+    throw new Error(
+      `A connector's name says what is known, in lower case and hyphens; found ${JSON.stringify(name)}; example: npm run connector:new -- water`,
+    );
+  }
+  const target = join(folder, name);
+  if (existsSync(target)) throw new Error(`connectors/${name} exists already.`);
+  cpSync(join(folder, 'template'), target, { recursive: true });
+  const pascal = name.replace(/(^|-)([a-z0-9])/g, (_, _hyphen, letter: string) => letter.toUpperCase());
+  const camel = pascal.charAt(0).toLowerCase() + pascal.slice(1);
+  const constant = name.toUpperCase().replaceAll('-', '_');
+  const rename = (text: string): string =>
+    text
+      .replaceAll('TEMPLATE', constant)
+      .replaceAll('Template', pascal)
+      .replaceAll(/\btemplate(?=[A-Z])/g, camel)
+      .replaceAll(/(const|default) template\b/g, `$1 ${camel}`)
+      .replaceAll(/(import|connector:) template\b/g, `$1 ${camel}`)
+      .replaceAll('template', name);
+  const made: string[] = [];
+  const walk = (path: string): void => {
+    for (const entry of readdirSync(path)) {
+      const file = join(path, entry);
+      if (statSync(file).isDirectory()) walk(file);
+      else {
+        if (!file.includes('fixtures')) writeFileSync(file, rename(readFileSync(file, 'utf8')));
+        made.push(file);
+      }
+    }
+  };
+  walk(target);
+  renameSync(join(target, 'template.test.ts'), join(target, `${name}.test.ts`));
+  const list = join(folder, 'index.ts');
+  const text = readFileSync(list, 'utf8');
+  const head = /^(import .*\n)+/m.exec(text)?.[0] ?? '';
+  const lines = [...head.trimEnd().split('\n'), `import ${camel} from './${name}/index.ts';`];
+  const path = (line: string): string => /'([^']+)'/.exec(line)?.[1] ?? '';
+  const sorted = lines.sort((x, y) => (path(x) < path(y) ? -1 : 1)).join('\n');
+  writeFileSync(
+    list,
+    text.replace(head, `${sorted}\n`).replace(/(AnyConnector\[\] = \[[^\]]*?)(,?\s*\];)/, `$1, ${camel}$2`),
+  );
+  const simulators = join(folder, 'simulator-list.ts');
+  if (existsSync(simulators)) {
+    const key = name.includes('-') ? `'${name}'` : name;
+    writeFileSync(
+      simulators,
+      readFileSync(simulators, 'utf8').replace(
+        /(const SIMULATORS[^\n]* = \{\n(?:[^}]*\n)?)(\};)/,
+        `$1  ${key}: () => import('./${name}/simulator.ts'),\n$2`,
+      ),
+    );
+  }
+  return made;
+}
+
+if (process.argv[1] === import.meta.filename) {
+  try {
+    const name = process.argv[2] ?? '';
+    newConnector(name);
+    process.stdout.write(
+      `connectors/${name} stands, and connectors/index.ts lists it.\nNext: npx --no-install vitest run connectors/${name}, then docs/connectors.md step by step, then npm run schema.\n`,
+    );
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n`);
+    process.exit(1);
+  }
+}

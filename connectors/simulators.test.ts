@@ -1,0 +1,138 @@
+import { spawn } from 'node:child_process';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  demoWorld,
+  isRunning,
+  readRunFile,
+  type Simulators,
+  simulateCommand,
+  simulatedEnvironment,
+  simulatorNames,
+  startSimulators,
+  stopSimulator,
+} from './simulators.ts';
+
+/** Numbers of the processes that name a folder; empty where the system does not tell. */
+const processesIn = (folder: string): string[] =>
+  (existsSync('/proc') ? readdirSync('/proc') : []).filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(folder);
+    } catch {
+      return false;
+    }
+  });
+
+let data: string;
+let started: Simulators | undefined;
+const NAME = simulatorNames().find((name) => name !== 'access-control') ?? 'access-control';
+const names = [NAME];
+
+beforeAll(() => {
+  data = mkdtempSync(join(tmpdir(), 'isthmus-simulate-'));
+  chmodSync(data, 0o711);
+});
+afterAll(async () => {
+  for (const name of names) await stopSimulator(data, name);
+  rmSync(data, { recursive: true, force: true });
+}, 30_000);
+
+describe('simulators as processes', () => {
+  test('start, say where they are, and are not started twice', async () => {
+    started = await startSimulators({ data, names, withParent: true });
+    expect(started.started).toEqual(names);
+    expect(isRunning(data, NAME)).toBe(true);
+    const file = readRunFile(data, NAME);
+    expect(file?.pid).not.toBe(process.pid);
+    expect(Object.keys(file?.ports ?? {}).length).toBeGreaterThan(0);
+    expect(Object.keys(started.env).every((key) => key.startsWith('LAKESIDE_'))).toBe(true);
+    expect(simulatedEnvironment(data)).toEqual(started.env);
+    expect((await startSimulators({ data, names })).started).toEqual([]);
+    expect(readRunFile(data, NAME)?.pid).toBe(file?.pid);
+  }, 90_000);
+
+  test('stop, stay known, and come back on the same ports with the same settings', async () => {
+    const before = readRunFile(data, NAME);
+    const said: string[] = [];
+    const say = (text: string) => void said.push(text);
+    await simulateCommand({ name: NAME, stop: true, data, say });
+    expect(isRunning(data, NAME)).toBe(false);
+    expect(simulatedEnvironment(data)).toEqual(started?.env);
+    await simulateCommand({ name: NAME, status: true, data, say });
+    expect(said).toEqual([`${NAME} is stopped.`, `${NAME} is not running.`]);
+    expect(await stopSimulator(data, NAME)).toBe(false);
+    started = await startSimulators({ data, names, withParent: true });
+    const after = readRunFile(data, NAME);
+    expect(after?.ports).toEqual(before?.ports);
+    expect(after?.env).toEqual(before?.env);
+    expect(after?.pid).not.toBe(before?.pid);
+  }, 90_000);
+
+  test('one that is killed stays down', async () => {
+    const pid = readRunFile(data, NAME)?.pid as number;
+    process.kill(pid, 'SIGKILL');
+    await expect.poll(() => isRunning(data, NAME), { timeout: 5_000 }).toBe(false);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    expect(isRunning(data, NAME)).toBe(false);
+  }, 30_000);
+
+  test('one that cannot start says why', async () => {
+    // Its state folder is a file: nothing can be kept there.
+    const broken = mkdtempSync(join(tmpdir(), 'isthmus-simulate-'));
+    demoWorld(broken);
+    writeFileSync(join(broken, 'simulators', NAME), '');
+    await expect(startSimulators({ data: broken, names, withParent: true })).rejects.toThrow(
+      new RegExp(`The simulator ${NAME} did not start[^]*EEXIST`),
+    );
+    rmSync(broken, { recursive: true, force: true });
+  }, 90_000);
+
+  test('a start that is interrupted leaves none running', async () => {
+    const own = mkdtempSync(join(tmpdir(), 'isthmus-simulate-'));
+    chmodSync(own, 0o711);
+    const control = new AbortController();
+    const starting = startSimulators({ data: own, names, withParent: true, signal: control.signal });
+    control.abort(new Error('interrupted'));
+    await expect(starting).rejects.toThrow('interrupted');
+    expect(processesIn(own)).toEqual([]);
+    // What was said of the start before is no obstacle to the next one.
+    const again = await startSimulators({ data: own, names, withParent: true });
+    await again.stop();
+    expect(processesIn(own)).toEqual([]);
+    rmSync(own, { recursive: true, force: true });
+  }, 90_000);
+
+  test('they end with a parent that is killed', async () => {
+    const own = mkdtempSync(join(tmpdir(), 'isthmus-simulate-'));
+    chmodSync(own, 0o711);
+    const script = `import { startSimulators } from ${JSON.stringify(new URL('./simulators.ts', import.meta.url).pathname)};
+      await startSimulators({ data: ${JSON.stringify(own)}, names: ${JSON.stringify(names)}, withParent: true });
+      process.stdout.write('started');
+      setInterval(() => {}, 1000);`;
+    const parent = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await new Promise((resolve) => parent.stdout.once('data', resolve));
+    expect(isRunning(own, NAME)).toBe(true);
+    parent.kill('SIGKILL');
+    await expect.poll(() => isRunning(own, NAME), { timeout: 15_000 }).toBe(false);
+    rmSync(own, { recursive: true, force: true });
+  }, 90_000);
+
+  test('an unknown name is refused with the known ones', async () => {
+    await expect(startSimulators({ data, names: ['lifts'] })).rejects.toThrow(
+      /There is no simulator lifts. Known are /,
+    );
+  });
+
+  test('the cadence goes on since the first start, for all the same', () => {
+    const first = demoWorld(data);
+    expect(first.liveFrom).toEqual(demoWorld(data).liveFrom);
+    const { liveFrom } = JSON.parse(readFileSync(join(data, 'simulators', 'story.json'), 'utf8')) as {
+      liveFrom: string;
+    };
+    expect(first.liveFrom?.toISOString()).toBe(liveFrom);
+  });
+});

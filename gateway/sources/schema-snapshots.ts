@@ -1,0 +1,25 @@
+/** The checked-in pictures, wherever this file runs from: the sources or `dist`. */
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+
+/** The folder that holds package.json, found by walking up from this file. */
+export function packageFolder(): string {
+  let folder = import.meta.dirname;
+  while (!existsSync(join(folder, 'package.json')) && dirname(folder) !== folder) folder = dirname(folder);
+  return folder;
+}
+
+/** schema/supergraph.graphql as checked in. */
+export const readSupergraph = (): Promise<string> =>
+  readFile(join(packageFolder(), 'schema', 'supergraph.graphql'), 'utf8');
+
+/** schema/subgraphs as checked in, for those connectors. */
+export const readSubgraphs = (names: readonly string[]): Promise<{ name: string; url: string; sdl: string }[]> =>
+  Promise.all(
+    names.map(async (name) => ({
+      name,
+      url: `http://${name}.invalid`,
+      sdl: await readFile(join(packageFolder(), 'schema', 'subgraphs', `${name}.graphql`), 'utf8'),
+    })),
+  );

@@ -1,0 +1,229 @@
+/** The audit log as it is kept: chains, entries, signed statements, salts. What the bytes mean is known in gateway/trust. */
+
+import { randomBytes } from 'node:crypto';
+import { ADVISORY_LOCKS } from '../advisory-locks.ts';
+import type { Tx } from '../database.ts';
+
+/** One entry as it is written: `companies` are the salted ids under which a company finds it again. */
+export interface AuditEntryRow {
+  readonly number: number;
+  readonly time: Date;
+  readonly body: string;
+  readonly hash: Buffer;
+  readonly companies: readonly string[];
+}
+
+/** A signed statement; `body` is what was signed, exactly. */
+export interface AuditStatementRow {
+  readonly number: number;
+  readonly body: string;
+  readonly signature: string;
+}
+
+/** One chain, and up to where retention has dropped it. */
+export interface AuditChainRow {
+  readonly chain: string;
+  readonly digest: string;
+  /** The chain's first line, exactly. */
+  readonly head: string;
+  /** Number and hash of the newest entry dropped by retention; 0 and null when none was. */
+  readonly trimmed: number;
+  readonly trimmedHash: Buffer | null;
+}
+
+/** Statements are numbered one after the other through all processes: the rest of the transaction is alone with them. */
+export async function lockStatements(tx: Tx): Promise<AuditStatementRow | null> {
+  await tx.query('SELECT pg_advisory_xact_lock($1)', [ADVISORY_LOCKS.auditStatements]);
+  const rows = await statements(tx, 'ORDER BY number DESC LIMIT 1', []);
+  return rows[0] ?? null;
+}
+
+/** Adds the next statement; `lockStatements` comes first in the same transaction. */
+export async function addStatement(tx: Tx, row: AuditStatementRow & { chain: string | null; count: number }) {
+  await tx.query('INSERT INTO audit_statement (number, chain, count, body, signature) VALUES ($1, $2, $3, $4, $5)', [
+    row.number,
+    row.chain,
+    row.count,
+    row.body,
+    row.signature,
+  ]);
+}
+
+async function statements(tx: Tx, rest: string, values: readonly unknown[]): Promise<AuditStatementRow[]> {
+  const rows: { number: string; body: string; signature: string }[] = await tx.query(
+    `SELECT number, body, signature FROM audit_statement ${rest}`,
+    [...values],
+  );
+  return rows.map((row) => ({ ...row, number: Number(row.number) }));
+}
+
+/** Every statement, in order. */
+export const allStatements = (tx: Tx): Promise<AuditStatementRow[]> => statements(tx, 'ORDER BY number', []);
+
+/** Keeps a public key that signs. */
+export async function addKey(tx: Tx, id: string, jwk: object): Promise<void> {
+  await tx.query('INSERT INTO audit_key (id, jwk) VALUES ($1, $2) ON CONFLICT DO NOTHING', [id, JSON.stringify(jwk)]);
+}
+
+/** Public keys that have signed, by id, the newest last. */
+export const allKeys = (tx: Tx): Promise<{ id: string; jwk: object }[]> =>
+  tx.query('SELECT id, jwk FROM audit_key ORDER BY first_used, id');
+
+/** Begins a chain. */
+export async function addChain(tx: Tx, row: { chain: string; digest: string; head: string; begun: Date }) {
+  await tx.query('INSERT INTO audit_chain (chain, digest, head, begun) VALUES ($1, $2, $3, $4)', [
+    row.chain,
+    row.digest,
+    row.head,
+    row.begun,
+  ]);
+}
+
+/** Every chain, the oldest first. */
+export async function allChains(tx: Tx): Promise<AuditChainRow[]> {
+  const rows: (Omit<AuditChainRow, 'trimmed'> & { trimmed: string })[] = await tx.query(
+    'SELECT chain, digest, head, trimmed, trimmed_hash AS "trimmedHash" FROM audit_chain ORDER BY begun, chain',
+  );
+  return rows.map((row) => ({ ...row, trimmed: Number(row.trimmed) }));
+}
+
+/** Appends entries; fails when one of the numbers is there already. Durable when it resolves. */
+export async function appendEntries(tx: Tx, chain: string, rows: readonly AuditEntryRow[]): Promise<void> {
+  const subjects = rows.flatMap((row) => row.companies.map((company) => ({ company, row })));
+  await tx.query(
+    `WITH written AS (
+       INSERT INTO audit_entry (chain, number, time, body, hash)
+       SELECT $1, number, time, body, hash FROM unnest($2::bigint[], $3::timestamptz[], $4::text[], $5::bytea[])
+         AS given (number, time, body, hash) RETURNING 1
+     )
+     INSERT INTO audit_subject (subject, time, chain, number)
+     SELECT subject, time, $1, number FROM unnest($6::text[], $7::timestamptz[], $8::bigint[]) AS given (subject, time, number)`,
+    [
+      chain,
+      rows.map((row) => row.number),
+      rows.map((row) => row.time),
+      rows.map((row) => row.body),
+      rows.map((row) => row.hash),
+      subjects.map((one) => one.company),
+      subjects.map((one) => one.row.time),
+      subjects.map((one) => one.row.number),
+    ],
+  );
+}
+
+/** Entries beyond number `after`, at most `limit`, in order. */
+export async function entriesOf(
+  tx: Tx,
+  chain: string,
+  after: number,
+  limit: number,
+): Promise<{ number: number; body: string; hash: Buffer }[]> {
+  const rows: { number: string; body: string; hash: Buffer }[] = await tx.query(
+    'SELECT number, body, hash FROM audit_entry WHERE chain = $1 AND number > $2 ORDER BY number LIMIT $3',
+    [chain, after, limit],
+  );
+  return rows.map((row) => ({ ...row, number: Number(row.number) }));
+}
+
+/** Number of the newest entry of every chain; 0 where there is none. */
+export async function chainTails(tx: Tx): Promise<Map<string, number>> {
+  const rows: { chain: string; tail: string | null }[] = await tx.query(
+    'SELECT chain, (SELECT max(number) FROM audit_entry e WHERE e.chain = c.chain) AS tail FROM audit_chain c',
+  );
+  return new Map(rows.map((row) => [row.chain, Number(row.tail ?? 0)]));
+}
+
+/** How many entries of every chain statements speak of, whoever signed them. */
+export async function signedCounts(tx: Tx): Promise<Map<string, number>> {
+  const rows: { chain: string; count: string }[] = await tx.query(
+    'SELECT chain, max(count) AS count FROM audit_statement WHERE chain IS NOT NULL GROUP BY chain',
+  );
+  return new Map(rows.map((row) => [row.chain, Number(row.count)]));
+}
+
+/** Chains of which no statement of these kinds speaks. */
+export async function chainsWithout(tx: Tx, kinds: readonly string[]): Promise<AuditChainRow[]> {
+  const rows: { chain: string }[] = await tx.query(
+    `SELECT DISTINCT chain FROM audit_statement WHERE body LIKE ANY($1)`,
+    [kinds.map((kind) => `{"number":%,"kind":"${kind}",%`)],
+  );
+  const known = new Set(rows.map((row) => row.chain));
+  return (await allChains(tx)).filter((row) => !known.has(row.chain));
+}
+
+/** The first statement that speaks of so many entries of the chain, or of more; null when none does. */
+export async function statementFrom(tx: Tx, chain: string, count: number): Promise<AuditStatementRow | null> {
+  const rows = await statements(tx, 'WHERE chain = $1 AND count >= $2 ORDER BY count, number LIMIT 1', [chain, count]);
+  return rows[0] ?? null;
+}
+
+/** Statements after that number, at most `limit`, in order. */
+export const statementsAfter = (tx: Tx, number: number, limit: number): Promise<AuditStatementRow[]> =>
+  statements(tx, 'WHERE number > $1 ORDER BY number LIMIT $2', [number, limit]);
+
+/** The statement that speaks of the most entries of the chain; null when none speaks of it. */
+export async function longestStatement(tx: Tx, chain: string): Promise<AuditStatementRow | null> {
+  const rows = await statements(tx, 'WHERE chain = $1 ORDER BY count DESC, number LIMIT 1', [chain]);
+  return rows[0] ?? null;
+}
+
+/** Salted ids of entities of one type, by id; unknown ones get a salt. `made` turns salt and id into the salted id. */
+export async function saltedIds(
+  tx: Tx,
+  type: string,
+  ids: readonly string[],
+  made: (salt: Buffer, id: string) => string,
+): Promise<Map<string, string>> {
+  const known = async (): Promise<Map<string, string>> => {
+    const rows: { id: string; salted: string }[] = await tx.query(
+      'SELECT id, salted FROM audit_salt WHERE type = $1 AND id = ANY($2)',
+      [type, ids],
+    );
+    return new Map(rows.map((row) => [row.id, row.salted]));
+  };
+  const found = await known();
+  const missing = ids.filter((id) => !found.has(id)).sort();
+  if (missing.length === 0) return found;
+  const salts = missing.map(() => randomBytes(16));
+  await tx.query(
+    `INSERT INTO audit_salt (type, id, salt, salted)
+     SELECT $1, id, salt, salted FROM unnest($2::text[], $3::bytea[], $4::text[]) AS given (id, salt, salted) ON CONFLICT DO NOTHING`,
+    [type, missing, salts, missing.map((id, i) => made(salts[i] as Buffer, id))],
+  );
+  return known();
+}
+
+/** Forgets which salted id an entity has; answers how many were known. */
+export async function eraseSalt(tx: Tx, type: string, id: string): Promise<number> {
+  const [rows]: [unknown[]] = await tx.query('DELETE FROM audit_salt WHERE type = $1 AND id = $2 RETURNING 1', [
+    type,
+    id,
+  ]);
+  await tx.query('SELECT pg_notify($1, $2)', [AUDIT_CHANNEL, JSON.stringify([type, id])]);
+  return rows.length;
+}
+
+/** Tells every process of erased salts, `[type, id]`, or asks each to sign how far its chain is: `SIGN_NOW`. */
+export const AUDIT_CHANNEL = 'isthmus_audit';
+/** Names no entity: processes of an older version take it for one that they do not know. */
+export const SIGN_NOW = '["","sign"]';
+
+/** Asks every process that writes a chain to sign how far it is. */
+export const askToSign = async (tx: Tx): Promise<void> => {
+  await tx.query('SELECT pg_notify($1, $2)', [AUDIT_CHANNEL, SIGN_NOW]);
+};
+
+/** Chains with an entry older than `before`. */
+export async function trimmable(tx: Tx, before: Date): Promise<AuditChainRow[]> {
+  const rows: { chain: string }[] = await tx.query('SELECT DISTINCT chain FROM audit_entry WHERE time < $1', [before]);
+  const old = new Set(rows.map((row) => row.chain));
+  return (await allChains(tx)).filter((row) => old.has(row.chain));
+}
+
+/** Drops entries up to that number; what the statements tell stays. */
+export async function dropEntries(tx: Tx, one: { chain: string; number: number; hash: Buffer }): Promise<void> {
+  const key = [one.chain, one.number];
+  await tx.query('DELETE FROM audit_subject WHERE chain = $1 AND number <= $2', key);
+  await tx.query('DELETE FROM audit_entry WHERE chain = $1 AND number <= $2', key);
+  await tx.query('UPDATE audit_chain SET trimmed = $2, trimmed_hash = $3 WHERE chain = $1', [...key, one.hash]);
+}

@@ -1,0 +1,140 @@
+/** Consumption is what registers differ by; it is computed when asked, never stored as a guess. */
+import type { Tx } from '../database.ts';
+
+export interface ConsumptionBucket {
+  readonly key: string;
+  readonly start: Date;
+  readonly value: string | null;
+  readonly quality: 'GOOD' | 'ESTIMATED' | 'SUSPECT';
+  readonly unit: string | null;
+  /** When a reading that it is made of was last corrected; null: none was. */
+  readonly corrected: Date | null;
+}
+
+type By = 'company' | 'building' | 'park' | 'meter';
+
+/** How the meters of a key `k.key` are found, and what names the key in their row. */
+const MATCH: Readonly<Record<By, string>> = {
+  company: 'm.company = k.key',
+  building: 'm.building = k.key',
+  meter: 'm.id = k.key',
+  // The caller names the park's installations.
+  park: 'true',
+};
+
+/** Which installations have meters of each key; a key without meters has none. */
+export async function meterSources(
+  tx: Tx,
+  by: By,
+  keys: readonly string[],
+  query: { installations: readonly string[]; medium: string | null },
+): Promise<Map<string, string[]>> {
+  const rows: { key: string; sources: string[] }[] = await tx.query(
+    `SELECT k.key, array_agg(DISTINCT m.installation ORDER BY m.installation) AS sources
+     FROM unnest($1::text[]) AS k (key) JOIN meter m ON ${MATCH[by]}
+     WHERE m.installation = ANY($2) AND ($3::text IS NULL OR m.medium = $3) GROUP BY k.key`,
+    [keys, query.installations, query.medium],
+  );
+  return new Map(rows.map((row) => [row.key, row.sources]));
+}
+
+/** By building (null: meters of none), the companies to which its meters belong; the park's own meters belong to none. */
+export function companiesByBuilding(
+  tx: Tx,
+  query: { installations: readonly string[]; medium: string | null },
+): Promise<{ building: string | null; companies: string[] }[]> {
+  return tx.query(
+    `SELECT building, coalesce(array_agg(DISTINCT company) FILTER (WHERE company IS NOT NULL), '{}') AS companies
+     FROM meter WHERE installation = ANY($1) AND ($2::text IS NULL OR medium = $2) GROUP BY building`,
+    [query.installations, query.medium],
+  );
+}
+
+const WIDTHS: Readonly<Record<string, string>> = {
+  QUARTER_HOUR: '15 minutes',
+  HOUR: '1 hour',
+  DAY: '1 day',
+  MONTH: '1 month',
+  YEAR: '1 year',
+};
+const UNITS: Readonly<Record<string, string>> = { DAY: 'day', MONTH: 'month', YEAR: 'year' };
+
+/** The time before which retention has dropped readings; null where it has not. */
+const DROPPED = `(SELECT before FROM dropped_before WHERE what = 'readings')`;
+
+/** Registers count in many units; consumption is in one of each kind, so that meters add up. */
+const FACTORS = `(VALUES ('Wh', 0.001, 'kWh'), ('kWh', 1, 'kWh'), ('MWh', 1000, 'kWh'), ('MJ', 1 / 3.6, 'kWh'), ('GJ', 1000 / 3.6, 'kWh'),
+  ('L', 0.001, 'm3'), ('m3', 1, 'm3')) AS u (unit, factor, base)`;
+
+/**
+ * Consumption of several keys in one query, a row per key and bucket; in kWh or m3, exact to nine decimals; null where nothing was
+ * measured. What a register grew between two readings is an interval, labelled by its start: it counts when it starts in [from, to), so
+ * that neighbouring ranges add up. Over a gap of more than two buckets it belongs to the bucket in which the gap ends, ESTIMATED.
+ * A register that fell has rolled over when its modulus is known and it was near it; else the meter was reset and that difference
+ * is not known: SUSPECT. A single register outside of what stood before and after it is left out, and the interval SUSPECT.
+ * Where retention has dropped readings, buckets that begin earlier are null and SUSPECT, and so is the interval up to a meter's first reading
+ * within a month after it, of which the beginning may be gone.
+ */
+export async function consumption(
+  tx: Tx,
+  by: By,
+  keys: readonly string[],
+  query: { installations: readonly string[]; medium: string | null },
+  range: { from: Date; to: Date; bucket: string; zone: string },
+): Promise<ConsumptionBucket[]> {
+  const width = WIDTHS[range.bucket] ?? '1 hour';
+  const calendar = UNITS[range.bucket];
+  const bin = (expression: string) =>
+    calendar
+      ? `date_trunc('${calendar}', ${expression}, $6)`
+      : `date_bin('${width}', ${expression}, timestamptz '2000-01-01 00:00:00+00')`;
+  const gap = `time - since > 2 * interval '${width}'`;
+  const rolled = 'modulus IS NOT NULL AND before > 0.9 * modulus AND value < 0.1 * modulus';
+  // Two readings beyond each end: the nearest may itself be one that is left out.
+  return tx.query(
+    `WITH wanted AS (
+       SELECT k.key, m.id, m.modulus, u.factor, u.base FROM unnest($1::text[]) AS k (key) JOIN meter m ON ${MATCH[by]}
+       LEFT JOIN ${FACTORS} ON u.unit = m.unit
+       WHERE m.installation = ANY($2) AND ($3::text IS NULL OR m.medium = $3)
+     ), registers AS (
+       SELECT w.key, w.base, w.factor, w.modulus, r.* FROM wanted w CROSS JOIN LATERAL (
+         (SELECT meter, time, value, quality, corrected_at FROM meter_reading WHERE meter = w.id AND time < $4 ORDER BY time DESC LIMIT 2)
+         UNION ALL
+         SELECT meter, time, value, quality, corrected_at FROM meter_reading WHERE meter = w.id AND time >= $4 AND time < $5
+         UNION ALL
+         (SELECT meter, time, value, quality, corrected_at FROM meter_reading WHERE meter = w.id AND time >= $5 ORDER BY time LIMIT 2)
+       ) r
+     ), neighbours AS (
+       SELECT *, lag(value) OVER one AS before, lead(value) OVER one AS after FROM registers WINDOW one AS (PARTITION BY key, meter ORDER BY time)
+     ), judged AS (
+       SELECT *, coalesce(after >= before AND (value < before OR value > after), false) AS odd FROM neighbours
+     ), marked AS (
+       SELECT *, lag(odd, 1, false) OVER (PARTITION BY key, meter ORDER BY time) AS after_odd FROM judged
+     ), steps AS (
+       SELECT key, base, factor, modulus, quality, after_odd, value, time, lag(value) OVER one AS before, lag(time) OVER one AS since,
+         greatest(corrected_at, lag(corrected_at) OVER one) AS corrected
+       FROM marked WHERE NOT odd WINDOW one AS (PARTITION BY key, meter ORDER BY time)
+     ), grown AS (
+       SELECT key, base, CASE WHEN ${gap} THEN time - interval '1 microsecond' ELSE since END AS at,
+         round(coalesce(factor, 1) * CASE WHEN value >= before THEN value - before WHEN ${rolled} THEN value + modulus - before END, 9) AS amount,
+         CASE WHEN ${gap} OR quality = 'ESTIMATED' THEN 1 ELSE 0 END AS estimated,
+         CASE WHEN after_odd OR quality = 'SUSPECT' OR (value < before AND NOT (${rolled})) THEN 1 ELSE 0 END AS suspect, corrected
+       FROM steps WHERE since IS NOT NULL
+       UNION ALL
+       SELECT key, base, time - interval '1 microsecond', NULL, 0, 1, NULL FROM steps WHERE since IS NULL AND time > $4
+         AND time >= ${DROPPED} AND time < ${DROPPED} + interval '31 days'
+     ), sums AS (
+       SELECT key, ${bin('at')} AS start, trim_scale(sum(amount))::text AS value, max(suspect) AS suspect, max(estimated) AS estimated, min(base) AS unit,
+         max(corrected) AS corrected
+       FROM grown WHERE at >= $4 AND at < $5 GROUP BY 1, 2
+     ), buckets AS (
+       SELECT k.key, ${calendar ? '(g.at AT TIME ZONE $6)' : 'g.at'} AS start FROM unnest($1::text[]) AS k (key) CROSS JOIN
+         generate_series(${calendar ? `(${bin('$4::timestamptz')} AT TIME ZONE $6), ($5::timestamptz AT TIME ZONE $6) - interval '1 microsecond'` : `${bin('$4::timestamptz')}, $5::timestamptz - interval '1 microsecond'`}, interval '${width}') AS g (at)
+     )
+     SELECT b.key, b.start, CASE WHEN b.start < ${DROPPED} THEN NULL ELSE s.value END AS value, s.unit, s.corrected,
+       CASE WHEN s.suspect = 1 OR b.start < ${DROPPED} THEN 'SUSPECT' WHEN s.estimated = 1 THEN 'ESTIMATED' ELSE 'GOOD' END AS quality
+     FROM buckets b LEFT JOIN sums s ON s.key = b.key AND s.start = b.start
+     WHERE $6::text IS NOT NULL ORDER BY b.key, b.start`,
+    [keys, query.installations, query.medium, range.from, range.to, range.zone],
+  );
+}

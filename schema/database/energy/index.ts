@@ -1,0 +1,109 @@
+/** Meters; their registers and what could not be understood have a file each. */
+import type { Tx } from '../database.ts';
+
+export { droppedBefore } from '../retention/dropped-before.ts';
+export * from './consumption.ts';
+export * from './meter-readings.ts';
+export * from './rejected-payloads.ts';
+
+export interface MeterRow {
+  readonly id: string;
+  readonly installation: string;
+  readonly serial: string;
+  readonly medium: string | null;
+  readonly unit: string | null;
+  readonly building: string | null;
+  readonly company: string | null;
+  readonly modulus: string | null;
+}
+
+/** Keeps what the sheet or the meter itself says; the newest word stands, also where it says null. */
+export const saveMeters = (tx: Tx, rows: readonly MeterRow[]): Promise<void> =>
+  putMeters(
+    tx,
+    rows,
+    `UPDATE SET medium = excluded.medium, unit = excluded.unit, building = excluded.building, company = excluded.company,
+       modulus = excluded.modulus`,
+  );
+
+/** Keeps meters of which nothing is known but the serial; leaves alone what is there. */
+export const meetMeters = (tx: Tx, rows: readonly Pick<MeterRow, 'id' | 'installation' | 'serial'>[]): Promise<void> =>
+  putMeters(
+    tx,
+    rows.map((row) => ({ ...row, medium: null, unit: null, building: null, company: null, modulus: null })),
+    'NOTHING',
+  );
+
+async function putMeters(tx: Tx, rows: readonly MeterRow[], conflict: string): Promise<void> {
+  const distinct = [...new Map(rows.map((row) => [row.id, row])).values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  if (distinct.length === 0) return;
+  const column = (pick: (row: MeterRow) => string | null) => distinct.map(pick);
+  await tx.query(
+    `INSERT INTO meter (id, installation, serial, medium, unit, building, company, modulus)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::numeric[])
+     ON CONFLICT (id) DO ${conflict}`,
+    [
+      column((row) => row.id),
+      column((row) => row.installation),
+      column((row) => row.serial),
+      column((row) => row.medium),
+      column((row) => row.unit),
+      column((row) => row.building),
+      column((row) => row.company),
+      column((row) => row.modulus),
+    ],
+  );
+}
+
+const METER = 'id, installation, serial, medium, unit, building, company, modulus::text AS modulus';
+
+export async function metersByIds(tx: Tx, ids: readonly string[]): Promise<Map<string, MeterRow>> {
+  const rows: MeterRow[] = await tx.query(`SELECT ${METER} FROM meter WHERE id = ANY($1)`, [ids]);
+  return new Map(rows.map((row) => [row.id, row]));
+}
+
+export interface MeterQuery {
+  readonly installations: readonly string[];
+  readonly ids?: readonly string[] | undefined;
+  readonly media?: readonly string[] | undefined;
+  readonly companies?: readonly string[] | undefined;
+}
+
+/** A page of meters for each key in one query: by id, in reading direction, at most `limit` beyond `place`. */
+export async function meterPages(
+  tx: Tx,
+  by: 'company' | 'building',
+  keys: readonly string[],
+  query: MeterQuery,
+  page: { forward: boolean; limit: number; place: string | null },
+): Promise<Map<string, MeterRow[]>> {
+  const [compare, order] = page.forward ? ['>', 'ASC'] : ['<', 'DESC'];
+  const rows: (MeterRow & { key: string })[] = await tx.query(
+    `SELECT k.key, m.* FROM unnest($1::text[]) AS k (key) CROSS JOIN LATERAL (
+       SELECT ${METER} FROM meter WHERE ${by} = k.key AND installation = ANY($2)
+         AND ($3::text[] IS NULL OR id = ANY($3)) AND ($4::text[] IS NULL OR medium = ANY($4))
+         AND ($5::text IS NULL OR id ${compare} $5) AND ($7::text[] IS NULL OR company = ANY($7))
+       ORDER BY id ${order} LIMIT $6) m`,
+    [
+      keys,
+      query.installations,
+      query.ids ?? null,
+      query.media ?? null,
+      page.place,
+      page.limit,
+      query.companies ?? null,
+    ],
+  );
+  const found = new Map<string, MeterRow[]>(keys.map((key) => [key, []]));
+  for (const { key, ...row } of rows) found.get(key)?.push(row);
+  return found;
+}
+
+export async function meterCount(tx: Tx, by: 'company' | 'building', key: string, query: MeterQuery): Promise<number> {
+  const rows: { count: string }[] = await tx.query(
+    `SELECT count(*) FROM meter WHERE ${by} = $1 AND installation = ANY($2) AND ($3::text[] IS NULL OR id = ANY($3)) AND ($4::text[] IS NULL OR medium = ANY($4))
+       AND ($5::text[] IS NULL OR company = ANY($5))`,
+    [key, query.installations, query.ids ?? null, query.media ?? null, query.companies ?? null],
+  );
+  return Number(rows[0]?.count ?? 0);
+}

@@ -1,0 +1,168 @@
+/** Raw registers, by month. One value of each meter and time stands; what it has replaced is kept in `meter_reading_history`. */
+import { ADVISORY_LOCKS } from '../advisory-locks.ts';
+import type { Tx } from '../database.ts';
+import { type Given, judge, type Standing } from './reading-corrections.ts';
+
+export interface ReadingRow {
+  readonly meter: string;
+  readonly time: Date;
+  readonly value: string;
+  readonly quality: string;
+}
+
+export interface LatestReading extends ReadingRow {
+  /** When this value took the place of an earlier one; null: it is the first. */
+  readonly corrected: Date | null;
+}
+
+export interface NewReading extends ReadingRow {
+  /** Number that the payload gives to a correction; absent: 0. A higher one wins, whatever comes later. */
+  readonly revision?: number | undefined;
+  /** Where it came from, such as the gateway. */
+  readonly origin?: string | undefined;
+}
+
+/** A value that has taken another's place. */
+export interface CorrectedReading extends ReadingRow {
+  readonly revision: number;
+  /** The value that stood before. */
+  readonly before: string;
+}
+
+/** Months that have their partition, by database; made anew when retention has dropped some. */
+const made = new Map<string, { readonly dropped: string; readonly months: Set<string> }>();
+
+/**
+ * Keeps registers that were received at `at`. The first value of a meter and time stands; another value for it is a correction: the
+ * one received last stands, and the earlier one goes into the history. A repeat, of what stands or of what is in the history, changes nothing.
+ * Answers how many were new, and what was corrected. Months get their partitions as they come.
+ */
+export async function saveReadings(
+  tx: Tx,
+  rows: readonly NewReading[],
+  at: Date,
+): Promise<{ fresh: number; corrected: readonly CorrectedReading[] }> {
+  if (rows.length === 0) return { fresh: 0, corrected: [] };
+  await makeMonths(tx, rows);
+  const column = (pick: (row: NewReading) => unknown) => rows.map(pick);
+  const columns = [
+    column((row) => row.meter),
+    column((row) => row.time),
+    column((row) => row.value),
+    column((row) => row.quality),
+    column((row) => row.revision ?? 0),
+  ];
+  const given =
+    'unnest($1::text[], $2::timestamptz[], $3::numeric[], $4::text[], $5::int[]) WITH ORDINALITY AS g (meter, time, value, quality, revision, n)';
+  const kept: unknown[] = await tx.query(
+    `INSERT INTO meter_reading (meter, time, value, quality, revision, received_at, origin)
+     SELECT meter, time, value, quality, revision, $6, ($7::text[])[n] FROM ${given} ORDER BY n ON CONFLICT DO NOTHING RETURNING 1`,
+    [...columns, at, column((row) => row.origin ?? null)],
+  );
+  if (kept.length === rows.length) return { fresh: kept.length, corrected: [] };
+  // Repeats of what stands need no lock and no write.
+  const other: { n: string }[] = await tx.query(
+    `SELECT n FROM ${given} JOIN meter_reading r ON r.meter = g.meter AND r.time = g.time
+     WHERE (r.value, r.quality, r.revision) IS DISTINCT FROM (g.value, g.quality, g.revision) ORDER BY n`,
+    columns,
+  );
+  const differing = other.map(({ n }) => rows[Number(n) - 1] as NewReading);
+  return { fresh: kept.length, corrected: differing.length === 0 ? [] : await correct(tx, differing, at) };
+}
+
+/** Decides between values of the same meter and time, under the lock of their rows. */
+async function correct(tx: Tx, rows: readonly NewReading[], at: Date): Promise<CorrectedReading[]> {
+  const distinct = [...new Map(rows.map((row) => [`${row.meter} ${row.time.toISOString()}`, row])).values()];
+  const keys = [distinct.map((row) => row.meter), distinct.map((row) => row.time)];
+  const asked = 'unnest($1::text[], $2::timestamptz[]) AS k (meter, time)';
+  const standing: Standing[] = await tx.query(
+    `SELECT r.meter, r.time, trim_scale(r.value)::text AS value, r.quality, r.revision, r.received_at AS "receivedAt", r.origin
+     FROM meter_reading r JOIN ${asked} ON r.meter = k.meter AND r.time = k.time ORDER BY r.meter, r.time FOR UPDATE OF r`,
+    keys,
+  );
+  const history: Given[] = await tx.query(
+    `SELECT h.meter, h.time, trim_scale(h.value)::text AS value, h.quality, h.revision
+     FROM meter_reading_history h JOIN ${asked} ON h.meter = k.meter AND h.time = k.time`,
+    keys,
+  );
+  const { superseded, replaced } = judge(
+    standing,
+    history,
+    rows.map((row) => ({ ...row, revision: row.revision ?? 0, origin: row.origin ?? null, receivedAt: at })),
+  );
+  const columns = (all: readonly Standing[]) => [
+    all.map((row) => row.meter),
+    all.map((row) => row.time),
+    all.map((row) => row.value),
+    all.map((row) => row.quality),
+    all.map((row) => row.revision),
+    all.map((row) => row.receivedAt),
+    all.map((row) => row.origin),
+  ];
+  const given =
+    'unnest($1::text[], $2::timestamptz[], $3::numeric[], $4::text[], $5::int[], $6::timestamptz[], $7::text[]) AS g (meter, time, value, quality, revision, received_at, origin)';
+  if (superseded.length > 0)
+    await tx.query(
+      `INSERT INTO meter_reading_history (meter, time, value, quality, revision, received_at, origin, superseded_at)
+       SELECT meter, time, value, quality, revision, received_at, origin, $8 FROM ${given} ON CONFLICT DO NOTHING`,
+      [...columns(superseded), at],
+    );
+  if (replaced.length > 0)
+    await tx.query(
+      `UPDATE meter_reading r SET value = g.value, quality = g.quality, revision = g.revision, received_at = g.received_at, origin = g.origin,
+         corrected_at = CASE WHEN (r.value, r.quality) IS DISTINCT FROM (g.value, g.quality) THEN $8 ELSE r.corrected_at END
+       FROM ${given} WHERE r.meter = g.meter AND r.time = g.time`,
+      [...columns(replaced.map((one) => one.now)), at],
+    );
+  return replaced.flatMap(({ before, now }) =>
+    before.value === now.value && before.quality === now.quality
+      ? []
+      : [
+          {
+            meter: now.meter,
+            time: now.time,
+            value: now.value,
+            quality: now.quality,
+            revision: now.revision,
+            before: before.value,
+          },
+        ],
+  );
+}
+
+async function makeMonths(tx: Tx, rows: readonly ReadingRow[]): Promise<void> {
+  const [at]: { name: string; dropped: string }[] = await tx.query(
+    `SELECT current_database() AS name, coalesce((SELECT before::text FROM dropped_before WHERE what = 'readings'), '') AS dropped`,
+  );
+  const { name: database = '', dropped = '' } = at ?? {};
+  let known = made.get(database);
+  if (known?.dropped !== dropped) {
+    known = { dropped, months: new Set() };
+    made.set(database, known);
+  }
+  const months = [...new Set(rows.map((row) => row.time.toISOString().slice(0, 7)))].sort();
+  for (const month of months) {
+    if (known.months.has(month)) continue;
+    const name = `meter_reading_${month.replace('-', '')}`;
+    const there: { found: string | null }[] = await tx.query('SELECT to_regclass($1) AS found', [name]);
+    if (!there[0]?.found) {
+      const [year = 2000, number = 1] = month.split('-').map(Number);
+      const next = new Date(Date.UTC(year, number, 1)).toISOString().slice(0, 10);
+      // Several processes may come to a new month at once.
+      await tx.query('SELECT pg_advisory_xact_lock($1)', [ADVISORY_LOCKS.readingMonths]);
+      await tx.query(
+        `CREATE TABLE IF NOT EXISTS ${name} PARTITION OF meter_reading FOR VALUES FROM ('${month}-01 00:00:00+00') TO ('${next} 00:00:00+00')`,
+      );
+    } else known.months.add(month);
+  }
+}
+
+/** The newest register of each meter. */
+export async function latestReadings(tx: Tx, ids: readonly string[]): Promise<Map<string, LatestReading>> {
+  const rows: LatestReading[] = await tx.query(
+    `SELECT r.meter, r.time, trim_scale(r.value)::text AS value, r.quality, r.corrected_at AS corrected FROM unnest($1::text[]) AS k (id)
+     CROSS JOIN LATERAL (SELECT * FROM meter_reading WHERE meter = k.id ORDER BY time DESC LIMIT 1) r`,
+    [ids],
+  );
+  return new Map(rows.map((row) => [row.meter, row]));
+}

@@ -1,0 +1,144 @@
+/** Two sessions held open by the test: A draws its number, B draws and commits, the reader reads, A commits. */
+import type { QueryRunner } from 'typeorm';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { freshDatabase } from '../../../connectors/kit/testing/test-database.ts';
+import { appendEvents, headPosition } from './event-log.ts';
+import { dropEventsBefore, logStart } from './event-retention.ts';
+
+let database: Awaited<ReturnType<typeof freshDatabase>>;
+const sessions: QueryRunner[] = [];
+const session = async (): Promise<QueryRunner> => {
+  const made = database.source.createQueryRunner();
+  sessions.push(made);
+  await made.startTransaction();
+  return made;
+};
+const append = ({ manager }: QueryRunner, foreignId: string) =>
+  appendEvents(manager, { installation: 'one', connector: 'parking', park: 'p', at: new Date() }, [
+    { foreignId, time: new Date(), kind: 'VEHICLE_ENTERED' },
+  ]);
+
+beforeAll(async () => {
+  database = await freshDatabase();
+});
+afterAll(async () => {
+  for (const one of sessions) await one.release();
+  await database.drop();
+});
+
+test('a reader that remembers the last position skips nothing: numbers are given in commit order', async () => {
+  // A makes the day's partition besides: nobody waits for that.
+  const read: string[] = [];
+  let last = await headPosition(database.plain);
+  const look = async () => {
+    const head = await headPosition(database.plain);
+    const rows: { position: string }[] = await database.plain.query(
+      `SELECT position FROM event WHERE position > $1 AND position <= $2 ORDER BY position`,
+      [String(last), String(head)],
+    );
+    read.push(...rows.map((row) => row.position));
+    last = head;
+  };
+  const a = await session();
+  const b = await session();
+  await append(a, 'a');
+  let committed = false;
+  const other = append(b, 'b').then(async () => {
+    await b.commitTransaction();
+    committed = true;
+  });
+  // B stands before the head's lock.
+  for (let waiting = 0; waiting === 0; ) {
+    const rows: unknown[] = await database.plain.query(
+      `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    );
+    waiting = rows.length;
+  }
+  expect(committed).toBe(false);
+  await look();
+  expect(read).toEqual([]);
+  await a.commitTransaction();
+  await look();
+  await other;
+  await look();
+  expect(read).toEqual(['1', '2']);
+});
+
+test('with a plain sequence the same reader skips: this is what the head row is for', async () => {
+  await database.plain.query('CREATE TABLE plain_event (position bigserial PRIMARY KEY, key text NOT NULL)');
+  const read: string[] = [];
+  let last = '0';
+  const look = async () => {
+    const rows: { position: string; key: string }[] = await database.plain.query(
+      'SELECT position, key FROM plain_event WHERE position > $1 ORDER BY position',
+      [last],
+    );
+    read.push(...rows.map((row) => row.key));
+    last = rows.at(-1)?.position ?? last;
+  };
+  const insert = ({ manager }: QueryRunner, key: string) =>
+    manager.query('INSERT INTO plain_event (key) VALUES ($1)', [key]);
+  const a = await session();
+  const b = await session();
+  await insert(a, 'a');
+  await insert(b, 'b');
+  await b.commitTransaction();
+  await look();
+  await a.commitTransaction();
+  await look();
+  expect(read).toEqual(['b']);
+});
+
+describe('a log whose clocks were a day ahead', () => {
+  const DAY = 86_400_000;
+  const START = Math.floor(Date.now() / DAY) * DAY;
+  /** Recorded by a process whose clock is so many days ahead of the database's; negative: behind it. */
+  const write = (foreignId: string, days: number) =>
+    database.transaction(async (tx) => {
+      await appendEvents(
+        tx,
+        { installation: 'one', connector: 'parking', park: 'p', at: new Date(START + days * DAY + DAY / 2) },
+        [{ foreignId, time: new Date(), kind: 'VEHICLE_ENTERED' }],
+      );
+      const [row]: { position: string; at: Date }[] = await tx.query(
+        'SELECT position, recorded_at AS at FROM event ORDER BY position DESC LIMIT 1',
+      );
+      return row as { position: string; at: Date };
+    });
+
+  test('goes on when they are set back: no event is recorded on a day before its predecessor’s', async () => {
+    const ahead = await write('ahead', 1);
+    const back = await write('back', -1);
+    expect(ahead.at.getTime()).toBe(START + 1.5 * DAY);
+    expect(back.at.getTime()).toBe(START + DAY);
+    expect(BigInt(back.position)).toBe(BigInt(ahead.position) + 1n);
+  });
+
+  test('goes on when retention has dropped the newest day meanwhile', async () => {
+    await write('before', 1);
+    expect(await database.transaction((tx) => dropEventsBefore(tx, new Date(START + 100 * DAY)))).not.toEqual([]);
+    const after = await write('after', 0);
+    expect(after.at.getTime()).toBe(START + DAY);
+    expect((await write('again', 0)).at.getTime()).toBe(START + DAY);
+  });
+
+  test('begins with its first event, also when the clock was set back between two events of that day', async () => {
+    const at = (minutes: number) => new Date(START + 200 * DAY + minutes * 60_000);
+    const append = (foreignId: string, minutes: number) =>
+      database.transaction((tx) =>
+        appendEvents(tx, { installation: 'one', connector: 'parking', park: 'p', at: at(minutes) }, [
+          { foreignId, time: new Date(), kind: 'VEHICLE_ENTERED' },
+        ]),
+      );
+    const { last } = await append('ten past', 10);
+    await append('the hour', 0);
+    await database.transaction((tx) => dropEventsBefore(tx, at(0)));
+    expect(await logStart(database.plain)).toEqual({ before: (last ?? 0n) - 1n, time: at(0) });
+  });
+
+  test('goes on where its days are in disorder: one without a partition gets it', async () => {
+    await database.plain.query('DELETE FROM event_day WHERE day >= $1', [new Date(START).toISOString().slice(0, 10)]);
+    await database.transaction((tx) => dropEventsBefore(tx, new Date(START + 100 * DAY)));
+    expect((await write('new days', 0)).at.getTime()).toBeGreaterThanOrEqual(START);
+  });
+});

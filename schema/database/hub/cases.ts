@@ -1,0 +1,82 @@
+/** Filings under way and done: the projection of CASE_CHANGED events, written with them. */
+import type { Tx } from '../database.ts';
+
+/** As kept; `park` is that of the installation, null when isthmus.yaml no longer names it. */
+export interface CaseRow {
+  readonly id: string;
+  readonly park: string | null;
+  readonly kind: string;
+  readonly company: string;
+  readonly state: string;
+  readonly since: Date;
+  readonly receipt: string | null;
+  readonly reason: string | null;
+  readonly installation: string;
+  readonly connector: string;
+  readonly recordedAt: Date;
+}
+
+/** Moves the case on; an older position never overwrites a newer one. */
+export async function projectCase(tx: Tx, row: Omit<CaseRow, 'park'> & { position: bigint }): Promise<void> {
+  await tx.query(
+    `INSERT INTO filing (id, kind, company, state, since, receipt, reason, installation, connector, position, recorded_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+     ON CONFLICT (id) DO UPDATE SET state = excluded.state, since = excluded.since,
+       receipt = coalesce(excluded.receipt, filing.receipt), reason = excluded.reason,
+       position = excluded.position, recorded_at = excluded.recorded_at
+     WHERE filing.position < excluded.position`,
+    [
+      row.id,
+      row.kind,
+      row.company,
+      row.state,
+      row.since,
+      row.receipt,
+      row.reason,
+      row.installation,
+      row.connector,
+      row.position.toString(),
+      row.recordedAt,
+    ],
+  );
+}
+
+const CASE = `id, kind, company, state, since, receipt, reason, installation, connector, recorded_at AS "recordedAt",
+  (SELECT s.park FROM source s WHERE s.id = installation) AS park`;
+/** Parks as `$2`; null: all. */
+const IN_PARKS =
+  '($2::text[] IS NULL OR EXISTS (SELECT 1 FROM source s WHERE s.id = installation AND s.park = ANY($2)))';
+
+export async function casesByIds(tx: Tx, ids: readonly string[]): Promise<Map<string, CaseRow>> {
+  const rows: CaseRow[] = await tx.query(`SELECT ${CASE} FROM filing WHERE id = ANY($1)`, [ids]);
+  return new Map(rows.map((row) => [row.id, row]));
+}
+
+/** Cases of one company with authorities of these parks (null: of all), by time and id, in reading direction, at most `limit` beyond `place` (milliseconds, id). */
+export async function casePage(
+  tx: Tx,
+  company: string,
+  parks: readonly string[] | null,
+  page: { forward: boolean; limit: number; place: readonly (string | number)[] | null },
+): Promise<CaseRow[]> {
+  const values: unknown[] = [company, parks];
+  const [compare, order] = page.forward ? ['>', 'ASC'] : ['<', 'DESC'];
+  let test = `company = $1 AND ${IN_PARKS}`;
+  if (page.place) {
+    values.push(new Date(Number(page.place[0])), page.place[1]);
+    test += ` AND (date_trunc('milliseconds', since), id) ${compare} ($3, $4)`;
+  }
+  values.push(page.limit);
+  return tx.query(
+    `SELECT ${CASE} FROM filing WHERE ${test} ORDER BY date_trunc('milliseconds', since) ${order}, id ${order} LIMIT $${values.length}`,
+    values,
+  );
+}
+
+export async function caseCount(tx: Tx, company: string, parks: readonly string[] | null): Promise<number> {
+  const rows: { count: string }[] = await tx.query(`SELECT count(*) FROM filing WHERE company = $1 AND ${IN_PARKS}`, [
+    company,
+    parks,
+  ]);
+  return Number(rows[0]?.count ?? 0);
+}

@@ -1,0 +1,199 @@
+/** Reads the tax mirror: always for many companies and installations at once. */
+import type { Tx } from '../database.ts';
+
+export interface TaxAccountRow {
+  readonly installation: string;
+  readonly company: string;
+  /** Null when no file has told it, only returns or invoices. */
+  readonly standing: string | null;
+  readonly recordedAt: Date;
+}
+
+/** Accounts by company; a company of which nothing is known has no row. */
+export async function taxAccounts(
+  tx: Tx,
+  installations: readonly string[],
+  companies: readonly string[],
+): Promise<TaxAccountRow[]> {
+  return tx.query(
+    `SELECT i.installation, c.company, a.standing, coalesce(a.recorded_at, d.recorded_at) AS "recordedAt"
+     FROM unnest($1::text[]) AS i (installation) CROSS JOIN unnest($2::text[]) AS c (company)
+       LEFT JOIN tax_account a ON a.installation = i.installation AND a.company = c.company
+       LEFT JOIN LATERAL (
+         SELECT max(recorded_at) AS recorded_at FROM (
+           SELECT recorded_at FROM tax_filing f WHERE f.installation = i.installation AND f.company = c.company
+           UNION ALL SELECT recorded_at FROM tax_invoice v WHERE v.installation = i.installation AND v.company = c.company
+         ) AS told
+       ) d ON a.company IS NULL
+     WHERE coalesce(a.recorded_at, d.recorded_at) IS NOT NULL ORDER BY c.company, i.installation`,
+    [installations, companies],
+  );
+}
+
+export interface TaxFilingRow {
+  readonly installation: string;
+  readonly company: string;
+  readonly number: string;
+  readonly period: string;
+  /** Last month of the period. */
+  readonly ends: string;
+  readonly filedOn: string | null;
+  readonly amount: string;
+  readonly currency: string;
+  readonly recordedAt: Date;
+}
+
+/** One page in reading direction: newest first, `after` excluded. */
+export interface TaxPage {
+  readonly forward: boolean;
+  readonly limit: number;
+  /** Day (of returns: last month), number, installation of the row before; null at the end of the list. */
+  readonly after: readonly [string, string, string] | null;
+}
+
+const FILING = `installation, company, number, period, ends, filed_on::text AS "filedOn",
+  amount::text AS amount, currency, recorded_at AS "recordedAt"`;
+
+/** Rows of one table, the newest first, a page for each company. */
+function pages<T>(
+  tx: Tx,
+  list: {
+    readonly table: string;
+    readonly columns: string;
+    readonly day: string;
+    readonly type: string;
+    readonly test?: string;
+  },
+  values: unknown[],
+  page: TaxPage,
+): Promise<T[]> {
+  const [compare, order] = page.forward ? ['<', 'DESC'] : ['>', 'ASC'];
+  let test = `installation = ANY($1) AND company = c.wanted${list.test ? ` AND ${list.test}` : ''}`;
+  if (page.after) {
+    const n = values.push(...page.after);
+    test += ` AND (${list.day}, number, installation) ${compare} ($${n - 2}::${list.type}, $${n - 1}, $${n})`;
+  }
+  const limit = values.push(page.limit);
+  return tx.query(
+    `SELECT t.* FROM unnest($2::text[]) AS c (wanted) CROSS JOIN LATERAL (
+       SELECT ${list.columns} FROM ${list.table} WHERE ${test}
+       ORDER BY ${list.table}.${list.day} ${order}, number ${order}, installation ${order} LIMIT $${limit}
+     ) t`,
+    values,
+  );
+}
+
+export const taxFilings = (
+  tx: Tx,
+  installations: readonly string[],
+  companies: readonly string[],
+  page: TaxPage,
+): Promise<TaxFilingRow[]> =>
+  pages(tx, { table: 'tax_filing', columns: FILING, day: 'ends', type: 'text' }, [installations, companies], page);
+
+export async function taxFilingCounts(
+  tx: Tx,
+  installations: readonly string[],
+  companies: readonly string[],
+): Promise<Map<string, number>> {
+  const rows: { company: string; n: number }[] = await tx.query(
+    `SELECT company, count(*)::int AS n FROM tax_filing WHERE installation = ANY($1) AND company = ANY($2) GROUP BY company`,
+    [installations, companies],
+  );
+  return new Map(rows.map((row) => [row.company, row.n]));
+}
+
+export interface TaxInvoiceRow {
+  readonly installation: string;
+  readonly company: string;
+  readonly number: string;
+  readonly issuedOn: string;
+  readonly net: string;
+  readonly tax: string;
+  readonly gross: string;
+  readonly currency: string;
+  readonly cancelled: boolean;
+  readonly original: string | null;
+  readonly recordedAt: Date;
+}
+
+/** Which invoices. Days: `from` included, `to` excluded. */
+export interface TaxInvoiceFilter {
+  readonly from: string | null;
+  readonly to: string | null;
+  readonly gross: Readonly<Partial<Record<'eq' | 'lt' | 'lte' | 'gt' | 'gte', string>>> & {
+    readonly in?: readonly string[];
+  };
+}
+
+const INVOICE = `installation, company, number, issued_on::text AS "issuedOn", net::text AS net, tax::text AS tax,
+  gross::text AS gross, currency, cancelled, original, recorded_at AS "recordedAt"`;
+const COMPARE = { eq: '=', lt: '<', lte: '<=', gt: '>', gte: '>=' } as const;
+
+function invoiceTest(filter: TaxInvoiceFilter, values: unknown[]): string {
+  const add = (value: unknown) => `$${values.push(value)}`;
+  const tests = ['true'];
+  if (filter.from !== null) tests.push(`issued_on >= ${add(filter.from)}::date`);
+  if (filter.to !== null) tests.push(`issued_on < ${add(filter.to)}::date`);
+  for (const [name, sign] of Object.entries(COMPARE)) {
+    const wanted = filter.gross[name as keyof typeof COMPARE];
+    if (wanted !== undefined) tests.push(`gross ${sign} ${add(wanted)}::numeric`);
+  }
+  if (filter.gross.in !== undefined) tests.push(`gross = ANY(${add(filter.gross.in)}::numeric[])`);
+  return tests.join(' AND ');
+}
+
+export function taxInvoices(
+  tx: Tx,
+  installations: readonly string[],
+  companies: readonly string[],
+  filter: TaxInvoiceFilter,
+  page: TaxPage,
+): Promise<TaxInvoiceRow[]> {
+  const values: unknown[] = [installations, companies];
+  const test = invoiceTest(filter, values);
+  return pages(tx, { table: 'tax_invoice', columns: INVOICE, day: 'issued_on', type: 'date', test }, values, page);
+}
+
+export async function taxInvoiceCounts(
+  tx: Tx,
+  installations: readonly string[],
+  companies: readonly string[],
+  filter: TaxInvoiceFilter,
+): Promise<Map<string, number>> {
+  const values: unknown[] = [installations, companies];
+  const rows: { company: string; n: number }[] = await tx.query(
+    `SELECT company, count(*)::int AS n FROM tax_invoice
+     WHERE installation = ANY($1) AND company = ANY($2) AND ${invoiceTest(filter, values)} GROUP BY company`,
+    values,
+  );
+  return new Map(rows.map((row) => [row.company, row.n]));
+}
+
+export interface TaxTotalRow {
+  readonly company: string;
+  readonly period: string;
+  readonly currency: string;
+  readonly invoices: number;
+  readonly net: string;
+  readonly tax: string;
+}
+
+const PERIODS = { month: 'YYYY-MM', quarter: 'YYYY-"Q"Q', year: 'YYYY' } as const;
+
+/** Sums by period and currency over days, both included; only what counts. */
+export function taxTotals(
+  tx: Tx,
+  installations: readonly string[],
+  companies: readonly string[],
+  range: { readonly by: keyof typeof PERIODS; readonly from: string; readonly to: string },
+): Promise<TaxTotalRow[]> {
+  return tx.query(
+    `SELECT company, to_char(issued_on, '${PERIODS[range.by]}') AS period, currency, count(*)::int AS invoices,
+       sum(net)::text AS net, sum(tax)::text AS tax
+     FROM tax_invoice
+     WHERE installation = ANY($1) AND company = ANY($2) AND counted AND issued_on BETWEEN $3::date AND $4::date
+     GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`,
+    [installations, companies, range.from, range.to],
+  );
+}

@@ -1,0 +1,166 @@
+/** Swaps what a file of the tax office says for what earlier files said. A newer file about the same thing is left alone. */
+import type { Tx } from '../database.ts';
+
+type Width = 'all' | 'named' | 'none';
+
+export interface MirrorFile {
+  readonly digest: string;
+  readonly recordedAt: Date;
+  /** Credit codes that the file speaks of. */
+  readonly companies: readonly string[];
+  readonly scope: {
+    readonly accounts: Width;
+    readonly filings: Width;
+    readonly filingPeriod: string | null;
+    readonly invoices: Width;
+    readonly invoiceDays: { readonly from: string; readonly to: string } | null;
+    readonly spared: {
+      readonly accounts: readonly string[];
+      readonly documents: readonly (readonly [string, string])[];
+      readonly all: boolean;
+    };
+  };
+  readonly accounts: readonly { readonly company: string; readonly standing: string; readonly since: string | null }[];
+  readonly filings: readonly MirroredFiling[];
+  readonly invoices: readonly MirroredInvoice[];
+}
+
+export interface MirroredFiling {
+  readonly company: string;
+  readonly number: string;
+  readonly period: string;
+  readonly filedOn: string | null;
+  readonly amount: string;
+  readonly currency: string;
+}
+
+export interface MirroredInvoice {
+  readonly company: string;
+  readonly number: string;
+  readonly issuedOn: string;
+  readonly net: string;
+  readonly tax: string;
+  readonly gross: string;
+  readonly currency: string;
+  readonly cancelled: boolean;
+  readonly counted: boolean;
+  readonly original: string | null;
+}
+
+/** One swap; the caller's transaction holds all of it. */
+export async function swapTaxMirror(tx: Tx, installation: string, file: MirrorFile): Promise<void> {
+  await swapAccounts(tx, installation, file);
+  await swapFilings(tx, installation, file);
+  await swapInvoices(tx, installation, file);
+}
+
+async function swapAccounts(tx: Tx, installation: string, { scope, accounts, recordedAt, digest }: MirrorFile) {
+  if (scope.accounts === 'none') return;
+  if (scope.accounts === 'all' && !scope.spared.all) {
+    const kept = [...accounts.map((one) => one.company), ...scope.spared.accounts];
+    await tx.query(
+      'DELETE FROM tax_account WHERE installation = $1 AND recorded_at <= $2 AND company <> ALL($3::text[])',
+      [installation, recordedAt, kept],
+    );
+  }
+  await tx.query(
+    `INSERT INTO tax_account (installation, company, standing, standing_since, digest, recorded_at)
+     SELECT $1, company, standing, since, $2, $3
+     FROM unnest($4::text[], $5::text[], $6::date[]) AS given (company, standing, since) ORDER BY company
+     ON CONFLICT (installation, company) DO UPDATE SET standing = excluded.standing, standing_since = excluded.standing_since,
+       digest = excluded.digest, recorded_at = excluded.recorded_at
+     WHERE tax_account.recorded_at <= excluded.recorded_at`,
+    [
+      ...[installation, Buffer.from(digest, 'hex'), recordedAt],
+      ...[accounts.map((one) => one.company), accounts.map((one) => one.standing), accounts.map((one) => one.since)],
+    ],
+  );
+}
+
+/** Deletes what the file replaces; answers the companies about which a newer file has spoken. */
+async function clear(
+  tx: Tx,
+  table: 'tax_filing' | 'tax_invoice',
+  installation: string,
+  file: MirrorFile,
+  place: { readonly test: string; readonly values: readonly unknown[]; readonly width: Width },
+): Promise<ReadonlySet<string>> {
+  const whose = place.width === 'all' ? 'true' : 'company = ANY($3::text[])';
+  const values = [installation, file.recordedAt, file.companies, ...place.values];
+  const within = `installation = $1 AND ${whose} AND $3::text[] IS NOT NULL AND ${place.test}`;
+  const newer: { company: string }[] = await tx.query(
+    `SELECT DISTINCT company FROM ${table} WHERE ${within} AND recorded_at > $2`,
+    values,
+  );
+  const known = new Set(newer.map((one) => one.company));
+  if (file.scope.spared.all) return known;
+  const spared = file.scope.spared.documents;
+  const next = values.length;
+  await tx.query(
+    `DELETE FROM ${table} WHERE ${within} AND recorded_at <= $2 AND company <> ALL($${next + 1}::text[])
+       AND (company, number) NOT IN (SELECT * FROM unnest($${next + 2}::text[], $${next + 3}::text[]))`,
+    [...values, [...known], spared.map(([company]) => company), spared.map(([, number]) => number)],
+  );
+  return known;
+}
+
+async function swapFilings(tx: Tx, installation: string, file: MirrorFile): Promise<void> {
+  const { scope, digest, recordedAt } = file;
+  if (scope.filings === 'none' || scope.filingPeriod === null) return;
+  const place = { test: 'period = $4', values: [scope.filingPeriod], width: scope.filings };
+  const newer = await clear(tx, 'tax_filing', installation, file, place);
+  const rows = file.filings.filter((one) => !newer.has(one.company));
+  const column = (pick: (one: MirroredFiling) => unknown) => rows.map(pick);
+  await tx.query(
+    `INSERT INTO tax_filing (installation, digest, recorded_at, company, number, period, filed_on, amount, currency)
+     SELECT $1, $2, $3, given.* FROM unnest($4::text[], $5::text[], $6::text[], $7::date[], $8::numeric[], $9::text[])
+       AS given (company, number, period, filed_on, amount, currency) ORDER BY company, number
+     ON CONFLICT (installation, company, number) DO UPDATE SET digest = excluded.digest, recorded_at = excluded.recorded_at,
+       period = excluded.period, filed_on = excluded.filed_on, amount = excluded.amount,
+       currency = excluded.currency
+     WHERE tax_filing.recorded_at <= excluded.recorded_at`,
+    [
+      ...[installation, Buffer.from(digest, 'hex'), recordedAt],
+      column((one) => one.company),
+      column((one) => one.number),
+      column((one) => one.period),
+      column((one) => one.filedOn),
+      column((one) => one.amount),
+      column((one) => one.currency),
+    ],
+  );
+}
+
+async function swapInvoices(tx: Tx, installation: string, file: MirrorFile): Promise<void> {
+  const { scope, digest, recordedAt } = file;
+  if (scope.invoices === 'none' || scope.invoiceDays === null) return;
+  const { from, to } = scope.invoiceDays;
+  const place = { test: 'issued_on BETWEEN $4 AND $5', values: [from, to], width: scope.invoices };
+  const newer = await clear(tx, 'tax_invoice', installation, file, place);
+  const rows = file.invoices.filter((one) => !newer.has(one.company));
+  const column = (pick: (one: MirroredInvoice) => unknown) => rows.map(pick);
+  await tx.query(
+    `INSERT INTO tax_invoice (installation, digest, recorded_at, company, number, issued_on, net, tax, gross, currency,
+       cancelled, counted, original)
+     SELECT $1, $2, $3, given.* FROM unnest($4::text[], $5::text[], $6::date[], $7::numeric[], $8::numeric[], $9::numeric[],
+         $10::text[], $11::boolean[], $12::boolean[], $13::text[])
+       AS given (company, number, issued_on, net, tax, gross, currency, cancelled, counted, original) ORDER BY company, number
+     ON CONFLICT (installation, company, number) DO UPDATE SET digest = excluded.digest, recorded_at = excluded.recorded_at,
+       issued_on = excluded.issued_on, net = excluded.net, tax = excluded.tax, gross = excluded.gross,
+       currency = excluded.currency, cancelled = excluded.cancelled, counted = excluded.counted, original = excluded.original
+     WHERE tax_invoice.recorded_at <= excluded.recorded_at`,
+    [
+      ...[installation, Buffer.from(digest, 'hex'), recordedAt],
+      column((one) => one.company),
+      column((one) => one.number),
+      column((one) => one.issuedOn),
+      column((one) => one.net),
+      column((one) => one.tax),
+      column((one) => one.gross),
+      column((one) => one.currency),
+      column((one) => one.cancelled),
+      column((one) => one.counted),
+      column((one) => one.original),
+    ],
+  );
+}
