@@ -1,4 +1,4 @@
-// Builds `dist` when a source is newer than it: tsc, then the explorer's page.
+// Builds `dist` with tsc and bundles the explorer's page, if a source file is newer than the last build.
 import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,13 +7,13 @@ import { endOnSignals, run } from './run.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const dist = join(root, 'dist');
-/** Written last: without it the folder is not whole, and bin/isthmus.js does not use it. */
+/** Written last. Without it the build is incomplete, and bin/isthmus.js does not use it. */
 const stamp = join(dist, '.built');
-const ROOMS = ['gateway', 'connectors', 'schema', 'migrations', 'bin'];
-/** Plain JavaScript that the sources import. */
-const PLAIN = ['port.js', 'progress.js'];
+const SOURCE_FOLDERS = ['gateway', 'connectors', 'schema', 'migrations', 'bin'];
+/** JavaScript files that the sources import. */
+const JAVASCRIPT_FILES = ['port.js', 'progress.js'];
 
-/** Newest change below a folder. */
+/** Time of the newest change below a folder, in milliseconds. */
 function newest(folder) {
   let time = 0;
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
@@ -23,31 +23,31 @@ function newest(folder) {
   return time;
 }
 
-/** Whether there is something to build from, and something to build. */
+/** Whether the sources are present and newer than the build. */
 export function needsBuild() {
-  // An image that ships `dist` alone has nothing to build from.
+  // A container image contains only `dist`.
   if (!existsSync(join(root, 'tsconfig.json')) || !existsSync(join(root, 'node_modules', 'typescript'))) return false;
   if (!existsSync(stamp)) return true;
   const changed = Math.max(
-    ...ROOMS.map((room) => newest(join(root, room))),
+    ...SOURCE_FOLDERS.map((folder) => newest(join(root, folder))),
     statSync(join(root, 'tsconfig.json')).mtimeMs,
   );
   return statSync(stamp).mtimeMs < changed;
 }
 
-/** Builds; a build that is interrupted is done anew the next time. */
+/** Builds from scratch. An interrupted build leaves no stamp, so that the next call builds again. */
 export async function build() {
   const node = (script, ...args) =>
     run(process.execPath, [join(root, script), ...args], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
-  const began = Date.now();
+  const startedAt = Date.now();
   rmSync(stamp, { force: true });
   rmSync(dist, { recursive: true, force: true });
   await node('node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json');
   mkdirSync(join(dist, 'bin'), { recursive: true });
-  for (const file of PLAIN) copyFileSync(join(root, 'bin', file), join(dist, 'bin', file));
+  for (const file of JAVASCRIPT_FILES) copyFileSync(join(root, 'bin', file), join(dist, 'bin', file));
   if (existsSync(join(root, 'gateway', 'explorer', 'build.js'))) await node('gateway/explorer/build.js');
   writeFileSync(stamp, '');
-  printStep('build', `done in ${Math.round((Date.now() - began) / 1000)} s`);
+  printStep('build', `done in ${Math.round((Date.now() - startedAt) / 1000)} s`);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url) && needsBuild()) {

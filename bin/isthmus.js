@@ -1,19 +1,19 @@
 #!/usr/bin/env node
-// The `isthmus` command: the build where there is one, the sources under tsx where there is not.
+// The `isthmus` command: runs the build if there is one, else the sources under tsx.
 import './parent.js';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-// graphql-js looks for a second copy of itself at every question about a type otherwise: a third of a cold query's time.
+// Otherwise graphql-js checks for a second copy of itself in every type test, which takes a third of a cold query's time.
 process.env.NODE_ENV ??= 'production';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const built = join(root, 'dist', 'gateway', 'cli.js');
-// A build that was interrupted is not whole.
+// Without the stamp the build was interrupted.
 if (existsSync(join(root, 'dist', '.built'))) await import(built);
 else {
-  // tsx looks for it in the current folder, here and in processes that are started from here.
+  // By default tsx reads tsconfig.json from the current folder. Inherited by child processes.
   process.env.TSX_TSCONFIG_PATH ??= join(root, 'tsconfig.json');
   const { register } = await import('tsx/esm/api');
   register();

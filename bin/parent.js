@@ -1,10 +1,10 @@
-// npm hands SIGINT and SIGTERM on, but not SIGHUP, and nothing when it is killed: what `npm start` or `npx` began ends with it.
+// Ends this process when npm or npx, which started it, has ended: npm forwards SIGINT and SIGTERM, but not SIGHUP, and nothing when it is killed.
 import { readFileSync } from 'node:fs';
 
-/** How often it is looked whether npm still runs, in milliseconds. */
-const LOOK = 1_000;
+/** Milliseconds between two checks whether npm is still running. */
+const CHECK_INTERVAL = 1_000;
 
-/** Whether the first process of the system is npm itself, as in a container. */
+/** Whether npm is process 1, as in a container. */
 function npmIsFirst() {
   try {
     return /npm|npx|yarn|pnpm/.test(readFileSync('/proc/1/cmdline', 'utf8'));
@@ -14,7 +14,7 @@ function npmIsFirst() {
 }
 
 if (['start', 'npx'].includes(process.env.npm_lifecycle_event ?? '')) {
-  // The script in package.json tells npm's number: it may have ended before this line.
+  // package.json passes the process id of npm, which may already have ended.
   const parent = Number(process.env.ISTHMUS_NPM) || process.ppid;
   delete process.env.ISTHMUS_NPM;
   const end = () => process.kill(process.pid, 'SIGTERM');
@@ -23,6 +23,6 @@ if (['start', 'npx'].includes(process.env.npm_lifecycle_event ?? '')) {
     if (process.ppid === parent) return;
     clearInterval(timer);
     end();
-  }, LOOK);
+  }, CHECK_INTERVAL);
   timer.unref();
 }

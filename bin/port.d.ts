@@ -1,28 +1,28 @@
 import type { Server } from 'node:net';
 
-/** Where the hub listens when the environment does not say so. */
+/** Default address of the hub. */
 export const DEFAULT_PORT: number;
 export const DEFAULT_HOST: string;
 
 /** Body of `/healthz`. */
 export const HEALTH: { readonly status: 'ok'; readonly program: 'isthmus' };
 
-/** The port cannot be had; the message is a sentence for people. */
+/** The port cannot be used; the message is written for operators. */
 export class PortError extends Error {}
 
 /**
- * Takes the port and holds it; answers 503 until an HTTP server takes it over by `server.listen(held)`, without a gap.
- * `command` is what the operator would type again, for the message; `told` gets a line of progress. Throws `PortError`.
+ * Listens on the port and returns 503 until an HTTP server takes the port over with `server.listen(heldPort)`, without a gap.
+ * `command` is repeated in the error message; `onProgress` receives a progress line. Rejects with `PortError`.
  */
 export function takePort(options: {
   host: string;
   port: number;
   command?: string;
-  told?: (what: string, text: string) => void;
+  onProgress?: (step: string, text: string) => void;
 }): Promise<Server>;
 
-/** Keeps a taken port for `heldPort`. */
+/** Stores a port for `takeHeldPort`. */
 export function holdPort(server: Server): void;
 
-/** The port that this process took before, once; null when it took none. */
-export function heldPort(): Server | null;
+/** The port stored by `holdPort`, which it returns once; null if there is none. */
+export function takeHeldPort(): Server | null;

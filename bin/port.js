@@ -1,27 +1,27 @@
-// Takes the hub's port. Plain JavaScript without packages: `npm start` calls it before anything is installed or built.
+// Takes the hub's port. JavaScript without packages, since `npm start` calls it before anything is installed or built.
 import { get } from 'node:http';
 import { createServer } from 'node:net';
 
-/** Where the hub listens when the environment does not say so. */
+/** Default address of the hub. */
 export const DEFAULT_PORT = 4000;
 export const DEFAULT_HOST = '127.0.0.1';
-/** What a request gets while the hub starts. */
-const STARTING = '{"errors":[{"message":"The hub is starting."}]}';
-/** `/healthz` of every process of this program, by which another start recognises it. */
+/** Body of responses while the hub starts. */
+const STARTING = '{"errors":[{"message":"Server is starting. Retry in 2 s."}]}';
+/** Body of `/healthz` of every process of this program, by which another start recognises it. */
 export const HEALTH = { status: 'ok', program: 'isthmus' };
-/** How long the process that holds the port may take to say what it is, in milliseconds. */
-const ASKING = 700;
+/** Milliseconds to wait for `/healthz` of the process that uses the port. */
+const HEALTH_TIMEOUT = 700;
 
-/** The port cannot be had; the message is a sentence for people. */
+/** The port cannot be used; the message is written for operators. */
 export class PortError extends Error {
   name = 'PortError';
 }
 
 /**
- * Takes the port and holds it; answers 503 until an HTTP server takes it over by `server.listen(held)`, without a gap.
- * `command` is what the operator would type again, for the message; `told` gets a line of progress. Throws `PortError`.
+ * Listens on the port and returns 503 until an HTTP server takes the port over with `server.listen(heldPort)`, without a gap.
+ * `command` is repeated in the error message; `onProgress` receives a progress line. Rejects with `PortError`.
  */
-export async function takePort({ host, port, command = 'npm start', told }) {
+export async function takePort({ host, port, command = 'npm start', onProgress }) {
   const server = createServer((socket) => {
     socket.setTimeout(5_000, () => socket.destroy());
     socket.on('error', () => undefined);
@@ -43,7 +43,7 @@ export async function takePort({ host, port, command = 'npm start', told }) {
   } catch (error) {
     throw await portError(error, { host, port, command });
   }
-  told?.('port', `listening on ${server.address().port}; it answers 503 until the start is over`);
+  onProgress?.('port', `listening on ${server.address().port}; returns 503 until the hub is ready`);
   return server;
 }
 
@@ -57,29 +57,29 @@ async function portError(error, { host, port, command }) {
   }
   if (error.code === 'EACCES') {
     return new PortError(
-      `Port ${port} needs rights that this user lacks. Choose one above 1023: PORT=${DEFAULT_PORT} ${command}`,
+      `Port ${port} requires privileges that this user does not have. Use a port above 1023: PORT=${DEFAULT_PORT} ${command}`,
     );
   }
   if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND' || error.code === 'EAI_AGAIN') {
     return new PortError(
-      `This machine has no address ${host}. Set HOST to one that it has, such as HOST=${DEFAULT_HOST} ${command}`,
+      `This machine has no address ${host}. Set HOST to one of its addresses, such as HOST=${DEFAULT_HOST} ${command}`,
     );
   }
   return error;
 }
 
-/** Whether what holds the port says that it is a process of this program. */
+/** Whether the process that uses the port belongs to this program. */
 function isIsthmus(host, port) {
-  const at = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+  const target = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
   return new Promise((resolve) => {
     let text = '';
-    const request = get({ host: at, port, path: '/healthz', agent: false }, (response) => {
+    const request = get({ host: target, port, path: '/healthz', agent: false }, (response) => {
       response.on('data', (part) => {
         text += part;
         if (text.length > 1_000) request.destroy();
       });
     });
-    const timer = setTimeout(() => request.destroy(), ASKING);
+    const timer = setTimeout(() => request.destroy(), HEALTH_TIMEOUT);
     request.on('error', () => undefined);
     request.on('close', () => {
       clearTimeout(timer);
@@ -88,16 +88,16 @@ function isIsthmus(host, port) {
   });
 }
 
-/** `npm start` takes the port before there is a build, whose copy of this file then finds it here. */
+/** Global, since `npm start` takes the port with this file and the build contains a copy of it. */
 const HELD = Symbol.for('isthmus.heldPort');
 
-/** Keeps a taken port for `heldPort`. */
+/** Stores a port for `takeHeldPort`. */
 export function holdPort(server) {
   globalThis[HELD] = server;
 }
 
-/** The port that this process took before, once; null when it took none. */
-export function heldPort() {
+/** The port stored by `holdPort`, which it returns once; null if there is none. */
+export function takeHeldPort() {
   const server = globalThis[HELD] ?? null;
   globalThis[HELD] = null;
   return server;

@@ -1,4 +1,4 @@
-// Before `npm start` and `npm test`: installs what is missing, so that a fresh clone needs nothing but these two commands.
+// Runs before `npm start` and `npm test`: installs missing packages, so that a fresh clone needs no other command.
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,28 +7,28 @@ import { endOnSignals, run } from './run.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
-/** Ends this process with a sentence when its Node is too old. */
+/** Exits with code 1 and a message if the Node.js version is too old. */
 export function checkNode() {
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major > 20 || (major === 20 && minor >= 19)) return;
-  console.error(`Isthmus needs Node 20.19 or newer, found ${process.versions.node}.`);
+  console.error(`Isthmus requires Node.js 20.19 or newer, found ${process.versions.node}.`);
   process.exit(1);
 }
 
-/** Whether what is installed is what the lock file asks for. */
-export function installed() {
+/** Whether the installed packages match the lock file. */
+export function isInstalled() {
   const marker = join(root, 'node_modules', '.package-lock.json');
   if (!existsSync(marker)) return false;
   const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
-  const there = JSON.parse(readFileSync(marker, 'utf8')).packages;
+  const present = JSON.parse(readFileSync(marker, 'utf8')).packages;
   return Object.entries(lock.packages).every(
-    ([path, wanted]) => path === '' || wanted.optional || there[path]?.version === wanted.version,
+    ([path, wanted]) => path === '' || wanted.optional || present[path]?.version === wanted.version,
   );
 }
 
-/** Installs; npm also builds then (`prepare` in package.json). */
+/** Installs the packages; npm then also builds (`prepare` in package.json). */
 export async function install() {
-  printStep('packages', 'installing what Isthmus needs with npm ci, once; some minutes on a slow line');
+  printStep('packages', 'installing dependencies with npm ci; may take minutes on a slow connection');
   await run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: root,
     stdio: ['ignore', 'inherit', 'inherit'],
@@ -39,5 +39,5 @@ export async function install() {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   checkNode();
   endOnSignals();
-  if (!installed()) await install();
+  if (!isInstalled()) await install();
 }

@@ -1,5 +1,5 @@
-/** The line of a step: seconds since this process began, what is at work, and what it does. */
-export function stepLine(what: string, text: string): string;
+/** Formats a progress line: seconds since the process started, name of the step, text. */
+export function stepLine(step: string, text: string): string;
 
-/** Prints the line of a step. */
-export function printStep(what: string, text: string): void;
+/** Prints a progress line. */
+export function printStep(step: string, text: string): void;

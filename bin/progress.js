@@ -1,9 +1,9 @@
-// What a start is doing, a line per step. Plain JavaScript without packages: `npm start` calls it before anything is installed.
+// Progress lines of a start. JavaScript without packages, since `npm start` uses it before anything is installed.
 
-/** The line of a step: seconds since this process began, what is at work, and what it does. */
-export const stepLine = (what, text) => `[${(performance.now() / 1000).toFixed(1).padStart(5)} s] ${what}: ${text}`;
+/** Formats a progress line: seconds since the process started, name of the step, text. */
+export const stepLine = (step, text) => `[${(performance.now() / 1000).toFixed(1).padStart(5)} s] ${step}: ${text}`;
 
-/** Prints the line of a step. */
-export function printStep(what, text) {
-  process.stdout.write(`${stepLine(what, text)}\n`);
+/** Prints a progress line. */
+export function printStep(step, text) {
+  process.stdout.write(`${stepLine(step, text)}\n`);
 }

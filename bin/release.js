@@ -11,10 +11,10 @@ const USAGE = 'Usage: npm run release -- X.Y.Z [--dry-run]';
 const SEMVER =
   /^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-((?:0|[1-9]\d*|\d*[a-zA-Z-][\da-zA-Z-]*)(?:\.(?:0|[1-9]\d*|\d*[a-zA-Z-][\da-zA-Z-]*))*))?$/;
 
-/** Something that a person has to mend: the message says what is wrong and what to do. */
+/** A precondition is not met; the message says what is wrong and what to do. */
 class ReleaseError extends Error {}
 
-/** Output of a git command. `input`: what it reads. Throws `ReleaseError` when it fails. */
+/** Runs git and returns its output. `input`: standard input. Throws `ReleaseError` if it fails. */
 function git(args, input) {
   const { status, stdout, stderr, error } = spawnSync('git', args, { cwd: root, encoding: 'utf8', input });
   if (error) throw new ReleaseError(`git cannot be run: ${error.message}. Install git.`);
@@ -22,11 +22,11 @@ function git(args, input) {
   return stdout.trim();
 }
 
-/** Negative, zero or positive: the order of two versions (semver.org, 11). */
+/** Compares two versions (semver.org, section 11): negative, zero or positive. */
 function compare(one, other) {
   const [a, b] = [one, other].map((version) => SEMVER.exec(version));
   for (const i of [1, 2, 3]) if (a[i] !== b[i]) return Number(a[i]) - Number(b[i]);
-  // A version comes after its own pre-releases.
+  // A version is greater than its pre-releases.
   if (!a[4] || !b[4]) return Number(!a[4]) - Number(!b[4]);
   const [left, right] = [a[4].split('.'), b[4].split('.')];
   for (let i = 0; i < Math.max(left.length, right.length); i++) {
@@ -35,7 +35,7 @@ function compare(one, other) {
     if (x === undefined || y === undefined) return x === undefined ? -1 : 1;
     const [isNumber, isOtherNumber] = [/^\d+$/.test(x), /^\d+$/.test(y)];
     if (isNumber && isOtherNumber) return Number(x) - Number(y);
-    // Numbers come before words.
+    // Numbers are less than words.
     if (isNumber !== isOtherNumber) return isNumber ? -1 : 1;
     return x < y ? -1 : 1;
   }
@@ -43,8 +43,8 @@ function compare(one, other) {
 }
 
 function readArguments(args) {
-  const versions = args.filter((one) => !one.startsWith('-'));
-  const unknown = args.find((one) => one.startsWith('-') && one !== '--dry-run');
+  const versions = args.filter((arg) => !arg.startsWith('-'));
+  const unknown = args.find((arg) => arg.startsWith('-') && arg !== '--dry-run');
   if (unknown) throw new ReleaseError(`Unknown option ${unknown}. ${USAGE}`);
   if (versions.length !== 1) throw new ReleaseError(`Expected one version, got ${versions.length}. ${USAGE}`);
   const [version] = versions;
@@ -71,10 +71,10 @@ function checkRepository(tag) {
     throw new ReleaseError(`The tag ${tag} exists already. Choose another version, or delete it: git tag -d ${tag}`);
 }
 
-/** Text of package.json or package-lock.json with another version. Only the version changes, all other bytes stay. */
+/** Text of package.json or package-lock.json with the new version; all other bytes are unchanged. */
 function withVersion(file, text, current, version) {
   const before = JSON.parse(text);
-  // The lock file says the version twice: at the top and in the entry of the package itself.
+  // The lock file contains the version twice: at the top and in the entry of the package itself.
   const places = before.packages ? [before, before.packages['']] : [before];
   for (const place of places) {
     if (place?.version !== current)
@@ -92,7 +92,7 @@ function withVersion(file, text, current, version) {
   return after;
 }
 
-/** The changelog with what was unreleased under the version, and these notes alone. */
+/** The changelog with the section Unreleased moved under the version, and the notes of that section. */
 function withSection(text, version, date) {
   const heading = /^## Unreleased[ \t]*$/m.exec(text);
   if (!heading)
@@ -149,10 +149,10 @@ ${changelog.notes}
   for (const [file, text] of Object.entries(files)) writeFileSync(join(root, file), text);
   try {
     git(['commit', '--quiet', '--message', `release: ${version}`, '--', ...names]);
-    // Lines of the notes that begin with # are no comments.
+    // Without this, git would drop lines of the notes that begin with #.
     git(['tag', '--annotate', '--cleanup=whitespace', '--file=-', tag], `${changelog.title}\n\n${changelog.notes}\n`);
   } catch (error) {
-    // The tree was clean: what is undone here is this release alone.
+    // The tree was clean, so the reset only undoes this release.
     git(['reset', '--quiet', '--hard', head]);
     error.message += '\nThe release was undone; nothing has changed.';
     throw error;

@@ -1,25 +1,25 @@
-// `npm start`: takes the port, installs and builds what is missing, and goes on as `isthmus start` in the same process.
+// `npm start`: takes the port, installs and builds if necessary, then runs `isthmus start` in the same process.
 import './parent.js';
 import { build, needsBuild } from './build.js';
 import { DEFAULT_HOST, DEFAULT_PORT, holdPort, PortError, takePort } from './port.js';
-import { checkNode, install, installed } from './prepare.js';
+import { checkNode, install, isInstalled } from './prepare.js';
 import { printStep } from './progress.js';
 import { endOnSignals } from './run.js';
 
 checkNode();
 endOnSignals();
-const there = installed();
-if (!there || needsBuild()) {
+const hasPackages = isInstalled();
+if (!hasPackages || needsBuild()) {
   const port = Number(process.env.PORT || DEFAULT_PORT);
   try {
-    // A PORT that is no port is named by the hub itself, with all other faults of the environment.
+    // The hub itself reports an invalid PORT, together with other invalid variables.
     if (Number.isInteger(port) && port >= 0 && port <= 65_535)
-      holdPort(await takePort({ host: process.env.HOST || DEFAULT_HOST, port, told: printStep }));
+      holdPort(await takePort({ host: process.env.HOST || DEFAULT_HOST, port, onProgress: printStep }));
   } catch (error) {
     console.error(error instanceof PortError ? error.message : error);
     process.exit(1);
   }
-  if (!there) await install();
+  if (!hasPackages) await install();
   if (needsBuild()) {
     printStep('build', 'compiling the sources into dist, up to a minute');
     await build();

@@ -1,4 +1,4 @@
-/** One connector in a process of its own: all its installations, behind one port. */
+/** Runs one connector as a process: all its installations, behind one port. */
 import 'reflect-metadata';
 import type { Server as HeldPort } from 'node:net';
 import { dirname } from 'node:path';
@@ -7,19 +7,19 @@ import { waitForVersion } from '../migrations/migrate.ts';
 import { openDatabase } from '../schema/database/database.ts';
 import { configurable, connectors, families, HUB_INSTALLATION } from './index.ts';
 import type { Config } from './kit/config/config.ts';
-import { outlineOf } from './kit/config/config-digest.ts';
-import { limitProcess } from './kit/config/process-limits.ts';
-import type { HostPace } from './kit/config/sections/check-intervals.ts';
+import { hashConfig } from './kit/config/config-digest.ts';
+import { applyProcessLimits } from './kit/config/process-limits.ts';
+import type { CheckIntervals } from './kit/config/sections/check-intervals.ts';
+import type { GuardPolicy } from './kit/config/sections/guard.ts';
 import type { AnyConnector } from './kit/connector.ts';
-import type { GuardPolicy } from './kit/guard/guard.ts';
 import { Host } from './kit/host/host.ts';
-import { Presence } from './kit/host/process-registry.ts';
+import { ProcessRegistration } from './kit/host/process-registry.ts';
 import { loadKeys } from './kit/host/services.ts';
 import type { Log } from './kit/log.ts';
-import { countSources } from './kit/monitoring/source-metrics.ts';
-import { serveHost } from './kit/subgraph/subgraph-server.ts';
+import { registerSourceMetrics } from './kit/monitoring/source-metrics.ts';
+import { serveSubgraph } from './kit/subgraph/subgraph-server.ts';
 
-/** There is no such connector; the message is a sentence for people. */
+/** There is no such connector. The message is for the user. */
 export class ConnectorError extends Error {
   override name = 'CommandError';
 }
@@ -31,95 +31,100 @@ export interface ServeOptions {
   readonly host: string;
   readonly port: number;
   readonly log: Log;
-  readonly pace?: Partial<HostPace>;
+  readonly pace?: Partial<CheckIntervals>;
   readonly policy?: Partial<GuardPolicy>;
-  /** The port, when it has been taken before. */
-  readonly held?: HeldPort;
-  /** Interrupts the start: it then rejects, and nothing stays behind. */
+  /** A port that is listening already; `port` and `host` are not opened then. */
+  readonly heldPort?: HeldPort;
+  /** Cancels the start: the call rejects and releases everything it opened. */
   readonly signal?: AbortSignal;
 }
 
-/** Serves until stopped; waits up to a minute for the database to be brought to this version. Rejects with `PresenceRefused` when a hub there goes by another isthmus.yaml. */
+/**
+ * Serves the connector until `stop` is called. Waits up to a minute until the database is migrated to this version. Throws
+ * `ConnectorError` for an unknown name, and rejects if another process on the database uses a different isthmus.yaml.
+ */
 export async function serveConnector(options: ServeOptions): Promise<{ url: string; stop(): Promise<void> }> {
-  const connector = connectors.find((one) => one.name === options.name) ?? (await madeConnector(options));
+  const connector = connectors.find(({ name }) => name === options.name) ?? (await configuredConnector(options));
   if (!connector) {
-    const made = options.config.installations.flatMap((one) => (one.family ? [one.connector] : []));
+    const configured = options.config.installations.flatMap(({ family, connector }) => (family ? [connector] : []));
     throw new ConnectorError(
-      `There is no connector ${options.name}. Known are ${[...connectors.map((one) => one.name), ...new Set(made)].join(', ')}.`,
+      `Unknown connector ${options.name}. Available: ${[...connectors.map(({ name }) => name), ...new Set(configured)].join(', ')}.`,
     );
   }
-  limitProcess(options.config.limits);
+  applyProcessLimits(options.config.limits);
   const { signal, log } = options;
   const database = await openDatabase(options.databaseUrl, {
-    pool: 8,
+    poolSize: 8,
     name: `isthmus ${options.name}`,
     signal,
-    waiting: (text) => log.warn(text),
+    onWaiting: (text) => log.warn(text),
   });
-  let presence: Presence | undefined;
+  let registration: ProcessRegistration | undefined;
   let host: Host | null = null;
   try {
     await waitForVersion(database.source, 60_000, signal);
-    presence = await Presence.join({
+    registration = await ProcessRegistration.register({
       database,
       role: `connector ${options.name}`,
-      outline: outlineOf(options.config, configurable),
+      hashes: hashConfig(options.config, configurable),
       log,
     });
-    const raised = await Host.raise({
+    const opened = await Host.open({
       signal,
       connector,
       installations:
         connector.name === 'hub'
           ? [HUB_INSTALLATION]
-          : options.config.installations.filter((one) => one.connector === connector.name),
+          : options.config.installations.filter((installation) => installation.connector === connector.name),
       parks: options.config.parks,
       database,
       keys: await loadKeys(database),
       log,
-      ...(options.pace ? { pace: options.pace } : {}),
+      ...(options.pace ? { intervals: options.pace } : {}),
       ...(options.policy ? { policy: options.policy } : {}),
     });
-    host = raised;
+    host = opened;
     const registry = new Registry();
     collectDefaultMetrics({ register: registry });
-    const uncounted = countSources(registry, () => (connector.name === 'hub' ? [] : raised.sources()));
-    const served = await serveHost(raised, {
+    const unregisterMetrics = registerSourceMetrics(registry, () =>
+      connector.name === 'hub' ? [] : opened.sourceStatuses(),
+    );
+    const served = await serveSubgraph(opened, {
       port: options.port,
       host: options.host,
-      held: options.held,
+      heldPort: options.heldPort,
       log,
       limits: options.config.limits,
       metrics: async () => ({ type: registry.contentType, body: await registry.metrics() }),
     });
-    database.settle();
+    database.endStartup();
     return {
       url: served.url,
       stop: async () => {
         await served.close();
-        uncounted();
+        unregisterMetrics();
         registry.clear();
-        await raised.close();
-        await presence?.leave();
+        await opened.close();
+        await registration?.unregister();
         await database.close();
       },
     };
   } catch (error) {
     await host?.close();
-    await presence?.leave();
+    await registration?.unregister();
     await database.close();
     throw error;
   }
 }
 
-/** The connector that the configuration makes under this name, if it does. */
-async function madeConnector({ name, config }: ServeOptions): Promise<AnyConnector | null> {
-  const own = config.installations.filter((one) => one.family && one.connector === name);
-  const family = families.find((one) => one.name === own[0]?.family);
+/** The connector that a family creates under this name from isthmus.yaml; null if there is none. */
+async function configuredConnector({ name, config }: ServeOptions): Promise<AnyConnector | null> {
+  const own = config.installations.filter(({ family, connector }) => family && connector === name);
+  const family = families.find((candidate) => candidate.name === own[0]?.family);
   if (!family) return null;
-  return family.make(
+  return family.createConnector(
     name,
-    own.map((one) => one.settings),
+    own.map(({ settings }) => settings),
     dirname(config.file),
   );
 }

@@ -1,18 +1,21 @@
-/** `npm run connector:new -- water`: copies the template, renames it, adds the line to the list. */
+/** `npm run connector:new -- water`: copies the template, renames it, and adds the connector and its simulator to the lists. */
 import { cpSync, existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const here = import.meta.dirname;
+const CONNECTORS = import.meta.dirname;
 
-/** Makes the connector's folder; throws with a sentence when the name cannot be used. */
-export function newConnector(name: string, folder = here): string[] {
+/**
+ * Creates the folder of a connector below `folder` and registers it in `index.ts` and `simulator-list.ts` there. Returns the created
+ * files. Throws an Error with a message for the user if the name is invalid or in use.
+ */
+export function newConnector(name: string, folder = CONNECTORS): string[] {
   if (!/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(name)) {
     throw new Error(
-      `A connector's name says what is known, in lower case and hyphens; found ${JSON.stringify(name)}; example: npm run connector:new -- water`,
+      `Invalid connector name ${JSON.stringify(name)}. Use lower-case letters, digits and hyphens, such as: npm run connector:new -- water`,
     );
   }
   const target = join(folder, name);
-  if (existsSync(target)) throw new Error(`connectors/${name} exists already.`);
+  if (existsSync(target)) throw new Error(`connectors/${name} already exists. Choose another name.`);
   cpSync(join(folder, 'template'), target, { recursive: true });
   const pascal = name.replace(/(^|-)([a-z0-9])/g, (_, _hyphen, letter: string) => letter.toUpperCase());
   const camel = pascal.charAt(0).toLowerCase() + pascal.slice(1);
@@ -25,14 +28,14 @@ export function newConnector(name: string, folder = here): string[] {
       .replaceAll(/(const|default) template\b/g, `$1 ${camel}`)
       .replaceAll(/(import|connector:) template\b/g, `$1 ${camel}`)
       .replaceAll('template', name);
-  const made: string[] = [];
+  const created: string[] = [];
   const walk = (path: string): void => {
     for (const entry of readdirSync(path)) {
       const file = join(path, entry);
       if (statSync(file).isDirectory()) walk(file);
       else {
         if (!file.includes('fixtures')) writeFileSync(file, rename(readFileSync(file, 'utf8')));
-        made.push(file);
+        created.push(file);
       }
     }
   };
@@ -59,7 +62,7 @@ export function newConnector(name: string, folder = here): string[] {
       ),
     );
   }
-  return made;
+  return created;
 }
 
 if (process.argv[1] === import.meta.filename) {
@@ -67,7 +70,7 @@ if (process.argv[1] === import.meta.filename) {
     const name = process.argv[2] ?? '';
     newConnector(name);
     process.stdout.write(
-      `connectors/${name} stands, and connectors/index.ts lists it.\nNext: npx --no-install vitest run connectors/${name}, then docs/connectors.md step by step, then npm run schema.\n`,
+      `Created connectors/${name} and registered it in connectors/index.ts and connectors/simulator-list.ts.\nNext: run npx --no-install vitest run connectors/${name}, follow docs/connectors.md, then run npm run schema.\n`,
     );
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n`);

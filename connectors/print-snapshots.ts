@@ -1,24 +1,24 @@
-/** Prints the pictures: subgraphs, supergraph, public graph, database, example settings; `--check` compares instead. */
+/** The checked-in snapshots (`npm run schema`): subgraphs, supergraph, public graph, database, example settings, settings tables. */
 import 'reflect-metadata';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { compose, lint, type SubgraphText } from '../schema/compose.ts';
+import { compose, lintSubgraphs, type SubgraphSdl } from '../schema/compose.ts';
 import { configurable, connectors, families } from './index.ts';
 import { exampleYaml, settingsSchema, withSettingsTable } from './kit/config/reference.ts';
 import { buildGraph } from './kit/subgraph/subgraph-schema.ts';
 
-/** Port of each connector's own process, where isthmus.yaml names none; only a placeholder in the supergraph. */
-const placeholder = (name: string): string =>
-  `http://127.0.0.1:${4101 + connectors.findIndex((one) => one.name === name)}/graphql`;
+/** Address of a connector's own process in the supergraph: a placeholder, replaced at run time. */
+const placeholderUrl = (name: string): string =>
+  `http://127.0.0.1:${4101 + connectors.findIndex((connector) => connector.name === name)}/graphql`;
 
-/** SDL of every connector in the list. */
-export async function subgraphTexts(): Promise<SubgraphText[]> {
-  const built = await Promise.all(connectors.map((one) => buildGraph(one.name, one.graph)));
-  return built.map(({ name, sdl }) => ({ name, sdl, url: placeholder(name) }));
+/** The SDL of every connector. */
+export async function subgraphTexts(): Promise<SubgraphSdl[]> {
+  const built = await Promise.all(connectors.map((connector) => buildGraph(connector.name, connector.graph)));
+  return built.map(({ name, sdl }) => ({ name, sdl, url: placeholderUrl(name) }));
 }
 
-/** File (relative to the package) to its text. `database` is printed by the caller, who has a database. */
-export async function pictures(root: string, database: string): Promise<Map<string, string>> {
+/** All snapshots: path relative to `root`, to text. `database` is the text of schema/database.sql, printed by the caller. */
+export async function snapshots(root: string, database: string): Promise<Map<string, string>> {
   const subgraphs = await subgraphTexts();
   const composed = compose(subgraphs);
   const files = new Map<string, string>();
@@ -29,10 +29,13 @@ export async function pictures(root: string, database: string): Promise<Map<stri
   files.set('isthmus.example.yaml', exampleYaml(configurable));
   files.set('schema/isthmus.schema.json', settingsSchema(configurable));
   for (const connector of [...connectors, ...families]) {
-    // The families of `connectors/configured` have theirs in a folder each; `mesh` has the README of them all.
-    const readme = [`connectors/${connector.name}/README.md`, `connectors/configured/${connector.name}/README.md`].find(
-      (one) => existsSync(join(root, one)),
-    );
+    // Each family has a README in its folder below connectors/configured; `mesh` uses connectors/configured/README.md.
+    const readme = [
+      `connectors/${connector.name}/README.md`,
+      connector.name === 'mesh'
+        ? 'connectors/configured/README.md'
+        : `connectors/configured/${connector.name}/README.md`,
+    ].find((file) => existsSync(join(root, file)));
     if (readme === undefined) continue;
     const path = join(root, readme);
     files.set(readme, withSettingsTable(readFileSync(path, 'utf8'), connector));
@@ -40,8 +43,8 @@ export async function pictures(root: string, database: string): Promise<Map<stri
   return files;
 }
 
-/** Writes what differs; answers the files written. */
-export function writePictures(root: string, files: ReadonlyMap<string, string>): string[] {
+/** Writes the snapshots that differ and removes subgraphs without a connector. Returns the changed files. */
+export function writeSnapshots(root: string, files: ReadonlyMap<string, string>): string[] {
   const folder = join(root, 'schema', 'subgraphs');
   const written: string[] = [];
   for (const file of existsSync(folder) ? readdirSync(folder) : []) {
@@ -59,12 +62,12 @@ export function writePictures(root: string, files: ReadonlyMap<string, string>):
   return written;
 }
 
-/** Files that are not as they would be printed. */
-export function differing(root: string, files: ReadonlyMap<string, string>): string[] {
+/** Files whose text differs from the snapshot. */
+export function outdatedSnapshots(root: string, files: ReadonlyMap<string, string>): string[] {
   return [...files]
     .filter(([file, text]) => !existsSync(join(root, file)) || readFileSync(join(root, file), 'utf8') !== text)
     .map(([file]) => file);
 }
 
-/** Faults against the rules of the graph. */
-export const lintGraph = async (): Promise<string[]> => lint(await subgraphTexts());
+/** Violations of the rules for the graph. */
+export const lintGraph = async (): Promise<string[]> => lintSubgraphs(await subgraphTexts());

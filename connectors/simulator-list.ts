@@ -1,11 +1,11 @@
-/** The demo's simulators: which there are, and the files by which processes know of them. */
+/** The list of the demo's simulators, and the run files by which processes find them. */
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { makeWholeFile } from './kit/testing/atomic-file.ts';
-import { type World, world } from './kit/testing/park/index.ts';
+import { createFile } from './kit/testing/atomic-file.ts';
+import { createWorld, type World } from './kit/testing/park/index.ts';
 import type { Simulator } from './kit/testing/simulator.ts';
 
-/** The list; literal imports, so that the build can rewrite them. */
+/** Simulators by name. The imports are literals, so that the build can rewrite them. `npm run connector:new` adds a line. */
 export const SIMULATORS: Readonly<Record<string, () => Promise<{ simulator: Simulator }>>> = {
   'access-control': () => import('./access-control/simulator/index.ts'),
   environment: () => import('./configured/simulator/environment.ts'),
@@ -16,15 +16,18 @@ export const SIMULATORS: Readonly<Record<string, () => Promise<{ simulator: Simu
   'work-orders': () => import('./configured/simulator/work-orders.ts'),
 };
 
-/** Names of the demo's simulators, in the order in which they are started. */
+/** Names of the simulators, in the order in which they are started. */
 export const simulatorNames = (): string[] => Object.keys(SIMULATORS);
 
-/** A simulator cannot be started or stopped as asked; the message is a sentence for people. */
+/** A simulator cannot be started or stopped. The message is for the user. */
 export class SimulatorError extends Error {
   override name = 'CommandError';
 }
 
-/** What `run/<name>.json` says. It stays after the end, so that a hub still finds the address of a dark island. */
+/**
+ * Content of `run/<name>.json`. It is kept after the simulator stops, so that a hub still finds the address of a source that is
+ * down.
+ */
 export interface RunFile {
   readonly name: string;
   readonly pid: number;
@@ -38,13 +41,13 @@ export const runFolder = (data: string): string => join(data, 'run');
 export const runPath = (data: string, name: string): string => join(runFolder(data), `${name}.json`);
 export const stateFolder = (data: string, name: string): string => join(data, 'simulators', name);
 
-/** The name, when there is such a simulator; throws `SimulatorError`. */
-export function known(name: string): string {
+/** Returns the name if there is such a simulator, else throws `SimulatorError`. */
+export function assertSimulatorName(name: string): string {
   if (Object.hasOwn(SIMULATORS, name)) return name;
-  throw new SimulatorError(`There is no simulator ${name}. Known are ${simulatorNames().join(', ')}.`);
+  throw new SimulatorError(`Unknown simulator ${name}. Available: ${simulatorNames().join(', ')}.`);
 }
 
-/** What the run file says, whether or not that process still lives; null when there is none that can be read. */
+/** Reads the run file, whether or not its process is still running; null if there is no readable one. */
 export function readRunFile(data: string, name: string): RunFile | null {
   try {
     return JSON.parse(readFileSync(runPath(data, name), 'utf8')) as RunFile;
@@ -53,7 +56,7 @@ export function readRunFile(data: string, name: string): RunFile | null {
   }
 }
 
-/** Whether the simulator's process lives. A number that the system has given to another process since does not count. */
+/** Whether the simulator's process is running. A process id that was reused by another process does not count. */
 export function isRunning(data: string, name: string): boolean {
   const file = readRunFile(data, name);
   if (!file) return false;
@@ -64,23 +67,26 @@ export function isRunning(data: string, name: string): boolean {
   }
   const command = `/proc/${file.pid}/cmdline`;
   try {
-    // A zombie has no command line any more: it has ended, only nobody has asked how.
+    // A zombie has an empty command line: it has ended but was not reaped.
     return !existsSync('/proc/self/cmdline') || readFileSync(command, 'utf8').includes(name);
   } catch {
     return false;
   }
 }
 
-/** Settings of all simulators that have ever said where they are, for `${NAME}` in isthmus.demo.yaml. */
-export function simulatedEnvironment(data: string): Record<string, string> {
+/** Environment variables of all simulators with a run file, for `${NAME}` in isthmus.demo.yaml. */
+export function simulatorEnvironment(data: string): Record<string, string> {
   return Object.assign({}, ...simulatorNames().map((name) => readRunFile(data, name)?.env ?? {}));
 }
 
-/** The demo's world: the cadence goes on from the first start on, the past is the quieter office rhythm. */
+/**
+ * The demo's world. Its activity rates apply from the first start on (stored in `simulators/story.json`); earlier time has office
+ * hours only.
+ */
 export function demoWorld(data: string): World {
   const path = join(data, 'simulators', 'story.json');
   mkdirSync(join(data, 'simulators'), { recursive: true });
-  if (!existsSync(path)) makeWholeFile(path, JSON.stringify({ seed: 'lakeside', liveFrom: new Date().toISOString() }));
+  if (!existsSync(path)) createFile(path, JSON.stringify({ seed: 'lakeside', liveFrom: new Date().toISOString() }));
   const { seed, liveFrom } = JSON.parse(readFileSync(path, 'utf8')) as { seed: string; liveFrom: string };
-  return world(seed, new Date(liveFrom));
+  return createWorld(seed, new Date(liveFrom));
 }

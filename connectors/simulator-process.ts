@@ -1,11 +1,11 @@
-/** One simulator as a process of its own: `simulator-process NAME FOLDER [with-parent]`. */
+/** Runs one simulator as a process: `simulator-process NAME DATA_FOLDER [with-parent]`. */
 import { mkdirSync, realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { writeWholeFile } from './kit/testing/atomic-file.ts';
+import { replaceFile } from './kit/testing/atomic-file.ts';
 import type { Simulator } from './kit/testing/simulator.ts';
 import {
+  assertSimulatorName,
   demoWorld,
-  known,
   type RunFile,
   readRunFile,
   runFolder,
@@ -14,17 +14,17 @@ import {
   stateFolder,
 } from './simulator-list.ts';
 
-/** 60 days. */
+/** Milliseconds: 60 days. */
 const HISTORY = 60 * 86_400_000;
-/** How long its end may take, in milliseconds; what it has started is ended then with the process. */
-const LONGEST_END = 25_000;
+/** Milliseconds. After this the process exits even if the simulator has not closed. */
+const CLOSE_TIMEOUT = 25_000;
 
 /**
- * Starts the simulator in this process, says so in the run file, and stops on SIGTERM, SIGINT or SIGHUP, at any moment of the start
- * (or when the parent is gone, if it was started `withParent`), ending the process with code 0. A second signal ends it at once.
+ * Starts the simulator in this process and writes its run file. SIGTERM, SIGINT or SIGHUP, also during the start, closes it and exits
+ * with code 0; a second signal exits at once. With `withParent`, the end of the parent has the same effect.
  */
 export async function runSimulator(name: string, data: string, options: { withParent?: boolean } = {}): Promise<void> {
-  const load = SIMULATORS[known(name)] as () => Promise<{ simulator: Simulator }>;
+  const load = SIMULATORS[assertSimulatorName(name)] as () => Promise<{ simulator: Simulator }>;
   const control = new AbortController();
   const start = async () => {
     const directory = stateFolder(data, name);
@@ -45,15 +45,15 @@ export async function runSimulator(name: string, data: string, options: { withPa
   let started: ReturnType<typeof start> | null = null;
   const end = (): void => {
     if (control.signal.aborted) return;
-    control.abort(new Error('The start of the simulator was interrupted.'));
-    setTimeout(() => process.exit(1), LONGEST_END).unref();
+    control.abort(new Error('Simulator start was interrupted.'));
+    setTimeout(() => process.exit(1), CLOSE_TIMEOUT).unref();
     void (async () => {
       const running = await started?.catch(() => null);
       await running?.close();
     })().then(
       () => process.exit(0),
       (error: unknown) => {
-        process.stderr.write(`${sentenceOf(error)}\n`);
+        process.stderr.write(`${errorText(error)}\n`);
         process.exit(1);
       },
     );
@@ -64,7 +64,7 @@ export async function runSimulator(name: string, data: string, options: { withPa
   }
   if (options.withParent) {
     process.on('disconnect', end);
-    // It may have gone while this file was loaded.
+    // The parent may have exited while this module was loading.
     if (!process.connected) return end();
   }
   started = start();
@@ -83,24 +83,24 @@ export async function runSimulator(name: string, data: string, options: { withPa
     env: running.env,
     started: new Date().toISOString(),
   };
-  // Secrets of the demo are in it.
-  writeWholeFile(runPath(data, name), `${JSON.stringify(file, null, 2)}\n`);
+  // It contains the demo's secrets.
+  replaceFile(runPath(data, name), `${JSON.stringify(file, null, 2)}\n`);
   if (process.connected) process.send?.('ready');
 }
 
-const [, main, childName, childData, manner] = process.argv;
+const [, main, childName, childData, mode] = process.argv;
 if (main && childName && childData && isThisFile(main)) {
-  runSimulator(childName, childData, { withParent: manner === 'with-parent' }).catch((error: unknown) => {
-    process.stderr.write(`${sentenceOf(error)}\n`);
+  runSimulator(childName, childData, { withParent: mode === 'with-parent' }).catch((error: unknown) => {
+    process.stderr.write(`${errorText(error)}\n`);
     process.exit(1);
   });
 }
 
-/** What went wrong; with the stack where it is a fault of ours, and not of the database or the file system. */
-function sentenceOf(error: unknown): string {
+/** The message of a database or file system error; other errors with their stack. */
+function errorText(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const foreign = error.name === 'DatabaseError' || (error as NodeJS.ErrnoException).syscall !== undefined;
-  return (foreign ? error.message : error.stack) ?? error.message;
+  const external = error.name === 'DatabaseError' || (error as NodeJS.ErrnoException).syscall !== undefined;
+  return (external ? error.message : error.stack) ?? error.message;
 }
 
 function isThisFile(path: string): boolean {

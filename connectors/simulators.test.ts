@@ -9,13 +9,13 @@ import {
   readRunFile,
   type Simulators,
   simulateCommand,
-  simulatedEnvironment,
+  simulatorEnvironment,
   simulatorNames,
   startSimulators,
   stopSimulator,
 } from './simulators.ts';
 
-/** Numbers of the processes that name a folder; empty where the system does not tell. */
+/** Ids of processes with the folder in their command line; empty where /proc does not exist. */
 const processesIn = (folder: string): string[] =>
   (existsSync('/proc') ? readdirSync('/proc') : []).filter((pid) => {
     try {
@@ -40,7 +40,7 @@ afterAll(async () => {
 }, 30_000);
 
 describe('simulators as processes', () => {
-  test('start, say where they are, and are not started twice', async () => {
+  test('start, write their run file, and are not started twice', async () => {
     started = await startSimulators({ data, names, withParent: true });
     expect(started.started).toEqual(names);
     expect(isRunning(data, NAME)).toBe(true);
@@ -48,20 +48,20 @@ describe('simulators as processes', () => {
     expect(file?.pid).not.toBe(process.pid);
     expect(Object.keys(file?.ports ?? {}).length).toBeGreaterThan(0);
     expect(Object.keys(started.env).every((key) => key.startsWith('LAKESIDE_'))).toBe(true);
-    expect(simulatedEnvironment(data)).toEqual(started.env);
+    expect(simulatorEnvironment(data)).toEqual(started.env);
     expect((await startSimulators({ data, names })).started).toEqual([]);
     expect(readRunFile(data, NAME)?.pid).toBe(file?.pid);
   }, 90_000);
 
-  test('stop, stay known, and come back on the same ports with the same settings', async () => {
+  test('stop, and restart on the same ports with the same settings', async () => {
     const before = readRunFile(data, NAME);
-    const said: string[] = [];
-    const say = (text: string) => void said.push(text);
+    const lines: string[] = [];
+    const say = (text: string) => void lines.push(text);
     await simulateCommand({ name: NAME, stop: true, data, say });
     expect(isRunning(data, NAME)).toBe(false);
-    expect(simulatedEnvironment(data)).toEqual(started?.env);
+    expect(simulatorEnvironment(data)).toEqual(started?.env);
     await simulateCommand({ name: NAME, status: true, data, say });
-    expect(said).toEqual([`${NAME} is stopped.`, `${NAME} is not running.`]);
+    expect(lines).toEqual([`Stopped ${NAME}.`, `${NAME} is not running.`]);
     expect(await stopSimulator(data, NAME)).toBe(false);
     started = await startSimulators({ data, names, withParent: true });
     const after = readRunFile(data, NAME);
@@ -70,7 +70,7 @@ describe('simulators as processes', () => {
     expect(after?.pid).not.toBe(before?.pid);
   }, 90_000);
 
-  test('one that is killed stays down', async () => {
+  test('a killed simulator stays down', async () => {
     const pid = readRunFile(data, NAME)?.pid as number;
     process.kill(pid, 'SIGKILL');
     await expect.poll(() => isRunning(data, NAME), { timeout: 5_000 }).toBe(false);
@@ -78,18 +78,18 @@ describe('simulators as processes', () => {
     expect(isRunning(data, NAME)).toBe(false);
   }, 30_000);
 
-  test('one that cannot start says why', async () => {
-    // Its state folder is a file: nothing can be kept there.
+  test('a failed start reports the reason', async () => {
+    // Its state folder is a file, so creating the folder fails.
     const broken = mkdtempSync(join(tmpdir(), 'isthmus-simulate-'));
     demoWorld(broken);
     writeFileSync(join(broken, 'simulators', NAME), '');
     await expect(startSimulators({ data: broken, names, withParent: true })).rejects.toThrow(
-      new RegExp(`The simulator ${NAME} did not start[^]*EEXIST`),
+      new RegExp(`Failed to start simulator ${NAME}[^]*EEXIST`),
     );
     rmSync(broken, { recursive: true, force: true });
   }, 90_000);
 
-  test('a start that is interrupted leaves none running', async () => {
+  test('an interrupted start leaves no process running', async () => {
     const own = mkdtempSync(join(tmpdir(), 'isthmus-simulate-'));
     chmodSync(own, 0o711);
     const control = new AbortController();
@@ -97,14 +97,14 @@ describe('simulators as processes', () => {
     control.abort(new Error('interrupted'));
     await expect(starting).rejects.toThrow('interrupted');
     expect(processesIn(own)).toEqual([]);
-    // What was said of the start before is no obstacle to the next one.
+    // The interrupted start does not prevent the next one.
     const again = await startSimulators({ data: own, names, withParent: true });
     await again.stop();
     expect(processesIn(own)).toEqual([]);
     rmSync(own, { recursive: true, force: true });
   }, 90_000);
 
-  test('they end with a parent that is killed', async () => {
+  test('end when the parent is killed', async () => {
     const own = mkdtempSync(join(tmpdir(), 'isthmus-simulate-'));
     chmodSync(own, 0o711);
     const script = `import { startSimulators } from ${JSON.stringify(new URL('./simulators.ts', import.meta.url).pathname)};
@@ -121,13 +121,11 @@ describe('simulators as processes', () => {
     rmSync(own, { recursive: true, force: true });
   }, 90_000);
 
-  test('an unknown name is refused with the known ones', async () => {
-    await expect(startSimulators({ data, names: ['lifts'] })).rejects.toThrow(
-      /There is no simulator lifts. Known are /,
-    );
+  test('rejects an unknown name and lists the known ones', async () => {
+    await expect(startSimulators({ data, names: ['lifts'] })).rejects.toThrow(/Unknown simulator lifts\. Available: /);
   });
 
-  test('the cadence goes on since the first start, for all the same', () => {
+  test('stores the first start of the demo once, for all simulators', () => {
     const first = demoWorld(data);
     expect(first.liveFrom).toEqual(demoWorld(data).liveFrom);
     const { liveFrom } = JSON.parse(readFileSync(join(data, 'simulators', 'story.json'), 'utf8')) as {

@@ -1,21 +1,21 @@
-/** The `isthmus` command: each subcommand is one call into a room. */
+/** The `isthmus` command. */
 import 'reflect-metadata';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { makeLog } from '../connectors/kit/log.ts';
-import { makeProgram } from './commands/program.ts';
+import { createLog } from '../connectors/kit/log.ts';
+import { createProgram } from './commands/program.ts';
 import { fail } from './commands/runner/command-runner.ts';
 import { endOnSignals } from './ops/signals.ts';
 import { packageFolder } from './sources/schema-snapshots.ts';
 
 const { version } = JSON.parse(readFileSync(join(packageFolder(), 'package.json'), 'utf8')) as { version: string };
 
-/** Whether the command runs until it is stopped: the hub, a gateway, a connector. */
+/** True for commands that run until they are stopped: hub, gateway, connector. */
 let isServing = false;
 
 endOnSignals();
 
-// Whoever reads no further (`| head`) has what they wanted. A hub whose output nobody reads any more runs on.
+// A command whose reader is gone (`| head`) exits; a hub continues without output.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
@@ -23,11 +23,11 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 process.on('uncaughtException', (error) => {
-  // A hub's last words are a line of its log, with the stack: nobody can make the same thing happen again.
-  if (isServing) makeLog().error('Unexpected fault: the process ends.', { error, stack: error?.stack });
+  // A crash may not be reproducible, so the log keeps the stack.
+  if (isServing) createLog().error('Uncaught exception. Exiting.', { error, stack: error?.stack });
   fail(error);
 });
 
-await makeProgram(version, () => {
+await createProgram(version, () => {
   isServing = true;
 }).parseAsync();

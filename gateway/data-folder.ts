@@ -1,39 +1,39 @@
-/** The folder that ISTHMUS_DATA names: whether the hub can write to it, which files it holds, and the error of a command that does not find one. */
+/** The data folder (ISTHMUS_DATA): checks that it is writable, names its files, and reports what a command does not find in it. */
 import { existsSync, mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { GatewaySettings } from './environment.ts';
 
-/** The data folder cannot be used; the message is a sentence for people. */
+/** The data folder is not usable; the message is meant for the operator. */
 export class DataFolderError extends Error {
   override name = 'DataFolderError';
 }
 
-/** Written and removed again, in bytes: what the hub's keys and notes need at least. */
-const PROBE = 64 * 1024;
+/** Bytes of the test file; the hub's keys and state files need at least as much. */
+const PROBE_SIZE = 64 * 1024;
 const REASONS: Readonly<Record<string, string>> = {
   EROFS: 'the file system is read-only',
-  EACCES: 'this user may not write there',
-  EPERM: 'this user may not write there',
+  EACCES: 'permission denied',
+  EPERM: 'operation not permitted',
   ENOSPC: 'the disk is full',
-  EDQUOT: 'the quota of this user is used up',
-  ENOTDIR: 'a part of that path is a file',
+  EDQUOT: 'disk quota exceeded',
+  ENOTDIR: 'a part of the path is a file',
 };
 
 /**
- * Makes the folder when it is absent, and writes a file to see that this works. Returns what takes the folder away again, where it was
- * made here and nothing has been put into it. Throws `DataFolderError`.
+ * Creates the folder if it does not exist, and writes a test file. Returns a function that removes the folders created here if they are
+ * still empty. Throws `DataFolderError`.
  */
 export function prepareDataFolder(folder: string): () => void {
   const path = resolve(folder);
   const probe = join(path, `.probe-${process.pid}`);
-  const made: string[] = [];
+  const created: string[] = [];
   try {
-    make(path, made);
-    writeFileSync(probe, Buffer.alloc(PROBE));
+    createFolder(path, created);
+    writeFileSync(probe, Buffer.alloc(PROBE_SIZE));
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? '';
     throw new DataFolderError(
-      `The data folder ${path} cannot be used (${REASONS[code] ?? (code || (error as Error).message)}). Make room or give this user the right to write there, or set ISTHMUS_DATA to another folder, such as ISTHMUS_DATA=/var/lib/isthmus.`,
+      `Data folder ${path} is not writable: ${REASONS[code] ?? (code || (error as Error).message)}. Free disk space or grant this user write access, or set ISTHMUS_DATA to another folder, such as ISTHMUS_DATA=/var/lib/isthmus.`,
       { cause: error },
     );
   } finally {
@@ -41,45 +41,45 @@ export function prepareDataFolder(folder: string): () => void {
   }
   return () => {
     try {
-      for (const one of made.reverse()) rmdirSync(one);
+      for (const folderPath of created.reverse()) rmdirSync(folderPath);
     } catch {
-      // Something is in it.
+      // Not empty.
     }
   };
 }
 
-/** Folder by folder: `recursive` hides why one cannot be made. */
-function make(path: string, made: string[]): void {
+/** Creates one folder at a time, since `recursive` hides the error of a parent. */
+function createFolder(path: string, created: string[]): void {
   if (existsSync(path)) return;
-  make(dirname(path), made);
+  createFolder(dirname(path), created);
   mkdirSync(path);
-  made.push(path);
+  created.push(path);
 }
 
-/** Where a running hub tells the address of its embedded database. */
+/** File in which a running hub writes the URL of its embedded database. */
 export const addressFile = (data: string): string => join(resolve(data), 'database.url');
-/** The signing key: ISTHMUS_SIGNING_KEY, or a file of the data folder. */
-export const keyFile = (settings: Pick<GatewaySettings, 'data' | 'signingKey'>): string =>
+/** File of the signing key: ISTHMUS_SIGNING_KEY, or one in the data folder. */
+export const signingKeyFile = (settings: Pick<GatewaySettings, 'data' | 'signingKey'>): string =>
   settings.signingKey ?? join(resolve(settings.data), 'signing-key.pem');
-/** Folder of the head files: how far each audit chain is, outside the database. */
-export const headFolder = (data: string): string => join(resolve(data), 'audit-heads');
+/** Folder of the head files, which hold the end of each audit chain outside the database. */
+export const auditHeadsFolder = (data: string): string => join(resolve(data), 'audit-heads');
 
-/** What a command needs is not in the data folder that it looked at. The message names the folder and what to do. */
-export class NothingThereError extends Error {
+/** The data folder does not contain what a command needs. The message names the folder and what to do. */
+export class MissingDataError extends Error {
   override name = 'CommandError';
 }
 
 /**
- * The error of a command that looked for `what`, such as "no signing key (signing-key.pem)", in the data folder.
- * `or` names other ways to say where it is, such as "DATABASE_URL".
+ * The error of a command that found `missing`, such as "no signing key (signing-key.pem)", in the data folder.
+ * `alternative`: another way to name the place, such as "set DATABASE_URL".
  */
-export function nothingThere(what: string, data: string, or?: string): NothingThereError {
+export function missingDataError(missing: string, data: string, alternative?: string): MissingDataError {
   const folder = resolve(data);
-  const from = process.env['ISTHMUS_DATA'] ? 'from ISTHMUS_DATA' : 'the default, in the current folder';
-  const there = existsSync(folder)
-    ? `The data folder ${folder} holds ${what}`
-    : `There is ${what}: no data folder ${folder}`;
-  return new NothingThereError(
-    `${there} (${from}). Run the command where the hub was started, or name the hub's data folder: ISTHMUS_DATA=/path/to/.isthmus${or ? `; or ${or}` : ''}. Nothing was made.`,
+  const origin = process.env['ISTHMUS_DATA'] ? 'from ISTHMUS_DATA' : 'the default in the current folder';
+  const found = existsSync(folder)
+    ? `Data folder ${folder} (${origin}) contains ${missing}.`
+    : `Data folder ${folder} (${origin}) does not exist, so there is ${missing}.`;
+  return new MissingDataError(
+    `${found} Run the command in the folder in which the hub was started, or set ISTHMUS_DATA=/path/to/.isthmus${alternative ? `, or ${alternative}` : ''}. Nothing was created.`,
   );
 }

@@ -1,25 +1,29 @@
-/** The hub's database as the house stands on it: opened, filled with what isthmus.yaml names, and asked whether it is there. */
+/** The hub's database: opens it, stores the configuration in it, opens the audit log, registers the process, and reports readiness. */
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { configurable } from '../connectors/index.ts';
+import type { Clock } from '../connectors/kit/clock.ts';
 import type { Config } from '../connectors/kit/config/config.ts';
-import { outlineOf } from '../connectors/kit/config/config-digest.ts';
+import { hashConfig } from '../connectors/kit/config/config-digest.ts';
 import type { SourceStatus } from '../connectors/kit/host/installation.ts';
-import { Presence } from '../connectors/kit/host/process-registry.ts';
+import { ProcessRegistration } from '../connectors/kit/host/process-registry.ts';
 import type { Log } from '../connectors/kit/log.ts';
-import { type Database, openDatabase, shownUrl } from '../schema/database/database.ts';
-import { startEmbedded } from '../schema/database/embedded/embedded-postgres.ts';
+import { type Database, openDatabase, withoutPassword } from '../schema/database/database.ts';
+import { startEmbeddedPostgres } from '../schema/database/embedded/embedded-postgres.ts';
 import { replaceParks } from '../schema/database/hub/parks.ts';
-import { keepSources } from '../schema/database/hub/source-status.ts';
-import { knowsProcesses } from '../schema/database/processes/processes.ts';
-import { addressFile } from './data-folder.ts';
+import { removeOtherSources } from '../schema/database/hub/source-status.ts';
+import { hasProcessTables } from '../schema/database/processes/processes.ts';
+import { addressFile, auditHeadsFolder, signingKeyFile } from './data-folder.ts';
 import type { Shutdown } from './ops/shutdown.ts';
+import { AuditLog } from './trust/audit/audit-log.ts';
+import { startAuditMaintenance } from './trust/audit/audit-maintenance.ts';
+import { loadOrCreateSigningKey } from './trust/signing/signing-key.ts';
 
-/** Connections of one hub; one more listens. */
+/** Default of database connections, besides the one for LISTEN. */
 const POOL = 16;
 
-/** Opens the database that the operator names, or starts the embedded one; both end with the hub. */
-export async function raiseDatabase(
+/** Opens the database of `databaseUrl`, or starts the embedded one; both are closed by `shutdown`. `folder` is null for the former. */
+export async function openHubDatabase(
   options: {
     readonly databaseUrl: string | null;
     readonly data: string;
@@ -29,33 +33,37 @@ export async function raiseDatabase(
     readonly progress?: ((what: string, text: string) => void) | undefined;
   },
   shutdown: Shutdown,
-): Promise<{ database: Database; records: string | null }> {
+): Promise<{ database: Database; folder: string | null }> {
   const { signal, log } = options;
   const progress = (text: string) => options.progress?.('database', text);
   let url = options.databaseUrl;
-  let records: string | null = null;
+  let folder: string | null = null;
   if (url === null) {
-    const embedded = await startEmbedded({ directory: join(options.data, 'database'), signal, progress });
-    shutdown.add('the embedded database', () => embedded.stop());
+    const embedded = await startEmbeddedPostgres({
+      directory: join(options.data, 'database'),
+      signal,
+      onProgress: progress,
+    });
+    shutdown.add('embedded database', () => embedded.stop());
     url = embedded.url;
-    records = embedded.directory;
-    // Commands beside the running hub find the database by this file.
-    const address = addressFile(options.data);
-    await writeFile(address, `${url}\n`, { mode: 0o600 });
-    shutdown.add('the address of the database', () => rm(address, { force: true }));
-    log.debug('The embedded database runs.', { directory: embedded.directory });
-  } else progress(`connecting to ${shownUrl(url)}`);
+    folder = embedded.directory;
+    // Other commands find the database of a running hub by this file.
+    const addressPath = addressFile(options.data);
+    await writeFile(addressPath, `${url}\n`, { mode: 0o600 });
+    shutdown.add('database address file', () => rm(addressPath, { force: true }));
+    log.debug('Started the embedded database.', { directory: embedded.directory });
+  } else progress(`connecting to ${withoutPassword(url)}`);
   const waiting = (text: string) => {
     progress(text);
     if (!options.progress) log.warn(text);
   };
-  const database = await openDatabase(url, { pool: options.pool ?? POOL, signal, waiting });
-  shutdown.add('the database connections', () => database.close());
-  return { database, records };
+  const database = await openDatabase(url, { poolSize: options.pool ?? POOL, signal, onWaiting: waiting });
+  shutdown.add('database connections', () => database.close());
+  return { database, folder };
 }
 
-/** The parks and sources of the configuration in the hub's tables. */
-export async function keepConfigured(database: Database, config: Config): Promise<void> {
+/** Stores the parks and sources of the configuration in the hub's tables. */
+export async function saveConfiguration(database: Database, config: Config): Promise<void> {
   await database.transaction(async (tx) => {
     await replaceParks(
       tx,
@@ -69,44 +77,78 @@ export async function keepConfigured(database: Database, config: Config): Promis
         })),
       ),
     );
-    await keepSources(
+    await removeOtherSources(
       tx,
-      config.installations.map((one) => one.id),
+      config.installations.map((installation) => installation.id),
     );
   });
 }
 
 /**
- * Joins the processes that work on the database, and brings it to this version. Rejects with `PresenceRefused` when another one goes by
- * another isthmus.yaml; an older schema that knows no processes is brought forward first.
+ * Registers this process in the database and migrates it to this version. Rejects when another process runs with another isthmus.yaml. A
+ * schema without the table of processes is migrated first.
  */
-export async function joinProcesses(
+export async function joinHubProcesses(
   { database, config, log }: { readonly database: Database; readonly config: Config; readonly log: Log },
   migrate: (isRepeated: boolean) => Promise<unknown>,
-): Promise<Presence> {
-  const join = () => Presence.join({ database, role: 'hub', outline: outlineOf(config, configurable), log });
-  const joined = (await knowsProcesses(database.plain)) ? await join() : null;
+): Promise<ProcessRegistration> {
+  const register = () =>
+    ProcessRegistration.register({ database, role: 'hub', hashes: hashConfig(config, configurable), log });
+  const registration = (await hasProcessTables(database.plain)) ? await register() : null;
   try {
     await migrate(false);
   } catch (error) {
-    await joined?.leave();
+    await registration?.unregister();
     throw error;
   }
-  if (joined) return joined;
-  const late = await join();
-  // Nobody can take a step back from now on; somebody may have in between.
+  if (registration) return registration;
+  const registered = await register();
+  // From now on no process can revert a migration; one may have done so in between.
   await migrate(true);
-  return late;
+  return registered;
 }
 
-/** Whether the hub can answer, and how each source is, for `/readyz`. `configuration`: what is to be said of the file. */
+/** Opens the audit log and starts its maintenance; both are closed by `shutdown`. Creates the signing key on first use. */
+export async function openAuditLog(
+  {
+    database,
+    config: { audit },
+    data,
+    signingKey: file = null,
+    clock,
+    log,
+  }: {
+    readonly database: Database;
+    readonly config: Config;
+    readonly data: string;
+    readonly signingKey?: string | null;
+    readonly clock: Clock;
+    readonly log: Log;
+  },
+  shutdown: Shutdown,
+) {
+  const signingKey = loadOrCreateSigningKey(signingKeyFile({ data, signingKey: file }));
+  const heads = { folder: auditHeadsFolder(data), second: audit.heads };
+  const shared = { database, key: signingKey, clock, log, heads };
+  const auditLog = await AuditLog.open({ ...shared, digest: audit.digest });
+  const maintenance = startAuditMaintenance({
+    ...shared,
+    recordStatement: (statement) => auditLog.recordStatement(statement),
+    retention: audit.retention,
+  });
+  shutdown.add('audit log maintenance', () => maintenance.close());
+  shutdown.add('audit log', () => auditLog.close());
+  return { auditLog, signingKey };
+}
+
+/** Readiness and source states for `/readyz`. `configuration`: a warning about an outdated file, or null. */
 export async function readiness(database: Database, sources: SourceStatus[], configuration: string | null) {
-  const alive = await database.plain.query('SELECT 1').then(
+  const isUp = await database.plain.query('SELECT 1').then(
     () => true,
     () => false,
   );
   return {
-    ready: alive,
-    body: { ready: alive, database: alive ? 'up' : 'down', ...(configuration ? { configuration } : {}), sources },
+    ready: isUp,
+    body: { ready: isUp, database: isUp ? 'up' : 'down', ...(configuration ? { configuration } : {}), sources },
   };
 }

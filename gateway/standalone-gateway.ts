@@ -1,15 +1,15 @@
-/** `isthmus gateway`: a general Federation 2 gateway for any supergraph; no database, no sign-in, no state. */
-import type { Server as HeldPort } from 'node:net';
+/** `isthmus gateway`: a Federation 2 gateway for any supergraph, without database, authentication or state. */
+import type { Server as NetServer } from 'node:net';
 import type { Log } from '../connectors/kit/log.ts';
 import { createFederation, remoteSubgraph } from './federation/index.ts';
-import { graphqlFace } from './http/apollo-server.ts';
+import { startApolloHandler } from './http/apollo-server.ts';
 import { listen, PortError } from './http/server.ts';
 import { Operations } from './operation/operations.ts';
 import { UnreadBytes } from './trust/limits/unread-bytes.ts';
-import { readPolicy } from './trust/rights/field-policy.ts';
+import { readFieldPolicy } from './trust/rights/field-policy.ts';
 
-/** Only document limits, wide enough for ordinary clients of other graphs. */
-export const PLAIN_LIMITS = {
+/** Document limits only, wide enough for ordinary clients of other graphs. */
+export const STANDALONE_LIMITS = {
   text: 1_000_000,
   brackets: 500,
   tokens: 100_000,
@@ -22,81 +22,79 @@ export const PLAIN_LIMITS = {
   rate: 0,
   answer: 256 * 1024 * 1024,
 };
-/** Answers may be as large as half of it. */
-const UNREAD = { unread: 512 * 1024 * 1024, unreadBytes: 512 * 1024 * 1024 };
-/** Of what was compiled, in bytes: some three hundred questions of ordinary size. */
-const KEPT = 32 * 1024 * 1024;
+/** Bytes; twice the maximum response. */
+const UNREAD_LIMITS = { unread: 512 * 1024 * 1024, unreadBytes: 512 * 1024 * 1024 };
+/** Bytes of compiled operations: about 300 of ordinary size. */
+const PLAN_CACHE_BYTES = 32 * 1024 * 1024;
 
-export interface PlainGateway {
+export interface StandaloneGateway {
   readonly url: string;
-  /** Another supergraph from now on; rejects, and goes on with the old one, when the text is none. */
+  /** Switches to another supergraph. Rejects with `SupergraphError` and keeps the old one if the text is invalid. */
   reload(supergraph: string): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** The text is no supergraph that can be served; the message is a sentence for people. */
+/** The text is not a valid supergraph; the message is meant for the operator. */
 export class SupergraphError extends Error {
   override name = 'CommandError';
 }
 
-/** Throws `PortError` when the address is open to others and nobody has said that this is meant. */
-export function refuseUnprotected(host: string, unprotected: boolean): void {
+/** Throws `PortError` for a host that other machines can reach, unless `unprotected`. */
+export function assertProtected(host: string, unprotected: boolean): void {
   if (/^(127\.|::1$|localhost$)/.test(host) || unprotected) return;
-  throw new PortError(
-    `HOST=${host} would open the gateway to others without any sign-in; add --unprotected if that is meant.`,
-  );
+  throw new PortError(`HOST=${host} would expose the gateway without authentication. Add --unprotected to allow this.`);
 }
 
-/** Serves until stopped. Rejects with `SupergraphError`, or `PortError`. */
-export async function startGateway(options: {
+/** Starts the gateway. Rejects with `SupergraphError` or `PortError`. */
+export async function startStandaloneGateway(options: {
   supergraph: string;
   host: string;
   port: number;
-  /** The port, when it has been taken before. */
-  held?: HeldPort;
+  /** A port that `takePort` has taken already. */
+  heldPort?: NetServer;
   unprotected: boolean;
-  /** How long one operation may take, in milliseconds. */
+  /** Milliseconds that one operation may take. */
   deadline: number;
   log: Log;
-}): Promise<PlainGateway> {
-  refuseUnprotected(options.host, options.unprotected);
-  const http = await listen({ ...options, silence: 60_000 + options.deadline });
+}): Promise<StandaloneGateway> {
+  assertProtected(options.host, options.unprotected);
+  const http = await listen({ ...options, idleTimeout: 60_000 + options.deadline });
   try {
-    const read = (supergraph: string) => {
+    const readGraph = (supergraph: string) => {
       try {
         const federation = createFederation({
           supergraph,
           subgraphs: (name, url) => remoteSubgraph({ name, url }),
           log: options.log,
-          kept: KEPT,
+          cacheBytes: PLAN_CACHE_BYTES,
         });
-        return { federation, policy: readPolicy(supergraph) };
+        return { federation, policy: readFieldPolicy(supergraph) };
       } catch (error) {
         throw new SupergraphError(
-          `The file in SUPERGRAPH is no supergraph that can be served: ${error instanceof Error ? error.message : error}. Name one that a composition of Federation 2 subgraphs has made, such as schema/supergraph.graphql.`,
+          `SUPERGRAPH is not a valid supergraph: ${error instanceof Error ? error.message : error}. Use the output of a composition of Federation 2 subgraphs, such as schema/supergraph.graphql.`,
           { cause: error },
         );
       }
     };
     const operations = new Operations({
-      ...read(options.supergraph),
-      limits: PLAIN_LIMITS,
-      time: options.deadline,
+      ...readGraph(options.supergraph),
+      limits: STANDALONE_LIMITS,
+      timeout: options.deadline,
     });
-    const face = await graphqlFace(operations, { introspection: true, subscriptions: false });
+    const graphqlHandler = await startApolloHandler(operations, { introspection: true, subscriptions: false });
     http.open({
-      graphql: face,
+      graphql: graphqlHandler,
       ready: async () => ({ ready: true, body: { ready: true } }),
       metrics: async () => ({ type: 'text/plain', body: '' }),
-      principal: async () => null,
-      unread: new UnreadBytes(UNREAD),
+      authenticate: async () => null,
+      unread: new UnreadBytes(UNREAD_LIMITS),
     });
     return {
       url: `http://localhost:${http.port}`,
-      reload: async (supergraph) => operations.replace(read(supergraph)),
+      reload: async (supergraph) => operations.graph.replace(readGraph(supergraph)),
       stop: async () => {
         await http.close(3_000);
-        await face.stop();
+        await graphqlHandler.stop();
       },
     };
   } catch (error) {

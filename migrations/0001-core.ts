@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Parks, identities, the event log in commit order, leases, small state, sources, cases, idempotency, keys. */
+/** Parks, identities, the event log in commit order, leases, installation state, sources, cases, idempotent mutations, secret keys. */
 export class Core0001 implements MigrationInterface {
   name = 'Core0001';
 

@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Vehicles behind their opaque ids, and observations of occupancy. */
+/** Vehicles by opaque id, and occupancy observations. */
 export class Parking0003 implements MigrationInterface {
   name = 'Parking0003';
 

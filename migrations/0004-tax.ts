@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Files of tax offices with their original bytes, what was refused in them, and what they say of companies. */
+/** Tax files with their original bytes and rejected rows, and the mirror of accounts, filings and invoices. */
 export class Tax0004 implements MigrationInterface {
   name = 'Tax0004';
 

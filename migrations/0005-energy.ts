@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Meters, their raw registers by month, and payloads that could not be understood. */
+/** Meters, raw readings by month, and rejected payloads. */
 export class Energy0005 implements MigrationInterface {
   name = 'Energy0005';
 

@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Entries of the register as last seen, and applications under way. */
+/** Register entries as last read, and open applications. */
 export class Registration0006 implements MigrationInterface {
   name = 'Registration0006';
 

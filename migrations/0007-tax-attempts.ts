@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** How often a file was begun, and how far a request for clearance has come. */
+/** Number of attempts per tax file, and the state of clearance requests. */
 export class TaxAttempts0007 implements MigrationInterface {
   name = 'TaxAttempts0007';
 

@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** The audit log: chains, entries, under which company an entry is found, signed statements and their keys, salts. */
+/** The audit log: chains, entries, their companies, signed statements, keys, salts. */
 export class Audit0008 implements MigrationInterface {
   name = 'Audit0008';
 

@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** What was last read of the sources, for the time after a restart. */
+/** The read cache: last readings of the sources, kept across restarts. */
 export class Kept0010 implements MigrationInterface {
   name = 'Kept0010';
 

@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** What is pruned by age is found by age. */
+/** Indexes by age, for pruning event keys and mutations. */
 export class EventUpkeep0011 implements MigrationInterface {
   name = 'EventUpkeep0011';
 

@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** What each installation says of a company where others say something, too. */
+/** Facts about companies by installation, for finding conflicts. */
 export class CompanyFact0012 implements MigrationInterface {
   name = 'CompanyFact0012';
 

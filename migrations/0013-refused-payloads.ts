@@ -1,11 +1,11 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Refused payloads are kept whole, with size, digest and gateway; totals say what is kept and what the bounds have taken. */
+/** Rejected payloads are stored completely, with size, digest and gateway; totals count stored and dropped payloads. */
 export class RefusedPayloads0013 implements MigrationInterface {
   name = 'RefusedPayloads0013';
 
   async up(run: QueryRunner): Promise<void> {
-    // Payloads were cut at 4,096 bytes before: of one of that length it is not known whether it was longer.
+    // Payloads were truncated to 4,096 bytes before, so a stored one of that length may be incomplete.
     await run.query(`
       ALTER TABLE meter_refusal ADD COLUMN gateway text, ADD COLUMN size bigint, ADD COLUMN digest bytea, ADD COLUMN whole boolean;
       UPDATE meter_refusal SET size = octet_length(payload), digest = sha256(payload), whole = octet_length(payload) < 4096;

@@ -1,11 +1,11 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Corrected readings keep their history; what retention has dropped of readings and occupancy stays known. */
+/** History of corrected readings, and the time before which retention has deleted readings and observations. */
 export class ReadingHistory0014 implements MigrationInterface {
   name = 'ReadingHistory0014';
 
   async up(run: QueryRunner): Promise<void> {
-    // Of readings that are there already it is not known when they were received, and by which gateway.
+    // Existing readings have no receive time and gateway.
     await run.query(`
       ALTER TABLE meter_reading ADD COLUMN revision integer NOT NULL DEFAULT 0, ADD COLUMN received_at timestamptz,
         ADD COLUMN origin text, ADD COLUMN corrected_at timestamptz;

@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Events that do not fit their type: refused when they came in (position null), or found in the log. */
+/** Events that do not match their type: rejected on arrival (position null), or found in the log. */
 export class EventQuarantine0015 implements MigrationInterface {
   name = 'EventQuarantine0015';
 

@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** The processes that work on this database, and the configurations that they were given. */
+/** The processes that use this database, and their configurations. */
 export class HubProcess0016 implements MigrationInterface {
   name = 'HubProcess0016';
 

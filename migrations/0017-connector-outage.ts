@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Connectors' own processes that a gateway cannot reach at the moment. */
+/** Connector processes that a gateway cannot reach. */
 export class ConnectorOutage0017 implements MigrationInterface {
   name = 'ConnectorOutage0017';
 

@@ -1,4 +1,4 @@
-/** Every step, in order. One line per step; a landed step never changes. */
+/** All migrations, in order: one line each. A released migration is never changed. */
 import { Core0001 } from './0001-core.ts';
 import { Parking0003 } from './0003-parking.ts';
 import { Tax0004 } from './0004-tax.ts';

@@ -1,47 +1,50 @@
-/** Brings the database to this version, step by step, each in a transaction of its own. */
+/** Migrates the database to this version, each migration in its own transaction, and reverts the newest one. */
 import type { DataSource, MigrationInterface, QueryRunner } from 'typeorm';
 import { migrations } from './index.ts';
 
-/** The database is not as this version needs it; the message is a sentence for people. */
+/** The database does not have the version that this program needs. The message is for the user. */
 export class SchemaVersionError extends Error {
   override name = 'SchemaVersionError';
 }
 
 type Step = new () => MigrationInterface & { name: string };
+/** Key of the advisory lock that allows one migrating process at a time. */
 const LOCK = 4_739_201;
 
-async function done(source: DataSource): Promise<string[]> {
-  const there: { found: string | null }[] = await source.query(`SELECT to_regclass('schema_step') AS found`);
-  if (!there[0]?.found) return [];
+/** Names of the applied migrations, in order. */
+async function appliedSteps(source: DataSource): Promise<string[]> {
+  const tables: { found: string | null }[] = await source.query(`SELECT to_regclass('schema_step') AS found`);
+  if (!tables[0]?.found) return [];
   const rows: { name: string }[] = await source.query('SELECT name FROM schema_step ORDER BY number');
   return rows.map((row) => row.name);
 }
 
-const names = (): string[] => migrations.map((step: Step) => new step().name);
+const knownSteps = (): string[] => migrations.map((step: Step) => new step().name);
 
-/** Throws when the database holds steps that this version does not know. */
-async function refuseNewer(source: DataSource): Promise<string[]> {
-  const there = await done(source);
-  const unknown = there.filter((name) => !names().includes(name));
+/** Returns the applied migrations. Throws `SchemaVersionError` if the database was migrated by a newer version. */
+async function appliedUnlessNewer(source: DataSource): Promise<string[]> {
+  const applied = await appliedSteps(source);
+  const unknown = applied.filter((name) => !knownSteps().includes(name));
   if (unknown.length > 0) {
     throw new SchemaVersionError(
-      `The database was written by a newer Isthmus (it has the step ${unknown[0]}, this version ends at ${names().at(-1)}). Nothing was changed: start the newer version, or name another database in DATABASE_URL.`,
+      `The database belongs to a newer version of Isthmus: it has migration ${unknown[0]}, this version ends at ${knownSteps().at(-1)}. Nothing was changed. Start the newer version, or set DATABASE_URL to another database.`,
     );
   }
-  return there;
+  return applied;
 }
 
-/** Whether the database holds nothing of a hub: no step was ever run. */
-export const isBlank = async (source: DataSource): Promise<boolean> => (await done(source)).length === 0;
+/** Whether no migration was ever applied to the database. */
+export const isEmptyDatabase = async (source: DataSource): Promise<boolean> =>
+  (await appliedSteps(source)).length === 0;
 
 export interface MigrateOptions {
-  /** Interrupts between two steps; rejects with its reason. */
+  /** Cancels between two migrations; the call rejects with its reason. */
   readonly signal?: AbortSignal | undefined;
-  /** Told what is about to be done, or waited for. */
+  /** Receives a message before each phase and while waiting. */
   readonly progress?: (text: string) => void;
 }
 
-/** Runs the missing steps; answers their names. Several processes may call it at once. */
+/** Applies the missing migrations and returns their names. Safe to call from several processes at once. */
 export function migrate(source: DataSource, options: MigrateOptions = {}): Promise<string[]> {
   const { signal, progress = () => undefined } = options;
   return locked(
@@ -50,13 +53,13 @@ export function migrate(source: DataSource, options: MigrateOptions = {}): Promi
       await run.query(
         'CREATE TABLE IF NOT EXISTS schema_step (number integer PRIMARY KEY, name text NOT NULL, run_at timestamptz NOT NULL DEFAULT now())',
       );
-      const there = await refuseNewer(source);
-      const made: string[] = [];
-      const missing = names().filter((name) => !there.includes(name)).length;
-      progress(missing > 0 ? `running ${missing}` : 'none is missing');
+      const alreadyApplied = await appliedUnlessNewer(source);
+      const applied: string[] = [];
+      const missing = knownSteps().filter((name) => !alreadyApplied.includes(name)).length;
+      progress(missing > 0 ? `running ${missing}` : 'up to date');
       for (const [index, Step] of migrations.entries()) {
         const step = new Step();
-        if (there.includes(step.name)) continue;
+        if (alreadyApplied.includes(step.name)) continue;
         signal?.throwIfAborted();
         await run.startTransaction();
         try {
@@ -67,15 +70,15 @@ export function migrate(source: DataSource, options: MigrateOptions = {}): Promi
           await run.rollbackTransaction();
           throw error;
         }
-        made.push(step.name);
+        applied.push(step.name);
       }
-      return made;
+      return applied;
     },
     options,
   );
 }
 
-/** What taking a step back would lose: rows of a table that goes, or values of a column. */
+/** Data that reverting a migration deletes: the rows of a table, or the values of a column. */
 export interface Loss {
   readonly table: string;
   /** Null: the whole table. */
@@ -83,38 +86,43 @@ export interface Loss {
   readonly rows: number;
 }
 
-/** Refuses, by an error, while somebody works on the database; asked under the lock, in the transaction of the step. */
+/** Throws if other processes use the database. Called under the lock, in the transaction of the revert. */
 type Check = (run: QueryRunner) => Promise<void>;
 
-/** How long a step waits for tables that others use. */
-const PATIENCE = '5s';
+/** Maximum wait of a revert for tables locked by other sessions. */
+const LOCK_TIMEOUT = '5s';
 
-/** What taking the newest step back would lose, found by trying it and rolling back; null when there is no step. Rejects as `check` does. */
-export function lossesOfDown(
+/**
+ * The data that reverting the newest migration would delete, found by reverting it and rolling back; null if there is no migration.
+ * Rejects with the error of `check`.
+ */
+export function previewDown(
   source: DataSource,
   check?: Check,
 ): Promise<{ readonly step: string; readonly losses: readonly Loss[] } | null> {
   return locked(source, async (run) => {
-    const step = await newestOf(source);
+    const step = await newestStep(source);
     if (!step) return null;
     await run.startTransaction();
     try {
       await check?.(run);
-      await run.query(`SET LOCAL lock_timeout = '${PATIENCE}'`);
+      await run.query(`SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'`);
       const before = await columns(run);
       await run.query('SAVEPOINT tried');
       await step.down(run);
       const after = new Set((await columns(run)).map(({ table, column }) => `${table} ${column}`));
       await run.query('ROLLBACK TO SAVEPOINT tried');
-      const gone = before.filter(({ table, column }) => !after.has(`${table} ${column}`));
-      const wholes = new Set(
-        gone.map((one) => one.table).filter((table) => ![...after].some((one) => one.startsWith(`${table} `))),
+      const dropped = before.filter(({ table, column }) => !after.has(`${table} ${column}`));
+      const droppedTables = new Set(
+        dropped
+          .map(({ table }) => table)
+          .filter((table) => ![...after].some((column) => column.startsWith(`${table} `))),
       );
       const losses: Loss[] = [];
-      for (const table of wholes)
+      for (const table of droppedTables)
         losses.push({ table, column: null, rows: await count(run, `SELECT count(*) FROM "${table}"`) });
-      for (const { table, column } of gone)
-        if (!wholes.has(table))
+      for (const { table, column } of dropped)
+        if (!droppedTables.has(table))
           losses.push({ table, column, rows: await count(run, `SELECT count("${column}") FROM "${table}"`) });
       return { step: step.name, losses };
     } finally {
@@ -124,22 +132,24 @@ export function lossesOfDown(
 }
 
 /**
- * Takes the newest step back, alone: under the lock of `migrate`. Answers its name, or null when there is none. `only`: the step that
- * is meant; another one that has become the newest meanwhile is refused. Rejects as `check` does, with nothing changed.
+ * Reverts the newest migration under the lock of `migrate`. Returns its name, or null if there is none. Throws `SchemaVersionError` if
+ * `only` is given and another migration is the newest. Rejects with the error of `check`; nothing is changed then.
  */
 export function migrateDown(
   source: DataSource,
   { check, only }: { readonly check?: Check; readonly only?: string } = {},
 ): Promise<string | null> {
   return locked(source, async (run) => {
-    const step = await newestOf(source);
+    const step = await newestStep(source);
     if (!step) return null;
     if (only !== undefined && step.name !== only)
-      throw new SchemaVersionError(`The newest step is ${step.name} now, not ${only}. Nothing was changed: ask again.`);
+      throw new SchemaVersionError(
+        `The newest migration is now ${step.name}, not ${only}. Nothing was changed. Run the command again.`,
+      );
     await run.startTransaction();
     try {
       await check?.(run);
-      await run.query(`SET LOCAL lock_timeout = '${PATIENCE}'`);
+      await run.query(`SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'`);
       await step.down(run);
       await run.query('DELETE FROM schema_step WHERE name = $1', [step.name]);
       await run.commitTransaction();
@@ -151,14 +161,14 @@ export function migrateDown(
   });
 }
 
-/** The newest step that was run. */
-async function newestOf(source: DataSource): Promise<(MigrationInterface & { name: string }) | null> {
-  const last = (await refuseNewer(source)).at(-1);
-  const Found = migrations.find((one: Step) => new one().name === last);
-  return Found ? new Found() : null;
+/** The newest applied migration; null if there is none. */
+async function newestStep(source: DataSource): Promise<(MigrationInterface & { name: string }) | null> {
+  const last = (await appliedUnlessNewer(source)).at(-1);
+  const Newest = migrations.find((Migration: Step) => new Migration().name === last);
+  return Newest ? new Newest() : null;
 }
 
-/** Works on a connection that holds the lock of all migrations. */
+/** Runs `work` on a connection that holds the migration lock. */
 async function locked<T>(
   source: DataSource,
   work: (run: QueryRunner) => Promise<T>,
@@ -172,7 +182,7 @@ async function locked<T>(
   } catch (error) {
     if ((error as { code?: unknown }).code !== '55P03') throw error;
     throw new SchemaVersionError(
-      `Another session uses the tables of this step (waited ${PATIENCE}). Nothing was changed: end it and ask again.`,
+      `Another session has locked the tables of this migration (waited ${LOCK_TIMEOUT}). Nothing was changed. End that session and run the command again.`,
     );
   } finally {
     await run.query('SELECT pg_advisory_unlock($1)', [LOCK]).catch(() => undefined);
@@ -180,7 +190,7 @@ async function locked<T>(
   }
 }
 
-/** Columns of our tables; partitions count as their parent. */
+/** Columns of all tables in the schema, without those of partitions. */
 const columns = (run: QueryRunner): Promise<{ table: string; column: string }[]> =>
   run.query(`SELECT relname AS "table", attname AS "column" FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
     WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
@@ -191,29 +201,29 @@ async function count(run: QueryRunner, sql: string): Promise<number> {
   return Number(rows[0]?.count ?? 0);
 }
 
-/** One process at a time migrates. Not a query that waits: it could not be interrupted, and would hold a connection without a word. */
+/** Takes the migration lock by polling: a waiting query could not be cancelled or report progress. */
 async function takeLock(run: QueryRunner, signal: AbortSignal | undefined, progress: (text: string) => void) {
-  for (let tries = 0; ; tries++) {
+  for (let attempt = 0; ; attempt++) {
     signal?.throwIfAborted();
     const rows: { mine: boolean }[] = await run.query('SELECT pg_try_advisory_lock($1) AS mine', [LOCK]);
     if (rows[0]?.mine) return;
-    if (tries % 100 === 10) progress('waiting for another process that migrates this database');
+    if (attempt % 100 === 10) progress('waiting for another process that is migrating this database');
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
 
-/** Waits until another process has brought the database to this version; throws after `milliseconds`. */
+/** Waits until another process has migrated the database to this version. Throws `SchemaVersionError` after `milliseconds`. */
 export async function waitForVersion(source: DataSource, milliseconds: number, signal?: AbortSignal): Promise<void> {
   const until = performance.now() + milliseconds;
   for (;;) {
     signal?.throwIfAborted();
-    const there = await refuseNewer(source);
-    if (names().every((name) => there.includes(name))) return;
+    const applied = await appliedUnlessNewer(source);
+    if (knownSteps().every((name) => applied.includes(name))) return;
     if (performance.now() > until) {
       throw new SchemaVersionError(
-        `The database has not been brought to this version (missing: ${names()
-          .filter((name) => !there.includes(name))
-          .join(', ')}). Run: isthmus migrate`,
+        `The database is not migrated to this version. Missing: ${knownSteps()
+          .filter((name) => !applied.includes(name))
+          .join(', ')}. Run: isthmus migrate`,
       );
     }
     await new Promise((resolve) => setTimeout(resolve, 200));

@@ -1,4 +1,4 @@
-/** Subgraphs to supergraph and public graph, and the lints that hold everywhere. Knows no connector. */
+/** Composes subgraphs to the supergraph and the public graph, and checks the rules for all subgraphs. */
 import {
   composeServices,
   compositionHasErrors,
@@ -17,42 +17,42 @@ import {
   visit,
 } from 'graphql';
 
-export interface SubgraphText {
+export interface SubgraphSdl {
   readonly name: string;
   readonly url: string;
   readonly sdl: string;
 }
 
-export interface Composed {
+export interface ComposedGraph {
   /** Supergraph SDL, join v0.5. */
   readonly supergraph: string;
-  /** What clients see, with descriptions. */
+  /** SDL of the graph that clients see. */
   readonly api: string;
 }
 
-/** The subgraphs cannot be one graph; the message names every fault. */
+/** The subgraphs do not compose. The message lists every error. */
 export class CompositionError extends Error {
   override name = 'CompositionError';
 }
 
-/** Composes; throws `CompositionError`. The order of subgraphs does not matter. */
-export function compose(subgraphs: readonly SubgraphText[]): Composed {
+/** Composes subgraphs, in any order. Throws `CompositionError`. */
+export function compose(subgraphs: readonly SubgraphSdl[]): ComposedGraph {
   const sorted = [...subgraphs].sort((a, b) => (a.name < b.name ? -1 : 1));
   const result = composeServices(sorted.map(({ name, url, sdl }) => ({ name, url, typeDefs: parse(sdl) })));
   if (compositionHasErrors(result)) {
     throw new CompositionError(
-      ['The subgraphs do not compose:', ...result.errors.map((one) => `  - ${one.message}`)].join('\n'),
+      ['Composition failed:', ...result.errors.map(({ message }) => `  - ${message}`)].join('\n'),
     );
   }
   const supergraph = `${result.supergraphSdl.trim()}\n`;
-  return { supergraph, api: publicText(supergraph) };
+  return { supergraph, api: printPublicGraph(supergraph) };
 }
 
-/** The public graph's text: what is inaccessible is gone, the rights stay visible. */
-function publicText(supergraph: string): string {
-  const open = transformSupergraphToPublicSchema(parse(supergraph, { noLocation: true }));
-  const rights = rightsOf(parse(supergraph, { noLocation: true }));
-  const withRights = visit(open as DocumentNode, {
+/** SDL of the public graph: without inaccessible members, with the access directives. */
+function printPublicGraph(supergraph: string): string {
+  const publicGraph = transformSupergraphToPublicSchema(parse(supergraph, { noLocation: true }));
+  const rights = accessDirectivesOf(parse(supergraph, { noLocation: true }));
+  const withRights = visit(publicGraph as DocumentNode, {
     ObjectTypeDefinition: (node) => ({
       ...node,
       directives: [...(node.directives ?? []), ...(rights.get(node.name.value) ?? [])],
@@ -62,47 +62,47 @@ function publicText(supergraph: string): string {
       })),
     }),
   });
-  const kept = withRights.definitions.filter((one: DefinitionNode) => one.kind !== Kind.DIRECTIVE_DEFINITION);
-  const definitions = [...kept].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1)).map((one) => print(one));
+  const types = withRights.definitions.filter((node: DefinitionNode) => node.kind !== Kind.DIRECTIVE_DEFINITION);
+  const definitions = [...types].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1)).map((node) => print(node));
   return `${[DIRECTIVES, ...definitions].join('\n\n')}\n`;
 }
 
-const DIRECTIVES = `"The caller must be signed in. Else null and UNAUTHENTICATED."
+const DIRECTIVES = `"The caller must be authenticated. Otherwise the field is null with the error UNAUTHENTICATED."
 directive @authenticated on FIELD_DEFINITION | OBJECT | INTERFACE | SCALAR | ENUM
 
-"The caller needs all scopes of one inner list. Else null and FORBIDDEN; no source is asked."
+"The caller needs all scopes of one inner list. Otherwise the field is null with the error FORBIDDEN, and no source is called."
 directive @requiresScopes(scopes: [[String!]!]!) on FIELD_DEFINITION | OBJECT | INTERFACE | SCALAR | ENUM
 
-"\`consent:PURPOSE\`: the company must have granted this client that purpose, unless the caller acts for the company. Else CONSENT_REQUIRED."
+"\`consent:PURPOSE\`: the company must have granted this purpose to the client, unless the caller acts for the company. Otherwise the field is null with the error CONSENT_REQUIRED."
 directive @policy(policies: [[String!]!]!) on FIELD_DEFINITION | OBJECT | INTERFACE | SCALAR | ENUM`;
 
-const nameOf = (one: DefinitionNode): string => ('name' in one && one.name ? one.name.value : one.kind);
+const nameOf = (node: DefinitionNode): string => ('name' in node && node.name ? node.name.value : node.kind);
 
-const RIGHTS = ['authenticated', 'requiresScopes', 'policy'];
+const ACCESS_DIRECTIVES = ['authenticated', 'requiresScopes', 'policy'];
 
-function rightsOf(supergraph: DocumentNode): Map<string, readonly ConstDirectiveNode[]> {
+function accessDirectivesOf(supergraph: DocumentNode): Map<string, readonly ConstDirectiveNode[]> {
   const found = new Map<string, readonly ConstDirectiveNode[]>();
-  const keep = (name: string, directives: readonly ConstDirectiveNode[] | undefined) => {
-    const rights = (directives ?? []).filter((one) => RIGHTS.includes(one.name.value));
+  const collect = (name: string, directives: readonly ConstDirectiveNode[] | undefined) => {
+    const rights = (directives ?? []).filter((one) => ACCESS_DIRECTIVES.includes(one.name.value));
     if (rights.length > 0) found.set(name, rights);
   };
   for (const one of supergraph.definitions) {
     if (one.kind !== Kind.OBJECT_TYPE_DEFINITION) continue;
-    keep(one.name.value, one.directives);
-    for (const field of one.fields ?? []) keep(`${one.name.value}.${field.name.value}`, field.directives);
+    collect(one.name.value, one.directives);
+    for (const field of one.fields ?? []) collect(`${one.name.value}.${field.name.value}`, field.directives);
   }
   return found;
 }
 
-/** Faults against the house's rules for the graph; empty when all hold. */
-export function lint(subgraphs: readonly SubgraphText[]): string[] {
+/** Checks the rules for all subgraphs. Returns a message for each violation. */
+export function lintSubgraphs(subgraphs: readonly SubgraphSdl[]): string[] {
   const documents = subgraphs.map(({ name, sdl }) => ({ name, types: objectTypes(parse(sdl)), document: parse(sdl) }));
   return [
-    ...nonNullAcrossAuthorities(documents),
-    ...nonNullWithRights(documents),
-    ...sharedTypesEqual(documents),
-    ...undescribed(documents),
-    ...protectedConnections(documents),
+    ...lintNullabilityOfSharedTypes(documents),
+    ...lintNullabilityOfProtectedFields(documents),
+    ...lintSharedTypes(documents),
+    ...lintDescriptions(documents),
+    ...lintProtectedConnections(documents),
   ];
 }
 
@@ -120,8 +120,8 @@ const has = (node: { readonly directives?: readonly ConstDirectiveNode[] | undef
 
 const ROOTS = ['Query', 'Mutation', 'Subscription'];
 
-/** A type that more than one subgraph knows is non-null only in its key. Root fields are nullable, but `Subscription.events`. */
-function nonNullAcrossAuthorities(documents: readonly Parsed[]): string[] {
+/** Fields of a type in several subgraphs are nullable, except keys; so are root fields, except `Subscription.events`. */
+function lintNullabilityOfSharedTypes(documents: readonly Parsed[]): string[] {
   const owners = new Map<string, number>();
   for (const { types } of documents)
     for (const type of types) owners.set(type.name.value, (owners.get(type.name.value) ?? 0) + 1);
@@ -136,7 +136,7 @@ function nonNullAcrossAuthorities(documents: readonly Parsed[]): string[] {
         .filter((field) => `${typeName}.${field.name.value}` !== 'Subscription.events' && !has(field, 'inaccessible'))
         .map(
           (field) =>
-            `${name}: ${typeName}.${field.name.value} must be nullable: ${isRoot ? 'one island must not null the answers of others' : 'more than one subgraph knows the type, so only its key may be non-null'}.`,
+            `${name}: ${typeName}.${field.name.value} must be nullable: ${isRoot ? 'an error of one source must not remove the data of others' : 'several subgraphs define the type, so only its key may be non-null'}.`,
         );
     }),
   );
@@ -151,19 +151,19 @@ function keyFields(type: ObjectTypeDefinitionNode): string[] {
     });
 }
 
-/** A field that needs a right, or takes a cursor, is nullable. */
-function nonNullWithRights(documents: readonly Parsed[]): string[] {
+/** Fields with an access directive or a cursor argument are nullable. */
+function lintNullabilityOfProtectedFields(documents: readonly Parsed[]): string[] {
   return documents.flatMap(({ name, types }) =>
     types.flatMap((type) =>
       (type.fields ?? [])
         .filter((field) => field.type.kind === Kind.NON_NULL_TYPE)
-        .filter((field) => RIGHTS.some((right) => has(field, right)) || takesCursor(field))
+        .filter((field) => ACCESS_DIRECTIVES.some((right) => has(field, right)) || takesCursor(field))
         .filter(
           (field) => `${type.name.value}.${field.name.value}` !== 'Subscription.events' && !has(field, 'inaccessible'),
         )
         .map(
           (field) =>
-            `${name}: ${type.name.value}.${field.name.value} needs a right or takes a cursor, so it must be nullable.`,
+            `${name}: ${type.name.value}.${field.name.value} has an access directive or a cursor argument, so it must be nullable.`,
         ),
     ),
   );
@@ -172,10 +172,10 @@ function nonNullWithRights(documents: readonly Parsed[]): string[] {
 const takesCursor = (field: FieldDefinitionNode): boolean =>
   (field.arguments ?? []).some((one) => ['after', 'before'].includes(one.name.value));
 
-/** A type, input, enum or scalar that several subgraphs define whole must be the same text in all: a missing member vanishes silently. */
-function sharedTypesEqual(documents: readonly Parsed[]): string[] {
+/** Inputs, enums, scalars and shareable types are equal in all subgraphs: composition silently drops a member that one of them lacks. */
+function lintSharedTypes(documents: readonly Parsed[]): string[] {
   const seen = new Map<string, { name: string; text: string }>();
-  const faults: string[] = [];
+  const violations: string[] = [];
   for (const { name, document } of documents) {
     for (const one of document.definitions) {
       const shared =
@@ -187,57 +187,62 @@ function sharedTypesEqual(documents: readonly Parsed[]): string[] {
       const text = print(one);
       const before = seen.get(one.name.value);
       if (!before) seen.set(one.name.value, { name, text });
-      else if (before.text !== text) faults.push(`${one.name.value} is not the same in ${before.name} and ${name}.`);
+      else if (before.text !== text) violations.push(`${one.name.value} differs between ${before.name} and ${name}.`);
     }
   }
-  return faults;
+  return violations;
 }
 
 /** Every type, field, argument and enum value has a description. */
-function undescribed(documents: readonly Parsed[]): string[] {
-  const faults = new Set<string>();
+function lintDescriptions(documents: readonly Parsed[]): string[] {
+  const violations = new Set<string>();
   for (const { name, document } of documents) {
     for (const one of document.definitions) {
       if (!('name' in one) || !one.name || one.kind === Kind.DIRECTIVE_DEFINITION) continue;
       const typeName = one.name.value;
-      const tell = (where: string) => faults.add(`${name}: ${where} has no description.`);
+      const report = (coordinate: string) => violations.add(`${name}: ${coordinate} has no description.`);
       const isRoot = ROOTS.includes(typeName);
-      if ('description' in one && !one.description && !isRoot) tell(typeName);
+      if ('description' in one && !one.description && !isRoot) report(typeName);
       if ('fields' in one) {
         for (const field of one.fields ?? []) {
-          if (!field.description) tell(`${typeName}.${field.name.value}`);
+          if (!field.description) report(`${typeName}.${field.name.value}`);
           if ('arguments' in field) {
             for (const argument of field.arguments ?? []) {
-              if (!argument.description) tell(`${typeName}.${field.name.value}(${argument.name.value}:)`);
+              if (!argument.description) report(`${typeName}.${field.name.value}(${argument.name.value}:)`);
             }
           }
         }
       }
       if (one.kind === Kind.ENUM_TYPE_DEFINITION) {
-        for (const value of one.values ?? []) if (!value.description) tell(`${typeName}.${value.name.value}`);
+        for (const value of one.values ?? []) if (!value.description) report(`${typeName}.${value.name.value}`);
       }
     }
   }
-  return [...faults];
+  return [...violations];
 }
 
-/** Whoever hands out a connection of a protected type asks for a right too. */
-function protectedConnections(documents: readonly Parsed[]): string[] {
-  const guarded = new Set<string>();
+/** A field that returns a connection of a protected type has an access directive too. */
+function lintProtectedConnections(documents: readonly Parsed[]): string[] {
+  const protectedTypes = new Set<string>();
   for (const { types } of documents) {
-    for (const type of types) if (RIGHTS.some((right) => has(type, right))) guarded.add(type.name.value);
+    for (const type of types)
+      if (ACCESS_DIRECTIVES.some((right) => has(type, right))) protectedTypes.add(type.name.value);
   }
   return documents.flatMap(({ name, types }) =>
     types.flatMap((type) =>
       (type.fields ?? [])
         .filter((field) => {
           const returns = namedType(field.type);
-          return returns.endsWith('Connection') && guarded.has(returns.slice(0, -'Connection'.length));
+          return returns.endsWith('Connection') && protectedTypes.has(returns.slice(0, -'Connection'.length));
         })
-        .filter((field) => !RIGHTS.some((right) => has(field, right)) && !RIGHTS.some((right) => has(type, right)))
+        .filter(
+          (field) =>
+            !ACCESS_DIRECTIVES.some((right) => has(field, right)) &&
+            !ACCESS_DIRECTIVES.some((right) => has(type, right)),
+        )
         .map(
           (field) =>
-            `${name}: ${type.name.value}.${field.name.value} hands out protected things, so it must ask for a right.`,
+            `${name}: ${type.name.value}.${field.name.value} returns a connection of a protected type, so it must have an access directive.`,
         ),
     ),
   );

@@ -1,4 +1,4 @@
-/** docs/architecture.md holds: which module imports which, where a package is used, and what every connector has. */
+/** Checks docs/architecture.md against the code: imports between modules, where packages are used, and what every connector has. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -47,7 +47,7 @@ function files(folder: string): string[] {
 const all = ['gateway', 'connectors', 'schema', 'migrations', 'tests'].flatMap(files);
 const bare = (file: string): string => file.replace(/\.ts$/, '');
 
-/** Whether a file belongs to a module: it is that file, or lies directly in that folder. */
+/** Whether a file belongs to a module: the module is that file, or the folder that directly contains it. */
 function belongsTo(file: string, module: string): boolean {
   if (module === '**') return true;
   const path = bare(file).split('/');
@@ -86,11 +86,11 @@ const allowedIn = (file: string, target: string, allowed: readonly string[]): bo
   allowed.some((one) => belongsTo(target, one.startsWith('./') ? `${connectorOf(file)}/${one.slice(2)}` : one));
 
 describe('docs/architecture.md', () => {
-  test('has a row for every file', () => {
+  test('has a row in the import table for every file', () => {
     expect(all.filter((file) => !/\.test\.ts$/.test(file) && !ruleOf(file))).toEqual([]);
   });
 
-  test('allows every import', () => {
+  test('allows every import that the code makes', () => {
     const wrong = all.flatMap((file) => {
       const rule = ruleOf(file);
       const isTest = /\.test\.ts$/.test(file);
@@ -107,7 +107,7 @@ describe('docs/architecture.md', () => {
     expect(wrong).toEqual([]);
   });
 
-  test('names every place where a package is used', () => {
+  test('names every module that uses a listed package', () => {
     const places = new Map(
       table('Which package is used where').map(([name, modules]) => [
         names(name as string)[0] as string,
@@ -128,12 +128,22 @@ describe('docs/architecture.md', () => {
     expect(wrong).toEqual([]);
   });
 
-  test('gives every connector the same modules, a README with its headings, and recorded pairs', () => {
+  test('names only files that exist, as do the tour and the glossary', () => {
+    const missing = ['architecture', 'tour', 'glossary'].flatMap((page) =>
+      names(readFileSync(join(ROOT, 'docs', `${page}.md`), 'utf8').replace(/^```[\s\S]*?^```/gm, ''))
+        .filter((name) => /^(gateway|connectors|schema|migrations|tests|bin)\/[\w./-]+(\.\w+|\/)$/.test(name))
+        .filter((name) => !existsSync(join(ROOT, name)))
+        .map((name) => `docs/${page}.md names ${name}`),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  test('every connector has the required modules and a README with the required headings', () => {
     const skip = ['kit', 'configured'];
     const folders = readdirSync(join(ROOT, 'connectors'), { withFileTypes: true }).filter(
       (one) => one.isDirectory() && !skip.includes(one.name),
     );
-    const faults = folders.flatMap(({ name }) => {
+    const problems = folders.flatMap(({ name }) => {
       const has = (module: string) =>
         existsSync(join(ROOT, 'connectors', name, `${module}.ts`)) ||
         existsSync(join(ROOT, 'connectors', name, module, 'index.ts'));
@@ -152,20 +162,22 @@ describe('docs/architecture.md', () => {
       const headings = ['What it knows', 'Where it comes from', 'Settings', 'Words', 'Quirks', 'Try it'];
       return [
         ...missing,
-        ...headings.filter((one) => !readme.includes(`## ${one}`)).map((one) => `${name}/README.md has no "## ${one}"`),
+        ...headings
+          .filter((heading) => !readme.includes(`## ${heading}`))
+          .map((heading) => `${name}/README.md has no "## ${heading}"`),
       ];
     });
-    expect(faults).toEqual([]);
+    expect(problems).toEqual([]);
   });
 
-  test('errors and their document agree', () => {
+  test('docs/errors.md lists exactly the error codes of the code', () => {
     const documented = [...readFileSync(join(ROOT, 'docs', 'errors.md'), 'utf8').matchAll(/^\| `([A-Z_]+)` \|/gm)].map(
       (match) => match[1],
     );
     expect(documented.sort()).toEqual(Object.keys(ERRORS).sort());
   });
 
-  test('diagnostics channels and their document agree', () => {
+  test('docs/operations.md lists every diagnostics channel', () => {
     const document = readFileSync(join(ROOT, 'docs', 'operations.md'), 'utf8');
     const used = all.flatMap((file) =>
       [...readFileSync(join(ROOT, file), 'utf8').matchAll(/channel\('(isthmus:[a-z:]+)'\)/g)].map(
@@ -176,7 +188,7 @@ describe('docs/architecture.md', () => {
     expect(used.length).toBeGreaterThan(0);
   });
 
-  test('nothing in the repository names machines or registries', () => {
+  test('no file contains a machine path or a registry address', () => {
     const wrong = [...all, 'README.md', 'package.json', 'package-lock.json'].filter((file) => {
       const path = join(ROOT, file);
       return (

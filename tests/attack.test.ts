@@ -1,4 +1,4 @@
-/** Attacks from the public lists, one after the other: all refused, nothing reaches the island, ordinary queries go on meanwhile. */
+/** Known attacks, one after the other: each is rejected, none reaches the source, and ordinary queries still succeed. */
 
 import { serverAudits } from 'graphql-http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -14,15 +14,15 @@ const GROUPS: readonly (readonly [string, readonly Probe[]])[] = [
   ['sockets', SOCKETS],
 ];
 
-/** Asks on a socket what comes to nothing, again and again, until it is closed. */
+/** Sends invalid operations on one WebSocket until the server closes it. */
 function asksOn(target: Target, headers: Record<string, string>): Promise<{ code: number; refused: number }> {
   return new Promise((resolve) => {
     const socket = new WebSocket(`ws://127.0.0.1:${target.port}/graphql`, 'graphql-transport-ws', { headers });
-    let [asked, refused] = [0, 0];
+    let [sent, refused] = [0, 0];
     socket.on('open', () => socket.send(JSON.stringify({ type: 'connection_init' })));
     socket.on('message', (data) => {
       if (String(data).includes('LIMIT_RATE')) refused += 1;
-      socket.send(JSON.stringify({ id: String(asked++), type: 'subscribe', payload: { query: '{ nothing }' } }));
+      socket.send(JSON.stringify({ id: String(sent++), type: 'subscribe', payload: { query: '{ nothing }' } }));
     });
     socket.on('close', (code) => resolve({ code, refused }));
   });
@@ -45,8 +45,8 @@ describe('attacks', () => {
     }
   });
 
-  test('there are at least eighty', () => {
-    const all = GROUPS.flatMap(([, probes]) => probes.map((one) => one.name));
+  test('include at least eighty, each with its own name', () => {
+    const all = GROUPS.flatMap(([, probes]) => probes.map((probe) => probe.name));
     expect(new Set(all).size).toBe(all.length);
     expect(all.length).toBeGreaterThanOrEqual(80);
   });
@@ -56,8 +56,8 @@ describe('attacks', () => {
     async (_, probes) => {
       const passed: string[] = [];
       for (const probe of probes) {
-        const before = { asked: target.asked(), cpu: process.cpuUsage(), memory: process.memoryUsage() };
-        const refused = await probe.refused(target).catch((error: Error) => error.message);
+        const before = { requests: target.requestCount(), cpu: process.cpuUsage(), memory: process.memoryUsage() };
+        const refused = await probe.isRejected(target).catch((error: Error) => error.message);
         const used = process.cpuUsage(before.cpu);
         const memory = process.memoryUsage();
         figures.push({
@@ -65,8 +65,8 @@ describe('attacks', () => {
           cpu: (used.user + used.system) / 1000,
           memory: Math.max(memory.heapUsed + memory.external - before.memory.heapUsed - before.memory.external, 0),
         });
-        if (refused !== true) passed.push(`${probe.name}: ${refused === false ? 'not refused' : refused}`);
-        if (target.asked() !== before.asked) passed.push(`${probe.name}: reached the island`);
+        if (refused !== true) passed.push(`${probe.name}: ${refused === false ? 'not rejected' : refused}`);
+        if (target.requestCount() !== before.requests) passed.push(`${probe.name}: reached the source`);
         const ordinary = await target.post({ query: '{ ping }' });
         if (!ordinary.text.includes('pong')) passed.push(`${probe.name}: ordinary queries stopped (${ordinary.text})`);
       }
@@ -75,7 +75,7 @@ describe('attacks', () => {
     30_000,
   );
 
-  test('who uses up its points is refused alone', async () => {
+  test('rejects only the caller whose rate limit is exceeded', async () => {
     const small = await openTarget({ rate: 100 });
     try {
       const as = async (client: string) => ({
@@ -84,7 +84,7 @@ describe('attacks', () => {
       const [greedy, modest] = [await as('greedy'), await as('modest')];
       const answers = [];
       for (let i = 0; i < 8; i++) answers.push(await small.post({ query: '{ lots(first: 30) { id } }' }, greedy));
-      expect(answers.filter((one) => one.text.includes('LIMIT_RATE'))).toHaveLength(5);
+      expect(answers.filter((answer) => answer.text.includes('LIMIT_RATE'))).toHaveLength(5);
       expect(JSON.parse(answers[7]?.text ?? '').errors[0].extensions).toMatchObject({
         limit: 100,
         found: 30,
@@ -96,7 +96,7 @@ describe('attacks', () => {
     }
   });
 
-  test('who asks on for nothing is refused unread, over HTTP and on a socket', async () => {
+  test('rejects a caller that keeps sending invalid operations without reading them, over HTTP and WebSocket', async () => {
     const small = await openTarget({ rate: 1_000 });
     try {
       const as = async (client: string) => ({
@@ -113,18 +113,18 @@ describe('attacks', () => {
         expect(answer.status, query).toBe(429);
         expect(answer.headers['retry-after']).toBe('1');
       }
-      const said = await asksOn(small, socket ?? {});
-      expect(said).toMatchObject({ code: 1013 });
-      expect(said.refused).toBeGreaterThanOrEqual(100);
-      expect(small.asked()).toBe(0);
+      const closed = await asksOn(small, socket ?? {});
+      expect(closed).toMatchObject({ code: 1013 });
+      expect(closed.refused).toBeGreaterThanOrEqual(100);
+      expect(small.requestCount()).toBe(0);
       expect((await small.post({ query: '{ ping }' }, modest)).text).toContain('pong');
     } finally {
       await small.close();
     }
   });
 
-  test('settings cannot send the hub to open addresses', () => {
-    const faults = (raw: unknown): number => {
+  test('rejects issuer and key addresses that are not HTTPS', () => {
+    const countErrors = (raw: unknown): number => {
       const found: string[] = [];
       readAuth(raw, (one) => found.push(one));
       return found.length;
@@ -139,29 +139,31 @@ describe('attacks', () => {
       '',
       7,
     ]) {
-      expect(faults({ audience: 'a', issuers: [{ issuer }] }), String(issuer)).toBeGreaterThan(0);
+      expect(countErrors({ audience: 'a', issuers: [{ issuer }] }), String(issuer)).toBeGreaterThan(0);
     }
-    expect(faults({ audience: 'a', issuers: [{ issuer: 'https://id.example', jwks: 'http://10.0.0.1/keys' }] })).toBe(
+    expect(
+      countErrors({ audience: 'a', issuers: [{ issuer: 'https://id.example', jwks: 'http://10.0.0.1/keys' }] }),
+    ).toBe(1);
+    expect(countErrors({ audience: 'a', issuers: [{ issuer: 'https://id.example', algorithms: ['HS256'] }] })).toBe(1);
+    expect(countErrors({ audience: 'a', issuers: [{ issuer: 'https://id.example', roles: { boss: 'root' } }] })).toBe(
       1,
     );
-    expect(faults({ audience: 'a', issuers: [{ issuer: 'https://id.example', algorithms: ['HS256'] }] })).toBe(1);
-    expect(faults({ audience: 'a', issuers: [{ issuer: 'https://id.example', roles: { boss: 'root' } }] })).toBe(1);
-    expect(faults({ issuers: [{ issuer: 'https://id.example' }] })).toBe(1);
+    expect(countErrors({ issuers: [{ issuer: 'https://id.example' }] })).toBe(1);
   });
 
-  test('GraphQL over HTTP, audited: no error, no warning, notices only where the CSRF guard stands', async () => {
-    // The audit itself asks by introspection.
+  test('passes the GraphQL over HTTP audit; notices concern only GET requests, which CSRF prevention rejects', async () => {
+    // The audit uses introspection.
     const open = await openTarget({}, true);
     const audits = serverAudits({ url: `${open.url}/graphql`, fetchFn: fetch });
     const notices: string[] = [];
-    const faults: string[] = [];
+    const failures: string[] = [];
     for (const audit of audits) {
       const result = await audit.fn();
       if (result.status === 'notice') notices.push(`${result.id} ${result.name}`);
-      else if (result.status !== 'ok') faults.push(`${result.status} ${result.id} ${result.name}: ${result.reason}`);
+      else if (result.status !== 'ok') failures.push(`${result.status} ${result.id} ${result.name}: ${result.reason}`);
     }
     await open.close();
-    expect(faults).toEqual([]);
-    expect(notices.filter((one) => !/GET|get/.test(one))).toEqual([]);
+    expect(failures).toEqual([]);
+    expect(notices.filter((notice) => !/GET|get/.test(notice))).toEqual([]);
   });
 });

@@ -1,11 +1,11 @@
-/** Dockerfile and the compose files say what the program knows: commands, options, variables, connectors, folders. */
+/** Checks Dockerfile and the compose files against the program: commands, options, variables, connectors, folders. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse, parseDocument } from 'yaml';
-import { connectors, islands } from '../connectors/index.ts';
+import { connectors, sourceConnectors } from '../connectors/index.ts';
 import { readConfig } from '../connectors/kit/config/config-file.ts';
-import { makeProgram } from '../gateway/commands/program.ts';
+import { createProgram } from '../gateway/commands/program.ts';
 import { gatewaySettings } from '../gateway/environment.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -35,7 +35,7 @@ const ours = [...Object.entries(compose.services), ...Object.entries(demo.servic
   ([, one]) => one.image === 'isthmus',
 );
 
-/** The value as Compose puts it in, which it does before it looks at profiles; throws for `:?` as Compose ends. */
+/** Interpolates variables as Compose does (before profiles are applied); throws for an unset `:?` variable. */
 function filled(value: string, environment: Readonly<Record<string, string>>): string {
   return value.replace(/\$\{(\w+)(?::([-?])([^}]*))?\}/g, (_, name: string, kind?: string, rest = '') => {
     if (environment[name]) return environment[name];
@@ -44,28 +44,28 @@ function filled(value: string, environment: Readonly<Record<string, string>>): s
   });
 }
 
-/** Every text of a parsed file. */
+/** Every string value of a parsed file. */
 const texts = (value: unknown): string[] =>
   typeof value === 'string' ? [value] : value && typeof value === 'object' ? Object.values(value).flatMap(texts) : [];
 
-/** Mounts of a service: where from and where to. */
+/** Volume mounts of a service. */
 const mounts = (one: Service, environment: Readonly<Record<string, string>> = {}) =>
   (one.volumes ?? []).map((volume) => {
     const [from = '', to = '', mode] = filled(volume, environment).split(':');
     return { from, to, mode };
   });
 
-/** Variables that the image sets. */
+/** Environment variables that the image sets. */
 const imageVariables = Object.fromEntries(
   (/^ENV (.+)$/m.exec(dockerfile)?.[1] ?? '').split(' ').map((one) => one.split('=') as [string, string]),
 );
 
-/** The least that isthmus.yaml must hold. */
+/** The smallest valid isthmus.yaml. */
 const PARK = 'parks: [ { id: lakeside, name: Lakeside Software Park, region: "500112" } ]';
 
-/** Faults of a command for the program's own parser: unknown commands and options, missing and surplus arguments. */
+/** Errors of a command according to the program's own parser: unknown commands and options, missing and surplus arguments. */
 function commandFaults([program, name = '', ...rest]: readonly string[]): string[] {
-  const command = makeProgram('0').commands.find((one) => one.name() === name);
+  const command = createProgram('0').commands.find((command) => command.name() === name);
   if (program !== 'isthmus' || !command) return [`there is no command ${program} ${name}`];
   const { operands, unknown } = command.parseOptions([...rest]);
   const all = command.registeredArguments;
@@ -73,7 +73,7 @@ function commandFaults([program, name = '', ...rest]: readonly string[]): string
   return [...unknown.map((one) => `unknown ${one}`), ...(isWrong ? [`arguments ${operands.join(' ')}`] : [])];
 }
 
-/** Every `isthmus ...` of the files, as words: commands of services, CMD, and those in comments. */
+/** Every `isthmus ...` command in the files, split into words: commands of services, CMD, and those in comments. */
 const commands: string[][] = [
   ...ours.map(([, one]) => [...(one.command ?? [])]),
   ...[...dockerfile.matchAll(/^CMD (\[.*\])$/gm)].map((found) => JSON.parse(found[1] as string) as string[]),
@@ -84,7 +84,7 @@ const commands: string[][] = [
   ].map((found) => ['isthmus', ...(found[1] as string).split(' ')]),
 ];
 
-/** Names of variables that the sources read. */
+/** Names of the environment variables that the code reads. */
 function variables(): Set<string> {
   const names = new Set(Object.keys(gatewaySettings.fields));
   const read = (folder: string): void => {
@@ -98,12 +98,12 @@ function variables(): Set<string> {
       }
     }
   };
-  for (const room of ['gateway', 'connectors', 'schema']) read(join(ROOT, room));
+  for (const folder of ['gateway', 'connectors', 'schema']) read(join(ROOT, folder));
   return names;
 }
 
 describe('containers', () => {
-  test('the compose files are well formed and name only networks and volumes that they have', () => {
+  test('compose files are valid YAML and use only networks and volumes that they declare', () => {
     for (const [source, parsed] of [
       [text, compose],
       [demoText, demo],
@@ -118,14 +118,14 @@ describe('containers', () => {
     }
   });
 
-  test('every isthmus command is one that the program takes, with its options', () => {
+  test('every isthmus command exists, with its options and arguments', () => {
     expect(commands.length).toBeGreaterThanOrEqual(ours.length + 2);
-    expect(commands.flatMap((words) => commandFaults(words).map((fault) => `${words.join(' ')}: ${fault}`))).toEqual(
+    expect(commands.flatMap((words) => commandFaults(words).map((error) => `${words.join(' ')}: ${error}`))).toEqual(
       [],
     );
   });
 
-  test('the configuration is a folder, mounted where each command reads isthmus.yaml', () => {
+  test('the configuration folder is mounted where each command reads isthmus.yaml', () => {
     const read = commands.flatMap((words) => {
       const at = words.indexOf('--config');
       return at < 0 ? [] : [words[at + 1] ?? ''];
@@ -140,14 +140,14 @@ describe('containers', () => {
     expect(texts([compose, demo]).filter((one) => /\.ya?ml:/.test(one))).toEqual([]);
   });
 
-  test('files that isthmus.example.yaml names by an absolute path are in that folder', () => {
+  test('absolute paths in isthmus.example.yaml are inside that folder', () => {
     const example = readFileSync(join(ROOT, 'isthmus.example.yaml'), 'utf8');
     const named = [...example.matchAll(/: (\/[\w./-]+\.\w+)/g)].map((found) => found[1] as string);
     expect(named.length).toBeGreaterThan(2);
     expect(named.filter((path) => !path.startsWith('/etc/isthmus/'))).toEqual([]);
   });
 
-  test('whoever writes to the data folder has a named volume there; connectors write nothing', () => {
+  test('services that write to the data folder have a named volume there; connectors have none', () => {
     const data = imageVariables['ISTHMUS_DATA'];
     expect(data).toBe('/data');
     expect(dockerfile).toContain(`install -d -o node -g node ${data}`);
@@ -156,7 +156,7 @@ describe('containers', () => {
       if (one.command?.[1] === 'connector') expect(own, name).toEqual([]);
       else expect(own, name).toEqual([{ from: expect.stringMatching(/^[a-z]+$/), to: data, mode: undefined }]);
     }
-    // It would make an anonymous volume for every container, and be lost with it.
+    // VOLUME would create an anonymous volume per container, lost with the container.
     expect(dockerfile).not.toMatch(/^VOLUME/m);
   });
 
@@ -173,7 +173,7 @@ describe('containers', () => {
     for (const { one } of secrets) {
       expect(() => filled(one, {})).toThrow(/^required variable POSTGRES_PASSWORD is missing a value: put a password/);
     }
-    // Nor is one written into an address.
+    // No URL contains a literal password either.
     expect(texts([compose, demo]).filter((one) => /:\/\/[^:/@]*:[^$@/]+@/.test(one))).toEqual([]);
     const password = 'f00dfacef00dface';
     const { hub, postgres } = compose.services;
@@ -188,7 +188,7 @@ describe('containers', () => {
     for (const one of texts(demo)) expect(() => filled(one, {})).not.toThrow();
   });
 
-  test('the health check asks a path that hub and connector answer, at the port that is set', () => {
+  test('health checks request a path that hub and connector serve, at the configured port', () => {
     const paths = ['gateway/http/server.ts', 'connectors/kit/subgraph/subgraph-server.ts'].map((file) =>
       readFileSync(join(ROOT, file), 'utf8'),
     );
@@ -202,24 +202,24 @@ describe('containers', () => {
     }
   });
 
-  test('every variable that is set for the program is one that it reads', () => {
+  test('every environment variable that is set is one that the program reads', () => {
     const known = variables();
     expect(known.has('DATABASE_URL') && known.has('ISTHMUS_LOG')).toBe(true);
     for (const [name, one] of ours) {
       for (const variable of Object.keys(one.environment ?? {})) expect(known, name).toContain(variable);
     }
-    // Node's own and its libraries' name stands beside ours.
+    // NODE_ENV belongs to Node.js and its libraries.
     const names = Object.keys(imageVariables);
-    expect(names.filter((one) => one !== 'NODE_ENV' && !known.has(one ?? ''))).toEqual([]);
+    expect(names.filter((name) => name !== 'NODE_ENV' && !known.has(name ?? ''))).toEqual([]);
   });
 
-  test('every connector has a container, and the lines for isthmus.yaml lead to it', () => {
+  test('every connector has a container that matches the subgraphs lines for isthmus.yaml', () => {
     const lines = text
       .split('\n')
       .filter((line) => /^# (subgraphs:| {2}[a-z-]+: \{ url)/.test(line))
       .map((line) => line.slice(2));
-    const { subgraphs } = readConfig(`${PARK}\n${lines.join('\n')}\n`, 'isthmus.yaml', islands, {});
-    expect(Object.keys(subgraphs).sort()).toEqual(connectors.map((one) => one.name).sort());
+    const { subgraphs } = readConfig(`${PARK}\n${lines.join('\n')}\n`, 'isthmus.yaml', sourceConnectors, {});
+    expect(Object.keys(subgraphs).sort()).toEqual(connectors.map((connector) => connector.name).sort());
     for (const [name, { url }] of Object.entries(subgraphs)) {
       const { hostname, port } = new URL(url);
       const service = compose.services[hostname];
@@ -229,13 +229,13 @@ describe('containers', () => {
     }
   });
 
-  test('only the hub is published, on loopback unless told otherwise; connectors take unsigned callers', () => {
+  test('publishes only the hub, on loopback by default', () => {
     const published = Object.entries(compose.services).filter(([, one]) => one.ports);
     expect(published.map(([name]) => name)).toEqual(['hub']);
     expect(published[0]?.[1].ports?.[0]).toMatch(/^\$\{BIND:-127\.0\.0\.1\}:/);
   });
 
-  test('the image is of Node 24, does not run as root, and copies what there is', () => {
+  test('the image uses Node 24, does not run as root, and copies only files that exist', () => {
     const from = [...dockerfile.matchAll(/^FROM (\S+)/gm)].map((found) => found[1]);
     expect(from).toEqual(['node:24-bookworm-slim', 'node:24-bookworm-slim']);
     expect(/^USER (\S+)$/m.exec(dockerfile)?.[1]).toBe('node');

@@ -1,21 +1,21 @@
-/** `/graphql` answers in what the client accepts: JSON, server-sent events, multipart, a page. */
+/** `/graphql` responds in a media type that the client accepts: JSON, server-sent events, multipart or an HTML page. */
 import { Client, cacheExchange, fetchExchange } from '@urql/core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { graphqlFace } from '../gateway/http/apollo-server.ts';
-import { EVENTS, type LiveHub, liveHub, write } from './live-hub.ts';
+import { startApolloHandler } from '../gateway/http/apollo-server.ts';
+import { appendTestEvents, type BareHub, EVENTS_SUBSCRIPTION, startBareHub } from './bare-hub.ts';
 
 const URQL =
   'application/graphql-response+json, application/graphql+json, application/json, text/event-stream, multipart/mixed';
 const APOLLO =
   'multipart/mixed;boundary="graphql";subscriptionSpec="1.0",application/graphql-response+json,application/json;q=0.9';
 const CHROMIUM = 'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8';
-const NEED_STREAM = 'Subscriptions need a WebSocket or `text/event-stream`.';
+const NEEDS_STREAM = 'Subscriptions are not available as JSON. Use a WebSocket, or accept text/event-stream.';
 
-let live: LiveHub;
+let bareHub: BareHub;
 beforeAll(async () => {
-  live = await liveHub();
+  bareHub = await startBareHub();
 });
-afterAll(() => live?.close());
+afterAll(() => bareHub?.close());
 
 interface Reply {
   readonly status: number;
@@ -23,7 +23,7 @@ interface Reply {
   readonly text: string;
 }
 
-/** The answer; of a stream without an end, its begin. */
+/** The whole response; of a stream that does not end, only its beginning. */
 async function read(sent: Promise<Response>): Promise<Reply> {
   const answer = await sent;
   const type = (answer.headers.get('content-type') ?? '').split(';', 1)[0] as string;
@@ -40,14 +40,14 @@ async function read(sent: Promise<Response>): Promise<Reply> {
 }
 const post = (accept: string, body: object) =>
   read(
-    fetch(live.url, {
+    fetch(bareHub.url, {
       method: 'POST',
       headers: { accept, 'content-type': 'application/json' },
       body: JSON.stringify(body),
     }),
   );
 const get = (accept: string, search = '', more: Record<string, string> = {}) =>
-  read(fetch(live.url + search, { headers: { accept, ...more }, redirect: 'manual' }));
+  read(fetch(bareHub.url + search, { headers: { accept, ...more }, redirect: 'manual' }));
 const PARKS = '{ parks { id } }';
 const MUTATION = 'mutation { revokeConsent(input: { consent: "none" }) { __typename } }';
 
@@ -59,21 +59,21 @@ test.each([
   ['text/event-stream, */*;q=0.1', 'application/json'],
   ['*/*', 'application/json'],
   ['text/event-stream;q=0, application/json', 'application/json'],
-])('queries and mutations are answered as JSON where it is accepted: %s', async (accept, type) => {
+])('responds to queries and mutations with JSON where accepted: %s', async (accept, type) => {
   expect(await post(accept, { query: PARKS })).toEqual({
     status: 200,
     type,
     text: '{"data":{"parks":[{"id":"lakeside"}]}}\n'.trimEnd(),
   });
   expect((await post(accept, { query: MUTATION })).type).toBe(type);
-  // The word alone makes no subscription.
+  // An alias named `subscription` is not a subscription.
   expect((await post(accept, { query: '{ subscription: __typename }' })).text).toContain('"subscription":"Query"');
   const two = { query: `query A { __typename } subscription B { events { __typename } }`, operationName: 'A' };
   expect(await post(accept, two)).toMatchObject({ status: 200, type });
 });
 
 test.each([['text/event-stream'], ['text/event-stream, application/json;q=0, application/graphql-response+json;q=0']])(
-  'a query is answered as an event stream where JSON is not accepted: %s',
+  'responds to a query with an event stream where JSON is not accepted: %s',
   async (accept) => {
     const answer = await post(accept, { query: PARKS });
     expect(answer).toMatchObject({ status: 200, type: 'text/event-stream' });
@@ -89,8 +89,8 @@ test.each([
   ['text/event-stream;q=0.5, multipart/mixed;subscriptionSpec=1.0', 'multipart/mixed'],
   ['text/event-stream;q=0, multipart/mixed;subscriptionSpec=1.0', 'multipart/mixed'],
   ['multipart/mixed;subscriptionSpec=1.0;q=0.5, text/event-stream', 'text/event-stream'],
-])('a subscription is answered by the stream that is preferred: %s', async (accept, type) => {
-  expect(await post(accept, { query: EVENTS })).toMatchObject({ status: 200, type });
+])('responds to a subscription with the preferred stream type: %s', async (accept, type) => {
+  expect(await post(accept, { query: EVENTS_SUBSCRIPTION })).toMatchObject({ status: 200, type });
 });
 
 test.each([
@@ -100,74 +100,88 @@ test.each([
   ['*/*', 'application/json'],
   ['multipart/mixed', 'application/json'],
   ['text/event-stream;q=0, application/json', 'application/json'],
-])('a subscription for which no stream is accepted is refused with what it needs: %s', async (accept, type) => {
-  const search = `?query=${encodeURIComponent(EVENTS)}`;
+])('rejects a subscription when no stream type is accepted, and names what to accept: %s', async (accept, type) => {
+  const search = `?query=${encodeURIComponent(EVENTS_SUBSCRIPTION)}`;
   const two = {
-    query: `query A { __typename } ${EVENTS.replace('subscription', 'subscription B')}`,
+    query: `query A { __typename } ${EVENTS_SUBSCRIPTION.replace('subscription', 'subscription B')}`,
     operationName: 'B',
   };
   for (const answer of [
-    await post(accept, { query: EVENTS }),
+    await post(accept, { query: EVENTS_SUBSCRIPTION }),
     await post(accept, { ...two, operationName: 'A' }).then(() => post(accept, two)),
     await get(accept, search, { 'apollo-require-preflight': '1' }),
   ]) {
     expect([answer.status, answer.type]).toEqual([406, type]);
     const { errors, ...rest } = JSON.parse(answer.text);
-    expect(errors).toEqual([{ message: NEED_STREAM, extensions: { code: 'BAD_REQUEST' } }]);
+    expect(errors).toEqual([{ message: NEEDS_STREAM, extensions: { code: 'BAD_REQUEST' } }]);
     expect(rest).toEqual({});
   }
 });
 
-test('a gateway without subscriptions does not send its clients to a WebSocket', async () => {
-  const face = await graphqlFace(live.hub.operations, { introspection: true, subscriptions: false });
-  const answer = await face.answer({
+test('a gateway without subscriptions does not suggest a WebSocket', async () => {
+  const handler = await startApolloHandler(bareHub.hub.operations, { introspection: true, subscriptions: false });
+  const answer = await handler.handle({
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     search: '',
-    body: Buffer.from(JSON.stringify({ query: EVENTS })),
+    body: Buffer.from(JSON.stringify({ query: EVENTS_SUBSCRIPTION })),
     principal: null,
     signal: new AbortController().signal,
   });
-  await face.stop();
+  await handler.stop();
   expect([answer.status, JSON.parse(answer.body).errors[0].message]).toEqual([
     406,
-    'This gateway answers queries and mutations, no subscriptions.',
+    'This gateway does not support subscriptions. Send a query or a mutation.',
   ]);
 });
 
-test('what is refused before a stream begins has the media type that is preferred', async () => {
-  const forged = { query: EVENTS, variables: { after: 'forged' } };
+test('errors before a stream begins use the preferred media type', async () => {
+  const forged = { query: EVENTS_SUBSCRIPTION, variables: { after: 'forged' } };
   expect(await post(APOLLO, forged)).toMatchObject({ status: 400, type: 'application/graphql-response+json' });
   expect(await post('text/event-stream', forged)).toMatchObject({ status: 400, type: 'application/json' });
   expect(await post(URQL, { query: '{' })).toMatchObject({ status: 400, type: 'application/graphql-response+json' });
 });
 
-test('who accepts a stream besides keeps its turn while a query of it runs', async () => {
-  const { operations } = live.hub;
-  const left: string[] = [];
-  const { run, turned } = operations;
+test('keeps the scheduler slot while the query of a client that also accepts a stream runs', async () => {
+  const { operations } = bareHub.hub;
+  const events: string[] = [];
+  const { run, schedule } = operations;
   operations.run = async (...given) => {
     const answer = await run.apply(operations, given);
-    left.push('run');
+    events.push('run');
     return answer;
   };
-  operations.turned = (...given) => {
-    left.push('turned');
-    turned.apply(operations, given);
+  operations.schedule = async (caller, work, options) => {
+    try {
+      return await schedule
+        .call(
+          operations,
+          caller,
+          (release) =>
+            work(() => {
+              events.push('released early');
+              release();
+            }),
+          options,
+        )
+        .then((value) => value as never);
+    } finally {
+      events.push('released');
+    }
   };
   try {
     await post(URQL, { query: PARKS });
     await post('text/event-stream', { query: PARKS });
   } finally {
     operations.run = run;
-    operations.turned = turned;
+    operations.schedule = schedule;
   }
-  expect(left).toEqual(['run', 'turned', 'run', 'turned']);
+  expect(events).toEqual(['run', 'released', 'run', 'released']);
 });
 
-test('urql as it is by default queries, mutates and subscribes', async () => {
+test('urql with default settings queries, mutates and subscribes', async () => {
   const client = new Client({
-    url: live.url,
+    url: bareHub.url,
     exchanges: [cacheExchange, fetchExchange],
     fetchSubscriptions: true,
   });
@@ -177,27 +191,27 @@ test('urql as it is by default queries, mutates and subscribes', async () => {
   expect(refused.error?.graphQLErrors.length).toBeGreaterThan(0);
   expect(refused.error?.networkError).toBeUndefined();
   const ids: string[] = [];
-  const faults: unknown[] = [];
-  const { unsubscribe } = client.subscription(EVENTS, {}).subscribe(({ data, error }) => {
-    if (error) faults.push(error);
-    for (const one of data?.events?.events ?? []) ids.push(one.id);
+  const errors: unknown[] = [];
+  const { unsubscribe } = client.subscription(EVENTS_SUBSCRIPTION, {}).subscribe(({ data, error }) => {
+    if (error) errors.push(error);
+    for (const event of data?.events?.events ?? []) ids.push(event.id);
   });
   let n = 0;
   await expect
     .poll(async () => {
-      await write(live.database, [`urql ${n++}`]);
+      await appendTestEvents(bareHub.database, [`urql ${n++}`]);
       return ids.length;
     })
     .toBeGreaterThan(1);
   unsubscribe();
-  expect(faults).toEqual([]);
+  expect(errors).toEqual([]);
 });
 
-test('a browser that opens /graphql is sent to the explorer, or sees a page of ours', async () => {
-  // Whether it is served depends on a build of the explorer.
-  const explorer = await read(fetch(live.url.replace('/graphql', '/explorer/')));
+test('redirects a browser that opens /graphql to the explorer, or serves a page without external resources', async () => {
+  // The explorer is served only if it was built.
+  const explorer = await read(fetch(bareHub.url.replace('/graphql', '/explorer/')));
   for (const search of ['', '?', '?x=1']) {
-    const answer = await fetch(live.url + search, { headers: { accept: CHROMIUM }, redirect: 'manual' });
+    const answer = await fetch(bareHub.url + search, { headers: { accept: CHROMIUM }, redirect: 'manual' });
     const text = await answer.text();
     if (explorer.status === 200) expect([answer.status, answer.headers.get('location')]).toEqual([302, '/explorer/']);
     else expect([answer.status, text.includes('This is a GraphQL endpoint')]).toEqual([200, true]);

@@ -1,22 +1,22 @@
-/** Pages of other origins: what a browser is answered for a listed one, and what is refused to all others. */
+/** Cross-origin requests: responses for a listed origin, and rejection of all others. */
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { islands } from '../connectors/index.ts';
+import { sourceConnectors } from '../connectors/index.ts';
 import { readConfig } from '../connectors/kit/config/config-file.ts';
-import { EVENTS, LIVE_CONFIG, type LiveHub, liveHub } from './live-hub.ts';
+import { BARE_CONFIG, type BareHub, EVENTS_SUBSCRIPTION, startBareHub } from './bare-hub.ts';
 
 const APP = 'https://app.example';
 const OTHER = 'https://other.example';
 const config = (origins: readonly string[]) =>
-  readConfig(`${LIVE_CONFIG}\norigins: ${JSON.stringify(origins)}\n`, 'isthmus.yaml', islands, {});
+  readConfig(`${BARE_CONFIG}\norigins: ${JSON.stringify(origins)}\n`, 'isthmus.yaml', sourceConnectors, {});
 
-let live: LiveHub;
+let bareHub: BareHub;
 beforeAll(async () => {
-  live = await liveHub({ start: { config: config([APP]) } });
+  bareHub = await startBareHub({ start: { config: config([APP]) } });
 });
-afterAll(() => live?.close());
+afterAll(() => bareHub?.close());
 
 interface Reply {
   readonly status: number;
@@ -24,13 +24,13 @@ interface Reply {
   readonly text: string;
 }
 
-/** A request with headers that `fetch` does not let programs set. A stream is left after its first bytes. */
+/** A request with headers that `fetch` does not allow. A stream is abandoned after its first bytes. */
 function send(
   headers: Record<string, string>,
   { method = 'POST', path = '/graphql', body = '' }: { method?: string; path?: string; body?: string } = {},
 ): Promise<Reply> {
   return new Promise((resolve, reject) => {
-    const call = request({ port: new URL(live.url).port, method, path, headers }, (answer) => {
+    const call = request({ port: new URL(bareHub.url).port, method, path, headers }, (answer) => {
       let text = '';
       const done = () => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, text });
       answer.setEncoding('utf8').on('data', (part: string) => {
@@ -47,7 +47,7 @@ function send(
   });
 }
 const JSON_TYPE = { 'content-type': 'application/json' };
-/** Names what only the local role may see. */
+/** A query that only the anonymous local role may run. */
 const HISTORY = '{ events(last: 1) { nodes { id } } }';
 const post = (headers: Record<string, string>, query = HISTORY) =>
   send({ ...JSON_TYPE, ...headers }, { body: JSON.stringify({ query }) });
@@ -62,10 +62,10 @@ const crossOrigin = ({ headers }: Reply): string[] =>
   Object.keys(headers).filter((name) => name.startsWith('access-control-'));
 const codeOf = (reply: Reply): unknown => JSON.parse(reply.text).errors?.[0]?.extensions?.code;
 
-/** The status with which a socket is refused; 101: it is open. */
+/** The status of the WebSocket upgrade: 101 if it was accepted. */
 const socket = (origin: string): Promise<number> =>
   new Promise((resolve, reject) => {
-    const one = new WebSocket(live.socketUrl, 'graphql-transport-ws', { origin });
+    const one = new WebSocket(bareHub.socketUrl, 'graphql-transport-ws', { origin });
     one.on('open', () => {
       one.terminate();
       resolve(101);
@@ -75,7 +75,7 @@ const socket = (origin: string): Promise<number> =>
   });
 
 describe('a listed origin', () => {
-  test('gets its preflight answered: exact origin, methods, headers, age', async () => {
+  test('gets a preflight response with exact origin, methods, headers and max-age', async () => {
     const answer = await preflight(APP);
     expect(answer.status).toBe(204);
     expect(answer.headers).toMatchObject({ 'access-control-allow-origin': APP, vary: 'Origin' });
@@ -84,39 +84,39 @@ describe('a listed origin', () => {
     const allowed = String(answer.headers['access-control-allow-headers']).split(', ');
     const sent = 'accept authorization content-type last-event-id apollo-require-preflight x-apollo-operation-name';
     expect(allowed).toEqual(expect.arrayContaining(sent.split(' ')));
-    // Tokens are sent by the page itself; there is no cookie that a browser could add.
+    // Pages send tokens themselves; there are no cookies that a browser could add.
     expect(answer.headers).not.toHaveProperty('access-control-allow-credentials');
   });
 
-  test('may read every answer: data, refusals, streams, signing keys', async () => {
+  test('may read every response: data, errors, streams, signing keys', async () => {
     const answers = await Promise.all([
       post({ origin: APP }),
       post({ origin: APP }, '{'),
       post({ origin: APP, authorization: 'Bearer wrong' }),
       post({ origin: APP, 'content-length': '9999999' }),
-      post({ origin: APP, accept: 'text/event-stream' }, EVENTS),
-      post({ origin: APP, accept: 'multipart/mixed;subscriptionSpec=1.0' }, EVENTS),
+      post({ origin: APP, accept: 'text/event-stream' }, EVENTS_SUBSCRIPTION),
+      post({ origin: APP, accept: 'multipart/mixed;subscriptionSpec=1.0' }, EVENTS_SUBSCRIPTION),
       get({ origin: APP }),
       send({ origin: APP }, { method: 'GET', path: '/.well-known/isthmus-keys.json' }),
     ]);
-    expect(answers.map((one) => one.status)).toEqual([200, 200, 401, 413, 200, 200, 200, 200]);
+    expect(answers.map((answer) => answer.status)).toEqual([200, 200, 401, 413, 200, 200, 200, 200]);
     for (const { headers } of answers) {
       expect(headers).toMatchObject({ 'access-control-allow-origin': APP, vary: 'Origin' });
       expect(headers['access-control-expose-headers']).toContain('retry-after');
     }
   });
 
-  test('may open sockets', async () => {
+  test('may open WebSockets', async () => {
     expect(await socket(APP)).toBe(101);
   });
 
-  test('is subject to the CSRF guard as the hub’s own pages are', async () => {
+  test('is subject to CSRF prevention like the hub’s own pages', async () => {
     expect(
       (await send({ origin: APP, 'content-type': 'text/plain' }, { body: '{"query":"{ __typename }"}' })).status,
     ).toBe(400);
   });
 
-  test('finds metrics and readiness closed', async () => {
+  test('cannot read metrics, readiness or health', async () => {
     for (const path of ['/metrics', '/readyz', '/healthz'])
       expect(crossOrigin(await send({ origin: APP }, { method: 'GET', path }))).toEqual([]);
   });
@@ -131,47 +131,49 @@ describe('an origin that is not listed', () => {
     'https://app.example:8443',
     'https://sub.app.example',
     'http://localhost:1',
-  ])('gets no preflight, no answer, no stream and no socket: %s', async (origin) => {
+  ])('gets no preflight, response, stream or WebSocket: %s', async (origin) => {
     const answers = await Promise.all([
       preflight(origin),
       post({ origin }),
       get({ origin }),
       get({ origin, 'apollo-require-preflight': '1' }),
-      post({ origin, accept: 'text/event-stream' }, EVENTS),
-      get({ origin, accept: 'text/event-stream' }, EVENTS),
-      post({ origin, accept: 'multipart/mixed;subscriptionSpec=1.0' }, EVENTS),
+      post({ origin, accept: 'text/event-stream' }, EVENTS_SUBSCRIPTION),
+      get({ origin, accept: 'text/event-stream' }, EVENTS_SUBSCRIPTION),
+      post({ origin, accept: 'multipart/mixed;subscriptionSpec=1.0' }, EVENTS_SUBSCRIPTION),
     ]);
-    expect(answers.map((one) => [one.status, codeOf(one)])).toEqual(answers.map(() => [403, 'FORBIDDEN']));
+    expect(answers.map((answer) => [answer.status, codeOf(answer)])).toEqual(answers.map(() => [403, 'FORBIDDEN']));
     expect(answers.flatMap(crossOrigin)).toEqual([]);
-    // So that no cache gives it to a page of another origin.
+    // Prevents caches from serving the response to another origin.
     expect(answers.every(({ headers }) => headers['vary'] === 'Origin')).toBe(true);
     expect(await socket(origin)).toBe(403);
   });
 
-  test('cannot embed an answer or send a form', async () => {
+  test('cannot embed a response or submit a form', async () => {
     const noCors = { 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image' };
     for (const site of ['cross-site', 'same-site']) {
       expect((await get({ ...noCors, 'sec-fetch-site': site })).status).toBe(403);
-      expect((await get({ ...noCors, 'sec-fetch-site': site, accept: 'text/event-stream' }, EVENTS)).status).toBe(403);
+      expect(
+        (await get({ ...noCors, 'sec-fetch-site': site, accept: 'text/event-stream' }, EVENTS_SUBSCRIPTION)).status,
+      ).toBe(403);
     }
     const form = { 'content-type': 'application/x-www-form-urlencoded', origin: OTHER, 'sec-fetch-site': 'cross-site' };
     expect((await send(form, { body: 'query={__typename}' })).status).toBe(403);
-    // A link that leads here with an operation is stopped by the CSRF guard.
+    // A link that contains an operation is rejected by CSRF prevention.
     const link = { 'sec-fetch-mode': 'navigate', 'sec-fetch-site': 'cross-site', accept: 'text/html,*/*;q=0.8' };
     expect((await get(link)).status).toBe(400);
   });
 });
 
-test('pages of the hub’s own origin, and programs, need no list', async () => {
-  const own = new URL(live.url).origin;
+test('accepts pages of the hub’s own origin, and programs, without a list', async () => {
+  const own = new URL(bareHub.url).origin;
   expect((await post({ origin: own })).status).toBe(200);
   expect(await socket(own)).toBe(101);
   expect((await post({})).status).toBe(200);
-  // Behind a proxy that does not pass `Host` on the page is known by what browsers alone can say.
+  // Behind a proxy that does not pass on `Host`, Sec-Fetch-Site identifies the page's own origin.
   expect((await post({ origin: OTHER, 'sec-fetch-site': 'same-origin' })).status).toBe(200);
 });
 
-test('the local role is lent to callers of this machine and to listed origins alone', async () => {
+test('gives the anonymous local role only to callers on this machine and to listed origins', async () => {
   const seen = async (headers: Record<string, string>) => codeOf(await post(headers)) ?? 'data';
   expect(await seen({})).toBe('data');
   expect(await seen({ origin: APP })).toBe('data');
@@ -180,38 +182,38 @@ test('the local role is lent to callers of this machine and to listed origins al
   expect(await seen({ origin: OTHER, 'sec-fetch-site': 'same-origin' })).toBe('UNAUTHENTICATED');
 });
 
-test('HTTP/1.0, by which nginx forwards without being told otherwise, is not a caller of this machine', async () => {
+test('does not treat HTTP/1.0, the default of nginx proxying, as a caller on this machine', async () => {
   const body = JSON.stringify({ query: HISTORY });
   const text = await new Promise<string>((resolve) => {
-    const port = Number(new URL(live.url).port);
+    const port = Number(new URL(bareHub.url).port);
     const one = connect(port, '127.0.0.1', () =>
       one.write(
         `POST /graphql HTTP/1.0\r\nHost: 127.0.0.1:${port}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
       ),
     );
-    let told = '';
+    let response = '';
     one.setEncoding('utf8').on('data', (part: string) => {
-      told += part;
+      response += part;
     });
-    one.on('close', () => resolve(told));
+    one.on('close', () => resolve(response));
   });
   expect(text).toContain('UNAUTHENTICATED');
 });
 
-test('`origins` follows the file while the hub runs', async () => {
-  const { changed } = await live.hub.change(config([OTHER]));
+test('applies changes of `origins` while the hub runs', async () => {
+  const { changed } = await bareHub.hub.applyConfig(config([OTHER]));
   expect(changed).toContain('origins');
   expect((await preflight(OTHER)).headers['access-control-allow-origin']).toBe(OTHER);
   expect([(await preflight(APP)).status, await socket(APP)]).toEqual([403, 403]);
-  await live.hub.change(config([]));
+  await bareHub.hub.applyConfig(config([]));
   expect((await preflight(OTHER)).status).toBe(403);
   expect((await post({})).headers).not.toHaveProperty('vary');
-  const { changed: back } = await live.hub.change(config([APP]));
+  const { changed: back } = await bareHub.hub.applyConfig(config([APP]));
   expect(back).toContain('origins');
-  expect((await live.hub.change(config([APP]))).changed).not.toContain('origins');
+  expect((await bareHub.hub.applyConfig(config([APP]))).changed).not.toContain('origins');
 });
 
-test('a wrong origin in isthmus.yaml is named with its line and an example', () => {
+test('reports an invalid origin in isthmus.yaml with its line and an example', () => {
   expect(() => config(['https://app.example/path'])).toThrow(
     /line \d+: origins: an origin is scheme, host and port, without a path, found "https:\/\/app\.example\/path"; example: origins: \[https:\/\/app\.example\]/,
   );

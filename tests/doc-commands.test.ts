@@ -1,4 +1,4 @@
-/** Commands that people copy: from documents, messages and help. Each works in a clone, and none can install a stranger's package. */
+/** Commands in documents, messages and help: each works in a clone, and none can install a package of the public registry. */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import type { Command } from 'commander';
 import { afterAll, describe, expect, test } from 'vitest';
-import { makeProgram } from '../gateway/commands/program.ts';
+import { createProgram } from '../gateway/commands/program.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const home = mkdtempSync(join(tmpdir(), 'isthmus-npx-'));
@@ -23,7 +23,7 @@ const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as
 const tracked = execFileSync('git', ['ls-files'], { cwd: ROOT, encoding: 'utf8' }).trim().split('\n');
 const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
 const documents = tracked.filter((file) => file.endsWith('.md'));
-/** What prints something for people, or is run by them. */
+/** Files that print text for people or are run by them. */
 const sources = tracked.filter(
   (file) =>
     /^(gateway|connectors|schema|migrations|bin|\.ci)\/.*\.(ts|tsx|js|html|sh|yaml|yml)$|^[^/]+\.(json|ya?ml)$|^Dockerfile$|^\.ci\//.test(
@@ -33,11 +33,11 @@ const sources = tracked.filter(
     file !== 'package-lock.json',
 );
 
-/** Every call of npx in a text, from the word on to the end of the command. */
+/** Every npx call in a text, up to the name of the program. */
 const calls = (text: string): string[] =>
   [...text.matchAll(/\bnpx ((?:--?[a-z-]+(?:=\S+)? )*)(@?[a-z][\w@/.-]*)/g)].map(([call]) => call);
 
-/** Commands of the program in a document: lines of shell blocks and code in sentences, without variables and `npx`. */
+/** Commands of the program in a document: lines of shell blocks and inline code, without variables and `npx`. */
 function typed(text: string): { line: string; typed: boolean; inBlock: boolean }[] {
   const blocks = [...text.matchAll(/^```(\w*)\n([\s\S]*?)^```/gm)].flatMap(([, kind = '', block = '']) =>
     block
@@ -54,18 +54,18 @@ function typed(text: string): { line: string; typed: boolean; inBlock: boolean }
     const [, variables = '', npx = '', rest = ''] =
       /^((?:[A-Z_]+=\S+ )*)(npx [^|]*?)?\bisthmus ([a-z].*)$/.exec(line) ?? [];
     const first = rest.split(' ')[0] ?? '';
-    if (!program.commands.some((one) => one.name() === first)) return [];
+    if (!program.commands.some((command) => command.name() === first)) return [];
     return [{ line: rest, typed: npx !== '' || (!inBlock && variables === '' && isName(rest)), inBlock }];
   });
 }
-const program = makeProgram('0');
+const program = createProgram('0');
 
-/** Follows the names of commands; what is left are arguments and options. */
+/** Resolves the command; the remaining words are arguments and options. */
 function resolved(line: string): { command: Command; words: string[] } {
   const words = line.trim().split(/\s+/);
   let command: Command = program;
   for (;;) {
-    const found = command.commands.find((one) => one.name() === words[0]);
+    const found = command.commands.find((command) => command.name() === words[0]);
     if (!found) return { command, words };
     command = found;
     words.shift();
@@ -75,7 +75,7 @@ function resolved(line: string): { command: Command; words: string[] } {
 const isName = (line: string): boolean => resolved(line).words.length === 0;
 
 describe('npx', () => {
-  test('every call of it refuses to install, and runs this program or a declared development dependency', () => {
+  test('every call uses --no-install and runs this program or a declared development dependency', () => {
     const known = [...Object.keys(manifest.bin), ...Object.keys(manifest.devDependencies)];
     const found = [...documents, ...sources].flatMap((file) => calls(read(file)).map((call) => ({ file, call })));
     expect(found.length).toBeGreaterThan(20);
@@ -85,7 +85,7 @@ describe('npx', () => {
     expect(wrong).toEqual([]);
   });
 
-  test('the package is private and has a scope, so no name of the public registry is meant', () => {
+  test('the package is private and scoped, so its name cannot resolve to the public registry', () => {
     expect(manifest.private).toBe(true);
     expect(manifest.name).toMatch(/^@[a-z-]+\/isthmus$/);
     expect(JSON.parse(read('package-lock.json'))).toMatchObject({ name: manifest.name });
@@ -93,40 +93,42 @@ describe('npx', () => {
 });
 
 describe.each(documents.filter((file) => basename(file) !== 'CHANGELOG.md'))('%s', (file) => {
-  test('its commands can be copied, and the program knows them with their arguments and options', () => {
+  test('contains only commands that work as written, with existing arguments and options', () => {
     const wrong = typed(read(file)).flatMap(({ line, typed, inBlock }) => {
-      // What is left out stands as three dots: that is no command to copy.
+      // Three dots mark an abbreviated command, which is not meant to be copied.
       if (line.includes('...')) return [];
-      if (!typed) return [`${line}: is not written as it is typed in a clone`];
+      if (!typed) return [`${line}: is not written as it must be typed in a clone`];
       const { command, words } = resolved(line);
       if (command.commands.length > 0 && words.length > 0) return [`${line}: there is no such command`];
       const { operands, unknown } = command.parseOptions(words);
-      const most = command.registeredArguments.length;
-      const least = inBlock ? command.registeredArguments.filter((one) => one.required).length : 0;
-      const isWrong = unknown.length > 0 || operands.length > most || operands.length < least;
+      const maxArguments = command.registeredArguments.length;
+      const minArguments = inBlock
+        ? command.registeredArguments.filter((registeredArgument) => registeredArgument.required).length
+        : 0;
+      const isWrong = unknown.length > 0 || operands.length > maxArguments || operands.length < minArguments;
       return isWrong ? [`${line}: ${unknown.join(' ')}`] : [];
     });
     expect(wrong).toEqual([]);
   });
 });
 
-test('what the program prints of itself can be copied', () => {
+test('help texts contain only commands that can be copied', () => {
   let printed = '';
   const collect = (command: Command): void => {
     command.configureOutput({ writeOut: (text) => (printed += text), writeErr: (text) => (printed += text) });
     command.outputHelp();
     command.commands.forEach(collect);
   };
-  collect(makeProgram('0'));
+  collect(createProgram('0'));
   expect(printed).toContain('npx --no-install isthmus <command>');
   expect(calls(printed).filter((call) => !call.startsWith('npx --no-install isthmus'))).toEqual([]);
 });
 
 describe('in a shell', () => {
-  /** A registry in which a stranger has published `isthmus`. */
-  const asked: string[] = [];
+  /** A fake registry that contains a foreign package `isthmus`. */
+  const requestedPaths: string[] = [];
   const registry = createServer((request, response) => {
-    asked.push(request.url ?? '');
+    requestedPaths.push(request.url ?? '');
     const { port } = registry.address() as AddressInfo;
     const dist = { tarball: `http://127.0.0.1:${port}/isthmus.tgz`, shasum: '0'.repeat(40) };
     const version = { name: 'isthmus', version: '6.6.6', bin: { isthmus: 'strange.js' }, dist };
@@ -147,16 +149,16 @@ describe('in a shell', () => {
         npm_config_update_notifier: 'false',
       },
     });
-    const said = { out: '', err: '' };
-    child.stdout.on('data', (text) => (said.out += text));
-    child.stderr.on('data', (text) => (said.err += text));
+    const output = { out: '', err: '' };
+    child.stdout.on('data', (text) => (output.out += text));
+    child.stderr.on('data', (text) => (output.err += text));
     const [code] = await once(child, 'close');
-    return { code, ...said };
+    return { code, ...output };
   };
   afterAll(() => void registry.close());
 
-  test('in a folder of a clone the command runs, and no registry is asked', async () => {
-    // A clone of links, said to be built: npx runs the package's `prepare`, which would build this one. Its build runs the sources.
+  test('runs in a subfolder of a clone without contacting a registry', async () => {
+    // A clone made of links and marked as built, because npx runs `prepare`, which would build it. Its dist runs the sources.
     const clone = join(home, 'clone');
     mkdirSync(join(clone, 'docs'), { recursive: true });
     cpSync(join(ROOT, 'bin'), join(clone, 'bin'), { recursive: true });
@@ -174,12 +176,12 @@ describe('in a shell', () => {
     const { version } = JSON.parse(read('package.json')) as { version: string };
     const ran = await npx(join(clone, 'docs'), '--no-install', 'isthmus', '--version');
     expect(ran).toMatchObject({ code: 0, out: `${version}\n` });
-    expect(asked).toEqual([]);
+    expect(requestedPaths).toEqual([]);
   }, 60_000);
 
-  test('outside of it nothing is installed', async () => {
+  test('installs nothing outside a clone', async () => {
     const ran = await npx(home, '--no-install', 'isthmus', '--version');
     expect(ran.code).not.toBe(0);
-    expect(asked.filter((path) => path.includes('.tgz'))).toEqual([]);
+    expect(requestedPaths.filter((path) => path.includes('.tgz'))).toEqual([]);
   }, 60_000);
 });

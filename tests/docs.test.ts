@@ -1,47 +1,53 @@
-/** The pages for operators and on security, events and errors are true: what they name exists, as they say. */
+/** Checks the pages on security, audit, errors, operations and events: everything they name exists. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildSchema, isEnumType } from 'graphql';
 import { describe, expect, test } from 'vitest';
 import { parse as parseYaml } from 'yaml';
-import { FEW_COMPANIES, FEW_PERSONS } from '../connectors/kit/auth/principal.ts';
+import { MIN_COMPANY_COUNT, MIN_PERSON_COUNT } from '../connectors/kit/auth/principal.ts';
 import { ROLE_NAMES, ROLES } from '../connectors/kit/auth/roles.ts';
 import { readAuth } from '../connectors/kit/config/sections/auth.ts';
 import { DEFAULT_LIMITS, type Limits } from '../connectors/kit/config/sections/limits.ts';
 import { ERRORS } from '../connectors/kit/errors.ts';
-import { makeProgram } from '../gateway/commands/program.ts';
+import { createProgram } from '../gateway/commands/program.ts';
 import { DocsPage, quoted } from './docs-page.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const api = buildSchema(readFileSync(join(ROOT, 'schema', 'api.graphql'), 'utf8'), { assumeValidSDL: true });
 const settings = JSON.parse(readFileSync(join(ROOT, 'schema', 'isthmus.schema.json'), 'utf8'));
-const variables = ['gateway/environment.ts', 'gateway/commands/serve.ts', 'tests/outage.test.ts', 'docker-compose.yml']
+const variables = [
+  'gateway/environment.ts',
+  'gateway/commands/gateway.ts',
+  'gateway/commands/actions/start.ts',
+  'tests/outage.test.ts',
+  'docker-compose.yml',
+]
   .map((file) => readFileSync(join(ROOT, file), 'utf8'))
   .join('\n');
 
-/** Upper-case words that are neither codes nor variables of ours. */
+/** Upper-case words that are neither error codes nor variables. */
 const OTHERS = /^(HMAC|GET|POST|SSE|JSON|PEM|HTTP|DEGRADED|DOWN|UP|JWT|ID|RS256|ES256|NOTIFY)$/;
 
 describe.each(['security', 'audit', 'errors', 'operations', 'events'])('docs/%s.md', (name) => {
   const page = new DocsPage(name);
 
-  test('its commands run as they are written, and its files and scripts are there', () => {
-    expect([...page.commandFaults(makeProgram('0')), ...page.missing()]).toEqual([]);
+  test('names only existing commands, files and scripts', () => {
+    expect([...page.commandErrors(createProgram('0')), ...page.missingFiles()]).toEqual([]);
   });
 
-  test('its codes, variables, rights and fields exist', () => {
+  test('names only existing codes, variables, permissions and fields', () => {
     const enums = Object.values(api.getTypeMap()).flatMap((type) =>
       isEnumType(type) ? type.getValues().map((value) => value.name) : [],
     );
     const scopes = new Set<string>(ROLE_NAMES.flatMap((role) => ROLES[role].scopes));
-    const wrong = page.code.filter((one) => {
+    const wrong = page.inlineCode.filter((one) => {
       if (/^[A-Z][A-Z0-9]*(_[A-Z0-9]+)*$/.test(one))
         return (
           !(one in ERRORS) && !enums.includes(one) && !OTHERS.test(one) && !new RegExp(`\\b${one}\\b`).test(variables)
         );
       if (/^[a-z]+:[a-z]+$/.test(one)) return !scopes.has(one) && !/^(role|consent):/.test(one);
       const [, type = '', field = ''] = /^([A-Z][a-z]\w*)\.(\w+|\*)$/.exec(one) ?? [];
-      // `Type.*` stands for any type.
+      // `Type.*` means any type.
       if (!type || type === 'Type') return false;
       const found = api.getType(type);
       return !found || !('getFields' in found) || (field !== '*' && !found.getFields()[field]);
@@ -49,26 +55,26 @@ describe.each(['security', 'audit', 'errors', 'operations', 'events'])('docs/%s.
     expect(wrong).toEqual([]);
   });
 
-  test('its settings are known, and its examples of isthmus.yaml are read without a fault', () => {
-    const dotted = page.code.filter((one) =>
+  test('names only existing settings; its isthmus.yaml examples are valid', () => {
+    const dotted = page.inlineCode.filter((one) =>
       /^(auth|limits|retention|audit|anonymous|guard)(\.|\[)[\w.[\]0-9]+$/.test(one),
     );
     expect(dotted.filter((one) => !known(one))).toEqual([]);
-    const faults: string[] = [];
-    for (const { kind, text } of page.fences) {
+    const errors: string[] = [];
+    for (const { kind, text } of page.codeBlocks) {
       const section = kind === 'yaml' ? (parseYaml(text) as Record<string, unknown>) : {};
-      for (const key of Object.keys(section)) if (!known(key)) faults.push(`${key} is no section of isthmus.yaml`);
-      if (section['auth']) readAuth(section['auth'], (fault) => faults.push(fault));
+      for (const key of Object.keys(section)) if (!known(key)) errors.push(`${key} is not a section of isthmus.yaml`);
+      if (section['auth']) readAuth(section['auth'], (error) => errors.push(error));
     }
-    expect(faults).toEqual([]);
+    expect(errors).toEqual([]);
   });
 
-  test('its figures carry date, commit and command', () => {
-    expect(page.bareFigures()).toEqual([]);
+  test('gives date, commit and command for every measured figure', () => {
+    expect(page.incompleteFigures()).toEqual([]);
   });
 });
 
-test('the limits and their defaults are those of docs/security.md', () => {
+test('docs/security.md lists every limit with its default', () => {
   const rows = new DocsPage('security').table('limit').flatMap(([names, , defaults = '']) => {
     const values = defaults.split('·').map((one) => size(one.trim()));
     return quoted(names).map((limit, i) => [limit, values[i]] as const);
@@ -76,9 +82,9 @@ test('the limits and their defaults are those of docs/security.md', () => {
   expect(Object.fromEntries(rows)).toEqual({ ...DEFAULT_LIMITS } satisfies Limits);
 });
 
-test('the roles and their rows are those of docs/security.md', () => {
+test('docs/security.md lists every role with the rows it may see', () => {
   const rows = new DocsPage('security').table('role').map(([role = '', , of = '']) => [role, of]);
-  const told = ROLE_NAMES.map((role) => {
+  const expected = ROLE_NAMES.map((role) => {
     const { parks, companies } = ROLES[role];
     return [
       role,
@@ -89,14 +95,14 @@ test('the roles and their rows are those of docs/security.md', () => {
           : 'all',
     ];
   });
-  expect(rows.sort()).toEqual(told.sort());
+  expect(rows.sort()).toEqual(expected.sort());
   const { prose } = new DocsPage('security');
-  expect([FEW_PERSONS, FEW_COMPANIES]).toEqual([5, 3]);
+  expect([MIN_PERSON_COUNT, MIN_COMPANY_COUNT]).toEqual([5, 3]);
   expect(prose).toContain('withheld below five persons');
   expect(prose).toContain('below three companies');
 });
 
-test('what docs/errors.md says of trying again is what the errors say', () => {
+test('docs/errors.md says correctly which errors are retryable', () => {
   const rows = new DocsPage('errors')
     .table('code')
     .map(([code, , again = '']) => [quoted(code)[0], again.startsWith('yes')]);

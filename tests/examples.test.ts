@@ -1,14 +1,14 @@
-/** Each program of examples/ is run as it is, against a hub; what it prints is compared with what the hub knows. */
+/** Runs each program of examples/ unchanged against a hub and compares its output with the hub's data. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildSchema, parse, validate } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { freePort } from '../schema/database/embedded/free-port.ts';
-import { until, type WholeHub, wholeHub } from './hub.ts';
-import { logged, write } from './live-hub.ts';
-import { type Onboarding, onboarding } from './onboarding.ts';
+import { appendTestEvents, loggedEventIds } from './bare-hub.ts';
+import { type OnboardingTest, startOnboardingTest } from './onboarding.ts';
 import { runCommand } from './run-command.ts';
+import { startTestHub, type TestHub, waitFor } from './test-hub.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const EXAMPLES = join(ROOT, 'examples');
@@ -58,7 +58,7 @@ function begin(program: string, args: readonly string[], variables: Record<strin
   return started;
 }
 
-/** Runs a program to its end. */
+/** Runs a program until it exits. */
 async function run(program: string, args: readonly string[], variables: Record<string, string> = {}) {
   const started = begin(program, args, variables);
   const code = await started.ended;
@@ -67,60 +67,60 @@ async function run(program: string, args: readonly string[], variables: Record<s
 const node = (file: string, variables?: Record<string, string>) =>
   run(process.execPath, [`examples/${file}`], variables);
 
-/** Ids of the log, from that one on. Sources add to the log whenever they like. */
+/** Event ids of the log, starting with that one. Sources may append at any time. */
 async function logFrom(id: string): Promise<string[]> {
-  const all = await logged(whole.hub.database);
+  const all = await loggedEventIds(testHub.hub.database);
   return all.slice(all.indexOf(id));
 }
 const ids = (text: string): string[] => text.match(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g) ?? [];
 
-let whole: WholeHub;
+let testHub: TestHub;
 let pagePort: number;
 let hub: { ISTHMUS_URL: string };
 let companies: { uscc: string; name: string }[] = [];
 
 beforeAll(async () => {
   pagePort = await freePort();
-  whole = await wholeHub('embedded', {
+  testHub = await startTestHub('embedded', {
     quiet: true,
     settings: (text) => `${text}\norigins: ["http://localhost:${pagePort}"]\n`,
   });
-  hub = { ISTHMUS_URL: whole.url };
-  await until('every source answers', 120, async () => {
-    const { data } = await whole.ask('{ sources { state } }');
-    return data.sources.every((one: { state: string }) => one.state === 'UP');
+  hub = { ISTHMUS_URL: testHub.url };
+  await waitFor('every source answers', 120, async () => {
+    const { data } = await testHub.query('{ sources { state } }');
+    return data.sources.every((source: { state: string }) => source.state === 'UP');
   });
-  await until('the companies are known by name', 60, async () => {
-    const { data } = await whole.ask('{ companies(first: 50) { nodes { uscc name } } }');
+  await waitFor('the companies are known by name', 60, async () => {
+    const { data } = await testHub.query('{ companies(first: 50) { nodes { uscc name } } }');
     companies = data.companies.nodes;
-    return companies.length === 40 && companies.every((one) => one.name);
+    return companies.length === 40 && companies.every((company) => company.name);
   });
 }, 180_000);
 afterAll(async () => {
   for (const child of children) child.kill('SIGKILL');
-  await whole?.close();
+  await testHub?.close();
 }, 60_000);
 
-/** A token of the demo's issuer, by the command that the README of the examples shows. */
+/** A token of the demo issuer, from the command that examples/README.md shows. */
 async function tokenOf(...options: string[]): Promise<string> {
-  const { code, out } = await runCommand(['token', ...options], whole.directory, { ISTHMUS_DATA: whole.data });
+  const { code, out } = await runCommand(['token', ...options], testHub.directory, { ISTHMUS_DATA: testHub.data });
   expect(code).toBe(0);
   return out.trim();
 }
 
-test('examples/README.md lists every program, and no other', () => {
+test('examples/README.md lists exactly the programs', () => {
   const readme = readFileSync(join(EXAMPLES, 'README.md'), 'utf8');
   const files = readdirSync(EXAMPLES, { recursive: true, encoding: 'utf8' }).filter((file) =>
     /\.(mjs|py|sh)$/.test(file),
   );
-  // These two belong to others: the page's server, and the second step of own-source.
+  // ask.sh is the second step of own-source and has no row of its own.
   const commands = [...readme.matchAll(/`(?:node|python3|sh) examples\/(\S+?)(?: FOLDER)?`/g)].map((match) => match[1]);
-  expect([...commands, 'own-source/ask.sh'].sort()).toEqual(files.sort());
+  expect([...commands, 'own-source/query.sh'].sort()).toEqual(files.sort());
   for (const [, link = ''] of readme.matchAll(/\]\(([\w./-]+)\)/g))
     expect(() => readFileSync(join(EXAMPLES, link)), link).not.toThrow();
 });
 
-test('the header of every program names its command, and every program takes the hub by the same variable', () => {
+test('every program names its command in its header and reads the address of the hub from ISTHMUS_URL', () => {
   for (const file of readdirSync(EXAMPLES, { recursive: true, encoding: 'utf8' })) {
     if (!/\.(mjs|py|sh|html)$/.test(file)) continue;
     const text = readFileSync(join(EXAMPLES, file), 'utf8');
@@ -144,7 +144,7 @@ describe('node-client/query.mjs', () => {
       expect(value(`companies.nodes.${i}.name`)).toBe(company.name);
     }
     expect(value('companies.nodes.3.uscc')).toBeUndefined();
-    const { data } = await whole.ask(
+    const { data } = await testHub.query(
       '{ companies(first: 3) { nodes { registration { legalName } presence { peopleInside } } } }',
     );
     for (const [i, { registration, presence }] of data.companies.nodes.entries()) {
@@ -157,7 +157,7 @@ describe('node-client/query.mjs', () => {
     }
   });
 
-  test('sends the token: a company sees itself alone', async () => {
+  test('sends the token: a company sees only itself', async () => {
     const own = companies.at(-1) as { uscc: string; name: string };
     const token = await tokenOf('--role', 'company', '--company', own.uscc);
     const { code, out } = await node('node-client/query.mjs', { ...hub, ISTHMUS_TOKEN: token });
@@ -166,7 +166,7 @@ describe('node-client/query.mjs', () => {
     expect(out).not.toContain('companies.nodes.1.');
   });
 
-  test('says in one line that the hub refuses or cannot be reached, and ends with code 1', async () => {
+  test('reports in one line that the hub rejects the request or is unreachable, and exits with 1', async () => {
     const refused = await node('node-client/query.mjs', { ...hub, ISTHMUS_TOKEN: 'no token' });
     expect(refused).toMatchObject({ code: 1, out: '' });
     expect(refused.err).toMatch(/^UNAUTHENTICATED: .+\n$/);
@@ -186,26 +186,26 @@ describe('node-client/subscribe.mjs', () => {
   /** Writes events until the program has printed one. */
   const connected = (started: Started, name: string) => {
     let n = 0;
-    return until(`${name} prints an event`, 30, async () => {
-      await write(whole.hub.database, [`${name} ${n++}`]);
+    return waitFor(`${name} prints an event`, 30, async () => {
+      await appendTestEvents(testHub.hub.database, [`${name} ${n++}`]);
       return ids(started.out).length > 0;
     });
   };
 
-  /** As many printed ids as are wanted, once the last one is there. */
+  /** The first printed ids, once the last wanted one has been printed. */
   const printed = async (started: Started, wanted: readonly string[]) => {
-    await until('the newest event is printed', 40, () => ids(started.out).includes(wanted.at(-1) as string));
+    await waitFor('the newest event is printed', 40, () => ids(started.out).includes(wanted.at(-1) as string));
     return ids(started.out).slice(0, wanted.length);
   };
 
-  test('prints every event once and in order, over a restart of the hub, and resumes behind the printed cursor', async () => {
+  test('prints every event once and in order across a restart of the hub, and resumes after the printed cursor', async () => {
     const started = subscribe(hub);
     await connected(started, 'subscribe');
     const [first = ''] = ids(started.out);
-    await whole.restart(async () => {
-      await until('the break is noticed', 20, () => started.err.includes('No connection'));
+    await testHub.restart(async () => {
+      await waitFor('the disconnect is reported', 20, () => started.err.includes('No connection'));
     });
-    await write(whole.hub.database, ['later 1', 'later 2', 'later 3']);
+    await appendTestEvents(testHub.hub.database, ['later 1', 'later 2', 'later 3']);
     const wanted = await logFrom(first);
     expect(await printed(started, wanted)).toEqual(wanted);
     expect(started.out).toMatch(/^\d{4}-\S+Z OCCUPANCY_CHANGED [0-9a-f-]{36}$/m);
@@ -215,7 +215,7 @@ describe('node-client/subscribe.mjs', () => {
     const cursor = /^Resume with: node examples\/node-client\/subscribe\.mjs (\S+)$/m.exec(started.err)?.[1] ?? '';
     expect(cursor).not.toBe('');
     const last = ids(started.out).at(-1) ?? '';
-    await write(whole.hub.database, ['between 1', 'between 2']);
+    await appendTestEvents(testHub.hub.database, ['between 1', 'between 2']);
     const behind = (await logFrom(last)).slice(1);
     const again = subscribe(hub, cursor);
     expect(await printed(again, behind)).toEqual(behind);
@@ -223,7 +223,7 @@ describe('node-client/subscribe.mjs', () => {
     expect(await again.ended).toBe(0);
   }, 120_000);
 
-  test('sends the token, and ends with code 1 when the hub refuses the token or the cursor', async () => {
+  test('sends the token, and exits with 1 when the hub rejects the token or the cursor', async () => {
     const token = await tokenOf('--role', 'operator', '--park', 'lakeside');
     const allowed = subscribe({ ...hub, ISTHMUS_TOKEN: token });
     await connected(allowed, 'operator');
@@ -241,7 +241,7 @@ describe('browser/index.html', () => {
   const html = readFileSync(join(EXAMPLES, 'browser', 'index.html'), 'utf8');
   const script = /<script type="module">([\s\S]*?)<\/script>/.exec(html)?.[1] ?? '';
 
-  test('needs nothing from elsewhere, uses ids that exist, and its subscription fits the graph', () => {
+  test('loads no external resources, uses ids that exist, and its subscription is valid', () => {
     expect(html).toMatch(/^<!doctype html>/);
     expect(html).toContain('<html lang="en">');
     expect(html).not.toMatch(/<(?:script|link|img)[^>]+(?:src|href)=|\bimport\b[^;]*['"]/);
@@ -253,43 +253,43 @@ describe('browser/index.html', () => {
     expect(validate(api, parse(query)).map((one) => one.message)).toEqual([]);
   });
 
-  test('is served with the address of the hub; its script shows events, and resumes behind the last one', async () => {
+  test('is served with the address of the hub; shows events and resumes after the last one', async () => {
     const server = begin(process.execPath, ['examples/browser/serve.mjs'], { ...hub, PAGE_PORT: String(pagePort) });
-    await until('the page is served', 20, () => server.out.includes(`http://localhost:${pagePort} shows`));
+    await waitFor('the page is served', 20, () => server.out.includes(`http://localhost:${pagePort} shows`));
     const served = await fetch(`http://localhost:${pagePort}/`);
     expect(served.headers.get('content-type')).toContain('text/html');
-    expect(await served.text()).toContain(`<input id="url" type="url" value="${whole.url}"`);
+    expect(await served.text()).toContain(`<input id="url" type="url" value="${testHub.url}"`);
 
-    const page = pretendPage(script, whole.url, `http://localhost:${pagePort}`);
+    const page = pretendPage(script, testHub.url, `http://localhost:${pagePort}`);
     page.submit();
     let n = 0;
-    await until('an event is shown', 30, async () => {
-      await write(whole.hub.database, [`page ${n++}`]);
+    await waitFor('an event is shown', 30, async () => {
+      await appendTestEvents(testHub.hub.database, [`page ${n++}`]);
       return page.items().length > 0;
     });
     expect(page.items()[0]).toMatch(/^\d{4}-\S+Z OCCUPANCY_CHANGED .*Lakeside/);
     expect(page.state()).toBe('Connected.');
     const first = page.ids().at(-1) ?? '';
     page.breakConnection();
-    await write(whole.hub.database, ['page missed 1', 'page missed 2']);
+    await appendTestEvents(testHub.hub.database, ['page missed 1', 'page missed 2']);
     const wanted = await logFrom(first);
-    await until('the events behind the break', 20, () => page.ids().includes(wanted.at(-1) as string));
+    await waitFor('the missed events', 20, () => page.ids().includes(wanted.at(-1) as string));
     // The newest is on top.
     expect(page.ids().reverse().slice(0, wanted.length)).toEqual(wanted);
     expect(page.requests.at(-1)).toHaveProperty('last-event-id');
     page.stop();
   }, 90_000);
 
-  test('says why the hub refuses a page of an origin that is not listed', async () => {
-    const page = pretendPage(script, whole.url, 'http://localhost:1');
+  test('shows why the hub rejects a page of an unlisted origin', async () => {
+    const page = pretendPage(script, testHub.url, 'http://localhost:1');
     page.submit();
-    await until('the refusal is shown', 20, () => /origin/i.test(page.state()));
+    await waitFor('the rejection is shown', 20, () => /origin/i.test(page.state()));
     expect(page.items()).toEqual([]);
     page.stop();
   });
 });
 
-/** Runs the page's script over the few parts of a document that it uses. */
+/** Runs the page's script with fakes of the DOM elements that it uses. */
 function pretendPage(script: string, url: string, origin: string) {
   const items: { id: string; textContent: string; remove(): void }[] = [];
   const list = {
@@ -320,7 +320,7 @@ function pretendPage(script: string, url: string, origin: string) {
     const headers = options.headers as Record<string, string>;
     requests.push(headers);
     breaker = new AbortController();
-    // Once stopped, nothing is sent any more: the script waits for ever.
+    // Once stopped, nothing is sent: the script waits forever.
     if (isStopped) return new Promise<Response>(() => undefined);
     const signal = AbortSignal.any([breaker.signal, options.signal as AbortSignal]);
     return fetch(address, { ...options, signal, headers: { ...headers, origin } });
@@ -330,8 +330,8 @@ function pretendPage(script: string, url: string, origin: string) {
     requests,
     submit: () => submit({ preventDefault: () => undefined }),
     state: () => state.textContent,
-    items: () => items.map((one) => one.textContent),
-    ids: () => items.map((one) => one.id),
+    items: () => items.map((item) => item.textContent),
+    ids: () => items.map((item) => item.id),
     breakConnection: () => breaker.abort(),
     stop: () => {
       isStopped = true;
@@ -341,11 +341,11 @@ function pretendPage(script: string, url: string, origin: string) {
 }
 
 describe('python/query.py', () => {
-  if (!python) console.warn('examples/python/query.py is not run: there is no python3 of at least 3.8.');
+  if (!python) console.warn('Skipped examples/python/query.py: python3 3.8 or newer is not installed.');
   const query = (variables: Record<string, string>) => run(python ?? '', ['examples/python/query.py'], variables);
 
   test.skipIf(!python)(
-    'writes all companies as CSV, with source and age',
+    'writes all companies as CSV with source and age',
     async () => {
       const { code, out, err } = await query(hub);
       expect({ code, err }).toEqual({ code: 0, err: '' });
@@ -363,28 +363,31 @@ describe('python/query.py', () => {
     60_000,
   );
 
-  test.skipIf(!python)('says in one line that the hub refuses or cannot be reached, and ends with code 1', async () => {
-    const refused = await query({ ...hub, ISTHMUS_TOKEN: 'no token' });
-    expect(refused).toMatchObject({ code: 1, out: '' });
-    expect(refused.err).toMatch(/^UNAUTHENTICATED: .+\n$/);
-    const absent = await query({ ISTHMUS_URL: `http://127.0.0.1:${await freePort()}` });
-    expect(absent).toMatchObject({ code: 1, out: '' });
-    expect(absent.err).toMatch(/^Cannot reach http:.+ Is the hub running\?\n$/);
-  });
+  test.skipIf(!python)(
+    'reports in one line that the hub rejects the request or is unreachable, and exits with 1',
+    async () => {
+      const refused = await query({ ...hub, ISTHMUS_TOKEN: 'no token' });
+      expect(refused).toMatchObject({ code: 1, out: '' });
+      expect(refused.err).toMatch(/^UNAUTHENTICATED: .+\n$/);
+      const absent = await query({ ISTHMUS_URL: `http://127.0.0.1:${await freePort()}` });
+      expect(absent).toMatchObject({ code: 1, out: '' });
+      expect(absent.err).toMatch(/^Cannot reach http:.+ Is the hub running\?\n$/);
+    },
+  );
 });
 
 describe('curl/queries.sh', () => {
-  test('asks five queries, each answered without errors', async () => {
+  test('sends five queries, each answered without errors', async () => {
     const { code, out, err } = await run('sh', ['examples/curl/queries.sh'], hub);
     expect({ code, err }).toEqual({ code: 0, err: '' });
     const parts = out.split(/^# .*\n/m).slice(1);
     expect(out.match(/^# /gm)).toHaveLength(5);
     const answers = parts.map((part) => JSON.parse(part));
-    expect(answers.flatMap((one) => one.errors ?? [])).toEqual([]);
+    expect(answers.flatMap((answer) => answer.errors ?? [])).toEqual([]);
     const [sources, two, lots, proven, events] = answers;
-    expect(sources.data.sources.map((one: { id: string }) => one.id)).toContain('lakeside-parking');
-    expect(two.data.companies.nodes.map((one: { name: string }) => one.name)).toEqual(
-      companies.slice(0, 2).map((one) => one.name),
+    expect(sources.data.sources.map((source: { id: string }) => source.id)).toContain('lakeside-parking');
+    expect(two.data.companies.nodes.map((node: { name: string }) => node.name)).toEqual(
+      companies.slice(0, 2).map((company) => company.name),
     );
     expect(lots.data.park.lots.length).toBeGreaterThan(0);
     for (const lot of lots.data.park.lots) expect(lot.provenance.source).toBe('lakeside-parking');
@@ -392,7 +395,7 @@ describe('curl/queries.sh', () => {
     expect(events.data.events.nodes).toHaveLength(3);
   });
 
-  test('sends the token, shows the answer of a hub that refuses, and ends with the code of curl', async () => {
+  test('sends the token, shows the response of a hub that rejects it, and exits with the code of curl', async () => {
     const refused = await run('sh', ['examples/curl/queries.sh'], { ...hub, ISTHMUS_TOKEN: 'no token' });
     expect(refused.code).toBe(22);
     expect(refused.out).toContain('UNAUTHENTICATED');
@@ -402,31 +405,31 @@ describe('curl/queries.sh', () => {
 });
 
 describe('own-source', () => {
-  let park: Onboarding;
+  let park: OnboardingTest;
   beforeAll(async () => {
-    park = await onboarding();
-    // The example brings a file of its own.
+    park = await startOnboardingTest();
+    // The example creates its own file.
     rmSync(park.file);
   });
   afterAll(async () => {
     await park?.close();
   }, 30_000);
 
-  test('onboard.sh connects the sample file, and ask.sh gets its rows at their building', async () => {
+  test('onboard.sh connects the sample file, and query.sh reads its rows through their building', async () => {
     const isthmus = `${process.execPath} --import tsx gateway/cli.ts`;
     const onboarded = await run('sh', ['examples/own-source/onboard.sh', park.directory], { ISTHMUS: isthmus });
     expect({ code: onboarded.code, err: onboarded.err }).toEqual({ code: 0, err: '' });
-    expect(onboarded.out).toContain('0 broken');
+    expect(onboarded.out).toContain('0 breaking changes');
     expect(onboarded.out).toContain(`start --config "${park.directory}/isthmus.yaml"`);
     const again = await run('sh', ['examples/own-source/onboard.sh', park.directory], { ISTHMUS: isthmus });
     expect(again).toMatchObject({
       code: 1,
-      err: `${park.directory}/isthmus.yaml exists already. Name a new folder.\n`,
+      err: `${park.directory}/isthmus.yaml already exists. Name a new folder.\n`,
     });
 
     const { url } = await park.start();
-    const answer = await until('the rows are in the graph', 30, async () => {
-      const { out } = await run('sh', ['examples/own-source/ask.sh'], { ISTHMUS_URL: url });
+    const answer = await waitFor('the rows are in the graph', 30, async () => {
+      const { out } = await run('sh', ['examples/own-source/query.sh'], { ISTHMUS_URL: url });
       const parsed = JSON.parse(out);
       return parsed.data?.building?.leases?.nodes?.length > 0 ? parsed : null;
     });
@@ -437,7 +440,7 @@ describe('own-source', () => {
     expect(leases.nodes[0].provenance).toMatchObject({ source: 'lakeside-leases', stale: false });
   }, 120_000);
 
-  test('onboard.sh without a folder says what to type', async () => {
+  test('onboard.sh without a folder prints its usage', async () => {
     expect(await run('sh', ['examples/own-source/onboard.sh'])).toEqual({
       code: 1,
       out: '',

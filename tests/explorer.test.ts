@@ -1,22 +1,22 @@
-/** Where the hub serves the explorer, by what isthmus.yaml says, and who may see the graph's description there. */
+/** When the hub serves the explorer, depending on isthmus.yaml, and who may introspect the graph there. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, expect, test } from 'vitest';
-import { islands } from '../connectors/index.ts';
+import { sourceConnectors } from '../connectors/index.ts';
 import { readConfig } from '../connectors/kit/config/config-file.ts';
 import { openDemoIssuer } from '../gateway/trust/tokens/demo-issuer.ts';
-import { type LiveHub, liveHub } from './live-hub.ts';
+import { type BareHub, startBareHub } from './bare-hub.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'isthmus-page-'));
 writeFileSync(join(folder, 'index.html'), '<!doctype html><title>page</title>');
 const AUTH =
   'auth: { audience: "https://hub.example", demo: true, issuers: [ { issuer: "https://id.example/realms/park" } ] }';
 
-let live: LiveHub | null = null;
+let bareHub: BareHub | null = null;
 afterEach(async () => {
-  await live?.close();
-  live = null;
+  await bareHub?.close();
+  bareHub = null;
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -25,21 +25,21 @@ async function hub(...lines: string[]): Promise<string> {
   const text = ['parks: [ { id: lakeside, name: Lakeside, region: "500112" } ]', 'installations: []', ...lines].join(
     '\n',
   );
-  const config = readConfig(text, 'isthmus.yaml', islands, {});
-  live = await liveHub({ start: { config, data: folder, explorerFolder: folder } });
-  return live.hub.url;
+  const config = readConfig(text, 'isthmus.yaml', sourceConnectors, {});
+  bareHub = await startBareHub({ start: { config, data: folder, explorerFolder: folder } });
+  return bareHub.hub.url;
 }
 const status = async (url: string): Promise<number> => (await fetch(url)).status;
 
-test('without auth and without the anonymous role there is no explorer', async () => {
+test('serves no explorer without auth and without an anonymous role', async () => {
   const url = await hub();
   for (const path of ['/explorer', '/explorer/', '/explorer/index.html', '/explorer/settings.json', '/explorer/caller'])
     expect([path, await status(url + path)]).toEqual([path, 404]);
 });
 
-test('with auth there is one, and explorer: false takes it away', async () => {
+test('serves the explorer with auth, and not with explorer: false', async () => {
   expect(await status(`${await hub(AUTH, 'explorer: false')}/explorer/`)).toBe(404);
-  await live?.close();
+  await bareHub?.close();
   const url = await hub(AUTH, 'explorer: { clientId: isthmus-explorer }');
   const page = await fetch(`${url}/explorer/`);
   expect(await page.text()).toContain('<title>page</title>');
@@ -57,7 +57,7 @@ test('with auth there is one, and explorer: false takes it away', async () => {
   });
 });
 
-test('tells who asks, and the graph only to who holds a role', async () => {
+test('reports the caller, and allows introspection only with a role', async () => {
   const url = await hub(AUTH);
   const token = await (await openDemoIssuer(folder)).sign({ role: 'analyst', seconds: 60 });
   const authorization = `Bearer ${token}`;
@@ -78,7 +78,7 @@ test('tells who asks, and the graph only to who holds a role', async () => {
   expect(await introspect({ authorization })).toContain('"queryType":{"name":"Query"}');
 });
 
-test('with the anonymous role who asks from this machine needs no token', async () => {
+test('needs no token on this machine with an anonymous role', async () => {
   const url = await hub('anonymous: developer');
   const answer = await fetch(`${url}/explorer/caller`);
   expect(await answer.json()).toMatchObject({ caller: { roles: ['developer'], expires: null } });

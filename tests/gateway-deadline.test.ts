@@ -1,14 +1,14 @@
-/** `isthmus gateway --deadline`: a subgraph that never answers costs its own fields, and no more time than that. */
+/** `isthmus gateway --deadline`: a subgraph that never responds affects only its own fields, and takes no longer than the deadline. */
 import { spawnSync } from 'node:child_process';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { silentLog } from '../connectors/kit/log.ts';
-import { startGateway } from '../gateway/standalone-gateway.ts';
+import { startStandaloneGateway } from '../gateway/standalone-gateway.ts';
 import { compose } from '../schema/compose.ts';
 
-test('a subgraph that never answers ends with SOURCE_TIMEOUT at its fields', async () => {
+test('reports SOURCE_TIMEOUT at the fields of a subgraph that never responds', async () => {
   const servers = ['{"data":{"near":1}}', null].map((answer) =>
     createServer((request, response) => {
       request.resume();
@@ -25,7 +25,7 @@ test('a subgraph that never answers ends with SOURCE_TIMEOUT at its fields', asy
     { name: 'near', sdl: 'type Query { near: Int }', url: String(urls[0]) },
     { name: 'far', sdl: 'type Query { far: Int }', url: String(urls[1]) },
   ]);
-  const gateway = await startGateway({
+  const gateway = await startStandaloneGateway({
     supergraph,
     host: '127.0.0.1',
     port: 0,
@@ -52,7 +52,7 @@ test('a subgraph that never answers ends with SOURCE_TIMEOUT at its fields', asy
   }
 });
 
-test.each(['soon', '0s', '10'])('--deadline %s is refused with an example', (given) => {
+test.each(['soon', '0s', '10'])('rejects --deadline %s with an example', (given) => {
   const { status, stderr } = spawnSync(
     process.execPath,
     ['--import', 'tsx', join('gateway', 'cli.ts'), 'gateway', '--deadline', given],

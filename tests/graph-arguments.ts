@@ -1,4 +1,4 @@
-/** Every field of the graph that takes arguments, and an operation for each of them: for tests that are made from the schema. */
+/** Every field of the graph that takes arguments, and an operation for each: for tests generated from the schema. */
 import {
   astFromValue,
   type GraphQLArgument,
@@ -18,8 +18,8 @@ import {
   print,
 } from 'graphql';
 
-/** One that each type takes. */
-const RIGHT: Readonly<Record<string, unknown>> = {
+/** A valid value of each scalar. */
+const VALID: Readonly<Record<string, unknown>> = {
   USCC: '91500112MA5U0H4T21',
   Plate: '渝A12345',
   DateTime: '2026-03-01T08:00:00+08:00',
@@ -36,42 +36,42 @@ const RIGHT: Readonly<Record<string, unknown>> = {
   Float: 1.5,
   Boolean: true,
 };
-/** A value of the type, with only what it must hold. */
-export function right(type: GraphQLInputType): unknown {
+/** A valid value of the type with only its required fields. */
+export function validValue(type: GraphQLInputType): unknown {
   const bare = getNullableType(type);
-  if (isListType(bare)) return [right(bare.ofType)];
+  if (isListType(bare)) return [validValue(bare.ofType)];
   if (isEnumType(bare)) return bare.getValues()[0]?.name;
   if (isInputObjectType(bare)) {
     const needed = Object.values(bare.getFields()).filter(isRequiredInputField);
-    return Object.fromEntries(needed.map((one) => [one.name, right(one.type)]));
+    return Object.fromEntries(needed.map((one) => [one.name, validValue(one.type)]));
   }
-  return RIGHT[bare.name];
+  return VALID[bare.name];
 }
 
 type Field = GraphQLField<unknown, unknown>;
-export interface Place {
+export interface ArgumentField {
   readonly root: 'query' | 'mutation' | 'subscription';
-  /** Text of the fields above, with `%` for what stands in them. */
-  readonly above: string;
+  /** Text of the enclosing fields, with `%` in place of the selection. */
+  readonly enclosing: string;
   readonly field: Field;
 }
 /** A value of the type as GraphQL text. */
-export const textOf = (value: unknown, type: GraphQLInputType): string => {
+export const literalOf = (value: unknown, type: GraphQLInputType): string => {
   const node = astFromValue(value, type);
   return node ? print(node) : 'null';
 };
 const argumentsOf = (field: Field, but?: GraphQLArgument, text = '$v'): string => {
   const all = field.args
-    .filter((one) => one === but || isRequiredArgument(one))
-    .map((one) => `${one.name}: ${one === but ? text : textOf(right(one.type), one.type)}`);
+    .filter((arg) => arg === but || isRequiredArgument(arg))
+    .map((arg) => `${arg.name}: ${arg === but ? text : literalOf(validValue(arg.type), arg.type)}`);
   return all.length > 0 ? `(${all.join(', ')})` : '';
 };
 
-/** Every field with arguments, by the shortest way from a root; walks through interfaces by their members. */
-export function places(schema: GraphQLSchema): Place[] {
-  const found: Place[] = [];
+/** Every field with arguments, by its shortest path from a root type; interfaces are entered through their possible types. */
+export function fieldsWithArguments(schema: GraphQLSchema): ArgumentField[] {
+  const found: ArgumentField[] = [];
   const seen = new Set<string>();
-  const open: { type: GraphQLObjectType; root: Place['root']; above: string }[] = [];
+  const open: { type: GraphQLObjectType; root: ArgumentField['root']; above: string }[] = [];
   for (const root of ['query', 'mutation', 'subscription'] as const) {
     const type = schema.getRootType(root as never);
     if (type) open.push({ type, root, above: '%' });
@@ -81,7 +81,7 @@ export function places(schema: GraphQLSchema): Place[] {
     if (seen.has(type.name)) continue;
     seen.add(type.name);
     for (const field of Object.values(type.getFields())) {
-      if (field.args.length > 0) found.push({ root, above, field });
+      if (field.args.length > 0) found.push({ root, enclosing: above, field });
       const next = getNamedType(field.type);
       const members = isObjectType(next)
         ? [next]
@@ -97,8 +97,12 @@ export function places(schema: GraphQLSchema): Place[] {
   return found;
 }
 
-/** An operation that gives the argument as `$v`, or as that text, with what it needs beside it. */
-export const documentOf = ({ root, above, field }: Place, argument: GraphQLArgument, text?: string): string => {
+/** An operation that passes the argument as `$v`, or as the literal `text`, with the other required arguments. */
+export const operationFor = (
+  { root, enclosing: above, field }: ArgumentField,
+  argument: GraphQLArgument,
+  text?: string,
+): string => {
   const leaf =
     isObjectType(getNamedType(field.type)) ||
     'getTypes' in getNamedType(field.type) ||

@@ -1,4 +1,4 @@
-/** Who may ask what the graph holds: callers with a role of this hub, by every way; to all others no error suggests a name. */
+/** Who may introspect the graph: callers with a role, over every transport; for all others, errors suggest no names. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTarget, type Target } from './attack/target.ts';
 
@@ -20,10 +20,10 @@ afterAll(() => target?.close());
 const overSocket = async (headers: Record<string, string>, query: string): Promise<string> => {
   const init = { type: 'connection_init' };
   const subscribe = { id: '1', type: 'subscribe', payload: { query } };
-  return (await target.socket([init, subscribe], { headers, wait: 300 })).told.join('\n');
+  return (await target.openWebSocket([init, subscribe], { headers, wait: 300 })).received.join('\n');
 };
 
-test('a caller with a role may introspect, over HTTP and the socket, again and again', async () => {
+test('allows introspection for a caller with a role, over HTTP and WebSocket, repeatedly', async () => {
   for (let i = 0; i < 3; i++) {
     expect((await target.post({ query: QUERY }, known)).text).toBe(
       '{"data":{"__schema":{"queryType":{"name":"Query"}}}}\n'.trim(),
@@ -32,17 +32,17 @@ test('a caller with a role may introspect, over HTTP and the socket, again and a
   expect(await overSocket(known, QUERY)).toContain('"queryType"');
 });
 
-test('a caller without a token or without a role may not, also when the text was let through for another', async () => {
+test('rejects introspection without a token or role, even after the same text was allowed for another caller', async () => {
   await target.post({ query: QUERY }, known);
   for (const headers of [{}, roleless]) {
     const answer = await target.post({ query: QUERY }, headers);
-    expect(answer.text).toContain('Introspection is off here for callers without a role');
+    expect(answer.text).toContain('Introspection is off for callers without a role');
     expect(answer.text).not.toContain('queryType');
     expect(await overSocket(headers, QUERY)).toContain('Introspection is off');
   }
 });
 
-test('a persisted query of another caller tells nothing either', async () => {
+test('rejects introspection through a persisted query of another caller', async () => {
   const hash = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(QUERY));
   const extensions = { persistedQuery: { version: 1, sha256Hash: Buffer.from(hash).toString('hex') } };
   expect((await target.post({ query: QUERY, extensions }, known)).text).toContain('queryType');

@@ -1,14 +1,15 @@
 import { expect, test } from 'vitest';
 import { HUB_PRINCIPAL } from '../connectors/kit/auth/principal.ts';
-import type { Subgraph } from '../connectors/kit/connector.ts';
+import type { Subgraph } from '../connectors/kit/call.ts';
 import { silentLog } from '../connectors/kit/log.ts';
 import { createFederation } from '../gateway/federation/index.ts';
-import { type Fake, fake } from '../gateway/federation/testing/fake-subgraph.ts';
-import { Deliveries, type Delivery } from '../gateway/live/subscription-registry.ts';
+import { type FakeSubgraph, fakeSubgraph } from '../gateway/federation/testing/fake-subgraph.ts';
+import type { Delivery } from '../gateway/live/delivery.ts';
+import { SubscriptionRegistry } from '../gateway/live/subscription-registry.ts';
 import { Operations } from '../gateway/operation/operations.ts';
-import { readPolicy } from '../gateway/trust/rights/field-policy.ts';
+import { readFieldPolicy } from '../gateway/trust/rights/field-policy.ts';
 import { compose } from '../schema/compose.ts';
-import { steppedTail } from './stepped-tail.ts';
+import { fakeLogTail } from './fake-log-tail.ts';
 
 const BURST = 90;
 
@@ -48,15 +49,15 @@ const QUERY = `subscription { events { ... on EventsBatch { events { __typename 
 } } } }`;
 
 const plain = (sdl: string) => sdl.replace(/extend schema[^\n]*\n/, '');
-/** One of three kinds in turn; every event of a vehicle and a company of its own. */
+/** An event of one of three kinds in turn, each with its own vehicle or company. */
 function event(number: number): Record<string, unknown> {
   const __typename = ['VehicleEntered', 'VehicleExited', 'RegistrationChanged'][number % 3] as string;
   const keys = number % 3 === 2 ? { company: { uscc: `c${number}` } } : { vehicle: { id: `v${number}` } };
   return { __typename, id: String(number), ...keys };
 }
 
-test('enrichment of a burst: one request to each island and hop, not one for each event', async () => {
-  const hub = fake('hub', plain(HUB), {
+test('enriches a burst of events with one request per source and hop, not one per event', async () => {
+  const hub = fakeSubgraph('hub', plain(HUB), {
     Query: {
       _eventStart: (_, { head }) => ({ position: head, gapFrom: null, gapTo: null, gapReason: null }),
       _delivery: (_, { token }) => {
@@ -66,7 +67,7 @@ test('enrichment of a burst: one request to each island and hop, not one for eac
       },
     },
   });
-  const parking = fake(
+  const parking = fakeSubgraph(
     'parking',
     plain(PARKING),
     {},
@@ -74,7 +75,7 @@ test('enrichment of a burst: one request to each island and hop, not one for eac
       Vehicle: ({ id }) => ({ id, plate: `plate ${id}`, company: { uscc: String(id).replace('v', 'c') } }),
     },
   );
-  const registration = fake(
+  const registration = fakeSubgraph(
     'registration',
     plain(REGISTRATION),
     {},
@@ -82,35 +83,39 @@ test('enrichment of a burst: one request to each island and hop, not one for eac
       Company: ({ uscc }) => ({ uscc, name: `name ${uscc}` }),
     },
   );
-  const islands = { hub, parking, registration };
+  const fakes = { hub, parking, registration };
   const sdls = { hub: HUB, parking: PARKING, registration: REGISTRATION };
   const { supergraph } = compose(
     Object.entries(sdls).map(([name, sdl]) => ({ name, sdl, url: `http://${name}.test` })),
   );
-  // As behind HTTP: each call of `execute` is one request.
-  const behind = ({ name, sdl, execute }: Fake): Subgraph => ({ name, sdl, execute });
-  const subgraphs = new Map(Object.values(islands).map((one) => [one.name, behind(one)]));
+  // As over HTTP: each call of `execute` is one request.
+  const behind = ({ name, sdl, execute }: FakeSubgraph): Subgraph => ({ name, sdl, execute });
+  const subgraphs = new Map(Object.values(fakes).map((fake) => [fake.name, behind(fake)]));
   const operations = new Operations({
     federation: createFederation({ supergraph, subgraphs, log: silentLog }),
-    policy: readPolicy(supergraph),
+    policy: readFieldPolicy(supergraph),
   });
-  const log = steppedTail();
-  const deliveries = new Deliveries({ operations, tail: log.tail });
-  const got: Delivery[][] = [];
+  const log = fakeLogTail();
+  const deliveries = new SubscriptionRegistry({ operations, tail: log.tail });
+  const received: Delivery[][] = [];
   const listeners: AbortController[] = [];
   for (let i = 0; i < 20; i++) {
     const mine: Delivery[] = [];
-    got.push(mine);
-    const gone = new AbortController();
-    listeners.push(gone);
-    const sink = { offer: (one: Delivery) => mine.push(one) > 0, ready: async () => undefined, end: () => undefined };
-    await deliveries.join({ query: QUERY, principal: HUB_PRINCIPAL, signal: gone.signal }, sink);
+    received.push(mine);
+    const abort = new AbortController();
+    listeners.push(abort);
+    const sink = {
+      offer: (one: Delivery) => mine.push(one) > 0,
+      waitForRoom: async () => undefined,
+      end: () => undefined,
+    };
+    await deliveries.subscribe({ query: QUERY, principal: HUB_PRINCIPAL, signal: abort.signal }, sink);
   }
-  for (const one of Object.values(islands)) one.requests.length = 0;
+  for (const fake of Object.values(fakes)) fake.requests.length = 0;
   log.grow(BURST);
-  await expect.poll(() => got.every((one) => one.length > 0), { timeout: 10_000 }).toBe(true);
+  await expect.poll(() => received.every((one) => one.length > 0), { timeout: 10_000 }).toBe(true);
 
-  const { data } = JSON.parse(String(got[0]?.[0]?.bytes()));
+  const { data } = JSON.parse(String(received[0]?.[0]?.bytes()));
   expect(data.events.events).toHaveLength(BURST);
   expect(data.events.events[0]).toEqual({
     __typename: 'VehicleExited',
@@ -118,12 +123,12 @@ test('enrichment of a burst: one request to each island and hop, not one for eac
     vehicle: { plate: 'plate v1', company: { name: 'name c1' } },
   });
   expect(data.events.events[1]).toMatchObject({ company: { name: 'name c2' } });
-  expect(got.map((one) => one.map((each) => String(each.bytes())))).toEqual(
-    Array(20).fill([String(got[0]?.[0]?.bytes())]),
+  expect(received.map((one) => one.map((each) => String(each.bytes())))).toEqual(
+    Array(20).fill([String(received[0]?.[0]?.bytes())]),
   );
-  const asked = Object.fromEntries(Object.values(islands).map((one) => [one.name, one.requests.length]));
-  // Companies are reached in two hops: at once from an event, and from a vehicle that is known only then.
-  expect(asked).toEqual({ hub: 1, parking: 1, registration: 2 });
-  for (const gone of listeners) gone.abort();
+  const requestCounts = Object.fromEntries(Object.values(fakes).map((fake) => [fake.name, fake.requests.length]));
+  // Companies are reached directly from an event, and in a second hop through a vehicle.
+  expect(requestCounts).toEqual({ hub: 1, parking: 1, registration: 2 });
+  for (const listener of listeners) listener.abort();
   log.close();
 });

@@ -1,15 +1,16 @@
-/** A resolver that throws for one event is no end of a subscription. */
+/** A resolver that throws for one event does not end a subscription. */
 import { afterEach, expect, test } from 'vitest';
 import { HUB_PRINCIPAL } from '../connectors/kit/auth/principal.ts';
-import type { Subgraph } from '../connectors/kit/connector.ts';
-import { makeLog } from '../connectors/kit/log.ts';
+import type { Subgraph } from '../connectors/kit/call.ts';
+import { createLog } from '../connectors/kit/log.ts';
 import { createFederation } from '../gateway/federation/index.ts';
-import { fake } from '../gateway/federation/testing/fake-subgraph.ts';
-import { Deliveries, type Delivery } from '../gateway/live/subscription-registry.ts';
+import { fakeSubgraph } from '../gateway/federation/testing/fake-subgraph.ts';
+import type { Delivery } from '../gateway/live/delivery.ts';
+import { SubscriptionRegistry } from '../gateway/live/subscription-registry.ts';
 import { Operations } from '../gateway/operation/operations.ts';
-import { readPolicy } from '../gateway/trust/rights/field-policy.ts';
+import { readFieldPolicy } from '../gateway/trust/rights/field-policy.ts';
 import { compose } from '../schema/compose.ts';
-import { steppedTail } from './stepped-tail.ts';
+import { fakeLogTail } from './fake-log-tail.ts';
 
 const HUB = `
   extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@inaccessible"])
@@ -40,11 +41,11 @@ const QUERY = `subscription { events {
 let end = (): void => undefined;
 afterEach(() => end());
 
-/** `failing`: events whose own field throws; `dark`: vehicles whose plate cannot be had. Answers what a listener is told, and the log. */
-async function listen(options: { failing?: readonly number[]; dark?: readonly string[] }) {
-  const { failing = [], dark = [] } = options;
-  const asked: { fault?: string }[] = [];
-  const hub = fake('hub', HUB.replace(/extend schema[^\n]*\n/, ''), {
+/** `failing`: positions of events whose own field throws; `failingPlates`: ids of vehicles whose plate throws. Returns deliveries and log lines. */
+async function listen(options: { failing?: readonly number[]; failingPlates?: readonly string[] }) {
+  const { failing = [], failingPlates = [] } = options;
+  const requests: { fault?: string }[] = [];
+  const hub = fakeSubgraph('hub', HUB.replace(/extend schema[^\n]*\n/, ''), {
     Query: {
       _eventStart: (_, { head, position }) => ({
         ...{ position: position ?? head, gapFrom: null, gapTo: null, gapReason: null },
@@ -59,7 +60,7 @@ async function listen(options: { failing?: readonly number[]; dark?: readonly st
       },
       _unreadable: (_, { token }) => {
         const range = JSON.parse(String(token));
-        asked.push(range);
+        requests.push(range);
         return range.fault ? { before: range.after, upTo: range.upTo, fromTime: 'then', toTime: 'then' } : null;
       },
     },
@@ -70,13 +71,13 @@ async function listen(options: { failing?: readonly number[]; dark?: readonly st
       },
     },
   });
-  const parking = fake(
+  const parking = fakeSubgraph(
     'parking',
     PARKING.replace(/extend schema[^\n]*\n/, ''),
     {
       Vehicle: {
         plate: ({ id }) => {
-          if (dark.includes(String(id))) throw new Error('no plate');
+          if (failingPlates.includes(String(id))) throw new Error('no plate');
           return `plate ${id}`;
         },
       },
@@ -89,15 +90,15 @@ async function listen(options: { failing?: readonly number[]; dark?: readonly st
     { name: 'parking', sdl: PARKING, url: 'http://parking.test' },
   ]);
   const lines: Record<string, unknown>[] = [];
-  const log = makeLog((line) => lines.push(JSON.parse(line)), 'info');
+  const log = createLog((line) => lines.push(JSON.parse(line)), 'info');
   const behind = ({ name, sdl, execute }: Subgraph): Subgraph => ({
     ...{ name, sdl },
-    // As a subgraph answers: the fault of a resolver is in its own log.
+    // As subgraphs respond: the error of a resolver is only in their own log.
     execute: async (request) => {
       const answer = await execute(request);
-      const errors = answer.errors?.map((one) => ({
-        ...one,
-        message: 'Something went wrong in the hub.',
+      const errors = answer.errors?.map((error) => ({
+        ...error,
+        message: 'Internal error. Report errorId to the operator.',
         extensions: { code: 'INTERNAL' },
       }));
       return errors ? { ...answer, errors } : answer;
@@ -106,58 +107,58 @@ async function listen(options: { failing?: readonly number[]; dark?: readonly st
   const operations = new Operations({
     federation: createFederation({
       supergraph,
-      subgraphs: new Map(Object.values(subgraphs).map((one) => [one.name, behind(one)])),
+      subgraphs: new Map(Object.values(subgraphs).map((subgraph) => [subgraph.name, behind(subgraph)])),
       log,
     }),
-    policy: readPolicy(supergraph),
+    policy: readFieldPolicy(supergraph),
   });
-  const events = steppedTail();
-  const gone = new AbortController();
+  const events = fakeLogTail();
+  const abort = new AbortController();
   // biome-ignore lint/suspicious/noExplicitAny: answers are read by path
-  const told: any[] = [];
+  const received: any[] = [];
   const sink = {
-    offer: (one: Delivery) => told.push(JSON.parse(String(one.bytes()))) > 0,
-    ready: async () => undefined,
-    end: (error: unknown) => told.push({ ended: error }),
+    offer: (one: Delivery) => received.push(JSON.parse(String(one.bytes()))) > 0,
+    waitForRoom: async () => undefined,
+    end: (error: unknown) => received.push({ ended: error }),
   };
-  const deliveries = new Deliveries({ operations, tail: events.tail, log });
-  await deliveries.join({ query: QUERY, principal: HUB_PRINCIPAL, signal: gone.signal }, sink);
+  const deliveries = new SubscriptionRegistry({ operations, tail: events.tail, log });
+  await deliveries.subscribe({ query: QUERY, principal: HUB_PRINCIPAL, signal: abort.signal }, sink);
   end = () => {
-    gone.abort();
+    abort.abort();
     events.close();
   };
   const write = (count: number) => events.grow(count);
-  const words = () =>
-    told.flatMap(
+  const idsAndGaps = () =>
+    received.flatMap(
       (one) => one.data?.events?.batch?.map(({ id }: { id: string }) => id) ?? one.data?.events?.reason ?? [],
     );
-  return { told, lines, asked, write, words };
+  return { received, lines, requests, write, idsAndGaps };
 }
 const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => String(from + i));
 
-test('a subgraph that throws for one event leaves a null and an error there; the deliveries go on', async () => {
-  const { told, write, words } = await listen({ dark: ['v3'] });
+test('returns null and an error where a subgraph throws for one event; deliveries continue', async () => {
+  const { received, write, idsAndGaps } = await listen({ failingPlates: ['v3'] });
   write(5);
-  await expect.poll(words, { timeout: 10_000 }).toEqual(numbers(1, 5));
+  await expect.poll(idsAndGaps, { timeout: 10_000 }).toEqual(numbers(1, 5));
   write(2);
-  await expect.poll(words, { timeout: 10_000 }).toEqual(numbers(1, 7));
-  expect(told[0].data.events.batch[2].vehicle).toBeNull();
-  expect(told[0].data.events.batch[3].vehicle).toEqual({ plate: 'plate v4' });
-  expect(told[0].errors).toMatchObject([{ path: ['events', 'batch', 2, 'vehicle', 'plate'] }]);
-  expect(told[1].errors).toBeUndefined();
+  await expect.poll(idsAndGaps, { timeout: 10_000 }).toEqual(numbers(1, 7));
+  expect(received[0].data.events.batch[2].vehicle).toBeNull();
+  expect(received[0].data.events.batch[3].vehicle).toEqual({ plate: 'plate v4' });
+  expect(received[0].errors).toMatchObject([{ path: ['events', 'batch', 2, 'vehicle', 'plate'] }]);
+  expect(received[1].errors).toBeUndefined();
 });
 
-test('an event that takes the whole delivery along is tried again, then passed over with a gap; all others arrive once', async () => {
-  const { told, lines, asked, write, words } = await listen({ failing: [40, 41] });
+test('retries an event that fails the whole delivery, then replaces it with a gap; all others arrive once', async () => {
+  const { received, lines, requests, write, idsAndGaps } = await listen({ failing: [40, 41] });
   write(60);
   const wanted = [...numbers(1, 39), 'INVALID_EVENT', 'INVALID_EVENT', ...numbers(42, 60)];
-  await expect.poll(words, { timeout: 20_000, interval: 100 }).toEqual(wanted);
-  const faults = asked.flatMap((one) => one.fault ?? []);
+  await expect.poll(idsAndGaps, { timeout: 20_000, interval: 100 }).toEqual(wanted);
+  const faults = requests.flatMap((one) => one.fault ?? []);
   expect(faults).toHaveLength(2);
-  // What the client was told meanwhile and what the log says have one id.
-  const failed = told.find((one) => one.errors);
+  // The error sent to the client and the log line have the same id.
+  const failed = received.find((one) => one.errors);
   const { errorId } = failed.errors[0].extensions;
   expect(failed.errors[0].extensions.code).toBe('INTERNAL');
   expect(errorId).toEqual(expect.any(String));
-  expect(lines.filter((one) => one['errorId'] === errorId)).not.toHaveLength(0);
+  expect(lines.filter((line) => line['errorId'] === errorId)).not.toHaveLength(0);
 });

@@ -1,4 +1,4 @@
-/** A server made from nothing but an OpenAPI description: every GET answers an example of what its schema says. */
+/** A server generated from an OpenAPI description: every GET returns an example of its schema. */
 import { createServer } from 'node:http';
 
 // biome-ignore lint/suspicious/noExplicitAny: a description is read by path
@@ -6,16 +6,16 @@ type Node = any;
 
 export async function mockOpenApi(
   description: Node,
-): Promise<{ url: string; asked: string[]; close(): Promise<void> }> {
-  const asked: string[] = [];
+): Promise<{ url: string; requests: string[]; close(): Promise<void> }> {
+  const requests: string[] = [];
   const paths = Object.entries<Node>(description.paths).map(([path, item]) => ({
     pattern: new RegExp(`^${path.replace(/\{[^}]+\}/g, '[^/]+')}$`),
     operation: item.get as Node,
   }));
   const server = createServer((request, response) => {
     const { pathname, search } = new URL(request.url ?? '/', 'http://localhost');
-    asked.push(`${pathname}${search}`);
-    const found = paths.find((one) => one.operation && one.pattern.test(pathname));
+    requests.push(`${pathname}${search}`);
+    const found = paths.find((path) => path.operation && path.pattern.test(pathname));
     const answer = found?.operation.responses['200'];
     const media =
       answer &&
@@ -27,7 +27,7 @@ export async function mockOpenApi(
   const { port } = server.address() as { port: number };
   return {
     url: `http://127.0.0.1:${port}`,
-    asked,
+    requests,
     close: () =>
       new Promise((done) => {
         server.closeAllConnections();
@@ -36,7 +36,7 @@ export async function mockOpenApi(
   };
 }
 
-/** What a reference points at, in the same file. */
+/** Resolves references within the description. */
 function resolved(root: Node, node: Node): Node {
   let found = node;
   while (typeof found?.$ref === 'string') {

@@ -1,4 +1,4 @@
-/** What `npm start` does before there is a hub: the port, the installation, the build. In a copy that holds nothing else. */
+/** `npm start` before the hub runs: port, installation, build. Runs in a folder that contains only bin/ and package.json. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -24,7 +24,7 @@ afterEach(() => {
   other = null;
   for (const child of children.splice(0)) {
     try {
-      // The group outlives npm where something is wrong.
+      // If a test fails, the process group may outlive npm.
       process.kill(-(child.pid as number), 'SIGKILL');
     } catch {
       // It has ended as a whole.
@@ -33,10 +33,10 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** A compiler that never ends and leaves a note of its process. */
+/** Installs a fake compiler that never exits and writes its process id to compiler.pid. */
 function slowBuild(): void {
-  for (const room of ['gateway', 'connectors', 'schema', 'migrations', 'node_modules/typescript/bin'])
-    mkdirSync(join(folder, room), { recursive: true });
+  for (const directory of ['gateway', 'connectors', 'schema', 'migrations', 'node_modules/typescript/bin'])
+    mkdirSync(join(folder, directory), { recursive: true });
   writeFileSync(join(folder, 'node_modules', '.package-lock.json'), '{"packages":{}}');
   writeFileSync(join(folder, 'tsconfig.json'), '{}');
   writeFileSync(join(folder, 'package-lock.json'), '{"packages":{}}');
@@ -46,7 +46,7 @@ function slowBuild(): void {
   );
 }
 
-function npmStart(port: number): { child: ChildProcess; said(): string; ended: Promise<number | string | null> } {
+function npmStart(port: number): { child: ChildProcess; output(): string; ended: Promise<number | string | null> } {
   const child = spawn('npm', ['start', '--silent'], {
     cwd: folder,
     env: { ...process.env, PORT: String(port), npm_config_update_notifier: 'false' },
@@ -58,7 +58,7 @@ function npmStart(port: number): { child: ChildProcess; said(): string; ended: P
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (part: Buffer) => (text += part.toString()));
   return {
     child,
-    said: () => text,
+    output: () => text,
     ended: new Promise((resolve) => child.once('close', (code, signal) => resolve(signal ?? code))),
   };
 }
@@ -72,24 +72,24 @@ const runs = (pid: number): boolean => {
   }
 };
 
-test('a taken port is said before anything is installed', async () => {
+test('reports a port in use before installing anything', async () => {
   other = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1');
   await new Promise((resolve) => other?.once('listening', resolve));
   const { port } = other.address() as { port: number };
-  const { said, ended } = npmStart(port);
+  const { output, ended } = npmStart(port);
   expect(await ended).toBe(1);
-  expect(said()).toContain(`Port ${port} is in use by another program.`);
-  expect(said()).not.toContain('packages:');
+  expect(output()).toContain(`Port ${port} is in use by another program.`);
+  expect(output()).not.toContain('packages:');
   expect(existsSync(join(folder, 'node_modules'))).toBe(false);
 });
 
-test('where npm has ended before the hub began, nothing is begun', async () => {
+test('starts nothing if npm has already exited', async () => {
   slowBuild();
-  const gone = spawn(process.execPath, ['-e', '']);
-  await new Promise((resolve) => gone.once('exit', resolve));
+  const exited = spawn(process.execPath, ['-e', '']);
+  await new Promise((resolve) => exited.once('exit', resolve));
   const child = spawn(process.execPath, ['bin/start.js', '--demo'], {
     cwd: folder,
-    env: { ...process.env, PORT: '0', npm_lifecycle_event: 'start', ISTHMUS_NPM: String(gone.pid) },
+    env: { ...process.env, PORT: '0', npm_lifecycle_event: 'start', ISTHMUS_NPM: String(exited.pid) },
     stdio: 'ignore',
   });
   const [, signal] = (await once(child, 'exit')) as [number | null, string | null];
@@ -97,14 +97,17 @@ test('where npm has ended before the hub began, nothing is begun', async () => {
   expect(existsSync(join(folder, 'compiler.pid'))).toBe(false);
 });
 
-test('the port is held during the build, and a line says each step with its seconds', async () => {
+test('holds the port during the build and prints each step with its time', async () => {
   slowBuild();
   const port = await freePort();
-  const { child, said, ended } = npmStart(port);
+  const { child, output, ended } = npmStart(port);
   await expect.poll(() => existsSync(join(folder, 'compiler.pid'))).toBe(true);
   const answer = await fetch(`http://127.0.0.1:${port}/graphql`);
-  expect([answer.status, await answer.json()]).toEqual([503, { errors: [{ message: 'The hub is starting.' }] }]);
-  expect(said()).toMatch(
+  expect([answer.status, await answer.json()]).toEqual([
+    503,
+    { errors: [{ message: 'Server is starting. Retry in 2 s.' }] },
+  ]);
+  expect(output()).toMatch(
     /^\[ +\d+\.\d s\] port: listening on \d+; .*\n\[ +\d+\.\d s\] build: compiling the sources into dist, .*\n$/,
   );
   child.kill('SIGTERM');
@@ -115,17 +118,14 @@ test.each([
   ['SIGTERM', 'npm'],
   ['SIGINT', 'the process group'],
   ['SIGKILL', 'npm'],
-] as const)(
-  '%s to %s in the middle of the build ends the compiler too, and half a build is none',
-  async (by, target) => {
-    slowBuild();
-    const { child, ended } = npmStart(await freePort());
-    const note = join(folder, 'compiler.pid');
-    await expect.poll(() => existsSync(note) && readFileSync(note, 'utf8') !== '').toBe(true);
-    const pid = Number(readFileSync(note, 'utf8'));
-    process.kill(target === 'npm' ? (child.pid as number) : -(child.pid as number), by);
-    expect(await ended).toBe(by);
-    await expect.poll(() => runs(pid)).toBe(false);
-    expect(existsSync(join(folder, 'dist', '.built'))).toBe(false);
-  },
-);
+] as const)('%s to %s during the build also ends the compiler and leaves no build marker', async (by, target) => {
+  slowBuild();
+  const { child, ended } = npmStart(await freePort());
+  const note = join(folder, 'compiler.pid');
+  await expect.poll(() => existsSync(note) && readFileSync(note, 'utf8') !== '').toBe(true);
+  const pid = Number(readFileSync(note, 'utf8'));
+  process.kill(target === 'npm' ? (child.pid as number) : -(child.pid as number), by);
+  expect(await ended).toBe(by);
+  await expect.poll(() => runs(pid)).toBe(false);
+  expect(existsSync(join(folder, 'dist', '.built'))).toBe(false);
+});

@@ -1,17 +1,17 @@
-/** An OIDC issuer on this machine (oidc-provider), with a form that asks for a name: whoever gives one is signed in. */
+/** A local OIDC issuer (oidc-provider) with a form that asks only for a name. */
 import { createServer } from 'node:http';
 import { exportJWK, generateKeyPair } from 'jose';
 import Provider, { type Context } from 'oidc-provider';
 
 export interface OidcIssuer {
   readonly issuer: string;
-  /** Takes the client; without it nobody can sign in. `origin`: whose pages may call the token endpoint. */
+  /** Registers the client; required before anyone can sign in. `origin`: the origin that may call the token endpoint. */
   register(client: { readonly clientId: string; readonly redirect: string; readonly origin: string }): void;
-  /** Whom the next access tokens are made for. */
+  /** Audience of the next access tokens. */
   audience: string;
-  /** How long the next access tokens are valid, in seconds. */
+  /** Lifetime of the next access tokens, in seconds. */
   lifetime: number;
-  /** Claims of the next access tokens, besides those of any token. */
+  /** Additional claims of the next access tokens. */
   claims: Readonly<Record<string, unknown>>;
   close(): Promise<void>;
 }
@@ -19,7 +19,7 @@ export interface OidcIssuer {
 const FORM = `<!doctype html><title>Issuer</title><form method="post">
 <label>Name <input name="name"></label> <button>Continue</button> <button name="cancel" value="1">Cancel</button></form>`;
 
-/** `resource`: the parameter of that name that clients must send; tokens are made for it where nothing else is set. */
+/** `resource`: the resource parameter that clients must send; also the default audience. */
 export async function openIssuer(resource: string): Promise<OidcIssuer> {
   const { privateKey } = await generateKeyPair('ES256', { extractable: true });
   const key = { ...(await exportJWK(privateKey)), alg: 'ES256', use: 'sig', kid: 'test' };

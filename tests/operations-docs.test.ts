@@ -1,22 +1,23 @@
-/** docs/operations.md and docs/events.md against the code: variables, metrics, ages, deliveries and defaults (tests/docs.test.ts holds the rest). */
+/** Checks docs/operations.md and docs/events.md against the code: variables, metrics, ages, deliveries and defaults (tests/docs.test.ts checks the rest). */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildSchema, type GraphQLEnumType, type GraphQLUnionType } from 'graphql';
 import { describe, expect, test } from 'vitest';
-import { islands } from '../connectors/index.ts';
-import { DEFAULT_PACE } from '../connectors/kit/config/sections/check-intervals.ts';
+import { sourceConnectors } from '../connectors/index.ts';
+import { DEFAULT_CHECK_INTERVALS } from '../connectors/kit/config/sections/check-intervals.ts';
+import { DEFAULT_GUARD_POLICY } from '../connectors/kit/config/sections/guard.ts';
 import { DEFAULT_LIMITS } from '../connectors/kit/config/sections/limits.ts';
 import { readMilliseconds } from '../connectors/kit/config/settings.ts';
-import { DEFAULT_POLICY } from '../connectors/kit/guard/guard.ts';
+
 import { readEnvironment } from '../gateway/environment.ts';
-import { ROOM } from '../gateway/live/websocket/socket-writer.ts';
+import { MAX_BUFFERED } from '../gateway/live/websocket/socket-writer.ts';
 import { DocsPage, quoted } from './docs-page.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const operations = new DocsPage('operations');
 const events = new DocsPage('events');
 
-/** All sources of the program, without tests. */
+/** The program's source files, without tests. */
 const sources = ['gateway', 'connectors', 'schema'].flatMap((folder) =>
   readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.ts') && !/\.test\.ts$|testing|simulator|node_modules/.test(file))
@@ -32,7 +33,7 @@ const time = (text: string): number => {
 };
 
 describe('docs/operations.md', () => {
-  test('lists the variables of the environment with their defaults', () => {
+  test('lists the environment variables with their defaults', () => {
     const rows = operations.table('variable').map(([name, , fallback = '']) => [quoted(name)[0], fallback]);
     const defaults = readEnvironment({});
     const listed = Object.fromEntries(rows);
@@ -44,30 +45,30 @@ describe('docs/operations.md', () => {
     });
     const used = found(/(?:process\.env|environment)\['((?:ISTHMUS_[A-Z_]+|[A-Z]+_URL))'\]/g);
     expect(used.length).toBeGreaterThan(3);
-    expect(used.filter((name) => !(name in listed) && !operations.code.includes(name))).toEqual([]);
+    expect(used.filter((name) => !(name in listed) && !operations.inlineCode.includes(name))).toEqual([]);
   });
 
-  test('lists every metric, and no other', () => {
+  test('lists exactly the metrics', () => {
     const listed = operations.table('metric').flatMap(([names]) => quoted(names));
     const measuring = sources.filter((text) => text.includes("from 'prom-client'")).join('\n');
     const made = [...measuring.matchAll(/'(isthmus_[a-z_]+)'/g)].map((match) => match[1] as string);
     expect(listed.sort()).toEqual([...new Set(made)].sort());
   });
 
-  test('gives the ages for which readings are fresh and usable', () => {
+  test('gives the ages up to which readings are fresh and usable', () => {
     let connector = '';
     const listed = operations.table('connector').flatMap(([name = '', types = '', ...ages]) => {
       connector = name || connector;
-      // The table of what drift compares has the same first heading.
+      // The table of drift checks has the same first heading.
       if (ages.length < 4) return [];
       const [fresh = '', usable = '', durable = '', changed = ''] = ages;
       return types
         .split(', ')
         .map((type) => [`${connector} ${type}`, [time(fresh), time(usable), durable === 'yes', changed !== '']]);
     });
-    const declared = islands.flatMap((one) =>
-      Object.entries(one.keeps?.({} as never) ?? {}).map(([type, keep]) => [
-        `${one.name} ${type}`,
+    const declared = sourceConnectors.flatMap((sourceConnector) =>
+      Object.entries(sourceConnector.cacheAges?.({} as never) ?? {}).map(([type, keep]) => [
+        `${sourceConnector.name} ${type}`,
         [keep.fresh, keep.usable, keep.durable ?? false, keep.changedBy !== undefined],
       ]),
     );
@@ -84,28 +85,30 @@ describe('docs/operations.md', () => {
       queue: Number(listed['queue']),
       rate: listed['rate'],
       retries: Number(listed['retries']),
-      patience: ms('patience'),
-      faults: Number(listed['faults']),
-      pause: ms('pause'),
+      serveStaleAfter: ms('serveStaleAfter'),
+      failureThreshold: Number(listed['failureThreshold']),
+      openDuration: ms('openDuration'),
       checkUp: ms('checkUp'),
       checkDown: ms('checkDown'),
       checkTime: ms('checkTime'),
       drift: ms('drift'),
     }).toEqual({
-      concurrency: DEFAULT_POLICY.concurrency,
-      queue: DEFAULT_POLICY.queue,
-      rate: DEFAULT_POLICY.rate ?? 'none',
-      retries: DEFAULT_POLICY.retries,
-      patience: DEFAULT_POLICY.patience,
-      faults: DEFAULT_POLICY.breaker.faults,
-      pause: DEFAULT_POLICY.breaker.pause,
-      checkUp: DEFAULT_PACE.checkUp,
-      checkDown: DEFAULT_PACE.checkDown,
-      checkTime: DEFAULT_PACE.checkTime,
-      drift: DEFAULT_PACE.drift,
+      concurrency: DEFAULT_GUARD_POLICY.concurrency,
+      queue: DEFAULT_GUARD_POLICY.queue,
+      rate: DEFAULT_GUARD_POLICY.rate ?? 'none',
+      retries: DEFAULT_GUARD_POLICY.retries,
+      serveStaleAfter: DEFAULT_GUARD_POLICY.serveStaleAfter,
+      failureThreshold: DEFAULT_GUARD_POLICY.breaker.failureThreshold,
+      openDuration: DEFAULT_GUARD_POLICY.breaker.openDuration,
+      checkUp: DEFAULT_CHECK_INTERVALS.checkUp,
+      checkDown: DEFAULT_CHECK_INTERVALS.checkDown,
+      checkTime: DEFAULT_CHECK_INTERVALS.checkTime,
+      drift: DEFAULT_CHECK_INTERVALS.drift,
     });
     const schema = JSON.parse(readFileSync(join(ROOT, 'schema', 'isthmus.schema.json'), 'utf8'));
-    expect(Object.keys(listed).sort()).toEqual(Object.keys(schema.properties.guard.properties).sort());
+    const properties = Object.entries(schema.properties.guard.properties as Record<string, { deprecated?: boolean }>);
+    const current = properties.flatMap(([name, { deprecated }]) => (deprecated ? [] : [name]));
+    expect(Object.keys(listed).sort()).toEqual(current.sort());
   });
 });
 
@@ -129,10 +132,10 @@ describe('docs/events.md', () => {
     );
   });
 
-  test('gives the bounds of a client that is slow, and of one caller', () => {
-    expect(events.prose).toContain(`${ROOM / 1024} KB`);
+  test('gives the buffer limit of slow clients and the subscription limit per caller', () => {
+    expect(events.prose).toContain(`${MAX_BUFFERED / 1024} KB`);
     expect(events.prose.replace(/\s+/g, ' ')).toContain(
-      `${DEFAULT_LIMITS.subscriptions.toLocaleString('en')} subscriptions at once`,
+      `${DEFAULT_LIMITS.subscriptions.toLocaleString('en')} subscriptions (\`limits.subscriptions\`)`,
     );
   });
 });

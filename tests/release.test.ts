@@ -1,4 +1,4 @@
-/** `npm run release`: in a repository of its own, what it checks, writes, commits and tags. */
+/** `npm run release` in a temporary repository: what it checks, writes, commits and tags. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -26,7 +26,7 @@ const TODAY = () => new Date().toISOString().slice(0, 10);
 let folder: string;
 const path = (name: string): string => join(folder, name);
 const read = (name: string): string => readFileSync(path(name), 'utf8');
-/** Nothing of this machine's git settings: neither hooks nor signatures. */
+/** Excludes this machine's git settings, such as hooks and signing. */
 const env = {
   PATH: process.env['PATH'],
   HOME: tmpdir(),
@@ -47,7 +47,7 @@ const release = (...args: string[]) => {
   });
   return { code: status, out: stdout, err: stderr };
 };
-/** Everything that a release may change. */
+/** Everything that a release can change. */
 const state = () => ({
   head: git('rev-parse', 'HEAD'),
   tags: git('tag'),
@@ -111,7 +111,7 @@ test('--dry-run shows the notes and changes nothing', () => {
   expect(state()).toEqual(before);
 });
 
-test('of a private package it does not tell to publish', () => {
+test('does not suggest publishing a private package', () => {
   writeFileSync(path('package.json'), read('package.json').replace('"type"', '"private": true,\n  "type"'));
   commit('private');
   const { code, out } = release('0.2.0');
@@ -119,7 +119,7 @@ test('of a private package it does not tell to publish', () => {
   expect(out).toContain('no npm publish: package.json says "private": true');
 });
 
-describe('refuses, says what to do, and changes nothing:', () => {
+describe('rejects with a hint, changing nothing:', () => {
   const refused = (args: readonly string[], message: RegExp) => {
     const before = state();
     const { code, out, err } = release(...args);
@@ -142,7 +142,7 @@ describe('refuses, says what to do, and changes nothing:', () => {
     [['0.1.0-rc.1'], /is not greater/],
   ])('arguments %j', (args, message) => refused(args, message));
 
-  test('a pre-release that comes before the current one', () => {
+  test('a pre-release lower than the current version', () => {
     const order = ['1.0.0-alpha', '1.0.0-alpha.1', '1.0.0-alpha.beta', '1.0.0-beta.2', '1.0.0-beta.11', '1.0.0-rc.1'];
     for (const [i, current] of order.entries()) {
       for (const file of ['package.json', 'package-lock.json'])
@@ -156,19 +156,19 @@ describe('refuses, says what to do, and changes nothing:', () => {
     }
   }, 60_000);
 
-  test('another branch, or none', () => {
+  test('another branch, and a detached HEAD', () => {
     git('switch', '--quiet', '--create', 'feature');
     refused(['0.2.0'], /^Releases are made on main; this is feature\. Run: git switch main/);
     git('checkout', '--quiet', '--detach');
     refused(['0.2.0'], /this is no branch \(a detached HEAD\)/);
   });
 
-  test('a tree with changes, also files that git does not know', () => {
+  test('a work tree with changes, including untracked files', () => {
     writeFileSync(path('stray.txt'), '');
     refused(['0.2.0'], /^The work tree has changes\. Commit, stash or remove them first:\n\?\? stray\.txt/);
   });
 
-  test('a tag that exists', () => {
+  test('an existing tag', () => {
     git('tag', 'v0.2.0');
     refused(['0.2.0'], /^The tag v0\.2\.0 exists already\..* git tag -d v0\.2\.0/);
   });
@@ -188,7 +188,7 @@ describe('refuses, says what to do, and changes nothing:', () => {
     refused(['0.2.0'], message);
   });
 
-  test('a lock file of another version', () => {
+  test('a lock file with another version', () => {
     writeFileSync(
       path('package-lock.json'),
       read('package-lock.json').replace('"version": "0.1.0"', '"version": "0.0.1"'),
@@ -200,7 +200,7 @@ describe('refuses, says what to do, and changes nothing:', () => {
     );
   });
 
-  test('a folder that is no repository', () => {
+  test('a folder that is not a repository', () => {
     rmSync(path('.git'), { recursive: true });
     const { code, err } = release('0.2.0');
     expect(code).toBe(1);
@@ -209,7 +209,7 @@ describe('refuses, says what to do, and changes nothing:', () => {
   });
 });
 
-test('is undone when the commit is refused', () => {
+test('undoes the release when the commit fails', () => {
   const hook = path('.git/hooks/pre-commit');
   mkdirSync(path('.git/hooks'), { recursive: true });
   writeFileSync(hook, '#!/bin/sh\necho "The hook says no." >&2\nexit 1\n');
@@ -222,7 +222,7 @@ test('is undone when the commit is refused', () => {
   expect(state()).toEqual(before);
 });
 
-test('is undone when the tag is refused', () => {
+test('undoes the release when the tag fails', () => {
   git('config', 'tag.gpgSign', 'true');
   git('config', 'gpg.program', 'false');
   const before = state();
@@ -232,7 +232,7 @@ test('is undone when the tag is refused', () => {
   expect(state()).toEqual(before);
 });
 
-test('npm run release is this program', () => {
+test('npm run release runs bin/release.js', () => {
   const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
   expect(scripts.release).toBe('node bin/release.js');
 });

@@ -1,4 +1,4 @@
-/** Sources of a connector that runs in a process of its own: `/readyz`, `/metrics` and `sources` of the hub say the same of them. */
+/** Sources of a connector in a separate process: `/readyz`, `/metrics` and the `sources` query of the hub report the same state. */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -8,22 +8,22 @@ import { stringify } from 'yaml';
 import { serveConnector } from '../connectors/connector-process.ts';
 import { configurable } from '../connectors/index.ts';
 import { readConfig } from '../connectors/kit/config/config-file.ts';
-import { makeLog } from '../connectors/kit/log.ts';
-import { world } from '../connectors/kit/testing/park/index.ts';
-import type { Running } from '../connectors/kit/testing/simulator.ts';
-import { freshDatabase } from '../connectors/kit/testing/test-database.ts';
+import { createLog } from '../connectors/kit/log.ts';
+import { createWorld } from '../connectors/kit/testing/park/index.ts';
+import type { RunningSimulator } from '../connectors/kit/testing/simulator.ts';
+import { createTestDatabase } from '../connectors/kit/testing/test-database.ts';
 import { simulator } from '../connectors/parking/simulator/index.ts';
-import { type Hub, start } from '../gateway/main.ts';
+import { type Hub, startHub } from '../gateway/main.ts';
 import { freePort } from '../schema/database/embedded/free-port.ts';
-import { endOutages, noteOutage } from '../schema/database/processes/connector-outages.ts';
-import { until } from './hub.ts';
+import { endOutages, recordOutage } from '../schema/database/processes/connector-outages.ts';
+import { waitFor } from './test-hub.ts';
 
 const PACE = { checkUp: 200, checkDown: 200, checkTime: 1_000, heartbeat: 200, remote: 100 };
 const directory = mkdtempSync(join(tmpdir(), 'isthmus-remote-'));
 const lines: string[] = [];
-const log = makeLog((line) => lines.push(line));
-let database: Awaited<ReturnType<typeof freshDatabase>>;
-let running: Running;
+const log = createLog((line) => lines.push(line));
+let database: Awaited<ReturnType<typeof createTestDatabase>>;
+let running: RunningSimulator;
 let port: number;
 let hub: Hub;
 let connector: Awaited<ReturnType<typeof serveConnector>> | null = null;
@@ -33,7 +33,7 @@ const simulate = async (): Promise<void> => {
   const folder = join(directory, 'parking');
   mkdirSync(folder, { recursive: true });
   const ports = running ? { ports: running.ports } : {};
-  const options = { directory: folder, world: world(), now: () => new Date(), history: 0, live: false };
+  const options = { directory: folder, world: createWorld(), now: () => new Date(), history: 0, live: false };
   running = await simulator.start({ ...options, ...ports });
 };
 const startConnector = async (): Promise<void> => {
@@ -45,7 +45,7 @@ const stopConnector = async (): Promise<void> => {
   connector = null;
 };
 
-/** The one source, as each of the three shows it. */
+/** The state of the source in all three reports. */
 async function seen() {
   const text = await (await fetch(`${hub.url}/metrics`)).text();
   const gauge = (name: string) => Number(new RegExp(`^${name}\\{source="lot"\\} (.*)$`, 'm').exec(text)?.[1]);
@@ -65,21 +65,21 @@ async function seen() {
     waiting: gauge('isthmus_source_waiting'),
   };
 }
-/** Resolves when all three say so; the limit is for a busy machine. */
+/** Resolves when all three report this state; the time limit allows for a busy machine. */
 const all = (state: 'UP' | 'DOWN', reason: string | null) =>
-  until(`all three say ${state} (${reason})`, 15, async () => {
+  waitFor(`all three report ${state} (${reason})`, 15, async () => {
     const { readyz, graph, up } = await seen();
-    const said = { state, reason };
+    const expected = { state, reason };
     expect([readyz, graph, up]).toEqual([
-      expect.objectContaining(said),
-      expect.objectContaining(said),
+      expect.objectContaining(expected),
+      expect.objectContaining(expected),
       state === 'UP' ? 1 : 0,
     ]);
     return { readyz, graph };
   });
 
 beforeAll(async () => {
-  database = await freshDatabase();
+  database = await createTestDatabase();
   port = await freePort();
   await simulate();
   config = readConfig(
@@ -100,7 +100,7 @@ beforeAll(async () => {
   );
   const place = { host: '127.0.0.1', port: 0, data: join(directory, 'data'), databaseUrl: database.url };
   mkdirSync(place.data, { recursive: true });
-  hub = await start({ config, ...place, log, pace: PACE });
+  hub = await startHub({ config, ...place, log, intervals: PACE });
 }, 60_000);
 afterAll(async () => {
   await hub?.stop();
@@ -110,9 +110,9 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true });
 }, 60_000);
 
-const SILENT = 'cannot be asked: the process of its connector does not answer';
+const SILENT = 'the connector process is not responding';
 
-test('a process that has not begun is DOWN, and UP with all that is known once it has', async () => {
+test('reports DOWN before the connector process starts, and UP with all details after', async () => {
   await all('DOWN', SILENT);
   await startConnector();
   const { readyz, graph } = await all('UP', null);
@@ -123,25 +123,27 @@ test('a process that has not begun is DOWN, and UP with all that is known once i
   expect(await seen()).toMatchObject({ breaker: 0, waiting: 0 });
 }, 30_000);
 
-test('a source that is down in another process is DOWN with its reason, its errors and its breaker', async () => {
+test('reports a source that is down in the other process with its reason, errors and breaker', async () => {
   await running.close();
   const { readyz, graph } = await all('DOWN', 'cannot be reached');
   expect([readyz['since'], readyz['breaker']]).toEqual([graph['since'], graph['breaker']]);
-  await until('errors are counted', 15, async () => ((await seen()).readyz['errors'] as number) > 0);
+  await waitFor('errors are counted', 15, async () => ((await seen()).readyz['errors'] as number) > 0);
   await simulate();
   await all('UP', null);
 }, 30_000);
 
-test('a process that is stopped is DOWN everywhere, and UP when it has come back', async () => {
+test('reports DOWN everywhere when the process stops, and UP when it is back', async () => {
   await stopConnector();
   const { readyz, graph } = await all('DOWN', SILENT);
   expect(readyz['lastSuccess']).toEqual(graph['lastSuccess']);
-  expect(lines.some((line) => /The connector parking at .* does not answer/.test(line))).toBe(true);
+  expect(
+    lines.some((line) => /Connector parking at .* is DOWN: the connector process is not responding/.test(line)),
+  ).toBe(true);
   await startConnector();
   await all('UP', null);
 }, 30_000);
 
-test('a process that takes connections and answers nothing is DOWN; so is another one at its address', async () => {
+test('reports DOWN for a process that accepts connections without responding, and for another process at the address', async () => {
   await stopConnector();
   const listen = async (answer: string | null): Promise<Server> => {
     const server = createServer((_, response) => void (answer !== null && response.end(answer)));
@@ -156,22 +158,22 @@ test('a process that takes connections and answers nothing is DOWN; so is anothe
   await all('DOWN', SILENT);
   await close(frozen);
   const other = await listen('{"connector":"energy","sources":[]}');
-  await all('DOWN', 'cannot be asked: another process answers at the address of its connector');
+  await all('DOWN', 'another process responds at the address of the connector');
   await close(other);
   await startConnector();
   await all('UP', null);
 }, 30_000);
 
-test('one gateway that cannot reach the process is enough for `sources`; one that has died does not count', async () => {
+test('reports DOWN if any live gateway cannot reach the process; ignores gateways that died', async () => {
   const graph = async () => (await seen()).graph['state'];
-  await noteOutage(database.plain, 'parking', 'another gateway', SILENT);
+  await recordOutage(database.plain, 'parking', 'another gateway', SILENT);
   expect(await graph()).toBe('DOWN');
   await database.plain.query("UPDATE connector_outage SET seen_at = now() - interval '11 seconds'");
   expect(await graph()).toBe('UP');
   await endOutages(database.plain, ['parking'], 'another gateway');
 });
 
-test('a connector’s process has /healthz, /readyz and /metrics of its own, which tell no secret', async () => {
+test('connector processes serve /healthz, /readyz and /metrics without secrets', async () => {
   const url = `http://127.0.0.1:${port}`;
   const get = async (path: string) => {
     const answer = await fetch(url + path);

@@ -1,4 +1,4 @@
-/** The table of docs/security.md, asked cell by cell of a whole hub, with every call to an island counted. */
+/** Checks the permission table of docs/security.md cell by cell against a hub, counting every call to a source. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,38 +8,40 @@ import { ROLE_NAMES, type RoleName } from '../connectors/kit/auth/roles.ts';
 import { readJournal } from '../connectors/kit/testing/simulator.ts';
 import { readRightsTable } from '../gateway/trust/rights/rights-table.ts';
 import { openDemoIssuer } from '../gateway/trust/tokens/demo-issuer.ts';
-import { type Answer, until, type WholeHub, wholeHub } from './hub.ts';
-import { Questions } from './questions.ts';
+import { GeneratedQueries } from './generated-queries.ts';
+import { type GraphqlResponse, startTestHub, type TestHub, waitFor } from './test-hub.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const table = readRightsTable(readFileSync(join(ROOT, 'docs', 'security.md'), 'utf8'));
 const schema = buildSchema(readFileSync(join(ROOT, 'schema', 'api.graphql'), 'utf8'));
 const REASON: Readonly<Record<string, string>> = { no: 'FORBIDDEN', consent: 'CONSENT_REQUIRED' };
-const REFUSED = new Set(['FORBIDDEN', 'CONSENT_REQUIRED', 'UNAUTHENTICATED']);
+const FORBIDDEN_CODES = new Set(['FORBIDDEN', 'CONSENT_REQUIRED', 'UNAUTHENTICATED']);
 
-/** Longer than any island's answer counts as fresh, in milliseconds. */
+/** Longer than the longest freshness of any reading, in milliseconds. */
 const LONGEST_FRESH = 31_000;
 
-describe('what each role gets', () => {
-  let whole: WholeHub;
-  let questions: Questions;
+describe('permissions of each role', () => {
+  let testHub: TestHub;
+  let generated: GeneratedQueries;
   let uscc = '';
   const tokens = {} as Record<RoleName, string>;
   let toIslands = 0;
   const count = (message: unknown) => {
     const { operation, system } = message as { operation: string; system: string };
-    // What the hub does by itself says so in its name.
+    // Operations of jobs and checks are named accordingly.
     if (system !== 'hub' && !/^(check|poll)\b/.test(operation)) toIslands += 1;
   };
-  /** What the vendors' own journals say they were asked. */
+  /** Number of calls in the vendors' own journals. */
   const served = () =>
-    readJournal(join(whole.directory, 'parking')).length + readJournal(join(whole.directory, 'registration')).length;
+    readJournal(join(testHub.directory, 'parking')).length +
+    readJournal(join(testHub.directory, 'registration')).length;
 
-  const ask = (document: string, role: RoleName): Promise<Answer> => whole.ask(document, {}, { token: tokens[role] });
-  /** The answer, and how many calls it made to islands, by the guards and by the vendors' journals. */
+  const query = (document: string, role: RoleName): Promise<GraphqlResponse> =>
+    testHub.query(document, {}, { token: tokens[role] });
+  /** The response, and its number of calls to sources, by the guards and by the vendors' journals. */
   async function counted(document: string, role: RoleName) {
     const before = { toIslands, served: served() };
-    const answer = await ask(document, role);
+    const answer = await query(document, role);
     return {
       answer,
       toIslands: toIslands - before.toIslands,
@@ -48,19 +50,19 @@ describe('what each role gets', () => {
   }
 
   beforeAll(async () => {
-    whole = await wholeHub('embedded', { quiet: true });
-    const issuer = await openDemoIssuer(whole.data);
+    testHub = await startTestHub('embedded', { quiet: true });
+    const issuer = await openDemoIssuer(testHub.data);
     const sign = (role: RoleName, companies: string[]) =>
       issuer.sign({ role, parks: ['lakeside'], companies, seconds: 600 });
-    const sample = await until('a company with everything', 90, async () => {
-      const { data } = await whole.ask(
+    const sample = await waitFor('a company with everything', 90, async () => {
+      const { data } = await testHub.query(
         '{ companies(first: 50) { nodes { uscc vehicles(first: 1) { nodes { id } } badges(first: 1, active: true) { nodes { id holder { name } } } meters(first: 1) { nodes { id } } tax { standing } presence { people(first: 1) { nodes { id } } } } } }',
       );
       return data?.companies.nodes.find(
-        (one: Record<string, { nodes?: { holder?: unknown }[] }>) =>
-          ['vehicles', 'badges', 'meters'].every((name) => one[name]?.nodes?.length) &&
-          one['tax'] &&
-          one['badges']?.nodes?.[0]?.holder,
+        (node: Record<string, { nodes?: { holder?: unknown }[] }>) =>
+          ['vehicles', 'badges', 'meters'].every((name) => node[name]?.nodes?.length) &&
+          node['tax'] &&
+          node['badges']?.nodes?.[0]?.holder,
       );
     });
     uscc = sample.uscc;
@@ -70,7 +72,7 @@ describe('what each role gets', () => {
         ? sign(role, [uscc])
         : issuer.sign({ role, seconds: 600, ...(role === 'operator' ? { parks: ['lakeside'] } : {}) }));
     }
-    const doors = await whole.ask('{ building(id: "lakeside-b01") { doors { id } } }');
+    const doors = await testHub.query('{ building(id: "lakeside-b01") { doors { id } } }');
     const samples = {
       USCC: JSON.stringify(uscc),
       'from: DateTime': '"2026-01-01T00:00:00Z"',
@@ -86,54 +88,55 @@ describe('what each role gets', () => {
       'Query.events': 'first: 5',
       'Mutation.grantConsent': `input: { clientMutationId: "m", uscc: "${uscc}", client: "c", purpose: "tax" }`,
     };
-    // Walked from the root fields that have a sample, so that every row on the way is there.
-    questions = new Questions(schema, samples, (root) => `Query.${root}` in samples);
+    // Starts from root fields that have a sample, so that every row on the path exists.
+    generated = new GeneratedQueries(schema, samples, (root) => `Query.${root}` in samples);
     subscribe('isthmus:source:call', count);
   }, 120_000);
 
   afterAll(async () => {
     unsubscribe('isthmus:source:call', count);
-    await whole?.close();
+    await testHub?.close();
   }, 60_000);
 
-  test('every protected field, every role: as the table says, and what is refused is not fetched', async () => {
+  test('every protected field and role behaves as documented, and forbidden fields are not fetched', async () => {
     const wrong: string[] = [];
-    let asked = 0;
+    let checked = 0;
     for (const [coordinate, cells] of table) {
       const [type = '', name = ''] = coordinate.split('.');
       if (type === 'Subscription') continue;
       const owner = schema.getType(type);
-      const told = name === '*' && owner && 'getFields' in owner ? Object.keys(owner.getFields()) : [name];
-      const fields = told.filter((field) => name !== '*' || !table.has(`${type}.${field}`));
+      const names = name === '*' && owner && 'getFields' in owner ? Object.keys(owner.getFields()) : [name];
+      const fields = names.filter((field) => name !== '*' || !table.has(`${type}.${field}`));
       for (const field of fields) {
-        const question = questions.ask(type, field);
-        if (!question) {
+        const generatedQuery = generated.forField(type, field);
+        if (!generatedQuery) {
           wrong.push(`${type}.${field} cannot be reached`);
           continue;
         }
         for (const role of ROLE_NAMES) {
-          asked += 1;
+          checked += 1;
           const cell = cells[role] ?? '';
-          const refusedAt = question.coordinates.findIndex((one) => isRefused(one, role));
-          // What lies before the first refused field may be fetched, and nothing more: it goes first and is kept fresh for the whole.
-          let free = await counted(question.document(refusedAt), role);
-          let full = await counted(question.document(), role);
+          const refusedAt = generatedQuery.coordinates.findIndex((coordinate) => isRefused(coordinate, role));
+          // Only fields before the first forbidden one may be fetched. They are queried first, so they are cached for the full query.
+          let free = await counted(generatedQuery.document(refusedAt), role);
+          let full = await counted(generatedQuery.document(), role);
           if (refusedAt >= 0 && full.toIslands > free.toIslands) {
-            // Its freshness may have ended between the two; once all of it has ended, they are asked again.
+            // Cached readings may have expired between the two queries; retry once all have expired.
             await new Promise((resolve) => setTimeout(resolve, LONGEST_FRESH));
-            free = await counted(question.document(refusedAt), role);
-            full = await counted(question.document(), role);
+            free = await counted(generatedQuery.document(refusedAt), role);
+            full = await counted(generatedQuery.document(), role);
           }
           const codes = (full.answer.errors ?? [])
-            .map((one) => String(one.extensions['code']))
-            .filter((one) => REFUSED.has(one));
+            .map((error) => String(error.extensions['code']))
+            .filter((one) => FORBIDDEN_CODES.has(one));
           const where = `${type}.${field} as ${role}: ${cell}, got ${codes.join(' ') || 'an answer'}`;
           if (cell === 'yes' || cell === 'masked') {
-            if (codes.length > 0 && !question.coordinates.some((one) => isRefused(one, role))) wrong.push(where);
+            if (codes.length > 0 && !generatedQuery.coordinates.some((coordinate) => isRefused(coordinate, role)))
+              wrong.push(where);
             continue;
           }
-          // Events of a kind that it may not read are not in the list at all: then there is no place for an error.
-          const absent = question.coordinates[0] === 'Query.events' && codes.length === 0;
+          // Events of a kind the caller may not read are absent, so there is no path for an error.
+          const absent = generatedQuery.coordinates[0] === 'Query.events' && codes.length === 0;
           const value = new RegExp(`"${field}":(?!null)`);
           if (absent ? value.test(JSON.stringify(full.answer)) : !codes.includes(REASON[cell] ?? '')) wrong.push(where);
           if (full.toIslands > free.toIslands) {
@@ -144,7 +147,7 @@ describe('what each role gets', () => {
       }
     }
     expect(wrong).toEqual([]);
-    expect(asked).toBeGreaterThan(300);
+    expect(checked).toBeGreaterThan(300);
   }, 300_000);
 
   function isRefused(coordinate: string, role: RoleName): boolean {
@@ -152,7 +155,7 @@ describe('what each role gets', () => {
     return row !== undefined && (row[role] === 'no' || row[role] === 'consent');
   }
 
-  /** What is read live, of a company that nobody asked about before, and what the register or the car park journals of it. */
+  /** Queries for live data of a company that was not queried before. */
   const LIVE: Readonly<Record<string, (uscc: string) => string>> = {
     parking: (of) => `{ company(uscc: "${of}") { vehicles(first: 1) { nodes { id plate plateMasked } } } }`,
     'parking sessions': (of) =>
@@ -163,14 +166,14 @@ describe('what each role gets', () => {
       `{ company(uscc: "${of}") { badges(first: 1) { nodes { holder { name nameMasked } } } } }`,
   };
   test.each(Object.keys(LIVE))(
-    '%s: nobody is asked for who may not, the island is for who may, and what is kept stays masked',
+    '%s: not called for callers without permission, called for permitted ones; cached values stay masked for others',
     async (name) => {
-      const all = await whole.ask('{ companies(first: 50) { nodes { uscc } } }');
-      const of = all.data.companies.nodes.filter((one: { uscc: string }) => one.uscc !== uscc)[
+      const all = await testHub.query('{ companies(first: 50) { nodes { uscc } } }');
+      const of = all.data.companies.nodes.filter((node: { uscc: string }) => node.uscc !== uscc)[
         Object.keys(LIVE).indexOf(name)
       ].uscc as string;
       const document = LIVE[name]?.(of) ?? '';
-      // A portal and a company that act for another company, first: not one call.
+      // First a portal and a company that may not see this company: no call at all.
       for (const role of ['portal', 'company'] as const) {
         const none = await counted(document, role);
         expect([none.toIslands, none.served], role).toEqual([0, 0]);
@@ -185,7 +188,7 @@ describe('what each role gets', () => {
       expect(masked.toIslands).toBeLessThanOrEqual(entitled.toIslands);
       if (secret) expect(JSON.stringify(masked.answer.data)).not.toContain(secret);
       if (name !== 'the door system') {
-        // Answered from what was read for the operator.
+        // Answered from the reading of the operator.
         expect(masked.served).toBe(0);
         expect(JSON.stringify(masked.answer.data)).toMatch(/Masked":"[^"]*\*/);
       }
@@ -197,20 +200,20 @@ describe('what each role gets', () => {
     },
   );
 
-  test('one query, five truthful answers; what one may read never reaches another by way of a cache', async () => {
+  test('answers one query according to each of five roles, and caches leak nothing between them', async () => {
     const document = `{ company(uscc: "${uscc}") {
       registration { legalRepresentative legalRepresentativeMasked provenance { masked } }
       vehicles(first: 1) { nodes { plate plateMasked provenance { masked } } }
       presence { people(first: 1) { nodes { name nameMasked provenance { masked } } } }
       tax { standing } } }`;
-    // All at once and in both orders, so that equal readings are shared below the rights.
+    // All at once and in both orders, so that readings are shared between roles.
     const order = [...ROLE_NAMES, ...[...ROLE_NAMES].reverse()];
     const before = { served: served() };
-    const answers = await Promise.all(order.map(async (role) => ({ role, answer: await ask(document, role) })));
-    // Each vendor was asked less often than callers came: one reading served several of them.
+    const answers = await Promise.all(order.map(async (role) => ({ role, answer: await query(document, role) })));
+    // Fewer calls than callers: several callers shared a reading.
     expect(served() - before.served).toBeLessThan(2 * order.length - 3);
     const seen = (role: RoleName) => {
-      const own = answers.filter((one) => one.role === role).map(({ answer }) => answer.data.company);
+      const own = answers.filter((answer) => answer.role === role).map(({ answer }) => answer.data.company);
       expect(own[0]).toEqual(own[1]);
       return own[0];
     };
@@ -237,9 +240,9 @@ describe('what each role gets', () => {
     expect(portal.registration.legalRepresentativeMasked).toContain('*');
   });
 
-  test('a company sees itself and nobody else, an operator its own park', async () => {
-    const all = await whole.ask('{ companies(first: 2, filter: {}) { nodes { uscc } } }');
-    const other = all.data.companies.nodes.find((one: { uscc: string }) => one.uscc !== uscc).uscc as string;
+  test('a company sees only itself, an operator only its own park', async () => {
+    const all = await testHub.query('{ companies(first: 2, filter: {}) { nodes { uscc } } }');
+    const other = all.data.companies.nodes.find((node: { uscc: string }) => node.uscc !== uscc).uscc as string;
     const document = `{ company(uscc: "${other}") { uscc } registeredCompany(uscc: "${other}") { uscc } companies { nodes { uscc } } events(first: 50) { nodes { company { uscc } } } }`;
     const { answer, toIslands } = await counted(document, 'company');
     expect(answer.errors).toBeUndefined();
@@ -249,12 +252,12 @@ describe('what each role gets', () => {
       companies: { nodes: [{ uscc }] },
     });
     expect(
-      answer.data.events.nodes.filter((one: { company: { uscc: string } | null }) => one.company?.uscc !== uscc),
+      answer.data.events.nodes.filter((node: { company: { uscc: string } | null }) => node.company?.uscc !== uscc),
     ).toEqual([]);
     expect(toIslands).toBe(0);
-    const issuer = await openDemoIssuer(whole.data);
+    const issuer = await openDemoIssuer(testHub.data);
     const elsewhere = await issuer.sign({ role: 'operator', parks: ['riverside'], seconds: 60 });
-    const seen = await whole.ask(
+    const seen = await testHub.query(
       '{ parks { id } park(id: "lakeside") { id } companies { nodes { uscc } } sources { id } building(id: "lakeside-b01") { id } }',
       {},
       { token: elsewhere },

@@ -1,14 +1,13 @@
 /**
- * Rows of another park or company do not come out, by whichever way: made from the schema, for each role, two parks and two companies.
- * What may not come out is known from what the simulators hold. It prints how much was checked.
+ * Row permissions: no query generated from the schema returns rows of another park or company, for each role, two parks and two companies.
+ * The forbidden values are known from the data of the simulators. Prints how much was checked.
  */
 import { isObjectType, isUnionType } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ROLES } from '../connectors/kit/auth/roles.ts';
 import { readSupergraph } from '../gateway/federation/supergraph.ts';
-import { until } from './hub.ts';
-import { Questions } from './questions.ts';
-import { ALL_ROWS, type Caller, NARROWED, principalOf } from './row-rights/callers.ts';
+import { GeneratedQueries } from './generated-queries.ts';
+import { type Caller, LIMITED_CALLERS, principalOf, UNLIMITED_PRINCIPAL } from './row-rights/callers.ts';
 import {
   argumentsOf,
   EVENT_RIGHTS,
@@ -18,53 +17,55 @@ import {
   LIVE,
   MUTATIONS,
   mutationType,
-  OF_A_PARK,
-  type Told,
+  PARK_ONLY_FIELDS,
+  type ReceivedEvent,
 } from './row-rights/inputs.ts';
-import { isEmpty, leaves } from './row-rights/marks.ts';
-import { PARKS, raiseTwoParks, type Sample, type TwoParks } from './row-rights/parks.ts';
+import { isEmpty, leaves } from './row-rights/owned-values.ts';
+import { PARKS, type Sample, startTwoParks, type TwoParks } from './row-rights/two-parks.ts';
+import { waitFor } from './test-hub.ts';
 
 describe('rows of another park or company', () => {
-  let two: TwoParks;
+  let twoParks: TwoParks;
   const tokens = new Map<string, string>();
-  const checked = { questions: 0, values: 0, entities: 0, events: 0, mutations: 0 };
+  const checked = { queries: 0, values: 0, entities: 0, events: 0, mutations: 0 };
 
   beforeAll(async () => {
-    two = await raiseTwoParks();
-    for (const { name, role, park, company } of NARROWED) {
-      const token = await two.issuer.sign({
+    twoParks = await startTwoParks();
+    for (const { name, role, park, company } of LIMITED_CALLERS) {
+      const token = await twoParks.issuer.sign({
         role,
         subject: name,
         seconds: 1_200,
         ...(park ? { parks: [park] } : {}),
-        ...(company ? { companies: [two.samples[company].uscc] } : {}),
+        ...(company ? { companies: [twoParks.samples[company].uscc] } : {}),
       });
       tokens.set(name, token);
     }
   }, 180_000);
   afterAll(async () => {
-    await two?.whole.close();
-    const { questions, values, entities, events, mutations } = checked;
+    await twoParks?.testHub.close();
+    const { queries, values, entities, events, mutations } = checked;
     console.log(
-      `Row rights: ${NARROWED.length} callers, ${questions} questions, ${values} values, ${entities} entities, ${events} events, ${mutations} mutations checked.`,
+      `Row permissions: checked ${LIMITED_CALLERS.length} callers, ${queries} queries, ${values} values, ${entities} entities, ${events} events, ${mutations} mutations.`,
     );
   }, 60_000);
 
-  const schema = () => readSupergraph(two.whole.hub.islands.graph.supergraph).open;
-  const own = ({ park, company }: Caller): Sample => two.samples[park ?? company ?? 'lakeside'];
-  const other = (caller: Caller): Sample => two.samples[own(caller).park === 'lakeside' ? 'riverside' : 'lakeside'];
+  const schema = () => readSupergraph(twoParks.testHub.hub.registry.graph.supergraph).publicSchema;
+  const own = ({ park, company }: Caller): Sample => twoParks.samples[park ?? company ?? 'lakeside'];
+  const other = (caller: Caller): Sample =>
+    twoParks.samples[own(caller).park === 'lakeside' ? 'riverside' : 'lakeside'];
 
-  /** Values in `data` that the caller may not be shown, with where they stand. */
+  /** Values in `data` that the caller may not see, with their paths. */
   const leaks = (data: unknown, { park, company }: Caller): string[] =>
     [...leaves(data)].flatMap(({ path, value }) => {
       checked.values += 1;
       if (typeof value !== 'string') return [];
-      const why = two.marks.foreign(value, park, company && two.samples[company].uscc);
+      const why = twoParks.ownedValues.foreignOwner(value, park, company && twoParks.samples[company].uscc);
       return why ? [`${path.join('.')} = ${value} (${why})`] : [];
     });
-  const ask = (document: string, caller: Caller | null) =>
-    two.whole.ask(document, {}, caller ? { token: tokens.get(caller.name) as string } : {});
-  /** Fields that were asked of a row that is there, by whichever caller. */
+  const send = (document: string, caller: Caller | null) =>
+    twoParks.testHub.query(document, {}, caller ? { token: tokens.get(caller.name) as string } : {});
+  /** Fields that were queried on an existing row, by any caller. */
   const tried = new Set<string>();
   const internal = (errors: { message: string; extensions: Record<string, unknown> }[] | undefined): string[] =>
     (errors ?? []).flatMap(({ message, extensions }) =>
@@ -72,24 +73,24 @@ describe('rows of another park or company', () => {
         ? [message]
         : [],
     );
-  const questionsFor = (sample: Sample) => new Questions(schema(), argumentsOf(sample)).all(1);
+  const questionsFor = (sample: Sample) => new GeneratedQueries(schema(), argumentsOf(sample)).forTypes(1);
 
-  test('who is not narrowed gets an answer to every question', async () => {
+  test('an unrestricted caller gets a response to every query', async () => {
     for (const park of PARKS)
-      for (const { type, path, document } of questionsFor(two.samples[park])) {
-        const answer = await ask(document, null);
+      for (const { type, path, document } of questionsFor(twoParks.samples[park])) {
+        const answer = await send(document, null);
         expect(internal(answer.errors), document).toEqual([]);
         note(type, at(answer.data, path), tried);
       }
   }, 240_000);
 
-  test.each(NARROWED)(
-    '$name sees no other row',
+  test.each(LIMITED_CALLERS)(
+    '$name sees no foreign rows',
     async (caller) => {
       const found: string[] = [];
       for (const { type, path, document } of questionsFor(own(caller))) {
-        const answer = await ask(document, caller);
-        checked.questions += 1;
+        const answer = await send(document, caller);
+        checked.queries += 1;
         note(type, at(answer.data, path), tried);
         for (const one of [...leaks(answer.data, caller), ...internal(answer.errors)])
           found.push(`${document}: ${one}`);
@@ -99,16 +100,16 @@ describe('rows of another park or company', () => {
     240_000,
   );
 
-  test.each(NARROWED)(
-    '$name gets nothing by the keys of other rows',
+  test.each(LIMITED_CALLERS)(
+    '$name gets nothing by the keys of foreign rows',
     async (caller) => {
       const found: string[] = [];
-      const questions = new Questions(schema(), argumentsOf(other(caller)));
+      const generated = new GeneratedQueries(schema(), argumentsOf(other(caller)));
       for (const field of keyedRoots(schema())) {
-        if (caller.park === null && OF_A_PARK.has(field)) continue;
-        const document = questions.root(field);
-        const answer = await ask(document, caller);
-        checked.questions += 1;
+        if (caller.park === null && PARK_ONLY_FIELDS.has(field)) continue;
+        const document = generated.forRootField(field);
+        const answer = await send(document, caller);
+        checked.queries += 1;
         if (!isEmpty(answer.data)) found.push(`${document}: ${JSON.stringify(answer.data).slice(0, 300)}`);
         found.push(...internal(answer.errors));
       }
@@ -117,24 +118,27 @@ describe('rows of another park or company', () => {
     60_000,
   );
 
-  test.each(NARROWED)('$name sees of a company that both parks know what its own park says', async (caller) => {
-    const samples = { ...argumentsOf(own(caller)), 'Query.company': `uscc: "${two.shared}"` };
-    const document = new Questions(schema(), samples).root('company');
-    const [all, answer] = await Promise.all([ask(document, null), ask(document, caller)]);
-    checked.questions += 1;
-    for (const park of PARKS)
-      for (const field of ['identifiers', 'conflicts', 'cases'])
-        expect(JSON.stringify(all.data.company[field]), field).toContain(park);
-    expect([...leaks(answer.data, caller), ...internal(answer.errors)]).toEqual([]);
-    expect(answer.data.company === null).toBe(caller.company !== null);
-  });
+  test.each(LIMITED_CALLERS)(
+    '$name sees only its own park’s records of a company known in both parks',
+    async (caller) => {
+      const samples = { ...argumentsOf(own(caller)), 'Query.company': `uscc: "${twoParks.shared}"` };
+      const document = new GeneratedQueries(schema(), samples).forRootField('company');
+      const [all, answer] = await Promise.all([send(document, null), send(document, caller)]);
+      checked.queries += 1;
+      for (const park of PARKS)
+        for (const field of ['identifiers', 'conflicts', 'cases'])
+          expect(JSON.stringify(all.data.company[field]), field).toContain(park);
+      expect([...leaks(answer.data, caller), ...internal(answer.errors)]).toEqual([]);
+      expect(answer.data.company === null).toBe(caller.company !== null);
+    },
+  );
 
-  test.each(NARROWED)(
-    '$name gets nothing of other rows from the subgraphs themselves',
+  test.each(LIMITED_CALLERS)(
+    '$name gets no foreign rows directly from the subgraphs',
     async (caller) => {
       const found: string[] = [];
-      const principal = principalOf(caller, two);
-      for (const host of two.whole.hub.islands.hosts()) {
+      const principal = principalOf(caller, twoParks);
+      for (const host of twoParks.testHub.hub.registry.hosts()) {
         const { schema: subgraph } = host.subgraph;
         const union = subgraph?.getType('_Entity');
         if (!subgraph || !isUnionType(union)) continue;
@@ -143,17 +147,17 @@ describe('rows of another park or company', () => {
             __typename: type.name,
             ...keyOf(type.name, of),
           }));
-          const questions = new Questions(subgraph, argumentsOf(own(caller)));
-          const query = `query ($representations: [_Any!]!) { _entities(representations: $representations) { ... on ${type.name} ${questions.selection(type, 1)} } }`;
-          const all = await two.entities(host, query, representations, ALL_ROWS);
+          const generated = new GeneratedQueries(subgraph, argumentsOf(own(caller)));
+          const query = `query ($representations: [_Any!]!) { _entities(representations: $representations) { ... on ${type.name} ${generated.selection(type, 1)} } }`;
+          const all = await twoParks.entities(host, query, representations, UNLIMITED_PRINCIPAL);
           if (all.data?._entities.includes(null))
             found.push(`${host.name} does not know ${type.name}: ${JSON.stringify(representations)}`);
-          const answer = await two.entities(host, query, representations, principal);
+          const answer = await twoParks.entities(host, query, representations, principal);
           checked.entities += 2;
           const where = `${host.name} ${type.name}`;
           for (const one of leaks(answer.data, caller)) found.push(`${where}: ${one}`);
           const foreign = answer.data?._entities[1] ?? null;
-          if (foreign !== null && !(caller.park === null && OF_A_PARK.has(lower(type.name))))
+          if (foreign !== null && !(caller.park === null && PARK_ONLY_FIELDS.has(lower(type.name))))
             found.push(`${where}: ${JSON.stringify(foreign).slice(0, 200)}`);
           for (const { extensions, message } of answer.errors ?? [])
             if (extensions['code'] === 'INTERNAL') found.push(`${where}: ${message}`);
@@ -164,25 +168,25 @@ describe('rows of another park or company', () => {
     60_000,
   );
 
-  /** Events since the hub began, oldest first, as this token sees them. */
-  async function eventsOf(token: string | null): Promise<Told[]> {
-    const { data, errors } = await two.whole.ask(HISTORY, { from: two.began }, token ? { token } : {});
+  /** Events since the start of the hub that this token may see, oldest first. */
+  async function eventsOf(token: string | null): Promise<ReceivedEvent[]> {
+    const { data, errors } = await twoParks.testHub.query(HISTORY, { from: twoParks.began }, token ? { token } : {});
     expect(errors).toBeUndefined();
     // biome-ignore lint/suspicious/noExplicitAny: answers are read by path
-    return data.events.nodes.map((one: any) => ({
-      id: one.id,
-      kind: one.kind,
-      cursor: one.cursor,
-      of: { park: one.park?.id ?? null, company: one.company?.uscc ?? null },
+    return data.events.nodes.map((node: any) => ({
+      id: node.id,
+      kind: node.kind,
+      cursor: node.cursor,
+      of: { park: node.park?.id ?? null, company: node.company?.uscc ?? null },
     }));
   }
 
-  test.each(NARROWED)(
-    '$name is told the events of its own rows, and of no other',
+  test.each(LIMITED_CALLERS)(
+    '$name receives exactly the events of its own rows',
     async (caller) => {
       const token = tokens.get(caller.name) as string;
       const [all, mine] = await Promise.all([eventsOf(null), eventsOf(token)]);
-      const uscc = caller.company && two.samples[caller.company].uscc;
+      const uscc = caller.company && twoParks.samples[caller.company].uscc;
       const expected = all.filter(
         ({ kind, of }) =>
           (caller.park === null || of.park === caller.park) &&
@@ -191,28 +195,32 @@ describe('rows of another park or company', () => {
             (ROLES[caller.role].scopes as readonly string[]).includes(EVENT_RIGHTS[kind] ?? '')),
       );
       expect(mine.map(({ id }) => id)).toEqual(expected.map(({ id }) => id));
-      const { deliveries, stop } = two.whole.listen(LIVE, { after: all[0]?.cursor, from: two.began }, token);
-      const delivered = () => deliveries.flatMap((one) => one.data?.events?.events ?? []);
+      const { deliveries, stop } = twoParks.testHub.subscribe(
+        LIVE,
+        { after: all[0]?.cursor, from: twoParks.began },
+        token,
+      );
+      const delivered = () => deliveries.flatMap((delivery) => delivery.data?.events?.events ?? []);
       const later = mine.filter(({ id }) => id !== all[0]?.id).map(({ id }) => id);
-      await until(
+      await waitFor(
         `the events of ${caller.name}`,
         20,
-        () => delivered().length >= later.length || deliveries.some((one) => one.error),
+        () => delivered().length >= later.length || deliveries.some((delivery) => delivery.error),
       );
       stop();
       expect(delivered().map(({ id }: { id: string }) => id)).toEqual(later);
       checked.events += mine.length + delivered().length;
-      expect(deliveries.flatMap((one) => leaks(one.data, caller))).toEqual([]);
-      for (const one of deliveries) note('EventsBatch', at(one.data, ['events']), tried);
+      expect(deliveries.flatMap((delivery) => leaks(delivery.data, caller))).toEqual([]);
+      for (const delivery of deliveries) note('EventsBatch', at(delivery.data, ['events']), tried);
     },
     60_000,
   );
-  test.each(NARROWED)(
-    '$name changes nothing of other rows, and is shown none',
+  test.each(LIMITED_CALLERS)(
+    '$name can neither change nor see foreign rows by mutations',
     async (caller) => {
       const found: string[] = [];
-      const questions = new Questions(schema(), argumentsOf(own(caller)));
-      // What the caller has filed itself is still open; the sample's case may be done already.
+      const generated = new GeneratedQueries(schema(), argumentsOf(own(caller)));
+      // Cases that the caller filed are still open; the sample's case may be completed.
       const filed = new Map<Sample, string>();
       for (const [name, { uses, input }] of Object.entries(MUTATIONS)) {
         for (const place of [own(caller), other(caller)])
@@ -220,13 +228,13 @@ describe('rows of another park or company', () => {
             const id = `${caller.name} ${name} ${place.park} ${company.park}`;
             const plate = `京B${10_000 + checked.mutations}`;
             const of = { ...place, case: filed.get(place) ?? place.case };
-            const answer = await ask(questions.mutation(name, input(of, company, id, plate)), caller);
+            const answer = await send(generated.forMutation(name, input(of, company, id, plate)), caller);
             checked.mutations += 1;
             for (const one of leaks(answer.data, caller)) found.push(`${id}: ${one}`);
             for (const { extensions, message } of answer.errors ?? [])
               if (extensions['code'] === 'INTERNAL') found.push(`${id}: ${message}`);
             const done = answer.data?.[name] ?? null;
-            const acts = (one: Sample) => caller.company === null || one === two.samples[caller.company];
+            const acts = (one: Sample) => caller.company === null || one === twoParks.samples[caller.company];
             const may =
               (!uses.includes('place') || caller.park === null || place.park === caller.park) &&
               (!uses.includes('record') || acts(place)) &&
@@ -241,33 +249,33 @@ describe('rows of another park or company', () => {
     120_000,
   );
 
-  test('a token that may not read plates learns of none by granting a permit', async () => {
-    const { uscc, lot, park } = two.samples.lakeside;
-    const plate = two.whole.world.vehicles.find((one) => one.company === uscc)?.plate;
+  test('granting a permit reveals no vehicle to a token that may not read plates', async () => {
+    const { uscc, lot, park } = twoParks.samples.lakeside;
+    const plate = twoParks.testHub.world.vehicles.find((vehicle) => vehicle.company === uscc)?.plate;
     const grant = (token: string, id: string) =>
-      two.whole.ask(
+      twoParks.testHub.query(
         `mutation { grantParkingPermit(input: { clientMutationId: "${id}", lot: "${lot}", plate: "${plate}", colour: BLUE, uscc: "${uscc}", validFrom: "2026-01-01T00:00:00Z" }) { permit { id state vehicle { id plateMasked } } } }`,
         {},
         { token },
       );
-    const shut = await grant(await two.issuer.sign({ role: 'developer', parks: [park], seconds: 60 }), 'oracle 1');
+    const shut = await grant(await twoParks.issuer.sign({ role: 'developer', parks: [park], seconds: 60 }), 'oracle 1');
     expect(shut.data.grantParkingPermit.permit).toMatchObject({ state: 'ACTIVE', vehicle: null });
     expect(shut.errors?.map(({ path, extensions }) => [path?.join('.'), extensions['code']])).toEqual([
       ['grantParkingPermit.permit.vehicle', 'FORBIDDEN'],
     ]);
-    const open = await grant(await two.issuer.sign({ role: 'operator', parks: [park], seconds: 60 }), 'oracle 2');
+    const open = await grant(await twoParks.issuer.sign({ role: 'operator', parks: [park], seconds: 60 }), 'oracle 2');
     expect(open.data.grantParkingPermit.permit.vehicle.plateMasked).toContain('*');
   });
 
-  test('an analyst learns of no passage and no drive whose it was', async () => {
-    const { door, badge, vehicle, uscc } = two.samples.lakeside;
+  test('an analyst cannot learn whose access event or parking session it was', async () => {
+    const { door, badge, vehicle, uscc } = twoParks.samples.lakeside;
     const token = tokens.get('analyst of lakeside') as string;
     const refused = async (document: string, path: string) => {
-      const { data, errors } = await two.whole.ask(document, {}, { token });
-      expect(errors?.map((one) => one.extensions['code'])).toContain('FORBIDDEN');
+      const { data, errors } = await twoParks.testHub.query(document, {}, { token });
+      expect(errors?.map((error) => error.extensions['code'])).toContain('FORBIDDEN');
       expect(JSON.stringify(data)).not.toContain(badge);
       expect(JSON.stringify(data)).not.toContain(vehicle);
-      expect(errors?.some((one) => one.path?.join('.').startsWith(path))).toBe(true);
+      expect(errors?.some((error) => error.path?.join('.').startsWith(path))).toBe(true);
     };
     await refused(
       `{ door(id: "${door}") { events(last: 3) { totalCount nodes { time badge { id company { uscc } } } } } }`,
@@ -290,8 +298,8 @@ describe('rows of another park or company', () => {
       '{ events(last: 30) { nodes { ... on VehicleEntered { vehicle { id } } ... on AccessGranted { badge { id } } } } }',
       'events.nodes',
     );
-    // Counted they are, by kind; not by company or vehicle.
-    const { data } = await two.whole.ask(
+    // They can be counted by kind, but not by company or vehicle.
+    const { data } = await twoParks.testHub.query(
       `{ all: events(first: 100, filter: { kind: { in: [ACCESS_GRANTED, VEHICLE_ENTERED] } }) { totalCount nodes { company { uscc } } }
         of: events(first: 1, filter: { company: { eq: "${uscc}" }, kind: { in: [ACCESS_GRANTED, VEHICLE_ENTERED] } }) { totalCount }
         by: events(first: 1, filter: { vehicle: { eq: "${vehicle}" } }) { totalCount } }`,
@@ -299,40 +307,45 @@ describe('rows of another park or company', () => {
       { token },
     );
     expect(data.all.totalCount).toBeGreaterThan(0);
-    expect(data.all.nodes.filter((one: { company: unknown }) => one.company !== null)).toEqual([]);
+    expect(data.all.nodes.filter((node: { company: unknown }) => node.company !== null)).toEqual([]);
     expect([data.of.totalCount, data.by.totalCount]).toEqual([0, 0]);
   });
 
-  test('what a subscription says of gaps and delays names no row', async () => {
-    const began = Date.parse(two.began);
+  test('Gap and Lagged of a subscription contain no row data', async () => {
+    const began = Date.parse(twoParks.began);
     const tokens = [
       { type: 'gap', position: '1', from: began, to: began + 1, reason: 'RETENTION' },
       { type: 'lagged', position: '1', behind: 3 },
     ];
     for (const [i, type] of ['Gap', 'Lagged'].entries()) {
-      const questions = new Questions(schema(), {});
+      const generated = new GeneratedQueries(schema(), {});
       const kind = schema().getType(type);
       if (!isObjectType(kind)) throw new Error(`There is no type ${type}.`);
       const token = JSON.stringify(JSON.stringify(tokens[i]));
-      const query = `{ _delivery(token: ${token}) { ... on ${type} ${questions.selection(kind, 0)} } }`;
-      const { data, errors } = await two.entities(two.host('hub'), query, [], principalOf(NARROWED[0] as Caller, two));
+      const query = `{ _delivery(token: ${token}) { ... on ${type} ${generated.selection(kind, 0)} } }`;
+      const { data, errors } = await twoParks.entities(
+        twoParks.host('hub'),
+        query,
+        [],
+        principalOf(LIMITED_CALLERS[0] as Caller, twoParks),
+      );
       expect(errors).toBeUndefined();
       note(type, [data._delivery], tried);
     }
   });
 
-  test('every field was tried', () => {
+  test('every field of the graph was queried', () => {
     const all = Object.values(schema().getTypeMap()).flatMap((type) =>
       isObjectType(type) && !/^(__|Query$|Mutation$|Subscription$)/.test(type.name)
         ? Object.keys(type.getFields()).map((name) => `${type.name}.${name}`)
         : [],
     );
     expect(all.filter((one) => !tried.has(one))).toEqual([]);
-    console.log(`${all.length} fields, all of them tried.`);
+    console.log(`All ${all.length} fields were queried.`);
   });
 });
 
-/** Objects of an answer at these fields; lists are walked. */
+/** Objects of a response at this path; lists are flattened. */
 function at(value: unknown, path: readonly string[]): object[] {
   if (Array.isArray(value)) return value.flatMap((one) => at(one, path));
   if (typeof value !== 'object' || value === null) return [];
@@ -341,7 +354,7 @@ function at(value: unknown, path: readonly string[]): object[] {
 }
 
 function note(type: string, objects: readonly object[], tried: Set<string>): void {
-  for (const one of objects) for (const name of Object.keys(one)) tried.add(`${type}.${name}`);
+  for (const object of objects) for (const name of Object.keys(object)) tried.add(`${type}.${name}`);
 }
 
 const lower = (name: string): string => name.charAt(0).toLowerCase() + name.slice(1);

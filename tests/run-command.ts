@@ -1,9 +1,9 @@
-/** Runs the real `isthmus` program in this process: its exit, its output and its folder are caught. */
+/** Runs the `isthmus` program in this process and captures its exit code and output. */
 import { readdirSync } from 'node:fs';
-import { makeProgram } from '../gateway/commands/program.ts';
+import { createProgram } from '../gateway/commands/program.ts';
 
-/** What a command has done. */
-export interface Ran {
+/** Exit code and output of a command. */
+export interface CommandResult {
   readonly code: number;
   readonly out: string;
   readonly err: string;
@@ -17,18 +17,18 @@ class Exit extends Error {
   }
 }
 
-/** How long a command may take that is given something wrong, in milliseconds. */
-const PATIENCE = 30_000;
+/** Time limit for a command with invalid input, in milliseconds. */
+const TIMEOUT = 30_000;
 
 /**
- * Runs `isthmus ARGS...` in `folder` with those variables beside PATH and HOME alone. Rejects when it has not ended after 30 s.
- * One at a time: the process has one current folder.
+ * Runs `isthmus ARGS...` in `folder` with only these variables, PATH and HOME. Rejects if it has not ended after 30 s.
+ * Run one at a time: it changes the working directory of the process.
  */
 export async function runCommand(
   args: readonly string[],
   folder: string,
   variables: Readonly<Record<string, string>> = {},
-): Promise<Ran> {
+): Promise<CommandResult> {
   const [cwd, environment, exit] = [process.cwd(), process.env, process.exit];
   const written = { out: '', err: '' };
   const writes = [process.stdout, process.stderr].map((stream, i) => {
@@ -44,15 +44,15 @@ export async function runCommand(
   process.exit = ((code?: number) => {
     throw new Exit(code ?? 0);
   }) as typeof process.exit;
-  // Any free port: the usual one may be another program's.
+  // Any free port: the default one may be in use.
   process.env = { PATH: environment['PATH'], HOME: environment['HOME'], PORT: '0', ...variables };
   process.chdir(folder);
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, fail) => {
-    timer = setTimeout(() => fail(new Error(`isthmus ${args.join(' ')} has not ended`)), PATIENCE);
+    timer = setTimeout(() => fail(new Error(`isthmus ${args.join(' ')} has not ended`)), TIMEOUT);
   });
   try {
-    await Promise.race([makeProgram('0').parseAsync(['node', 'isthmus', ...args]), late]);
+    await Promise.race([createProgram('0').parseAsync(['node', 'isthmus', ...args]), late]);
     return { code: 0, ...written };
   } catch (error) {
     if (!(error instanceof Exit)) throw error;
@@ -66,17 +66,17 @@ export async function runCommand(
   }
 }
 
-/** What is wrong with how a command has refused what it was given in `folder`, which must stay empty; empty: nothing. */
-export function complaints({ code, out, err }: Ran, folder: string): string[] {
-  const said = `${out}\n${err}`;
+/** Violations in how a command rejected its input: it must exit with 1, print a message without internals, and leave `folder` empty. */
+export function rejectionProblems({ code, out, err }: CommandResult, folder: string): string[] {
+  const output = `${out}\n${err}`;
   return [
     ...(code === 0 ? ['code 0'] : []),
-    ...(err.trim() === '' && out.trim() === '' ? ['no sentence'] : []),
-    ...(/^\s+at .*[:(]/m.test(said) ? ['a stack'] : []),
-    ...(/node:internal/.test(said) ? ['node:internal'] : []),
-    ...(/\b[A-Z]\w*Error\b/.test(said) ? ['a class name'] : []),
-    ...(/Unexpected fault/.test(said) ? ['an unexpected fault'] : []),
-    ...(/\[object |undefined/.test(said) ? ['a value that is no text'] : []),
-    ...readdirSync(folder).map((name) => `made ${name}`),
+    ...(err.trim() === '' && out.trim() === '' ? ['no message'] : []),
+    ...(/^\s+at .*[:(]/m.test(output) ? ['a stack'] : []),
+    ...(/node:internal/.test(output) ? ['node:internal'] : []),
+    ...(/\b[A-Z]\w*Error\b/.test(output) ? ['a class name'] : []),
+    ...(/Internal error in Isthmus/.test(output) ? ['an internal error'] : []),
+    ...(/\[object |undefined/.test(output) ? ['a value that is not text'] : []),
+    ...readdirSync(folder).map((name) => `created ${name}`),
   ];
 }

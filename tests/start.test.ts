@@ -1,4 +1,4 @@
-/** The command `isthmus start` as a process: what it says, how it is interrupted, and how it fails. */
+/** `isthmus start` as a separate process: its output, interruption and failures. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -36,7 +36,7 @@ function isthmus(args: readonly string[], env: Record<string, string> = {}) {
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (part: Buffer) => (text += part.toString()));
   return {
     child,
-    said: () => text,
+    output: () => text,
     ended: new Promise<number | string | null>((resolve) => child.once('close', (code, by) => resolve(by ?? code))),
   };
 }
@@ -49,40 +49,40 @@ const locks = () =>
     : [];
 
 describe('isthmus start', () => {
-  test('is interrupted at each step without leaving a process or a lock, then comes up and stops in order', async () => {
+  test('can be interrupted at each step without leaving processes or locks; then starts, and stops in order', async () => {
     for (const [step, by] of [
       ['port: ', 'SIGINT'],
-      ['database: making', 'SIGTERM'],
+      ['database: creating', 'SIGTERM'],
       ['migrations: ', 'SIGINT'],
     ] as const) {
-      const { child, said, ended } = start();
-      await expect.poll(said, { interval: 5 }).toContain(step);
+      const { child, output, ended } = start();
+      await expect.poll(output, { interval: 5 }).toContain(step);
       child.kill(by);
       expect([step, await ended]).toEqual([step, by]);
-      expect(said()).toContain('Stopping: the start is interrupted.\n');
-      expect(said()).not.toMatch(/\n\s+at /);
+      expect(output()).toContain('Stopping: interrupting the start.\n');
+      expect(output()).not.toMatch(/\n\s+at /);
       expect(processesOf('-', join(folder, 'data'))).toEqual([]);
       expect(locks()).toEqual([]);
     }
-    const { child, said, ended } = start();
-    await expect.poll(said).toContain('Isthmus is up after');
-    const steps = [...said().matchAll(/^\[ *\d+\.\d s\] (\w+): /gm)].map((one) => one[1]);
+    const { child, output, ended } = start();
+    await expect.poll(output).toContain('Isthmus is up after');
+    const steps = [...output().matchAll(/^\[ *\d+\.\d s\] (\w+): /gm)].map((one) => one[1]);
     expect([...new Set(steps)]).toEqual(['port', 'hub', 'database', 'migrations', 'connectors']);
     expect(steps.length).toBeLessThan(12);
     child.kill('SIGTERM');
     expect(await ended).toBe(0);
-    expect(said()).toMatch(/Stopping: finishing what is under way\.\nStopped\.\n$/);
+    expect(output()).toMatch(/Stopping: waiting for requests in progress\.\nStopped\.\n$/);
     expect(processesOf('-', join(folder, 'data'))).toEqual([]);
     expect(locks()).toEqual([]);
   }, 120_000);
 
-  test('says that the port is taken before anything is begun', async () => {
+  test('reports a port in use before starting anything', async () => {
     const other = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1');
     await new Promise((resolve) => other.once('listening', resolve));
     const { port } = other.address() as { port: number };
-    const { said, ended } = isthmus(['start', '--demo'], { PORT: String(port) });
+    const { output, ended } = isthmus(['start', '--demo'], { PORT: String(port) });
     expect(await ended).toBe(1);
-    expect(said()).toBe(
+    expect(output()).toBe(
       `Port ${port} is in use by another program. Stop that program, or choose another port: PORT=${port + 1} npm start\n`,
     );
     expect(existsSync(join(folder, 'data'))).toBe(false);
@@ -91,50 +91,50 @@ describe('isthmus start', () => {
 
   test.each([
     [
-      'a database that nobody serves',
+      'an unreachable database',
       { DATABASE_URL: 'postgres://a:b@127.0.0.1:1/hub' },
-      /^The database at postgres:\/\/a@127\.0\.0\.1:1\/hub cannot be opened \(nothing listens there\)\. Check DATABASE_URL/m,
+      /^Cannot connect to the database postgres:\/\/a@127\.0\.0\.1:1\/hub \(connection refused\)\. Check DATABASE_URL/m,
     ],
     [
-      'a data folder that cannot be made',
+      'a data folder that cannot be created',
       { ISTHMUS_DATA: '/proc/isthmus' },
-      /^The data folder \/proc\/isthmus cannot be used \(.+\)\. .* set ISTHMUS_DATA to another folder/m,
+      /^Data folder \/proc\/isthmus is not writable: .+\. .* set ISTHMUS_DATA to another folder/m,
     ],
-  ])('refuses %s in one sentence', async (_what, env, sentence) => {
-    const { said, ended } = start(env);
+  ])('rejects %s with one message', async (_what, env, sentence) => {
+    const { output, ended } = start(env);
     expect(await ended).toBe(1);
-    expect(said()).toMatch(sentence);
-    expect(said()).not.toMatch(/\n\s+at /);
+    expect(output()).toMatch(sentence);
+    expect(output()).not.toMatch(/\n\s+at /);
   });
 
-  test('refuses a configuration that cannot be read', async () => {
-    const { said, ended } = isthmus(['start', '--config', folder]);
+  test('rejects an unreadable configuration', async () => {
+    const { output, ended } = isthmus(['start', '--config', folder]);
     expect(await ended).toBe(1);
-    expect(said()).toContain('the file cannot be read; name another with --config FILE');
+    expect(output()).toContain('file cannot be read; give another with --config FILE');
   });
 });
 
-test('a command that does one thing ends with its PostgreSQL by a signal', async () => {
+test('a signal ends a short command together with its PostgreSQL', async () => {
   const temporary = join(folder, 'data');
   mkdirSync(temporary, { mode: 0o777 });
-  const { child, said, ended } = isthmus(['schema', '--check'], { TMPDIR: temporary });
+  const { child, output, ended } = isthmus(['schema', '--check'], { TMPDIR: temporary });
   const running = () => processesOf('-', join(folder, 'data')).some((one) => one.command.includes('initdb'));
   await expect.poll(running, { interval: 20 }).toBe(true);
   child.kill('SIGINT');
   expect(await ended).toBe('SIGINT');
-  expect(said()).not.toMatch(/\n\s+at /);
+  expect(output()).not.toMatch(/\n\s+at /);
   await expect.poll(() => processesOf('-', temporary)).toEqual([]);
 });
 
-test('help says no step', async () => {
-  const { said, ended } = isthmus(['start', '--help']);
+test('--help prints no start-up steps', async () => {
+  const { output, ended } = isthmus(['start', '--help']);
   expect(await ended).toBe(0);
-  expect(said()).not.toMatch(/^\[/m);
+  expect(output()).not.toMatch(/^\[/m);
 });
 
-test('a bench that is interrupted leaves none of its servers', async () => {
+test('an interrupted bench leaves none of its servers running', async () => {
   const { child, ended } = isthmus(['bench', '--rounds', '1', '--milliseconds', '100'], { ISTHMUS_MARK: folder });
-  const servers = () => processesOf(folder, folder).filter((one) => /bench\/serve\.ts/.test(one.command));
+  const servers = () => processesOf(folder, folder).filter((one) => /bench\/candidate-process\.ts/.test(one.command));
   await expect.poll(() => servers().length, { interval: 20 }).toBeGreaterThan(0);
   child.kill('SIGTERM');
   expect(await ended).toBe('SIGTERM');

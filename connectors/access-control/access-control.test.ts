@@ -6,19 +6,28 @@ import { HUB_PRINCIPAL, type Principal } from '../kit/auth/principal.ts';
 import { readSettings } from '../kit/config/settings.ts';
 import { Host } from '../kit/host/host.ts';
 import { hubCall, loadKeys } from '../kit/host/services.ts';
-import { makeLog } from '../kit/log.ts';
+import { createLog } from '../kit/log.ts';
 import { conformance } from '../kit/testing/conformance/conformance.ts';
 import { type Client, openClient } from '../kit/testing/embedded-postgres.ts';
-import { pretendPostgres } from '../kit/testing/fake-postgres.ts';
-import { inside, story, world } from '../kit/testing/park/index.ts';
-import type { Running } from '../kit/testing/simulator.ts';
-import { freshDatabase } from '../kit/testing/test-database.ts';
-import { demoPark, installationOf } from '../kit/testing/test-installation.ts';
+import { fakePostgres } from '../kit/testing/fake-postgres.ts';
+import { createWorld, peopleInside, scenario } from '../kit/testing/park/index.ts';
+import type { RunningSimulator } from '../kit/testing/simulator.ts';
+import { createTestDatabase } from '../kit/testing/test-database.ts';
+import { demoParkConfig, installationConfig } from '../kit/testing/test-installation.ts';
 import accessControl from './index.ts';
-import { type Context, foreignId, instantOf, localOf, mapBadge, mapDoor, mapLogLine, type Row } from './mapping.ts';
+import {
+  foreignId,
+  instantToLocal,
+  localToInstant,
+  type MappingContext,
+  mapBadge,
+  mapDoor,
+  mapLogLine,
+  type Row,
+} from './mapping.ts';
 import { simulator } from './simulator/index.ts';
 
-const context: Context = {
+const context: MappingContext = {
   globalId: (local) => `lakeside-access:${local}`,
   personId: (pin) => `person of ${pin}`,
   building: (code) => (code === 'B03' ? 'lakeside-b03' : null),
@@ -32,7 +41,7 @@ const at = (url: string, host: string, port: number) => {
   return address.toString();
 };
 
-/** The address under which the vendor itself writes. */
+/** The URL with the vendor's own account, which may write. */
 const ownerUrl = (reading: string, directory: string) => {
   const address = new URL(reading);
   address.username = 'zk';
@@ -46,7 +55,7 @@ conformance({
   folder: import.meta.dirname,
   settings: ({ env }) => ({ url: env['LAKESIDE_ACCESS_URL'], timeout: '1s' }),
   settingsAt: ({ host, port }, { env }) => ({ url: at(env['LAKESIDE_ACCESS_URL'] ?? '', host, port), timeout: '1s' }),
-  question: (demo) => ({
+  sampleQuery: (demo) => ({
     query:
       '{ door(id: "test:door-12") { id name building { id } state events(first: 3) { totalCount nodes { id outcome } } } }',
     check: (data) => {
@@ -67,34 +76,34 @@ conformance({
     isUnknown: (entity) => entity === null,
     calls: 1,
   }),
-  live: { question: '{ door(id: "test:door-12") { name } }' },
-  nonsense: { serve: (socket) => pretendPostgres(socket, { door_name: 'lobby', id: 'twelve' }), field: /id/ },
-  refusal: { serve: (socket, refused) => pretendPostgres(socket, null, refused) },
-  twice: {
+  live: { query: '{ door(id: "test:door-12") { name } }' },
+  malformed: { serve: (socket) => fakePostgres(socket, { door_name: 'lobby', id: 'twelve' }), field: /id/ },
+  rejection: { serve: (socket, onRejected) => fakePostgres(socket, null, onRejected) },
+  idempotentJob: {
     job: 'log',
     state: 'SELECT kind, count(*)::int AS n, max(time) AS last FROM event GROUP BY kind ORDER BY kind',
   },
-  inflow: {
+  ingest: {
     log: ({ running: { env }, directory, host, sql }) => ({
       kind: 'ACCESS_GRANTED',
-      happen: async () => {
+      produce: async () => {
         const owner = await openClient(ownerUrl(env['LAKESIDE_ACCESS_URL'] ?? '', directory));
         try {
           await owner.query(
             `INSERT INTO "acc_monitor_log" ("time", "pin", "card_no", "device_id", "verified", "state", "event_type", "description", "event_point_type", "event_point_id")
            VALUES ($1, '', '', 1, 4, 0, 0, 'c14', 0, 1)`,
-            [localOf(new Date(), 'Asia/Shanghai').slice(0, 19)],
+            [instantToLocal(new Date(), 'Asia/Shanghai').slice(0, 19)],
           );
         } finally {
           await owner.end();
         }
       },
-      take: () => host.runJob('test', 'log'),
-      taken: async () =>
+      ingest: () => host.runJob('test', 'log'),
+      progress: async () =>
         (await sql("SELECT value->'last' AS last FROM state WHERE installation = 'test' AND name = 'log'"))[0],
     }),
   },
-  copies: ['directory'],
+  jobsWithoutEvents: ['directory'],
   fixture: (name, bytes) => {
     const row = JSON.parse(bytes.toString('utf8')) as Row;
     if (name.startsWith('event')) return mapLogLine(row, context);
@@ -103,31 +112,31 @@ conformance({
 });
 
 describe('the clocks of the controllers', () => {
-  test('local time and instant belong together, by zone', () => {
-    expect(instantOf('2026-03-01 08:05:00', 'Asia/Shanghai').toISOString()).toBe('2026-03-01T00:05:00.000Z');
-    expect(instantOf('2026-03-01 08:05:00', 'Asia/Urumqi').toISOString()).toBe('2026-03-01T02:05:00.000Z');
-    expect(localOf(new Date('2026-03-01T00:05:00Z'), 'Asia/Shanghai')).toBe('2026-03-01 08:05:00');
-    expect(localOf(new Date('2026-03-01T00:05:00.250Z'), 'Pacific/Auckland')).toBe('2026-03-01 13:05:00.250');
+  test('converts local time to an instant and back, by zone', () => {
+    expect(localToInstant('2026-03-01 08:05:00', 'Asia/Shanghai').toISOString()).toBe('2026-03-01T00:05:00.000Z');
+    expect(localToInstant('2026-03-01 08:05:00', 'Asia/Urumqi').toISOString()).toBe('2026-03-01T02:05:00.000Z');
+    expect(instantToLocal(new Date('2026-03-01T00:05:00Z'), 'Asia/Shanghai')).toBe('2026-03-01 08:05:00');
+    expect(instantToLocal(new Date('2026-03-01T00:05:00.250Z'), 'Pacific/Auckland')).toBe('2026-03-01 13:05:00.250');
   });
 
-  test('an hour that comes twice is its first, one that never comes is moved on', () => {
+  test('an hour that occurs twice is its first occurrence, one that is skipped is moved forward', () => {
     const zone = 'America/Los_Angeles';
-    expect(instantOf('2005-10-30 01:30:00', zone).toISOString()).toBe('2005-10-30T08:30:00.000Z');
-    expect(instantOf('2005-10-30 02:30:00', zone).toISOString()).toBe('2005-10-30T10:30:00.000Z');
-    expect(instantOf('2005-04-03 02:30:00', zone).toISOString()).toBe('2005-04-03T10:30:00.000Z');
-    expect(instantOf('2005-04-03 03:30:00', zone).toISOString()).toBe('2005-04-03T10:30:00.000Z');
+    expect(localToInstant('2005-10-30 01:30:00', zone).toISOString()).toBe('2005-10-30T08:30:00.000Z');
+    expect(localToInstant('2005-10-30 02:30:00', zone).toISOString()).toBe('2005-10-30T10:30:00.000Z');
+    expect(localToInstant('2005-04-03 02:30:00', zone).toISOString()).toBe('2005-04-03T10:30:00.000Z');
+    expect(localToInstant('2005-04-03 03:30:00', zone).toISOString()).toBe('2005-04-03T10:30:00.000Z');
   });
 
-  test('every hour of a year goes there and back', () => {
+  test('every hour of a year survives a round trip', () => {
     for (const zone of ['Asia/Shanghai', 'Europe/Berlin', 'Australia/Lord_Howe', 'Asia/Kathmandu']) {
       for (let hour = 0; hour < 366 * 24; hour += 5) {
-        const local = localOf(new Date(Date.UTC(2026, 0, 1, hour)), zone);
-        expect(localOf(instantOf(local, zone), zone)).toBe(local);
+        const local = instantToLocal(new Date(Date.UTC(2026, 0, 1, hour)), zone);
+        expect(instantToLocal(localToInstant(local, zone), zone)).toBe(local);
       }
     }
   });
 
-  test('the natural key is the same whatever the driver makes of the row', () => {
+  test('the natural key does not depend on how the driver represents the row', () => {
     const row = {
       time: '2026-03-02 08:05:00',
       pin: '1',
@@ -145,29 +154,29 @@ describe('the clocks of the controllers', () => {
 });
 
 describe('settings', () => {
-  test('a missing driver, a wrong zone and a wrong duration are named at once', () => {
+  test('reports a missing driver, an invalid zone and an invalid duration together', () => {
     const read = readSettings(accessControl.settings, {
       url: 'mssql://sa:very-secret@10.0.0.5/zkaccess',
       zones: { 7: 'Mars/Olympus' },
       poll: 'often',
     });
-    expect(read.faults.map((fault) => fault.name)).toEqual(['url', 'zones', 'poll']);
-    expect(read.faults[0]?.problem).toContain('the package mssql');
-    expect(JSON.stringify(read.faults)).not.toContain('very-secret');
+    expect(read.errors.map((fault) => fault.name)).toEqual(['url', 'zones', 'poll']);
+    expect(read.errors[0]?.problem).toContain('the package mssql');
+    expect(JSON.stringify(read.errors)).not.toContain('very-secret');
   });
 });
 
-describe('against the pretend door system', () => {
-  const demo = world();
+describe('with the simulated door system', () => {
+  const demo = createWorld();
   const lines: string[] = [];
   const directory = mkdtempSync(join(tmpdir(), 'isthmus-doors-'));
-  let running: Running;
+  let running: RunningSimulator;
   let owner: Client;
   let reader: Client;
-  let database: Awaited<ReturnType<typeof freshDatabase>>;
+  let database: Awaited<ReturnType<typeof createTestDatabase>>;
   let host: Host;
   let now: Date;
-  /** By how much the hub's wall clock was set, in milliseconds. */
+  /** Milliseconds by which the hub's wall clock is shifted. */
   let wall = 0;
 
   const scoped = (...scopes: string[]): Principal => ({ ...HUB_PRINCIPAL, subject: 'test', scopes: new Set(scopes) });
@@ -178,9 +187,9 @@ describe('against the pretend door system', () => {
     variables: Record<string, unknown> = {},
   ): Promise<T> {
     const call = { ...hubCall(10_000, AbortSignal.timeout(10_000)), principal };
-    const answer = await host.subgraph.execute({ query, variables, call });
-    expect(answer.errors).toBeUndefined();
-    return answer.data as T;
+    const response = await host.subgraph.execute({ query, variables, call });
+    expect(response.errors).toBeUndefined();
+    return response.data as T;
   }
   const entity = async <T>(
     reference: Record<string, unknown>,
@@ -194,21 +203,21 @@ describe('against the pretend door system', () => {
     return (await ask<{ _entities: T[] }>(query, principal, { r: [reference] }))._entities[0] as T;
   };
 
-  /** A host of these installations, by id and address. */
+  /** Starts a host with these installations, by id and URL. */
   async function raise(addresses: Record<string, string>): Promise<Host> {
     const installations = Object.entries(addresses).map(([id, url]) =>
-      installationOf(accessControl, id, { url, overlap: '10m', history: 'PT6H' }),
+      installationConfig(accessControl, id, { url, overlap: '10m', history: 'PT6H' }),
     );
-    return Host.raise({
-      keep: false,
+    return Host.open({
+      cacheReads: false,
       connector: accessControl,
       installations,
-      parks: [demoPark(demo)],
+      parks: [demoParkConfig(demo)],
       database,
       keys: await loadKeys(database),
-      log: makeLog((line) => lines.push(line)),
+      log: createLog((line) => lines.push(line)),
       clock: { now: () => new Date(now.getTime() + wall), monotonic: () => now.getTime() },
-      pace: { checkUp: 60_000, checkDown: 60_000 },
+      intervals: { checkUp: 60_000, checkDown: 60_000 },
     });
   }
 
@@ -219,7 +228,7 @@ describe('against the pretend door system', () => {
     const reading = running.env['LAKESIDE_ACCESS_URL'] ?? '';
     owner = await openClient(ownerUrl(reading, directory));
     reader = await openClient(reading);
-    database = await freshDatabase();
+    database = await createTestDatabase();
     host = await raise({ doors: reading });
     await host.runJob('doors', 'log');
   }, 60_000);
@@ -239,7 +248,7 @@ describe('against the pretend door system', () => {
       )
     )[0].n as number;
 
-  test('a column that the vendor renames is told with the fields that live on it, and told again when it is mended', async () => {
+  test('reports a column that the vendor renames with the fields affected, until it is restored', async () => {
     const rename = (from: string, to: string) =>
       owner.query(`ALTER TABLE "personnel_issuecard" RENAME COLUMN "${from}" TO "${to}"`);
     const settled = async (id: string) => {
@@ -255,30 +264,29 @@ describe('against the pretend door system', () => {
     try {
       expect(await settled('drifting')).toEqual({
         state: 'DEGRADED',
-        reason:
-          'offers other than it was set up for: the column isvalid of personnel_issuecard is gone (concerns Badge.active)',
+        reason: 'has drifted: the column isvalid of personnel_issuecard is gone (affects Badge.active)',
       });
     } finally {
       await rename('is_valid', 'isvalid');
     }
-    expect(lines.some((line) => line.includes('The source drifting offers other than'))).toBe(true);
-    expect(await settled('mended')).toEqual({ state: 'UP', reason: null });
+    expect(lines.some((line) => line.includes('Source drifting has drifted: '))).toBe(true);
+    expect(await settled('restored')).toEqual({ state: 'UP', reason: null });
   });
 
-  test('the first poll begins `history` ago and knows whose badge it was', async () => {
+  test('the first poll starts `history` ago and stores the company of each badge', async () => {
     const from = new Date(now.getTime() - 6 * 3_600_000);
-    const told = [...story(demo, from, now)].filter((one) => one.kind === 'swipe');
-    const yes = told.filter((one) => one.granted);
-    // The controllers show whole seconds, so one line at the edge may be in or out.
-    expect(Math.abs((await granted()) - yes.length)).toBeLessThanOrEqual(1);
+    const swipes = [...scenario(demo, from, now)].filter((moment) => moment.kind === 'swipe');
+    const grantedSwipes = swipes.filter((swipe) => swipe.granted);
+    // The controllers have a resolution of one second, so one line at the edge may be in or out.
+    expect(Math.abs((await granted()) - grantedSwipes.length)).toBeLessThanOrEqual(1);
     const [row] = await database.plain.query(
       `SELECT company, count(*)::int AS n FROM event WHERE kind = 'ACCESS_GRANTED' AND installation = 'doors' GROUP BY company ORDER BY n DESC, company LIMIT 1`,
     );
-    const most = yes.filter((one) => one.person.company === row.company).length;
-    expect(Math.abs(row.n - most)).toBeLessThanOrEqual(1);
+    const expected = grantedSwipes.filter((swipe) => swipe.person.company === row.company).length;
+    expect(Math.abs(row.n - expected)).toBeLessThanOrEqual(1);
   });
 
-  test('who is inside is what the park says, by building and by company', async () => {
+  test('presence equals the scenario, by building and by company', async () => {
     const { _entities: buildings } = await ask<{
       _entities: { id: string; peopleInside: number; presence: { peopleInside: number } }[];
     }>(
@@ -286,7 +294,7 @@ describe('against the pretend door system', () => {
       all,
       { r: demo.buildings.map(({ id }) => ({ __typename: 'Building', id })) },
     );
-    const truth = inside(demo, now);
+    const truth = peopleInside(demo, now);
     for (const one of buildings) {
       expect(one.peopleInside).toBe(truth.get(one.id)?.length ?? 0);
       expect(one.presence.peopleInside).toBe(one.peopleInside);
@@ -303,7 +311,7 @@ describe('against the pretend door system', () => {
     expect(found.presence.people.nodes.map((one) => one.name).sort()).toEqual(there.map((one) => one.name).sort());
   });
 
-  test('names are masked, and few people are withheld, without the right', async () => {
+  test('without the scopes, names are masked and small counts are withheld', async () => {
     const company = demo.companies[0]!;
     const selection =
       '... on Company { badges(first: 1) { nodes { holder { name nameMasked provenance { masked } } } } }';
@@ -322,7 +330,7 @@ describe('against the pretend door system', () => {
     const few = demo.companies
       .map(({ uscc }) => ({
         uscc,
-        n: [...inside(demo, now).values()].flat().filter((one) => one.company === uscc).length,
+        n: [...peopleInside(demo, now).values()].flat().filter((one) => one.company === uscc).length,
       }))
       .find(({ n }) => n < 5);
     const unknown = { __typename: 'Company', uscc: few?.uscc ?? company.uscc };
@@ -335,7 +343,7 @@ describe('against the pretend door system', () => {
     } else expect(seen.presence.peopleInside).toBeGreaterThanOrEqual(5);
   });
 
-  test('one building of few cannot be computed from the others by who may not see persons', async () => {
+  test('a withheld count cannot be computed from the counts of other buildings', async () => {
     const ask = async (principal: Principal) => {
       const call = { ...hubCall(10_000, AbortSignal.timeout(10_000)), principal };
       const { data } = await host.subgraph.execute({
@@ -347,7 +355,7 @@ describe('against the pretend door system', () => {
       type Seen = { id: string; presence: { peopleInside: number | null; people: { totalCount: number } } };
       return (data as { _entities: Seen[] })._entities;
     };
-    // One building is left with a single person: the last passages of the others there are made to lead out.
+    // Leaves a single person in one building: the last swipes of all others there become swipes out.
     const inBuilding = await owner.query(
       `SELECT x.id, x.pin FROM (SELECT DISTINCT ON (pin) * FROM acc_monitor_log WHERE state IN (0, 1) AND event_type IN (0, 3) AND pin <> ''
          ORDER BY pin, time DESC, id DESC) x
@@ -365,14 +373,14 @@ describe('against the pretend door system', () => {
       const hidden = open.filter(({ id }) => shut.get(id) === null);
       const rest = hidden.reduce((sum, { presence }) => sum + (presence.peopleInside ?? 0), 0);
       expect(rest).toBeGreaterThanOrEqual(5);
-      // And what is shown is right.
+      // Counts that are not withheld are correct.
       for (const { id, presence } of open) if (shut.get(id) !== null) expect(shut.get(id)).toBe(presence.peopleInside);
     } finally {
       await owner.query('UPDATE acc_monitor_log SET state = 0 WHERE id = ANY($1)', [out]);
     }
   });
 
-  test('badges go page by page, there and back, and by whether they open doors', async () => {
+  test('pages through badges forwards and backwards, and filters active ones', async () => {
     const company = demo.companies[1]!;
     const reference = { __typename: 'Company', uscc: company.uscc };
     type Page = {
@@ -405,38 +413,35 @@ describe('against the pretend door system', () => {
     [0, 0],
     [1, 900_000],
     [2, -900_000],
-  ])(
-    'lines that are committed out of order, while we poll, are not lost, and none comes twice (%d: the wall clock set by %d ms)',
-    async (n, by) => {
-      const before = await granted();
-      const insert = (second: number) =>
-        `INSERT INTO "acc_monitor_log" ("time", "pin", "card_no", "device_id", "verified", "state", "event_type", "description", "event_point_type", "event_point_id")
+  ])('lines committed out of order between polls are read once (%d: wall clock shifted by %d ms)', async (n, by) => {
+    const before = await granted();
+    const insert = (second: number) =>
+      `INSERT INTO "acc_monitor_log" ("time", "pin", "card_no", "device_id", "verified", "state", "event_type", "description", "event_point_type", "event_point_id")
        VALUES ('2031-01-01 00:0${n}:${String(second).padStart(2, '0')}', '', '', 1, 4, 0, 0, 'late', 0, 1)`;
-      const slow = await openClient(ownerUrl(running.env['LAKESIDE_ACCESS_URL'] ?? '', directory));
-      try {
-        await slow.query('BEGIN');
-        await slow.query(insert(1));
-        await owner.query(insert(2));
-        await host.runJob('doors', 'log');
-        expect(await granted()).toBe(before + 1);
-        now = new Date(now.getTime() + 4 * 60_000);
-        await owner.query(insert(3));
-        await host.runJob('doors', 'log');
-        expect(await granted()).toBe(before + 2);
-        await slow.query('COMMIT');
-        wall = by;
-        await host.runJob('doors', 'log');
-        expect(await granted()).toBe(before + 3);
-        await host.runJob('doors', 'log');
-        expect(await granted()).toBe(before + 3);
-      } finally {
-        wall = 0;
-        await slow.end();
-      }
-    },
-  );
+    const slow = await openClient(ownerUrl(running.env['LAKESIDE_ACCESS_URL'] ?? '', directory));
+    try {
+      await slow.query('BEGIN');
+      await slow.query(insert(1));
+      await owner.query(insert(2));
+      await host.runJob('doors', 'log');
+      expect(await granted()).toBe(before + 1);
+      now = new Date(now.getTime() + 4 * 60_000);
+      await owner.query(insert(3));
+      await host.runJob('doors', 'log');
+      expect(await granted()).toBe(before + 2);
+      await slow.query('COMMIT');
+      wall = by;
+      await host.runJob('doors', 'log');
+      expect(await granted()).toBe(before + 3);
+      await host.runJob('doors', 'log');
+      expect(await granted()).toBe(before + 3);
+    } finally {
+      wall = 0;
+      await slow.end();
+    }
+  });
 
-  test('a line that cannot be read is reported by its number, and the others are kept', async () => {
+  test('logs a malformed line by its number and stores the others', async () => {
     const before = await granted();
     const [bad] = await owner.query<{ id: number }>(
       `INSERT INTO "acc_monitor_log" ("time", "pin", "device_id", "state", "event_type", "event_point_type", "event_point_id") VALUES (NULL, '', 1, 0, 0, 0, 1) RETURNING "id"`,
@@ -446,17 +451,17 @@ describe('against the pretend door system', () => {
     );
     await host.runJob('doors', 'log');
     expect(await granted()).toBe(before + 1);
-    const told = lines
+    const warnings = lines
       .map((line) => JSON.parse(line) as { msg: string; line?: number })
-      .filter((one) => /cannot be read/.test(one.msg));
-    expect(told.map((one) => one.line)).toContain(bad?.id);
+      .filter((one) => /^Skipped a malformed line/.test(one.msg));
+    expect(warnings.map((one) => one.line)).toContain(bad?.id);
   });
 
-  test('the state of a door is what the log told last', async () => {
+  test('the state of a door is the last one in the log', async () => {
     const state = async () =>
       (await ask<{ door: { state: string } }>('{ door(id: "doors:door-1") { state } }')).door.state;
-    const local = localOf(now, 'Asia/Shanghai').slice(0, 19);
-    const tell = (code: number) =>
+    const local = instantToLocal(now, 'Asia/Shanghai').slice(0, 19);
+    const report = (code: number) =>
       owner.query(
         `INSERT INTO "acc_monitor_log" ("time", "pin", "device_id", "state", "event_type", "event_point_type", "event_point_id") VALUES ('${local}', '', 1, 2, ${code}, 0, 1)`,
       );
@@ -464,13 +469,13 @@ describe('against the pretend door system', () => {
       `DELETE FROM "acc_monitor_log" WHERE "event_point_id" = 1 AND "event_type" IN (28, 37, 102, 200, 201)`,
     );
     expect(await state()).toBe('UNKNOWN');
-    await tell(102);
+    await report(102);
     expect(await state()).toBe('FORCED');
-    await tell(201);
+    await report(201);
     expect(await state()).toBe('CLOSED');
   });
 
-  test('a process that begins anew reads the overlap again and keeps each line once', async () => {
+  test('a restarted process reads the overlap again and stores each line once', async () => {
     const before = await granted();
     await host.close();
     host = await raise({ doors: running.env['LAKESIDE_ACCESS_URL'] ?? '' });
@@ -483,7 +488,7 @@ describe('against the pretend door system', () => {
     expect(await granted()).toBe(before + 1);
   });
 
-  test('two door systems make one list; while one is dark the list says so and has no total', async () => {
+  test('merges two door systems into one list; while one is down the list is stale and has no total', async () => {
     const url = running.env['LAKESIDE_ACCESS_URL'] ?? '';
     const company = demo.companies[2]!;
     const cards = demo.people.filter((one) => one.company === company.uscc);
@@ -525,23 +530,23 @@ describe('against the pretend door system', () => {
       expect(back).toEqual(there);
       await host.close();
       host = await raise({ annex: at(url, '127.0.0.1', 9), main: url });
-      const dark = (await badges('first: 200')).badges;
-      expect(dark.nodes).toHaveLength(total);
-      expect(dark.totalCount).toBeNull();
-      expect(dark.provenance.stale).toBe(true);
+      const partial = (await badges('first: 200')).badges;
+      expect(partial.nodes).toHaveLength(total);
+      expect(partial.totalCount).toBeNull();
+      expect(partial.provenance.stale).toBe(true);
     } finally {
       await host.close();
       host = single;
     }
   });
 
-  test("the hub's account can write nothing", async () => {
+  test("the hub's account cannot write", async () => {
     await expect(reader.query('DELETE FROM "acc_monitor_log"')).rejects.toThrow(/read-only|permission denied/);
     await reader.query('SET default_transaction_read_only = off');
     await expect(reader.query('DELETE FROM "acc_monitor_log"')).rejects.toThrow(/permission denied/);
   });
 
-  test('the directory says under which numbers companies and persons are known', async () => {
+  test('the directory job registers the identifiers of companies and persons', async () => {
     await host.runJob('doors', 'directory');
     const rows = (await database.plain.query(
       `SELECT entity, system, count(*)::int AS n FROM identity WHERE installation = 'doors' GROUP BY entity, system ORDER BY entity, system`,

@@ -1,58 +1,58 @@
-/** What door systems know, in our words. Ids are global; times are instants. No biometrics, ever. */
+/** The door system's data in the hub's terms. Ids are global; times are instants. Biometric data is never read. */
 
 /** A door, gate or turnstile. */
 export interface Door {
   readonly id: string;
   readonly name: string;
-  /** Id of the building it belongs to; null when the park does not know the area. */
+  /** Building id; null when no building of the park has the door's area code. */
   readonly building: string | null;
 }
 
 /** Physical state of a door, as last reported. */
 export type DoorCondition = 'CLOSED' | 'OPEN' | 'FORCED' | 'HELD_OPEN' | 'UNKNOWN';
 
-/** A person as the doors know them. */
+/** A person in the door system. */
 export interface Person {
-  /** Keyed hash; opaque. */
+  /** Opaque: a keyed hash. */
   readonly id: string;
   readonly name: string | null;
   /** Credit code of the company. */
   readonly company: string | null;
 }
 
-/** A card that opens doors. Its number stays inside: whoever knows it can copy the card. */
+/** A card that opens doors. The card number is never exposed, because a card can be copied from its number. */
 export interface Badge {
   readonly id: string;
   readonly active: boolean;
   readonly company: string | null;
   readonly holder: Person | null;
-  /** Place in lists of badges. */
+  /** Sort key in lists of badges. */
   readonly order: number;
 }
 
-/** One try to pass a door. */
-export interface Passage {
+/** One attempt to pass a door. */
+export interface AccessAttempt {
   readonly id: string;
   readonly time: Date;
   readonly granted: boolean;
-  /** Why not, in our words; null when granted. */
+  /** Reason of the denial in the hub's terms; null when granted. */
   readonly reason: string | null;
   readonly door: string | null;
   readonly badge: string | null;
-  /** Place in the door's log: its local time and number. */
-  readonly place: readonly [string, number];
+  /** Sort key in the door's log: local time and line number. */
+  readonly position: readonly [string, number];
 }
 
-/** A person who is inside: their last granted swipe was in. */
-export interface Sighting {
+/** A person who is inside: the last granted swipe was in. */
+export interface Occupant {
   readonly person: Person;
   readonly time: Date;
   readonly building: string | null;
 }
 
-/** One line of the door system's log that the park hears of. */
+/** A line of the door system's log that becomes an event. */
 export interface DoorEvent {
-  /** The same line is the same text, however often it is read. */
+  /** Natural key of the line, the same on every read. */
   readonly foreignId: string;
   readonly time: Date;
   readonly kind: 'ACCESS_GRANTED' | 'ACCESS_DENIED' | 'DOOR_STATE_CHANGED';
@@ -63,14 +63,14 @@ export interface DoorEvent {
   readonly state: DoorCondition | null;
 }
 
-/** A company as the door system names it. */
+/** A company in the door system. */
 export interface Tenant {
   readonly uscc: string;
   readonly tenantNumber: string | null;
 }
 
-/** A page of one list, asked for with one row more than shown. */
-export interface PageAsk {
+/** Reading direction and size of a page; `limit` is one more than the rows returned to the client. */
+export interface PageWindow {
   readonly forward: boolean;
   readonly limit: number;
 }

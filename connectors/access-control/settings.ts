@@ -1,15 +1,7 @@
 import { createRequire } from 'node:module';
-import {
-  milliseconds,
-  type Setting,
-  secretUrl,
-  settings,
-  structure,
-  text,
-  type Values,
-} from '../kit/config/settings.ts';
+import { custom, milliseconds, type Setting, secretUrl, settings, text, type Values } from '../kit/config/settings.ts';
 
-/** Whether the optional driver for SQL Server is there. */
+/** Whether an optional database driver is installed. */
 function hasDriver(name: string): boolean {
   try {
     createRequire(import.meta.url).resolve(name);
@@ -20,7 +12,7 @@ function hasDriver(name: string): boolean {
 }
 
 const anyDatabase = secretUrl(
-  "The vendor's database, read with an account that may only SELECT; postgres, mysql (also MariaDB) or mssql",
+  "URL of the vendor's database (postgres, mysql for MySQL and MariaDB, or mssql); use an account with SELECT rights only",
   '"${LAKESIDE_ACCESS_URL}"',
   ['postgres', 'postgresql', 'mysql', 'mariadb', 'mssql'],
 );
@@ -29,7 +21,7 @@ const database: Setting<string> = {
   read: (raw) => {
     const url = anyDatabase.read(raw);
     if (url.startsWith('mssql:') && !hasDriver('mssql')) {
-      throw new Error('needs the package mssql for SQL Server, which is not installed (npm install mssql@12)');
+      throw new Error('requires the package mssql for SQL Server, which is not installed; run npm install mssql@12');
     }
     return url;
   },
@@ -40,12 +32,12 @@ function zoneName(raw: unknown): string {
     if (typeof raw !== 'string') throw new Error();
     return new Intl.DateTimeFormat('en', { timeZone: raw }).resolvedOptions().timeZone && raw;
   } catch {
-    throw new Error('must be a time zone such as Asia/Shanghai');
+    throw new Error('must be an IANA time zone such as Asia/Shanghai');
   }
 }
 
 const zone: Setting<string> = {
-  ...text('Time zone of the door controllers: the vendor writes their local time without a zone', '', 'Asia/Shanghai'),
+  ...text('Time zone of the door controllers; the vendor stores local time without a zone', '', 'Asia/Shanghai'),
   example: 'Asia/Shanghai',
   read: zoneName,
 };
@@ -53,25 +45,25 @@ const zone: Setting<string> = {
 export const accessSettings = settings('access-control', {
   url: database,
   zone,
-  zones: structure<Readonly<Record<string, string>>>(
-    'Time zones of single controllers that differ, by device id',
+  zones: custom<Readonly<Record<string, string>>>(
+    'Time zones of controllers that differ from `zone`, by device id',
     '{ "7": Asia/Urumqi }',
     (raw) => {
       if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
-        throw new Error('must be a mapping from device id to time zone');
+        throw new Error('must map device ids to time zones');
       }
       return Object.fromEntries(Object.entries(raw).map(([device, name]) => [device, zoneName(name)]));
     },
     {},
   ),
   presence: milliseconds(
-    'How long a swipe in counts as being inside: longer than any shift, since people forget to swipe out',
+    'How long a person counts as inside after the last swipe in; longer than any shift, because people forget to swipe out',
     '16h',
   ),
   history: milliseconds('How far back the first poll reads', 'P1D'),
   poll: milliseconds('Pause between two polls of the log', '2s'),
-  overlap: milliseconds('How long a line may take to be committed and still be read: the overlap of polls', '10m'),
-  timeout: milliseconds('How long one question to the database may take', '2.5s'),
+  overlap: milliseconds('How far back each poll looks again for lines that were committed late', '10m'),
+  timeout: milliseconds('Timeout of one database query', '2.5s'),
 });
 
 export type AccessSettings = Values<typeof accessSettings>;

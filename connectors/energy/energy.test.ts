@@ -8,16 +8,16 @@ import type { Stores } from '../kit/connector.ts';
 import { Host } from '../kit/host/host.ts';
 import { hubCall, loadKeys } from '../kit/host/services.ts';
 import { silentLog } from '../kit/log.ts';
-import { world } from '../kit/testing/park/index.ts';
-import type { Running } from '../kit/testing/simulator.ts';
-import { freshDatabase } from '../kit/testing/test-database.ts';
-import { demoPark, installationOf } from '../kit/testing/test-installation.ts';
-import { sum } from './graph/decimal.ts';
+import { createWorld } from '../kit/testing/park/index.ts';
+import type { RunningSimulator } from '../kit/testing/simulator.ts';
+import { createTestDatabase } from '../kit/testing/test-database.ts';
+import { demoParkConfig, installationConfig } from '../kit/testing/test-installation.ts';
+import { sumDecimals } from './graph/decimal-sum.ts';
 import energy from './index.ts';
 import * as mapping from './mapping/index.ts';
 import { simulator } from './simulator/index.ts';
 
-const wired = ({ env }: Running) => ({
+const wired = ({ env }: RunningSimulator) => ({
   url: env['LAKESIDE_METERS_URL'],
   sheet: env['LAKESIDE_METERS_SHEET'],
   pause: 0,
@@ -26,9 +26,9 @@ const wired = ({ env }: Running) => ({
 type MeterRow = Parameters<Stores['energy']['saveMeters']>[1][number];
 
 describe('energy', () => {
-  const demo = world();
-  let running: Running;
-  let database: Awaited<ReturnType<typeof freshDatabase>>;
+  const demo = createWorld();
+  let running: RunningSimulator;
+  let database: Awaited<ReturnType<typeof createTestDatabase>>;
   let host: Host;
   const directory = mkdtempSync(join(tmpdir(), 'isthmus-meters-'));
   const DAY = 86_400_000;
@@ -36,12 +36,12 @@ describe('energy', () => {
     query: string,
     variables: Record<string, unknown> = {},
     principal = HUB_PRINCIPAL,
-    // biome-ignore lint/suspicious/noExplicitAny: answers are read by path
+    // biome-ignore lint/suspicious/noExplicitAny: responses are read by path
   ): Promise<any> => {
     const call = { ...hubCall(5_000, new AbortController().signal), principal };
-    const answer = await host.subgraph.execute({ query, variables, call });
-    expect(answer.errors).toBeUndefined();
-    return JSON.parse(JSON.stringify(answer.data));
+    const response = await host.subgraph.execute({ query, variables, call });
+    expect(response.errors).toBeUndefined();
+    return JSON.parse(JSON.stringify(response.data));
   };
   const until = async (what: string, check: () => Promise<boolean>) => {
     for (const end = Date.now() + 20_000; !(await check()); ) {
@@ -54,7 +54,7 @@ describe('energy', () => {
   const mqtt = demo.meters.filter((one) => one.protocol === 'mqtt');
 
   beforeAll(async () => {
-    database = await freshDatabase();
+    database = await createTestDatabase();
     running = await simulator.start({ directory, world: demo, now: () => new Date(), history: 2 * DAY, live: false });
     const telemetry = {
       url: running.env['LAKESIDE_TELEMETRY_URL'],
@@ -62,10 +62,13 @@ describe('energy', () => {
       password: running.env['LAKESIDE_TELEMETRY_PASSWORD'],
       history: '60d',
     };
-    host = await Host.raise({
+    host = await Host.open({
       connector: energy,
-      installations: [installationOf(energy, 'wires', wired(running)), installationOf(energy, 'air', telemetry)],
-      parks: [demoPark(demo)],
+      installations: [
+        installationConfig(energy, 'wires', wired(running)),
+        installationConfig(energy, 'air', telemetry),
+      ],
+      parks: [demoParkConfig(demo)],
       database,
       keys: await loadKeys(database),
       log: silentLog,
@@ -78,7 +81,7 @@ describe('energy', () => {
     rmSync(directory, { recursive: true, force: true });
   });
 
-  test('gateways resend what was stored before us; each value once', async () => {
+  test('gateways resend stored values, each of which is stored once', async () => {
     const last = `air:${mqtt.at(-1)?.serial}`;
     await until('the history', async () => (await rows(last)) >= 48);
     expect(await rows(last)).toBeLessThanOrEqual(49);
@@ -105,20 +108,20 @@ describe('energy', () => {
     ).toBe(true);
     expect(meter.series.total).toEqual({
       unit: 'kWh',
-      value: sum(meter.series.buckets.map((bucket: { value: string }) => bucket.value)),
+      value: sumDecimals(meter.series.buckets.map((bucket: { value: string }) => bucket.value)),
     });
   });
 
-  test('every register map is read, one request at a time', async () => {
+  test('reads meters with every register map', async () => {
     await host.runJob('wires', 'poll meters');
-    const kept = await database.plain.query(
+    const stored = await database.plain.query(
       "SELECT count(DISTINCT meter) FROM meter_reading WHERE meter LIKE 'wires:%'",
     );
-    expect(Number(kept[0].count)).toBe(demo.meters.filter((one) => one.protocol === 'modbus').length);
+    expect(Number(stored[0].count)).toBe(demo.meters.filter((one) => one.protocol === 'modbus').length);
   });
 
   const hour = (n: number) => new Date(Date.UTC(2025, 0, 1) + Math.round(n * 60) * 60_000);
-  /** A meter of the second installation with these registers; answers how many were new. */
+  /** Stores a meter of the second installation with these readings; returns the number of new readings. */
   const keep = async (serial: string, values: readonly (readonly [number, string])[], more: Partial<MeterRow> = {}) => {
     const services = host.services('air');
     if (!services) throw new Error('unreachable');
@@ -137,7 +140,7 @@ describe('energy', () => {
           ...more,
         },
       ]);
-      const { fresh } = await services.store.energy.saveReadings(
+      const { added: fresh } = await services.store.energy.saveReadings(
         tx,
         values.map(([at, value]) => ({ meter: id, time: hour(at), value, quality: 'GOOD' })),
         new Date(),
@@ -155,10 +158,10 @@ describe('energy', () => {
       total: { value: string; unit: string } | null;
       buckets: { start: string; value: string | null; quality: string }[];
     };
-  const shown = async (serial: string, hours: number) =>
+  const hourlyBuckets = async (serial: string, hours: number) =>
     (await series(serial, 0, hours)).buckets.map(({ value, quality }) => [value, quality]);
 
-  test('a register that rolls over goes on; the same reading twice is one', async () => {
+  test('a register that rolls over continues; a repeated reading is stored once', async () => {
     const values = [
       [0, '990'],
       [1, '998.5'],
@@ -166,35 +169,35 @@ describe('energy', () => {
     ] as const;
     expect(await keep('roll', values, { modulus: '1000' })).toBe(3);
     expect(await keep('roll', values, { modulus: '1000' })).toBe(0);
-    expect(await shown('roll', 2)).toEqual([
+    expect(await hourlyBuckets('roll', 2)).toEqual([
       ['8.5', 'GOOD'],
       ['5', 'GOOD'],
     ]);
     expect((await series('roll', 0, 2)).total).toEqual({ value: '13.5', unit: 'm3' });
   });
 
-  test('a reset or a changed meter: what is not known is null and SUSPECT, and counting goes on', async () => {
+  test('after a reset or a replaced meter the unknown consumption is null and SUSPECT, and measuring continues', async () => {
     await keep('reset', [
       [0, '500'],
       [1, '510'],
       [2, '2'],
       [3, '5'],
     ]);
-    expect(await shown('reset', 3)).toEqual([
+    expect(await hourlyBuckets('reset', 3)).toEqual([
       ['10', 'GOOD'],
       [null, 'SUSPECT'],
       ['3', 'GOOD'],
     ]);
   });
 
-  test('a gap is null, never 0; what was counted over it stands where it ends', async () => {
+  test('a gap is null, never 0; the consumption over it is in the bucket in which it ends', async () => {
     await keep('gap', [
       [0, '1'],
       [1, '2'],
       [6, '12'],
       [7, '13'],
     ]);
-    expect(await shown('gap', 7)).toEqual([
+    expect(await hourlyBuckets('gap', 7)).toEqual([
       ['1', 'GOOD'],
       ...[1, 2, 3, 4].map(() => [null, 'GOOD']),
       ['10', 'ESTIMATED'],
@@ -202,7 +205,7 @@ describe('energy', () => {
     ]);
   });
 
-  test('one register out of line is left out, whether it fell or leapt', async () => {
+  test('ignores a single outlier, whether it is too low or too high', async () => {
     for (const [serial, wrong] of [
       ['fell', '0'],
       ['leapt', '99999'],
@@ -214,19 +217,19 @@ describe('energy', () => {
         [3, '103'],
         [4, '104'],
       ]);
-      expect(await shown(serial, 4)).toEqual([
+      expect(await hourlyBuckets(serial, 4)).toEqual([
         ['1', 'GOOD'],
         ['2', 'SUSPECT'],
         [null, 'GOOD'],
         ['1', 'GOOD'],
       ]);
-      // The range's end cuts at the wrong one.
+      // The range ends at the outlier.
       expect((await series(serial, 0, 2)).total?.value).toBe('3');
       expect((await series(serial, 2, 4)).total?.value).toBe('1');
     }
   });
 
-  test('registers in many units add up in one', async () => {
+  test('converts different units before adding', async () => {
     const uscc = '91350100M000100Y43';
     for (const [unit, end] of [
       ['kWh', '1.5'],
@@ -244,14 +247,14 @@ describe('energy', () => {
       'query ($r: [_Any!]!, $from: DateTime!, $to: DateTime!) { _entities(representations: $r) { ... on Company { energy(from: $from, to: $to, medium: HEAT) { total { value unit } provenance { source parts { source } } } } } }',
       { r: [{ __typename: 'Company', uscc }], from: hour(0).toISOString(), to: hour(1).toISOString() },
     );
-    // Only the installation that has such meters speaks.
+    // Provenance names only the installation with such meters.
     expect(found[0].energy).toEqual({
       total: { value: '4.75', unit: 'kWh' },
       provenance: { source: 'air', parts: null },
     });
   });
 
-  test('a sum of few companies is withheld from who may not see meters, and cannot be computed from the others', async () => {
+  test('withholds a sum of few companies from callers who may not see meters, and sums from which it could be computed', async () => {
     const company = (letter: string) => `9135010${letter.charCodeAt(0) % 10}M000100Y43`;
     const whose = { 'lakeside-b01': 'A', 'lakeside-b02': 'ABCD', 'lakeside-b03': 'BCDE' };
     for (const [building, letters] of Object.entries(whose))
@@ -285,7 +288,7 @@ describe('energy', () => {
     expect(await sums(operator)).toEqual(['9', '1', '4', '4']);
     const analyst = { ...HUB_PRINCIPAL, roles: ['analyst'], scopes: new Set<string>() };
     expect(await sums(analyst)).toEqual(['9', 'withheld', 'withheld', '4']);
-    // A company could subtract its own: its neighbours are counted without it.
+    // A caller could subtract its own company, so the others are counted without it.
     expect(await sums({ ...operator, companies: [company('A')] })).toEqual(['9', '1', '4', '4']);
     expect(await sums({ ...operator, companies: [company('B'), company('C')] })).toEqual([
       '9',
@@ -295,7 +298,7 @@ describe('energy', () => {
     ]);
   });
 
-  test("days and months are the park's", async () => {
+  test("days and months are in the park's time zone", async () => {
     await keep('days', [
       [0, '0'],
       [15, '15'],
@@ -312,7 +315,7 @@ describe('energy', () => {
     ]);
   });
 
-  test('neighbouring ranges add up to the whole, wherever they are cut', async () => {
+  test('two adjacent ranges add up to the whole range', async () => {
     let n = 0;
     await fc.assert(
       fc.asyncProperty(
@@ -340,7 +343,7 @@ describe('energy', () => {
             series(serial, 0, end, bucket),
           ]);
           const parts = [left, right].flatMap((one) => (one.total ? [one.total.value] : []));
-          expect(sum(parts)).toBe(whole.total?.value);
+          expect(sumDecimals(parts)).toBe(whole.total?.value);
           expect(whole.total?.value).toBe(String(value - Number(values[0]?.[1])));
         },
       ),
@@ -348,13 +351,15 @@ describe('energy', () => {
     );
   });
 
-  test('registers and sums are exact', () => {
-    expect(mapping.decode(Buffer.from([0, 0, 0, 0, 0, 0x12, 0xd6, 0x87]), 'int64', -3, 'x')).toBe('1234.567');
-    expect(mapping.decode(Buffer.from([0xff, 0xfe]), 'uint16', 2, 'x')).toBe('6553400');
-    expect(() => mapping.decode(Buffer.from([0xff, 0xff]), 'uint16', 0, 'x')).toThrow('not there');
-    expect(mapping.decode(Buffer.from('44 9a 51 ec'.replaceAll(' ', ''), 'hex'), 'float32', 0, 'x')).toBe('1234.56');
-    expect(mapping.decode(Buffer.from('40934a456d5cfaad', 'hex'), 'float64', -3, 'x')).toBe('1.2345678');
-    expect(mapping.decode(Buffer.from('00000000000000ff', 'hex'), 'uint64', -2, 'x')).toBe('2.55');
+  test('decodes registers and adds decimals exactly; rejects unavailable values and invalid meter lists', () => {
+    expect(mapping.decodeRegister(Buffer.from([0, 0, 0, 0, 0, 0x12, 0xd6, 0x87]), 'int64', -3, 'x')).toBe('1234.567');
+    expect(mapping.decodeRegister(Buffer.from([0xff, 0xfe]), 'uint16', 2, 'x')).toBe('6553400');
+    expect(() => mapping.decodeRegister(Buffer.from([0xff, 0xff]), 'uint16', 0, 'x')).toThrow('not available');
+    expect(mapping.decodeRegister(Buffer.from('44 9a 51 ec'.replaceAll(' ', ''), 'hex'), 'float32', 0, 'x')).toBe(
+      '1234.56',
+    );
+    expect(mapping.decodeRegister(Buffer.from('40934a456d5cfaad', 'hex'), 'float64', -3, 'x')).toBe('1.2345678');
+    expect(mapping.decodeRegister(Buffer.from('00000000000000ff', 'hex'), 'uint64', -2, 'x')).toBe('2.55');
     for (const [type, hex] of [
       ['uint32', 'ffffffff'],
       ['uint64', 'ffffffffffffffff'],
@@ -362,13 +367,13 @@ describe('energy', () => {
       ['float32', '7fc00000'],
       ['float64', '7ff8000000000000'],
     ] as const)
-      expect(() => mapping.decode(Buffer.from(hex, 'hex'), type, 0, 'x')).toThrow(/not there|no number/);
-    expect(sum(['0.1', '0.2', '959640'])).toBe('959640.3');
-    expect(() => mapping.meterSheet('unit_id,map\n999,none\n')).toThrow(/line 2: unit_id must be 0 to 255/);
+      expect(() => mapping.decodeRegister(Buffer.from(hex, 'hex'), type, 0, 'x')).toThrow(/not available|not a number/);
+    expect(sumDecimals(['0.1', '0.2', '959640'])).toBe('959640.3');
+    expect(() => mapping.parseMeterSheet('unit_id,map\n999,none\n')).toThrow(/line 2: unit_id must be 0 to 255/);
     const twice = [1, 2].map((unit_id) => ({ unit_id: String(unit_id), map: 'sdm630', serial: 'A', medium: 'HEAT' }));
-    expect(() => mapping.meterList(twice)).toThrow('meters[1]: serial A stands there twice');
+    expect(() => mapping.parseMeterList(twice)).toThrow('meters[1]: serial A is listed twice');
     const silent = Buffer.alloc(110);
     silent.writeUInt16BE(203);
-    expect(() => mapping.importedEnergy(silent)).toThrow('TotWhImp is not there');
+    expect(() => mapping.importedEnergy(silent)).toThrow('TotWhImp is not available');
   });
 });

@@ -1,7 +1,7 @@
 import type { Connector } from '../kit/connector.ts';
 import { graph } from './graph/index.ts';
-import { energySettings } from './settings.ts';
-import { type EnergyRequest, type EnergySettings, EnergySource } from './source/index.ts';
+import { type EnergySettings, energySettings } from './settings.ts';
+import { type EnergyRequest, EnergySource } from './source/index.ts';
 
 /** Meters behind Modbus TCP gateways and MQTT brokers. */
 const energy: Connector<EnergySettings, EnergyRequest> = {
@@ -16,7 +16,7 @@ const energy: Connector<EnergySettings, EnergyRequest> = {
       request: (call) => source.request(call),
       check: (call) => source.check(call),
       drift: async () => source.drift(),
-      complaint: () => source.complaint(),
+      deliveryProblem: () => source.deliveryProblem(),
       lag: () => source.lag(),
       jobs: source.jobs,
       close: () => {

@@ -2,10 +2,10 @@ import type { Server } from 'node:net';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Host } from '../kit/host/host.ts';
 import { listen } from '../kit/testing/simulator.ts';
-import { freshDatabase, refuseCommits } from '../kit/testing/test-database.ts';
-import { raiseIsland } from '../kit/testing/test-installation.ts';
+import { createTestDatabase, failCommits } from '../kit/testing/test-database.ts';
+import { startInstallation } from '../kit/testing/test-installation.ts';
 import energy from './index.ts';
-import { float32, modbusServer, type Registers, uint32 } from './simulator/modbus.ts';
+import { createModbusServer, float32, type Registers, uint32 } from './simulator/modbus-server.ts';
 
 /** "SunS" at `base`, the common model, then a meter model; without it where `model` is null. */
 function sunspec(base: number, model: number[] | null): Registers {
@@ -33,25 +33,25 @@ const pulse = (thousandths: number): Registers => {
 };
 
 describe('energy over Modbus', () => {
-  let database: Awaited<ReturnType<typeof freshDatabase>>;
+  let database: Awaited<ReturnType<typeof createTestDatabase>>;
   let host: Host | undefined;
-  let gateway: { server: Server; drop(): void } | undefined;
-  const asked: number[] = [];
+  let gateway: { server: Server; disconnectAll(): void } | undefined;
+  const requestedUnits: number[] = [];
 
   beforeAll(async () => {
-    database = await freshDatabase();
+    database = await createTestDatabase();
     return () => database.drop();
   });
   afterEach(async () => {
     await host?.close();
-    gateway?.drop();
+    gateway?.disconnectAll();
     await new Promise((resolve) => gateway?.server.close(resolve) ?? resolve(null));
-    asked.length = 0;
+    requestedUnits.length = 0;
   });
 
-  /** A hub with one gateway of these units; rounds only when the test says so. */
+  /** Starts a host with one gateway of these units; it polls only when the test calls `poll`. */
   async function raise(id: string, units: ReadonlyMap<number, Registers>, meters: readonly [number, string][]) {
-    gateway = modbusServer(units, (unit) => asked.push(unit));
+    gateway = createModbusServer(units, (unit) => requestedUnits.push(unit));
     const raw = {
       url: `modbus://127.0.0.1:${await listen(gateway.server)}`,
       meters: meters.map(([unit_id, map]) => ({ unit_id, map, serial: `${id}${unit_id}`, medium: 'ELECTRICITY' })),
@@ -59,9 +59,9 @@ describe('energy over Modbus', () => {
       timeout: '150ms',
       poll: '1h',
     };
-    host = await raiseIsland(energy, { id, park: 'works', raw }, database, {
+    host = await startInstallation(energy, { id, park: 'works', raw }, database, {
       parks: [],
-      pace: { checkUp: 60_000, checkDown: 60_000 },
+      intervals: { checkUp: 60_000, checkDown: 60_000 },
     });
     const registers = async () =>
       Object.fromEntries(
@@ -72,10 +72,10 @@ describe('energy over Modbus', () => {
           )
         ).map((row: { meter: string; value: string }) => [row.meter, row.value]),
       );
-    return { round: () => (host as Host).runJob(id, 'poll meters'), registers };
+    return { poll: () => (host as Host).runJob(id, 'poll meters'), registers };
   }
 
-  test('SunSpec is found at 40000, 0 and 50000, integers with scale and floats; "not there" is no register', async () => {
+  test('finds SunSpec models at 40000, 0 and 50000, with integers and floats; values that are not available are not stored', async () => {
     const units = new Map([
       [1, sunspec(40_000, integers(123_456, -1))],
       [2, sunspec(0, integers(7, 3))],
@@ -85,21 +85,21 @@ describe('energy over Modbus', () => {
       [6, sunspec(40_000, floats(Number.NaN))],
       [7, sunspec(40_000, null)],
     ]);
-    const { round, registers } = await raise(
+    const { poll, registers } = await raise(
       'walk',
       units,
       [...units.keys()].map((unit) => [unit, 'sunspec']),
     );
-    await round();
+    await poll();
     expect(await registers()).toEqual({ 'walk:walk1': '12.3456', 'walk:walk2': '7', 'walk:walk3': '98.7655' });
-    // The place of a model is looked for once.
-    asked.length = 0;
-    await round();
-    expect(asked.filter((unit) => unit === 2 || unit === 3)).toEqual([2, 3]);
+    // The address of a model is searched once.
+    requestedUnits.length = 0;
+    await poll();
+    expect(requestedUnits.filter((unit) => unit === 2 || unit === 3)).toEqual([2, 3]);
   });
 
-  test('a wrong unit id and a wrong register keep no other meter from being read, however long', async () => {
-    const { round, registers } = await raise(
+  test('a wrong unit id and a wrong register never prevent other meters from being read', async () => {
+    const { poll, registers } = await raise(
       'wrong',
       new Map([
         [1, pulse(1_000)],
@@ -113,48 +113,48 @@ describe('energy over Modbus', () => {
         [4, 'pulse'],
       ],
     );
-    // More rounds than the breaker of the silent unit allows.
+    // More polls than the failure threshold of a circuit breaker.
     for (let n = 0; n < 8; n++) {
-      await round();
-      expect(asked).toEqual(expect.arrayContaining([1, 4]));
-      asked.length = 0;
+      await poll();
+      expect(requestedUnits).toEqual(expect.arrayContaining([1, 4]));
+      requestedUnits.length = 0;
     }
     expect(await registers()).toEqual({ 'wrong:wrong1': '1', 'wrong:wrong4': '4' });
   });
 
-  test('a frozen gateway ends the round soon, and the next one begins behind the silent ones', async () => {
+  test('a frozen gateway ends the poll early, and the next poll starts behind the silent meters', async () => {
     const units = new Map<number, Registers>([
       [11, pulse(11_000)],
       [12, pulse(12_000)],
     ]);
-    const { round, registers } = await raise(
+    const { poll, registers } = await raise(
       'frozen',
       units,
       Array.from({ length: 12 }, (_, i) => [i + 1, 'pulse']),
     );
-    await expect(round()).rejects.toMatchObject({ code: 'SOURCE_TIMEOUT' });
-    // It does not wait for each of the ten silent ones.
-    expect(new Set(asked).size).toBeLessThan(6);
-    const seen = async () => {
-      await round().catch(() => undefined);
+    await expect(poll()).rejects.toMatchObject({ code: 'SOURCE_TIMEOUT' });
+    // It does not wait for each of the ten silent meters.
+    expect(new Set(requestedUnits).size).toBeLessThan(6);
+    const pollAndRead = async () => {
+      await poll().catch(() => undefined);
       return registers();
     };
     await expect
-      .poll(seen, { timeout: 10_000, interval: 50 })
+      .poll(pollAndRead, { timeout: 10_000, interval: 50 })
       .toEqual({ 'frozen:frozen11': '11', 'frozen:frozen12': '12' });
-    // Thawed: all are there again.
+    // The units respond again.
     for (let unit = 1; unit <= 10; unit++) units.set(unit, pulse(unit * 1_000));
-    await expect.poll(async () => Object.keys(await seen()).length, { timeout: 20_000, interval: 200 }).toBe(12);
+    await expect.poll(async () => Object.keys(await pollAndRead()).length, { timeout: 20_000, interval: 200 }).toBe(12);
   });
 
-  test('a connection that is lost is made anew', async () => {
-    const { round, registers } = await raise('lost', new Map([[1, pulse(1_000)]]), [[1, 'pulse']]);
-    await round();
-    gateway?.drop();
+  test('reconnects after the connection is lost', async () => {
+    const { poll, registers } = await raise('lost', new Map([[1, pulse(1_000)]]), [[1, 'pulse']]);
+    await poll();
+    gateway?.disconnectAll();
     await expect
       .poll(
         () =>
-          round().then(
+          poll().then(
             () => registers(),
             () => null,
           ),
@@ -166,29 +166,29 @@ describe('energy over Modbus', () => {
     ).toBeGreaterThan(1);
   });
 
-  test('registers whose commit failed come with the next round, each with its own time, once', async () => {
+  test('readings whose commit failed are stored with the next poll, each once and with its own time', async () => {
     let register = 1_000;
     const units = new Map([[1, (() => pulse(register)(0)) as Registers]]);
-    const { round } = await raise('late', units, [[1, 'pulse']]);
+    const { poll } = await raise('late', units, [[1, 'pulse']]);
     const rows = async (table: string): Promise<number> =>
       Number((await database.plain.query(`SELECT count(*) FROM ${table}`))[0].count);
     const readings = () => rows("meter_reading WHERE meter = 'late:late1'");
     const events = () => rows("event WHERE meter = 'late:late1'");
-    await round();
+    await poll();
     const before = [await readings(), await events()];
-    const allow = await refuseCommits(database);
+    const allow = await failCommits(database);
     try {
       for (let n = 0; n < 2; n++) {
         register += 1_000;
-        await expect(round()).rejects.toThrow('no commit');
+        await expect(poll()).rejects.toThrow('no commit');
       }
       expect([await readings(), await events()]).toEqual(before);
     } finally {
       await allow();
     }
     register += 1_000;
-    await round();
-    // At least: after a failed round the host begins one by itself, sooner or later.
+    await poll();
+    // At least, because the host retries a failed poll on its own.
     expect(await readings()).toBeGreaterThanOrEqual((before[0] ?? 0) + 3);
     expect(await events()).toBe(await readings());
     const values: { value: string }[] = await database.plain.query(

@@ -1,8 +1,8 @@
-/** What energy knows, in our words. */
+/** Meters and readings in the hub's terms. */
 
 export type Medium = 'ELECTRICITY' | 'WATER' | 'HEAT' | 'COOLING' | 'GAS';
 
-/** What a meter is and whom it counts for, from a commissioning sheet or from the meter's own announcement. */
+/** Description of a meter, from a commissioning sheet or from the meter's own `info` message. */
 export interface MeterInfo {
   readonly serial: string;
   readonly medium: Medium;
@@ -13,23 +13,23 @@ export interface MeterInfo {
   readonly company: string | null;
   /** The operator's customer number. */
   readonly customer: string | null;
-  /** The register goes on from 0 when it reaches this; null when that is not known. */
+  /** The register continues from 0 when it reaches this value; null when unknown. */
   readonly modulus: string | null;
 }
 
-/** One register value, exact. */
+/** One exact register value. */
 export interface Reading {
   readonly serial: string;
   readonly time: Date;
   readonly value: string;
   readonly quality: 'GOOD' | 'ESTIMATED' | 'SUSPECT';
-  /** Number of a correction, where the payload gives one; a higher one wins, whatever comes later. */
+  /** Number of a correction, if the payload has one. The highest one is valid, regardless of the order of arrival. */
   readonly revision?: number;
-  /** Where it came from: the gateway, or the unit. */
+  /** The gateway or unit that sent it. */
   readonly origin?: string;
 }
 
-/** A meter complains. */
+/** An alarm of a meter. */
 export interface Alarm {
   readonly serial: string;
   readonly time: Date;
@@ -39,6 +39,6 @@ export interface Alarm {
 /** A meter behind a Modbus gateway. */
 export interface WiredMeter extends MeterInfo {
   readonly unitId: number;
-  /** Name of its register map, or `sunspec`. */
+  /** A key of `REGISTER_MAPS`, or `sunspec`. */
   readonly map: string;
 }

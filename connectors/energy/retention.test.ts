@@ -3,19 +3,19 @@ import { saveReadings } from '../../schema/database/energy/meter-readings.ts';
 import { dropReadingMonth } from '../../schema/database/retention/measurement-retention.ts';
 import type { Host } from '../kit/host/host.ts';
 import { hubCall } from '../kit/host/services.ts';
-import { freshDatabase } from '../kit/testing/test-database.ts';
-import { raiseIsland } from '../kit/testing/test-installation.ts';
+import { createTestDatabase } from '../kit/testing/test-database.ts';
+import { startInstallation } from '../kit/testing/test-installation.ts';
 import energy from './index.ts';
 
 describe('retention of readings', () => {
-  let database: Awaited<ReturnType<typeof freshDatabase>>;
+  let database: Awaited<ReturnType<typeof createTestDatabase>>;
   let host: Host;
   const day = (n: number) => new Date(Date.UTC(2026, 0, n));
 
   beforeAll(async () => {
-    database = await freshDatabase();
+    database = await createTestDatabase();
     const raw = { url: 'modbus://127.0.0.1:9', poll: '1h' };
-    host = await raiseIsland(energy, { id: 'wires', raw }, database, { jobs: false });
+    host = await startInstallation(energy, { id: 'wires', raw }, database, { runJobs: false });
     const meter = { id: 'wires:M', installation: 'wires', serial: 'M', medium: 'ELECTRICITY', unit: 'kWh' };
     await database.transaction(async (tx) => {
       await host
@@ -51,23 +51,23 @@ describe('retention of readings', () => {
     return { ...one, buckets: one.buckets.map(({ value, quality }) => `${value} ${quality}`) };
   };
 
-  test('what is gone is neither zero nor complete: the series says from when on it is held', async () => {
+  test('deleted readings are neither zero nor summed: the series reports from when on readings exist', async () => {
     const before = await series(day(30), day(36), 'DAY');
     expect(before).toMatchObject({ total: { value: '6' }, droppedBefore: null });
     expect(await database.transaction((tx) => dropReadingMonth(tx, day(40)))).toBe('2026-01');
     const cut = day(32).toISOString();
-    const reaching = await series(day(30), day(36), 'DAY');
-    expect(reaching).toMatchObject({ total: null, droppedBefore: cut });
-    // Days are Shanghai's: the one from 16:00 UTC of the 31st on has lost its beginning, too.
-    expect(reaching.buckets).toEqual([...Array(3).fill('null SUSPECT'), ...Array(3).fill('1 GOOD'), 'null GOOD']);
-    // A month that is half gone is no month.
+    const across = await series(day(30), day(36), 'DAY');
+    expect(across).toMatchObject({ total: null, droppedBefore: cut });
+    // Days are in Shanghai time: the one from 16:00 UTC on the 31st lost its first readings, too.
+    expect(across.buckets).toEqual([...Array(3).fill('null SUSPECT'), ...Array(3).fill('1 GOOD'), 'null GOOD']);
+    // A partly deleted month has no value.
     expect((await series(day(1), day(41), 'MONTH')).buckets[0]).toBe('null SUSPECT');
-    // Behind the cut nothing is gone, but the first interval has lost its beginning.
-    const behind = await series(day(32), day(34), 'HOUR');
-    expect(behind.droppedBefore).toBeNull();
-    expect(behind.buckets[11]).toBe('null SUSPECT');
-    expect(behind.buckets[35]).toBe('1 ESTIMATED');
-    expect(behind.buckets.filter((one) => one === 'null GOOD')).toHaveLength(46);
+    // After the cut nothing is deleted, but the first interval lost its start.
+    const after = await series(day(32), day(34), 'HOUR');
+    expect(after.droppedBefore).toBeNull();
+    expect(after.buckets[11]).toBe('null SUSPECT');
+    expect(after.buckets[35]).toBe('1 ESTIMATED');
+    expect(after.buckets.filter((one) => one === 'null GOOD')).toHaveLength(46);
     expect(await series(day(33), day(36), 'DAY')).toMatchObject({ droppedBefore: null });
   });
 });

@@ -2,14 +2,15 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { dropEventsBefore } from '../../schema/database/events/event-retention.ts';
 import { saveClaims } from '../../schema/database/hub/identities.ts';
 import { replaceParks } from '../../schema/database/hub/parks.ts';
+import type { SubgraphResponse } from '../kit/call.ts';
 import type { ParkConfig } from '../kit/config/config.ts';
-import type { Claim, Services, SubgraphResponse } from '../kit/connector.ts';
 import { Host } from '../kit/host/host.ts';
 import { hubCall, loadKeys } from '../kit/host/services.ts';
 import { silentLog } from '../kit/log.ts';
-import { freshDatabase } from '../kit/testing/test-database.ts';
+import type { Claim, Services } from '../kit/services.ts';
+import { createTestDatabase } from '../kit/testing/test-database.ts';
 import hub, { HUB_INSTALLATION } from './index.ts';
-import { eventQuery, keys } from './mapping.ts';
+import { eventQuery, matchingKeys } from './mapping.ts';
 
 const PARK: ParkConfig = {
   id: 'lakeside',
@@ -24,7 +25,7 @@ const PARK: ParkConfig = {
 const USCC = '91350100M000100Y43';
 
 describe('hub', () => {
-  let database: Awaited<ReturnType<typeof freshDatabase>>;
+  let database: Awaited<ReturnType<typeof createTestDatabase>>;
   let host: Host;
   let services: Services;
   const ask = async (query: string, variables: Record<string, unknown> = {}): Promise<SubgraphResponse> =>
@@ -32,7 +33,7 @@ describe('hub', () => {
   const data = async (query: string, variables: Record<string, unknown> = {}) => {
     const answer = await ask(query, variables);
     expect(answer.errors).toBeUndefined();
-    // biome-ignore lint/suspicious/noExplicitAny: answers are read by path
+    // biome-ignore lint/suspicious/noExplicitAny: responses are read by path
     return JSON.parse(JSON.stringify(answer.data)) as any;
   };
   const emit = (events: Parameters<Services['emit']>[1]) => services.transaction((tx) => services.emit(tx, events));
@@ -40,15 +41,15 @@ describe('hub', () => {
     ({ foreignId: id, kind: 'VEHICLE_ENTERED', time: new Date(), vehicle: `v${id}`, company: USCC }) as const;
 
   beforeAll(async () => {
-    database = await freshDatabase();
+    database = await createTestDatabase();
     await database.transaction((tx) =>
       replaceParks(
         tx,
         [{ ...PARK, position: 0 }],
-        PARK.buildings.map((one, position) => ({ ...one, known: [...one.known], park: PARK.id, position })),
+        PARK.buildings.map((item, position) => ({ ...item, known: [...item.known], park: PARK.id, position })),
       ),
     );
-    host = await Host.raise({
+    host = await Host.open({
       connector: hub,
       installations: [{ ...HUB_INSTALLATION, park: 'lakeside' }],
       parks: [PARK],
@@ -70,7 +71,7 @@ describe('hub', () => {
     await database?.drop();
   });
 
-  test('parks and buildings come from isthmus.yaml', async () => {
+  test('returns the parks and buildings of isthmus.yaml', async () => {
     const { park } = await data(
       '{ park(id: "lakeside") { name region kind buildings { id name floorArea park { id } } provenance { source system } } }',
     );
@@ -81,7 +82,7 @@ describe('hub', () => {
     });
   });
 
-  test('companies page both ways by signed cursors, and say under which ids the islands know them', async () => {
+  test('pages companies in both directions by signed cursors, with their ids in the sources', async () => {
     const first = await data(
       '{ companies(first: 1) { nodes { uscc name } totalCount pageInfo { endCursor hasNextPage } } }',
     );
@@ -108,7 +109,7 @@ describe('hub', () => {
     expect(both.errors?.[0]?.extensions?.['code']).toBe('BAD_USER_INPUT');
   });
 
-  test('facts that islands tell differently are shown with who says what; other spellings of the same are none', async () => {
+  test('lists facts that sources report differently, ignoring differences in spelling', async () => {
     const tell = (installation: string, at: string, claim: Partial<Claim>) =>
       services.transaction((tx) =>
         saveClaims(tx, { installation, connector: installation, park: 'lakeside', at: new Date(at) }, [
@@ -121,15 +122,15 @@ describe('hub', () => {
           `{ company(uscc: "${USCC}") { conflicts { field values { value provenance { source authority recordedAt fetchedAt } } } } }`,
         )
       ).company.conflicts;
-    await tell('tax', '2026-03-01T00:00:00Z', { says: { name: '样例 科技有限公司 ', address: null } });
+    await tell('tax', '2026-03-01T00:00:00Z', { facts: { name: '样例 科技有限公司 ', address: null } });
     expect(await conflicts()).toEqual([]);
     await tell('tax', '2026-03-03T00:00:00Z', {
-      says: { name: '旧名科技有限公司' },
+      facts: { name: '旧名科技有限公司' },
       recordedAt: new Date('2026-03-02T18:00:00Z'),
     });
-    // A file that is older than what is known says nothing new.
+    // A file older than the stored fact changes nothing.
     await tell('tax', '2026-03-04T00:00:00Z', {
-      says: { name: '更旧有限公司' },
+      facts: { name: '更旧有限公司' },
       recordedAt: new Date('2026-01-02T18:00:00Z'),
     });
     expect(await conflicts()).toMatchObject([
@@ -152,13 +153,13 @@ describe('hub', () => {
     const { company } = await data(`{ company(uscc: "${USCC}") { name } }`);
     expect(company.name).toBe('样例科技有限公司');
     await tell('tax', '2026-03-05T00:00:00Z', {
-      says: { name: '样例科技有限公司' },
+      facts: { name: '样例科技有限公司' },
       recordedAt: new Date('2026-03-04T18:00:00Z'),
     });
     expect(await conflicts()).toEqual([]);
   });
 
-  test('an address may leave out the city; what the tax office writes of it is for those who may read its account', async () => {
+  test('ignores a missing city in an address; tax addresses require the right to read the tax account', async () => {
     const tell = (installation: string, at: string, claim: Partial<Claim>) =>
       services.transaction((tx) =>
         saveClaims(tx, { installation, connector: installation, park: 'lakeside', at: new Date(at) }, [
@@ -172,10 +173,10 @@ describe('hub', () => {
       const { data: found } = await host.subgraph.execute({ query, variables: {}, call: { ...call, principal } });
       return JSON.parse(JSON.stringify(found)).company.conflicts;
     };
-    await tell('registration', '2026-03-06T00:00:00Z', { says: { address: '示例市湖滨路1号' }, authority: true });
-    await tell('tax', '2026-03-06T00:00:00Z', { says: { address: '湖滨路 1号' } });
+    await tell('registration', '2026-03-06T00:00:00Z', { facts: { address: '示例市湖滨路1号' }, authority: true });
+    await tell('tax', '2026-03-06T00:00:00Z', { facts: { address: '湖滨路 1号' } });
     expect(await conflicts('tax:read')).toEqual([]);
-    await tell('tax', '2026-03-07T00:00:00Z', { says: { address: '山前路9号' } });
+    await tell('tax', '2026-03-07T00:00:00Z', { facts: { address: '山前路9号' } });
     expect(await conflicts('tax:read')).toEqual([
       {
         field: 'address',
@@ -188,7 +189,7 @@ describe('hub', () => {
     expect(await conflicts()).toEqual([]);
   });
 
-  test('filters: by name, by park, by what nobody named', async () => {
+  test('filters companies by name and park; an unknown company is null', async () => {
     const found = await data(
       '{ companies(filter: { name: { contains: "样例" }, park: { eq: "lakeside" } }) { nodes { uscc } } none: companies(filter: { park: { eq: "x" } }) { nodes { uscc } } company(uscc: "91440300MA5EYUJT4D") { uscc } }',
     );
@@ -196,7 +197,7 @@ describe('hub', () => {
     expect(found.none.nodes).toEqual([]);
   });
 
-  test('the log is written once per foreign id, in order, without gaps', async () => {
+  test('writes each foreign id to the log once, in order, without gaps', async () => {
     expect(await emit([entered('1'), entered('2')])).toBe(2);
     expect(await emit([entered('2'), entered('3')])).toBe(1);
     await Promise.all(Array.from({ length: 20 }, (_, i) => emit([entered(`c${i}`), entered(`d${i % 5}`)])));
@@ -205,7 +206,7 @@ describe('hub', () => {
     expect(rows).toHaveLength(3 + 20 + 5);
   });
 
-  test('a transaction that fails leaves neither event nor key', async () => {
+  test('a failed transaction leaves neither event nor key', async () => {
     await expect(
       services.transaction(async (tx) => {
         await services.emit(tx, [entered('lost')]);
@@ -215,7 +216,7 @@ describe('hub', () => {
     expect(await emit([entered('lost')])).toBe(1);
   });
 
-  test('history pages under its filter, and its cursor begins a subscription', async () => {
+  test('pages the event log with a filter; its cursor starts a subscription', async () => {
     const page = await data(
       '{ events(first: 2, filter: { kind: { in: [VEHICLE_ENTERED] }, company: { eq: "91350100M000100Y43" } }) { nodes { __typename id cursor kind time company { uscc name } ... on VehicleEntered { vehicle { id } } } totalCount pageInfo { endCursor hasNextPage } } }',
     );
@@ -239,21 +240,21 @@ describe('hub', () => {
     expect(batch._delivery.events).toHaveLength(3);
   });
 
-  test('a mutation is done once per client id', async () => {
+  test('runs a mutation once per clientMutationId', async () => {
     const call = hubCall(5_000, new AbortController().signal);
     let done = 0;
     const act = async () => ({ at: new Date(1_000), n: ++done });
     const request = { mutation: 'grant', clientMutationId: 'a', payload: { plate: 'x' } };
-    const both = await Promise.all([services.once(call, request, act), services.once(call, request, act)]);
+    const both = await Promise.all([services.runOnce(call, request, act), services.runOnce(call, request, act)]);
     expect(both[0]).toEqual(both[1]);
     expect(both[1]?.at).toBeInstanceOf(Date);
     expect(done).toBe(1);
-    await expect(services.once(call, { ...request, payload: { plate: 'y' } }, act)).rejects.toMatchObject({
+    await expect(services.runOnce(call, { ...request, payload: { plate: 'y' } }, act)).rejects.toMatchObject({
       code: 'BAD_USER_INPUT',
     });
   });
 
-  test('a case follows its events', async () => {
+  test('updates a case from its events', async () => {
     await emit([
       {
         foreignId: 'case1 sent',
@@ -281,7 +282,7 @@ describe('hub', () => {
     expect(found.company.cases).toEqual({ nodes: [{ id: 'reg:1', state: 'ACCEPTED' }], totalCount: 1 });
   });
 
-  test('entities answer by key, unknown companies with nulls', async () => {
+  test('resolves entities by key; an unknown company has null fields', async () => {
     const { _entities } = await data(
       'query ($r: [_Any!]!) { _entities(representations: $r) { ... on Company { uscc name } ... on Park { id name } } }',
       {
@@ -295,14 +296,14 @@ describe('hub', () => {
     expect(_entities).toEqual([{ uscc: '91440300MA5EYUJT4D', name: null }, { id: 'lakeside', name: 'Lakeside' }, null]);
   });
 
-  test('filters become questions of the log', () => {
-    expect(keys({ eq: 'a', in: ['a', 'b'] })).toEqual(['a']);
-    expect(keys({ eq: 'c', in: ['a', 'b'] })).toEqual([]);
-    expect(keys(null)).toBeUndefined();
+  test('converts graph filters to log queries', () => {
+    expect(matchingKeys({ eq: 'a', in: ['a', 'b'] })).toEqual(['a']);
+    expect(matchingKeys({ eq: 'c', in: ['a', 'b'] })).toEqual([]);
+    expect(matchingKeys(null)).toBeUndefined();
     expect(eventQuery({ lot: { eq: 'l' } })).toEqual({ lot: ['l'] });
   });
 
-  test('behind retention: a query says so, a subscription gets the gap and what is left; a forged cursor is neither', async () => {
+  test('an expired cursor is rejected in a query and gives a gap in a subscription; a forged one is CURSOR_INVALID', async () => {
     const page = await data('{ events(first: 2) { pageInfo { endCursor } } }');
     const after = page.events.pageInfo.endCursor as string;
     const today = Math.floor(Date.now() / 86_400_000) * 86_400_000;
@@ -313,7 +314,7 @@ describe('hub', () => {
     const start = 'query ($a: Cursor) { _eventStart(after: $a, head: "99") { position gapFrom gapTo gapReason } }';
     const { _eventStart: gap } = await data(start, { a: after });
     expect([new Date(gap.gapFrom).getTime(), new Date(gap.gapTo).getTime()]).toEqual([today, tomorrow.getTime()]);
-    const told = await data(
+    const delivery = await data(
       'query ($t: String!) { _delivery(token: $t) { ... on Gap { fromTime toTime reason cursor } } }',
       {
         t: JSON.stringify({
@@ -325,10 +326,10 @@ describe('hub', () => {
         }),
       },
     );
-    expect(told._delivery).toMatchObject({ fromTime: gap.gapFrom, toTime: gap.gapTo, reason: 'RETENTION' });
-    // What the gap hands out goes on, also when nothing is left.
-    expect((await data(query, { a: told._delivery.cursor })).events.nodes).toEqual([]);
-    expect((await data(start, { a: told._delivery.cursor }))._eventStart.gapFrom).toBeNull();
+    expect(delivery._delivery).toMatchObject({ fromTime: gap.gapFrom, toTime: gap.gapTo, reason: 'RETENTION' });
+    // The cursor of the gap can be used to continue, even if no events are left.
+    expect((await data(query, { a: delivery._delivery.cursor })).events.nodes).toEqual([]);
+    expect((await data(start, { a: delivery._delivery.cursor }))._eventStart.gapFrom).toBeNull();
     const forged = `${after.slice(0, -2)}${after.endsWith('AA') ? 'BB' : 'AA'}`;
     for (const bad of [forged, 'nonsense']) {
       expect((await ask(start, { a: bad })).errors?.[0]?.extensions?.['code']).toBe('CURSOR_INVALID');

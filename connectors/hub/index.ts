@@ -3,10 +3,10 @@ import { graph } from './graph/index.ts';
 import { hubSettings } from './settings.ts';
 import { type HubRequest, HubSource } from './source.ts';
 
-/** The hub's one installation; it needs no line in isthmus.yaml. */
+/** The only installation of this connector; it needs no entry in isthmus.yaml. */
 export const HUB_INSTALLATION = { id: 'hub', park: '', connector: 'hub', settings: {}, protocol: 'sql' } as const;
 
-/** The hub's own records through the same contract: parks, identities, events, sources, cases. */
+/** The hub's own records as a connector: parks, identities, events, sources, cases, consents, access log. */
 const hub: Connector<object, HubRequest> = {
   name: 'hub',
   settings: hubSettings,

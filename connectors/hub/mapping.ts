@@ -1,7 +1,7 @@
-/** From the hub's rows to its model, and from the graph's filters to questions of the log. Pure. */
-import { type EventFault, eventFault } from '../kit/events/event-check.ts';
+/** Maps database rows to the model and graph filters to database queries. Pure functions. */
+import { type EventProblem, findEventProblem } from '../kit/events/event-check.ts';
 import { type DataField, eventType } from '../kit/events/event-types.ts';
-import type { Access, Building, Company, Conflict, LoggedEvent, ToldFact } from './model.ts';
+import type { Access, Building, Company, Conflict, LoggedEvent, ReportedFact } from './model.ts';
 
 export const building = (row: { id: string; park: string; name: string; floorArea: string | null }): Building => ({
   id: row.id,
@@ -18,7 +18,7 @@ export const company = (row: Company): Company => ({
   nameFetchedAt: row.nameFetchedAt,
 });
 
-/** What the audit log keeps as the bytes that were hashed. */
+/** Maps an audit entry. `body` is the hashed JSON text. */
 export function access(row: { chain: string; number: number; time: Date; body: string; hash: Buffer }): Access {
   const entry = JSON.parse(row.body) as {
     who: { subject: string; client: string }[];
@@ -28,14 +28,14 @@ export function access(row: { chain: string; number: number; time: Date; body: s
     count: number;
     outcome: string;
   };
-  const names = (of: (one: { subject: string; client: string }) => string) =>
-    [...new Set(entry.who.map(of))].join(', ');
+  const names = (nameOf: (reader: { subject: string; client: string }) => string) =>
+    [...new Set(entry.who.map(nameOf))].join(', ');
   return {
     chain: row.chain,
     number: row.number,
     time: row.time,
-    subject: names((one) => one.subject),
-    client: names((one) => one.client),
+    subject: names(({ subject }) => subject),
+    client: names(({ client }) => client),
     purpose: entry.purpose,
     legalBasis: entry.basis,
     fields: entry.fields,
@@ -45,14 +45,14 @@ export function access(row: { chain: string; number: number; time: Date; body: s
   };
 }
 
-/** A filter on keys: `eq` and `in` must both hold. Undefined: no test. */
+/** A filter on keys. If both `eq` and `in` are given, both must match. */
 export interface KeyFilter {
   readonly eq?: string | null;
   readonly in?: readonly string[] | null;
 }
 
-/** The keys that pass the filter; undefined when every key does. */
-export function keys(filter: KeyFilter | null | undefined): string[] | undefined {
+/** The keys that match the filter;  if every key matches. */
+export function matchingKeys(filter: KeyFilter | null | undefined): string[] | undefined {
   if (filter == null) return undefined;
   const { eq, in: list } = filter;
   if (eq == null && list == null) return undefined;
@@ -74,11 +74,11 @@ export interface EventFilter {
 
 const FILTER_NAMES = ['kind', 'park', 'company', 'vehicle', 'door', 'lot', 'meter', 'source'] as const;
 
-/** The graph's filter as the log's question: only tests that were given. */
+/** The graph's filter as a query of the event log, with the given conditions only. */
 export function eventQuery(filter: EventFilter | null | undefined): Record<string, string[] | Date> {
   const query: Record<string, string[] | Date> = {};
   for (const name of FILTER_NAMES) {
-    const list = keys(filter?.[name]);
+    const list = matchingKeys(filter?.[name]);
     if (list) query[name] = list;
   }
   if (filter?.time?.from) query['from'] = filter.time.from;
@@ -86,7 +86,7 @@ export function eventQuery(filter: EventFilter | null | undefined): Record<strin
   return query;
 }
 
-/** The sorted text of an event filter: cursors of one filter do not fit another. */
+/** The filter in canonical order. It is part of a cursor's scope, so a cursor is valid for its filter only. */
 export const filterScope = (filter: EventFilter | null | undefined): unknown => {
   const query = eventQuery(filter);
   return Object.keys(query)
@@ -94,16 +94,17 @@ export const filterScope = (filter: EventFilter | null | undefined): unknown => 
     .map((name) => [name, query[name]]);
 };
 
-/** What is wrong with an event of the log; null when it fits its type. */
-export const loggedFault = (row: LoggedEvent): EventFault | null => eventFault({ ...row, case: row.caseId });
+/** Why a logged event does not match its type; null if it does. */
+export const checkLoggedEvent = (row: LoggedEvent): EventProblem | null =>
+  findEventProblem({ ...row, case: row.caseId });
 
-/** What an event's concrete type holds, entities as keys. The event fits its type. */
+/** The fields of the event's graph type, with entities as keys. Expects an event that matches its type. */
 export function eventShape(row: Omit<LoggedEvent, 'position' | 'installation' | 'connector' | 'park' | 'caseId'>) {
   const type = eventType(row.kind);
   const stub = (id: string | null) => (id === null ? null : { id });
   const value = (name: string, { type: { name: typeName } }: DataField): unknown => {
-    const held = row.data[name];
-    return typeName === 'DateTime' && typeof held === 'string' ? new Date(held) : held;
+    const stored = row.data[name];
+    return typeName === 'DateTime' && typeof stored === 'string' ? new Date(stored) : stored;
   };
   const values: Record<string, unknown> = {};
   for (const [name, field] of Object.entries(type?.fields ?? {})) {
@@ -129,23 +130,23 @@ export function eventShape(row: Omit<LoggedEvent, 'position' | 'installation' | 
   };
 }
 
-/** Two spellings of the same: width, blanks, and the shape of brackets and dots do not matter. */
-const plain = (text: string): string =>
+/** Text for comparison: ignores character width, blanks, and the shape of dots and commas. */
+const normalize = (text: string): string =>
   text
     .normalize('NFKC')
     .replace(/[\s·•・.,、，。]/g, '')
     .toLowerCase();
 
-/** Whether all say the same. Of addresses, one may leave out the province or the city before the street. */
-function agree(field: string, values: readonly ToldFact[]): boolean {
-  const texts = values.map((one) => plain(one.value));
-  const longest = texts.reduce((one, other) => (other.length > one.length ? other : one), '');
-  return texts.every((one) => (field === 'address' ? longest.endsWith(one) : one === longest));
+/** Whether all values mean the same. An address may omit the province or the city before the street. */
+function agree(field: string, values: readonly ReportedFact[]): boolean {
+  const texts = values.map(({ value }) => normalize(value));
+  const longest = texts.reduce((best, text) => (text.length > best.length ? text : best), '');
+  return texts.every((text) => (field === 'address' ? longest.endsWith(text) : text === longest));
 }
 
-/** Fields of which not all installations say the same. */
-export function conflicts(told: readonly ToldFact[]): Conflict[] {
-  const fields = new Map<string, ToldFact[]>();
-  for (const one of told) fields.set(one.field, [...(fields.get(one.field) ?? []), one]);
+/** Fields that installations report differently. */
+export function conflicts(facts: readonly ReportedFact[]): Conflict[] {
+  const fields = new Map<string, ReportedFact[]>();
+  for (const fact of facts) fields.set(fact.field, [...(fields.get(fact.field) ?? []), fact]);
   return [...fields].flatMap(([field, values]) => (agree(field, values) ? [] : [{ field, values }]));
 }

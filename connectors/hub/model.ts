@@ -1,4 +1,4 @@
-/** What the hub itself knows. */
+/** The model of the hub's own records. */
 
 export interface Park {
   readonly id: string;
@@ -17,13 +17,13 @@ export interface Building {
   readonly floorArea: string | null;
 }
 
-/** A company that some island has named. */
+/** A company that at least one source has reported. */
 export interface Company {
   readonly uscc: string;
-  /** The name last read from the register. */
+  /** Name last read from the company register. */
   readonly name: string | null;
   readonly nameSource: string | null;
-  /** Park of that installation; null when isthmus.yaml no longer names it. */
+  /** Park of the installation `nameSource`; null if it is no longer in isthmus.yaml. */
   readonly namePark: string | null;
   readonly nameFetchedAt: Date | null;
 }
@@ -37,9 +37,9 @@ export interface Identifier {
   readonly lastSeen: Date;
 }
 
-/** What one installation says of a company. */
-export interface ToldFact {
-  /** Of the installation; null when isthmus.yaml no longer names it. */
+/** A fact about a company as reported by one installation. */
+export interface ReportedFact {
+  /** Park of the installation; null if it is no longer in isthmus.yaml. */
   readonly park: string | null;
   readonly field: string;
   readonly value: string;
@@ -50,10 +50,10 @@ export interface ToldFact {
   readonly recordedAt: Date | null;
 }
 
-/** A fact on which installations disagree, with what each of them says. */
+/** A fact that installations report differently, with the value of each. */
 export interface Conflict {
   readonly field: string;
-  readonly values: readonly ToldFact[];
+  readonly values: readonly ReportedFact[];
 }
 
 export interface Source {
@@ -73,7 +73,7 @@ export interface Source {
 
 export interface Case {
   readonly id: string;
-  /** Of the installation that speaks with the authority; null when isthmus.yaml no longer names it. */
+  /** Park of the installation that filed it; null if it is no longer in isthmus.yaml. */
   readonly park: string | null;
   readonly kind: string;
   readonly company: string;
@@ -86,7 +86,7 @@ export interface Case {
   readonly recordedAt: Date;
 }
 
-/** One line of the event log. */
+/** One row of the event log. */
 export interface LoggedEvent {
   readonly position: string;
   readonly id: string;
@@ -106,7 +106,7 @@ export interface LoggedEvent {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-/** A company lets one client use its data for one purpose. */
+/** Permission of a company for one client to use its data for one purpose. */
 export interface Consent {
   readonly id: string;
   readonly company: string;
@@ -117,12 +117,12 @@ export interface Consent {
   readonly revokedAt: Date | null;
 }
 
-/** One access to a company's data, as the audit log tells it. */
+/** One access to a company's data, from the audit log. */
 export interface Access {
   readonly chain: string;
   readonly number: number;
   readonly time: Date;
-  /** Names, joined where one answer went to several. */
+  /** Subjects, joined by commas if one response was sent to several callers. */
   readonly subject: string;
   readonly client: string;
   readonly purpose: string | null;

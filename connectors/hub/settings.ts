@@ -1,4 +1,4 @@
 import { settings } from '../kit/config/settings.ts';
 
-/** The hub's own records need no settings: the database is the process's. */
+/** No settings: the hub's records are in the database that the process uses. */
 export const hubSettings = settings('hub', {});

@@ -1,26 +1,33 @@
 /**
- * Time. Everything in gateway/ and connectors/ that needs to know the time asks a `Clock`: `now()` for moments that are shown, stored,
- * signed or compared with another machine's, `monotonic()` for what passes. `tests/clock-use.test.ts` refuses other ways.
+ * Time. gateway/ and connectors/ read it from a `Clock` only: `now()` for times that are shown, stored, signed or compared with another
+ * machine's; `monotonic()` for durations. `tests/wall-clock-access.test.ts` rejects other ways.
  */
-import type { Clock } from './connector.ts';
 
-/** The system's clock. Node's timers follow `monotonic()`, too: setting the wall clock moves neither. */
+/** The source of time; tests use one that they control. */
+export interface Clock {
+  /** The wall clock, which may be set forward or back at any moment. Never for durations. */
+  now(): Date;
+  /** Milliseconds since an arbitrary start; never set back, valid in this process only. For rates, pauses, deadlines and ages. */
+  monotonic(): number;
+}
+
+/** The clock of the system. Node's timers follow `monotonic()`: setting the wall clock does not affect them. */
 export const systemClock: Clock = { now: () => new Date(), monotonic: () => performance.now() };
 
-/** A timer waits this long at most before it looks at the wall clock again, in milliseconds: it may have been set meanwhile. */
-const LOOK = 15_000;
+/** Milliseconds between two readings of the wall clock, which may be set while a timer waits. */
+const MAX_WAIT = 15_000;
 
 /**
- * Calls `done` when the wall clock has reached `moment` (milliseconds since the epoch), also where it is set forward or back
- * meanwhile: then `done` is up to 15 s late, never early. Returns what cancels it.
+ * Calls `callback` when the wall clock reaches `time` (milliseconds since the epoch). If the wall clock is set, the call is up to 15 s
+ * late, never early. Returns a function that cancels it.
  */
-export function whenWall(clock: Clock, moment: number, done: () => void): () => void {
+export function scheduleAtWallTime(clock: Clock, time: number, callback: () => void): () => void {
   let timer: NodeJS.Timeout | undefined;
-  const look = (): void => {
-    const left = moment - clock.now().getTime();
-    if (left <= 0) done();
-    else timer = setTimeout(look, Math.min(left, LOOK));
+  const check = (): void => {
+    const left = time - clock.now().getTime();
+    if (left <= 0) callback();
+    else timer = setTimeout(check, Math.min(left, MAX_WAIT));
   };
-  look();
+  check();
   return () => clearTimeout(timer);
 }

@@ -1,35 +1,41 @@
 /**
- * The catalogue of errors that reach a client: code, meaning, and whether trying again helps.
- * docs/errors.md lists the same codes; tests/architecture.test.ts keeps both equal.
+ * The error codes that clients receive: meaning, and whether a retry can succeed. docs/errors.md lists the same codes, which
+ * tests/architecture.test.ts verifies.
  */
 export const ERRORS = {
   SOURCE_UNAVAILABLE: { retryable: true, meaning: 'The source cannot be reached, or its circuit breaker is open.' },
-  SOURCE_TIMEOUT: { retryable: true, meaning: 'The source did not answer within the time allowed.' },
-  SOURCE_REJECTED: { retryable: false, meaning: 'The source refused the request.' },
-  SOURCE_MALFORMED: { retryable: false, meaning: 'The source answered something that cannot be understood.' },
-  BAD_USER_INPUT: { retryable: false, meaning: 'An argument or variable is not of the form that the field needs.' },
+  SOURCE_TIMEOUT: { retryable: true, meaning: 'The source did not respond in time.' },
+  SOURCE_REJECTED: { retryable: false, meaning: 'The source rejected the request.' },
+  SOURCE_MALFORMED: { retryable: false, meaning: 'The source returned an invalid response.' },
+  BAD_USER_INPUT: { retryable: false, meaning: 'An argument or variable is invalid.' },
   BAD_REQUEST: { retryable: false, meaning: 'The HTTP request is not a GraphQL request.' },
-  GRAPHQL_PARSE_FAILED: { retryable: false, meaning: 'The document is not GraphQL.' },
-  GRAPHQL_VALIDATION_FAILED: { retryable: false, meaning: 'The document does not fit the graph.' },
-  OPERATION_RESOLUTION_FAILURE: { retryable: false, meaning: 'No operation of that name, or several and none named.' },
-  PERSISTED_QUERY_NOT_FOUND: { retryable: true, meaning: 'The hash is unknown: send the text along.' },
-  PERSISTED_QUERY_NOT_SUPPORTED: { retryable: false, meaning: 'Persisted queries are off.' },
-  UNAUTHENTICATED: { retryable: false, meaning: 'The caller must be signed in.' },
-  FORBIDDEN: { retryable: false, meaning: 'The caller lacks a right that the field needs.' },
-  CONSENT_REQUIRED: { retryable: false, meaning: 'The company has not granted this client that purpose.' },
+  GRAPHQL_PARSE_FAILED: { retryable: false, meaning: 'The document is not valid GraphQL.' },
+  GRAPHQL_VALIDATION_FAILED: { retryable: false, meaning: 'The document does not match the schema.' },
+  OPERATION_RESOLUTION_FAILURE: {
+    retryable: false,
+    meaning: 'The document has no operation of that name, or several and none is named.',
+  },
+  PERSISTED_QUERY_NOT_FOUND: { retryable: true, meaning: 'The hash is unknown. Send the query text with it.' },
+  PERSISTED_QUERY_NOT_SUPPORTED: { retryable: false, meaning: 'Persisted queries are disabled.' },
+  UNAUTHENTICATED: { retryable: false, meaning: 'Authentication is required.' },
+  FORBIDDEN: { retryable: false, meaning: 'The caller lacks a right that the field requires.' },
+  CONSENT_REQUIRED: {
+    retryable: false,
+    meaning: 'The company has not given this client its consent for that purpose.',
+  },
   LIMIT_DEPTH: { retryable: false, meaning: 'The document is nested too deeply.' },
-  LIMIT_COST: { retryable: false, meaning: 'The operation costs too much.' },
-  LIMIT_RATE: { retryable: true, meaning: 'Too many requests in too short a time.' },
-  LIMIT_SIZE: { retryable: false, meaning: 'The request or the answer is too large.' },
-  CURSOR_INVALID: { retryable: false, meaning: 'The cursor was not made by this hub, or for another list or filter.' },
-  CURSOR_EXPIRED: { retryable: false, meaning: 'The place is older than what the log still holds.' },
-  INTERNAL: { retryable: false, meaning: 'A fault of the hub; the log has it under errorId.' },
+  LIMIT_COST: { retryable: false, meaning: 'The operation is too expensive.' },
+  LIMIT_RATE: { retryable: true, meaning: 'Too many requests.' },
+  LIMIT_SIZE: { retryable: false, meaning: 'The request or the response is too large.' },
+  CURSOR_INVALID: { retryable: false, meaning: 'The cursor belongs to another hub, list or filter.' },
+  CURSOR_EXPIRED: { retryable: false, meaning: 'The cursor is older than the oldest event in the log.' },
+  INTERNAL: { retryable: false, meaning: 'Internal error of the hub. The log has the details under errorId.' },
 } as const;
 
 export type ErrorCode = keyof typeof ERRORS;
 export type SourceErrorCode = Extract<ErrorCode, `SOURCE_${string}`>;
 
-/** A fault that a client may read: `message` is written for people and carries nothing of an upstream's text. */
+/** An error whose message is sent to the client; never contains text of a source. */
 export class HubError extends Error {
   readonly code: ErrorCode;
   readonly extensions: Readonly<Record<string, unknown>>;
@@ -41,25 +47,39 @@ export class HubError extends Error {
   }
 }
 
-/** Bad input of a client: an argument, a cursor, a filter. */
-export const badInput = (message: string): HubError => new HubError('BAD_USER_INPUT', message);
-
-/** This process has as much to do as it may hold: the legacy system is to send it again. */
-export class Overloaded extends Error {
-  override name = 'Overloaded';
+/**
+ * The configuration of a source does not match the description that the source publishes, or one of them is invalid. The message says
+ * where. `detail`: the message of a library, for the log and the command line only.
+ */
+export class DeclarationError extends Error {
+  override name = 'DeclarationError';
+  readonly detail: string | null;
+  constructor(message: string, detail: string | null = null) {
+    super(message);
+    this.detail = detail;
+  }
+  /** Message and detail, for the operator. */
+  get fullMessage(): string {
+    return this.detail === null ? this.message : `${this.message} (${this.detail})`;
+  }
 }
 
-/**
- * A fault of a legacy system. The connector throws it with what is known; the guard adds source and operation.
- * `detail` and `cause` go to the log only.
- */
+/** BAD_USER_INPUT: an invalid argument, cursor or filter. */
+export const badInput = (message: string): HubError => new HubError('BAD_USER_INPUT', message);
+
+/** A process limit is reached. A webhook is answered with 503, so that the sender repeats it. */
+export class OverloadedError extends Error {
+  override name = 'OverloadedError';
+}
+
+/** An error of a legacy system. Connectors throw it; the guard adds source and operation. `detail` and `cause` are for the log only. */
 export class SourceError extends Error {
   readonly code: SourceErrorCode;
   readonly detail: string;
   source = '';
   operation = '';
-  /** True when the caller had no time left or went away, or too many wait: that says nothing of the source. */
-  callers = false;
+  /** The caller's time was used up, the caller disconnected or the queue was full: not a failure of the source. */
+  causedByCaller = false;
   constructor(code: SourceErrorCode, detail: string, cause?: unknown) {
     super(detail, cause === undefined ? undefined : { cause });
     this.name = 'SourceError';
@@ -71,43 +91,55 @@ export class SourceError extends Error {
   }
 }
 
-/** The source cannot be reached: refused, reset, closed, no route. */
+/** The connection to the source failed or was closed. */
 export const unavailable = (detail: string, cause?: unknown) => new SourceError('SOURCE_UNAVAILABLE', detail, cause);
-/** The source did not answer in time. */
+/** The source did not respond in time. */
 export const timeout = (detail: string, cause?: unknown) => new SourceError('SOURCE_TIMEOUT', detail, cause);
-/** The source understood and said no: never retried. */
+/** The source understood the request and rejected it; never retried. */
 export const rejected = (detail: string, cause?: unknown) => new SourceError('SOURCE_REJECTED', detail, cause);
-/** The source answered nonsense; `detail` names the field. */
+/** The response of the source is invalid; `detail` names the field. */
 export const malformed = (detail: string, cause?: unknown) => new SourceError('SOURCE_MALFORMED', detail, cause);
 
-const NETWORK = /^(E(CONN|HOST|NET|PIPE|AI_|NOTFOUND|ADDR)|UND_ERR_(SOCKET|CONNECT)|PROTOCOL_CONNECTION_LOST|57P0)/;
-/** What an HTTP parser or decompressor says of bytes that are none. */
-const NONSENSE = /^(HPE_|UND_ERR_RES(PONSE)?_|Z_(DATA|BUF)_ERROR)/;
-const SLOW = /^(ETIMEDOUT|ESOCKETTIMEDOUT|UND_ERR_(HEADERS|BODY)_TIMEOUT)/;
+const CONNECTION_ERRORS =
+  /^(E(CONN|HOST|NET|PIPE|AI_|NOTFOUND|ADDR)|UND_ERR_(SOCKET|CONNECT)|PROTOCOL_CONNECTION_LOST|57P0)/;
+/** Codes of HTTP parsers and decompressors for invalid data. */
+const PROTOCOL_ERRORS = /^(HPE_|UND_ERR_RES(PONSE)?_|Z_(DATA|BUF)_ERROR)/;
+const TIMEOUTS = /^(ETIMEDOUT|ESOCKETTIMEDOUT|UND_ERR_(HEADERS|BODY)_TIMEOUT)/;
 
-/** Any error of a source call as a `SourceError`, where it is one; faults of our own code stay what they are. */
-export function sourceFault(error: unknown): unknown {
+/** The error of a source call as a `SourceError`. Errors of the hub's own code are returned unchanged. */
+export function toSourceError(error: unknown): unknown {
   if (error instanceof SourceError) return error;
   if (error instanceof SyntaxError) return malformed(error.message, error);
-  for (let one: unknown = error; one instanceof Error; one = one.cause) {
-    const code = String((one as { code?: unknown }).code ?? '');
-    if (SLOW.test(code)) return timeout(one.message, error);
-    // undici's parser gives no code for bytes that are no HTTP at all.
-    if (NONSENSE.test(code) || one.name === 'HTTPParserError') return malformed(`no HTTP: ${one.message}`, error);
-    if (NETWORK.test(code)) return unavailable(`${code}: ${one.message}`, error);
-    if (one instanceof AggregateError && one.errors.length > 0) return sourceFault(one.errors[0]);
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    const code = String((cause as { code?: unknown }).code ?? '');
+    if (TIMEOUTS.test(code)) return timeout(cause.message, error);
+    // The error of undici's parser for data that is not HTTP has no code.
+    if (PROTOCOL_ERRORS.test(code) || cause.name === 'HTTPParserError')
+      return malformed(`invalid HTTP: ${cause.message}`, error);
+    if (CONNECTION_ERRORS.test(code)) return unavailable(`${code}: ${cause.message}`, error);
+    if (cause instanceof AggregateError && cause.errors.length > 0) return toSourceError(cause.errors[0]);
   }
   return error;
 }
 
-const SENTENCES: Record<SourceErrorCode, string> = {
-  SOURCE_UNAVAILABLE: 'cannot be reached at the moment',
-  SOURCE_TIMEOUT: 'did not answer in time',
-  SOURCE_REJECTED: 'refused the request',
-  SOURCE_MALFORMED: 'gave an answer that cannot be understood',
+/** What the source did, and what the client can do. */
+const SOURCE_MESSAGES: Readonly<Record<SourceErrorCode, readonly [string, string?]>> = {
+  SOURCE_UNAVAILABLE: ['is unavailable', 'Retry later.'],
+  SOURCE_TIMEOUT: ['did not respond in time', 'Retry later.'],
+  SOURCE_REJECTED: ['rejected the request'],
+  SOURCE_MALFORMED: ['returned an invalid response'],
 };
 
-/** What a client may know of any fault; everything else stays in the log under `errorId`. */
+/** The message that a client receives for an error of a source; `source`: the installation, null if unknown. */
+export function sourceErrorMessage(source: string | null, code: SourceErrorCode): string {
+  const [event, advice] = SOURCE_MESSAGES[code];
+  return `${source === null ? 'The source of this field' : `Source ${source}`} ${event}.${advice ? ` ${advice}` : ''}`;
+}
+
+/** The message that a client receives for an error of the hub itself. */
+export const INTERNAL_MESSAGE = 'Internal error. Report errorId to the operator.';
+
+/** The error as a client receives it. Everything else is for the log only, under `errorId`. */
 export function publicError(
   error: unknown,
   errorId: () => string,
@@ -115,7 +147,7 @@ export function publicError(
   if (error instanceof HubError) return { message: error.message, extensions: { ...error.extensions } };
   if (error instanceof SourceError) {
     return {
-      message: `The source ${error.source || 'behind this field'} ${SENTENCES[error.code]}.`,
+      message: sourceErrorMessage(error.source || null, error.code),
       extensions: {
         code: error.code,
         ...(error.source ? { source: error.source } : {}),
@@ -123,5 +155,5 @@ export function publicError(
       },
     };
   }
-  return { message: 'Something went wrong in the hub.', extensions: { code: 'INTERNAL', errorId: errorId() } };
+  return { message: INTERNAL_MESSAGE, extensions: { code: 'INTERNAL', errorId: errorId() } };
 }

@@ -1,7 +1,7 @@
-/** Identifiers for mappings and sources: the ground's own checks, lent through the kit. */
+/** Checks and canonical forms of identifiers, for connectors, which may not import schema/graph everywhere. */
 export {
   canonical,
-  isOldXiamen,
+  isEarlyXiamenUscc,
   isRegionCode,
   isSoleTrader,
   maskName,

@@ -1,9 +1,11 @@
+/** Batches the reads of one request. */
 import DataLoader from 'dataloader';
-import { PartlyKept } from './guard/guard.ts';
+import { PartialCacheError } from './guard/guard.ts';
 
 /**
- * A loader for one request: what is asked within one tick becomes one batch. `fetch` gets distinct keys and answers
- * a map; a key that is missing there is null. A rejection of the batch is the rejection of each of its keys.
+ * A loader for one request: keys that are loaded within one tick become one batch of at most `maxBatch` (default 500). `fetch` receives
+ * distinct keys and resolves with a map; a key that is not in it is null. If `fetch` rejects, every key rejects, except those that a
+ * `PartialCacheError` holds.
  */
 export function loader<V>(
   fetch: (keys: readonly string[]) => Promise<ReadonlyMap<string, V>>,
@@ -15,9 +17,8 @@ export function loader<V>(
         const found = await fetch(keys);
         return keys.map((key) => found.get(key) ?? null);
       } catch (error) {
-        // The dark source has left us some of the keys.
-        if (!(error instanceof PartlyKept)) throw error;
-        return keys.map((key) => (error.kept.get(key) as V | undefined) ?? error);
+        if (!(error instanceof PartialCacheError)) throw error;
+        return keys.map((key) => (error.cached.get(key) as V | undefined) ?? error);
       }
     },
     { maxBatchSize: options.maxBatch ?? 500 },
@@ -28,16 +29,16 @@ export function loader<V>(
   };
 }
 
-/** One loader per set of arguments: `byArguments(args => loader(...))`, keyed by the arguments' JSON text. */
-export function byArguments<A, L>(make: (args: A) => L): (args: A) => L {
-  const made = new Map<string, L>();
+/** One loader per set of arguments: `memoizeByArguments((args) => loader(...))`. The key is the JSON text of the arguments. */
+export function memoizeByArguments<A, L>(create: (args: A) => L): (args: A) => L {
+  const loaders = new Map<string, L>();
   return (args) => {
     const key = JSON.stringify(args ?? null);
-    let one = made.get(key);
-    if (one === undefined) {
-      one = make(args);
-      made.set(key, one);
+    let created = loaders.get(key);
+    if (created === undefined) {
+      created = create(args);
+      loaders.set(key, created);
     }
-    return one;
+    return created;
   };
 }

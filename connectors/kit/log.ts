@@ -1,36 +1,37 @@
 import { destination, type Logger, pino } from 'pino';
 import { systemClock } from './clock.ts';
 
-/** A log line's fields beside its sentence. */
-export type Fields = Readonly<Record<string, unknown>>;
+/** The fields of a log line, besides its message. */
+export type LogFields = Readonly<Record<string, unknown>>;
 
-/** What rooms write to. Secrets never come here: settings mask themselves, and known secret values are struck out. */
+/** The log of the process. Secret values that are registered with `redactSecret` are replaced in every line. */
 export interface Log {
-  debug(sentence: string, fields?: Fields): void;
-  info(sentence: string, fields?: Fields): void;
-  warn(sentence: string, fields?: Fields): void;
-  error(sentence: string, fields?: Fields): void;
-  child(fields: Fields): Log;
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+  child(fields: LogFields): Log;
 }
 
 const secrets = new Set<string>();
 
-/** From now on this text is struck out of every log line of this process. Short texts (under 6 characters) are left alone. */
-export function strikeOut(secret: string): void {
+/** Replaces this value in every further log line of the process. Values under 6 characters are not replaced. */
+export function redactSecret(secret: string): void {
   if (secret.length >= 6) {
     secrets.add(secret);
     secrets.add(encodeURIComponent(secret));
   }
 }
 
-/** The text without any known secret. */
-export function withoutSecrets(text: string): string {
-  let clean = text;
-  for (const secret of secrets) if (clean.includes(secret)) clean = clean.replaceAll(secret, '[hidden]');
-  return clean;
+/** The text with `[hidden]` in place of every registered secret. */
+export function redactSecrets(text: string): string {
+  let redacted = text;
+  for (const secret of secrets) if (redacted.includes(secret)) redacted = redacted.replaceAll(secret, '[hidden]');
+  return redacted;
 }
 
-function flat(value: unknown): unknown {
+/** An error as `CODE: message; message of its cause`; other values unchanged. */
+function formatValue(value: unknown): unknown {
   if (!(value instanceof Error)) return value;
   const cause = value.cause instanceof Error ? `; ${value.cause.message}` : '';
   const code = (value as { code?: unknown }).code;
@@ -38,11 +39,11 @@ function flat(value: unknown): unknown {
 }
 
 function wrap(logger: Logger): Log {
-  const write = (level: 'debug' | 'info' | 'warn' | 'error') => (sentence: string, fields?: Fields) => {
+  const write = (level: 'debug' | 'info' | 'warn' | 'error') => (message: string, fields?: LogFields) => {
     if (!logger.isLevelEnabled(level)) return;
-    const shown: Record<string, unknown> = {};
-    for (const [name, value] of Object.entries(fields ?? {})) shown[name] = flat(value);
-    logger[level](shown, sentence);
+    const formatted: Record<string, unknown> = {};
+    for (const [name, value] of Object.entries(fields ?? {})) formatted[name] = formatValue(value);
+    logger[level](formatted, message);
   };
   return {
     debug: write('debug'),
@@ -53,21 +54,21 @@ function wrap(logger: Logger): Log {
   };
 }
 
-/** Lines that could not be written are kept up to so many characters; what is beyond is dropped. */
-const UNWRITTEN = 256 * 1024;
+/** Characters of lines that wait to be written; further lines are dropped. */
+const MAX_UNWRITTEN = 256 * 1024;
 
-/** A log as JSON lines to `write` (default: standard error). Level by ISTHMUS_LOG, default `info`. */
-export function makeLog(write?: (line: string) => void, level = process.env['ISTHMUS_LOG'] ?? 'info'): Log {
-  const out = write ? undefined : destination({ dest: 2, sync: true, maxLength: UNWRITTEN });
-  // Whoever read standard error is gone, such as a terminal that was closed: the process goes on without a log.
+/** A log that writes JSON lines to `write` (default: standard error). The level is ISTHMUS_LOG, default `info`. */
+export function createLog(write?: (line: string) => void, level = process.env['ISTHMUS_LOG'] ?? 'info'): Log {
+  const out = write ? undefined : destination({ dest: 2, sync: true, maxLength: MAX_UNWRITTEN });
+  // Standard error is closed, for example with its terminal: the process continues without a log.
   out?.on('error', () => undefined);
   const stream = {
-    write: (line: string) => (write ?? ((text: string) => void out?.write(text)))(withoutSecrets(line)),
+    write: (line: string) => (write ?? ((text: string) => void out?.write(text)))(redactSecrets(line)),
   };
   return wrap(pino({ level, base: null, timestamp: () => `,"time":"${systemClock.now().toISOString()}"` }, stream));
 }
 
-/** A log that keeps nothing. */
+/** A log that discards every line. */
 export const silentLog: Log = {
   debug: () => undefined,
   info: () => undefined,

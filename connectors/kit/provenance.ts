@@ -1,61 +1,60 @@
-/** Where a value comes from and how old it is: made once by the guard or a mirror, read by the graph. */
-
-import type { Clock } from './connector.ts';
-import { momentsOf } from './stored-age.ts';
+/** Source, fetch time, age and staleness of a value: recorded by the guard or a mirror, read by resolvers. */
+import type { Clock } from './clock.ts';
+import { storedAgesOf } from './monitoring/stored-age.ts';
 
 /**
- * When this process read a value, by its clock's `monotonic()`. A symbol, so that it is copied along with the facts in this process and
- * left out of everything that is written down or sent: it says nothing to another process.
+ * Time at which this process read a value, by its clock's `monotonic()`. A symbol, so that spreads copy it and JSON omits it: the number
+ * means nothing in another process.
  */
 export const READ_AT = Symbol('read at');
 
-/** What is known about one reading of one source. */
-export interface Facts {
+/** Provenance of one reading of one source. */
+export interface ProvenanceFacts {
   /** Id of the installation. */
   readonly source: string;
   /** The connector's name. */
   readonly system: string;
-  /** When we read it, or it was pushed to us. */
+  /** When the hub read it, or received it. */
   readonly fetchedAt: Date;
-  /** Absent: only the wall clock's `fetchedAt` is known. */
+  /** Absent for a reading of another process or an earlier run. */
   readonly [READ_AT]?: number;
-  /** When the source recorded it; null if it does not say. */
+  /** When the source recorded it; null if the source does not provide it. */
   readonly recordedAt: Date | null;
-  /** Older than it should be, or the source's last reading failed. */
+  /** Returned from the cache because the source did not respond, or older than its maximum age. */
   readonly stale: boolean;
 }
 
-/** A value with its facts. */
-export interface Known<T> {
+/** A value with its provenance. */
+export interface Sourced<T> {
   readonly value: T;
-  readonly facts: Facts;
+  readonly facts: ProvenanceFacts;
 }
 
-/** The same facts around another value. */
-export const withFacts = <T>(value: T, facts: Facts): Known<T> => ({ value, facts });
+/** Combines a value with its provenance. */
+export const sourced = <T>(value: T, facts: ProvenanceFacts): Sourced<T> => ({ value, facts });
 
-/** What the graph type `Provenance` shows. */
-export interface ShownProvenance extends Facts {
+/** The object of the GraphQL type `Provenance`. */
+export interface ProvenanceObject extends ProvenanceFacts {
   readonly age: number;
   readonly authority: boolean;
   readonly masked: readonly string[];
-  readonly parts: readonly ShownProvenance[] | null;
+  readonly parts: readonly ProvenanceObject[] | null;
 }
 
-/** Whole milliseconds since the value was read, never negative: by what has passed, whatever the wall clock was set to meanwhile. */
-export const ageOf = (facts: Pick<Facts, 'fetchedAt' | typeof READ_AT>, clock: Clock): number =>
+/** Whole milliseconds since the value was read, at least 0. Not affected by changes of the wall clock. */
+export const ageOf = (facts: Pick<ProvenanceFacts, 'fetchedAt' | typeof READ_AT>, clock: Clock): number =>
   Math.round(
     facts[READ_AT] === undefined
-      ? momentsOf(clock).age(facts.fetchedAt)
+      ? storedAgesOf(clock).ageOf(facts.fetchedAt)
       : Math.max(clock.monotonic() - facts[READ_AT], 0),
   );
 
-/** Facts as the graph shows them. `clock`: the services'; `masked` names fields hidden from this caller. */
+/** The GraphQL object. `authority` is true by default; `masked`: fields that are masked for the caller. */
 export function provenance(
-  facts: Facts,
+  facts: ProvenanceFacts,
   clock: Clock,
   options: { authority?: boolean; masked?: readonly string[] } = {},
-): ShownProvenance {
+): ProvenanceObject {
   return {
     ...facts,
     age: ageOf(facts, clock),
@@ -65,18 +64,18 @@ export function provenance(
   };
 }
 
-/** Several sources behind one value: the oldest speaks, all stand in `parts`; stale when one is. At least one is needed. */
+/** The GraphQL object of a value from several sources: that of the oldest reading, with all in `parts`; stale if one is. `all` must not be empty. */
 export function joinedProvenance(
-  all: readonly Facts[],
+  all: readonly ProvenanceFacts[],
   clock: Clock,
   options: { authority?: boolean; masked?: readonly string[] } = {},
-): ShownProvenance {
+): ProvenanceObject {
   const distinct = [...new Map(all.map((facts) => [facts.source, facts])).values()];
   const oldest = distinct.reduce((a, b) => (ageOf(b, clock) > ageOf(a, clock) ? b : a));
-  const shown = provenance(oldest, clock, options);
-  if (distinct.length === 1) return shown;
+  const object = provenance(oldest, clock, options);
+  if (distinct.length === 1) return object;
   return {
-    ...shown,
+    ...object,
     stale: distinct.some((facts) => facts.stale),
     parts: distinct.map((facts) => provenance(facts, clock, options)),
   };

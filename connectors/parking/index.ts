@@ -7,13 +7,13 @@ import type { ParkingRequest } from './source/request.ts';
 const HOUR = 3_600_000;
 const GATES = ['VEHICLE_ENTERED', 'VEHICLE_EXITED'] as const;
 
-/** Car parks of a vendor that speaks APDS: lots, sessions, permits, and what its gates tell. */
+/** Car parks of a vendor with an APDS interface: lots, sessions, permits, and gate events. */
 const parking: Connector<ParkingSettings, ParkingRequest> = {
   name: 'parking',
   settings: parkingSettings,
   graph,
   protocol: () => 'apds',
-  keeps: () => ({
+  cacheAges: () => ({
     ParkingLot: { fresh: 2_000, usable: HOUR, durable: true, changedBy: [...GATES, 'OCCUPANCY_CHANGED'] },
     ParkingSession: { fresh: 1_000, usable: HOUR, durable: true, changedBy: GATES },
     ParkingPermit: { fresh: 2_000, usable: 24 * HOUR, durable: true },
@@ -27,7 +27,7 @@ const parking: Connector<ParkingSettings, ParkingRequest> = {
       drift: (call) => source.drift(call),
       lag: () => source.lag(),
       webhook: (request) => source.webhook(request),
-      webhookNeeds: source.webhookNeeds,
+      webhookRequirements: source.webhookNeeds,
       jobs: source.jobs,
       close: () => {
         closed ??= source.close();

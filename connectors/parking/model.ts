@@ -1,14 +1,14 @@
-/** What parking knows, in our words (APDS, ISO/TS 5206-1, where it has one). */
+/** The parking model. The vendor's records are APDS (ISO/TS 5206-1); `mapping/` converts them. */
 
 export type PlateColour = 'BLUE' | 'YELLOW' | 'GREEN' | 'YELLOW_GREEN' | 'WHITE' | 'BLACK';
 
-/** A vehicle is its plate and its colour: the same text may stand on a yellow, a blue and a green plate. */
+/** A vehicle is identified by plate and colour: a yellow, a blue and a green plate may carry the same text. */
 export interface VehicleKey {
   readonly plate: string;
   readonly colour: PlateColour;
 }
 
-/** A versioned id of the vendor. */
+/** An id of the vendor with its version. */
 export interface Reference {
   readonly id: string;
   readonly version: number;
@@ -17,17 +17,17 @@ export interface Reference {
 export interface Lot {
   readonly id: string;
   readonly name: string;
-  /** Places; null where the vendor does not tell, or says its word for "unknown". */
+  /** Number of places; null if the vendor gives none, or its code for "unknown". */
   readonly capacity: number | null;
-  /** Measured; null where nothing is measured, or the vendor's figure is its word for "unknown". */
+  /** Measured occupancy; null if nothing is measured, or the vendor's value is its code for "unknown". */
   readonly occupied: number | null;
   readonly measuredAt: Date | null;
-  /** The kinds of right that may be granted for it. */
+  /** Right specifications that may be granted for this lot. */
   readonly specifications: readonly Reference[];
 }
 
 export interface Money {
-  /** Exact decimal. */
+  /** Exact decimal as text. */
   readonly value: string;
   readonly currency: string;
 }
@@ -36,7 +36,7 @@ export interface Session {
   readonly id: string;
   readonly vehicle: VehicleKey | null;
   readonly lot: string | null;
-  /** Credit code of the holder of the right it parks under. */
+  /** Credit code (USCC) of the holder of the right under which the vehicle parks. */
   readonly company: string | null;
   readonly enteredAt: Date;
   readonly exitedAt: Date | null;
@@ -46,7 +46,7 @@ export interface Session {
 export interface Permit {
   readonly id: string;
   readonly vehicle: VehicleKey | null;
-  /** Which kind of right it is; the lot is the one that carries this kind. */
+  /** Id of the right specification; the lot is the one that offers this specification. */
   readonly specification: string;
   readonly company: string | null;
   readonly contract: string | null;
@@ -55,7 +55,7 @@ export interface Permit {
   readonly revoked: boolean;
 }
 
-/** Who may park where and how long, before the vendor has it. */
+/** A permit to be created at the vendor. */
 export interface Grant {
   readonly lot: string;
   readonly plate: string;
@@ -69,23 +69,23 @@ export interface Observation {
   readonly id: string;
   readonly lot: string;
   readonly time: Date;
-  /** As measured, also when it cannot be. */
+  /** As measured, even if impossible (negative, or above capacity). */
   readonly occupied: number;
   readonly capacity: number | null;
 }
 
-/** A list as the vendor pages it. */
+/** One page of a vendor list. */
 export interface VendorPage<T> {
   readonly items: readonly T[];
-  /** Rows in the whole list. */
+  /** Number of rows in the whole list. */
   readonly total: number;
-  /** The vendor's instant of this view, in seconds since the epoch: further pages are asked for the same view. */
+  /** The vendor's reference instant of this view, in seconds since the epoch; later pages are requested for the same instant. */
   readonly instant: number;
-  /** Ids of what was deleted over there. */
+  /** Ids of records that the vendor has deleted. */
   readonly deleted: readonly string[];
 }
 
-/** What a gate or a sensor has told by webhook. */
+/** An event reported by a gate or an occupancy sensor. */
 export type GateEvent =
   | { readonly kind: 'entered' | 'exited'; readonly time: Date; readonly session: Session }
   | { readonly kind: 'occupancy'; readonly observation: Observation }

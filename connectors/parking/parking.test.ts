@@ -5,26 +5,26 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Principal } from '../kit/auth/principal.ts';
+import type { SubgraphResponse } from '../kit/call.ts';
 import { DEFAULT_LIMITS } from '../kit/config/sections/limits.ts';
-import type { SubgraphResponse } from '../kit/connector.ts';
 import type { Host } from '../kit/host/host.ts';
 import { hubCall } from '../kit/host/services.ts';
-import { limitCommits } from '../kit/tasks/commit-queue.ts';
+import { setCommitLimits } from '../kit/tasks/commit-queue.ts';
 import { conformance } from '../kit/testing/conformance/conformance.ts';
-import { STILL } from '../kit/testing/conformance/conformance-faults.ts';
-import type { WayIn } from '../kit/testing/conformance/conformance-ingest.ts';
-import { type World, world } from '../kit/testing/park/index.ts';
-import { listen, type Running, readJournal } from '../kit/testing/simulator.ts';
-import { freshDatabase } from '../kit/testing/test-database.ts';
-import { raiseIsland } from '../kit/testing/test-installation.ts';
+import { NO_PERIODIC_CHECKS } from '../kit/testing/conformance/conformance-faults.ts';
+import type { CreateIngestPath } from '../kit/testing/conformance/conformance-ingest.ts';
+import { createWorld, type World } from '../kit/testing/park/index.ts';
+import { listen, type RunningSimulator, readJournal } from '../kit/testing/simulator.ts';
+import { createTestDatabase } from '../kit/testing/test-database.ts';
+import { startInstallation } from '../kit/testing/test-installation.ts';
 import parking from './index.ts';
 import * as mapping from './mapping/index.ts';
 import { simulator } from './simulator/index.ts';
-import { isSigned } from './source/webhook-signature.ts';
+import { verifySignature } from './source/webhook-signature.ts';
 
 const http = (status: number, body: string) =>
   `HTTP/1.1 ${status} X\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`;
-const settings = ({ env }: Running) => ({
+const settings = ({ env }: RunningSimulator) => ({
   url: env['LAKESIDE_PARKING_URL'],
   token: env['LAKESIDE_PARKING_TOKEN'],
   webhookSecret: env['LAKESIDE_PARKING_SECRET'],
@@ -42,7 +42,7 @@ const credential = (className: string, type: string, id: string | undefined, mor
   issuer: [{ language: 'zh', string: '湖滨停车' }],
   ...more,
 });
-/** What the vendor's gate tells of a session of the first vehicle. */
+/** A SessionCreated webhook for the first vehicle. */
 const entry = (demo: World, id: string, more: object = {}) => ({
   eventSubscriptionId: 'W1',
   eventTime: new Date().toISOString(),
@@ -65,9 +65,9 @@ const entry = (demo: World, id: string, more: object = {}) => ({
     },
   ],
 });
-/** A vendor's list, with one more record once it has happened, polled by an installation of its own. */
+/** A vendor list that gains one record in `happen`, polled by a separate installation. */
 const listed =
-  (list: string, kind: string, record: (demo: World) => object): WayIn =>
+  (list: string, kind: string, record: (demo: World) => object): CreateIngestPath =>
   async ({ database, world: demo, sql }) => {
     const records: object[] = [];
     let instant = Math.floor(Date.now() / 1_000) - 600;
@@ -78,12 +78,12 @@ const listed =
     });
     const id = `listed-${list}`;
     const raw = { url: `http://127.0.0.1:${await listen(server)}`, token: 't', webhookSecret: 'secret', poll: '1h' };
-    const host = await raiseIsland(parking, { id, raw }, database, { pace: STILL });
+    const host = await startInstallation(parking, { id, raw }, database, { intervals: NO_PERIODIC_CHECKS });
     return {
       ...{ kind, installation: id },
-      happen: () => records.push(record(demo)),
-      take: () => host.runJob(id, `poll ${list}`),
-      taken: () => sql(`SELECT value FROM state WHERE installation = '${id}' AND name = '${list}'`),
+      produce: () => records.push(record(demo)),
+      ingest: () => host.runJob(id, `poll ${list}`),
+      progress: () => sql(`SELECT value FROM state WHERE installation = '${id}' AND name = '${list}'`),
       close: async () => {
         await host.close();
         await new Promise((resolve) => server.close(resolve));
@@ -101,14 +101,14 @@ conformance({
   settings,
   settingsAt: ({ host, port }, running) => ({ ...settings(running), url: `http://${host}:${port}` }),
   prepare: ['poll contracts', 'poll observations'],
-  question: () => ({
+  sampleQuery: () => ({
     query: LOTS,
     variables: park,
     check: (data) => {
       const lots =
         (data['_entities'] as { lots: { capacity: number; occupied: number; free: number }[] }[])[0]?.lots ?? [];
       expect(lots).toHaveLength(3);
-      for (const one of lots) expect(one.free).toBe(Math.max(one.capacity - one.occupied, 0));
+      for (const lot of lots) expect(lot.free).toBe(Math.max(lot.capacity - lot.occupied, 0));
     },
   }),
   batch: (demo) => ({
@@ -121,13 +121,13 @@ conformance({
     isUnknown: (entity) => (entity?.['vehicles'] as { nodes: unknown[] } | undefined)?.nodes.length === 0,
     calls: 1,
   }),
-  live: { question: LOTS, variables: () => park },
-  nonsense: {
+  live: { query: LOTS, variables: () => park },
+  malformed: {
     serve: (socket) =>
       socket.on('data', () => socket.end(http(200, '{"meta":{"total":1,"referenceInstant":1},"data":[{"id":"a"}]}'))),
     field: /data\[0\]\.name/,
   },
-  refusal: {
+  rejection: {
     serve: (socket, refused) =>
       socket.on('data', () => {
         refused();
@@ -139,20 +139,20 @@ conformance({
     forged: webhook('another secret', entry(demo, 'c9')),
     events: 1,
   }),
-  inflow: {
+  ingest: {
     webhook: ({ running: { env }, world: demo, host }) => {
       const answers: number[] = [];
       let body: unknown = { ...entry(demo, 'c14'), data: [] };
       return {
         kind: 'VEHICLE_ENTERED',
-        happen: () => {
+        produce: () => {
           body = entry(demo, 'c14');
         },
-        take: async () => {
-          const answer = await host.webhook('test', webhook(env['LAKESIDE_PARKING_SECRET'] as string, body));
+        ingest: async () => {
+          const answer = await host.handleWebhook('test', webhook(env['LAKESIDE_PARKING_SECRET'] as string, body));
           answers.push(answer?.status ?? 0);
         },
-        taken: () => [...answers],
+        progress: () => [...answers],
       };
     },
     'poll sessions': listed('sessions', 'VEHICLE_ENTERED', (demo) => entry(demo, 'c14-listed').data[0] as object),
@@ -164,22 +164,22 @@ conformance({
       },
     })),
   },
-  copies: ['poll contracts'],
-  twice: { job: 'poll observations', state: 'SELECT vendor_id, occupied FROM occupancy ORDER BY 1' },
+  jobsWithoutEvents: ['poll contracts'],
+  idempotentJob: { job: 'poll observations', state: 'SELECT vendor_id, occupied FROM occupancy ORDER BY 1' },
   fixture: (name, bytes) => {
     const raw = JSON.parse(bytes.toString('utf8'));
     if (name === 'sessions') return mapping.page(raw, mapping.session);
-    if (name === 'observations') return mapping.pageOfSound(raw, mapping.observation);
+    if (name === 'observations') return mapping.pageSkippingInvalid(raw, mapping.observation);
     if (name.startsWith('event')) return mapping.gateEvents(raw);
     return name.startsWith('place') ? mapping.lot(raw) : mapping.permit(raw);
   },
 });
 
 describe('parking', () => {
-  const demo = world();
+  const demo = createWorld();
   const directory = mkdtempSync(join(tmpdir(), 'isthmus-parking-'));
-  let running: Running;
-  let database: Awaited<ReturnType<typeof freshDatabase>>;
+  let running: RunningSimulator;
+  let database: Awaited<ReturnType<typeof createTestDatabase>>;
   let host: Host;
   const principal = (...scopes: string[]): Principal => ({
     ...hubCall(0, new AbortController().signal).principal,
@@ -191,7 +191,7 @@ describe('parking', () => {
       variables,
       call: { ...hubCall(5_000, new AbortController().signal), principal: who },
     });
-  // biome-ignore lint/suspicious/noExplicitAny: answers are read by path
+  // biome-ignore lint/suspicious/noExplicitAny: responses are read by path
   const data = async (query: string, variables: Record<string, unknown> = {}, who = principal()): Promise<any> => {
     const answer = await ask(query, variables, who);
     expect(answer.errors).toBeUndefined();
@@ -200,7 +200,7 @@ describe('parking', () => {
   const company = demo.companies[0]?.uscc as string;
 
   beforeAll(async () => {
-    database = await freshDatabase();
+    database = await createTestDatabase();
     running = await simulator.start({
       directory,
       world: demo,
@@ -208,7 +208,7 @@ describe('parking', () => {
       history: 86_400_000,
       live: false,
     });
-    host = await raiseIsland(parking, { id: 'p', raw: settings(running) }, database, { keep: false });
+    host = await startInstallation(parking, { id: 'p', raw: settings(running) }, database, { cacheReads: false });
     await host.runJob('p', 'poll contracts');
   });
   afterAll(async () => {
@@ -218,7 +218,7 @@ describe('parking', () => {
     rmSync(directory, { recursive: true, force: true });
   });
 
-  test('pages of vehicles follow the vendor, forward only; plates are masked for who may not see them', async () => {
+  test('pages vehicles forward only, and masks plates without the scope parking:plates', async () => {
     const query =
       'query ($r: [_Any!]!, $a: Cursor) { _entities(representations: $r) { ... on Company { vehicles(first: 3, after: $a) { nodes { id plate plateMasked company { uscc } provenance { masked } } totalCount pageInfo { endCursor hasNextPage } } } } }';
     const r = [{ __typename: 'Company', uscc: company }];
@@ -232,9 +232,9 @@ describe('parking', () => {
     const second = (await data(query, { r, a: first.pageInfo.endCursor }, principal('parking:plates')))._entities[0]
       .vehicles;
     expect(second.nodes[0].plate).toMatch(/^渝/);
-    const ids = [...first.nodes, ...second.nodes].map((one: { id: string }) => one.id);
+    const ids = [...first.nodes, ...second.nodes].map((item: { id: string }) => item.id);
     expect(new Set(ids).size).toBe(ids.length);
-    expect(first.totalCount).toBe(demo.vehicles.filter((one) => one.company === company).length);
+    expect(first.totalCount).toBe(demo.vehicles.filter((item) => item.company === company).length);
     const back = await ask(
       'query ($r: [_Any!]!) { _entities(representations: $r) { ... on Company { vehicles(last: 3) { nodes { id } } } } }',
       { r },
@@ -242,7 +242,7 @@ describe('parking', () => {
     expect(back.errors?.[0]?.extensions?.['code']).toBe('BAD_USER_INPUT');
   });
 
-  test('a vehicle is found by id, by plate, and knows where it is parked', async () => {
+  test('finds a vehicle by id and by plate, with its open session', async () => {
     const parked = (
       await data(
         'query ($r: [_Any!]!) { _entities(representations: $r) { ... on Company { vehicles(first: 1) { nodes { id plate colour session { enteredAt lot { id name free } } permits { id state lot { id } } } } } } }',
@@ -261,16 +261,16 @@ describe('parking', () => {
     ).toContain('*');
   });
 
-  test('pages go on to the end, each row once, and count all', async () => {
+  test('pages through all vehicles once, and counts them', async () => {
     const query =
       'query ($r: [_Any!]!, $a: Cursor) { _entities(representations: $r) { ... on Company { vehicles(first: 4, after: $a) { nodes { id } totalCount pageInfo { endCursor hasNextPage } } } } }';
-    const wanted = demo.vehicles.filter((one) => one.company === company).length;
+    const wanted = demo.vehicles.filter((item) => item.company === company).length;
     const ids: string[] = [];
     for (let a: string | null = null, more = true; more; ) {
       const answer = await data(query, { r: [{ __typename: 'Company', uscc: company }], a });
       const { vehicles } = answer._entities[0];
       expect(vehicles.totalCount).toBe(wanted);
-      ids.push(...vehicles.nodes.map((one: { id: string }) => one.id));
+      ids.push(...vehicles.nodes.map((item: { id: string }) => item.id));
       a = vehicles.pageInfo.endCursor;
       more = vehicles.pageInfo.hasNextPage;
     }
@@ -278,27 +278,27 @@ describe('parking', () => {
     expect(ids).toHaveLength(wanted);
   });
 
-  test("several companies' sessions are one call, each with its own page", async () => {
-    const some = demo.companies.slice(0, 4).map((one) => ({ __typename: 'Company', uscc: one.uscc }));
-    const asked = () =>
+  test('reads the sessions of several companies in one call, one page each', async () => {
+    const some = demo.companies.slice(0, 4).map((item) => ({ __typename: 'Company', uscc: item.uscc }));
+    const sessionRequests = () =>
       readJournal(directory, 'GET /sessions').filter((line) => String(line['query']).includes('CustomerCredential'));
-    const before = asked().length;
+    const before = sessionRequests().length;
     const { _entities } = await data(
       'query ($r: [_Any!]!) { _entities(representations: $r) { ... on Company { uscc parkingSessions(first: 2) { nodes { id enteredAt vehicle { company { uscc } } lot { id } } totalCount pageInfo { hasNextPage } } } } }',
       { r: some },
     );
-    expect(asked().length - before).toBe(1);
-    for (const one of _entities) {
-      expect(one.parkingSessions.nodes).toHaveLength(2);
-      expect(one.parkingSessions.totalCount).toBeGreaterThan(2);
-      for (const session of one.parkingSessions.nodes) {
-        expect(session.vehicle.company.uscc).toBe(one.uscc);
+    expect(sessionRequests().length - before).toBe(1);
+    for (const entity of _entities) {
+      expect(entity.parkingSessions.nodes).toHaveLength(2);
+      expect(entity.parkingSessions.totalCount).toBeGreaterThan(2);
+      for (const session of entity.parkingSessions.nodes) {
+        expect(session.vehicle.company.uscc).toBe(entity.uscc);
         expect(session.lot.id).toMatch(/^p:lot-/);
       }
     }
   });
 
-  test('permits: granted once, revoked once, another payload refused, an unknown lot refused', async () => {
+  test('grants and revokes a permit once; rejects another payload for the same id and an unknown lot', async () => {
     const grant =
       'mutation ($i: GrantParkingPermitInput!) { grantParkingPermit(input: $i) { clientMutationId permit { id state validFrom validTo company { uscc } vehicle { id plate } lot { id } } } }';
     const input = {
@@ -310,21 +310,25 @@ describe('parking', () => {
       validFrom: '2026-01-01T00:00:00Z',
     };
     const who = principal('parking:plates');
-    const one = (await data(grant, { i: input }, who)).grantParkingPermit;
-    const two = (await data(grant, { i: input }, who)).grantParkingPermit;
-    expect(one.permit).toMatchObject({
+    const granted = (await data(grant, { i: input }, who)).grantParkingPermit;
+    const repeated = (await data(grant, { i: input }, who)).grantParkingPermit;
+    expect(granted.permit).toMatchObject({
       state: 'ACTIVE',
       validTo: null,
       company: { uscc: company },
       vehicle: { plate: '渝AD12345' },
       lot: { id: 'p:lot-1' },
     });
-    expect(two).toEqual(one);
+    expect(repeated).toEqual(granted);
     expect(readJournal(directory, 'POST /rights/assigned')).toHaveLength(1);
     const known = await data('query ($id: ID) { vehicle(id: $id) { colour company { uscc } permits { id } } }', {
-      id: one.permit.vehicle.id,
+      id: granted.permit.vehicle.id,
     });
-    expect(known.vehicle).toEqual({ colour: 'GREEN', company: { uscc: company }, permits: [{ id: one.permit.id }] });
+    expect(known.vehicle).toEqual({
+      colour: 'GREEN',
+      company: { uscc: company },
+      permits: [{ id: granted.permit.id }],
+    });
     const other = await ask(grant, { i: { ...input, plate: '渝A54321', colour: 'BLUE' } });
     expect(other.errors?.[0]?.extensions?.['code']).toBe('BAD_USER_INPUT');
     const nowhere = await ask(grant, { i: { ...input, clientMutationId: 'g2', lot: 'p:none' } });
@@ -333,85 +337,94 @@ describe('parking', () => {
       (
         await data(
           'mutation ($i: RevokeParkingPermitInput!) { revokeParkingPermit(input: $i) { permit { id state } } }',
-          { i: { clientMutationId, permit: one.permit.id, reason: 'sold' } },
+          { i: { clientMutationId, permit: granted.permit.id, reason: 'sold' } },
         )
       ).revokeParkingPermit.permit;
-    expect(await revoke('r1')).toEqual({ id: one.permit.id, state: 'REVOKED' });
-    // Again under another name: it is revoked already, so nothing is sent.
-    expect(await revoke('r2')).toEqual({ id: one.permit.id, state: 'REVOKED' });
+    expect(await revoke('r1')).toEqual({ id: granted.permit.id, state: 'REVOKED' });
+    // Another clientMutationId: the permit is revoked already, so nothing is sent.
+    expect(await revoke('r2')).toEqual({ id: granted.permit.id, state: 'REVOKED' });
     expect(readJournal(directory).filter((line) => line.operation.startsWith('PUT '))).toHaveLength(1);
     await host.runJob('p', 'poll contracts');
-    const left = await data('query ($id: ID) { vehicle(id: $id) { company { uscc } } }', { id: one.permit.vehicle.id });
+    const left = await data('query ($id: ID) { vehicle(id: $id) { company { uscc } } }', {
+      id: granted.permit.vehicle.id,
+    });
     expect(left.vehicle.company).toBeNull();
   });
 
-  test('webhooks: late ones count, old signatures do not, told twice is one event, unknown topics are taken', async () => {
+  test('accepts late events and unknown topics, deduplicates repeated webhooks, rejects signatures older than five minutes', async () => {
     const secret = running.env['LAKESIDE_PARKING_SECRET'] as string;
     const count = async (kind: string) =>
       Number((await database.plain.query('SELECT count(*) FROM event WHERE kind = $1', [kind]))[0].count);
-    const tell = async (body: unknown, age = 0) => (await host.webhook('p', webhook(secret, body, age)))?.status;
-    expect(await tell(entry(demo, 'w1'), 3_600)).toBe(401);
+    const deliver = async (body: unknown, age = 0) =>
+      (await host.handleWebhook('p', webhook(secret, body, age)))?.status;
+    expect(await deliver(entry(demo, 'w1'), 3_600)).toBe(401);
     expect(await count('VEHICLE_ENTERED')).toBe(0);
-    for (const _ of [1, 2]) expect(await tell(entry(demo, 'w1'))).toBe(200);
+    for (const _ of [1, 2]) expect(await deliver(entry(demo, 'w1'))).toBe(200);
     expect([await count('VEHICLE_ENTERED'), await count('VEHICLE_EXITED')]).toEqual([1, 0]);
-    // Uploaded when the car has left already, two days ago.
+    // A session reported after the car has left.
     const then = (days: number) => new Date(Date.now() - days * 86_400_000).toISOString();
-    expect(await tell(entry(demo, 'w2', { actualStart: then(2.1), actualEnd: then(2) }))).toBe(200);
+    expect(await deliver(entry(demo, 'w2', { actualStart: then(2.1), actualEnd: then(2) }))).toBe(200);
     expect([await count('VEHICLE_ENTERED'), await count('VEHICLE_EXITED')]).toEqual([2, 1]);
-    expect(await tell({ ...entry(demo, 'w3'), topic: 'RateTableUpdated' })).toBe(200);
-    expect(await tell({ ...entry(demo, 'w4'), data: [{}] })).toBe(422);
-    expect((await host.webhook('p', { ...webhook(secret, {}), method: 'GET' }))?.status).toBe(405);
+    expect(await deliver({ ...entry(demo, 'w3'), topic: 'RateTableUpdated' })).toBe(200);
+    expect(await deliver({ ...entry(demo, 'w4'), data: [{}] })).toBe(422);
+    expect((await host.handleWebhook('p', { ...webhook(secret, {}), method: 'GET' }))?.status).toBe(405);
     expect(await count('VEHICLE_ENTERED')).toBe(2);
     const rows = await database.plain.query('SELECT data FROM event UNION ALL SELECT to_jsonb(i) FROM identity i');
     expect(JSON.stringify(rows)).not.toContain(demo.vehicles[0]?.plate);
   });
 
-  test('a delivery is taken once: sent again, to any replica and after a restart, it is answered as taken and tells nothing', async () => {
+  test('stores a repeated delivery once, across replicas and after a restart', async () => {
     const secret = running.env['LAKESIDE_PARKING_SECRET'] as string;
     const rows = async () => (await database.plain.query("SELECT 1 FROM event WHERE kind = 'VEHICLE_ENTERED'")).length;
     const before = await rows();
     const delivery = webhook(secret, entry(demo, 'again'));
     const replica = () =>
-      raiseIsland(parking, { id: 'p', raw: settings(running) }, database, { keep: false, jobs: false });
+      startInstallation(parking, { id: 'p', raw: settings(running) }, database, { cacheReads: false, runJobs: false });
     const other = await replica();
     try {
-      const answers = await Promise.all([host, other, host, other].map((one) => one.webhook('p', delivery)));
-      expect(answers.map((one) => one?.status)).toEqual([200, 200, 200, 200]);
-      // Signed for another installation's secret, or outside the window on either side, it is nobody's word.
+      const answers = await Promise.all([host, other, host, other].map((item) => item.handleWebhook('p', delivery)));
+      expect(answers.map((item) => item?.status)).toEqual([200, 200, 200, 200]);
+      // Signed with another secret, or too old or too new.
       for (const forged of [webhook('another secret', {}), webhook(secret, {}, 301), webhook(secret, {}, -310)])
-        expect((await other.webhook('p', forged))?.status).toBe(401);
+        expect((await other.handleWebhook('p', forged))?.status).toBe(401);
     } finally {
       await other.close();
     }
-    const heir = await replica();
+    const restarted = await replica();
     try {
-      expect((await heir.webhook('p', delivery))?.status).toBe(200);
+      expect((await restarted.handleWebhook('p', delivery))?.status).toBe(200);
     } finally {
-      await heir.close();
+      await restarted.close();
     }
     expect(await rows()).toBe(before + 1);
   });
 
-  test('a webhook that finds no room among those that wait for a commit is 503 with Retry-After, and nothing of it is kept', async () => {
+  test('responds 503 with Retry-After when the commit queue is full, and stores nothing', async () => {
     const raw = settings(running);
-    const host = await raiseIsland(parking, { id: 'full', raw }, database, { jobs: false, pace: STILL });
+    const host = await startInstallation(parking, { id: 'full', raw }, database, {
+      runJobs: false,
+      intervals: NO_PERIODIC_CHECKS,
+    });
     const delivery = webhook(raw.webhookSecret as string, entry(demo, 'full'));
-    limitCommits({ commits: 0, commitBytes: 0 });
+    setCommitLimits({ commits: 0, commitBytes: 0 });
     try {
-      expect(await host.webhook('full', delivery)).toMatchObject({ status: 503, headers: { 'retry-after': '2' } });
+      expect(await host.handleWebhook('full', delivery)).toMatchObject({
+        status: 503,
+        headers: { 'retry-after': '2' },
+      });
     } finally {
-      limitCommits(DEFAULT_LIMITS);
+      setCommitLimits(DEFAULT_LIMITS);
     }
     const count = "SELECT count(*)::int AS count FROM event WHERE installation = 'full'";
     expect((await database.plain.query(count))[0].count).toBe(0);
-    expect((await host.webhook('full', delivery))?.status).toBe(200);
+    expect((await host.handleWebhook('full', delivery))?.status).toBe(200);
     expect((await database.plain.query(count))[0].count).toBe(1);
     await host.close();
   });
 
-  test('the webhook is registered, and again after the vendor has forgotten it', async () => {
+  test('registers the webhook, and again after the vendor has lost the registration', async () => {
     const raw = { ...settings(running), callback: 'http://127.0.0.1:9/webhooks/q', poll: '1h' };
-    const second = await raiseIsland(parking, { id: 'q', raw }, database);
+    const second = await startInstallation(parking, { id: 'q', raw }, database);
     const subscriptions = () => readJournal(directory, 'POST /webhooks').length;
     const vendor = (method: string, path: string) =>
       fetch(`${running.env['LAKESIDE_PARKING_URL']}${path}`, {
@@ -419,7 +432,7 @@ describe('parking', () => {
         headers: { 'x-mcc-access-token': running.env['LAKESIDE_PARKING_TOKEN'] as string },
       });
     try {
-      // The job's own first run may fall together with ours; once it is registered, nothing more is asked for.
+      // The job's scheduled first run may overlap with ours; once registered, nothing more is sent.
       for (const _ of [1, 2]) await second.runJob('q', 'poll webhook registration');
       const made = subscriptions();
       expect(made).toBeGreaterThan(0);
@@ -439,7 +452,7 @@ describe('parking', () => {
     }
   });
 
-  test('history: a bucket for every hour, null where nothing was measured; what the vendor deletes is gone', async () => {
+  test('history has one bucket per hour, null without measurements, and drops deleted observations', async () => {
     await host.runJob('p', 'poll observations');
     const hour = 3_600_000;
     const now = Math.floor(Date.now() / hour) * hour;
@@ -448,21 +461,21 @@ describe('parking', () => {
         'query ($from: DateTime!, $to: DateTime!, $b: BucketSize!) { parkingLot(id: "p:lot-1") { history(from: $from, to: $to, bucket: $b) { buckets { start mean min max flagged } provenance { stale source } } } }',
         { from: new Date(from).toISOString(), to: new Date(to).toISOString(), b: bucket },
       );
-      // biome-ignore lint/suspicious/noExplicitAny: answers are read by path
+      // biome-ignore lint/suspicious/noExplicitAny: responses are read by path
       const read = JSON.parse(JSON.stringify(answer.data)) as any;
       return { series: read?.parkingLot?.history, code: answer.errors?.[0]?.extensions?.['code'] };
     };
     const { series } = await history(now - 6 * hour, now + 2 * hour);
     expect(series.provenance).toEqual({ stale: false, source: 'p' });
     expect(series.buckets).toHaveLength(8);
-    for (const one of series.buckets.slice(0, 6)) {
-      expect(one.mean).toMatch(/^\d+(\.\d+)?$/);
-      expect(one.min).toBeLessThanOrEqual(Number(one.mean));
-      expect(one.max).toBeGreaterThanOrEqual(Number(one.mean));
+    for (const hourly of series.buckets.slice(0, 6)) {
+      expect(hourly.mean).toMatch(/^\d+(\.\d+)?$/);
+      expect(hourly.min).toBeLessThanOrEqual(Number(hourly.mean));
+      expect(hourly.max).toBeGreaterThanOrEqual(Number(hourly.mean));
     }
     expect(series.buckets[7]).toMatchObject({ mean: null, min: null, max: null, flagged: 0 });
 
-    // Two of the hour's four readings are deleted over there: the mean becomes that of the others.
+    // After the vendor deletes two of the hour's four readings, the mean is that of the other two.
     const quarter = (n: number) => (now - 6 * hour) / 900_000 + n;
     for (const n of [0, 1]) {
       const answer = await fetch(
@@ -478,24 +491,24 @@ describe('parking', () => {
     );
     expect(left).toHaveLength(2);
     const after = (await history(now - 6 * hour, now - 5 * hour)).series.buckets;
-    expect(Number(after[0].mean)).toBeCloseTo(left.reduce((sum, one) => sum + one.occupied, 0) / 2, 4);
+    expect(Number(after[0].mean)).toBeCloseTo(left.reduce((sum, item) => sum + item.occupied, 0) / 2, 4);
 
     expect((await history(now, now - hour)).code).toBe('BAD_USER_INPUT');
     expect((await history(0, now, 'QUARTER_HOUR')).code).toBe('BAD_USER_INPUT');
-    // A day is a day of the park: in Shanghai it begins at 16:00 UTC.
+    // Days are in the park's time zone: in Shanghai they begin at 16:00 UTC.
     const days = (await history(Date.UTC(2026, 0, 1), Date.UTC(2026, 0, 3), 'DAY')).series.buckets;
-    expect(days.map((one: { start: string }) => Date.parse(one.start))).toEqual([
+    expect(days.map((item: { start: string }) => Date.parse(item.start))).toEqual([
       Date.UTC(2025, 11, 31, 16),
       Date.UTC(2026, 0, 1, 16),
       Date.UTC(2026, 0, 2, 16),
     ]);
   });
 
-  test('a signature covers every byte', () => {
+  test('verifies the signature over every byte', () => {
     const { headers, body } = webhook('s', { a: 1 });
     const header = headers['x-signature'];
-    expect(isSigned(header, body, 's', new Date())).toBe(true);
-    expect(isSigned(header, Buffer.concat([body, Buffer.from(' ')]), 's', new Date())).toBe(false);
-    expect(isSigned(undefined, body, 's', new Date())).toBe(false);
+    expect(verifySignature(header, body, 's', new Date())).toBe(true);
+    expect(verifySignature(header, Buffer.concat([body, Buffer.from(' ')]), 's', new Date())).toBe(false);
+    expect(verifySignature(undefined, body, 's', new Date())).toBe(false);
   });
 });

@@ -1,4 +1,4 @@
-/** Registration's part of the graph. */
+/** Types and resolvers of the registration part of the graph. */
 import {
   Arg,
   Ctx,
@@ -17,12 +17,12 @@ import {
 import { key, requiresScopes } from '../../schema/graph/directives.ts';
 import { CalendarDate, USCC } from '../../schema/graph/scalars.ts';
 import { Money, MoneyInput, Provenance } from '../../schema/graph/shared.ts';
-import { unmasked } from '../kit/auth/principal.ts';
-import type { Graph, GraphContext, Installed, Known } from '../kit/connector.ts';
+import { mayUnmask } from '../kit/auth/principal.ts';
+import { PART } from '../kit/auth/row-rights.ts';
+import type { Graph, GraphContext, InstallationHandle, Sourced } from '../kit/connector.ts';
 import { badInput } from '../kit/errors.ts';
 import { maskName } from '../kit/identifiers.ts';
 import { provenance } from '../kit/provenance.ts';
-import { PART } from '../kit/row-rights.ts';
 import type { Application, Entry } from './model.ts';
 import type { RegistrationRequest } from './source/index.ts';
 
@@ -39,41 +39,43 @@ export enum RegistrationStatus {
 }
 registerEnumType(RegistrationStatus, {
   name: 'RegistrationStatus',
-  description: 'Standing in the register.',
+  description: 'Status in the register.',
   valuesConfig: {
     ACTIVE: { description: 'In business.' },
-    PENDING: { description: 'Being founded.' },
-    SUSPENDED: { description: 'Business is suspended.' },
-    REVOKED: { description: 'The licence was revoked.' },
-    DEREGISTERED: { description: 'Struck off.' },
-    MOVED_OUT: { description: 'Entered in another register now.' },
-    UNKNOWN: { description: 'The register uses a word that we do not know.' },
+    PENDING: { description: 'Registration in progress.' },
+    SUSPENDED: { description: 'Business suspended.' },
+    REVOKED: { description: 'Licence revoked.' },
+    DEREGISTERED: { description: 'Deregistered.' },
+    MOVED_OUT: { description: 'Moved to another register.' },
+    UNKNOWN: { description: 'The register uses a status that the hub does not know.' },
   },
 });
 
-@ObjectType({ description: 'What the company register says.', simpleResolvers: true })
+@ObjectType({ description: 'The entry of a company in the company register.', simpleResolvers: true })
 class Registration {
-  @Field(() => String, { nullable: true, description: 'The name, by its authority.' }) legalName!: string | null;
-  @Field(() => RegistrationStatus, { description: 'Standing in the register.' }) status!: string;
-  @Field(() => String, { nullable: true, description: 'Null when masked.' }) legalRepresentative!: string | null;
-  @Field(() => String, { nullable: true, description: 'Such as 张*.' }) legalRepresentativeMasked!: string | null;
-  @Field(() => Money, { nullable: true, description: 'Registered capital.' }) capital!: Money | null;
-  @Field(() => String, { nullable: true, description: 'Permitted business.' }) scope!: string | null;
-  @Field(() => String, { nullable: true, description: 'Seat.' }) address!: string | null;
-  @Field(() => CalendarDate, { nullable: true, description: 'Day of foundation.' }) establishedOn!: string | null;
-  @Field(() => CalendarDate, { nullable: true, description: 'Last change in the register.' }) approvedOn!:
+  @Field(() => String, { nullable: true, description: 'Legal name.' }) legalName!: string | null;
+  @Field(() => RegistrationStatus, { description: 'Status in the register.' }) status!: string;
+  @Field(() => String, { nullable: true, description: 'Null if masked.' }) legalRepresentative!: string | null;
+  @Field(() => String, { nullable: true, description: 'Masked name, such as 张*.' }) legalRepresentativeMasked!:
     | string
     | null;
-  @Field(() => Provenance, { description: 'Of this reading.' }) provenance!: Provenance;
+  @Field(() => Money, { nullable: true, description: 'Registered capital.' }) capital!: Money | null;
+  @Field(() => String, { nullable: true, description: 'Permitted business.' }) scope!: string | null;
+  @Field(() => String, { nullable: true, description: 'Registered address.' }) address!: string | null;
+  @Field(() => CalendarDate, { nullable: true, description: 'Date of establishment.' }) establishedOn!: string | null;
+  @Field(() => CalendarDate, { nullable: true, description: 'Date of the last approved change.' }) approvedOn!:
+    | string
+    | null;
+  @Field(() => Provenance, { description: 'Source and age of the entry.' }) provenance!: Provenance;
 }
 
 @Directive(key('uscc'))
 @ObjectType({
-  description: 'A company, known by its credit code; each island adds what it knows.',
+  description: 'A company, identified by its credit code (USCC). Each source adds its own fields.',
   simpleResolvers: true,
 })
 class Company {
-  @Field(() => USCC, { description: 'The key that joins the islands.' }) uscc!: string;
+  @Field(() => USCC, { description: 'Credit code (USCC), the key that joins the sources.' }) uscc!: string;
 }
 
 @Directive(key('id', false))
@@ -86,55 +88,57 @@ class Case {
   @Field(() => ID, { description: 'Global id.' }) id!: string;
 }
 
-@InputType({ description: 'What to enter in the register.' })
+@InputType({ description: 'Data to be entered in the register.' })
 class SubmitRegistrationInput {
-  @Field(() => ID, { description: 'The same id again gets the same answer.' }) clientMutationId!: string;
+  @Field(() => ID, { description: 'Idempotency key: a repeated id returns the first response.' })
+  clientMutationId!: string;
   @Field(() => ID, { description: 'Id of the register in isthmus.yaml.' }) installation!: string;
-  @Field(() => USCC, { description: 'Which company.' }) uscc!: string;
-  @Field(() => String, { description: 'Its name.' }) legalName!: string;
-  @Field(() => String, { description: 'Who represents it.' }) legalRepresentative!: string;
+  @Field(() => USCC, { description: 'Credit code of the company.' }) uscc!: string;
+  @Field(() => String, { description: 'Legal name.' }) legalName!: string;
+  @Field(() => String, { description: 'Legal representative.' }) legalRepresentative!: string;
   @Field(() => MoneyInput, { description: 'Registered capital.' }) capital!: MoneyInput;
   @Field(() => String, { description: 'Permitted business.' }) scope!: string;
-  @Field(() => String, { description: 'Seat.' }) address!: string;
+  @Field(() => String, { description: 'Registered address.' }) address!: string;
 }
 
-@InputType({ description: 'Which filing to take back.' })
+@InputType({ description: 'The filing to withdraw.' })
 class WithdrawRegistrationInput {
-  @Field(() => ID, { description: 'The same id again gets the same answer.' }) clientMutationId!: string;
-  @Field(() => ID, { description: 'Which case.' }) case!: string;
+  @Field(() => ID, { description: 'Idempotency key: a repeated id returns the first response.' })
+  clientMutationId!: string;
+  @Field(() => ID, { description: 'Id of the case.' }) case!: string;
 }
 
-@ObjectType({ description: "What the register's system confirmed.", simpleResolvers: true })
+@ObjectType({ description: "The register's confirmation.", simpleResolvers: true })
 class SubmitRegistrationPayload {
   @Field(() => ID, { description: 'As given.' }) clientMutationId!: string;
-  @Field(() => String, { nullable: true, description: "The register's number." }) receipt!: string | null;
-  @Field(() => Case, { nullable: true, description: 'The case from now on.' }) case!: Case | null;
-  @Field(() => Provenance, { description: 'Of the confirmation.' }) provenance!: Provenance;
+  @Field(() => String, { nullable: true, description: "The register's application number." }) receipt!: string | null;
+  @Field(() => Case, { nullable: true, description: 'The case of the filing.' }) case!: Case | null;
+  @Field(() => Provenance, { description: 'Source and age of the confirmation.' }) provenance!: Provenance;
 }
 
-@ObjectType({ description: "What the register's system confirmed.", simpleResolvers: true })
+@ObjectType({ description: "The register's confirmation.", simpleResolvers: true })
 class WithdrawRegistrationPayload {
   @Field(() => ID, { description: 'As given.' }) clientMutationId!: string;
-  @Field(() => String, { nullable: true, description: "The register's number." }) receipt!: string | null;
-  @Field(() => Case, { nullable: true, description: 'The case from now on.' }) case!: Case | null;
-  @Field(() => Provenance, { description: 'Of the confirmation.' }) provenance!: Provenance;
+  @Field(() => String, { nullable: true, description: "The register's application number." }) receipt!: string | null;
+  @Field(() => Case, { nullable: true, description: 'The case of the filing.' }) case!: Case | null;
+  @Field(() => Provenance, { description: 'Source and age of the confirmation.' }) provenance!: Provenance;
 }
 
-/** Every register is asked; the one that knows the company and was read last answers. A fault counts only when no other knows it. */
-async function entryOf(uscc: string, context: Context): Promise<Known<Entry> | null> {
-  const all = await Promise.allSettled(context.installations.all().map((one) => one.source.entry(uscc)));
-  const known = all.flatMap((one) =>
-    one.status === 'fulfilled' && one.value.value ? [{ ...one.value, value: one.value.value }] : [],
+/** Queries every register and returns the most recently read entry. Throws an error of a register only when none has an entry. */
+async function newestEntry(uscc: string, context: Context): Promise<Sourced<Entry> | null> {
+  const results = await Promise.allSettled(context.installations.all().map(({ source }) => source.entry(uscc)));
+  const entries = results.flatMap((result) =>
+    result.status === 'fulfilled' && result.value.value ? [{ ...result.value, value: result.value.value }] : [],
   );
-  const [best] = known.sort((a, b) => b.facts.fetchedAt.getTime() - a.facts.fetchedAt.getTime());
-  if (best) return best;
-  const fault = all.find((one) => one.status === 'rejected');
-  if (fault) throw fault.reason;
+  const [newest] = entries.sort((a, b) => b.facts.fetchedAt.getTime() - a.facts.fetchedAt.getTime());
+  if (newest) return newest;
+  const failure = results.find((result) => result.status === 'rejected');
+  if (failure) throw failure.reason;
   return null;
 }
 
-function show({ value, facts }: Known<Entry>, context: Context) {
-  const open = unmasked(context.principal, 'Registration.legalRepresentative');
+function presentEntry({ value, facts }: Sourced<Entry>, context: Context) {
+  const open = mayUnmask(context.principal, 'Registration.legalRepresentative');
   const name = value.legalRepresentative;
   return {
     ...value,
@@ -144,10 +148,10 @@ function show({ value, facts }: Known<Entry>, context: Context) {
   };
 }
 
-function confirmed(
+function presentConfirmation(
   clientMutationId: string,
-  at: Installed<RegistrationRequest>,
-  { value, facts }: Known<Application>,
+  at: InstallationHandle<RegistrationRequest>,
+  { value, facts }: Sourced<Application>,
   context: Context,
 ) {
   return {
@@ -163,52 +167,57 @@ class CompanyResolver {
   @Directive(requiresScopes('registration:read'))
   @Query(() => Company, {
     nullable: true,
-    description: 'registration: asks the register itself, also about companies no island has named.',
+    description: 'registration: queries the register by credit code, also for companies that no other source has.',
   })
   async registeredCompany(
     @Arg('uscc', () => USCC, { description: 'Credit code.' }) uscc: string,
     @Ctx() context: Context,
   ) {
-    // A row that would not be shown is not asked for either.
-    const found = (await context.rows.sees({ company: uscc })) ? await entryOf(uscc, context) : null;
+    // An entry that the caller may not see is not requested from the register.
+    const found = (await context.rows.maySee({ company: uscc })) ? await newestEntry(uscc, context) : null;
     return found && { uscc: found.value.uscc };
   }
 
   @Directive(requiresScopes('registration:read'))
-  @FieldResolver(() => Registration, { nullable: true, description: 'registration' })
+  @FieldResolver(() => Registration, { nullable: true, description: "registration: the company's register entry." })
   async registration(@Root() company: { uscc: string }, @Ctx() context: Context) {
-    const found = await entryOf(company.uscc, context);
-    return found && show(found, context);
+    const found = await newestEntry(company.uscc, context);
+    return found && presentEntry(found, context);
   }
 
   @Directive(requiresScopes('registration:file'))
-  @Mutation(() => SubmitRegistrationPayload, { nullable: true, description: 'registration' })
+  @Mutation(() => SubmitRegistrationPayload, { nullable: true, description: 'registration: submits a filing.' })
   async submitRegistration(
-    @Arg('input', () => SubmitRegistrationInput, { description: 'What to enter.' }) input: SubmitRegistrationInput,
+    @Arg('input', () => SubmitRegistrationInput, { description: 'The filing.' }) input: SubmitRegistrationInput,
     @Ctx() context: Context,
   ) {
     const at = context.installations.byId(input.installation);
     if (!at)
       throw badInput(
-        `installation must be one of ${context.installations
+        `Unknown installation "${input.installation}". Use one of ${context.installations
           .all()
-          .map((one) => one.id)
+          .map(({ id }) => id)
           .join(', ')}.`,
       );
     const { clientMutationId, installation: _, ...filing } = input;
-    return confirmed(clientMutationId, at, await at.source.submit(clientMutationId, filing), context);
+    return presentConfirmation(clientMutationId, at, await at.source.submit(clientMutationId, filing), context);
   }
 
   @Directive(requiresScopes('registration:file'))
-  @Mutation(() => WithdrawRegistrationPayload, { nullable: true, description: 'registration' })
+  @Mutation(() => WithdrawRegistrationPayload, { nullable: true, description: 'registration: withdraws a filing.' })
   async withdrawRegistration(
-    @Arg('input', () => WithdrawRegistrationInput, { description: 'What to take back.' })
+    @Arg('input', () => WithdrawRegistrationInput, { description: 'The filing to withdraw.' })
     input: WithdrawRegistrationInput,
     @Ctx() context: Context,
   ) {
-    const at = context.installations.owner(input.case);
-    if (!at) throw badInput('case is no filing with a register of this hub.');
-    return confirmed(input.clientMutationId, at, await at.source.withdraw(input.clientMutationId, at.local), context);
+    const at = context.installations.byGlobalId(input.case);
+    if (!at) throw badInput('Invalid case: it is not a filing with a register of this hub.');
+    return presentConfirmation(
+      input.clientMutationId,
+      at,
+      await at.source.withdraw(input.clientMutationId, at.local),
+      context,
+    );
   }
 }
 
@@ -217,7 +226,7 @@ export const graph: Graph = {
   types: [Company, Registration, Case],
   rows: {
     Company: ({ uscc }: Company) => ({ company: uscc }),
-    Case: ({ id }: Case, { parks }) => ({ park: parks.ofRecord(id) }),
+    Case: ({ id }: Case, { parks }) => ({ park: parks.parkOfRecord(id) }),
     Registration: PART,
     SubmitRegistrationPayload: PART,
     WithdrawRegistrationPayload: PART,

@@ -1,7 +1,7 @@
 import type { Connector } from '../kit/connector.ts';
 import { graph } from './graph.ts';
-import { registrationSettings } from './settings.ts';
-import { type RegistrationRequest, type RegistrationSettings, RegistrationSource } from './source/index.ts';
+import { type RegistrationSettings, registrationSettings } from './settings.ts';
+import { type RegistrationRequest, RegistrationSource } from './source/index.ts';
 
 /** A company register behind an X-Road security server. */
 const registration: Connector<RegistrationSettings, RegistrationRequest> = {
@@ -9,7 +9,7 @@ const registration: Connector<RegistrationSettings, RegistrationRequest> = {
   settings: registrationSettings,
   graph,
   protocol: () => 'x-road',
-  keeps: () => ({
+  cacheAges: () => ({
     Registration: {
       fresh: 10_000,
       usable: 30 * 86_400_000,

@@ -1,4 +1,4 @@
-/** What the company register knows, in our words. */
+/** The company register's data in the hub's terms. */
 
 export type RegistrationStatus =
   | 'ACTIVE'
@@ -23,7 +23,7 @@ export interface Entry {
   readonly capital: Money | null;
   readonly scope: string | null;
   readonly address: string | null;
-  /** Calendar days. */
+  /** Dates as YYYY-MM-DD. */
   readonly establishedOn: string | null;
   readonly approvedOn: string | null;
   /** When the register last changed the entry. */
@@ -33,11 +33,11 @@ export interface Entry {
 /** A page of the register. */
 export interface EntryPage {
   readonly entries: readonly Entry[];
-  /** Where and why entries were left out. */
+  /** Position and reason of rejected entries. */
   readonly refused: readonly string[];
-  /** Where and why an entry that was kept is not as the standard has it. */
+  /** Position and deviation of accepted entries that do not conform to the standard. */
   readonly notes: readonly string[];
-  /** Codes on this page as they stand there, those left out included. */
+  /** Credit codes on this page as sent, including those of rejected entries. */
   readonly codes: readonly string[];
   /** Entries on all pages. */
   readonly total: number;
@@ -45,9 +45,9 @@ export interface EntryPage {
 
 export type ApplicationState = 'SENT' | 'ACCEPTED' | 'REJECTED' | 'WITHDRAWN' | 'COMPLETED';
 
-/** A filing on its way. */
+/** A submitted filing. */
 export interface Application {
-  /** Our own id, under which it was sent. */
+  /** The hub's id of the filing. */
   readonly reference: string;
   /** The register's number. */
   readonly number: string;
@@ -57,7 +57,7 @@ export interface Application {
   readonly since: Date;
 }
 
-/** What to enter in the register. */
+/** Data to be entered in the register. */
 export interface Filing {
   readonly uscc: string;
   readonly legalName: string;
@@ -67,7 +67,7 @@ export interface Filing {
   readonly address: string;
 }
 
-/** Who asks or is asked on the bus (X-Road identifiers). */
+/** X-Road identifier of a subsystem. */
 export interface Member {
   readonly instance: string;
   readonly memberClass: string;

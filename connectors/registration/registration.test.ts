@@ -5,24 +5,24 @@ import { join } from 'node:path';
 import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Principal } from '../kit/auth/principal.ts';
+import type { SubgraphResponse } from '../kit/call.ts';
 import type { InstallationConfig } from '../kit/config/config.ts';
-import type { SubgraphResponse } from '../kit/connector.ts';
 import { Host } from '../kit/host/host.ts';
 import { hubCall, loadKeys } from '../kit/host/services.ts';
-import { makeLog } from '../kit/log.ts';
+import { createLog } from '../kit/log.ts';
 import { decodeXml, element, readEnvelope, readXml, SOAP12, writeEnvelope, writeXml } from '../kit/protocols/soap.ts';
 import { conformance } from '../kit/testing/conformance/conformance.ts';
-import { standing } from '../kit/testing/conformance/conformance-ingest.ts';
-import { registered, world } from '../kit/testing/park/index.ts';
-import { type Running, readJournal } from '../kit/testing/simulator.ts';
-import { freshDatabase } from '../kit/testing/test-database.ts';
-import { demoPark, installationOf } from '../kit/testing/test-installation.ts';
+import { withManualClock } from '../kit/testing/conformance/conformance-ingest.ts';
+import { createWorld, registerEntry } from '../kit/testing/park/index.ts';
+import { type RunningSimulator, readJournal } from '../kit/testing/simulator.ts';
+import { createTestDatabase } from '../kit/testing/test-database.ts';
+import { demoParkConfig, installationConfig } from '../kit/testing/test-installation.ts';
 import registration from './index.ts';
 import * as mapping from './mapping.ts';
 import { simulator } from './simulator.ts';
 
-const demo = world();
-const settings = ({ env }: Running) => ({
+const demo = createWorld();
+const settings = ({ env }: RunningSimulator) => ({
   url: env['LAKESIDE_REGISTER_URL'],
   client: 'CN/GOV/500112/park-hub',
   service: 'CN/GOV/500000/company-register',
@@ -48,15 +48,15 @@ const input = (clientMutationId: string, legalName = '湖畔新名（示例）�
 const SUBMIT =
   'mutation ($i: SubmitRegistrationInput!) { submitRegistration(input: $i) { receipt case { id } provenance { source } } }';
 
-/** How many companies the register tells other things of at one time than at the other. */
+/** Number of companies whose register entry differs between the two times. */
 const changed = (from: number, to: number): number => {
-  const says = (one: (typeof demo.companies)[number], at: number) => {
-    const { approvedOn: _, changedAt: __, ...facts } = registered(demo, one, new Date(at));
+  const fieldsAt = (one: (typeof demo.companies)[number], at: number) => {
+    const { approvedOn: _, changedAt: __, ...facts } = registerEntry(demo, one, new Date(at));
     return JSON.stringify(facts);
   };
-  return demo.companies.filter((one) => says(one, from) !== says(one, to)).length;
+  return demo.companies.filter((one) => fieldsAt(one, from) !== fieldsAt(one, to)).length;
 };
-const register = standing(simulator);
+const register = withManualClock(simulator);
 
 conformance({
   connector: registration,
@@ -64,7 +64,7 @@ conformance({
   folder: import.meta.dirname,
   settings,
   settingsAt: ({ host, port }, running) => ({ ...settings(running), url: `http://${host}:${port}/` }),
-  question: () => ({
+  sampleQuery: () => ({
     query: ENTRY,
     variables: { r: [company(demo.companies[0]?.uscc)] },
     check: (data) =>
@@ -72,7 +72,7 @@ conformance({
         { uscc: demo.companies[0]?.uscc, registration: { legalName: demo.companies[0]?.name, status: 'ACTIVE' } },
       ]),
   }),
-  // The register knows no batch: N codes are N calls, each once, under the guard's limit.
+  // The register has no batch operation: N different codes are N calls.
   batch: () => ({
     representations: [
       demo.companies[0]?.uscc,
@@ -85,30 +85,30 @@ conformance({
     isUnknown: (entity) => entity?.['registration'] === null,
     calls: 3,
   }),
-  live: { question: ENTRY, variables: () => ({ r: [company(demo.companies[0]?.uscc)] }) },
-  nonsense: {
+  live: { query: ENTRY, variables: () => ({ r: [company(demo.companies[0]?.uscc)] }) },
+  malformed: {
     serve: (socket) => socket.on('data', () => socket.end(http(200, '<html></html>'))),
-    field: /no SOAP envelope/,
+    field: /not a SOAP envelope/,
   },
-  refusal: {
-    serve: (socket, refused) =>
+  rejection: {
+    serve: (socket, onRejected) =>
       socket.on('data', () => {
-        refused();
+        onRejected();
         socket.end(http(500, fault('Server.ServerProxy.AccessDenied')));
       }),
   },
-  inflow: {
+  ingest: {
     'poll register': ({ host, sql }) => {
       let events = 0;
       return {
         kind: 'REGISTRATION_CHANGED',
-        happen: () => {
-          const before = register.move(0).getTime();
-          for (let n = 0; events === 0 && n < 100; n++) events = changed(before, register.move(600_000).getTime());
+        produce: () => {
+          const before = register.advance(0).getTime();
+          for (let n = 0; events === 0 && n < 100; n++) events = changed(before, register.advance(600_000).getTime());
         },
-        events: () => events,
-        take: () => host.runJob('test', 'poll register'),
-        taken: async () => [
+        expectedEvents: () => events,
+        ingest: () => host.runJob('test', 'poll register'),
+        progress: async () => [
           await sql("SELECT value FROM state WHERE installation = 'test' AND name = 'since'"),
           await sql("SELECT uscc, fields FROM register_entry WHERE installation = 'test' ORDER BY 1"),
         ],
@@ -120,51 +120,51 @@ conformance({
       expect((await host.subgraph.execute(filed)).errors).toBeUndefined();
       return {
         kind: 'CASE_CHANGED',
-        happen: () => register.move(7_000),
-        take: () => host.runJob('test', 'poll applications'),
-        taken: async () => await sql("SELECT number, state FROM register_application WHERE installation = 'test'"),
+        produce: () => register.advance(7_000),
+        ingest: () => host.runJob('test', 'poll applications'),
+        progress: async () => await sql("SELECT number, state FROM register_application WHERE installation = 'test'"),
       };
     },
   },
-  twice: { job: 'poll register', state: 'SELECT uscc, fields FROM register_entry ORDER BY 1' },
+  idempotentJob: { job: 'poll register', state: 'SELECT uscc, fields FROM register_entry ORDER BY 1' },
   fixture: (name, bytes) => {
     const text = bytes.toString('utf8');
-    if (name === 'company') return mapping.entry(readXml(text));
-    if (name === 'application') return mapping.application(readXml(text));
+    if (name === 'company') return mapping.parseEntry(readXml(text));
+    if (name === 'application') return mapping.parseApplication(readXml(text));
     const { body, fault } = readEnvelope(text);
-    if (body) return mapping.entries(body);
-    if (!fault) throw new Error(`${name} is neither body nor fault`);
-    const { code, detail, retryable } = mapping.faultError(fault);
+    if (body) return mapping.parseEntryPage(body);
+    if (!fault) throw new Error(`${name} contains neither a body nor a fault`);
+    const { code, detail, retryable } = mapping.faultToError(fault);
     return { code, detail, retryable };
   },
 });
 
-/** A line to the register that fails as told. */
+/** A proxy to the register that fails as configured. */
 interface Lossy {
   readonly installation: InstallationConfig;
-  /** The register does it, the answer is lost. */
+  /** Requests with this text reach the register; their responses are lost. */
   loses: string | null;
-  /** The question is lost. */
+  /** Requests with this text are lost. */
   drops: string | null;
-  /** Answers come under another id. */
+  /** Whether responses have another message id. */
   mixes: boolean;
-  /** What the register says is changed on its way. */
+  /** Edits responses. */
   change: ((text: string) => string) | null;
   close(): Promise<void>;
 }
 
 async function openLossy(to: string, installation: (url: string) => InstallationConfig): Promise<Lossy> {
-  const server = createServer(async (question, answer) => {
+  const server = createServer(async (incoming, response) => {
     const parts: Buffer[] = [];
-    for await (const part of question) parts.push(part as Buffer);
+    for await (const part of incoming) parts.push(part as Buffer);
     const body = Buffer.concat(parts).toString('utf8');
-    if (lossy.drops && body.includes(lossy.drops)) return void answer.destroy();
-    const far = await request(to, { method: 'POST', headers: { 'content-type': 'text/xml' }, body });
-    const text = await far.body.text();
-    if (lossy.loses && body.includes(lossy.loses)) return void answer.destroy();
-    answer.writeHead(far.statusCode, { 'content-type': 'text/xml' });
-    if (lossy.change) return void answer.end(lossy.change(text));
-    answer.end(lossy.mixes ? text.replace(/<xrd:id>/, '<xrd:id>x') : text);
+    if (lossy.drops && body.includes(lossy.drops)) return void response.destroy();
+    const upstream = await request(to, { method: 'POST', headers: { 'content-type': 'text/xml' }, body });
+    const text = await upstream.body.text();
+    if (lossy.loses && body.includes(lossy.loses)) return void response.destroy();
+    response.writeHead(upstream.statusCode, { 'content-type': 'text/xml' });
+    if (lossy.change) return void response.end(lossy.change(text));
+    response.end(lossy.mixes ? text.replace(/<xrd:id>/, '<xrd:id>x') : text);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as { port: number };
@@ -186,8 +186,8 @@ async function openLossy(to: string, installation: (url: string) => Installation
 describe('registration', () => {
   const directory = mkdtempSync(join(tmpdir(), 'isthmus-register-'));
   let clock = Date.now();
-  let running: Running;
-  let database: Awaited<ReturnType<typeof freshDatabase>>;
+  let running: RunningSimulator;
+  let database: Awaited<ReturnType<typeof createTestDatabase>>;
   let host: Host;
   let lossy: Lossy;
   const lines: string[] = [];
@@ -203,7 +203,7 @@ describe('registration', () => {
       call: { ...call, principal: { ...call.principal, ...principal } },
     });
   };
-  const codeOf = (answer: SubgraphResponse) => answer.errors?.[0]?.extensions?.['code'];
+  const codeOf = (response: SubgraphResponse) => response.errors?.[0]?.extensions?.['code'];
   const states = async () =>
     (
       await database.plain.query(
@@ -211,15 +211,15 @@ describe('registration', () => {
       )
     ).map((row: { state: string }) => row.state);
 
-  /** Asks a hub that has no register but the one behind the line that fails. */
+  /** Executes the query on a host whose only register is behind the lossy proxy. */
   const onlyLossy = async (variables: Record<string, unknown>): Promise<SubgraphResponse> => {
-    const only = await Host.raise({
+    const only = await Host.open({
       connector: registration,
       installations: [lossy.installation],
-      parks: [demoPark(demo)],
+      parks: [demoParkConfig(demo)],
       database,
       keys: await loadKeys(database),
-      log: makeLog(() => undefined),
+      log: createLog(() => undefined),
     });
     try {
       return await only.subgraph.execute({
@@ -233,7 +233,7 @@ describe('registration', () => {
   };
 
   beforeAll(async () => {
-    database = await freshDatabase();
+    database = await createTestDatabase();
     running = await simulator.start({
       directory,
       world: demo,
@@ -242,16 +242,19 @@ describe('registration', () => {
       live: false,
     });
     lossy = await openLossy(running.env['LAKESIDE_REGISTER_URL'] as string, (url) =>
-      installationOf(registration, 'lossy', { ...settings(running), url, sync: '1h', follow: '1h' }),
+      installationConfig(registration, 'lossy', { ...settings(running), url, sync: '1h', follow: '1h' }),
     );
-    host = await Host.raise({
-      keep: false,
+    host = await Host.open({
+      cacheReads: false,
       connector: registration,
-      installations: [installationOf(registration, 'reg', { ...settings(running), follow: '1h' }), lossy.installation],
-      parks: [demoPark(demo)],
+      installations: [
+        installationConfig(registration, 'reg', { ...settings(running), follow: '1h' }),
+        lossy.installation,
+      ],
+      parks: [demoParkConfig(demo)],
       database,
       keys: await loadKeys(database),
-      log: makeLog((line) => lines.push(line), 'warn'),
+      log: createLog((line) => lines.push(line), 'warn'),
     });
   });
   afterAll(async () => {
@@ -262,29 +265,29 @@ describe('registration', () => {
     rmSync(directory, { recursive: true, force: true });
   });
 
-  test('names are read page by page, changes become events, the first reading tells none', async () => {
+  test('reads names page by page; changes become events, the first read emits none', async () => {
     await host.runJob('reg', 'poll register');
     const names = await database.plain.query('SELECT count(*) FROM company WHERE name IS NOT NULL');
     expect(Number(names[0].count)).toBe(40);
-    // 25 on a page, the last of one page again as the first of the next.
+    // 25 entries per page; the last entry of a page is the first of the next.
     expect(readJournal(directory, 'listCompanies').length).toBeGreaterThanOrEqual(2);
-    const [kept] = await database.plain.query('SELECT string_agg(fields::text, chr(10)) AS text FROM register_entry');
+    const [stored] = await database.plain.query('SELECT string_agg(fields::text, chr(10)) AS text FROM register_entry');
     for (const one of demo.companies)
-      expect(kept.text).not.toContain(registered(demo, one, new Date(clock)).legalRepresentative);
+      expect(stored.text).not.toContain(registerEntry(demo, one, new Date(clock)).legalRepresentative);
     const events = async () =>
       Number((await database.plain.query("SELECT count(*) FROM event WHERE kind = 'REGISTRATION_CHANGED'"))[0].count);
     expect(await events()).toBe(0);
     clock += 10 * 60_000;
     await host.runJob('reg', 'poll register');
-    const told = await events();
-    expect(told).toBeGreaterThan(0);
-    // Each company that differs from ten minutes ago is told once, however often it is read.
-    expect(told).toBe(changed(clock - 600_000, clock));
+    const emitted = await events();
+    expect(emitted).toBeGreaterThan(0);
+    // One event per company that changed within ten minutes, however often it is read.
+    expect(emitted).toBe(changed(clock - 600_000, clock));
     await host.runJob('reg', 'poll register');
-    expect(await events()).toBe(told);
+    expect(await events()).toBe(emitted);
   });
 
-  test('an outsider is answered one by one; a code that the register does not know is null', async () => {
+  test('returns companies outside the park by credit code; an unknown code is null', async () => {
     const ASK = 'query ($u: USCC!) { registeredCompany(uscc: $u) { uscc registration { legalName status } } }';
     const wanted = [
       ['915001050000A0013A', 'REVOKED'],
@@ -300,7 +303,7 @@ describe('registration', () => {
     expect((await ask(ASK, { u: '91350100M000100Y43' })).data).toMatchObject({ registeredCompany: null });
   });
 
-  test('a filing: sent once, followed to its end, and each step told', async () => {
+  test('a filing is submitted once and polled until completed; each state emits an event', async () => {
     const one = await ask(SUBMIT, { i: input('s1') });
     const two = await ask(SUBMIT, { i: input('s1') });
     expect(one.errors).toBeUndefined();
@@ -329,7 +332,7 @@ describe('registration', () => {
     });
   });
 
-  test('a filing can be taken back while it is under way, and only then', async () => {
+  test('a filing can be withdrawn until it is completed', async () => {
     const made = (await ask(SUBMIT, { i: input('s2') })).data as { submitRegistration: { case: { id: string } } };
     const WITHDRAW = 'mutation ($i: WithdrawRegistrationInput!) { withdrawRegistration(input: $i) { receipt } }';
     expect(
@@ -338,11 +341,11 @@ describe('registration', () => {
     expect((await states()).at(-1)).toBe('WITHDRAWN');
     const late = (await ask(SUBMIT, { i: input('s3') })).data as typeof made;
     clock += 60_000;
-    const refused = await ask(WITHDRAW, { i: { clientMutationId: 'w2', case: late.submitRegistration.case.id } });
-    expect(refused.errors?.[0]?.extensions?.['code']).toBe('BAD_USER_INPUT');
+    const rejected = await ask(WITHDRAW, { i: { clientMutationId: 'w2', case: late.submitRegistration.case.id } });
+    expect(rejected.errors?.[0]?.extensions?.['code']).toBe('BAD_USER_INPUT');
   });
 
-  test('a filing whose answer was lost is asked for, not sent again', async () => {
+  test('a filing whose response was lost is queried, not submitted again', async () => {
     const before = readJournal(directory, 'submitApplication').length;
     lossy.loses = 'submitApplication';
     const far = { ...input('s4'), installation: 'lossy' };
@@ -354,7 +357,7 @@ describe('registration', () => {
     expect(readJournal(directory, 'submitApplication')).toHaveLength(before + 1);
   });
 
-  test('a filing that never arrived is sent', async () => {
+  test('a filing that never arrived is submitted again', async () => {
     const before = readJournal(directory, 'submitApplication').length;
     lossy.drops = 'submitApplication';
     const far = { ...input('s5'), installation: 'lossy' };
@@ -364,7 +367,7 @@ describe('registration', () => {
     expect(readJournal(directory, 'submitApplication')).toHaveLength(before + 1);
   });
 
-  test('filings are for the companies that the caller may act for, and of the form that the register takes', async () => {
+  test('rejects filings for companies that the caller may not act for, and filings with invalid fields', async () => {
     const mine = { companies: [demo.companies[3]?.uscc as string] };
     const theirs = { companies: [demo.companies[4]?.uscc as string] };
     expect(codeOf(await ask(SUBMIT, { i: input('f1') }, theirs))).toBe('FORBIDDEN');
@@ -386,14 +389,14 @@ describe('registration', () => {
       expect(codeOf(await ask(SUBMIT, { i: { ...input('f5'), ...wrong } }))).toBe('BAD_USER_INPUT');
   });
 
-  test('the same id at another register is other input: one receipt is not passed off as another', async () => {
+  test('rejects a clientMutationId that was used with another register', async () => {
     expect((await ask(SUBMIT, { i: input('t1') })).errors).toBeUndefined();
     const before = readJournal(directory, 'submitApplication').length;
     expect(codeOf(await ask(SUBMIT, { i: { ...input('t1'), installation: 'lossy' } }))).toBe('BAD_USER_INPUT');
     expect(readJournal(directory, 'submitApplication')).toHaveLength(before);
   });
 
-  test("another company's entry, or another filing, is not taken for the one that was asked for", async () => {
+  test("rejects another company's entry and another filing than requested", async () => {
     const far = { ...input('t2'), installation: 'lossy' };
     lossy.change = (text) => text.replace(/<reg:REFERENCE>/, '<reg:REFERENCE>x');
     expect(codeOf(await ask(SUBMIT, { i: far }))).toBe('SOURCE_MALFORMED');
@@ -401,19 +404,19 @@ describe('registration', () => {
     expect((await ask(SUBMIT, { i: far })).errors).toBeUndefined();
     const [wanted, other] = demo.companies.map((one) => one.uscc);
     lossy.change = (text) => text.replace(`${wanted}`, `${other}`);
-    const answer = await onlyLossy({ r: [company(wanted)] });
+    const response = await onlyLossy({ r: [company(wanted)] });
     lossy.change = null;
-    expect(codeOf(answer)).toBe('SOURCE_MALFORMED');
+    expect(codeOf(response)).toBe('SOURCE_MALFORMED');
   });
 
-  test('an answer whose headers are those of another question is refused', async () => {
+  test('rejects a response with the message id of another request', async () => {
     lossy.mixes = true;
-    const answer = await onlyLossy({ r: [company(demo.companies[0]?.uscc)] });
+    const response = await onlyLossy({ r: [company(demo.companies[0]?.uscc)] });
     lossy.mixes = false;
-    expect(codeOf(answer)).toBe('SOURCE_MALFORMED');
+    expect(codeOf(response)).toBe('SOURCE_MALFORMED');
   });
 
-  test('an answer to another question is refused', () => {
+  test('rejects a response whose headers do not match the request', () => {
     const route = {
       client: { instance: 'A', memberClass: 'B', memberCode: 'C', subsystem: 'D' },
       service: { instance: 'A', memberClass: 'B', memberCode: 'C', subsystem: 'E' },
@@ -423,20 +426,20 @@ describe('registration', () => {
       userId: null,
     };
     const sent = mapping.routeHeaders(route);
-    expect(() => mapping.checkRoute(sent, [...sent].reverse())).not.toThrow();
-    expect(() => mapping.checkRoute(sent, mapping.routeHeaders({ ...route, id: '2' }))).toThrow(
-      'header id is not ours',
+    expect(() => mapping.assertSameRoute(sent, [...sent].reverse())).not.toThrow();
+    expect(() => mapping.assertSameRoute(sent, mapping.routeHeaders({ ...route, id: '2' }))).toThrow(
+      'response header id does not match the request',
     );
     expect(() =>
-      mapping.checkRoute(
+      mapping.assertSameRoute(
         sent,
         sent.filter((one) => !one.name.endsWith('service')),
       ),
     ).toThrow('no header service');
   });
 
-  test('faults: what passes, what is an answer; both versions of SOAP', () => {
-    const code = (name: string) => mapping.faultError({ code: name, text: '', detail: null }).code;
+  test('maps faults to temporary failures and rejections, for both SOAP versions', () => {
+    const code = (name: string) => mapping.faultToError({ code: name, text: '', detail: null }).code;
     expect(code('Server.ServerProxy.NetworkError')).toBe('SOURCE_UNAVAILABLE');
     expect(code('Server')).toBe('SOURCE_UNAVAILABLE');
     for (const name of [
@@ -452,14 +455,14 @@ describe('registration', () => {
     expect(twelve.fault).toMatchObject({ code: 'Sender.NotAuthorized', text: 'no' });
   });
 
-  test('XML goes out and comes back as it was; entities and document types are not followed', () => {
+  test('XML survives a round trip; rejects entities and document types', () => {
     const body = element('{urn:x}a', [element('{urn:y}b', 'x < & "y"', { '{urn:z}c': '<1>' })]);
     expect(readEnvelope(writeEnvelope([], body, SOAP12)).body).toEqual(body);
     expect(() => readXml('<!DOCTYPE a [<!ENTITY x "y">]><a>&x;</a>')).toThrow();
     expect(() => readXml('<a><b></a>')).toThrow(/well-formed/);
   });
 
-  test('what XML would change on its way is written so that it arrives; bytes are read in their charset or refused', () => {
+  test('escapes characters that XML normalizes; decodes the declared charset, or rejects', () => {
     const text = 'a\r\nb\tc';
     const sent = readXml(writeXml(element('a', text, { b: text })));
     expect([sent.text, sent.attributes['b']]).toEqual([text, text]);
@@ -467,12 +470,12 @@ describe('registration', () => {
     const declared = Buffer.concat([Buffer.from('<?xml version="1.0" encoding="GB18030"?><a>'), chinese]);
     expect(decodeXml(declared)).toContain('湖');
     expect(decodeXml(chinese, 'text/xml; charset="gbk"')).toBe('湖');
-    expect(() => decodeXml(chinese, 'text/xml')).toThrow('not utf-8');
-    expect(() => decodeXml(chinese, 'text/xml; charset=klingon')).toThrow('not klingon');
+    expect(() => decodeXml(chinese, 'text/xml')).toThrow('not encoded in utf-8');
+    expect(() => decodeXml(chinese, 'text/xml; charset=klingon')).toThrow('klingon');
   });
 
-  const said = (fields: string) =>
-    mapping.entry(readXml(`<r><company><UNISCID>915001050000A0048W</UNISCID>${fields}</company></r>`));
+  const parse = (fields: string) =>
+    mapping.parseEntry(readXml(`<r><company><UNISCID>915001050000A0048W</UNISCID>${fields}</company></r>`));
 
   test.each([
     ['存续（在营、开业、在册）', 'ACTIVE'],
@@ -487,34 +490,34 @@ describe('registration', () => {
     ['筹建', 'PENDING'],
     ['', 'UNKNOWN'],
   ])('%s is %s', (words, status) => {
-    expect(said(`<REGSTATE_CN>${words}</REGSTATE_CN>`)?.status).toBe(status);
+    expect(parse(`<REGSTATE_CN>${words}</REGSTATE_CN>`)?.status).toBe(status);
   });
 
-  test('a company of Xiamen whose old code fails the last check is kept, with a note; elsewhere such a code is none', () => {
+  test('accepts an early code of Xiamen that fails its check digit, with a note; rejects such a code elsewhere', () => {
     const companies = ['91350203M0001QKT19', '91350211M000100Y46', '91440300M0001QKT19']
       .map((one) => `<company><UNISCID>${one}</UNISCID></company>`)
       .join('');
-    const { entries, notes, refused } = mapping.entries(readXml(`<r><total>3</total>${companies}</r>`));
+    const { entries, notes, refused } = mapping.parseEntryPage(readXml(`<r><total>3</total>${companies}</r>`));
     expect(entries.map((one) => one.uscc)).toEqual(['91350203M0001QKT19', '91350211M000100Y46']);
     expect(notes).toEqual([expect.stringMatching(/^company\[0\]\.UNISCID/)]);
     expect(refused).toEqual([expect.stringMatching(/^company\[2\]\.UNISCID/)]);
   });
 
-  test('currencies in words or numbers, days and times; what is none is refused', () => {
-    const money = (word: string) => said(`<REGCAP>10</REGCAP><REGCAPCUR>${word}</REGCAPCUR>`)?.capital?.currency;
+  test('parses currency names and numbers, dates and times; rejects invalid ones', () => {
+    const money = (word: string) => parse(`<REGCAP>10</REGCAP><REGCAPCUR>${word}</REGCAPCUR>`)?.capital?.currency;
     expect(['人民币', '156', '', 'USD', '美元', '港元'].map(money)).toEqual(['CNY', 'CNY', 'CNY', 'USD', 'USD', 'HKD']);
-    expect(() => money('贝壳')).toThrow('REGCAPCUR is no currency');
+    expect(() => money('贝壳')).toThrow('REGCAPCUR is not a known currency');
     for (const text of ['20240229', '2024-02-29', '2024-02-29 00:00:00'])
-      expect(said(`<APPRDATE>${text}</APPRDATE>`)?.approvedOn).toBe('2024-02-29');
+      expect(parse(`<APPRDATE>${text}</APPRDATE>`)?.approvedOn).toBe('2024-02-29');
     for (const text of ['20230229', '00000000', '2024-02-291', '2024'])
-      expect(() => said(`<APPRDATE>${text}</APPRDATE>`)).toThrow('APPRDATE is no day');
-    // Without an offset it is the register's own clock, wherever the hub stands.
+      expect(() => parse(`<APPRDATE>${text}</APPRDATE>`)).toThrow('APPRDATE is not a date');
+    // Without an offset the time is in the register's time zone, not in the hub's.
     for (const text of ['2026-03-01T08:00:00+08:00', '2026-03-01T00:00:00Z', '2026-03-01 08:00:00'])
-      expect(said(`<CHANGED>${text}</CHANGED>`)?.changedAt?.toISOString()).toBe('2026-03-01T00:00:00.000Z');
-    expect(() => said('<CHANGED>yesterday</CHANGED>')).toThrow('CHANGED is no time');
+      expect(parse(`<CHANGED>${text}</CHANGED>`)?.changedAt?.toISOString()).toBe('2026-03-01T00:00:00.000Z');
+    expect(() => parse('<CHANGED>yesterday</CHANGED>')).toThrow('CHANGED is not a time');
   });
 
-  test('amounts in ten thousands are exact both ways', () => {
+  test('converts amounts to and from ten thousands exactly', () => {
     for (const [units, thousands] of [
       ['1505000', '150.5'],
       ['1', '0.0001'],
@@ -522,8 +525,8 @@ describe('registration', () => {
       ['0', '0'],
       ['123456.78', '12.345678'],
     ] as const) {
-      expect(mapping.tenThousand(thousands)).toBe(units);
-      expect(mapping.inTenThousands(units)).toBe(thousands);
+      expect(mapping.fromTenThousands(thousands)).toBe(units);
+      expect(mapping.toTenThousands(units)).toBe(thousands);
     }
   });
 });

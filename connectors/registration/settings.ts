@@ -1,15 +1,16 @@
-import { milliseconds, optionalText, type Setting, settings, structure, url } from '../kit/config/settings.ts';
+import {
+  custom,
+  milliseconds,
+  optionalText,
+  type Setting,
+  settings,
+  url,
+  type Values,
+} from '../kit/config/settings.ts';
+import type { Member } from './model.ts';
 
-/** An X-Road identifier of a subsystem; the model's `Member`. */
-interface Identifier {
-  readonly instance: string;
-  readonly memberClass: string;
-  readonly memberCode: string;
-  readonly subsystem: string;
-}
-
-const member = (purpose: string, example: string): Setting<Identifier> =>
-  structure<Identifier>(purpose, example, (raw) => {
+const member = (description: string, example: string): Setting<Member> =>
+  custom<Member>(description, example, (raw) => {
     const parts = typeof raw === 'string' ? raw.split('/') : [];
     const [instance, memberClass, memberCode, subsystem] = parts;
     if (parts.length !== 4 || !instance || !memberClass || !memberCode || !subsystem) {
@@ -19,14 +20,16 @@ const member = (purpose: string, example: string): Setting<Identifier> =>
   });
 
 export const registrationSettings = settings('registration', {
-  url: url('Address of our security server', 'https://security-server.example/'),
-  client: member('Our X-Road identifier', 'CN/GOV/500112/park-hub'),
+  url: url("URL of the hub's X-Road security server", 'https://security-server.example/'),
+  client: member("The hub's X-Road identifier", 'CN/GOV/500112/park-hub'),
   service: member("The register's X-Road identifier", 'CN/GOV/500000/company-register'),
   version: optionalText("Version of the register's services", 'v1'),
-  ca: optionalText('File with the authority that signed the security server (PEM)', '/etc/isthmus/ca.pem'),
-  cert: optionalText('File with our certificate for mutual TLS (PEM)', '/etc/isthmus/client.pem'),
-  key: optionalText('File with its private key (PEM)', '/etc/isthmus/client.key'),
-  sync: milliseconds('Pause between readings of what has changed in the register', '1h'),
-  follow: milliseconds('Pause between looks at applications under way', '5s'),
-  timeout: milliseconds('How long one call may take', '2s'),
+  ca: optionalText("PEM file with the CA of the security server's certificate", '/etc/isthmus/ca.pem'),
+  cert: optionalText('PEM file with the client certificate for mutual TLS', '/etc/isthmus/client.pem'),
+  key: optionalText('PEM file with the private key of the client certificate', '/etc/isthmus/client.key'),
+  sync: milliseconds('Pause between two polls for changes in the register', '1h'),
+  follow: milliseconds('Pause between two polls of open applications', '5s'),
+  timeout: milliseconds('Timeout of one call', '2s'),
 });
+
+export type RegistrationSettings = Values<typeof registrationSettings>;

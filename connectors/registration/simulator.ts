@@ -1,23 +1,29 @@
 /**
- * A pretend company register behind a pretend X-Road security server, written from the protocol's specification. An independent
- * witness: it reads and writes XML by itself and shares nothing with the connector.
+ * Simulates a company register behind an X-Road security server, written from the protocol's specification. It parses and writes XML
+ * on its own and shares no code with the connector.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
-import { writeWholeFile } from '../kit/testing/atomic-file.ts';
-import { type Company, registered, type World } from '../kit/testing/park/index.ts';
-import { Journal, listen, type Running, type Simulator, type SimulatorOptions } from '../kit/testing/simulator.ts';
+import { replaceFile } from '../kit/testing/atomic-file.ts';
+import { type Company, registerEntry, type World } from '../kit/testing/park/index.ts';
+import {
+  Journal,
+  listen,
+  type RunningSimulator,
+  type Simulator,
+  type SimulatorOptions,
+} from '../kit/testing/simulator.ts';
 
 const ENVELOPE = 'http://schemas.xmlsoap.org/soap/envelope/';
 const XRD = 'http://x-road.eu/xsd/xroad.xsd';
 const IDEN = 'http://x-road.eu/xsd/identifiers';
 const REG = 'http://register.example/company';
-/** Entries that this register puts on a page at most, whatever is asked. */
-const MOST = 25;
+/** Maximum entries per page, whatever limit is requested. */
+const MAX_PAGE = 25;
 /**
- * Companies elsewhere in the city, known one by one only: the search is agreed for the park's companies. Their codes begin like those
- * given to nobody.
+ * Companies outside the park, available by credit code only: the list contains the park's companies. Their codes have a prefix that is
+ * assigned to nobody.
  */
 const OUTSIDERS: readonly (readonly [uscc: string, name: string, state: string])[] = [
   ['915001050000A0013A', '山那边造纸（示例）有限公司', '吊销，未注销'],
@@ -26,9 +32,9 @@ const OUTSIDERS: readonly (readonly [uscc: string, name: string, state: string])
   ['915001050000A0048W', '山那边茶业（示例）有限公司', '存续（在营、开业、在册）'],
   ['915001050000A0056P', '山那边钟表（示例）有限公司', '另册'],
 ];
-/** An application is taken up after, and done after (milliseconds). */
-const TAKEN = 6_000;
-const READY = 14_000;
+/** Milliseconds until an application is accepted, and completed. */
+const ACCEPTED_AFTER = 6_000;
+const COMPLETED_AFTER = 14_000;
 
 interface Application {
   readonly number: string;
@@ -38,9 +44,9 @@ interface Application {
   withdrawn: number | null;
 }
 
-const text = (value: string): string => value.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
+const escapeText = (value: string): string => value.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
 const NAMED: Readonly<Record<string, string>> = { lt: '<', gt: '>', quot: '"', apos: "'", amp: '&' };
-const plain = (value: string): string =>
+const decodeEntities = (value: string): string =>
   value.replace(/&(?:#x([\da-fA-F]+)|#(\d+)|(\w+));/g, (all, hex?: string, decimal?: string, name?: string) =>
     hex
       ? String.fromCodePoint(Number.parseInt(hex, 16))
@@ -48,20 +54,20 @@ const plain = (value: string): string =>
         ? String.fromCodePoint(+decimal)
         : (NAMED[name ?? ''] ?? all),
   );
-/** Content of the first element of that local name, as it stands there. */
-const raw = (xml: string, name: string): string | null => {
+/** Raw content of the first element with that local name. */
+const elementContent = (xml: string, name: string): string | null => {
   const found = new RegExp(`<(?:[\\w.-]+:)?${name}(?:\\s[^>]*)?(?:/>|>([\\s\\S]*?)</(?:[\\w.-]+:)?${name}>)`).exec(xml);
   return found ? (found[1] ?? '').trim() : null;
 };
-/** The same as a text. */
-const inner = (xml: string, name: string): string | null => {
-  const found = raw(xml, name);
-  return found === null ? null : plain(found);
+/** Text of the first element with that local name. */
+const elementText = (xml: string, name: string): string | null => {
+  const found = elementContent(xml, name);
+  return found === null ? null : decodeEntities(found);
 };
 const tag = (name: string, value: string | null): string =>
-  value === null ? '' : `<reg:${name}>${text(value)}</reg:${name}>`;
+  value === null ? '' : `<reg:${name}>${escapeText(value)}</reg:${name}>`;
 
-const entry = ([uscc, name, state]: (typeof OUTSIDERS)[number]): string =>
+const companyElement = ([uscc, name, state]: (typeof OUTSIDERS)[number]): string =>
   `<reg:company>${[
     tag('UNISCID', uscc),
     tag('ENTNAME', name),
@@ -83,14 +89,14 @@ class Register {
     this.#applications = existsSync(this.#file) ? (JSON.parse(readFileSync(this.#file, 'utf8')) as Application[]) : [];
   }
 
-  /** Answers one service; null when there is no such. Throws a text: a client's fault. */
-  answer(code: string, body: string): string | null {
-    const field = (name: string) => inner(body, name);
+  /** The response body of a service; null for an unknown service. Throws a string for a client fault. */
+  handle(code: string, body: string): string | null {
+    const field = (name: string) => elementText(body, name);
     if (code === 'getCompany') {
       const one = this.#world.companies.find((each) => each.uscc === field('UNISCID'));
       if (one) return this.#company(one);
       const outsider = OUTSIDERS.find(([uscc]) => uscc === field('UNISCID'));
-      return outsider ? entry(outsider) : '';
+      return outsider ? companyElement(outsider) : '';
     }
     if (code === 'listCompanies')
       return this.#list(Number(field('OFFSET') ?? 0), Number(field('LIMIT') ?? 20), field('CHANGEDSINCE'));
@@ -101,13 +107,13 @@ class Register {
     if (code !== 'withdrawApplication') return null;
     if (!application) throw 'no such application';
     const now = this.#options.now().getTime();
-    if (application.withdrawn === null && now - application.at < READY) application.withdrawn = now;
+    if (application.withdrawn === null && now - application.at < COMPLETED_AFTER) application.withdrawn = now;
     this.#save();
     return this.#application(application);
   }
 
   #company(company: Company): string {
-    const facts = registered(this.#world, company, this.#options.now());
+    const facts = registerEntry(this.#world, company, this.#options.now());
     const state =
       { active: '存续（在营、开业、在册）', suspended: '歇业', pending: '筹建' }[
         company.status as 'active' | 'suspended' | 'pending'
@@ -115,7 +121,7 @@ class Register {
     const mine = this.#applications
       .filter((one) => one.fields['UNISCID'] === company.uscc && this.#state(one) === '已办结')
       .at(-1);
-    const changed = mine ? new Date(Math.max(mine.at + READY, facts.changedAt.getTime())) : facts.changedAt;
+    const changed = mine ? new Date(Math.max(mine.at + COMPLETED_AFTER, facts.changedAt.getTime())) : facts.changedAt;
     const field = (name: string, value: string) => mine?.fields[name] ?? value;
     return `<reg:company>${[
       tag('UNISCID', company.uscc),
@@ -135,16 +141,17 @@ class Register {
   #list(offset: number, limit: number, since: string | null): string {
     const all = this.#world.companies
       .map((one) => this.#company(one))
-      .filter((one) => since === null || (inner(one, 'CHANGED') ?? '') > since);
-    return `${tag('total', String(all.length))}${all.slice(offset, offset + Math.min(limit, MOST)).join('')}`;
+      .filter((one) => since === null || (elementText(one, 'CHANGED') ?? '') > since);
+    return `${tag('total', String(all.length))}${all.slice(offset, offset + Math.min(limit, MAX_PAGE)).join('')}`;
   }
 
   #submit(body: string): string {
     const names = ['REFERENCE', 'UNISCID', 'ENTNAME', 'LEREP', 'REGCAP', 'OPSCOPE', 'DOM'];
-    const fields = Object.fromEntries(names.map((name) => [name, inner(body, name) ?? '']));
+    const fields = Object.fromEntries(names.map((name) => [name, elementText(body, name) ?? '']));
     const known = this.#applications.find((one) => one.reference === fields['REFERENCE']);
     if (known) return this.#application(known);
-    if (!this.#world.companies.some((one) => one.uscc === fields['UNISCID'])) throw 'the company is not entered here';
+    if (!this.#world.companies.some((one) => one.uscc === fields['UNISCID']))
+      throw 'the company is not in this register';
     const number = `A${String(this.#applications.length + 1).padStart(6, '0')}`;
     const one: Application = {
       number,
@@ -161,13 +168,15 @@ class Register {
   #state(one: Application): string {
     if (one.withdrawn !== null) return '已撤回';
     const age = this.#options.now().getTime() - one.at;
-    if (age >= READY) return one.fields['ENTNAME']?.includes('驳回') ? '已驳回' : '已办结';
-    return age >= TAKEN ? '已受理' : '已提交';
+    if (age >= COMPLETED_AFTER) return one.fields['ENTNAME']?.includes('驳回') ? '已驳回' : '已办结';
+    return age >= ACCEPTED_AFTER ? '已受理' : '已提交';
   }
 
   #application(one: Application): string {
     const state = this.#state(one);
-    const since = one.withdrawn ?? one.at + ({ 已受理: TAKEN, 已办结: READY, 已驳回: READY }[state] ?? 0);
+    const since =
+      one.withdrawn ??
+      one.at + ({ 已受理: ACCEPTED_AFTER, 已办结: COMPLETED_AFTER, 已驳回: COMPLETED_AFTER }[state] ?? 0);
     return `<reg:application>${[
       tag('APPLNO', one.number),
       tag('REFERENCE', one.reference),
@@ -179,30 +188,30 @@ class Register {
   }
 
   #save(): void {
-    writeWholeFile(this.#file, JSON.stringify(this.#applications));
+    replaceFile(this.#file, JSON.stringify(this.#applications));
   }
 }
 
 const envelope = (headers: string, body: string): string =>
   `<?xml version="1.0" encoding="UTF-8"?><SOAP-ENV:Envelope xmlns:SOAP-ENV="${ENVELOPE}" xmlns:xrd="${XRD}" xmlns:id="${IDEN}" xmlns:reg="${REG}"><SOAP-ENV:Header>${headers}</SOAP-ENV:Header><SOAP-ENV:Body>${body}</SOAP-ENV:Body></SOAP-ENV:Envelope>`;
-const fault = (code: string, why: string): string =>
+const faultEnvelope = (code: string, why: string): string =>
   envelope(
     '',
-    `<SOAP-ENV:Fault><faultcode>SOAP-ENV:${code}</faultcode><faultstring>${text(why)}</faultstring></SOAP-ENV:Fault>`,
+    `<SOAP-ENV:Fault><faultcode>SOAP-ENV:${code}</faultcode><faultstring>${escapeText(why)}</faultstring></SOAP-ENV:Fault>`,
   );
 
-/** The question's route, written back in this server's own prefixes. */
-function echo(xml: string): string {
-  const header = raw(xml, 'Header') ?? '';
+/** The request's routing headers with this server's prefixes. */
+function echoedHeaders(xml: string): string {
+  const header = elementContent(xml, 'Header') ?? '';
   const member = (name: string, more: readonly string[]): string => {
     const part = new RegExp(`<(?:[\\w.-]+:)?${name}[\\s>][\\s\\S]*?</(?:[\\w.-]+:)?${name}>`).exec(header)?.[0] ?? '';
     const type = /objectType="([^"]*)"/.exec(part)?.[1] ?? '';
     const fields = ['xRoadInstance', 'memberClass', 'memberCode', 'subsystemCode', ...more].map(
-      (one) => [one, inner(part, one)] as const,
+      (one) => [one, elementText(part, one)] as const,
     );
-    return `<xrd:${name} id:objectType="${type}">${fields.map(([one, value]) => (value === null ? '' : `<id:${one}>${text(value)}</id:${one}>`)).join('')}</xrd:${name}>`;
+    return `<xrd:${name} id:objectType="${type}">${fields.map(([one, value]) => (value === null ? '' : `<id:${one}>${escapeText(value)}</id:${one}>`)).join('')}</xrd:${name}>`;
   };
-  const simple = (name: string): string => `<xrd:${name}>${text(inner(header, name) ?? '')}</xrd:${name}>`;
+  const simple = (name: string): string => `<xrd:${name}>${escapeText(elementText(header, name) ?? '')}</xrd:${name}>`;
   return [
     member('client', []),
     member('service', ['serviceCode', 'serviceVersion']),
@@ -213,7 +222,7 @@ function echo(xml: string): string {
 
 export const simulator: Simulator = {
   name: 'registration',
-  start: async (options): Promise<Running> => {
+  start: async (options): Promise<RunningSimulator> => {
     const register = new Register(options);
     const journal = new Journal(options.directory);
     const server = createServer((request, response) => {
@@ -221,24 +230,25 @@ export const simulator: Simulator = {
       request.on('data', (part: Buffer) => parts.push(part));
       request.on('end', () => {
         const xml = Buffer.concat(parts).toString('utf8');
-        const code = inner(raw(xml, 'Header') ?? '', 'serviceCode') ?? '';
-        const question = `<Body>${raw(xml, 'Body') ?? ''}</Body>`;
+        const code = elementText(elementContent(xml, 'Header') ?? '', 'serviceCode') ?? '';
+        const requestXml = `<Body>${elementContent(xml, 'Body') ?? ''}</Body>`;
         const about = ['UNISCID', 'APPLNO', 'REFERENCE']
-          .map((name) => inner(question, name))
+          .map((name) => elementText(requestXml, name))
           .find((one) => one !== null);
-        const say = (status: number, body: string) => {
-          journal.append({ operation: code || 'unknown', status, id: inner(xml, 'id'), about: about ?? null });
+        const respond = (status: number, body: string) => {
+          journal.append({ operation: code || 'unknown', status, id: elementText(xml, 'id'), about: about ?? null });
           response.writeHead(status, { 'content-type': 'text/xml; charset=utf-8' });
           response.end(body);
         };
-        if (inner(xml, 'protocolVersion') !== '4.0')
-          return say(500, fault('Client.InvalidProtocolVersion', 'protocolVersion'));
+        if (elementText(xml, 'protocolVersion') !== '4.0')
+          return respond(500, faultEnvelope('Client.InvalidProtocolVersion', 'protocolVersion'));
         try {
-          const body = register.answer(code, question);
-          if (body === null) return say(500, fault('Server.ServerProxy.UnknownService', `Unknown service: ${code}`));
-          say(200, envelope(echo(xml), `<reg:${code}Response>${body}</reg:${code}Response>`));
+          const body = register.handle(code, requestXml);
+          if (body === null)
+            return respond(500, faultEnvelope('Server.ServerProxy.UnknownService', `Unknown service: ${code}`));
+          respond(200, envelope(echoedHeaders(xml), `<reg:${code}Response>${body}</reg:${code}Response>`));
         } catch (reason) {
-          say(500, fault('Client', String(reason)));
+          respond(500, faultEnvelope('Client', String(reason)));
         }
       });
     });

@@ -1,4 +1,4 @@
-/** What is peculiar to the drop: growing files, dead workers, refused files, deliveries again, and what the graph makes of it. */
+/** The SFTP folder: growing files, interrupted imports, rejected files, repeated deliveries, and the graph on top. */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,28 +9,28 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { HUB_PRINCIPAL, type Principal } from '../kit/auth/principal.ts';
 import type { Host } from '../kit/host/host.ts';
 import { hubCall } from '../kit/host/services.ts';
-import { makeLog } from '../kit/log.ts';
+import { createLog } from '../kit/log.ts';
 import { openClient } from '../kit/testing/embedded-postgres.ts';
-import { world } from '../kit/testing/park/index.ts';
-import { type Running, readJournal } from '../kit/testing/simulator.ts';
-import { clockOf } from '../kit/testing/test-clock.ts';
-import { freshDatabase } from '../kit/testing/test-database.ts';
-import { raiseIsland } from '../kit/testing/test-installation.ts';
+import { createWorld } from '../kit/testing/park/index.ts';
+import { type RunningSimulator, readJournal } from '../kit/testing/simulator.ts';
+import { clockFrom } from '../kit/testing/test-clock.ts';
+import { createTestDatabase } from '../kit/testing/test-database.ts';
+import { startInstallation } from '../kit/testing/test-installation.ts';
 import tax from './index.ts';
-import { bills } from './simulator/figures.ts';
+import { generateInvoices } from './simulator/generated-data.ts';
 import { simulator } from './simulator/index.ts';
 
 const FIXTURES = join(import.meta.dirname, 'fixtures');
 /** The two companies of the fixtures. */
 const [A, B] = ['91500112000060409P', '91350100M000100Y43'];
 
-describe('against the pretend tax office', () => {
-  const demo = world();
+describe('with the simulated tax office', () => {
+  const demo = createWorld();
   const directory = mkdtempSync(join(tmpdir(), 'isthmus-tax-'));
   const park = join(directory, 'drop', 'park');
   const lines: string[] = [];
-  let running: Running;
-  let database: Awaited<ReturnType<typeof freshDatabase>>;
+  let running: RunningSimulator;
+  let database: Awaited<ReturnType<typeof createTestDatabase>>;
   let host: Host;
   let now: Date;
 
@@ -42,10 +42,10 @@ describe('against the pretend tax office', () => {
     poll: '1h',
   });
   async function raise(id: string, extra: Record<string, unknown> = {}): Promise<Host> {
-    return raiseIsland(tax, { id, raw: { ...raw(), ...extra } }, database, {
-      log: makeLog((line) => lines.push(line)),
-      clock: clockOf(() => now),
-      pace: { checkUp: 60_000, checkDown: 60_000 },
+    return startInstallation(tax, { id, raw: { ...raw(), ...extra } }, database, {
+      log: createLog((line) => lines.push(line)),
+      clock: clockFrom(() => now),
+      intervals: { checkUp: 60_000, checkDown: 60_000 },
     });
   }
   const everything: Principal = {
@@ -65,7 +65,7 @@ describe('against the pretend tax office', () => {
     return (answer.data as { _entities: T[] })._entities[0] as T;
   }
   const fixture = (name: string): Buffer => readFileSync(join(FIXTURES, name));
-  const lay = (name: string, bytes: Buffer, marker = true): void => {
+  const upload = (name: string, bytes: Buffer, marker = true): void => {
     writeFileSync(join(park, name), bytes);
     if (marker) writeFileSync(join(park, `${name}.ok`), '');
   };
@@ -94,7 +94,7 @@ describe('against the pretend tax office', () => {
     running = await simulator.start({
       ...{ directory, world: demo, now: () => now, history: 3 * 86_400_000, live: false },
     });
-    database = await freshDatabase();
+    database = await createTestDatabase();
     host = await raise('office');
     await run();
     await run();
@@ -106,12 +106,12 @@ describe('against the pretend tax office', () => {
     rmSync(directory, { recursive: true, force: true });
   }, 60_000);
 
-  test('all that the office has laid is in the mirror, and moved to done', async () => {
+  test('imports all files of the office and moves them to done', async () => {
     expect(readdirSync(park).filter((name) => /\.(txt|csv|xml)(\.ok)?$/.test(name))).toEqual([]);
-    const laid = readJournal(directory, 'lay').map((one) => one['name']);
-    expect(readdirSync(join(park, 'done')).sort()).toEqual(laid.sort());
+    const delivered = readJournal(directory, 'lay').map((item) => item['name']);
+    expect(readdirSync(join(park, 'done')).sort()).toEqual(delivered.sort());
     expect(await rows(`SELECT state, count(*)::int AS n FROM tax_file GROUP BY 1`)).toEqual([
-      { state: 'TAKEN', n: laid.length },
+      { state: 'TAKEN', n: delivered.length },
     ]);
     const claims = await rows<{ n: number }>(
       `SELECT count(*)::int AS n FROM identity WHERE system = 'taxpayer-no' AND entity = 'COMPANY'`,
@@ -120,19 +120,19 @@ describe('against the pretend tax office', () => {
     const names = await rows<{ uscc: string; value: string }>(
       `SELECT uscc, value FROM company_fact WHERE field = 'name' AND installation = 'office' AND NOT authority`,
     );
-    expect(new Map(names.map((one) => [one.uscc, one.value]))).toEqual(
-      new Map(demo.companies.map((one) => [one.uscc, one.name])),
+    expect(new Map(names.map((item) => [item.uscc, item.value]))).toEqual(
+      new Map(demo.companies.map((item) => [item.uscc, item.name])),
     );
   });
 
-  test('invoices go page by page, there and back, and by day and amount; sums leave cancelled ones out', async () => {
-    // One of the domestic books, one of those that come as audit files.
-    for (const one of [demo.companies[2]!, demo.companies[7]!]) {
+  test('pages invoices in both directions, filters by day and amount, and leaves cancelled ones out of totals', async () => {
+    // One company with domestic books, one delivered as SAF-T.
+    for (const payer of [demo.companies[2]!, demo.companies[7]!]) {
       const months = await rows<{ month: string }>(
         `SELECT DISTINCT to_char(issued_on, 'YYYY-MM') AS month FROM tax_invoice WHERE company = $1 ORDER BY 1`,
-        [one.uscc],
+        [payer.uscc],
       );
-      const truth = months.flatMap(({ month }) => bills(demo, one, month));
+      const truth = months.flatMap(({ month }) => generateInvoices(demo, payer, month));
       type Page = {
         totalCount: number;
         nodes: {
@@ -147,7 +147,7 @@ describe('against the pretend tax office', () => {
       const page = async (args: string) =>
         (
           await company<{ tax: { invoices: Page } }>(
-            one.uscc,
+            payer.uscc,
             `tax { invoices(${args}) { totalCount nodes { id issuedOn gross { value currency } cancelled original }
               pageInfo { startCursor endCursor hasNextPage hasPreviousPage } } }`,
           )
@@ -175,11 +175,11 @@ describe('against the pretend tax office', () => {
       const { tax: sums } = await company<{
         tax: { totals: { period: string; invoices: number; net: { value: string } }[] };
       }>(
-        one.uscc,
+        payer.uscc,
         `tax { totals(from: "${before}", to: "${last}") { period invoices net { value currency } tax { value } } }`,
       );
       for (const { month } of months) {
-        const counted = bills(demo, one, month).filter((bill) => !bill.cancelled);
+        const counted = generateInvoices(demo, payer, month).filter((bill) => !bill.cancelled);
         const row = sums.totals.find((total) => total.period === month);
         expect(row?.invoices).toBe(counted.length);
         expect(Math.round(Number(row?.net.value) * 100)).toBe(counted.reduce((sum, bill) => sum + bill.net, 0));
@@ -187,7 +187,7 @@ describe('against the pretend tax office', () => {
     }
   });
 
-  test('totals: one row a period, empty ones too; ends of two kinds, or the wrong way round, are refused', async () => {
+  test('totals have one row per period, also empty ones; rejects mixed or reversed periods', async () => {
     const { uscc } = demo.companies[0]!;
     const totals = async (from: string, to: string) => {
       const { tax: found } = await company<{ tax: { totals: { period: string; invoices: number }[] } }>(
@@ -212,24 +212,24 @@ describe('against the pretend tax office', () => {
     }
   });
 
-  test('whoever may see one company only gets null for the others', async () => {
-    const [one, other] = [demo.companies[0]!.uscc, demo.companies[1]!.uscc];
-    const self = { ...everything, companies: [one] };
-    expect((await company<{ tax: unknown }>(one, 'tax { standing }', self)).tax).toEqual({ standing: 'GOOD' });
+  test('returns null for companies that the caller may not see', async () => {
+    const [own, other] = [demo.companies[0]!.uscc, demo.companies[1]!.uscc];
+    const self = { ...everything, companies: [own] };
+    expect((await company<{ tax: unknown }>(own, 'tax { standing }', self)).tax).toEqual({ standing: 'GOOD' });
     expect(await company(other, 'tax { standing }', self)).toBeNull();
     const elsewhere = { ...everything, parks: ['another'] };
-    expect(await company(one, 'tax { standing }', elsewhere)).toBeNull();
+    expect(await company(own, 'tax { standing }', elsewhere)).toBeNull();
   });
 
-  test('a growing file is left alone; a finished one is taken at once', async () => {
+  test('ignores a growing file and imports one with a marker immediately', async () => {
     const bytes = fixture('invoices.in.csv');
-    lay('growing.csv', bytes.subarray(0, 100), false);
-    lay('.hidden.csv', bytes, false);
-    lay('upload.csv.part', bytes, false);
+    upload('growing.csv', bytes.subarray(0, 100), false);
+    upload('.hidden.csv', bytes, false);
+    upload('upload.csv.part', bytes, false);
     await run();
-    lay('growing.csv', bytes.subarray(0, 200), false);
+    upload('growing.csv', bytes.subarray(0, 200), false);
     await run();
-    lay('growing.csv', bytes, false);
+    upload('growing.csv', bytes, false);
     await run();
     expect(existsSync(join(park, 'growing.csv'))).toBe(true);
     expect(await fileOf(bytes)).toBeUndefined();
@@ -240,13 +240,13 @@ describe('against the pretend tax office', () => {
     expect(readdirSync(park)).toContain('upload.csv.part');
 
     const marked = fixture('invoices-utf8.in.csv');
-    lay('marked.csv', marked);
+    upload('marked.csv', marked);
     await run();
     expect((await fileOf(marked))?.state).toBe('TAKEN');
     expect(readdirSync(park).some((name) => name.startsWith('marked'))).toBe(false);
   });
 
-  test('what stood in a file is in the graph, with the file as proof', async () => {
+  test('serves the content of a file with its date as provenance', async () => {
     const { tax: found } = await company<{ tax: Record<string, unknown> }>(
       B,
       `tax { standing lastFiling { id } invoices(first: 1) { nodes { id issuedOn net { value currency } tax { value } gross { value } cancelled original
@@ -268,7 +268,7 @@ describe('against the pretend tax office', () => {
     });
   });
 
-  test('what a dead worker had claimed is taken up again', async () => {
+  test('imports a file that was left in claimed/', async () => {
     const bytes = fixture('saft.in.xml');
     writeFileSync(join(park, 'claimed', 'left.xml'), bytes);
     await run();
@@ -278,13 +278,13 @@ describe('against the pretend tax office', () => {
       B,
       'tax { invoices(first: 10) { nodes { id } } }',
     );
-    // The audit file speaks for its company and month: the invoice of the earlier CSV, with a later date, still counts more.
+    // The SAF-T file covers the company and month, but the CSV file has a later date and wins.
     expect(found.invoices.nodes.map((node) => node.id)).toEqual(['0012347']);
   });
 
-  test('bad rows are reported with their lines; too many of them refuse the file, with the reason beside it', async () => {
+  test('reports rejected rows with their lines; too many reject the file, with a reason file', async () => {
     const bytes = fixture('daily-faults.in.txt');
-    lay('faults.txt', bytes);
+    upload('faults.txt', bytes);
     const before = await rows('SELECT * FROM tax_account WHERE company = $1', [A]);
     await run();
     const file = await fileOf(bytes);
@@ -297,18 +297,18 @@ describe('against the pretend tax office', () => {
     expect((await received('faults.txt'))[0]?.data).toEqual({ name: 'faults.txt', rows: 0, refused: 10 });
     expect(await rows('SELECT * FROM tax_account WHERE company = $1', [A])).toEqual(before);
 
-    // The same file again after the share was raised: it is taken without those rows.
+    // With a higher share the same file is accepted without those rows.
     const generous = await raise('office-2', { refusedShare: 0.9 });
     try {
-      lay('faults-again.txt', bytes);
+      upload('faults-again.txt', bytes);
       await generous.runJob('office-2', 'drop');
       const reports = await rows<{ line: number; reason: string }>(
         `SELECT line, reason FROM tax_row_report WHERE installation = 'office-2' ORDER BY number`,
       );
-      expect(reports.map((one) => `${one.line} ${one.reason}`)).toEqual(
+      expect(reports.map((item) => `${item.line} ${item.reason}`)).toEqual(
         (
           JSON.parse(fixture('daily-faults.out.json').toString()) as { faults: { line: number; reason: string }[] }
-        ).faults.map((one) => `${one.line} ${one.reason}`),
+        ).faults.map((item) => `${item.line} ${item.reason}`),
       );
       expect((await received('faults-again.txt'))[0]?.data).toEqual({ name: 'faults-again.txt', rows: 3, refused: 10 });
     } finally {
@@ -316,9 +316,9 @@ describe('against the pretend tax office', () => {
     }
   });
 
-  test('the same bytes again change nothing and make no event', async () => {
+  test('importing the same bytes again changes nothing and writes no event', async () => {
     const bytes = fixture('daily.in.txt');
-    lay('daily.txt', bytes);
+    upload('daily.txt', bytes);
     await run();
     const state = () =>
       rows(
@@ -326,63 +326,63 @@ describe('against the pretend tax office', () => {
           (SELECT json_agg(i ORDER BY company, number) FROM tax_invoice i) AS i, (SELECT count(*) FROM event WHERE kind = 'TAX_FILE_RECEIVED') AS e`,
       );
     const first = await state();
-    lay('daily-again.txt', bytes);
+    upload('daily-again.txt', bytes);
     await run();
     expect(await state()).toEqual(first);
     expect(await received('daily-again.txt')).toEqual([]);
     expect(existsSync(join(park, 'done', 'daily-again.txt'))).toBe(true);
   });
 
-  test('a whole file replaces all standings; an older one about the same thing does not', async () => {
-    // daily.txt was whole and newer than what the office laid at first or older, by the files' own dates.
-    const told = await rows<{ company: string; standing: string }>(
+  test('a full file replaces all standings; an older one does not', async () => {
+    // daily.txt was full; by the dates in the files it is newer than some of the first files and older than others.
+    const before = await rows<{ company: string; standing: string }>(
       `SELECT company, standing FROM tax_account WHERE installation = 'office' AND recorded_at = '2026-11-20T18:10:00Z' ORDER BY 1`,
     );
-    expect(told).toContainEqual({ company: B, standing: 'ARREARS' });
+    expect(before).toContainEqual({ company: B, standing: 'ARREARS' });
     const older = Buffer.from(
       fixture('daily.in.txt').toString('latin1').replace('20261121021000F', '20250101000000F'),
       'latin1',
     );
-    lay('older.txt', older);
+    upload('older.txt', older);
     await run();
     expect((await fileOf(older))?.state).toBe('TAKEN');
     expect(
       await rows(
         `SELECT company, standing FROM tax_account WHERE installation = 'office' AND recorded_at = '2026-11-20T18:10:00Z' ORDER BY 1`,
       ),
-    ).toEqual(told);
+    ).toEqual(before);
     const newer = Buffer.from(
       fixture('daily-cut.in.txt').toString('latin1').replace('20261121021000F', '20990101000000F'),
       'latin1',
     );
     const record = (text: string) => Buffer.from(`${text.padEnd(128)}\r\n`, 'latin1');
     const whole = Buffer.concat([newer.subarray(0, 260), record(`T00000001+${'0'.repeat(17)}`)]);
-    lay('newer.txt', whole);
+    upload('newer.txt', whole);
     await run();
     expect(await rows(`SELECT company FROM tax_account WHERE installation = 'office'`)).toEqual([{ company: A }]);
-    // Companies of whom only returns and invoices are known are still there, of unknown standing.
+    // Companies known from returns and invoices only remain, with unknown standing.
     const { tax: found } = await company<{ tax: { standing: string } }>(demo.companies[3]!.uscc, 'tax { standing }');
     expect(found.standing).toBe('UNKNOWN');
   });
 
-  test('a cut-off file, an unknown layout and an empty file are refused, each with its reason', async () => {
+  test('rejects a truncated file, an unknown layout and an empty file, each with its reason', async () => {
     const unknown = Buffer.from('PK\u0003\u0004 not for us');
-    lay('cut.txt', fixture('daily-cut.in.txt'));
-    lay('unknown.zip', unknown);
-    lay('empty.txt', Buffer.alloc(0));
+    upload('cut.txt', fixture('daily-cut.in.txt'));
+    upload('unknown.zip', unknown);
+    upload('empty.txt', Buffer.alloc(0));
     await run();
     expect((await fileOf(fixture('daily-cut.in.txt')))?.reason).toBe('TRAILER_MISSING');
     expect((await fileOf(unknown))?.reason).toBe('LAYOUT_UNKNOWN');
     expect((await fileOf(Buffer.alloc(0)))?.reason).toBe('EMPTY');
   });
 
-  test('another host key is refused before anybody signs in', async () => {
+  test('rejects an unknown host key before logging in', async () => {
     const logins = readJournal(directory, 'login').length;
     const wary = await raise('office-3', { hostKey: `SHA256:${'A'.repeat(43)}` });
     try {
       await expect(wary.runJob('office-3', 'drop')).rejects.toMatchObject({
         code: 'SOURCE_REJECTED',
-        detail: 'the host key is another than the one in the settings',
+        detail: 'host key does not match the setting hostKey',
       });
       expect(readJournal(directory, 'login').length).toBe(logins);
     } finally {
@@ -390,7 +390,7 @@ describe('against the pretend tax office', () => {
     }
   });
 
-  test('a mutation lays one request; the answers move the case', async () => {
+  test('a mutation writes one request; replies update the case', async () => {
     const { uscc } = demo.companies[0]!;
     const request = (id: string, code: string, until = '2026-10') =>
       execute(
@@ -424,14 +424,14 @@ describe('against the pretend tax office', () => {
     expect(readJournal(directory, 'request').length).toBe(2);
     const [filed] = await rows('SELECT kind, company, receipt, reason FROM filing WHERE id = $1', [rejectedId]);
     expect(filed).toMatchObject({ kind: 'TAX_CLEARANCE', company: owing.uscc, reason: 'tax is owed' });
-    const told = await rows<{ state: string }>(
+    const changes = await rows<{ state: string }>(
       `SELECT data->>'state' AS state FROM event WHERE kind = 'CASE_CHANGED' AND case_id = $1 ORDER BY position`,
       [id],
     );
-    expect(told.map((one) => one.state)).toEqual(['SENT', 'ACCEPTED', 'COMPLETED']);
+    expect(changes.map(({ state }) => state)).toEqual(['SENT', 'ACCEPTED', 'COMPLETED']);
   }, 40_000);
 
-  test('nobody asks for a company that is not theirs, or of an office that is not there', async () => {
+  test('rejects a request for another company or an unknown office', async () => {
     const ask = (installation: string, principal: Principal) =>
       execute(
         `mutation { requestTaxClearance(input: { clientMutationId: "x", installation: "${installation}", uscc: "${A}", until: "2026" }) { receipt } }`,
@@ -445,12 +445,12 @@ describe('against the pretend tax office', () => {
     expect(readJournal(directory, 'request').length).toBe(2);
   });
 
-  test('no file for longer than fresh: the job fails, and the mirror still answers', async () => {
+  test('without a file for longer than `fresh`, the job fails and the mirror serves stale data', async () => {
     await host.runJob('office', 'delivery');
     const was = now;
     now = new Date(now.getTime() + 27 * 3_600_000);
     try {
-      await expect(host.runJob('office', 'delivery')).rejects.toThrow(/No file has come for 27\.\d hours/);
+      await expect(host.runJob('office', 'delivery')).rejects.toThrow(/No file received for 27\.\d hours/);
       const { tax: found } = await company<{ tax: { provenance: { stale: boolean } } }>(
         A,
         'tax { provenance { stale } }',
@@ -461,13 +461,13 @@ describe('against the pretend tax office', () => {
     }
   });
 
-  test('killed between claim and commit: nothing is lost, nothing is told twice', async () => {
+  test('a process killed between claim and commit loses no file and writes no event twice', async () => {
     const bytes = Buffer.from(
       fixture('invoices.in.csv').toString('latin1').replace('2026-11-21 02:11:00', '2026-11-21 03:00:00'),
       'latin1',
     );
-    lay('killed.csv', bytes);
-    // Nobody can write invoices now, so the worker hangs within its transaction.
+    upload('killed.csv', bytes);
+    // Invoices are locked, so the process hangs within its transaction.
     const blocker = await openClient(database.url);
     await blocker.query('BEGIN; LOCK TABLE tax_invoice IN ACCESS EXCLUSIVE MODE');
     const at = (path: string) => pathToFileURL(join(import.meta.dirname, path)).href;
@@ -480,9 +480,9 @@ describe('against the pretend tax office', () => {
       const { openDatabase } = await import('${at('../../schema/database/database.ts')}');
       const tax = (await import('${at('./index.ts')}')).default;
       const { raw, url } = JSON.parse(process.env.WORKER);
-      const database = await openDatabase(url, { pool: 4 });
+      const database = await openDatabase(url, { poolSize: 4 });
       const settings = readSettings(tax.settings, raw).values;
-      await Host.raise({ connector: tax, parks: [], database, keys: await loadKeys(database), log: silentLog,
+      await Host.open({ connector: tax, parks: [], database, keys: await loadKeys(database), log: silentLog,
         installations: [{ id: 'office-4', park: 'lakeside', connector: 'tax', settings, protocol: 'sftp' }] });`;
     const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), '--input-type=module', '-e', code], {
       env: { ...process.env, WORKER: JSON.stringify({ raw: raw(), url: database.url }) },
@@ -506,12 +506,12 @@ describe('against the pretend tax office', () => {
       await blocker.query('ROLLBACK');
       await blocker.end();
     }
-    const heir = await raise('office-4');
+    const successor = await raise('office-4');
     try {
       const until = Date.now() + 20_000;
       while (Date.now() < until && (await fileOf(bytes))?.state !== 'TAKEN') {
-        // Another holds the lease until it has run out.
-        await heir.runJob('office-4', 'drop').catch(() => new Promise((resolve) => setTimeout(resolve, 500)));
+        // The killed process holds the lease until it expires.
+        await successor.runJob('office-4', 'drop').catch(() => new Promise((resolve) => setTimeout(resolve, 500)));
       }
       expect((await fileOf(bytes))?.state).toBe('TAKEN');
       expect(existsSync(join(park, 'done', 'killed.csv'))).toBe(true);
@@ -522,11 +522,11 @@ describe('against the pretend tax office', () => {
       );
       expect(found).toEqual([{ number: '0012345' }, { number: '0012346' }, { number: '0012347' }]);
     } finally {
-      await heir.close();
+      await successor.close();
     }
   }, 60_000);
 
-  test('no password stands in the log', () => {
+  test('the log contains no password', () => {
     expect(lines.join('\n')).not.toContain(running.env['LAKESIDE_TAX_PASSWORD']);
     expect(lines.length).toBeGreaterThan(0);
   });

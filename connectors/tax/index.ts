@@ -1,11 +1,12 @@
 import type { Connector } from '../kit/connector.ts';
 import { taxGraph } from './graph/index.ts';
 import { type TaxSettings, taxSettings } from './settings.ts';
-import { FileDrop } from './source/files.ts';
-import { type Installation, TaxSource } from './source/index.ts';
-import { Drop } from './source/sftp.ts';
+import { DropPoller } from './source/drop-poller.ts';
+import { TaxSource } from './source/index.ts';
+import type { Installation } from './source/installation.ts';
+import { SftpDrop } from './source/sftp.ts';
 
-/** Standing, returns and invoices, as the tax office's files tell them. */
+/** Tax standing, returns and invoices from the tax office's files, and requests for tax clearance. */
 const tax: Connector<TaxSettings, TaxSource> = {
   name: 'tax',
   settings: taxSettings,
@@ -13,19 +14,21 @@ const tax: Connector<TaxSettings, TaxSource> = {
   protocol: () => 'sftp',
   async open(settings, services) {
     if (settings.password === null && settings.privateKey === null) {
-      throw new Error("The tax office's drop needs a password or a privateKey; isthmus.yaml gives neither.");
+      throw new Error(
+        'Missing password or privateKey for the SFTP account of the tax office. Set one of them in isthmus.yaml.',
+      );
     }
-    const drop = new Drop(settings);
-    const at: Installation = { settings, services, drop };
-    const files = new FileDrop(at);
+    const drop = new SftpDrop(settings);
+    const installation: Installation = { settings, services, drop };
+    const poller = new DropPoller(installation);
     return {
-      request: (call) => new TaxSource(at, call),
+      request: (call) => new TaxSource(installation, call),
       check: async (call) => {
         await services.guard.read(call, { operation: 'check' }, (signal) => drop.ping(signal));
       },
-      drift: () => files.drift(),
-      lag: () => files.lag(),
-      jobs: files.jobs,
+      drift: () => poller.drift(),
+      lag: () => poller.lag(),
+      jobs: poller.jobs,
       close: () => drop.close(),
     };
   },

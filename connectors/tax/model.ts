@@ -1,24 +1,23 @@
-/** What tax knows, in our words. Amounts are exact decimals as texts; days are `2026-03-01`, periods `2026`, `2026-Q1` or `2026-03`. */
+/** The tax model. Amounts are exact decimals as text; days are `2026-03-01`; periods are `2026`, `2026-Q1` or `2026-03`. */
 
 export type Standing = 'GOOD' | 'ARREARS' | 'UNDER_REVIEW' | 'DEREGISTERED' | 'UNKNOWN';
 
-/** A company and how the tax office calls it. */
+/** A company as the tax office names it. */
 export interface Taxpayer {
   /** Credit code. */
   readonly company: string;
-  /** As the office writes it. */
   readonly taxpayerNo: string;
-  /** As the office writes it; null when it does not, or not to its end. */
+  /** Null if the file gives none or a truncated one. */
   readonly name: string | null;
-  /** Where it is, as its audit file says; absent in files that do not tell. */
+  /** From SAF-T files only. */
   readonly address?: string;
 }
 
-/** How a company stands with the tax office. */
-export interface Account {
+/** A company's standing with the tax office. */
+export interface TaxpayerAccount {
   readonly company: string;
   readonly standing: Standing;
-  /** Day since which it has this standing; null when the file does not say. */
+  /** Day since which it has this standing; null if the file does not give it. */
   readonly since: string | null;
 }
 
@@ -27,7 +26,7 @@ export interface Filing {
   readonly company: string;
   readonly number: string;
   readonly period: string;
-  /** Null while it is due. */
+  /** Null while the return is due. */
   readonly filedOn: string | null;
   readonly amount: string;
   /** ISO 4217. */
@@ -40,99 +39,99 @@ export interface Invoice {
   /** As printed, leading zeros kept. */
   readonly number: string;
   readonly issuedOn: string;
-  /** Sum of its lines, not rounded. */
+  /** Sum of the invoice lines, not rounded. */
   readonly net: string;
   readonly tax: string;
   readonly gross: string;
   readonly currency: string;
   readonly cancelled: boolean;
-  /** False for what must not enter sums: cancelled, or billed again by another document. */
+  /** False if it is left out of sums: cancelled, or replaced by another document. */
   readonly counted: boolean;
   /** Number of the invoice that this one corrects. */
   readonly original: string | null;
 }
 
-/** A row, or a part of a file, that was refused. */
+/** A rejected row or part of a file. */
 export interface Fault {
-  /** Line of the file, from 1; 0 when the fault is of the whole file. */
+  /** Line of the file, from 1; 0 for the whole file. */
   readonly line: number;
   readonly reason: Reason;
-  /** A sentence for people; holds ids and field names, never an amount or a name. */
+  /** Message for the operator and the sender; contains ids and field names, never amounts or names. */
   readonly detail: string;
 }
 
-/** Why something was refused. */
+/** Reasons for rejecting a file or a row. */
 export const REASONS = {
-  LAYOUT_UNKNOWN: 'The file is in none of the known layouts.',
-  ENCODING_UNKNOWN: 'The declared encoding is not known.',
-  ENCODING_BROKEN: 'Bytes do not fit the encoding.',
-  NOT_WELL_FORMED: 'The file breaks the rules of XML or CSV.',
-  TOO_LARGE: 'The file is larger than agreed.',
+  LAYOUT_UNKNOWN: 'The file has an unknown layout.',
+  ENCODING_UNKNOWN: 'The declared encoding is unknown.',
+  ENCODING_BROKEN: 'The bytes are not valid in the encoding.',
+  NOT_WELL_FORMED: 'The file is not well-formed XML or CSV.',
+  TOO_LARGE: 'The file is larger than the configured maximum.',
   EMPTY: 'The file is empty.',
-  UNREADABLE: 'Reading the file failed again and again.',
-  HEADER_WRONG: 'The first record does not say what the file is.',
-  TRAILER_MISSING: 'The last record is missing: the file was cut off.',
-  COUNT_DIFFERS: 'There are more or fewer records than the file itself says.',
-  TOTALS_DIFFER: 'The records do not add up to the total that the file itself gives.',
-  TOO_MANY_REFUSED: 'More rows were refused than agreed.',
+  UNREADABLE: 'Reading the file failed repeatedly.',
+  HEADER_WRONG: 'The first record is not a valid header.',
+  TRAILER_MISSING: 'The last record is missing: the file is truncated.',
+  COUNT_DIFFERS: 'The number of records differs from the number stated in the file.',
+  TOTALS_DIFFER: 'The sum of the records differs from the total stated in the file.',
+  TOO_MANY_REFUSED: 'More rows were rejected than the configured share.',
   TAXPAYER_MISSING: 'The header names no taxpayer.',
-  TAXPAYER_UNKNOWN: 'The taxpayer number is no credit code and is not named in the settings.',
-  ELEMENT_MISSING: 'An element that the schema demands is missing.',
+  TAXPAYER_UNKNOWN: 'The taxpayer number is not a credit code and is not in the settings.',
+  ELEMENT_MISSING: 'A required element is missing.',
   CUSTOMER_UNKNOWN: 'A document names a customer who is not in the file.',
   SUPPLIER_UNKNOWN: 'A document names a supplier who is not in the file.',
   PRODUCT_UNKNOWN: 'A document names a product that is not in the file.',
   ORIGINAL_UNKNOWN: 'A credit note names an invoice of the same series that does not exist.',
-  NUMBER_REPEATED: 'A number stands twice.',
+  NUMBER_REPEATED: 'A number occurs twice.',
   NUMBER_GAP: 'A number is missing in a series.',
-  AMOUNTS_DISAGREE: 'Net and tax do not make gross, or the lines do not make net.',
-  SIGNATURE_WRONG: 'The signature does not fit the document and the one before it.',
-  RECORD_UNKNOWN: 'The kind of record is not known.',
-  RECORD_LENGTH: 'The record is too long or too short.',
-  VALUE_INVALID: 'A field holds something else than it should.',
-  PERIOD_OUTSIDE: 'The row belongs to another period than the file.',
+  AMOUNTS_DISAGREE: 'Net and tax do not add up to gross, or the lines not to net.',
+  SIGNATURE_WRONG: 'The signature does not match the document and its predecessor.',
+  RECORD_UNKNOWN: 'The kind of record is unknown.',
+  RECORD_LENGTH: 'The record has the wrong length.',
+  VALUE_INVALID: 'A field has an invalid value.',
+  PERIOD_OUTSIDE: 'The row belongs to a different period than the file.',
 } as const;
 export type Reason = keyof typeof REASONS;
 
-/** What a file replaces; the newest file about a thing counts. */
+/** What a file replaces in the mirror. The newest file about a record wins. */
 export interface Scope {
-  /** Standings: of all companies, of the named ones, or of none. */
+  /** Standings of all companies, of those named in the file, or of none. */
   readonly accounts: 'all' | 'named' | 'none';
-  /** Returns of this period: of all companies, of the named ones, or none. */
+  /** Returns of `filingPeriod`, of all companies, of those named in the file, or of none. */
   readonly filings: 'all' | 'named' | 'none';
   readonly filingPeriod: string | null;
-  /** Invoices issued in these days, both included. */
+  /** Invoices issued in `invoiceDays` (both inclusive), of all companies, of those named in the file, or of none. */
   readonly invoices: 'all' | 'named' | 'none';
   readonly invoiceDays: { readonly from: string; readonly to: string } | null;
-  /** What refused rows were about, so that what is known of it stays: companies, and company with number. */
+  /** Subjects of rejected rows, whose stored records are not deleted: companies, and pairs of company and number. */
   readonly spared: {
     readonly accounts: readonly string[];
     readonly documents: readonly (readonly [string, string])[];
-    /** A refused row did not even tell what it is about: then nothing that is known is deleted. */
+    /** The subject of a rejected row is unknown, so no stored record is deleted. */
     readonly all: boolean;
   };
 }
 
 export type Layout = 'saft-pt' | 'fixed' | 'csv';
 
-/** A file that is taken in, perhaps without some rows. */
+/** An accepted file, possibly without some rows. */
 export interface TakenFile {
   readonly taken: true;
   readonly layout: Layout;
   /** The file's own date. */
   readonly recordedAt: Date;
   readonly scope: Scope;
-  /** All that the file speaks of. */
+  /** All taxpayers that the file names. */
   readonly taxpayers: readonly Taxpayer[];
-  readonly accounts: readonly Account[];
+  readonly accounts: readonly TaxpayerAccount[];
   readonly filings: readonly Filing[];
   readonly invoices: readonly Invoice[];
-  /** Rows that were left out. */
+  /** Rejected rows. */
   readonly faults: readonly Fault[];
-  /** What a person should know, such as SIGNATURE_UNVERIFIED. */
+  /** Notes for the operator, such as SIGNATURE_UNVERIFIED. */
   readonly notes: readonly string[];
 }
 
-/** A file that is refused as a whole. */
+/** A file that is rejected as a whole. */
 export interface RefusedFile {
   readonly taken: false;
   readonly layout: Layout | null;
@@ -144,17 +143,17 @@ export interface RefusedFile {
 
 export type ReadFile = TakenFile | RefusedFile;
 
-/** What the office answered to a request for clearance. */
+/** The tax office's reply to a clearance request. */
 export interface ClearanceReply {
   readonly reference: string;
   readonly state: 'ACCEPTED' | 'REJECTED' | 'COMPLETED';
-  /** Number of the certificate or of the acceptance. */
+  /** Number of the acceptance or the certificate. */
   readonly receipt: string | null;
   readonly reason: string | null;
   readonly at: Date;
 }
 
-/** A request for clearance. */
+/** A clearance request. */
 export interface ClearanceRequest {
   readonly reference: string;
   readonly taxpayerNo: string;
@@ -162,7 +161,7 @@ export interface ClearanceRequest {
   readonly at: Date;
 }
 
-/** Where a row of the mirror comes from. */
+/** Origin of a row of the mirror. */
 export interface Mirrored {
   readonly installation: string;
   readonly company: string;
@@ -170,7 +169,7 @@ export interface Mirrored {
   readonly recordedAt: Date;
 }
 
-/** `standing` is null when only returns or invoices have told of the company. */
+/** `standing` is null if the company is known from returns or invoices only. */
 export interface MirroredAccount extends Mirrored {
   readonly standing: Standing | null;
 }
@@ -182,14 +181,14 @@ export interface MirroredFiling extends Mirrored, Filing {
 
 export interface MirroredInvoice extends Mirrored, Omit<Invoice, 'counted'> {}
 
-/** One page in reading direction; `after` is day (of returns: last month), number and installation of the row before. */
+/** One page in reading direction. `after`: day (last month, for returns), number and installation of the preceding row. */
 export interface ListPage {
   readonly forward: boolean;
   readonly limit: number;
   readonly after: readonly [string, string, string] | null;
 }
 
-/** Days: `from` included, `to` excluded. */
+/** Days: `from` inclusive, `to` exclusive. */
 export interface InvoiceFilter {
   readonly from: string | null;
   readonly to: string | null;
@@ -208,7 +207,7 @@ export interface Totals {
   readonly tax: string;
 }
 
-/** Days, both included, and how they are cut. */
+/** Days, both inclusive, and the length of a period. */
 export interface TotalsRange {
   readonly by: 'month' | 'quarter' | 'year';
   readonly from: string;

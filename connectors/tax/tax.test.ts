@@ -8,13 +8,13 @@ import { describe, expect, test } from 'vitest';
 import { readSettings } from '../kit/config/settings.ts';
 import { parseUscc } from '../kit/identifiers.ts';
 import { conformance } from '../kit/testing/conformance/conformance.ts';
-import { world } from '../kit/testing/park/index.ts';
+import { createWorld } from '../kit/testing/park/index.ts';
 import tax from './index.ts';
+import { formatDecimal, formatRounded, isClose, parseDecimal, subtractDecimals, sum } from './mapping/decimal.ts';
 import { type ReadOptions, readReplies, readTaxFile } from './mapping/index.ts';
-import { close, exact, minus, print, rounded, sum } from './mapping/money.ts';
+import { saftFile } from './simulator/file-writers.ts';
 import { simulator } from './simulator/index.ts';
-import { makeHostKey } from './simulator/sftp.ts';
-import { auditFile } from './simulator/write.ts';
+import { makeHostKey } from './simulator/sftp-server.ts';
 
 const OPTIONS: ReadOptions = {
   companyOf: (taxpayerNo) => (taxpayerNo === '599999993' ? '91350100M000100Y43' : parseUscc(taxpayerNo)),
@@ -22,14 +22,14 @@ const OPTIONS: ReadOptions = {
   refusedShare: 0.9,
 };
 
-/** An SSH server of ours on one socket, whose account and listing are as the test wants them. */
+/** An SSH server on one socket: `accept` decides the login; the listing has an entry without size. */
 const key = makeHostKey();
-function pretend(socket: Socket, right: boolean, refused = (): void => undefined): void {
+function serveInvalidListing(socket: Socket, accept: boolean, refused = (): void => undefined): void {
   const server = new ssh2.Server({ hostKeys: [key.hostKey] }, (connection) => {
     connection.on('error', () => undefined);
     connection.on('authentication', (context) => {
-      if (context.method === 'password' && !right) refused();
-      if (right) context.accept();
+      if (context.method === 'password' && !accept) refused();
+      if (accept) context.accept();
       else context.reject(['password']);
     });
     connection.on('session', (accept) =>
@@ -71,12 +71,12 @@ conformance({
   settingsAt: ({ host, port }, { env }) => ({
     ...settings(env),
     url: `sftp://isthmus@${host}:${port}/park`,
-    // The traps of the suite speak with a key of their own; what goes through the gate is the simulator's.
+    // The test servers of the suite use their own host key; other connections reach the simulator.
     hostKey: [env['LAKESIDE_TAX_HOST_KEY'], key.fingerprint],
     poll: '1h',
   }),
   prepare: ['drop', 'drop'],
-  question: (demo) => ({
+  sampleQuery: (demo) => ({
     query: ENTITIES(TAX),
     variables: { r: [{ __typename: 'Company', uscc: demo.companies[0]?.uscc }] },
     check: (data) => {
@@ -94,32 +94,32 @@ conformance({
     selection: TAX,
     unknown: 12,
     isUnknown: (entity) => entity?.['tax'] === null,
-    // A mirror: the drop is not asked.
+    // Queries read the mirror, not the SFTP server.
     calls: 0,
   }),
   live: { job: 'drop' },
-  nonsense: { serve: (socket) => pretend(socket, true), field: /size/ },
-  refusal: { serve: (socket, refused) => pretend(socket, false, refused) },
-  twice: {
+  malformed: { serve: (socket) => serveInvalidListing(socket, true), field: /size/ },
+  rejection: { serve: (socket, refused) => serveInvalidListing(socket, false, refused) },
+  idempotentJob: {
     job: 'drop',
     state: `SELECT (SELECT count(*) FROM tax_file) AS files, (SELECT count(*) FROM tax_invoice) AS invoices, (SELECT count(*) FROM tax_filing) AS filings,
       (SELECT sum(gross) FROM tax_invoice) AS gross, (SELECT count(*) FROM event WHERE kind = 'TAX_FILE_RECEIVED') AS events`,
   },
-  inflow: {
+  ingest: {
     drop: ({ directory, host }) => {
       const at = (...path: string[]) => join(directory, 'drop', 'park', ...path);
       return {
         kind: 'TAX_FILE_RECEIVED',
-        happen: () => {
+        produce: () => {
           writeFileSync(at('c14.csv'), fixture('invoices.in.csv'));
           writeFileSync(at('c14.csv.ok'), '');
         },
-        take: () => host.runJob('test', 'drop'),
-        taken: () => existsSync(at('done', 'c14.csv')),
+        ingest: () => host.runJob('test', 'drop'),
+        progress: () => existsSync(at('done', 'c14.csv')),
       };
     },
   },
-  copies: ['delivery'],
+  jobsWithoutEvents: ['delivery'],
   fixture: (name, bytes) => (name.startsWith('reply') ? readReplies(bytes) : readTaxFile(bytes, OPTIONS)),
 });
 
@@ -132,38 +132,38 @@ const reasonOf = (bytes: Buffer, options = OPTIONS): string => {
 };
 
 describe('money', () => {
-  test('is exact where binary floats are not', () => {
-    const of = (text: string) => exact(text)!;
-    expect(print(sum(['0.1', '0.2', '.0038'].map(of)))).toBe('0.3038');
-    expect(print(minus(of('14918.709'), of('2201.7838')))).toBe('12716.9252');
-    expect(print(of('-0.5'))).toBe('-0.50');
-    expect(print(of('99999999999999999999999999.99'))).toBe('99999999999999999999999999.99');
+  test('calculates exactly where binary floats do not', () => {
+    const of = (text: string) => parseDecimal(text)!;
+    expect(formatDecimal(sum(['0.1', '0.2', '.0038'].map(of)))).toBe('0.3038');
+    expect(formatDecimal(subtractDecimals(of('14918.709'), of('2201.7838')))).toBe('12716.9252');
+    expect(formatDecimal(of('-0.5'))).toBe('-0.50');
+    expect(formatDecimal(of('99999999999999999999999999.99'))).toBe('99999999999999999999999999.99');
     for (const none of ['', '.', '1e3', '0x1A', '1,000', '１', ' 1', 'NaN', '1'.repeat(31)])
-      expect(exact(none), none).toBeNull();
+      expect(parseDecimal(none), none).toBeNull();
   });
 
-  test('is rounded half away from zero, and compared by cents', () => {
-    expect(['28.074', '28.075', '-28.075', '28.0749999', '7'].map((text) => rounded(exact(text)!))).toEqual([
-      ...['28.07', '28.08', '-28.08', '28.07', '7.00'],
-    ]);
-    expect(close(exact('23.3938')!, exact('23.39')!, 1)).toBe(true);
-    expect(close(exact('23.40')!, exact('23.39')!, 1)).toBe(false);
+  test('rounds half away from zero, and compares by cents', () => {
+    expect(
+      ['28.074', '28.075', '-28.075', '28.0749999', '7'].map((text) => formatRounded(parseDecimal(text)!)),
+    ).toEqual([...['28.07', '28.08', '-28.08', '28.07', '7.00']]);
+    expect(isClose(parseDecimal('23.3938')!, parseDecimal('23.39')!, 1)).toBe(true);
+    expect(isClose(parseDecimal('23.40')!, parseDecimal('23.39')!, 1)).toBe(false);
   });
 });
 
 describe('SAF-T', () => {
-  test('the declared encoding is meant', () => {
+  test('decodes the declared encoding', () => {
     const declared = (name: string) => (text: string) => text.replace('Windows-1252', name);
     expect(reasonOf(saft(declared('UTF-8'), 'utf8'))).toBe('SIGNATURE_UNVERIFIED');
     expect(reasonOf(saft(declared('UTF-16'), 'utf-16'))).toBe('SIGNATURE_UNVERIFIED');
     expect(reasonOf(saft(declared('ISO-8859-15'), 'iso-8859-15'))).toBe('SIGNATURE_UNVERIFIED');
     expect(reasonOf(saft(declared('EBCDIC-9'), 'win1252'))).toBe('ENCODING_UNKNOWN');
     const broken = readTaxFile(saft(declared('UTF-8'), 'win1252'), OPTIONS);
-    // The first letter outside ASCII stands in the company's name.
+    // The first non-ASCII letter is in the company's name.
     expect(broken).toMatchObject({ taken: false, reason: 'ENCODING_BROKEN', faults: [{ line: 5 }] });
   });
 
-  test('a cut-off file, a document type, another country and another root are refused', () => {
+  test('rejects a truncated file, a document type, another country and another root', () => {
     expect(reasonOf(saft((text) => text.slice(0, text.length / 2)))).toBe('NOT_WELL_FORMED');
     const bomb = '<!DOCTYPE a [<!ENTITY a "aaaa">]>';
     expect(reasonOf(saft((text) => text.replace('<AuditFile', `${bomb}<AuditFile`)))).toBe('NOT_WELL_FORMED');
@@ -177,21 +177,21 @@ describe('SAF-T', () => {
     expect(reasonOf(fixture('saft.in.xml'), { ...OPTIONS, companyOf: () => null })).toBe('TAXPAYER_UNKNOWN');
   });
 
-  test('a large file is read in pieces; a piece may end within a character', () => {
-    const demo = world();
+  test('reads a large file in chunks, which may end within a character', () => {
+    const demo = createWorld();
     const many = Array.from({ length: 4_000 }, (_, i) => ({
       ...{ number: String(i), day: '2026-10-05', net: 100 + i, tax: 13, cancelled: i % 10 === 3, original: null },
     }));
     const delivery = { number: 1, at: new Date('2026-11-01T00:00:00Z'), period: '2026-10', whole: false };
-    const bytes = auditFile(delivery, demo.companies[0]!, many);
+    const bytes = saftFile(delivery, demo.companies[0]!, many);
     expect(bytes.length).toBeGreaterThan(3 * 1024 * 1024);
     const read = readTaxFile(bytes, OPTIONS);
     expect(read).toMatchObject({ taken: true });
     expect(read.taken && read.invoices.length).toBe(4_000);
-    expect(read.taken && read.invoices.filter((one) => !one.counted).length).toBe(400);
+    expect(read.taken && read.invoices.filter((item) => !item.counted).length).toBe(400);
   });
 
-  test('a series that begins in the middle is chained from its second document on', () => {
+  test('verifies a series that starts in another file from its second document on', () => {
     const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 1024 });
     const key = publicKey.export({ type: 'spki', format: 'pem' }).toString();
     const sign = (text: string) => createSign('RSA-SHA1').update(text).sign(privateKey).toString('base64');
@@ -214,13 +214,13 @@ describe('SAF-T', () => {
 });
 
 describe('the office files', () => {
-  test('rows may be refused up to the agreed share, and not beyond', () => {
+  test('accepts rejected rows up to the configured share', () => {
     const bytes = fixture('daily-faults.in.txt');
     expect(readTaxFile(bytes, { ...OPTIONS, refusedShare: 10 / 13 }).taken).toBe(true);
     expect(reasonOf(bytes, { ...OPTIONS, refusedShare: 9 / 13 })).toBe('TOO_MANY_REFUSED');
   });
 
-  test('no cut, and no changed byte, makes a broken file pass as a whole one', () => {
+  test('rejects truncated files, and never throws for a changed byte', () => {
     for (const name of ['daily.in.txt', 'invoices.in.csv', 'saft.in.xml']) {
       const bytes = fixture(name);
       for (let end = 0; end < bytes.length - 2; end += 97) {
@@ -230,7 +230,7 @@ describe('the office files', () => {
       for (let at = 0; at < bytes.length; at += 53) {
         const spoilt = Buffer.from(bytes);
         spoilt[at] = 0xff;
-        // Some bytes carry no meaning (a name, a blank); none may make the reading itself fail.
+        // Some changed bytes are harmless (a name, a blank); none may throw.
         expect(() => readTaxFile(spoilt, { ...OPTIONS, refusedShare: 0 })).not.toThrow();
       }
     }
@@ -238,7 +238,7 @@ describe('the office files', () => {
 });
 
 describe('settings', () => {
-  test('every fault is named at once, and no secret in it', () => {
+  test('reports all invalid settings at once, without secrets', () => {
     const read = readSettings(tax.settings, {
       url: 'sftp://isthmus:very-secret@tax.example/park',
       hostKey: 'MD5:00:11',
@@ -248,13 +248,13 @@ describe('settings', () => {
       signatureKeys: { '599999993': '-----BEGIN PUBLIC KEY-----\nnonsense\n-----END PUBLIC KEY-----' },
       largest: 0,
     });
-    expect(read.faults.map((fault) => fault.name)).toEqual([
+    expect(read.errors.map((fault) => fault.name)).toEqual([
       ...['url', 'hostKey', 'privateKey', 'refusedShare', 'companies', 'signatureKeys', 'largest'],
     ]);
-    expect(read.faults[1]?.problem).toContain('ssh-keygen');
+    expect(read.errors[1]?.problem).toContain('ssh-keygen');
   });
 
-  test("a fingerprint is taken in OpenSSH's form and as hex, one or several", () => {
+  test('accepts fingerprints in OpenSSH and hex form, one or several', () => {
     const hex = 'b8d895ced92c0ac0e171cd2ef5ef01ae725539dc08c99847005982e524791061'.slice(0, 64);
     const base64 = Buffer.from(hex, 'hex').toString('base64').replace('=', '');
     const keys = (hostKey: unknown) => readSettings(tax.settings, { url: 'sftp://a@b/c', hostKey }).values?.hostKey;

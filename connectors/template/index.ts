@@ -4,7 +4,7 @@ import { graph } from './graph.ts';
 import { templateSettings } from './settings.ts';
 import { type TemplateRequest, TemplateSource } from './source.ts';
 
-/** A working miniature: copy it with `npm run connector:new -- NAME`. */
+/** The smallest working connector. Copy it with `npm run connector:new -- NAME`. */
 const template: Connector<Values<typeof templateSettings>, TemplateRequest> = {
   name: 'template',
   settings: templateSettings,

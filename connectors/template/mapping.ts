@@ -1,20 +1,20 @@
-/** Legacy record to model; pure. Legacy words stop here. */
+/** Maps the vendor's records to the model. Pure; vendor terms are used in this file and the simulator only. */
 import { malformed } from '../kit/errors.ts';
 import { parseUscc } from '../kit/identifiers.ts';
 import type { Notice } from './model.ts';
 
-/** The vendor's list, as it comes: `{ "rows": [ { "NO", "FIRM", "SUBJ", "TS" } ] }`, TS in seconds. */
+/** Parses the vendor's list `{ "rows": [ { "NO", "FIRM", "SUBJ", "TS" } ] }`, TS in seconds. Throws SOURCE_MALFORMED, naming the field. */
 export function notices(body: unknown): Notice[] {
   const rows = (body as { rows?: unknown } | null)?.rows;
-  if (!Array.isArray(rows)) throw malformed('rows is no list');
+  if (!Array.isArray(rows)) throw malformed('rows is not a list');
   return rows.map((row, i) => notice(row as Record<string, unknown>, `rows[${i}]`));
 }
 
 function notice(row: Record<string, unknown>, where: string): Notice {
   const company = parseUscc(text(row['FIRM'], `${where}.FIRM`));
-  if (company === null) throw malformed(`${where}.FIRM is no credit code`);
+  if (company === null) throw malformed(`${where}.FIRM is not a credit code`);
   const seconds = row['TS'];
-  if (typeof seconds !== 'number') throw malformed(`${where}.TS is no number`);
+  if (typeof seconds !== 'number') throw malformed(`${where}.TS is not a number`);
   return {
     id: text(row['NO'], `${where}.NO`),
     company,
@@ -24,6 +24,6 @@ function notice(row: Record<string, unknown>, where: string): Notice {
 }
 
 function text(value: unknown, where: string): string {
-  if (typeof value !== 'string' || value === '') throw malformed(`${where} is no text`);
+  if (typeof value !== 'string' || value === '') throw malformed(`${where} is not a non-empty string`);
   return value;
 }

@@ -1,6 +1,6 @@
-/** What it knows, in our words. */
+/** The source's data in the hub's terms. */
 
-/** One notice that the park's office has written to a company. */
+/** A notice from the park's office to a company. */
 export interface Notice {
   readonly id: string;
   readonly company: string;

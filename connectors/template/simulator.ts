@@ -1,21 +1,21 @@
-/** A pretend legacy system, written from its manual: an independent witness that shares nothing with the connector. */
+/** Simulates the vendor's system. Written from its manual; shares no code with the connector. */
 import { createServer } from 'node:http';
-import type { Running, Simulator } from '../kit/testing/simulator.ts';
+import type { RunningSimulator, Simulator } from '../kit/testing/simulator.ts';
 
 const TOKEN = 'template-demo-token';
 
 export const simulator: Simulator = {
   name: 'template',
-  start: async ({ world, now, ports }): Promise<Running> => {
+  start: async ({ world, now, ports }): Promise<RunningSimulator> => {
     const server = createServer((request, response) => {
       const url = new URL(request.url ?? '/', 'http://localhost');
-      const say = (status: number, body: unknown) => {
+      const respond = (status: number, body: unknown) => {
         response.writeHead(status, { 'content-type': 'application/json' });
         response.end(JSON.stringify(body));
       };
-      if (request.headers.authorization !== `Bearer ${TOKEN}`) return say(401, { error: 'token' });
-      if (url.pathname === '/ping') return say(200, { ok: true });
-      if (url.pathname !== '/notices') return say(404, { error: 'path' });
+      if (request.headers.authorization !== `Bearer ${TOKEN}`) return respond(401, { error: 'token' });
+      if (url.pathname === '/ping') return respond(200, { ok: true });
+      if (url.pathname !== '/notices') return respond(404, { error: 'path' });
       const firms = (url.searchParams.get('firms') ?? '').split(',');
       const rows = world.companies
         .filter((company) => firms.includes(company.uscc))
@@ -25,7 +25,7 @@ export const simulator: Simulator = {
           SUBJ: 'Fire drill on Friday',
           TS: Math.floor(now().getTime() / 86_400_000) * 86_400,
         }));
-      say(200, { rows });
+      respond(200, { rows });
     });
     await new Promise<void>((resolve) => server.listen(ports?.['http'] ?? 0, '127.0.0.1', resolve));
     const { port } = server.address() as { port: number };

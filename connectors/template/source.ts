@@ -1,10 +1,12 @@
-/** The only file that talks to the legacy system; speaks our model outward. */
+/** Calls the vendor's system and returns model objects. */
 import { Agent, request } from 'undici';
+import type { Call } from '../kit/call.ts';
 import type { Values } from '../kit/config/settings.ts';
-import type { Call, Known, Services } from '../kit/connector.ts';
+import type { Sourced } from '../kit/connector.ts';
 import { rejected, unavailable } from '../kit/errors.ts';
 import { loader } from '../kit/loader.ts';
-import { readAnswer } from '../kit/protocols/response-body.ts';
+import { readResponse } from '../kit/protocols/response-body.ts';
+import type { Services } from '../kit/services.ts';
 import * as mapping from './mapping.ts';
 import type { Notice } from './model.ts';
 import type { templateSettings } from './settings.ts';
@@ -19,22 +21,22 @@ export class TemplateSource {
     this.#services = services;
   }
 
-  /** One cheap question. */
+  /** Sends a cheap request. */
   async check(call: Call): Promise<void> {
     await this.#services.guard.read(call, { operation: 'check' }, (signal) => this.#get('/ping', signal));
   }
 
-  /** What one request needs: companies asked for in one tick are one call. */
+  /** Data loaders of one request. Companies that are requested in the same tick share one call. */
   request(call: Call) {
     const { guard } = this.#services;
-    const byCompany = loader<Known<readonly Notice[] | null>>((companies) =>
-      guard.readMany(call, { operation: 'notices' }, companies, async (wanted, signal) => {
-        const found = mapping.notices(await this.#get(`/notices?firms=${wanted.join(',')}`, signal));
-        return new Map(wanted.map((company) => [company, found.filter((one) => one.company === company)]));
+    const byCompany = loader<Sourced<readonly Notice[] | null>>((companies) =>
+      guard.readMany(call, { operation: 'notices' }, companies, async (missing, signal) => {
+        const notices = mapping.notices(await this.#get(`/notices?firms=${missing.join(',')}`, signal));
+        return new Map(missing.map((company) => [company, notices.filter((notice) => notice.company === company)]));
       }),
     );
     return {
-      /** Newest first; empty when the board has none. */
+      /** Notices to the company, newest first; empty when there are none. */
       notices: (company: string) => byCompany.load(company),
     };
   }
@@ -44,13 +46,13 @@ export class TemplateSource {
   }
 
   async #get(path: string, signal: AbortSignal): Promise<unknown> {
-    const answer = await request(`${this.#settings.url}${path}`, {
+    const response = await request(`${this.#settings.url}${path}`, {
       headers: { authorization: `Bearer ${this.#settings.token}` },
       dispatcher: this.#agent,
       signal,
     });
-    const { statusCode: status } = answer;
-    return readAnswer(answer, (bytes) => {
+    const { statusCode: status } = response;
+    return readResponse(response, (bytes) => {
       if (status >= 500) throw unavailable(`HTTP ${status}`);
       if (status >= 400) throw rejected(`HTTP ${status}`);
       return JSON.parse(bytes.toString('utf8'));

@@ -9,7 +9,7 @@ conformance({
   folder: import.meta.dirname,
   settings: ({ env }) => ({ url: env['TEMPLATE_URL'], token: env['TEMPLATE_TOKEN'] }),
   settingsAt: ({ host, port }, { env }) => ({ url: `http://${host}:${port}`, token: env['TEMPLATE_TOKEN'] }),
-  question: (world) => ({
+  sampleQuery: (world) => ({
     query:
       'query ($r: [_Any!]!) { _entities(representations: $r) { ... on Company { templateNotices { notices { title } } } } }',
     variables: { r: [{ __typename: 'Company', uscc: world.companies[0]?.uscc }] },
@@ -29,22 +29,22 @@ conformance({
     calls: 1,
   }),
   live: {
-    question:
+    query:
       'query ($r: [_Any!]!) { _entities(representations: $r) { ... on Company { templateNotices { notices { title } } } } }',
     variables: (world) => ({ r: [{ __typename: 'Company', uscc: world.companies[0]?.uscc }] }),
   },
-  inflow: {},
-  nonsense: {
+  ingest: {},
+  malformed: {
     serve: (socket) =>
       socket.on('data', () =>
         socket.end('HTTP/1.1 200 OK\r\ncontent-length: 13\r\nconnection: close\r\n\r\n{"rows":"no"}'),
       ),
-    field: /rows is no list/,
+    field: /rows is not a list/,
   },
-  refusal: {
-    serve: (socket, refused) =>
+  rejection: {
+    serve: (socket, onRejected) =>
       socket.on('data', () => {
-        refused();
+        onRejected();
         socket.end('HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}');
       }),
   },

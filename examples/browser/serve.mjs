@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * Serves index.html from an origin of its own, as an application's server would.
+ * Serves index.html from its own origin, as the server of an application would.
  *
  *   node examples/browser/serve.mjs
  *
@@ -22,7 +22,7 @@ const server = createServer(async (request, response) => {
   response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(html);
 });
 server.on('error', ({ message }) => {
-  console.error(`The page cannot be served: ${message}. Choose another port with PAGE_PORT.`);
+  console.error(`Failed to serve the page: ${message}. Choose another port with PAGE_PORT.`);
   process.exitCode = 1;
 });
 server.listen(Number(process.env.PAGE_PORT || 5173), 'localhost', () => {

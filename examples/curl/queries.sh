@@ -1,5 +1,5 @@
 #!/bin/sh
-# Asks the hub with curl: sources, a join over several systems, variables, provenance, events. Prints each answer as one line of JSON.
+# Queries the hub with curl: sources, a join over several systems, variables, provenance, events. Prints each response as a line of JSON.
 #
 #   sh examples/curl/queries.sh
 #
@@ -8,8 +8,8 @@
 set -eu
 url="${ISTHMUS_URL:-http://localhost:4000}"
 
-# ask TITLE BODY: prints the title and the answer. Ends the script when the hub cannot be reached or refuses the request.
-ask() {
+# query TITLE BODY: prints the title and the response. Ends the script if the hub is not reachable or rejects the request.
+query() {
   printf '# %s\n' "$1"
   # curl reads the header from its input, so that the token is not visible in the list of processes.
   { [ -z "${ISTHMUS_TOKEN:-}" ] || printf 'header = "authorization: Bearer %s"\n' "$ISTHMUS_TOKEN"; } |
@@ -17,17 +17,17 @@ ask() {
   printf '\n'
 }
 
-ask 'Which sources answer?' \
+query 'State of the sources' \
   '{"query": "{ sources { id protocol state reason lastSuccess } }"}'
 
-ask 'Two companies: register, doors and car park in one query' \
+query 'Two companies: register, doors and car park in one query' \
   '{"query": "{ companies(first: 2) { nodes { name registration { status } presence { peopleInside } vehicles(first: 2) { nodes { plateMasked } } } } }"}'
 
-ask 'The car parks of one park, with a variable' \
+query 'The car parks of one park, with a variable' \
   '{"query": "query ($park: ID!) { park(id: $park) { name lots { name free provenance { source age stale } } } }", "variables": {"park": "lakeside"}}'
 
-ask 'The same with provenance beside the data' \
+query 'The same with provenance beside the data' \
   '{"query": "{ park(id: \"lakeside\") { lots { name free } } }", "extensions": {"provenance": true}}'
 
-ask 'The newest three events; a subscription resumes behind endCursor' \
+query 'The newest three events; a subscription resumes after endCursor' \
   '{"query": "{ events(last: 3) { nodes { id time kind } pageInfo { endCursor } } }"}'

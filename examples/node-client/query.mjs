@@ -22,12 +22,12 @@ const query = `query ($first: Int) {
   }
 }`;
 
-/** Runs a query. Resolves with the answer; rejects when there is none. */
-async function ask(query, variables) {
+/** Runs a query. Resolves with the response; rejects if the hub is not reachable. */
+async function execute(query, variables) {
   const response = await fetch(`${url}/graphql`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) },
-    // With this extension the answer has a list of provenance beside its data.
+    // With this extension the response contains provenance entries in `extensions`.
     body: JSON.stringify({ query, variables, extensions: { provenance: true } }),
   }).catch((error) => {
     throw new Error(`Cannot reach ${url}: ${error.cause?.code ?? error.message}. Is the hub running?`);
@@ -49,15 +49,15 @@ function provenanceOf(entries, path) {
 }
 
 try {
-  const { data, errors, extensions } = await ask(query, { first: 3 });
-  // A source that is down costs its own fields: they are null, with an error. The other fields are there.
+  const { data, errors, extensions } = await execute(query, { first: 3 });
+  // If a source is down, its fields are null, each with an error. Other fields are not affected.
   for (const { message, path, extensions } of errors ?? [])
     console.error(`${extensions?.code}: ${message}${path ? ` (${path.join('.')})` : ''}`);
   if (!data) process.exitCode = 1;
   for (const [path, value] of values(data)) {
     const from = provenanceOf(extensions?.provenance ?? [], path);
-    const proof = from ? `${from.source}, fetched ${from.fetchedAt}${from.stale ? ', stale' : ''}` : 'the hub';
-    console.log(`${path.join('.')} = ${value}  [${proof}]`);
+    const origin = from ? `${from.source}, fetched ${from.fetchedAt}${from.stale ? ', stale' : ''}` : 'the hub';
+    console.log(`${path.join('.')} = ${value}  [${origin}]`);
   }
 } catch (error) {
   console.error(error.message);

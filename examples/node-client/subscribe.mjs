@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 /**
- * Prints live events, one line each, and loses none: after a break it reconnects and resumes behind the last delivery.
+ * Prints live events, one line each. After a connection loss it reconnects and resumes after the last delivery, so that none is missed.
  * Uses graphql-ws, and ws because Node 20 has no WebSocket. Outside this repository: npm install graphql graphql-ws ws
  *
  *   node examples/node-client/subscribe.mjs            # events from now on; Ctrl-C prints the cursor
- *   node examples/node-client/subscribe.mjs CURSOR     # resumes behind that cursor
+ *   node examples/node-client/subscribe.mjs CURSOR     # resumes after that cursor
  *
  * ISTHMUS_URL    address of the hub; default: http://localhost:4000, the demo
  * ISTHMUS_TOKEN  access token; default: none, which the demo accepts from this machine
@@ -28,9 +28,9 @@ const client = createClient({
   url: `${url.replace(/^http/, 'ws')}/graphql`,
   webSocketImpl: WebSocket,
   connectionParams: token ? { authorization: `Bearer ${token}` } : {},
-  // A dead connection is noticed after at most twice this time, in milliseconds.
+  // Milliseconds. A dead connection is detected within twice this time.
   keepAlive: 10_000,
-  // The loop below reconnects: it has to send the newest cursor.
+  // The loop below reconnects, since it has to send the newest cursor.
   retryAttempts: 0,
 });
 
@@ -50,13 +50,13 @@ async function follow(onDelivery) {
     onDelivery();
     for (const { time, kind, id } of delivery.events ?? []) console.log(`${time} ${kind} ${id}`);
     if (delivery.reason) console.log(`gap: ${delivery.reason}, from ${delivery.fromTime} to ${delivery.toTime}`);
-    // Only after the events are processed: whoever resumes behind this cursor does not get them again.
+    // Set after the events are processed: a resume after this cursor does not deliver them again.
     after = delivery.cursor;
   }
 }
 
-/** Why a new connection would be refused again; null: try it. */
-function refusal(reason) {
+/** Why a new connection would be rejected too; null: reconnect. */
+function permanentError(reason) {
   const error = Array.isArray(reason) ? reason[0] : null;
   if (error && !error.extensions?.retryable && !['LIMIT_RATE', 'INTERNAL'].includes(error.extensions?.code))
     return `${error.extensions?.code}: ${error.message}`;
@@ -70,9 +70,9 @@ for (let wait = 500; !stopped; wait = Math.min(2 * wait, 10_000)) {
       wait = 500;
     });
   } catch (reason) {
-    const refused = refusal(reason);
-    if (refused) {
-      console.error(refused);
+    const error = permanentError(reason);
+    if (error) {
+      console.error(error);
       process.exitCode = 1;
       break;
     }

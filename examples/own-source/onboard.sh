@@ -3,10 +3,10 @@
 #
 #   sh examples/own-source/onboard.sh FOLDER
 #
-# Copies isthmus.yaml and the sample file into FOLDER, drafts the configuration of the source from the file, and writes it into
-# FOLDER/isthmus.yaml. Then it prints how to start a hub on it. Replace the sample with files of your own.
+# Copies isthmus.yaml and the sample file to FOLDER, drafts the configuration of the source from the file, and adds it to
+# FOLDER/isthmus.yaml. Then prints how to start a hub with it. Replace the sample with your own files.
 #
-# ISTHMUS  how the program is called; default: npx --no-install isthmus
+# ISTHMUS  command that runs the program; default: npx --no-install isthmus
 set -eu
 isthmus="${ISTHMUS:-npx --no-install isthmus}"
 here="$(dirname "$0")"
@@ -15,18 +15,18 @@ if [ $# -ne 1 ]; then
   exit 1
 fi
 if [ -e "$1/isthmus.yaml" ]; then
-  echo "$1/isthmus.yaml exists already. Name a new folder." >&2
+  echo "$1/isthmus.yaml already exists. Name a new folder." >&2
   exit 1
 fi
 mkdir -p "$1"
 cp -R "$here/isthmus.yaml" "$here/drops" "$1"
 
-# Files that match the pattern are read, the newest first. The types, the key and the links are guessed from the rows;
-# look at the entry in isthmus.yaml and change what was guessed wrong. Without --yes the command asks before it writes.
+# The newest file that matches the pattern is read. Types, key and links are guessed from the rows: review the entry in
+# isthmus.yaml. Without --yes the command asks for confirmation before it writes.
 $isthmus onboard csv "$1/drops/leases-*.csv" --system leases --config "$1/isthmus.yaml" --yes
 
 cat <<END
 
 Start the hub:     ISTHMUS_DATA="$1/data" $isthmus start --config "$1/isthmus.yaml"
-Then ask it:       sh $here/ask.sh
+Then query it:     sh $here/query.sh
 END

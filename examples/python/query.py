@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Reads all companies, page by page, and writes them as CSV with the source and age of the head count.
+"""Reads all companies, page by page, and writes them as CSV with the source and age of the number of people inside.
 
 Needs nothing but Python 3.8 or newer.
 
@@ -33,8 +33,8 @@ query ($first: Int, $after: Cursor) {
 """
 
 
-def ask(query, variables):
-    """Returns the data of a query. Exits with a message when there is none."""
+def execute(query, variables):
+    """Returns the data of a query. Exits with a message if there is none."""
     headers = {"content-type": "application/json"}
     if TOKEN:
         headers["authorization"] = f"Bearer {TOKEN}"
@@ -42,25 +42,25 @@ def ask(query, variables):
     request = urllib.request.Request(f"{URL}/graphql", body, headers)
     try:
         with urllib.request.urlopen(request, timeout=30) as response:
-            answer = json.load(response)
+            result = json.load(response)
     except urllib.error.HTTPError as error:
-        # A refusal is JSON too.
-        answer = json.load(error)
+        # The body of an error response is JSON too.
+        result = json.load(error)
     except urllib.error.URLError as error:
         sys.exit(f"Cannot reach {URL}: {error.reason}. Is the hub running?")
-    for error in answer.get("errors", []):
+    for error in result.get("errors", []):
         print(f"{error.get('extensions', {}).get('code')}: {error['message']}", file=sys.stderr)
     # With both data and errors, the fields of a source that is down are null.
-    if not answer.get("data"):
+    if not result.get("data"):
         sys.exit(1)
-    return answer["data"]
+    return result["data"]
 
 
 def companies():
     """Yields all companies."""
     after = None
     while True:
-        page = ask(QUERY, {"first": PAGE, "after": after})["companies"]
+        page = execute(QUERY, {"first": PAGE, "after": after})["companies"]
         yield from page["nodes"]
         if not page["pageInfo"]["hasNextPage"]:
             return
@@ -68,17 +68,17 @@ def companies():
 
 
 def main():
-    # All pages first: when one is refused, nothing is written.
+    # Read all pages first: if one fails, nothing is written.
     rows = list(companies())
-    # Names are Chinese; what the terminal's locale is does not matter to a file.
+    # Names are Chinese: always write UTF-8, whatever the locale.
     sys.stdout.reconfigure(encoding="utf-8", newline="")
     out = csv.writer(sys.stdout)
     out.writerow(["uscc", "name", "people_inside", "source", "age", "stale"])
     for company in rows:
         presence = company["presence"] or {}
-        proof = presence.get("provenance") or {}
+        provenance = presence.get("provenance") or {}
         inside = presence.get("peopleInside")
-        out.writerow([company["uscc"], company["name"], inside, proof.get("source"), proof.get("age"), proof.get("stale")])
+        out.writerow([company["uscc"], company["name"], inside, provenance.get("source"), provenance.get("age"), provenance.get("stale")])
 
 
 if __name__ == "__main__":

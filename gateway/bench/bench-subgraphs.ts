@@ -1,4 +1,4 @@
-/** The bench's subgraphs: a schema with resolvers and `_entities`, in this process or behind HTTP. */
+/** The bench's subgraphs: a schema with resolvers and `_entities`, called in this process or served over HTTP. */
 import { createServer, type Server } from 'node:http';
 import {
   buildASTSchema,
@@ -11,14 +11,14 @@ import {
   isObjectType,
   parse,
 } from 'graphql';
-import type { Subgraph, SubgraphError } from '../../connectors/kit/connector.ts';
+import type { Subgraph, SubgraphError } from '../../connectors/kit/call.ts';
 
 type Resolver = (source: unknown, args: Record<string, unknown>) => unknown;
 export type FieldResolvers = Readonly<Record<string, Readonly<Record<string, Resolver>>>>;
 
 const DIRECTIVES = /@(key|shareable|external|requires|provides)\b(\((?:"[^"]*"|[^)"])*\))?/g;
 
-/** `references`: from an entity's id to the entity. */
+/** `references` by type: returns the entity with that id. */
 export function buildSubgraph(
   sdl: string,
   resolvers: FieldResolvers,
@@ -37,25 +37,25 @@ export function buildSubgraph(
   const entities = schema.getQueryType()?.getFields()['_entities'];
   if (!entities) throw new Error('unreachable: the field is in the text above');
   entities.resolve = (_, args) =>
-    (args as { representations: { __typename: string; id: unknown }[] }).representations.map((one) => {
-      const found = references[one.__typename]?.(one.id) ?? null;
-      if (found) types.set(found as object, one.__typename);
-      return found;
+    (args as { representations: { __typename: string; id: unknown }[] }).representations.map((representation) => {
+      const entity = references[representation.__typename]?.(representation.id) ?? null;
+      if (entity) types.set(entity as object, representation.__typename);
+      return entity;
     });
   (schema.getType('_Entity') as GraphQLUnionType).resolveType = (value) => types.get(value as object);
   return schema;
 }
 
-/** The same schema as a subgraph of this process; `count` hears of each request. */
-export function inProcess(name: string, sdl: string, schema: GraphQLSchema, count: () => void): Subgraph {
+/** The schema as a subgraph of this process. `onRequest` is called for every request, not for resolvers called directly. */
+export function inProcessSubgraph(name: string, sdl: string, schema: GraphQLSchema, onRequest: () => void): Subgraph {
   const documents = new Map<string, DocumentNode>();
   return {
     name,
     sdl,
     schema,
-    direct: { context: (call) => ({ call }), shown },
+    inProcess: { createContext: (call) => ({ call }), toPublicError: toSubgraphError },
     execute: async ({ query, variables, call }) => {
-      count();
+      onRequest();
       const document = documents.get(query) ?? parse(query);
       documents.set(query, document);
       const result = (await execute({
@@ -66,27 +66,30 @@ export function inProcess(name: string, sdl: string, schema: GraphQLSchema, coun
       })) as ExecutionResult;
       return {
         data: (result.data ?? null) as Record<string, unknown> | null,
-        ...(result.errors ? { errors: result.errors.map(shown) } : {}),
+        ...(result.errors ? { errors: result.errors.map(toSubgraphError) } : {}),
       };
     },
   };
 }
 
-const shown = ({ message, path }: GraphQLError): SubgraphError => ({ message, path });
+const toSubgraphError = ({ message, path }: GraphQLError): SubgraphError => ({ message, path });
 
 export interface ServedSubgraph {
   readonly url: string;
-  /** Requests so far. */
+  /** Number of requests received so far. */
   count(): number;
   readonly server: Server;
 }
 
-/** Behind HTTP; answers that were once made are kept, so that the gateway's own cost is what is measured. */
+/** Responses kept by one served subgraph. */
+const MAX_CACHED = 20_000;
+
+/** Serves the schema over HTTP. Responses are cached, so that the bench measures the gateway and not this server. */
 export async function serveSubgraph(schema: GraphQLSchema, port: number): Promise<ServedSubgraph> {
   let requests = 0;
-  const known = new Map<string, Buffer>();
+  const cache = new Map<string, Buffer>();
   const documents = new Map<string, DocumentNode>();
-  const answer = async (body: string): Promise<Buffer> => {
+  const respond = async (body: string): Promise<Buffer> => {
     const { query, variables } = JSON.parse(body) as { query: string; variables?: Record<string, unknown> };
     const document = documents.get(query) ?? parse(query);
     documents.set(query, document);
@@ -102,11 +105,11 @@ export async function serveSubgraph(schema: GraphQLSchema, port: number): Promis
         response.writeHead(200, { 'content-type': 'application/json', 'content-length': bytes.length });
         response.end(bytes);
       };
-      const kept = known.get(body);
-      if (kept) return send(kept);
-      answer(body).then(
+      const cached = cache.get(body);
+      if (cached) return send(cached);
+      respond(body).then(
         (bytes) => {
-          if (known.size < 20_000) known.set(body, bytes);
+          if (cache.size < MAX_CACHED) cache.set(body, bytes);
           send(bytes);
         },
         (error: unknown) => {
@@ -121,6 +124,6 @@ export async function serveSubgraph(schema: GraphQLSchema, port: number): Promis
     server.once('error', reject);
     server.listen(port, '127.0.0.1', resolve);
   });
-  const bound = (server.address() as { port: number }).port;
-  return { url: `http://127.0.0.1:${bound}/graphql`, count: () => requests, server };
+  const boundPort = (server.address() as { port: number }).port;
+  return { url: `http://127.0.0.1:${boundPort}/graphql`, count: () => requests, server };
 }

@@ -1,36 +1,37 @@
 /**
- * What a careful programmer would write for exactly these three questions: no planner, no graph, but the same admission (known
- * texts, checked variables, a deadline, the client's going away) and the same faults (one error at the place of the null).
+ * The baseline: what a careful programmer would write for exactly these three operations. It has no planner and no schema, but the same
+ * admission (known texts, checked variables, a deadline, the client's disconnect) and the same errors (one at the path of each null).
  */
 import { buildingOf, companiesFrom, companyOf, personOf, QUERIES } from './workload.ts';
 
-interface Fault {
+interface PlanError {
   readonly message: string;
   readonly path: readonly (string | number)[];
   readonly extensions: { readonly code: string };
 }
-interface Asked {
+interface Execution {
   readonly deadline: number;
-  /** Whether the client has gone. */
+  /** Aborted when the client has disconnected. */
   readonly signal: { readonly aborted: boolean };
-  readonly errors: Fault[];
+  readonly errors: PlanError[];
 }
 type Company = NonNullable<ReturnType<typeof companyOf>>;
 type Path = readonly (string | number)[];
 
-class Refused extends Error {}
+/** Ends the execution: a variable is invalid (with a message), or a null propagates to the root (without). */
+class ExecutionEnded extends Error {}
 
-/** One question to a source: within the time, or an error at the place. */
-function ask<T>(asked: Asked, path: Path, question: () => T | undefined): T | null {
-  if (Date.now() > asked.deadline || asked.signal.aborted) {
-    asked.errors.push({ message: 'The source did not answer in time.', path, extensions: { code: 'SOURCE_TIMEOUT' } });
+/** Reads from a source; null with an error at the path when the deadline has passed or the source fails. */
+function readSource<T>(execution: Execution, path: Path, read: () => T | undefined): T | null {
+  if (Date.now() > execution.deadline || execution.signal.aborted) {
+    execution.errors.push({ message: 'Source did not respond in time.', path, extensions: { code: 'SOURCE_TIMEOUT' } });
     return null;
   }
   try {
-    return question() ?? null;
+    return read() ?? null;
   } catch {
-    asked.errors.push({
-      message: 'The source cannot be reached at the moment.',
+    execution.errors.push({
+      message: 'Source is unavailable.',
       path,
       extensions: { code: 'SOURCE_UNAVAILABLE' },
     });
@@ -38,167 +39,177 @@ function ask<T>(asked: Asked, path: Path, question: () => T | undefined): T | nu
   }
 }
 
-/** A value that the graph promises; null climbs from here. */
-function must<T>(asked: Asked, path: Path, value: T | null | undefined): T {
+/** The value of a non-null field. Throws if it is null: the null propagates. */
+function nonNull<T>(execution: Execution, path: Path, value: T | null | undefined): T {
   if (value !== null && value !== undefined) return value;
-  if (asked.errors.length === 0)
-    asked.errors.push({ message: 'A source gave null.', path, extensions: { code: 'SOURCE_MALFORMED' } });
-  throw new Refused();
+  if (execution.errors.length === 0)
+    execution.errors.push({
+      message: 'Source returned null for a non-null field.',
+      path,
+      extensions: { code: 'SOURCE_MALFORMED' },
+    });
+  throw new ExecutionEnded();
 }
 
-const person = (asked: Asked, path: Path, id: string) =>
-  must(
-    asked,
+const person = (execution: Execution, path: Path, id: string) =>
+  nonNull(
+    execution,
     path,
-    ask(asked, path, () => personOf(id)),
+    readSource(execution, path, () => personOf(id)),
   );
-const building = (asked: Asked, path: Path, id: string) =>
-  must(
-    asked,
+const building = (execution: Execution, path: Path, id: string) =>
+  nonNull(
+    execution,
     path,
-    ask(asked, path, () => buildingOf(id)),
+    readSource(execution, path, () => buildingOf(id)),
   );
 
-const meter = (asked: Asked, path: Path, one: Company['meters'][number]) => {
-  const house = building(asked, path, one.building.id);
+const meter = (execution: Execution, path: Path, source: Company['meters'][number]) => {
+  const site = building(execution, path, source.building.id);
   return {
-    id: one.id,
-    serial: one.serial,
-    kind: one.kind,
-    lastReading: one.lastReading,
-    readings: one.readings.slice(0, 2).map(({ at, value }) => ({ at, value })),
-    building: { id: house.id, name: house.name },
+    id: source.id,
+    serial: source.serial,
+    kind: source.kind,
+    lastReading: source.lastReading,
+    readings: source.readings.slice(0, 2).map(({ at, value }) => ({ at, value })),
+    building: { id: site.id, name: site.name },
   };
 };
 
-function full(asked: Asked, one: Company) {
+function companyDetails(execution: Execution, company: Company) {
   const path = ['company'];
-  const representative = person(asked, path, one.legalRep.id);
-  const house = building(asked, path, one.building.id);
-  const parked = must(
-    asked,
+  const representative = person(execution, path, company.legalRep.id);
+  const site = building(execution, path, company.building.id);
+  const parking = nonNull(
+    execution,
     path,
-    ask(asked, path, () => companyOf(one.id)),
+    readSource(execution, path, () => companyOf(company.id)),
   );
-  const taxed = must(
-    asked,
+  const tax = nonNull(
+    execution,
     path,
-    ask(asked, path, () => companyOf(one.id)),
+    readSource(execution, path, () => companyOf(company.id)),
   );
-  const metered = must(
-    asked,
+  const energy = nonNull(
+    execution,
     path,
-    ask(asked, path, () => companyOf(one.id)),
+    readSource(execution, path, () => companyOf(company.id)),
   );
   return {
-    id: one.id,
-    name: one.name,
-    taxCode: one.taxCode,
-    status: one.status,
-    capital: one.capital,
+    id: company.id,
+    name: company.name,
+    taxCode: company.taxCode,
+    status: company.status,
+    capital: company.capital,
     legalRep: {
       id: representative.id,
       fullName: representative.fullName,
       badge: { number: representative.badge.number, level: representative.badge.level },
     },
     building: {
-      id: house.id,
-      name: house.name,
-      occupancy: house.occupancy,
-      gates: house.gates.map(({ name, state }) => ({ name, state })),
+      id: site.id,
+      name: site.name,
+      occupancy: site.occupancy,
+      gates: site.gates.map(({ name, state }) => ({ name, state })),
     },
-    vehicles: parked.vehicles.map(({ id, plate, model, spot, driver }) => {
-      const { id: holder, fullName } = person(asked, path, driver.id);
+    vehicles: parking.vehicles.map(({ id, plate, model, spot, driver }) => {
+      const { id: holder, fullName } = person(execution, path, driver.id);
       return { id, plate, model, spot, driver: { id: holder, fullName } };
     }),
-    taxStatus: taxed.taxStatus,
-    taxDebt: taxed.taxDebt,
-    filings: taxed.filings.slice(0, 4).map(({ period, amount, status }) => ({ period, amount, status })),
-    energyCost: metered.energyCost,
-    meters: metered.meters.map((each) => meter(asked, path, each)),
+    taxStatus: tax.taxStatus,
+    taxDebt: tax.taxDebt,
+    filings: tax.filings.slice(0, 4).map(({ period, amount, status }) => ({ period, amount, status })),
+    energyCost: energy.energyCost,
+    meters: energy.meters.map((source) => meter(execution, path, source)),
   };
 }
 
-function item(asked: Asked, one: Company, index: number) {
+function companySummary(execution: Execution, company: Company, index: number) {
   const path = ['companies', index];
-  const house = building(asked, path, one.building.id);
-  const parked = must(
-    asked,
+  const site = building(execution, path, company.building.id);
+  const parking = nonNull(
+    execution,
     path,
-    ask(asked, path, () => companyOf(one.id)),
+    readSource(execution, path, () => companyOf(company.id)),
   );
-  const taxed = must(
-    asked,
+  const tax = nonNull(
+    execution,
     path,
-    ask(asked, path, () => companyOf(one.id)),
+    readSource(execution, path, () => companyOf(company.id)),
   );
-  const metered = must(
-    asked,
+  const energy = nonNull(
+    execution,
     path,
-    ask(asked, path, () => companyOf(one.id)),
+    readSource(execution, path, () => companyOf(company.id)),
   );
   return {
-    id: one.id,
-    name: one.name,
-    taxCode: one.taxCode,
-    building: { id: house.id, name: house.name },
-    vehicles: parked.vehicles.map(({ id, plate, model, driver }) => {
-      const { id: holder, fullName } = person(asked, path, driver.id);
+    id: company.id,
+    name: company.name,
+    taxCode: company.taxCode,
+    building: { id: site.id, name: site.name },
+    vehicles: parking.vehicles.map(({ id, plate, model, driver }) => {
+      const { id: holder, fullName } = person(execution, path, driver.id);
       return { id, plate, model, driver: { id: holder, fullName } };
     }),
-    taxStatus: taxed.taxStatus,
-    filings: taxed.filings.slice(0, 2).map(({ period, amount }) => ({ period, amount })),
-    meters: metered.meters.map((each) => meter(asked, path, each)),
+    taxStatus: tax.taxStatus,
+    filings: tax.filings.slice(0, 2).map(({ period, amount }) => ({ period, amount })),
+    meters: energy.meters.map((source) => meter(execution, path, source)),
   };
 }
 
 type Variables = Readonly<Record<string, unknown>>;
-const text = (value: unknown): string => {
+const stringVariable = (value: unknown): string => {
   if (typeof value === 'string' || Number.isInteger(value)) return String(value);
-  throw new Refused('A variable is not of its type.');
+  throw new ExecutionEnded('Variable has the wrong type.');
 };
-const whole = (value: unknown): number => {
+const integerVariable = (value: unknown): number => {
   if (Number.isInteger(value)) return value as number;
-  throw new Refused('A variable is not of its type.');
+  throw new ExecutionEnded('Variable has the wrong type.');
 };
 
-const plans = new Map<string, (asked: Asked, variables: Variables) => unknown>([
+const plans = new Map<string, (execution: Execution, variables: Variables) => unknown>([
   [
     QUERIES.Q1,
-    (asked, variables) => {
-      const one = ask(asked, ['company'], () => companyOf(text(variables['id'])));
-      return { company: one && { id: one.id, name: one.name, taxCode: one.taxCode, status: one.status } };
+    (execution, variables) => {
+      const company = readSource(execution, ['company'], () => companyOf(stringVariable(variables['id'])));
+      return {
+        company: company && { id: company.id, name: company.name, taxCode: company.taxCode, status: company.status },
+      };
     },
   ],
   [
     QUERIES.Q2,
-    (asked, variables) => {
-      const one = ask(asked, ['company'], () => companyOf(text(variables['id'])));
-      return { company: one && full(asked, one) };
+    (execution, variables) => {
+      const company = readSource(execution, ['company'], () => companyOf(stringVariable(variables['id'])));
+      return { company: company && companyDetails(execution, company) };
     },
   ],
   [
     QUERIES.Q3,
-    (asked, variables) => {
-      const offset = variables['offset'] === undefined ? 0 : whole(variables['offset']);
-      const page = ask(asked, ['companies'], () => companiesFrom(offset, whole(variables['first'])));
-      return { companies: must(asked, ['companies'], page).map((one, i) => item(asked, one, i)) };
+    (execution, variables) => {
+      const offset = variables['offset'] === undefined ? 0 : integerVariable(variables['offset']);
+      const page = readSource(execution, ['companies'], () =>
+        companiesFrom(offset, integerVariable(variables['first'])),
+      );
+      return {
+        companies: nonNull(execution, ['companies'], page).map((company, i) => companySummary(execution, company, i)),
+      };
     },
   ],
 ]);
 
-/** The body of the answer to the body of a request. */
-export function answer(body: string, signal: Asked['signal']): string {
+/** The response body for a request body. */
+export function handwrittenResponse(body: string, signal: Execution['signal']): string {
   const { query, variables = {} } = JSON.parse(body) as { query: string; variables?: Variables };
   const plan = plans.get(query);
-  if (!plan) return '{"errors":[{"message":"This text is not admitted."}]}';
-  const asked: Asked = { deadline: Date.now() + 3_000, signal, errors: [] };
+  if (!plan) return '{"errors":[{"message":"Unknown operation."}]}';
+  const execution: Execution = { deadline: Date.now() + 3_000, signal, errors: [] };
   let data: unknown = null;
   try {
-    data = plan(asked, variables);
+    data = plan(execution, variables);
   } catch (error) {
-    if (!(error instanceof Refused)) throw error;
+    if (!(error instanceof ExecutionEnded)) throw error;
     if (error.message) return JSON.stringify({ errors: [{ message: error.message }] });
   }
-  return JSON.stringify(asked.errors.length > 0 ? { data, errors: asked.errors } : { data });
+  return JSON.stringify(execution.errors.length > 0 ? { data, errors: execution.errors } : { data });
 }

@@ -1,9 +1,10 @@
-/** A load of keep-alive connections that costs little itself: ready-made bytes out, lengths counted in. */
+/** Generates load over keep-alive connections at low cost: prepared bytes are sent, and of a response little more than its length is read. */
 import { connect, type Socket } from 'node:net';
 
-export interface Load {
+export interface LoadResult {
   readonly requests: number;
-  readonly faults: number;
+  /** Responses that are not HTTP 200 with data, and failed connections. */
+  readonly failures: number;
   /** Requests per second. */
   readonly rate: number;
   /** Milliseconds. */
@@ -11,25 +12,25 @@ export interface Load {
   readonly p99: number;
 }
 
-const BREAK = Buffer.from('\r\n\r\n');
+const HEADER_END = Buffer.from('\r\n\r\n');
 
-/** Loads `port` for `milliseconds`; bodies in turn. */
-export async function load(
+/** Sends the bodies in turn to `port` for `milliseconds`; each connection has one request in progress. */
+export async function generateLoad(
   port: number,
   bodies: readonly string[],
   milliseconds: number,
   connections = 16,
-): Promise<Load> {
+): Promise<LoadResult> {
   const requests = bodies.map((body) =>
     Buffer.from(
       `POST /graphql HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\ncontent-type: application/json\r\naccept: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
     ),
   );
   const times: number[] = [];
-  let faults = 0;
+  let failures = 0;
   let next = 0;
-  const began = performance.now();
-  const until = began + milliseconds;
+  const startedAt = performance.now();
+  const endsAt = startedAt + milliseconds;
   await Promise.all(
     Array.from(
       { length: connections },
@@ -37,59 +38,66 @@ export async function load(
         new Promise<void>((resolve) => {
           const socket = connect(port, '127.0.0.1');
           socket.setNoDelay(true);
-          let sent = 0;
-          const ask = (): void => {
-            if (performance.now() >= until) {
+          let sentAt = 0;
+          const sendNext = (): void => {
+            if (performance.now() >= endsAt) {
               socket.destroy();
               resolve();
               return;
             }
-            sent = performance.now();
+            sentAt = performance.now();
             socket.write(requests[next++ % requests.length] as Buffer);
           };
-          reader(socket, (status, sound) => {
-            times.push(performance.now() - sent);
-            if (status !== 200 || !sound) faults++;
-            ask();
+          onResponse(socket, (status, hasData) => {
+            times.push(performance.now() - sentAt);
+            if (status !== 200 || !hasData) failures++;
+            sendNext();
           });
-          socket.on('connect', ask);
+          socket.on('connect', sendNext);
           socket.on('error', () => {
-            faults++;
+            failures++;
             resolve();
           });
           socket.on('close', () => resolve());
         }),
     ),
   );
-  const seconds = (performance.now() - began) / 1_000;
+  const seconds = (performance.now() - startedAt) / 1_000;
   times.sort((a, b) => a - b);
-  const at = (share: number): number => times[Math.floor(times.length * share)] ?? 0;
-  return { requests: times.length, faults, rate: times.length / seconds, p50: at(0.5), p99: at(0.99) };
+  const percentile = (share: number): number => times[Math.floor(times.length * share)] ?? 0;
+  return {
+    requests: times.length,
+    failures,
+    rate: times.length / seconds,
+    p50: percentile(0.5),
+    p99: percentile(0.99),
+  };
 }
 
-/** Calls `done` for each whole answer, with content-length or in chunks. */
-function reader(socket: Socket, done: (status: number, sound: boolean) => void): void {
-  let kept: Buffer = Buffer.alloc(0);
+/** Calls `listener` for each complete response, with content-length or chunked. */
+function onResponse(socket: Socket, listener: (status: number, hasData: boolean) => void): void {
+  let unread: Buffer = Buffer.alloc(0);
   socket.on('data', (part) => {
-    kept = kept.length === 0 ? part : Buffer.concat([kept, part]);
+    unread = unread.length === 0 ? part : Buffer.concat([unread, part]);
     for (;;) {
-      const end = kept.indexOf(BREAK);
-      if (end < 0) return;
-      const head = kept.toString('latin1', 0, end).toLowerCase();
-      const status = Number(head.slice(9, 12));
-      const length = /content-length: (\d+)/.exec(head);
-      const start = end + BREAK.length;
+      const headerEnd = unread.indexOf(HEADER_END);
+      if (headerEnd < 0) return;
+      const header = unread.toString('latin1', 0, headerEnd).toLowerCase();
+      const status = Number(header.slice(9, 12));
+      const length = /content-length: (\d+)/.exec(header);
+      const start = headerEnd + HEADER_END.length;
       let size: number;
       if (length) size = Number(length[1]);
       else {
-        const last = kept.indexOf('0\r\n\r\n', start);
-        if (last < 0) return;
-        size = last + 5 - start;
+        const lastChunk = unread.indexOf('0\r\n\r\n', start);
+        if (lastChunk < 0) return;
+        size = lastChunk + 5 - start;
       }
-      if (kept.length < start + size) return;
-      const sound = kept[start] !== 0x7b || kept.toString('latin1', start, start + 9) === '{"data":{';
-      kept = kept.subarray(start + size);
-      done(status, sound);
+      if (unread.length < start + size) return;
+      // A chunked body begins with the chunk's length, not with a brace.
+      const hasData = unread[start] !== 0x7b || unread.toString('latin1', start, start + 9) === '{"data":{';
+      unread = unread.subarray(start + size);
+      listener(status, hasData);
     }
   });
 }

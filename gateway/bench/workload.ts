@@ -1,92 +1,93 @@
 /**
- * What the bench asks, and of whom: a park's companies over five subgraphs. Q1 is one company from one subgraph, Q2 one company over
- * all five in three hops, Q3 fifty companies with nested lists over all five.
+ * The bench's operations and data: companies of a park in five subgraphs. Q1 is one company from one subgraph, Q2 one company from all five
+ * in three hops, Q3 fifty companies with nested lists from all five.
  */
 import type { GraphQLSchema } from 'graphql';
 import { buildSubgraph, type FieldResolvers } from './bench-subgraphs.ts';
 
 const COMPANIES = 200;
-const EACH = 5;
+/** Vehicles, filings and meters of each company. */
+const ITEMS = 5;
 const BUILDINGS = 20;
 
-const range = <T>(count: number, of: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => of(i));
+const times = <T>(count: number, create: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => create(i));
 
-const buildings = range(BUILDINGS, (b) => ({
+const buildings = times(BUILDINGS, (b) => ({
   id: `b${b}`,
   name: `Building ${b}`,
   address: `${b + 1} Lakeside Avenue`,
   occupancy: 40 + 3 * b,
-  gates: range(3, (g) => ({ id: `g${b}-${g}`, name: `Gate ${g + 1}`, state: g === 0 ? 'CLOSED' : 'OPEN' })),
+  gates: times(3, (g) => ({ id: `g${b}-${g}`, name: `Gate ${g + 1}`, state: g === 0 ? 'CLOSED' : 'OPEN' })),
 }));
-const persons = range(COMPANIES * (EACH + 1), (p) => ({
+const persons = times(COMPANIES * (ITEMS + 1), (p) => ({
   id: `p${p}`,
   fullName: `Holder of badge ${p}`,
   phone: `+00 ${1_000_000 + p}`,
   lastEntry: `2026-03-${10 + (p % 18)}T07:30:00Z`,
   badge: { number: `N-${50_000 + p}`, level: p % 5, validUntil: '2028-06-30' },
 }));
-const companies = range(COMPANIES, (c) => ({
+const companies = times(COMPANIES, (c) => ({
   id: `c${c}`,
   name: `Firm "${c}" Ltd`,
   taxCode: `T${900_000_000 + c}`,
   status: c % 8 === 7 ? 'SUSPENDED' : 'ACTIVE',
   registeredAt: '2019-11-04',
   capital: 2_500.25 * (c + 1),
-  legalRep: { __typename: 'Person', id: `p${c * (EACH + 1)}` },
+  legalRep: { __typename: 'Person', id: `p${c * (ITEMS + 1)}` },
   building: { __typename: 'Building', id: `b${c % BUILDINGS}` },
   parkingSpots: 3 + (c % 4),
   taxStatus: c % 6 === 5 ? 'OVERDUE' : 'OK',
   taxDebt: (c % 6) * 17.75,
   energyCost: 41.5 * (c + 1),
-  vehicles: range(EACH, (i) => ({
+  vehicles: times(ITEMS, (i) => ({
     id: `v${c}-${i}`,
-    plate: `PK ${30_000 + c * EACH + i}`,
+    plate: `PK ${30_000 + c * ITEMS + i}`,
     model: ['Estate', 'Van', 'Coupe', 'Pickup', 'Saloon'][i],
     color: 'GREY',
     spot: `L${i}-${c}`,
-    driver: { __typename: 'Person', id: `p${c * (EACH + 1) + 1 + i}` },
+    driver: { __typename: 'Person', id: `p${c * (ITEMS + 1) + 1 + i}` },
   })),
-  filings: range(EACH, (i) => ({
+  filings: times(ITEMS, (i) => ({
     id: `f${c}-${i}`,
     period: `2025-${String(i + 1).padStart(2, '0')}`,
     amount: 310.5 * (i + 1) + c,
     status: i % 2 ? 'PAID' : 'FILED',
     dueDate: `2025-0${i + 1}-28`,
   })),
-  meters: range(EACH, (i) => ({
+  meters: times(ITEMS, (i) => ({
     id: `m${c}-${i}`,
-    serial: `S${700_000 + c * EACH + i}`,
+    serial: `S${700_000 + c * ITEMS + i}`,
     kind: ['ELECTRICITY', 'WATER', 'HEAT', 'GAS', 'COOLING'][i],
     unit: i === 1 ? 'm3' : 'kWh',
     lastReading: 812.75 + c * (i + 1),
     building: { __typename: 'Building', id: `b${(c + i) % BUILDINGS}` },
-    readings: range(3, (r) => ({ at: `2026-0${r + 1}-15`, value: 90.5 * (r + 1) + c })),
+    readings: times(3, (r) => ({ at: `2026-0${r + 1}-15`, value: 90.5 * (r + 1) + c })),
   })),
 }));
 
 const byId = <T extends { id: string }>(all: readonly T[]) => {
-  const found = new Map(all.map((one) => [one.id, one]));
+  const found = new Map(all.map((record) => [record.id, record]));
   return (id: unknown): T | undefined => found.get(String(id));
 };
 export const companyOf = byId(companies);
 export const personOf = byId(persons);
 export const buildingOf = byId(buildings);
-const vehicleOf = byId(companies.flatMap((one) => one.vehicles));
-const meterOf = byId(companies.flatMap((one) => one.meters));
-/** As the root list pages them. */
+const vehicleOf = byId(companies.flatMap((company) => company.vehicles));
+const meterOf = byId(companies.flatMap((company) => company.meters));
+/** A page of the root list. */
 export const companiesFrom = (offset: number, first: number) => companies.slice(offset, offset + first);
 
 type Company = (typeof companies)[number];
 type Meter = Company['meters'][number];
 
-interface Part {
+interface SubgraphParts {
   readonly name: string;
   readonly sdl: string;
   readonly resolvers: FieldResolvers;
   readonly references: Readonly<Record<string, (id: unknown) => unknown>>;
 }
 
-const parts: readonly Part[] = [
+const parts: readonly SubgraphParts[] = [
   {
     name: 'registry',
     sdl: `
@@ -131,7 +132,7 @@ type Company @key(fields: "id") { id: ID! taxStatus: String! taxDebt: Float! fil
 type Filing { id: ID! period: String! amount: Float! status: String! dueDate: String! }`,
     resolvers: {
       Query: { taxCompany: (_, { id }) => companyOf(id) },
-      Company: { filings: (one, { last }) => (one as Company).filings.slice(0, last as number) },
+      Company: { filings: (company, { last }) => (company as Company).filings.slice(0, last as number) },
     },
     references: { Company: companyOf },
   },
@@ -145,7 +146,7 @@ type Meter @key(fields: "id") { id: ID! serial: String! kind: String! unit: Stri
 type Reading { at: String! value: Float! }`,
     resolvers: {
       Query: { meter: (_, { id }) => meterOf(id) },
-      Meter: { readings: (one, { last }) => (one as Meter).readings.slice(0, last as number) },
+      Meter: { readings: (meter, { last }) => (meter as Meter).readings.slice(0, last as number) },
     },
     references: { Company: companyOf, Meter: meterOf },
   },
@@ -160,7 +161,7 @@ export interface BenchSubgraph {
   readonly schema: GraphQLSchema;
 }
 
-/** The five subgraphs, built anew. */
+/** Builds the five subgraphs. */
 export const benchSubgraphs = (): BenchSubgraph[] =>
   parts.map(({ name, sdl, resolvers, references }) => ({
     name,
@@ -193,9 +194,9 @@ export const QUERIES = {
 export type QueryName = keyof typeof QUERIES;
 export const QUERY_NAMES = Object.keys(QUERIES) as QueryName[];
 
-/** Request bodies, many of each, so that no cache of whole answers is measured. */
+/** Request bodies, many for each operation, so that no cache of whole responses is measured. */
 export const BODIES: Readonly<Record<QueryName, readonly string[]>> = {
-  Q1: range(100, (i) => JSON.stringify({ query: QUERIES.Q1, variables: { id: `c${i}` } })),
-  Q2: range(100, (i) => JSON.stringify({ query: QUERIES.Q2, variables: { id: `c${i}` } })),
-  Q3: range(20, (i) => JSON.stringify({ query: QUERIES.Q3, variables: { first: 50, offset: i * 5 } })),
+  Q1: times(100, (i) => JSON.stringify({ query: QUERIES.Q1, variables: { id: `c${i}` } })),
+  Q2: times(100, (i) => JSON.stringify({ query: QUERIES.Q2, variables: { id: `c${i}` } })),
+  Q3: times(20, (i) => JSON.stringify({ query: QUERIES.Q3, variables: { first: 50, offset: i * 5 } })),
 };

@@ -1,33 +1,40 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { until } from '../../tests/hub.ts';
-import { EVENTS, type LiveHub, liveHub, logged, mortalSockets, write } from '../../tests/live-hub.ts';
-import { follow, Refused } from './index.ts';
+import {
+  appendTestEvents,
+  type BareHub,
+  EVENTS_SUBSCRIPTION,
+  killableSockets,
+  loggedEventIds,
+  startBareHub,
+} from '../../tests/bare-hub.ts';
+import { waitFor } from '../../tests/test-hub.ts';
+import { follow, SubscriptionRejected } from './index.ts';
 
 interface Events {
   readonly events: { readonly __typename: string; readonly events?: readonly { readonly id: string }[] };
 }
-let live: LiveHub;
+let live: BareHub;
 beforeAll(async () => {
-  live = await liveHub();
+  live = await startBareHub();
 });
 afterAll(() => live?.close());
 
-test('goes on behind its cursor after every break: nothing lost, nothing twice', async () => {
-  const { WebSocket, open } = mortalSockets();
-  await write(live.database, ['before']);
+test('resumes by cursor after every lost connection, without losing or repeating an event', async () => {
+  const { WebSocket, open } = killableSockets();
+  await appendTestEvents(live.database, ['before']);
   const begin = await historyCursor();
   const breaks: unknown[] = [];
   const followed = follow<Events>({
     url: live.socketUrl,
-    query: EVENTS,
+    query: EVENTS_SUBSCRIPTION,
     after: begin,
     webSocket: WebSocket,
     pause: { first: 1, longest: 10 },
-    onBreak: (reason) => breaks.push(reason),
+    onDisconnect: (reason) => breaks.push(reason),
   });
   const writing = (async () => {
     for (let i = 0; i < 60; i++) {
-      await write(live.database, [`a${i}`, `b${i}`, `c${i}`]);
+      await appendTestEvents(live.database, [`a${i}`, `b${i}`, `c${i}`]);
       if (i % 3 === 0) for (const socket of open) socket.terminate();
     }
   })();
@@ -37,46 +44,52 @@ test('goes on behind its cursor after every break: nothing lost, nothing twice',
     if (got.length === 180) break;
   }
   await writing;
-  expect(got).toEqual((await logged(live.database)).slice(-180));
+  expect(got).toEqual((await loggedEventIds(live.database)).slice(-180));
   expect(breaks.length).toBeGreaterThan(3);
 });
 
-test('a client that takes nothing for a while rests, and misses nothing', async () => {
-  const { WebSocket } = mortalSockets();
+test('pauses while nothing is read and misses nothing', async () => {
+  const { WebSocket } = killableSockets();
   const followed = follow<Events>({
     url: live.socketUrl,
-    query: EVENTS,
+    query: EVENTS_SUBSCRIPTION,
     after: await historyCursor(),
     webSocket: WebSocket,
   });
-  const before = (await logged(live.database)).length;
-  for (let i = 0; i < 260; i++) await write(live.database, [`r${i}`]);
+  const before = (await loggedEventIds(live.database)).length;
+  for (let i = 0; i < 260; i++) await appendTestEvents(live.database, [`r${i}`]);
   const got: string[] = [];
   for await (const { data } of followed) {
     got.push(...(data?.events.events ?? []).map((event) => event.id));
     if (got.length >= 260) break;
   }
-  expect(got).toEqual((await logged(live.database)).slice(before));
+  expect(got).toEqual((await loggedEventIds(live.database)).slice(before));
 });
 
-test('may be left while it waits', async () => {
-  const { WebSocket, open } = mortalSockets();
-  const loop = follow<Events>({ url: live.socketUrl, query: EVENTS, webSocket: WebSocket })[Symbol.asyncIterator]();
+test('can be left while it waits for a delivery', async () => {
+  const { WebSocket, open } = killableSockets();
+  const loop = follow<Events>({ url: live.socketUrl, query: EVENTS_SUBSCRIPTION, webSocket: WebSocket })[
+    Symbol.asyncIterator
+  ]();
   const next = loop.next();
   await loop.return?.();
   expect((await next).done).toBe(true);
-  await until('the socket closes', 5, () => open.size === 0);
+  await waitFor('the socket closes', 5, () => open.size === 0);
 });
 
-test('may be left while it connects to nobody', async () => {
+test('can be closed while no server accepts the connection', async () => {
   const faults: unknown[] = [];
   const note = (reason: unknown) => faults.push(reason);
   process.on('unhandledRejection', note);
   try {
-    const { WebSocket, open } = mortalSockets();
-    const followed = follow<Events>({ url: 'ws://127.0.0.1:9/graphql', query: EVENTS, webSocket: WebSocket });
+    const { WebSocket, open } = killableSockets();
+    const followed = follow<Events>({
+      url: 'ws://127.0.0.1:9/graphql',
+      query: EVENTS_SUBSCRIPTION,
+      webSocket: WebSocket,
+    });
     followed.close();
-    await until('the socket closes', 30, () => open.size === 0);
+    await waitFor('the socket closes', 30, () => open.size === 0);
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(faults).toEqual([]);
   } finally {
@@ -84,16 +97,21 @@ test('may be left while it connects to nobody', async () => {
   }
 });
 
-test('what no new connection would mend ends the loop', async () => {
-  const { WebSocket } = mortalSockets();
+test('ends the loop on an error that a retry cannot resolve', async () => {
+  const { WebSocket } = killableSockets();
   const all = async (query: string, after: string | null) => {
     for await (const _ of follow({ url: live.socketUrl, query, after, webSocket: WebSocket })) break;
   };
-  await expect(all(EVENTS, 'forged')).rejects.toMatchObject({ name: 'Refused', code: 'CURSOR_INVALID' });
-  await expect(all('subscription ($after: Cursor) { nothing(after: $after) }', null)).rejects.toBeInstanceOf(Refused);
+  await expect(all(EVENTS_SUBSCRIPTION, 'forged')).rejects.toMatchObject({
+    name: 'SubscriptionRejected',
+    code: 'CURSOR_INVALID',
+  });
+  await expect(all('subscription ($after: Cursor) { nothing(after: $after) }', null)).rejects.toBeInstanceOf(
+    SubscriptionRejected,
+  );
 });
 
-/** Cursor behind the newest event. */
+/** The cursor of the newest event. */
 async function historyCursor(): Promise<string> {
   const answer = await fetch(live.url, {
     method: 'POST',

@@ -1,10 +1,10 @@
 /**
- * A subscription for app developers that loses nothing: it remembers the cursor of the last delivery and goes on behind
- * it after any break. Runs in Node (give it `ws` there) and in browsers.
+ * A subscription client that misses no event: it keeps the cursor of the last delivery and resumes after it on every reconnect. Runs in
+ * Node (pass `ws` there) and in browsers.
  */
 import { CloseCode, createClient } from 'graphql-ws';
 
-/** One answer of the subscription as GraphQL has it. */
+/** One response of the subscription. */
 export interface Delivery<T = Record<string, unknown>> {
   readonly data?: T | null;
   readonly errors?: readonly { readonly message: string; readonly extensions?: Readonly<Record<string, unknown>> }[];
@@ -12,29 +12,29 @@ export interface Delivery<T = Record<string, unknown>> {
 }
 
 export interface FollowOptions {
-  /** Such as ws://localhost:4000/graphql. */
+  /** For example ws://localhost:4000/graphql. */
   readonly url: string;
-  /** One subscription that takes `$after: Cursor` and selects `cursor` in all three kinds of delivery. */
+  /** One subscription with the variable `$after: Cursor` that selects `cursor` in all three types of delivery. */
   readonly query: string;
-  /** Which operation of the document; absent: its only one. */
+  /** The operation of the document; absent: its only one. */
   readonly operationName?: string | undefined;
   readonly variables?: Readonly<Record<string, unknown>>;
-  /** Cursor to begin behind, as kept from an earlier run; absent: from now on. */
+  /** Cursor of an earlier run to resume after; absent: start with new events. */
   readonly after?: string | null;
-  /** Asked at every connection, so that a fresh token is sent: `async () => ({ authorization: 'Bearer …' })`. */
+  /** Called for every connection, so that it sends a current token: `async () => ({ authorization: 'Bearer …' })`. */
   readonly connectionParams?: () => Record<string, unknown> | Promise<Record<string, unknown>>;
-  /** The WebSocket class where the platform has none of its own: `ws` in Node 20. */
+  /** The WebSocket class where the platform has none: `ws` in Node 20. */
   readonly webSocket?: unknown;
-  /** First and longest pause before a new connection, in milliseconds; 200 and 10,000 when absent. */
+  /** Shortest and longest delay before a reconnect, in milliseconds; default: 200 and 10,000. */
   readonly pause?: { readonly first: number; readonly longest: number };
-  /** Told of every break, with what the connection said. */
-  readonly onBreak?: (reason: unknown) => void;
+  /** Called for every lost connection, with its error or close event. */
+  readonly onDisconnect?: (reason: unknown) => void;
 }
 
-/** The hub refused the subscription for good: a changed graph, a forged cursor, missing rights. */
-export class Refused extends Error {
-  override name = 'Refused';
-  /** Code of the hub's error, such as CURSOR_INVALID, or the number of the socket's close. */
+/** The subscription was rejected and a retry cannot succeed: a changed graph, an invalid cursor, missing rights. */
+export class SubscriptionRejected extends Error {
+  override name = 'SubscriptionRejected';
+  /** The error code, such as CURSOR_INVALID, or the close code of the socket. */
   readonly code: string | number;
   constructor(message: string, code: string | number) {
     super(message);
@@ -42,50 +42,50 @@ export class Refused extends Error {
   }
 }
 
-export interface Followed<T> extends AsyncIterable<Delivery<T>> {
-  /** Behind the last delivery that was taken; keep it to go on later. Null before the first. */
+export interface FollowedSubscription<T> extends AsyncIterable<Delivery<T>> {
+  /** Of the last delivery that was read; store it to resume later. Null before the first. */
   readonly cursor: string | null;
   close(): void;
 }
 
-/** Deliveries that wait for the caller; beyond these the subscription rests and goes on when they are taken. */
-const MOST_WAITING = 200;
-/** Codes that may heal by themselves. */
-const PASSING = new Set(['INTERNAL', 'LIMIT_RATE', 'SOURCE_UNAVAILABLE', 'SOURCE_TIMEOUT', 'SOURCE_MALFORMED']);
-const FATAL: ReadonlySet<number> = new Set([
+/** Unread deliveries, from which on the subscription pauses until they are read. */
+const MAX_QUEUED = 200;
+/** Codes of errors that a retry can resolve. */
+const RETRYABLE = new Set(['INTERNAL', 'LIMIT_RATE', 'SOURCE_UNAVAILABLE', 'SOURCE_TIMEOUT', 'SOURCE_MALFORMED']);
+const FATAL_CLOSE_CODES: ReadonlySet<number> = new Set([
   CloseCode.BadRequest,
   CloseCode.Unauthorized,
   CloseCode.SubprotocolNotAcceptable,
 ]);
 
-/** Follows the log until `close`, or until the loop over it ends. The loop throws `Refused`; every other break is mended. */
-export function follow<T = Record<string, unknown>>(options: FollowOptions): Followed<T> {
+/** Subscribes until `close`, or until the loop over it ends. Reconnects after every error but a `Refused`, which the loop throws. */
+export function follow<T = Record<string, unknown>>(options: FollowOptions): FollowedSubscription<T> {
   const first = options.pause?.first ?? 200;
   const longest = options.pause?.longest ?? 10_000;
-  const waiting: Delivery<T>[] = [];
-  let taken = options.after ?? null;
-  let received = taken;
-  let ended: Refused | 'closed' | null = null;
-  let resting = false;
+  const queue: Delivery<T>[] = [];
+  let readCursor = options.after ?? null;
+  let receivedCursor = readCursor;
+  let ended: SubscriptionRejected | 'closed' | null = null;
+  let isPaused = false;
   let attempts = 0;
   let stop: (() => void) | null = null;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let wake: (() => void) | null = null;
 
-  const tell = () => {
+  const wakeReader = () => {
     wake?.();
     wake = null;
   };
-  const end = (how: Refused | 'closed') => {
-    ended ??= how;
+  const end = (result: SubscriptionRejected | 'closed') => {
+    ended ??= result;
     clearTimeout(timer);
     stop?.();
     stop = null;
-    tell();
+    wakeReader();
   };
   const connect = () => {
     let acknowledged = false;
-    let over = false;
+    let finished = false;
     const client = createClient({
       url: options.url,
       lazy: true,
@@ -101,20 +101,20 @@ export function follow<T = Record<string, unknown>>(options: FollowOptions): Fol
       },
     });
     const finish = () => {
-      over = true;
+      finished = true;
       stop = null;
-      // It waits for a connection that is under way, and fails with it.
+      // Disposing waits for a connection that is being opened, and fails with it.
       Promise.resolve(client.dispose()).catch(() => undefined);
     };
-    const broken = (reason: unknown) => {
-      if (over) return;
+    const onBroken = (reason: unknown) => {
+      if (finished) return;
       finish();
       if (ended) return;
-      const refused = refusal(reason, acknowledged);
-      if (refused) return end(refused);
-      options.onBreak?.(reason);
+      const rejection = toRejection(reason, acknowledged);
+      if (rejection) return end(rejection);
+      options.onDisconnect?.(reason);
       const pause = Math.min(first * 2 ** attempts++, longest);
-      // Not all clients of a hub that was away come back in the same moment.
+      // A random factor spreads the reconnects of all clients after a restart.
       timer = setTimeout(connect, pause * (0.5 + Math.random() / 2));
     };
     stop = finish;
@@ -122,21 +122,21 @@ export function follow<T = Record<string, unknown>>(options: FollowOptions): Fol
       {
         query: options.query,
         ...(options.operationName ? { operationName: options.operationName } : {}),
-        variables: { ...options.variables, after: received },
+        variables: { ...options.variables, after: receivedCursor },
       },
       {
         next: (delivery) => {
-          if (over) return;
+          if (finished) return;
           attempts = 0;
-          received = cursorOf(delivery) ?? received;
-          waiting.push(delivery as Delivery<T>);
-          tell();
-          if (waiting.length < MOST_WAITING) return;
-          resting = true;
+          receivedCursor = cursorOf(delivery) ?? receivedCursor;
+          queue.push(delivery as Delivery<T>);
+          wakeReader();
+          if (queue.length < MAX_QUEUED) return;
+          isPaused = true;
           finish();
         },
-        error: broken,
-        complete: () => broken(null),
+        error: onBroken,
+        complete: () => onBroken(null),
       },
     );
   };
@@ -145,15 +145,15 @@ export function follow<T = Record<string, unknown>>(options: FollowOptions): Fol
   async function* deliveries(): AsyncGenerator<Delivery<T>, void> {
     try {
       for (;;) {
-        const next = waiting.shift();
+        const next = queue.shift();
         if (next) {
-          taken = cursorOf(next) ?? taken;
+          readCursor = cursorOf(next) ?? readCursor;
           yield next;
         } else if (ended) {
           if (ended !== 'closed') throw ended;
           return;
-        } else if (resting) {
-          resting = false;
+        } else if (isPaused) {
+          isPaused = false;
           connect();
         } else {
           await new Promise<void>((resolve) => {
@@ -165,26 +165,26 @@ export function follow<T = Record<string, unknown>>(options: FollowOptions): Fol
       end('closed');
     }
   }
-  const loop = deliveries();
-  // `return` while a delivery is awaited must end the wait first.
-  const leave = loop.return.bind(loop);
-  loop.return = (value) => {
+  const iterator = deliveries();
+  // `return` during a pending `next` must end its wait first.
+  const returnIterator = iterator.return.bind(iterator);
+  iterator.return = (value) => {
     end('closed');
-    return leave(value);
+    return returnIterator(value);
   };
   return {
     get cursor() {
-      return taken;
+      return readCursor;
     },
     close: () => {
-      waiting.length = 0;
+      queue.length = 0;
       end('closed');
     },
-    [Symbol.asyncIterator]: () => loop,
+    [Symbol.asyncIterator]: () => iterator,
   };
 }
 
-/** The cursor of a delivery, whatever the field was called. */
+/** The cursor of a delivery, whatever the alias of its root field. */
 function cursorOf(delivery: { readonly data?: unknown }): string | null {
   for (const value of Object.values((delivery.data ?? {}) as Record<string, unknown>)) {
     const cursor = (value as { cursor?: unknown } | null)?.cursor;
@@ -193,16 +193,18 @@ function cursorOf(delivery: { readonly data?: unknown }): string | null {
   return null;
 }
 
-/** What no new connection would mend; null: try again. */
-function refusal(reason: unknown, acknowledged: boolean): Refused | null {
+/** The rejection for an error that a new connection cannot resolve; null: reconnect. */
+function toRejection(reason: unknown, acknowledged: boolean): SubscriptionRejected | null {
   if (Array.isArray(reason)) {
     const [error] = reason as { message: string; extensions?: Record<string, unknown> }[];
     const code = String(error?.extensions?.['code'] ?? 'INTERNAL');
-    return PASSING.has(code) ? null : new Refused(error?.message ?? 'The hub refused the subscription.', code);
+    return RETRYABLE.has(code)
+      ? null
+      : new SubscriptionRejected(error?.message ?? 'The subscription was rejected.', code);
   }
-  const { code, reason: words } = (reason ?? {}) as { code?: unknown; reason?: unknown };
+  const { code, reason: text } = (reason ?? {}) as { code?: unknown; reason?: unknown };
   if (typeof code !== 'number') return null;
-  // 4403 on a socket that worked is a token's end: a fresh one is asked for. At once, it is a refusal.
-  const fatal = FATAL.has(code) || (code === CloseCode.Forbidden && !acknowledged);
-  return fatal ? new Refused(String(words || 'The hub closed the connection.'), code) : null;
+  // 4403 after the acknowledgement means an expired token: reconnect with a new one. Before, it is a rejection.
+  const fatal = FATAL_CLOSE_CODES.has(code) || (code === CloseCode.Forbidden && !acknowledged);
+  return fatal ? new SubscriptionRejected(String(text || 'The server closed the connection.'), code) : null;
 }

@@ -1,12 +1,19 @@
 /** The `isthmus` command with all its subcommands. */
 import { Command } from 'commander';
-import { addBench, addOnboard, addSchema } from './develop.ts';
+import { addAudit, addExport } from './audit.ts';
+import { addBench } from './bench.ts';
+import { addConnector } from './connector.ts';
+import { addGateway } from './gateway.ts';
 import { addMigrate } from './migrate.ts';
-import { addAudit, addExport, addToken, addVerify } from './records.ts';
-import { INVOCATION, nameCommands } from './runner/invocation.ts';
-import { addConnector, addGateway, addSimulate, addStart } from './serve.ts';
+import { addOnboard } from './onboard.ts';
+import { INVOCATION, setCommandNames } from './runner/invocation.ts';
+import { addSchema } from './schema.ts';
+import { addSimulate } from './simulate.ts';
+import { addStart } from './start.ts';
+import { addToken } from './token.ts';
+import { addVerify } from './verify.ts';
 
-/** In the order in which --help names them. */
+/** In the order of --help. */
 const COMMANDS = [
   addStart,
   addGateway,
@@ -22,20 +29,20 @@ const COMMANDS = [
   addToken,
 ];
 
-/** Those that run until they are stopped, in an order of their own. */
-const SERVING = ['start', 'gateway', 'connector'];
+/** Commands that run until they are stopped. */
+const SERVER_COMMANDS = ['start', 'gateway', 'connector'];
 
-/** The program, not yet run. `serves` is called before a command that runs until it is stopped. */
-export function makeProgram(version: string, serves: () => void = () => undefined): Command {
+/** The program, ready to parse arguments. `onServe` is called before one of `SERVER_COMMANDS` runs. */
+export function createProgram(version: string, onServe: () => void = () => undefined): Command {
   const program = new Command('isthmus')
-    .description("Isthmus joins a smart park's islands into one GraphQL graph; every answer comes with its proof.")
+    .description('GraphQL integration hub for smart parks: joins the systems of a park in one federated graph.')
     .version(version)
-    .showHelpAfterError(`Run ${INVOCATION} --help to see what there is.`)
-    .addHelpText('after', `\nHere it is called as: ${INVOCATION} <command>`);
+    .showHelpAfterError(`Run ${INVOCATION} --help for the commands.`)
+    .addHelpText('after', `\nRun a command here with: ${INVOCATION} <command>`);
   for (const add of COMMANDS) add(program);
   program.hook('preAction', (_, command) => {
-    if (SERVING.includes(command.name())) serves();
+    if (SERVER_COMMANDS.includes(command.name())) onServe();
   });
-  nameCommands(program.commands.map((one) => one.name()));
+  setCommandNames(program.commands.map((command) => command.name()));
   return program;
 }

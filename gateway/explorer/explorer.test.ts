@@ -4,30 +4,38 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildSchema, parse, validate } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { operations } from './index.ts';
-import { filled, forget, NOTHING, OWN_QUERY, ownOf, refreshTabs, type Store } from './page/examples.ts';
-import { wordsFor } from './page/messages.ts';
+import { referenceOperations } from './index.ts';
+import {
+  CALLER_VALUES_QUERY,
+  fillVariables,
+  forgetVisit,
+  type KeyValueStore,
+  NO_VALUES,
+  readCallerValues,
+  refreshTabs,
+} from './page/examples.ts';
+import { messagesFor } from './page/messages.ts';
 import { withTimes } from './page/relative-times.ts';
-import { memoryStore } from './testing.ts';
+import { createMemoryStore } from './testing/memory-store.ts';
 
-let room: string;
+let target: string;
 let page: string;
 
 beforeAll(() => {
-  room = mkdtempSync(join(tmpdir(), 'isthmus-explorer-'));
-  page = join(room, 'page');
-  execFileSync(process.execPath, [join(import.meta.dirname, 'build.js'), room], { stdio: 'pipe' });
+  target = mkdtempSync(join(tmpdir(), 'isthmus-explorer-'));
+  page = join(target, 'page');
+  execFileSync(process.execPath, [join(import.meta.dirname, 'build.js'), target], { stdio: 'pipe' });
 }, 60_000);
-afterAll(() => rmSync(room, { recursive: true, force: true }));
+afterAll(() => rmSync(target, { recursive: true, force: true }));
 
-/** What the server hands out: everything but the licences. */
+/** The served files: everything but the licences. */
 const served = (): { name: string; text: string }[] =>
   readdirSync(page)
     .filter((name) => !name.endsWith('.txt'))
     .map((name) => ({ name, text: readFileSync(join(page, name), 'latin1') }));
 
 describe('the built page', () => {
-  test('holds page, program and style, and names only files that are there', () => {
+  test('contains HTML, script and style, and refers to existing files only', () => {
     const html = readFileSync(join(page, 'index.html'), 'utf8');
     const css = readFileSync(join(page, 'explorer.css'), 'utf8');
     const named = [
@@ -40,7 +48,7 @@ describe('the built page', () => {
     expect(readFileSync(join(page, 'explorer.js')).length).toBeGreaterThan(300_000);
   });
 
-  test('names no foreign address in any served byte', () => {
+  test('contains no external URL', () => {
     for (const { name, text } of served()) {
       const foreign = [...text.matchAll(/(?:https?|wss?):\\?\/\\?\/([a-z0-9.-]+\.[a-z]{2,}[^\s"'`)]*)/gi)]
         .map((match) => match[1] as string)
@@ -51,36 +59,36 @@ describe('the built page', () => {
     }
   });
 
-  test("runs under default-src 'self': no script or style in the page, no data addresses, nothing evaluated", () => {
+  test("runs under default-src 'self': no inline script or style, no data URLs, no eval", () => {
     const html = readFileSync(join(page, 'index.html'), 'utf8');
     expect(html).not.toMatch(/<script(?![^>]*\ssrc=)|<style|\son[a-z]+=|\sstyle=/);
     expect(readFileSync(join(page, 'explorer.css'), 'utf8')).not.toMatch(/url\(["']?(?:data|blob):/);
     expect(readFileSync(join(page, 'explorer.js'), 'utf8')).not.toMatch(/\beval\(|new Function\(|[^.\w]Function\("/);
   });
 
-  test('carries each operation', () => {
+  test('contains each operation', () => {
     const script = readFileSync(join(page, 'explorer.js'), 'utf8');
-    for (const { name } of operations()) expect(script).toMatch(new RegExp(`(query|subscription) ${name}\\b`));
-    expect(readdirSync(join(room, 'operations')).sort()).toEqual(
+    for (const { name } of referenceOperations()) expect(script).toMatch(new RegExp(`(query|subscription) ${name}\\b`));
+    expect(readdirSync(join(target, 'operations')).sort()).toEqual(
       readdirSync(join(import.meta.dirname, 'operations')).sort(),
     );
   });
 });
 
 describe('the operations', () => {
-  test('are one document each, under the name of its file', () => {
-    const names = operations().map((one) => one.name);
+  test('are one operation per document, named like its file', () => {
+    const names = referenceOperations().map(({ name }) => name);
     expect(names).toEqual(expect.arrayContaining(['Companies', 'Company360', 'ParkNow', 'Sources', 'History', 'Live']));
-    for (const { name, query } of operations()) {
+    for (const { name, query } of referenceOperations()) {
       const defined = parse(query).definitions.filter((one) => one.kind === 'OperationDefinition');
       expect(defined.map((one) => one.name?.value)).toEqual([name]);
     }
   });
 
-  test('fit the graph and have the variables that they need', () => {
+  test('are valid and have their required variables', () => {
     const schema = buildSchema(readFileSync(join(import.meta.dirname, '..', '..', 'schema', 'api.graphql'), 'utf8'));
-    expect(validate(schema, parse(OWN_QUERY))).toEqual([]);
-    for (const { name, query, variables } of operations()) {
+    expect(validate(schema, parse(CALLER_VALUES_QUERY))).toEqual([]);
+    for (const { name, query, variables } of referenceOperations()) {
       const document = parse(query);
       expect(validate(schema, document), name).toEqual([]);
       const definition = document.definitions.find((one) => one.kind === 'OperationDefinition');
@@ -93,9 +101,9 @@ describe('the operations', () => {
     }
   });
 
-  test('hold nothing of the demo: companies and parks are filled in', () => {
+  test('contain no ids of the demo: companies and parks are placeholders', () => {
     const demo = /[0-9A-HJ-NPQRTUWXY]{18}|lakeside/;
-    for (const { name, query, variables } of operations()) {
+    for (const { name, query, variables } of referenceOperations()) {
       expect(query, name).not.toMatch(demo);
       expect(JSON.stringify(variables), name).not.toMatch(demo);
       for (const [key, value] of Object.entries(variables)) {
@@ -105,7 +113,7 @@ describe('the operations', () => {
     }
   });
 
-  test('have times that move with the clock', () => {
+  test('resolve relative times', () => {
     const now = new Date('2026-11-20T08:00:00Z');
     expect(withTimes({ a: '@now', b: '@now-24h', c: '@now-7d', d: 'x @now', e: 5, f: null }, now)).toEqual({
       a: '2026-11-20T08:00:00.000Z',
@@ -120,32 +128,32 @@ describe('the operations', () => {
 
 describe('the variables of the examples', () => {
   const now = new Date('2026-11-20T08:00:00Z');
-  const missing = { park: 'fill in a park', company: 'fill in a company' };
+  const placeholders = { park: 'fill in a park', company: 'fill in a company' };
   const wanted = { uscc: '@company', id: '@park', to: '@now' };
-  const answer = { data: { parks: [{ id: 'riverside' }, { id: 'b' }], companies: { nodes: [{ uscc: '123' }] } } };
+  const response = { data: { parks: [{ id: 'riverside' }, { id: 'b' }], companies: { nodes: [{ uscc: '123' }] } } };
 
-  test('are those of the graph', () => {
-    expect(JSON.parse(filled(wanted, ownOf(answer), missing, now) ?? '')).toEqual({
+  test('are filled from the graph', () => {
+    expect(JSON.parse(fillVariables(wanted, readCallerValues(response), placeholders, now) ?? '')).toEqual({
       uscc: '123',
       id: 'riverside',
       to: '2026-11-20T08:00:00.000Z',
     });
-    expect(filled(null, NOTHING, missing, now)).toBeUndefined();
+    expect(fillVariables(null, NO_VALUES, placeholders, now)).toBeUndefined();
   });
 
   test.each<[string, unknown]>([
     ['is empty', { data: { parks: [], companies: { nodes: [] } } }],
-    ['is refused in part', { data: { parks: null, companies: null }, errors: [{ message: 'no' }] }],
+    ['is partly rejected', { data: { parks: null, companies: null }, errors: [{ message: 'no' }] }],
     ['is an error', { errors: [{ message: 'no' }] }],
-    ['is no answer', undefined],
-  ])('say what to fill in where the answer %s', (_, given) => {
-    expect(JSON.parse(filled(wanted, ownOf(given), missing, now) ?? '')).toMatchObject({
+    ['is missing', undefined],
+  ])('contain placeholders if the response %s', (_, given) => {
+    expect(JSON.parse(fillVariables(wanted, readCallerValues(given), placeholders, now) ?? '')).toMatchObject({
       uscc: 'fill in a company',
       id: 'fill in a park',
     });
   });
 
-  const visit = (store: Store, variables: string) => refreshTabs(store, [{ query: '{ a }', variables }]);
+  const visit = (store: KeyValueStore, variables: string) => refreshTabs(store, [{ query: '{ a }', variables }]);
   const tabs = (variables: string, active = 0) => ({
     activeTabIndex: active,
     tabs: [
@@ -154,8 +162,8 @@ describe('the variables of the examples', () => {
     ],
   });
 
-  test('are those of this visit in tabs that were kept; what people have written stays', () => {
-    const store = memoryStore();
+  test('are updated in tabs from an earlier visit unless they were edited', () => {
+    const store = createMemoryStore();
     visit(store, 'old');
     store.setItem('graphiql:tabState', JSON.stringify(tabs('old')));
     store.setItem('graphiql:variables', 'old');
@@ -167,25 +175,25 @@ describe('the variables of the examples', () => {
     expect(JSON.parse(store.getItem('graphiql:tabState') ?? '')).toEqual(tabs('my own'));
   });
 
-  test('are shown of the first tab at the first visit', () => {
-    const store = memoryStore();
+  test('are those of the first tab at the first visit', () => {
+    const store = createMemoryStore();
     visit(store, 'first');
     expect([store.getItem('graphiql:query'), store.getItem('graphiql:variables')]).toEqual(['{ a }', 'first']);
   });
 
-  test('and the operations that were run are forgotten at sign-out', () => {
-    const store = memoryStore();
+  test('are removed at sign-out together with the history of operations', () => {
+    const store = createMemoryStore();
     visit(store, 'of the park');
     store.setItem('graphiql:tabState', JSON.stringify(tabs('of the park')));
     store.setItem('graphiql:queries', 'of the park');
-    forget(store, [{ query: '{ a }', variables: 'fill in' }]);
-    expect([...store.held.values()].join()).not.toContain('of the park');
+    forgetVisit(store, [{ query: '{ a }', variables: 'fill in' }]);
+    expect([...store.entries.values()].join()).not.toContain('of the park');
   });
 });
 
-test('the page speaks Chinese to readers of Chinese and English to all others', () => {
-  expect(wordsFor('zh-CN').signOut).toBe('退出登录');
-  expect(wordsFor('zh').signOut).toBe('退出登录');
-  for (const language of ['en-GB', 'de', 'zha', '']) expect(wordsFor(language).signOut).toBe('Sign out');
-  expect(Object.keys(wordsFor('zh'))).toEqual(Object.keys(wordsFor('en')));
+test('texts are Chinese for Chinese languages and English for all others', () => {
+  expect(messagesFor('zh-CN').signOut).toBe('退出登录');
+  expect(messagesFor('zh').signOut).toBe('退出登录');
+  for (const language of ['en-GB', 'de', 'zha', '']) expect(messagesFor(language).signOut).toBe('Sign out');
+  expect(Object.keys(messagesFor('zh'))).toEqual(Object.keys(messagesFor('en')));
 });

@@ -1,18 +1,18 @@
-/** The explorer: where its built page lies, and the reference operations that it shows and the query tests run. */
+/** The explorer: the folder of its built page, and its reference operations, which the query tests run too. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
-/** One of the explorer's tabs. */
+/** An example operation, shown as a tab. */
 export interface ReferenceOperation {
-  /** As in the file's name and the document. */
+  /** Name of the file and of the operation. */
   readonly name: string;
   readonly query: string;
-  /** Times that move with the clock stand as `@now`, `@now-24h`, `@now-7d`; empty where the operation needs none. */
+  /** May contain relative times such as `@now-24h`; empty if the operation has none. */
   readonly variables: Readonly<Record<string, unknown>>;
 }
 
-/** The operations, by name. */
-export function operations(): ReferenceOperation[] {
+/** All reference operations, ordered by name. */
+export function referenceOperations(): ReferenceOperation[] {
   const folder = join(import.meta.dirname, 'operations');
   return readdirSync(folder)
     .filter((file) => file.endsWith('.graphql'))
@@ -27,9 +27,9 @@ export function operations(): ReferenceOperation[] {
     });
 }
 
-/** The folder of the built page, to be served as it is under `/explorer/`; null where nobody has built it. */
+/** Folder of the built page, which is served under `/explorer/`; null if it has not been built. */
 export function pageFolder(): string | null {
-  // Run from the sources, the page's own folder holds no index.html: only what the build made is ever served.
+  // The source folder has no index.html, so that only the build output is served.
   const candidates = [
     join(import.meta.dirname, 'page'),
     join(import.meta.dirname, '..', '..', 'dist', 'gateway', 'explorer', 'page'),

@@ -1,6 +1,6 @@
 /**
- * Documents as text, in one pass (the library's printer visits every node several times). Arguments are equal for arguments that mean the same, in whatever order they and the
- * fields of their objects were written.
+ * Prints documents in one pass; the printer of graphql-js visits every node several times. Arguments with the same meaning have the same
+ * text, whatever the order of the arguments and of the fields of their objects.
  */
 import {
   type ArgumentNode,
@@ -12,60 +12,60 @@ import {
   type ValueNode,
 } from 'graphql';
 
-/** Arguments of a field with more characters are kept from the planner, which does not look at them. */
-const LONG = 1_000;
+/** Characters. Longer arguments of a field are replaced by a placeholder for the planner, which does not read them. */
+const LONG_ARGUMENTS = 1_000;
 
-/** An operation without directives. Each long list of arguments is exchanged for one argument with its number in `kept`. */
-export function operationText(
+/** Prints an operation without directives. Long arguments are replaced by a placeholder with their index in `longArguments`. */
+export function printForPlanner(
   { operation, name, variableDefinitions = [], selectionSet }: OperationDefinitionNode,
-  kept: Map<string, number>,
+  longArguments: Map<string, number>,
 ): string {
   const variables = variableDefinitions.length > 0 ? `(${variableDefinitions.map(print).join(',')})` : '';
-  return `${operation} ${name?.value ?? ''}${variables}${setText(selectionSet, kept)}`;
+  return `${operation} ${name?.value ?? ''}${variables}${selectionSetText(selectionSet, longArguments)}`;
 }
 
-/** The text of a fetch with the arguments that were kept from the planner. */
-export function withKept(text: string, kept: readonly string[]): string {
-  return text.replace(KEPT, (whole, key: string) => kept[Number(key)] ?? whole);
+/** The text of a fetch with its placeholders replaced by the arguments. */
+export function restoreArguments(text: string, longArguments: readonly string[]): string {
+  return text.replace(PLACEHOLDER, (placeholder, key: string) => longArguments[Number(key)] ?? placeholder);
 }
-/** No name of a graph ends with three underscores. */
-const KEPT = /isthmusKept: *"(\d+)___"/g;
+/** Three underscores end no name of a supergraph. */
+const PLACEHOLDER = /isthmusKept: *"(\d+)___"/g;
 
-function setText({ selections }: SelectionSetNode, kept: Map<string, number>): string {
-  const parts = selections.map((one): string => {
-    if (one.kind === Kind.FRAGMENT_SPREAD) return `...${one.name.value}`;
-    if (one.kind === Kind.INLINE_FRAGMENT)
-      return `...${one.typeCondition ? ` on ${one.typeCondition.name.value}` : ''}${setText(one.selectionSet, kept)}`;
-    const given = shortened(argumentsText(one), kept);
-    const alias = one.alias ? `${one.alias.value}:` : '';
-    return `${alias}${one.name.value}${given && `(${given})`}${one.selectionSet ? setText(one.selectionSet, kept) : ''}`;
+function selectionSetText({ selections }: SelectionSetNode, longArguments: Map<string, number>): string {
+  const parts = selections.map((selection): string => {
+    if (selection.kind === Kind.FRAGMENT_SPREAD) return `...${selection.name.value}`;
+    if (selection.kind === Kind.INLINE_FRAGMENT)
+      return `...${selection.typeCondition ? ` on ${selection.typeCondition.name.value}` : ''}${selectionSetText(selection.selectionSet, longArguments)}`;
+    const given = argumentsOrPlaceholder(argumentsText(selection), longArguments);
+    const alias = selection.alias ? `${selection.alias.value}:` : '';
+    return `${alias}${selection.name.value}${given && `(${given})`}${selection.selectionSet ? selectionSetText(selection.selectionSet, longArguments) : ''}`;
   });
   return `{${parts.join(' ')}}`;
 }
 
-function shortened(given: string, kept: Map<string, number>): string {
+function argumentsOrPlaceholder(given: string, longArguments: Map<string, number>): string {
   // The planner must see variables.
-  if (given.length < LONG || given.includes('$')) return given;
-  const key = kept.get(given) ?? kept.size;
-  kept.set(given, key);
+  if (given.length < LONG_ARGUMENTS || given.includes('$')) return given;
+  const key = longArguments.get(given) ?? longArguments.size;
+  longArguments.set(given, key);
   return `isthmusKept:"${key}___"`;
 }
 
-/** Long ones, by the list of arguments, which copies of a field share: each is written once. */
-const written = new WeakMap<readonly ArgumentNode[], string>();
+/** Long texts by the list of arguments, which copies of a field share: each is printed once. */
+const longTexts = new WeakMap<readonly ArgumentNode[], string>();
 
-/** `x:1,y:[2]`, sorted by name; valid GraphQL. Empty when there are none. */
+/** `x:1,y:[2]`, sorted by name: valid GraphQL. Empty without arguments. */
 export function argumentsText({ arguments: given }: Pick<FieldNode, 'arguments'>): string {
   if (!given || given.length === 0) return '';
-  let text = written.get(given);
+  let text = longTexts.get(given);
   if (text === undefined) {
-    text = sorted(given.map((one) => [one.name.value, one.value]));
-    if (text.length > LONG) written.set(given, text);
+    text = sortedFields(given.map((argument) => [argument.name.value, argument.value]));
+    if (text.length > LONG_ARGUMENTS) longTexts.set(given, text);
   }
   return text;
 }
 
-/** A value as GraphQL. Recursion is bounded by the brackets of the text. */
+/** Prints a value. The limit on brackets of a document bounds the recursion. */
 export function valueText(value: ValueNode): string {
   switch (value.kind) {
     case Kind.VARIABLE:
@@ -79,21 +79,21 @@ export function valueText(value: ValueNode): string {
     case Kind.LIST:
       return listText(value.values);
     case Kind.OBJECT:
-      return `{${sorted(value.fields.map((one) => [one.name.value, one.value]))}}`;
+      return `{${sortedFields(value.fields.map((field) => [field.name.value, field.value]))}}`;
     default:
       return value.value;
   }
 }
 
-/** Without a list of the parts: there may be tens of thousands of lists in a document. */
+/** Concatenates without an array: a document may contain tens of thousands of lists. */
 function listText(values: readonly ValueNode[]): string {
   let text = '[';
-  for (const one of values) text += text === '[' ? valueText(one) : `,${valueText(one)}`;
+  for (const value of values) text += text === '[' ? valueText(value) : `,${valueText(value)}`;
   return `${text}]`;
 }
 
-const sorted = (all: [string, ValueNode][]): string =>
-  all
+const sortedFields = (fields: [string, ValueNode][]): string =>
+  fields
     .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
     .map(([name, value]) => `${name}:${valueText(value)}`)
     .join(',');

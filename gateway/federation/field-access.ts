@@ -1,47 +1,50 @@
-/** What a caller may not see: asked once per field of the graph and operation. */
+/** Decides which fields a caller may select; each field of the schema is checked once per operation. */
 import { type GraphQLNamedType, type GraphQLSchema, getNamedType, isInterfaceType, isObjectType } from 'graphql';
 
 export interface FieldCoordinate {
   readonly type: string;
   readonly field: string;
-  /** Named type that the field returns. */
+  /** Name of the field's named type. */
   readonly returns: string;
 }
-export interface Refusal {
+/** Why a field is denied, as the client sees it. */
+export interface AccessError {
   readonly code: string;
   readonly message: string;
 }
-export type Refuse = (coordinate: FieldCoordinate) => Refusal | null;
+/** Returns the error of a denied field, null for an allowed one. */
+export type AccessCheck = (coordinate: FieldCoordinate) => AccessError | null;
 
 /**
- * Why a field of that type is refused, or null. What is refused on an interface is refused on every type that
- * implements it, whichever way a document comes to it.
+ * The error of a denied field, null for an allowed one. A field denied on an interface is denied on every type that implements it, however a
+ * document selects it.
  */
-export type Refusals = (type: GraphQLNamedType, field: string) => Refusal | null;
+export type FieldAccessCheck = (type: GraphQLNamedType, field: string) => AccessError | null;
 
-export function makeRefusals(schema: GraphQLSchema, refuse: Refuse | null): Refusals {
-  if (!refuse) return () => null;
-  const known = new Map<string, Refusal | null>();
-  const own = (type: GraphQLNamedType, field: string): Refusal | null => {
-    const found = isObjectType(type) || isInterfaceType(type) ? type.getFields()[field] : undefined;
-    return found ? refuse({ type: type.name, field, returns: getNamedType(found.type).name }) : null;
+/** Wraps the caller's check with the rules for interfaces; null allows all fields. */
+export function createFieldAccessCheck(schema: GraphQLSchema, checkAccess: AccessCheck | null): FieldAccessCheck {
+  if (!checkAccess) return () => null;
+  const cache = new Map<string, AccessError | null>();
+  const ownError = (type: GraphQLNamedType, field: string): AccessError | null => {
+    const definition = isObjectType(type) || isInterfaceType(type) ? type.getFields()[field] : undefined;
+    return definition ? checkAccess({ type: type.name, field, returns: getNamedType(definition.type).name }) : null;
   };
-  /** What is refused on every type of an interface is refused on the interface. */
-  const ofAll = (types: readonly GraphQLNamedType[], field: string): Refusal | null => {
-    const all = types.map((type) => refusals(type, field));
-    return all.every((one) => one !== null) ? (all[0] ?? null) : null;
+  /** A field denied on every type of an interface is denied on the interface. */
+  const errorOfAll = (types: readonly GraphQLNamedType[], field: string): AccessError | null => {
+    const errors = types.map((type) => accessError(type, field));
+    return errors.every((error) => error !== null) ? (errors[0] ?? null) : null;
   };
-  const refusals: Refusals = (type, field) => {
+  const accessError: FieldAccessCheck = (type, field) => {
     if (field.startsWith('__') || !(isObjectType(type) || isInterfaceType(type))) return null;
-    const mark = `${type.name}.${field}`;
-    let refusal = known.get(mark);
-    if (refusal === undefined) {
-      refusal = own(type, field);
-      for (const face of type.getInterfaces()) refusal ??= own(face, field);
-      if (isInterfaceType(type)) refusal ??= ofAll(schema.getPossibleTypes(type), field);
-      known.set(mark, refusal);
+    const coordinate = `${type.name}.${field}`;
+    let error = cache.get(coordinate);
+    if (error === undefined) {
+      error = ownError(type, field);
+      for (const implemented of type.getInterfaces()) error ??= ownError(implemented, field);
+      if (isInterfaceType(type)) error ??= errorOfAll(schema.getPossibleTypes(type), field);
+      cache.set(coordinate, error);
     }
-    return refusal;
+    return error;
   };
-  return refusals;
+  return accessError;
 }

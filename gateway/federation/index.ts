@@ -1,4 +1,4 @@
-/** The face of federation: compile an operation, execute it. Nothing outside this folder knows which planner or engine runs. */
+/** Entry point of the federation engine: compiles and executes operations. No other module depends on the planner or engine in use. */
 import { randomUUID } from 'node:crypto';
 import {
   type DocumentNode,
@@ -8,229 +8,255 @@ import {
   type VariableDefinitionNode,
   valueFromASTUntyped,
 } from 'graphql';
-import type { Call, Subgraph } from '../../connectors/kit/connector.ts';
+import type { Call, Subgraph } from '../../connectors/kit/call.ts';
 import type { Log } from '../../connectors/kit/log.ts';
-import { type Compiled, compileOperation, type Variant } from './compile/compile-operation.ts';
+import { type CompiledOperation, compileOperation, type Variant } from './compile/compile-operation.ts';
 import { OperationCache } from './compile/operation-cache.ts';
-import { Run } from './execute/execution.ts';
+import { Execution } from './execute/execution.ts';
 import { remoteSubgraph } from './execute/remote-subgraph.ts';
-import type { Refuse } from './field-access.ts';
-import { TooLarge } from './plan/normalized-selection.ts';
-import { makePlanner } from './plan/planner.ts';
-import type { Watch } from './plan/protected-fields.ts';
-import { placed } from './respond/error-placement.ts';
-import { makeReport } from './respond/error-report.ts';
-import { type Ownership, Proof, readOwnership } from './respond/provenance.ts';
-import { type Answer, Made, type RefusedAnswer } from './respond/response.ts';
-import { write } from './respond/response-writer.ts';
-import { Bare } from './response-data.ts';
+import type { AccessCheck } from './field-access.ts';
+import { OperationTooLarge } from './operation-too-large.ts';
+import { createPlanner } from './plan/planner.ts';
+import type { ProtectedFields } from './plan/protected-fields.ts';
+import { errorAt } from './respond/error-placement.ts';
+import { createErrorReporter } from './respond/error-report.ts';
+import { type FieldOwnership, ProvenanceCollector, readFieldOwnership } from './respond/provenance.ts';
+import { type FederatedResponse, LazyResponse, type RejectedResponse } from './respond/response.ts';
+import { writeResponse } from './respond/response-writer.ts';
+import { NullPrototypeObject } from './response-data.ts';
 import { readSupergraph } from './supergraph.ts';
-import { coercer } from './validate/coerce-variables.ts';
-import type { InputRules } from './validate/input-values.ts';
+import { createVariableCoercion } from './validate/coerce-variables.ts';
+import { applyScalars, type InputRules } from './validate/input-values.ts';
 import { validateDocument } from './validate/validate.ts';
 
-export type { Compiled } from './compile/compile-operation.ts';
-export type { FieldCoordinate, Refusal } from './field-access.ts';
-export { compact, LARGE } from './plan/compact-document.ts';
-export type { Watch } from './plan/protected-fields.ts';
-export type { Touch, Touched } from './respond/accessed-fields.ts';
-export type { Answer, RefusedAnswer } from './respond/response.ts';
+export type { CompiledOperation } from './compile/compile-operation.ts';
+export type { AccessError, FieldCoordinate } from './field-access.ts';
+export type { ProtectedFields } from './plan/protected-fields.ts';
+export type { AccessedFields, FieldAccess } from './respond/accessed-fields.ts';
+export type { FederatedResponse, RejectedResponse } from './respond/response.ts';
+export { COMPACT_ABOVE_SELECTIONS, compactDocument } from './validate/compact-document.ts';
 export type { InputRules } from './validate/input-values.ts';
 export { remoteSubgraph };
 
 export interface Federation {
   /** The public graph. */
   readonly schema: GraphQLSchema;
-  /** Tells one supergraph from another. */
+  /** Identifies the supergraph: a prefix of its SHA-256 digest. */
   readonly id: string;
   /**
-   * Compiles, or takes from the cache. `refused` is asked for every field before planning: a refused one is not fetched, is null, and
-   * has one error at each of its places; callers with equal `refusedKey` are refused the same. `internal` documents may name
-   * `@inaccessible` fields. With `provenance` the answer says where its values come from.
+   * Compiles the operation, or returns it from the cache. `checkAccess` is called for every selected field before planning: a denied field
+   * is not fetched, is null, and has one error at each of its paths. Callers with equal `accessKey` must be denied the same fields.
+   * `internal` documents may select `@inaccessible` fields. With `provenance` the response includes the origin of its values.
    */
   compile(
     request: OperationText,
-    options?: { refused?: Refuse; refusedKey?: string; internal?: boolean; provenance?: boolean },
-  ): Compiled | { errors: readonly GraphQLFormattedError[] };
-  /** What is compiled already, the most useful last; so that another federation can be made as ready as this one. */
-  known(): KnownOperation[];
-  /** Faults of a client's document, as `compile` finds them; `query` is its text. */
-  faults(query: string, document: DocumentNode): readonly GraphQLFormattedError[];
-  /** Faults of the variables that an operation of the public graph is given, as `execute` finds them. */
-  variableFaults(
+    options?: { checkAccess?: AccessCheck; accessKey?: string; internal?: boolean; provenance?: boolean },
+  ): CompiledOperation | { errors: readonly GraphQLFormattedError[] };
+  /** The operations in the cache, the most recently used last; a new federation can compile them before it is used. */
+  compiledOperations(): KnownOperation[];
+  /** Errors of a client's document, as `compile` returns them; `query` is its text. */
+  validate(query: string, document: DocumentNode): readonly GraphQLFormattedError[];
+  /** Errors of the variables of an operation on the public graph, as `execute` returns them. */
+  validateVariables(
     operation: OperationDefinitionNode,
     variables: Readonly<Record<string, unknown>> | undefined,
   ): readonly GraphQLFormattedError[];
   /**
-   * Executes; answers at once when no subgraph had to be waited for. Neither throws nor rejects for a fault of a subgraph. Without data
-   * when variables cannot be read.
+   * Executes the operation; returns synchronously if no subgraph is asynchronous. Never throws or rejects for an error of a subgraph.
+   * The response has no data if a variable is invalid.
    */
   execute(
-    compiled: Compiled,
+    compiled: CompiledOperation,
     request: { variables: Readonly<Record<string, unknown>> | undefined; call: Call },
-  ): Answer | RefusedAnswer | Promise<Answer>;
+  ): FederatedResponse | RejectedResponse | Promise<FederatedResponse>;
 }
 
-/** An operation of a text; `document` is the text parsed without locations, where that has been done already. */
+/** An operation and its document's text. `document` is that text parsed without locations, if it was parsed before. */
 export interface OperationText {
   readonly query: string;
   readonly operationName?: string | undefined;
   readonly document?: DocumentNode | undefined;
 }
 
+/** An operation in the cache, with the options it was compiled with. */
 export interface KnownOperation {
   readonly query: string;
   readonly operationName: string | undefined;
-  readonly refusedKey: string;
+  readonly accessKey: string;
   readonly internal: boolean;
   readonly provenance: boolean;
 }
 
 export interface FederationOptions {
   readonly supergraph: string;
-  /** By the name in the supergraph; or how one is made from name and address. */
+  /** Subgraphs by their name in the supergraph, or a function that creates one from name and address. */
   readonly subgraphs: ReadonlyMap<string, Subgraph> | ((name: string, url: string) => Subgraph);
-  /** Makes the id under which the log has a fault of the hub. */
-  readonly errorId?: () => string;
+  /** Creates the id that connects a response with its log lines; default: a random UUID. */
+  readonly createErrorId?: () => string;
   readonly log?: Log;
-  /** What values of clients must be; absent: the subgraphs judge. */
-  readonly inputs?: InputRules;
-  /** What must be accounted for; absent: nothing. */
-  readonly watch?: Watch;
-  /** As much of what was compiled is kept, in bytes, about. */
-  readonly kept?: number;
+  /** Rules for clients' values; absent: only the subgraphs check them. */
+  readonly inputRules?: InputRules;
+  /** Fields whose accesses are reported with the response; absent: none. */
+  readonly protectedFields?: ProtectedFields;
+  /** Approximate size of the cache of compiled operations, in bytes. Default: 64 MiB. */
+  readonly cacheBytes?: number;
 }
 
-const unreadable = ({ message }: { message: string }): GraphQLFormattedError => ({
+const toInputError = ({ message }: { message: string }): GraphQLFormattedError => ({
   message,
   extensions: { code: 'BAD_USER_INPUT' },
 });
 
-const NONE = Object.freeze({});
-const CACHE_BYTES = 64 * 1024 * 1024;
+const NO_VARIABLES = Object.freeze({});
+const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024;
 
+/** Creates the engine for one supergraph. Throws if the text is not a supergraph. */
 export function createFederation(options: FederationOptions): Federation {
-  const rules = options.inputs ?? null;
-  const supergraph = readSupergraph(options.supergraph, rules);
-  const planner = makePlanner(options.supergraph);
-  const cache = new OperationCache<Compiled>(options.kept ?? CACHE_BYTES);
-  const made = new Map<string, Subgraph>();
-  const subgraph = (name: string): Subgraph => {
-    const known = made.get(name);
-    if (known) return known;
+  const inputRules = options.inputRules ?? null;
+  const supergraph = readSupergraph(options.supergraph);
+  if (inputRules)
+    for (const schema of [supergraph.publicSchema, supergraph.internalSchema]) applyScalars(schema, inputRules);
+  const planner = createPlanner(options.supergraph);
+  const cache = new OperationCache<CompiledOperation>(options.cacheBytes ?? DEFAULT_CACHE_BYTES);
+  const subgraphByName = new Map<string, Subgraph>();
+  const getSubgraph = (name: string): Subgraph => {
+    const existing = subgraphByName.get(name);
+    if (existing) return existing;
     const { subgraphs } = options;
-    const one =
+    const subgraph =
       typeof subgraphs === 'function'
         ? subgraphs(name, supergraph.subgraphs.get(name)?.url ?? '')
         : subgraphs.get(name);
-    if (!one) throw new Error(`The supergraph names a subgraph ${name} that is not here.`);
-    made.set(name, one);
-    return one;
+    if (!subgraph) throw new Error(`Subgraph ${name} of the supergraph is not configured.`);
+    subgraphByName.set(name, subgraph);
+    return subgraph;
   };
 
-  const unplanned = (error: unknown, operation: string | null): GraphQLFormattedError => {
-    if (error instanceof TooLarge)
+  const planningError = (error: unknown, operation: string | null): GraphQLFormattedError => {
+    if (error instanceof OperationTooLarge)
       return { message: error.message, extensions: { code: 'LIMIT_COST', limit: error.limit } };
     const errorId = newId();
-    options.log?.error('An operation could not be planned.', { error, operation, errorId });
-    return { message: 'The operation cannot be planned over the islands.', extensions: { code: 'INTERNAL', errorId } };
+    options.log?.error('Failed to plan an operation.', { error, operation, errorId });
+    return {
+      message: 'The operation cannot be planned. Report errorId to the operator.',
+      extensions: { code: 'INTERNAL', errorId },
+    };
   };
 
-  const newId = () => options.errorId?.() ?? randomUUID();
-  const report = makeReport(options.log, newId);
+  const newId = () => options.createErrorId?.() ?? randomUUID();
+  const reportErrors = createErrorReporter(options.log, newId);
 
-  let owned: Ownership | undefined;
-  const proof = (prefix: string): Proof => {
-    owned ??= readOwnership(supergraph.text);
-    return new Proof(supergraph.inner, owned, prefix);
+  let ownership: FieldOwnership | undefined;
+  const createProvenance = (prefix: string): ProvenanceCollector => {
+    ownership ??= readFieldOwnership(supergraph.text);
+    return new ProvenanceCollector(supergraph.internalSchema, ownership, prefix);
   };
 
   return {
-    schema: supergraph.open,
+    schema: supergraph.publicSchema,
     id: supergraph.id,
-    compile: (request, { refused, refusedKey = '', internal = false, provenance = false } = {}) => {
-      const mark = `${internal ? 'i' : 'o'}${provenance ? 'p' : ''}\0${refusedKey}\0${request.operationName ?? ''}`;
-      const known = cache.get(request.query, mark);
-      if (known) return known;
+    compile: (request, { checkAccess, accessKey = '', internal = false, provenance = false } = {}) => {
+      const variantKey = `${internal ? 'i' : 'o'}${provenance ? 'p' : ''}\0${accessKey}\0${request.operationName ?? ''}`;
+      const cached = cache.get(request.query, variantKey);
+      if (cached) return cached;
       try {
-        const compiled = compileOperation({ supergraph, planner, subgraph, report, rules }, request, {
-          refuse: refused ?? null,
+        const compiled = compileOperation({ supergraph, planner, getSubgraph, reportErrors, inputRules }, request, {
+          checkAccess: checkAccess ?? null,
           internal,
-          watch: options.watch ?? null,
-          proof: provenance ? proof : null,
+          protectedFields: options.protectedFields ?? null,
+          createProvenance: provenance ? createProvenance : null,
         });
-        if (!('errors' in compiled)) cache.set(request.query, mark, compiled);
+        if (!('errors' in compiled)) cache.set(request.query, variantKey, compiled);
         return compiled;
       } catch (error) {
-        return { errors: [unplanned(error, request.operationName ?? null)] };
+        return { errors: [planningError(error, request.operationName ?? null)] };
       }
     },
-    known: () =>
-      cache.entries().map(([query, mark]) => {
-        const [kind = '', refusedKey = '', operationName] = mark.split('\0');
+    compiledOperations: () =>
+      cache.entries().map(([query, variantKey]) => {
+        const [kind = '', accessKey = '', operationName] = variantKey.split('\0');
         return {
           query,
           operationName: operationName || undefined,
-          refusedKey,
+          accessKey,
           internal: kind[0] === 'i',
           provenance: kind[1] === 'p',
         };
       }),
-    faults: (query, document) => validateDocument(supergraph.open, document, query, rules).faults,
-    variableFaults: (operation, variables) => {
-      const made = coercer(supergraph.open, operation.variableDefinitions ?? [], rules)(variables ?? NONE);
-      return (made.errors ?? []).map(unreadable);
+    validate: (query, document) => validateDocument(supergraph.publicSchema, document, query, inputRules).errors,
+    validateVariables: (operation, variables) => {
+      const definitions = operation.variableDefinitions ?? [];
+      const coerce = createVariableCoercion(supergraph.publicSchema, definitions, inputRules);
+      return (coerce(variables ?? NO_VARIABLES).errors ?? []).map(toInputError);
     },
     execute: (compiled, { variables: given, call }) => {
       const definitions = compiled.operation.variableDefinitions ?? [];
-      const made = compiled.coerce(given ?? NONE);
-      if (made.errors) {
-        return { errors: made.errors.map(unreadable) };
+      const coerced = compiled.coerceVariables(given ?? NO_VARIABLES);
+      if (coerced.errors) {
+        return { errors: coerced.errors.map(toInputError) };
       }
-      const { coerced: variables } = made;
+      const { coerced: variables } = coerced;
       let variant: Variant;
       try {
-        variant = compiled.variant(variables);
+        variant = compiled.variantFor(variables);
       } catch (error) {
-        return { errors: [unplanned(error, compiled.name)] };
+        return { errors: [planningError(error, compiled.name)] };
       }
-      const run = new Run(call, toSend(definitions, given), compiled.kind);
-      const waiting = variant.run?.(run);
-      if (!waiting) return answered(compiled, variant, run, variables);
-      return waiting.finally(() => run.deadline.end()).then(() => answered(compiled, variant, run, variables));
+      const execution = new Execution(call, variablesToSend(definitions, given), compiled.kind);
+      const pending = variant.run?.(execution);
+      if (!pending) return buildResponse(compiled, variant, execution, variables);
+      return pending
+        .finally(() => execution.deadline.clear())
+        .then(() => buildResponse(compiled, variant, execution, variables));
     },
   };
 }
 
-/** The answer from what the fetches have brought. */
-function answered(compiled: Compiled, variant: Variant, run: Run, variables: Record<string, unknown>): Made {
-  const answer = written(compiled, variant, run, variables);
-  const touched = variant.account?.read(run.data, variables);
-  if (touched) answer.touched = touched;
-  if (variant.proof) answer.provenance = variant.proof(run.data);
-  return answer;
+/** Builds the response from the data that the fetches have merged. */
+function buildResponse(
+  compiled: CompiledOperation,
+  variant: Variant,
+  execution: Execution,
+  variables: Record<string, unknown>,
+): LazyResponse {
+  const response = writeData(compiled, variant, execution, variables);
+  const accessedFields = variant.accessedFields?.read(execution.data, variables);
+  if (accessedFields) response.accessedFields = accessedFields;
+  if (variant.readProvenance) response.provenance = variant.readProvenance(execution.data);
+  return response;
 }
 
-function written(compiled: Compiled, variant: Variant, run: Run, variables: Record<string, unknown>): Made {
-  if (run.errors.length === 0 && !variant.introspect) {
-    const text = variant.write(run.data);
-    if (text !== null) return Made.ofText(text);
+function writeData(
+  compiled: CompiledOperation,
+  variant: Variant,
+  execution: Execution,
+  variables: Record<string, unknown>,
+): LazyResponse {
+  if (execution.errors.length === 0 && !variant.introspect) {
+    const json = variant.writeJson(execution.data);
+    if (json !== null) return LazyResponse.ofJson(json);
   }
-  const about = variant.introspect?.(variables);
-  const own = about && {
-    data: about.data ?? {},
-    errors: (about.errors ?? []).map((one) => placed({ message: one.message }, one.path ?? [])),
+  const result = variant.introspect?.(variables);
+  const introspection = result && {
+    data: result.data ?? {},
+    errors: (result.errors ?? []).map((error) => errorAt({ message: error.message }, error.path ?? [])),
   };
-  const { data, errors } = write(variant.shape, compiled.root, run.data, run.errors, own ?? null);
-  return Made.ofData(data, errors);
+  const { data, errors } = writeResponse(
+    variant.responseShape,
+    compiled.root,
+    execution.data,
+    execution.errors,
+    introspection ?? null,
+  );
+  return LazyResponse.ofData(data, errors);
 }
 
-/** Subgraphs coerce again, so they get what the client sent, with defaults filled in. */
-function toSend(
+/** Subgraphs coerce variables themselves, so they receive what the client sent, with defaults filled in. */
+function variablesToSend(
   definitions: readonly VariableDefinitionNode[],
   given: Readonly<Record<string, unknown>> | undefined,
 ): Record<string, unknown> {
-  const variables = new Bare();
+  const variables = new NullPrototypeObject();
   for (const { variable, defaultValue } of definitions) {
     const name = variable.name.value;
     const value = given && Object.hasOwn(given, name) ? given[name] : undefined;

@@ -1,23 +1,21 @@
 import { describe, expect, test } from 'vitest';
-import type { Subgraph } from '../../connectors/kit/connector.ts';
+import type { Subgraph } from '../../connectors/kit/call.ts';
 import { hubCall } from '../../connectors/kit/host/services.ts';
 import { silentLog } from '../../connectors/kit/log.ts';
 import { compose } from '../../schema/compose.ts';
-import { type Answer, createFederation, type Federation, type FieldCoordinate } from './index.ts';
-import { type Fake, type Resolver, type Resolvers, whole } from './testing/fake-subgraph.ts';
+import { createFederation, type FederatedResponse, type Federation, type FieldCoordinate } from './index.ts';
+import { executeWhole, type FakeSubgraph, type Resolver, type Resolvers } from './testing/fake-subgraph.ts';
 import { FEATURES, type Feature, featuresOf } from './testing/operation-features.ts';
+import { ALIASES, allResolvers, hashOf } from './testing/random-graph.ts';
+import { randomNumbers, randomOperation } from './testing/random-operations.ts';
 import {
-  ALIASES,
-  everything,
-  numberOf,
-  PLAIN,
+  DEFAULT_SPLIT,
   randomSplit,
   type Split,
   subgraphsOf,
-  wholeOf,
   wholeSchema,
-} from './testing/random-graph.ts';
-import { random, randomOperation } from './testing/random-operations.ts';
+  wholeSchemaOf,
+} from './testing/random-split.ts';
 
 /** ISTHMUS_SEED repeats a run; ISTHMUS_CASES makes it longer. */
 const SEED = Number(process.env['ISTHMUS_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
@@ -26,29 +24,29 @@ const TIME = 20_000 + 50 * CASES;
 
 const composed = (split: Split): string =>
   compose(
-    subgraphsOf(everything({ count: 0 }), split).map(({ name, sdl }) => ({ name, sdl, url: `http://${name}.test` })),
+    subgraphsOf(allResolvers({ count: 0 }), split).map(({ name, sdl }) => ({ name, sdl, url: `http://${name}.test` })),
   ).supergraph;
-const plain = composed(PLAIN);
+const plain = composed(DEFAULT_SPLIT);
 
-/** Subgraphs that are asked, and subgraphs whose resolvers are called. */
-const WAYS: readonly [string, (one: Fake) => Subgraph][] = [
-  ['asked', (one) => one],
-  ['fused', (one) => ({ ...one, ...one.inside })],
+/** Subgraphs that receive requests, and subgraphs whose resolvers are called directly. */
+const MODES: readonly [string, (subgraph: FakeSubgraph) => Subgraph][] = [
+  ['by request', (subgraph) => subgraph],
+  ['in process', (subgraph) => ({ ...subgraph, ...subgraph.asInProcess })],
 ];
 
-/** As many operations are asked of one random split. */
-const OF_ONE_SPLIT = 40;
-const worldOf = (seed: number) => {
-  const split = randomSplit(random(seed));
+/** Operations executed on one random split. */
+const OPERATIONS_PER_SPLIT = 40;
+const setUp = (seed: number) => {
+  const split = randomSplit(randomNumbers(seed));
   const supergraph = composed(split);
-  const resolvers = { current: everything({ count: 0 }) };
-  const federations = WAYS.map(([, change]) =>
+  const resolvers = { current: allResolvers({ count: 0 }) };
+  const federations = MODES.map(([, change]) =>
     federate(subgraphsOf(changing(resolvers), split).map(change), supergraph),
   );
-  return { schema: wholeOf(split), resolvers, federations };
+  return { schema: wholeSchemaOf(split), resolvers, federations };
 };
 
-/** Resolvers that may be others for the next operation. */
+/** Resolvers that can be replaced for the next operation. */
 const changing = (resolvers: { current: Resolvers }): Resolvers =>
   Object.fromEntries(
     Object.entries(resolvers.current).map(([type, fields]) => [
@@ -63,25 +61,29 @@ const changing = (resolvers: { current: Resolvers }): Resolvers =>
   );
 
 const federate = (subgraphs: readonly Subgraph[], supergraph = plain): Federation =>
-  createFederation({ supergraph, subgraphs: new Map(subgraphs.map((one) => [one.name, one])), log: silentLog });
+  createFederation({
+    supergraph,
+    subgraphs: new Map(subgraphs.map((subgraph) => [subgraph.name, subgraph])),
+    log: silentLog,
+  });
 
 type Options = Parameters<Federation['compile']>[1];
 
-async function answer(
+async function respond(
   federation: Federation,
   query: string,
   variables: Record<string, unknown>,
   options: Options = {},
-): Promise<Answer> {
+): Promise<FederatedResponse> {
   const compiled = federation.compile({ query }, options);
   if ('errors' in compiled) throw new Error(JSON.stringify(compiled.errors));
   const call = hubCall(5_000, new AbortController().signal);
-  return JSON.parse(JSON.stringify(await federation.execute(compiled, { variables, call }))) as Answer;
+  return JSON.parse(JSON.stringify(await federation.execute(compiled, { variables, call }))) as FederatedResponse;
 }
 
 type Path = readonly (string | number)[];
 
-/** Where the null stands that an error is about; null when there is a value. */
+/** Path of the null that an error explains; null if there is a value. */
 function placeOfNull(data: unknown, path: Path): string | null {
   let at = data;
   for (let i = 0; i <= path.length; i++) {
@@ -91,39 +93,41 @@ function placeOfNull(data: unknown, path: Path): string | null {
   return null;
 }
 
-const places = (one: { data: unknown; errors?: readonly { path?: Path | undefined }[] }): string[] =>
-  [...new Set((one.errors ?? []).map((error) => placeOfNull(one.data, error.path ?? []) ?? 'no null'))].sort();
+const places = (response: { data: unknown; errors?: readonly { path?: Path | undefined }[] }): string[] =>
+  [
+    ...new Set((response.errors ?? []).map((error) => placeOfNull(response.data, error.path ?? []) ?? 'no null')),
+  ].sort();
 
-/** Nulls of `got` that `sound` does not have. Throws where the two differ otherwise. */
-function lost(sound: unknown, got: unknown, path: Path = []): Path[] {
-  if (got === null && sound !== null) return [path];
-  if (typeof sound !== 'object' || sound === null) {
-    expect(got, JSON.stringify(path)).toEqual(sound);
+/** Paths of nulls in `received` that `expected` does not have. Throws if they differ otherwise. */
+function missingPaths(expected: unknown, received: unknown, path: Path = []): Path[] {
+  if (received === null && expected !== null) return [path];
+  if (typeof expected !== 'object' || expected === null) {
+    expect(received, JSON.stringify(path)).toEqual(expected);
     return [];
   }
-  expect(Object.keys(got as object), JSON.stringify(path)).toEqual(Object.keys(sound));
-  return Object.keys(sound).flatMap((key) =>
-    lost((sound as Record<string, unknown>)[key], (got as Record<string, unknown>)[key], [
+  expect(Object.keys(received as object), JSON.stringify(path)).toEqual(Object.keys(expected));
+  return Object.keys(expected).flatMap((key) =>
+    missingPaths((expected as Record<string, unknown>)[key], (received as Record<string, unknown>)[key], [
       ...path,
-      Array.isArray(sound) ? Number(key) : key,
+      Array.isArray(expected) ? Number(key) : key,
     ]),
   );
 }
 
-/** The same resolvers, some of which throw for some objects. Keys and what others require stay sound. */
+/** The same resolvers, some of which throw for some objects. Keys and required fields never throw. */
 function failing(seed: number, ticks: { count: number }): Resolvers {
-  const sound = everything(ticks);
+  const resolvers = allResolvers(ticks);
   const needed = new Set(['name', 'score', 'level', 'slug', 'friends', 'author', 'risk', 'greeting', 'reach']);
   const wrap = (type: string, field: string, resolve: Resolver): Resolver =>
-    needed.has(field) || type === 'Mutation' || numberOf(`${seed}${field}`) % 4 !== 0
+    needed.has(field) || type === 'Mutation' || hashOf(`${seed}${field}`) % 4 !== 0
       ? resolve
       : (source, args) => {
           const id = source?.id ?? '';
-          if (numberOf(`${seed}${field}${id}`) % 2 === 0) throw new Error('refused by the source');
+          if (hashOf(`${seed}${field}${id}`) % 2 === 0) throw new Error('rejected by the source');
           return resolve(source, args);
         };
   return Object.fromEntries(
-    Object.entries(sound).map(([type, fields]) => [
+    Object.entries(resolvers).map(([type, fields]) => [
       type,
       Object.fromEntries(Object.entries(fields).map(([field, resolve]) => [field, wrap(type, field, resolve)])),
     ]),
@@ -133,7 +137,7 @@ function failing(seed: number, ticks: { count: number }): Resolvers {
 describe(`random operations, ISTHMUS_SEED=${SEED}`, () => {
   const cases = (count: number) =>
     Array.from({ length: count }, (_, i) => {
-      const { query, variables } = randomOperation(wholeSchema, random(SEED + i), ALIASES);
+      const { query, variables } = randomOperation(wholeSchema, randomNumbers(SEED + i), ALIASES);
       return {
         query,
         variables,
@@ -143,24 +147,24 @@ describe(`random operations, ISTHMUS_SEED=${SEED}`, () => {
     });
 
   test(
-    `${CASES} over random splits are answered as one server would: the same data, errors at the same nulls`,
+    `${CASES} over random splits have the data of a single server, and errors at the same nulls`,
     async () => {
-      const counted = new Map<Feature, number>(FEATURES.map((one) => [one, 0]));
-      let world = worldOf(SEED);
+      const counted = new Map<Feature, number>(FEATURES.map((feature) => [feature, 0]));
+      let setup = setUp(SEED);
       for (let i = 0; i < CASES; i++) {
         const seed = SEED + i;
-        if (i % OF_ONE_SPLIT === 0) world = worldOf(seed);
-        const { query, variables } = randomOperation(world.schema, random(seed), ALIASES);
+        if (i % OPERATIONS_PER_SPLIT === 0) setup = setUp(seed);
+        const { query, variables } = randomOperation(setup.schema, randomNumbers(seed), ALIASES);
         const fails = i % 3 === 2;
-        const [way] = WAYS[i % 2] as (typeof WAYS)[number];
-        const mark = `ISTHMUS_SEED=${seed - (i % OF_ONE_SPLIT)} and ${i % OF_ONE_SPLIT} on, ${way}\n${query}\n${JSON.stringify(variables)}`;
-        const one = () => (fails ? failing(seed, { count: 0 }) : everything({ count: 0 }));
-        const expected = await whole(world.schema, one(), query, variables);
-        world.resolvers.current = one();
-        const got = await answer(world.federations[i % 2] as Federation, query, variables);
-        expect(JSON.stringify(got.data), mark).toEqual(JSON.stringify(expected.data));
-        expect(places(got), mark).toEqual(places(expected));
-        for (const feature of featuresOf(world.schema, query, expected.errors))
+        const [mode] = MODES[i % 2] as (typeof MODES)[number];
+        const mark = `ISTHMUS_SEED=${seed - (i % OPERATIONS_PER_SPLIT)} and ${i % OPERATIONS_PER_SPLIT} on, ${mode}\n${query}\n${JSON.stringify(variables)}`;
+        const createResolvers = () => (fails ? failing(seed, { count: 0 }) : allResolvers({ count: 0 }));
+        const expected = await executeWhole(setup.schema, createResolvers(), query, variables);
+        setup.resolvers.current = createResolvers();
+        const received = await respond(setup.federations[i % 2] as Federation, query, variables);
+        expect(JSON.stringify(received.data), mark).toEqual(JSON.stringify(expected.data));
+        expect(places(received), mark).toEqual(places(expected));
+        for (const feature of featuresOf(setup.schema, query, expected.errors))
           counted.set(feature, (counted.get(feature) ?? 0) + 1);
       }
       console.log(`ISTHMUS_SEED=${SEED}: ${[...counted].map(([name, count]) => `${name} ${count}`).join(', ')}`);
@@ -171,66 +175,76 @@ describe(`random operations, ISTHMUS_SEED=${SEED}`, () => {
   );
 
   test(
-    'refused fields are null as if they failed, with the reason',
+    'denied fields are null like failed fields, with the access error',
     async () => {
-      let refusals = 0;
+      let denials = 0;
       for (const { query, variables, mark, seed } of cases(CASES / 8)) {
-        const refuses = (type: string, field: string) => numberOf(`${seed}${type}${field}`) % 6 === 0;
-        const one = everything({ count: 0 });
+        const isDenied = (type: string, field: string) => hashOf(`${seed}${type}${field}`) % 6 === 0;
+        const resolvers = allResolvers({ count: 0 });
         const throwing = Object.fromEntries(
           wholeTypes().map(({ type, fields }) => [
             type,
             {
-              ...one[type],
+              ...resolvers[type],
               ...Object.fromEntries(
                 fields
-                  .filter((field) => refuses(type, field) || faces(type, field).some((face) => refuses(face, field)))
+                  .filter(
+                    (field) => isDenied(type, field) || interfacesOf(type, field).some((face) => isDenied(face, field)),
+                  )
                   .map((field) => [
                     field,
                     () => {
-                      throw new Error('refused');
+                      throw new Error('denied');
                     },
                   ]),
               ),
             },
           ]),
         );
-        const expected = await whole(wholeSchema, throwing, query, variables);
-        const refused = ({ type, field }: FieldCoordinate) =>
-          refuses(type, field) ? { code: 'FORBIDDEN', message: 'no' } : null;
-        const got = await answer(federate(subgraphsOf(everything({ count: 0 }))), query, variables, {
-          refused,
-          refusedKey: String(seed),
+        const expected = await executeWhole(wholeSchema, throwing, query, variables);
+        const checkAccess = ({ type, field }: FieldCoordinate) =>
+          isDenied(type, field) ? { code: 'FORBIDDEN', message: 'no' } : null;
+        const received = await respond(federate(subgraphsOf(allResolvers({ count: 0 }))), query, variables, {
+          checkAccess,
+          accessKey: String(seed),
         });
-        expect(JSON.stringify(got.data), mark).toEqual(JSON.stringify(expected.data));
-        expect(places(got), mark).toEqual(places(expected));
-        for (const error of got.errors ?? []) expect(error, mark).toMatchObject({ extensions: { code: 'FORBIDDEN' } });
-        if (got.errors) refusals++;
+        expect(JSON.stringify(received.data), mark).toEqual(JSON.stringify(expected.data));
+        expect(places(received), mark).toEqual(places(expected));
+        for (const error of received.errors ?? [])
+          expect(error, mark).toMatchObject({ extensions: { code: 'FORBIDDEN' } });
+        if (received.errors) denials++;
       }
-      expect(refusals).toBeGreaterThan(CASES / 100);
+      expect(denials).toBeGreaterThan(CASES / 100);
     },
     TIME,
   );
 
   test(
-    'without one subgraph, what is there is right, and every null that should not be is told',
+    'without one subgraph the remaining data is correct, and each missing value has an error',
     async () => {
       let degraded = 0;
       for (const { query, variables, mark, seed } of cases(CASES / 8)) {
-        const expected = await whole(wholeSchema, everything({ count: 0 }), query, variables);
+        const expected = await executeWhole(wholeSchema, allResolvers({ count: 0 }), query, variables);
         if (query.startsWith('mutation')) continue;
-        const away = ['a', 'b', 'c', 'd'][seed % 4] as string;
-        const subgraphs = subgraphsOf(everything({ count: 0 })).map((one) =>
-          one.name === away ? { ...one, execute: () => Promise.reject(new Error('connection refused')) } : one,
+        const unreachable = ['a', 'b', 'c', 'd'][seed % 4] as string;
+        const subgraphs = subgraphsOf(allResolvers({ count: 0 })).map((subgraph) =>
+          subgraph.name === unreachable
+            ? { ...subgraph, execute: () => Promise.reject(new Error('connection refused')) }
+            : subgraph,
         );
-        const got = await answer(federate(subgraphs), query, variables);
-        const told = new Set(places(got));
-        const gone = got.data === null ? [[]] : lost(expected.data, got.data);
-        for (const path of gone) expect(told.has(JSON.stringify(path)), `${mark}\nwithout ${away}: ${path}`).toBe(true);
-        for (const error of got.errors ?? [])
-          expect(error.extensions, mark).toMatchObject({ code: 'SOURCE_UNAVAILABLE', source: away, retryable: true });
-        expect(told.has('no null'), mark).toBe(false);
-        if (gone.length > 0) degraded++;
+        const received = await respond(federate(subgraphs), query, variables);
+        const reported = new Set(places(received));
+        const missing = received.data === null ? [[]] : missingPaths(expected.data, received.data);
+        for (const path of missing)
+          expect(reported.has(JSON.stringify(path)), `${mark}\nwithout ${unreachable}: ${path}`).toBe(true);
+        for (const error of received.errors ?? [])
+          expect(error.extensions, mark).toMatchObject({
+            code: 'SOURCE_UNAVAILABLE',
+            source: unreachable,
+            retryable: true,
+          });
+        expect(reported.has('no null'), mark).toBe(false);
+        if (missing.length > 0) degraded++;
       }
       expect(degraded).toBeGreaterThan(CASES / 100);
     },
@@ -244,9 +258,9 @@ function wholeTypes(): { type: string; fields: string[] }[] {
   );
 }
 
-/** Interfaces from which the type has that field. */
-function faces(name: string, field: string): string[] {
+/** Interfaces of the type that declare the field. */
+function interfacesOf(name: string, field: string): string[] {
   const type = wholeSchema.getType(name);
   if (!type || !('getInterfaces' in type)) return [];
-  return type.getInterfaces().flatMap((one) => (one.getFields()[field] ? [one.name] : []));
+  return type.getInterfaces().flatMap((implemented) => (implemented.getFields()[field] ? [implemented.name] : []));
 }

@@ -1,4 +1,4 @@
-/** Apollo Server as a face: HTTP semantics, CSRF guard, persisted queries; what an operation is stays in `operation.run`. */
+/** Apollo Server in front of `Operations.run`: HTTP semantics, CSRF prevention, persisted queries. It neither validates nor executes. */
 import { createHash } from 'node:crypto';
 import { ApolloServer, type ApolloServerPlugin, HeaderMap } from '@apollo/server';
 import { ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled';
@@ -6,65 +6,43 @@ import type { DocumentNode, GraphQLFormattedError } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import type { Principal } from '../../connectors/kit/auth/principal.ts';
 import { HubError } from '../../connectors/kit/errors.ts';
-import type { Departure } from '../../connectors/kit/guard/client-disconnect.ts';
+import type { ClientConnection } from '../../connectors/kit/guard/client-disconnect.ts';
 import type { Operations } from '../operation/operations.ts';
-import { type OperationAnswer, resultOf } from '../operation/request.ts';
-import { bodyOf, shown, WarmDoor } from './fast-path.ts';
-import { fault, refusedAnswer, statusOf } from './responses.ts';
-
-export interface GraphqlRequest {
-  readonly method: string;
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  readonly search: string;
-  /** Raw bytes of the body. */
-  readonly body: Buffer;
-  readonly principal: Principal | null;
-  readonly signal: AbortSignal | Departure;
-  /** True for a GET that the CSRF guard need not look at: see `Origins.isSafeRead`. */
-  readonly isSafeRead?: boolean;
-}
-
-export interface GraphqlAnswer {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
-}
+import { type OperationResponse, toExecutionResult } from '../operation/request.ts';
+import { FastPath, publicError, responseBody } from './fast-path.ts';
+import type { GraphqlHandler, GraphqlRequest, GraphqlResponse } from './handlers.ts';
+import { errorResponse, rejectedResponse, statusFor } from './responses.ts';
 
 interface Context {
   readonly principal: Principal | null;
-  readonly signal: AbortSignal | Departure;
-  /** Apollo copies the context, so what is told back stands in an object of its own. */
-  readonly told: { executed: boolean; known: boolean; asked: boolean };
+  readonly signal: AbortSignal | ClientConnection;
+  /** An object of its own, since Apollo copies the context. `isValid`: the document is, whatever the variables. */
+  readonly outcome: { reachedExecutor: boolean; isValid: boolean; executed: boolean };
 }
 
-export interface GraphqlFace {
-  answer(request: GraphqlRequest): Promise<GraphqlAnswer>;
-  stop(): Promise<void>;
-}
+const NEEDS_STREAM = 'Subscriptions are not available as JSON. Use a WebSocket, or accept text/event-stream.';
+const NOT_SUPPORTED = 'This gateway does not support subscriptions. Send a query or a mutation.';
 
-const NEED_STREAM = 'Subscriptions need a WebSocket or `text/event-stream`.';
-const NO_SUBSCRIPTIONS = 'This gateway answers queries and mutations, no subscriptions.';
-
-/** Starts Apollo over the operation. `subscriptions`: whether they are answered elsewhere, by a WebSocket or a stream. */
-export async function graphqlFace(
+/** Starts Apollo Server. `subscriptions`: whether the hub serves them on other transports; default: true. */
+export async function startApolloHandler(
   operations: Operations,
   options: { introspection: boolean; subscriptions?: boolean },
-): Promise<GraphqlFace> {
-  const warm = new WarmDoor(operations);
-  /** The text of data that Apollo holds as an object. */
-  const texts = new WeakMap<object, string>();
-  const documents = new Documents();
+): Promise<GraphqlHandler> {
+  const fastPath = new FastPath(operations);
+  /** The JSON of response data that Apollo holds as an object. */
+  const jsonOfData = new WeakMap<object, string>();
+  const documentStore = new ApolloDocumentStore();
   const apollo = new ApolloServer<Context>({
     gateway: {
-      onSchemaLoadOrUpdate: (told) => {
-        queueMicrotask(() => told({ apiSchema: operations.schema, coreSupergraphSdl: '' }));
-        return operations.onReplace((apiSchema) => told({ apiSchema, coreSupergraphSdl: '' }));
+      onSchemaLoadOrUpdate: (update) => {
+        queueMicrotask(() => update({ apiSchema: operations.graph.schema, coreSupergraphSdl: '' }));
+        return operations.graph.onReplace((apiSchema) => update({ apiSchema, coreSupergraphSdl: '' }));
       },
       load: async () => ({
         executor: async (request) => {
           const context = request.context as Context;
-          context.told.asked = true;
-          const answer = await operations.run({
+          context.outcome.reachedExecutor = true;
+          const response = await operations.run({
             query: request.source,
             document: request.document.loc ? undefined : request.document,
             operationName: request.request.operationName,
@@ -73,147 +51,155 @@ export async function graphqlFace(
             principal: context.principal,
             signal: context.signal,
           });
-          context.told.executed = answer.data !== undefined;
-          // Whatever its variables are, the text is one that Apollo need not see again.
-          context.told.known = context.told.executed || isInputFault(answer);
-          if (context.told.known) warm.admit(request.source);
-          if (answer.data && answer.text) texts.set(answer.data, answer.text());
-          return resultOf(answer);
+          context.outcome.executed = response.data !== undefined;
+          context.outcome.isValid = context.outcome.executed || hasOnlyInputErrors(response);
+          if (context.outcome.isValid) fastPath.allow(request.source);
+          if (response.data && response.json) jsonOfData.set(response.data, response.json());
+          return toExecutionResult(response);
         },
       }),
       stop: async () => undefined,
     },
     introspection: options.introspection,
-    documentStore: documents,
-    // The library's own validation takes time that is not linear in the document.
+    documentStore,
+    // Apollo's validation takes more than linear time. The plugin below validates.
     dangerouslyDisableValidation: true,
-    // The library's own page for browsers loads programs of a third party.
-    plugins: [validation(operations), ApolloServerPluginLandingPageDisabled()],
+    // Apollo's landing page loads third-party scripts.
+    plugins: [validationPlugin(operations), ApolloServerPluginLandingPageDisabled()],
     csrfPrevention: true,
     stopOnTerminationSignals: false,
     includeStacktraceInErrorResponses: false,
     hideSchemaDetailsFromClientErrors: !options.introspection,
-    formatError: shown,
-    // Nothing is made into text twice, unless a plugin has changed it.
+    formatError: publicError,
+    // Reuses the JSON of the data unless a plugin has replaced the object.
     stringifyResult: (result) => {
       if (result.data === undefined || 'hasNext' in result) return JSON.stringify(result);
-      return bodyOf((result.data && texts.get(result.data)) ?? JSON.stringify(result.data), result);
+      return responseBody((result.data && jsonOfData.get(result.data)) ?? JSON.stringify(result.data), result);
     },
     logger: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined },
   });
   await apollo.start();
 
-  /** An answer that is too large is not sent. */
-  const within = (answer: GraphqlAnswer, accept: string | undefined): GraphqlAnswer => {
+  /** Replaces a response that is larger than `limits.answer`. */
+  const limitSize = (response: GraphqlResponse, accept: string | undefined): GraphqlResponse => {
     const { answer: limit } = operations.limits;
-    if (answer.body.length <= limit) return answer;
-    const message = `The answer would hold ${answer.body.length} characters; ${limit} are allowed.`;
-    const extensions = { code: 'LIMIT_SIZE', limit, found: answer.body.length };
-    return refusedAnswer([{ message, extensions }], accept);
+    if (response.body.length <= limit) return response;
+    const found = response.body.length;
+    const message = `Response is too large: ${found.toLocaleString('en')} characters, ${limit.toLocaleString('en')} allowed. Request fewer fields or smaller pages.`;
+    const extensions = { code: 'LIMIT_SIZE', limit, found };
+    return rejectedResponse([{ message, extensions }], accept);
   };
-  /** Answers a subscription that is asked for as JSON. */
-  const refusedSubscription = (accept: string | undefined): GraphqlAnswer => {
-    const message = (options.subscriptions ?? true) ? NEED_STREAM : NO_SUBSCRIPTIONS;
-    return { ...refusedAnswer([{ message, extensions: { code: 'BAD_REQUEST' } }], accept), status: 406 };
+  /** The response to a subscription that is requested as JSON. */
+  const rejectSubscription = (accept: string | undefined): GraphqlResponse => {
+    const message = (options.subscriptions ?? true) ? NEEDS_STREAM : NOT_SUPPORTED;
+    return { ...rejectedResponse([{ message, extensions: { code: 'BAD_REQUEST' } }], accept), status: 406 };
   };
 
   return {
-    answer: async (given) => {
+    handle: async (received) => {
       let parsed: unknown;
-      if (given.body.length > 0) {
+      if (received.body.length > 0) {
         try {
-          parsed = JSON.parse(given.body.toString('utf8'));
+          parsed = JSON.parse(received.body.toString('utf8'));
         } catch {
-          operations.fruitless(given.principal);
-          return fault(new HubError('BAD_REQUEST', 'The body is not JSON.'), 400);
+          operations.budget.penalize(received.principal);
+          return errorResponse(new HubError('BAD_REQUEST', 'Request body is not valid JSON.'), 400);
         }
       }
-      const { search, body } = named(given.search, parsed);
-      const request = { ...given, search };
+      const { search, body } = withoutEmptyName(received.search, parsed);
+      const request = { ...received, search };
       const accept = request.headers['accept']?.toString();
-      const texts = textsOf(request, body);
-      const operationName = operationNameOf(request, body);
-      if (texts.some((text) => operations.isSubscription(text, operationName))) {
-        operations.fruitless(request.principal);
-        return refusedSubscription(accept);
+      const texts = documentTexts(request, body);
+      const operationName = requestedOperation(request, body);
+      if (texts.some((text) => operations.documents.isSubscription(text, operationName))) {
+        operations.budget.penalize(request.principal);
+        return rejectSubscription(accept);
       }
-      const quick = await warm.answer(request, body);
-      if (quick) return within(quick, accept);
+      const fast = await fastPath.handle(request, body);
+      if (fast) return limitSize(fast, accept);
       try {
-        for (const text of texts) documents.lend(text, operations.admit(text, request.principal));
+        for (const text of texts) documentStore.offer(text, operations.documents.admit(text, request.principal));
       } catch (error) {
         if (!(error instanceof HubError)) throw error;
-        operations.fruitless(request.principal);
-        return refusedAnswer([{ message: error.message, extensions: { ...error.extensions } }], accept);
+        operations.budget.penalize(request.principal);
+        return rejectedResponse([{ message: error.message, extensions: { ...error.extensions } }], accept);
       }
       const headers = new HeaderMap();
       for (const [name, value] of Object.entries(request.headers)) {
         if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(', ') : value);
       }
-      // What the library takes as a proof that a page could have sent a preflight.
+      // Apollo's CSRF prevention accepts a request with this header.
       if (request.isSafeRead && request.method === 'GET') headers.set('apollo-require-preflight', '1');
       const context: Context = {
         principal: request.principal,
         signal: request.signal,
-        told: { executed: false, known: false, asked: false },
+        outcome: { reachedExecutor: false, isValid: false, executed: false },
       };
-      const made = await apollo.executeHTTPGraphQLRequest({
+      const apolloResponse = await apollo.executeHTTPGraphQLRequest({
         httpGraphQLRequest: { method: request.method, headers, search: request.search, body },
         context: async () => context,
       });
-      const text = made.body.kind === 'complete' ? made.body.string : await whole(made.body.asyncIterator);
-      // The server counts the bytes itself.
-      made.headers.delete('content-length');
-      const answer = { status: made.status ?? 200, headers: Object.fromEntries(made.headers), body: text };
-      if (!context.told.asked) operations.fruitless(request.principal);
-      if (context.told.known) warm.learn(request, answer);
-      return context.told.executed ? within(answer, accept) : asSpecified(answer);
+      const text =
+        apolloResponse.body.kind === 'complete'
+          ? apolloResponse.body.string
+          : await joinParts(apolloResponse.body.asyncIterator);
+      // `sendResponse` sets the length in bytes.
+      apolloResponse.headers.delete('content-length');
+      const response = {
+        status: apolloResponse.status ?? 200,
+        headers: Object.fromEntries(apolloResponse.headers),
+        body: text,
+      };
+      if (!context.outcome.reachedExecutor) operations.budget.penalize(request.principal);
+      if (context.outcome.isValid) fastPath.learnHeaders(request, response);
+      return context.outcome.executed ? limitSize(response, accept) : withSpecifiedStatus(response);
     },
     stop: () => apollo.stop(),
   };
 }
 
-/** What Apollo parses itself, by the length of the texts; and, while they are asked, the documents that were parsed before it. */
-class Documents {
-  /** What is asked again goes through the warm door; left alone Apollo would hold some 60 MB. */
-  readonly #kept = new LRUCache<string, DocumentNode>({
+/** Documents that Apollo has parsed, and those of requests in progress that were parsed before Apollo. */
+class ApolloDocumentStore {
+  /** Small, since repeated requests take the fast path; Apollo's own store would use about 60 MB. */
+  readonly #parsed = new LRUCache<string, DocumentNode>({
     maxSize: DOCUMENT_TEXTS,
     sizeCalculation: (document) => Math.max(1, document.loc?.end ?? 1),
   });
-  /** By the hash of the text. */
-  readonly #lent = new LRUCache<string, DocumentNode>({ max: 16 });
+  /** By the SHA-256 of the text, in hex. */
+  readonly #offered = new LRUCache<string, DocumentNode>({ max: 16 });
 
-  lend(text: string, document: DocumentNode | null): void {
-    if (document) this.#lent.set(createHash('sha256').update(text).digest('hex'), document);
+  /** Keeps the document until Apollo takes it. */
+  offer(text: string, document: DocumentNode | null): void {
+    if (document) this.#offered.set(createHash('sha256').update(text).digest('hex'), document);
   }
 
-  /** Apollo's keys end with the hash. A lent document is given once. */
+  /** Apollo's keys end with the hash of the text. An offered document is returned once. */
   async get(key: string): Promise<DocumentNode | undefined> {
     const hash = key.slice(-64);
-    const document = this.#lent.get(hash);
-    this.#lent.delete(hash);
-    return document ?? this.#kept.get(key);
+    const document = this.#offered.get(hash);
+    this.#offered.delete(hash);
+    return document ?? this.#parsed.get(key);
   }
 
   async set(key: string, document: DocumentNode): Promise<void> {
-    this.#kept.set(key, document);
+    this.#parsed.set(key, document);
   }
 
   async delete(key: string): Promise<boolean> {
-    return this.#kept.delete(key);
+    return this.#parsed.delete(key);
   }
 }
-/** Characters; a document takes some eighty bytes for each. */
+/** Characters; a document takes about 80 bytes per character. */
 const DOCUMENT_TEXTS = 128 * 1024;
 
-const isInputFault = ({ errors = [] }: OperationAnswer): boolean =>
-  errors.every((one) => one.extensions?.['code'] === 'BAD_USER_INPUT');
+const hasOnlyInputErrors = ({ errors = [] }: OperationResponse): boolean =>
+  errors.every((error) => error.extensions?.['code'] === 'BAD_USER_INPUT');
 
-/** Answers a document that is not valid before anybody looks for its operation. */
-const validation = (operations: Operations): ApolloServerPlugin<Context> => ({
+/** Rejects an invalid document before Apollo selects its operation. */
+const validationPlugin = (operations: Operations): ApolloServerPlugin<Context> => ({
   requestDidStart: async () => ({
     responseForOperation: async ({ source, document, contextValue }) => {
-      const errors = source && document ? operations.faults(source, document, contextValue.principal) : [];
+      const errors = source && document ? operations.documents.validate(source, document, contextValue.principal) : [];
       if (errors.length === 0) return null;
       const http = { status: 400, headers: new HeaderMap() };
       return { http, body: { kind: 'single', singleResult: { errors } } };
@@ -221,18 +207,18 @@ const validation = (operations: Operations): ApolloServerPlugin<Context> => ({
   }),
 });
 
-/** Apollo's answer without data with the status that its media type has for it; what Apollo says of headers and methods stays. */
-function asSpecified(answer: GraphqlAnswer): GraphqlAnswer {
-  const type = answer.headers['content-type'] ?? '';
-  if (![200, 400, 500].includes(answer.status) || !/json/.test(type)) return answer;
-  const { errors } = JSON.parse(answer.body) as { errors?: GraphQLFormattedError[] };
-  return errors ? { ...answer, status: statusOf(errors, type) } : answer;
+/** A response without data with the status for its media type; Apollo's statuses for headers and methods are kept. */
+function withSpecifiedStatus(response: GraphqlResponse): GraphqlResponse {
+  const type = response.headers['content-type'] ?? '';
+  if (![200, 400, 500].includes(response.status) || !/json/.test(type)) return response;
+  const { errors } = JSON.parse(response.body) as { errors?: GraphQLFormattedError[] };
+  return errors ? { ...response, status: statusFor(errors, type) } : response;
 }
 
-/** An empty `operationName` is none, as GraphQL over HTTP says; Apollo would look for an operation of that name. */
-function named(search: string, body: unknown): { search: string; body: unknown } {
-  const inAddress = /[?&]operationName=(&|$)/.test(search);
-  const parameters = inAddress ? new URLSearchParams(search) : null;
+/** Removes an empty `operationName`, which GraphQL over HTTP treats as absent; Apollo would search for an operation with that name. */
+function withoutEmptyName(search: string, body: unknown): { search: string; body: unknown } {
+  const inUrl = /[?&]operationName=(&|$)/.test(search);
+  const parameters = inUrl ? new URLSearchParams(search) : null;
   parameters?.delete('operationName', '');
   const { operationName, ...rest } = (body ?? {}) as { operationName?: unknown };
   return {
@@ -241,21 +227,21 @@ function named(search: string, body: unknown): { search: string; body: unknown }
   };
 }
 
-/** The documents that a request brings, wherever Apollo would look for them. */
-function textsOf(request: GraphqlRequest, body: unknown): string[] {
+/** The documents in body and URL, as Apollo reads them. */
+function documentTexts(request: GraphqlRequest, body: unknown): string[] {
   const inBody = typeof body === 'object' && body !== null ? (body as { query?: unknown }).query : undefined;
-  const inAddress = request.search === '' ? null : new URLSearchParams(request.search).get('query');
-  return [inBody, inAddress].filter((one): one is string => typeof one === 'string');
+  const inUrl = request.search === '' ? null : new URLSearchParams(request.search).get('query');
+  return [inBody, inUrl].filter((text): text is string => typeof text === 'string');
 }
 
-/** The operation that a request names, wherever Apollo would look for it. */
-function operationNameOf(request: GraphqlRequest, body: unknown): string | undefined {
+/** The operation name in URL or body, as Apollo reads it;  when absent or empty. */
+function requestedOperation(request: GraphqlRequest, body: unknown): string | undefined {
   const inBody = (body as { operationName?: unknown } | null | undefined)?.operationName;
   const name = request.search === '' ? inBody : (new URLSearchParams(request.search).get('operationName') ?? inBody);
   return typeof name === 'string' && name !== '' ? name : undefined;
 }
 
-async function whole(parts: AsyncIterable<string>): Promise<string> {
+async function joinParts(parts: AsyncIterable<string>): Promise<string> {
   let text = '';
   for await (const part of parts) text += part;
   return text;

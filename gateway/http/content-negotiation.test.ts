@@ -8,12 +8,12 @@ const APOLLO =
 const CHROMIUM = 'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8';
 
 const CASES: readonly (readonly [string | undefined, Partial<Accepted>])[] = [
-  [undefined, { json: true, stream: null, page: false, jsonType: 'application/json' }],
-  ['*/*', { json: true, stream: null, page: false, jsonType: 'application/json' }],
+  [undefined, { json: true, stream: null, prefersHtml: false, jsonType: 'application/json' }],
+  ['*/*', { json: true, stream: null, prefersHtml: false, jsonType: 'application/json' }],
   ['application/*', { json: true, stream: null }],
   [URQL, { json: true, stream: 'sse', jsonType: 'application/graphql-response+json' }],
   [APOLLO, { json: true, stream: 'multipart', jsonType: 'application/graphql-response+json' }],
-  [CHROMIUM, { json: true, stream: null, page: true }],
+  [CHROMIUM, { json: true, stream: null, prefersHtml: true }],
   ['text/event-stream', { json: false, stream: 'sse' }],
   ['TEXT/EVENT-STREAM ; charset=utf-8', { json: false, stream: 'sse' }],
   ['text/event-stream, */*;q=0.1', { json: true, stream: 'sse' }],
@@ -29,12 +29,12 @@ const CASES: readonly (readonly [string | undefined, Partial<Accepted>])[] = [
   ['application/graphql-response+json;q=0.9, application/json', { jsonType: 'application/json' }],
   ['application/json;q=0.5, application/graphql-response+json', { jsonType: 'application/graphql-response+json' }],
   ['application/graphql-response+json;q=0', { json: false, jsonType: 'application/json' }],
-  ['text/html;q=0.5, application/json', { page: false }],
-  ['application/json;q=0.5, text/html', { page: true }],
-  ['image/png', { json: false, stream: null, page: false }],
-  ['', { json: false, stream: null, page: false }],
+  ['text/html;q=0.5, application/json', { prefersHtml: false }],
+  ['application/json;q=0.5, text/html', { prefersHtml: true }],
+  ['image/png', { json: false, stream: null, prefersHtml: false }],
+  ['', { json: false, stream: null, prefersHtml: false }],
 ];
 
-test.each(CASES)('accept: %s', (header, wanted) => {
-  expect(readAccept(header)).toMatchObject(wanted);
+test.each(CASES)('accept: %s', (header, expected) => {
+  expect(readAccept(header)).toMatchObject(expected);
 });

@@ -1,38 +1,39 @@
 /**
- * Who has used up its points and asks on is answered by what it shows alone, before anything else is done: its refusals must cost
- * next to nothing.
+ * Repeats a recent 429 to a caller that is over budget and sends more requests: by the `authorization` header alone, before any other
+ * work, so that rejected requests cost next to nothing.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { LRUCache } from 'lru-cache';
 import type { HubError } from '../../connectors/kit/errors.ts';
-import { fault } from './responses.ts';
-import { SHIELD } from './security/security-headers.ts';
+import { errorResponse } from './responses.ts';
+import { SECURITY_HEADERS } from './security/security-headers.ts';
 
-/** A body of so many bytes is passed over; for a longer one the connection ends. */
-const PASSED_OVER = 65_536;
-/** A refusal is repeated for so long at most, in milliseconds. */
-const LONGEST = 1_000;
+/** Bytes. A longer body is rejected elsewhere, where the connection is closed instead of reading it. */
+const MAX_SKIPPED_BODY = 65_536;
+/** Milliseconds for which a rejection is repeated at most. */
+const MAX_AGE = 1_000;
 
-interface Refusal {
+interface Rejection {
+  /** By `performance.now()`. */
   readonly until: number;
   readonly headers: readonly string[];
   readonly body: Buffer;
 }
 
-/** A refusal that has been told, by the header `authorization`; and its repetition. */
-export class Spent {
-  readonly #refusals = new LRUCache<string, Refusal>({ max: 1_000 });
+/** The latest rejection by value of the `authorization` header. */
+export class RejectionCache {
+  readonly #rejections = new LRUCache<string, Rejection>({ max: 1_000 });
 
-  /** Keeps the refusal for `milliseconds`, where the caller has shown a token. */
-  keep(request: IncomingMessage, error: HubError, milliseconds: number): void {
+  /** Remembers the rejection for `milliseconds`, one second at most. Does nothing for a request without a token. */
+  remember(request: IncomingMessage, error: HubError, milliseconds: number): void {
     const { authorization } = request.headers;
     if (authorization === undefined) return;
-    const { headers, body } = fault(error, 429);
+    const { headers, body } = errorResponse(error, 429);
     const bytes = Buffer.from(body);
-    this.#refusals.set(authorization, {
-      until: performance.now() + Math.min(milliseconds, LONGEST),
+    this.#rejections.set(authorization, {
+      until: performance.now() + Math.min(milliseconds, MAX_AGE),
       headers: Object.entries({
-        ...SHIELD,
+        ...SECURITY_HEADERS,
         ...headers,
         'content-length': String(bytes.length),
         'retry-after': String(error.extensions['retryAfter'] ?? 1),
@@ -41,19 +42,19 @@ export class Spent {
     });
   }
 
-  /** True when the request has been refused. */
-  refused(request: IncomingMessage, response: ServerResponse): boolean {
+  /** Responds with the remembered rejection; false when there is none and the request must be processed. */
+  repeat(request: IncomingMessage, response: ServerResponse): boolean {
     const { authorization } = request.headers;
-    const known = authorization === undefined ? undefined : this.#refusals.get(authorization);
-    if (!known) return false;
-    if (known.until <= performance.now()) {
-      this.#refusals.delete(authorization as string);
+    const rejection = authorization === undefined ? undefined : this.#rejections.get(authorization);
+    if (!rejection) return false;
+    if (rejection.until <= performance.now()) {
+      this.#rejections.delete(authorization as string);
       return false;
     }
-    // Not a number: it does not say how long it is.
-    if (!(Number(request.headers['content-length'] ?? Number.NaN) <= PASSED_OVER)) return false;
-    response.writeHead(429, known.headers as string[]);
-    response.end(known.body);
+    // NaN: a body of undeclared length.
+    if (!(Number(request.headers['content-length'] ?? Number.NaN) <= MAX_SKIPPED_BODY)) return false;
+    response.writeHead(429, rejection.headers as string[]);
+    response.end(rejection.body);
     return true;
   }
 }

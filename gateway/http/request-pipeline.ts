@@ -1,116 +1,120 @@
-/** The way of one request: refused unread, then who asks, whether it is their turn, and the answer. */
+/** One request to `/graphql`: checks headers, authenticates, checks the budget, reads the body, waits for its turn, responds. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { callerOf, type Principal } from '../../connectors/kit/auth/principal.ts';
+import { callerKey, type Principal } from '../../connectors/kit/auth/principal.ts';
 import { DEFAULT_LIMITS } from '../../connectors/kit/config/sections/limits.ts';
 import { HubError } from '../../connectors/kit/errors.ts';
-import { Departure } from '../../connectors/kit/guard/client-disconnect.ts';
+import { ClientConnection } from '../../connectors/kit/guard/client-disconnect.ts';
 import { WebhookIntake } from '../../connectors/kit/webhooks/webhook-intake.ts';
-import { answerWebhook } from '../../connectors/kit/webhooks/webhook-response.ts';
-import { countAnswer } from '../trust/limits/unread-bytes.ts';
-import { read } from './body-limit.ts';
+import { respondToWebhook } from '../../connectors/kit/webhooks/webhook-response.ts';
+import { trackResponse } from '../trust/limits/unread-bytes.ts';
+import { bodyTooLarge, readBody, rejectByHeaders } from './body-limit.ts';
 import { readAccept } from './content-negotiation.ts';
-import type { Rooms } from './handlers.ts';
-import { answerPage, isPageRequest } from './pages/graphql-page.ts';
-import type { Spent } from './rejection-cache.ts';
-import { cut, fault, send, tooMany } from './responses.ts';
-import { type Origins, refuseForeign } from './security/cors.ts';
-import { refusedUnread, shield } from './security/security-headers.ts';
+import type { HttpHandlers } from './handlers.ts';
+import { isPageRequest, sendPage } from './pages/graphql-page.ts';
+import type { RejectionCache } from './rejection-cache.ts';
+import { errorResponse, sendAndClose, sendResponse, sendTooManyRequests } from './responses.ts';
+import { type CorsPolicy, rejectOrigin } from './security/cors.ts';
+import { setSecurityHeaders } from './security/security-headers.ts';
 
-const LARGEST_QUERY = 512 * 1024;
-/** Characters of an answer that counts as small. */
-const SMALL_ANSWER = 16 * 1024;
+/** Bytes. */
+const MAX_BODY = 512 * 1024;
+/** Characters of a response that is sent even when the caller has too many unread bytes. */
+const SMALL_RESPONSE = 16 * 1024;
 const DEFAULT_INTAKE = new WebhookIntake(DEFAULT_LIMITS);
 
-export async function graphql(
+export interface PipelineContext {
+  readonly handlers: HttpHandlers;
+  readonly rejections: RejectionCache;
+  readonly cors: CorsPolicy;
+}
+
+/** `search` is the query of the URL with its question mark. Rejects with `ClientDisconnected`, or an unexpected error. */
+export async function handleGraphql(
   request: IncomingMessage,
   response: ServerResponse,
   search: string,
-  { rooms, spent, origins }: { readonly rooms: Rooms; readonly spent: Spent; readonly origins: Origins },
+  { handlers, rejections, cors }: PipelineContext,
 ): Promise<void> {
   if (request.method === 'OPTIONS') {
-    shield(response);
-    return origins.preflight(request, response);
+    setSecurityHeaders(response);
+    return cors.sendPreflight(request, response);
   }
-  if (origins.isForeign(request)) return refuseForeign(request, response);
+  if (cors.isForbidden(request)) return rejectOrigin(request, response);
   const accepts = readAccept(request.headers.accept);
-  if (accepts.page && isPageRequest(request, search))
-    return answerPage(request, response, rooms.explorer !== undefined);
-  const client = new Departure();
+  if (accepts.prefersHtml && isPageRequest(request, search))
+    return sendPage(request, response, { hasExplorer: handlers.explorer !== undefined });
+  const client = new ClientConnection();
   response.on('close', () => {
-    if (!response.writableFinished) client.leave();
+    if (!response.writableFinished) client.close();
   });
-  const unfit = refusedUnread(request, LARGEST_QUERY);
-  if (unfit) return cut(request, response, fault(unfit.error, unfit.status));
+  const rejected = rejectByHeaders(request, MAX_BODY);
+  if (rejected) return sendAndClose(request, response, errorResponse(rejected.error, rejected.status));
   let principal: Principal | null;
   try {
-    principal = await rooms.principal(request);
+    principal = await handlers.authenticate(request);
   } catch (error) {
     if (!(error instanceof HubError)) throw error;
     response.setHeader('www-authenticate', 'Bearer error="invalid_token"');
-    return cut(request, response, fault(error, 401));
+    return sendAndClose(request, response, errorResponse(error, 401));
   }
-  const overdrawn = rooms.overdrawn?.(principal);
-  if (overdrawn) {
-    spent.keep(request, overdrawn.error, overdrawn.milliseconds);
-    return tooMany(request, response, overdrawn.error);
+  const overBudget = handlers.overBudget?.(principal);
+  if (overBudget) {
+    rejections.remember(request, overBudget.error, overBudget.milliseconds);
+    return sendTooManyRequests(request, response, overBudget.error);
   }
-  const { unread } = rooms;
-  const full = unread?.refusal(callerOf(principal));
-  if (full) return tooMany(request, response, full);
-  const body = await read(request, LARGEST_QUERY);
-  if (body === null) {
-    const error = new HubError('LIMIT_SIZE', `A request may hold ${LARGEST_QUERY} bytes.`, { limit: LARGEST_QUERY });
-    return cut(request, response, fault(error, 413));
-  }
-  try {
-    if (rooms.turns) await rooms.turns.turn(principal);
-  } catch (error) {
-    if (!(error instanceof HubError)) throw error;
-    return tooMany(request, response, error);
-  }
-  let over = false;
-  const turned = () => {
-    if (!over) rooms.turns?.turned(principal);
-    over = true;
-  };
-  try {
-    if (client.gone) return;
+  const { unread } = handlers;
+  const tooMuchUnread = unread?.rejection(callerKey(principal));
+  if (tooMuchUnread) return sendTooManyRequests(request, response, tooMuchUnread);
+  const body = await readBody(request, MAX_BODY);
+  if (body === null) return sendAndClose(request, response, errorResponse(bodyTooLarge(MAX_BODY, null), 413));
+
+  const respond = async (release: () => void): Promise<void> => {
+    if (client.isClosed) return;
     const { stream } = accepts;
-    const opened = stream && rooms.stream?.(request, { search, body, principal, accepts: { ...accepts, stream } });
+    const opened = stream && handlers.stream?.(request, { search, body, principal, accepts: { ...accepts, stream } });
     if (opened) {
-      // A stream without an end does not keep its caller's turn.
-      if (opened.endless) turned();
-      shield(response);
+      // An endless stream must not keep its caller's turn.
+      if (opened.endless) release();
+      setSecurityHeaders(response);
       return await opened.write(response, client.signal);
     }
-    const answer = await rooms.graphql.answer({
+    const result = await handlers.graphql.handle({
       method: request.method ?? 'POST',
       headers: request.headers,
       search,
       body,
       principal,
       signal: client,
-      isSafeRead: request.method === 'GET' && origins.isSafeRead(request),
+      isSafeRead: request.method === 'GET' && cors.isSafeRead(request),
     });
-    // Others that ran beside it may have filled what the caller may leave unread. Small answers go out all the same.
-    const since = answer.body.length > SMALL_ANSWER ? unread?.refusal(callerOf(principal)) : null;
-    if (since) return tooMany(request, response, since);
-    send(response, answer);
-    if (unread) countAnswer(unread, callerOf(principal), response);
-  } finally {
-    turned();
+    // Requests that ran at the same time may have used up the caller's unread bytes.
+    const exceeded = result.body.length > SMALL_RESPONSE ? unread?.rejection(callerKey(principal)) : null;
+    if (exceeded) return sendTooManyRequests(request, response, exceeded);
+    sendResponse(response, result);
+    if (unread) trackResponse(unread, callerKey(principal), response);
+  };
+  if (!handlers.schedule) return respond(() => undefined);
+  let isStarted = false;
+  try {
+    await handlers.schedule(principal, (release) => {
+      isStarted = true;
+      return respond(release);
+    });
+  } catch (error) {
+    if (isStarted || !(error instanceof HubError)) throw error;
+    sendTooManyRequests(request, response, error);
   }
 }
 
-/** Answers a legacy system's call. */
-export async function webhook(
+/** Responds to the webhook of a source system. */
+export async function handleWebhook(
   request: IncomingMessage,
   response: ServerResponse,
   path: string,
-  rooms: Rooms,
+  handlers: HttpHandlers,
 ): Promise<void> {
   const installation = decodeURIComponent(path.slice('/webhooks/'.length));
-  const target = (await rooms.webhooks?.(installation)) ?? null;
-  const { intake = DEFAULT_INTAKE } = rooms;
-  await answerWebhook(request, response, { installation, path, target, intake });
+  const target = (await handlers.webhooks?.(installation)) ?? null;
+  const { intake = DEFAULT_INTAKE } = handlers;
+  await respondToWebhook(request, response, { installation, path, target, intake });
 }

@@ -1,54 +1,57 @@
-/** Writing answers. */
+/** Writes responses: JSON, GraphQL errors with their HTTP status, redirects, and 429 with Retry-After. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { GraphQLFormattedError } from 'graphql';
 import type { HubError } from '../../connectors/kit/errors.ts';
-import { leaveUnread } from '../../connectors/kit/protocols/early-response.ts';
-import type { GraphqlAnswer } from './apollo-server.ts';
+import { prepareEarlyResponse } from '../../connectors/kit/protocols/early-response.ts';
 import { GRAPHQL_RESPONSE, readAccept } from './content-negotiation.ts';
-import { SHIELD } from './security/security-headers.ts';
+import type { GraphqlResponse } from './handlers.ts';
+import { SECURITY_HEADERS } from './security/security-headers.ts';
 
-/** Headers as they go out, with those of the shield. The same few objects come again and again. */
-const outgoing = new WeakMap<GraphqlAnswer['headers'], readonly string[]>();
+/** Headers with the security headers, flat as `writeHead` takes them. A few header objects are used again and again. */
+const flatHeaders = new WeakMap<GraphqlResponse['headers'], readonly string[]>();
 
-/** Writes a whole answer under the shield. */
-export function send(response: ServerResponse, { status, headers, body }: GraphqlAnswer): void {
-  let flat = outgoing.get(headers);
+/** Writes a whole response with the security headers. */
+export function sendResponse(response: ServerResponse, { status, headers, body }: GraphqlResponse): void {
+  let flat = flatHeaders.get(headers);
   if (!flat) {
-    flat = Object.entries({ ...SHIELD, ...headers }).flat();
-    outgoing.set(headers, flat);
+    flat = Object.entries({ ...SECURITY_HEADERS, ...headers }).flat();
+    flatHeaders.set(headers, flat);
   }
   response.writeHead(status, [...flat, 'content-length', String(Buffer.byteLength(body))]);
   response.end(body);
 }
 
-/** Of what is refused before execution, where it is not 400. */
+/** Status by error code of a request that was rejected before execution; 400 for all other codes. */
 const STATUS: Readonly<Record<string, number>> = {
   UNAUTHENTICATED: 401,
   FORBIDDEN: 403,
   LIMIT_RATE: 429,
   INTERNAL: 500,
 };
-/** Codes of what is no GraphQL request at all: 400 in both media types. */
-const NO_REQUEST = new Set<unknown>(['BAD_REQUEST', 'INTERNAL']);
+/** Codes for which both media types have an error status. */
+const NOT_A_REQUEST = new Set<unknown>(['BAD_REQUEST', 'INTERNAL']);
 
 /**
- * The status of an answer without data (GraphQL over HTTP, section 6.4): the newer media type says by it that nothing was executed, in
- * `application/json` such an answer is one like any other.
+ * The status of a response without data (GraphQL over HTTP, section 6.4): with `application/graphql-response+json` an error status,
+ * with `application/json` 200 for every well-formed request.
  */
-export function statusOf(errors: readonly GraphQLFormattedError[], type: string): number {
-  const codes = errors.map((one) => one.extensions?.['code']);
-  if (!type.startsWith(GRAPHQL_RESPONSE) && !codes.some((one) => NO_REQUEST.has(one))) return 200;
+export function statusFor(errors: readonly GraphQLFormattedError[], type: string): number {
+  const codes = errors.map((error) => error.extensions?.['code']);
+  if (!type.startsWith(GRAPHQL_RESPONSE) && !codes.some((code) => NOT_A_REQUEST.has(code))) return 200;
   return STATUS[String(codes[0])] ?? 400;
 }
 
-/** What is refused before execution: without data, in the media type that the client asks for. */
-export function refusedAnswer(errors: readonly GraphQLFormattedError[], accept: string | undefined): GraphqlAnswer {
+/** The response to a request that was rejected before execution: no data, in the media type that the client prefers. */
+export function rejectedResponse(
+  errors: readonly GraphQLFormattedError[],
+  accept: string | undefined,
+): GraphqlResponse {
   const type = `${readAccept(accept).jsonType}; charset=utf-8`;
-  return { status: statusOf(errors, type), headers: { 'content-type': type }, body: JSON.stringify({ errors }) };
+  return { status: statusFor(errors, type), headers: { 'content-type': type }, body: JSON.stringify({ errors }) };
 }
 
-/** An answer with one error and no data. */
-export function fault(error: HubError, status: number): GraphqlAnswer {
+/** A response with one error and no data, as `application/json`. */
+export function errorResponse(error: HubError, status: number): GraphqlResponse {
   return {
     status,
     headers: { 'content-type': 'application/json; charset=utf-8' },
@@ -56,28 +59,29 @@ export function fault(error: HubError, status: number): GraphqlAnswer {
   };
 }
 
-/** Says that the caller must wait, and for how long. */
-export function tooMany(request: IncomingMessage, response: ServerResponse, error: HubError): void {
+/** Responds 429; Retry-After is the error's `retryAfter`, in seconds, or 1. */
+export function sendTooManyRequests(request: IncomingMessage, response: ServerResponse, error: HubError): void {
   response.setHeader('retry-after', String(error.extensions['retryAfter'] ?? 1));
-  cut(request, response, fault(error, 429));
+  sendAndClose(request, response, errorResponse(error, 429));
 }
 
-/** Answers a request that is not read to its end, and ends the connection: what still comes would be for nobody. */
-export function cut(request: IncomingMessage, response: ServerResponse, answer: GraphqlAnswer): void {
+/** Responds before the body has been read; then closes the connection, since the rest of the body is not read. */
+export function sendAndClose(request: IncomingMessage, response: ServerResponse, content: GraphqlResponse): void {
   if (!request.complete) {
     response.setHeader('connection', 'close');
-    leaveUnread(request);
+    prepareEarlyResponse(request);
   }
-  send(response, answer);
+  sendResponse(response, content);
 }
 
-/** `shield` has been called. */
-export function json(response: ServerResponse, status: number, body: unknown): void {
+/** Writes JSON. The security headers must have been set. */
+export function sendJson(response: ServerResponse, status: number, body: unknown): void {
   response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' });
   response.end(JSON.stringify(body));
 }
 
-export function redirect(response: ServerResponse, to: string): void {
-  response.writeHead(302, { location: to });
+/** Responds 302. The security headers must have been set. */
+export function sendRedirect(response: ServerResponse, location: string): void {
+  response.writeHead(302, { location });
   response.end();
 }

@@ -2,13 +2,12 @@ import { connect, createServer } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { HEALTH, takePort } from '../../bin/port.js';
 import { HubError } from '../../connectors/kit/errors.ts';
-import type { Departure } from '../../connectors/kit/guard/client-disconnect.ts';
+import type { ClientConnection } from '../../connectors/kit/guard/client-disconnect.ts';
 import { silentLog } from '../../connectors/kit/log.ts';
 import { UnreadBytes } from '../trust/limits/unread-bytes.ts';
-import type { GraphqlRequest } from './apollo-server.ts';
-import type { Rooms } from './handlers.ts';
-import { Origins } from './security/cors.ts';
-import { SHIELD } from './security/security-headers.ts';
+import type { GraphqlRequest, HttpHandlers } from './handlers.ts';
+import { CorsPolicy } from './security/cors.ts';
+import { SECURITY_HEADERS } from './security/security-headers.ts';
 import { type HttpServer, listen } from './server.ts';
 
 const APP = 'https://app.example';
@@ -18,18 +17,18 @@ afterEach(async () => {
   http = null;
 });
 
-/** A server whose rooms do what the header `x-do` says. */
+/** A server whose handlers do what the header `x-do` names. */
 async function serve(
-  answered: (request: GraphqlRequest) => void = () => undefined,
-  more: Partial<Rooms> = {},
+  onRequest: (request: GraphqlRequest) => void = () => undefined,
+  overrides: Partial<HttpHandlers> = {},
 ): Promise<string> {
-  http = await listen({ host: '127.0.0.1', port: 0, log: silentLog, origins: new Origins([APP]) });
-  const rooms: Rooms = {
-    ...more,
+  http = await listen({ host: '127.0.0.1', port: 0, log: silentLog, cors: new CorsPolicy([APP]) });
+  const handlers: HttpHandlers = {
+    ...overrides,
     graphql: {
-      answer: async (request) => {
-        if (request.headers['x-do'] === 'fail') throw new Error('a fault');
-        answered(request);
+      handle: async (request) => {
+        if (request.headers['x-do'] === 'fail') throw new Error('failed');
+        onRequest(request);
         if (request.headers['x-do'] === 'wait') await new Promise((resolve) => setTimeout(resolve, 60_000).unref());
         return { status: 200, headers: { 'content-type': 'application/json' }, body: '{"data":{"name":"雪"}}' };
       },
@@ -39,25 +38,25 @@ async function serve(
       request.headers['x-do'] === 'stream'
         ? { endless: true, write: async (response) => void response.end('data') }
         : null,
-    overdrawn: () => null,
+    overBudget: () => null,
     ready: async () => ({ ready: true, body: {} }),
     metrics: async () => ({ type: 'text/plain', body: 'none' }),
-    principal: async (request) => {
+    authenticate: async (request) => {
       if (request.headers['x-do'] === 'refuse') throw new HubError('UNAUTHENTICATED', 'no');
       return null;
     },
   };
-  if (answered.name !== 'closed') http.open(rooms);
+  if (onRequest.name !== 'closed') http.open(handlers);
   return `http://127.0.0.1:${http.port}`;
 }
 
-const post = (what: string, body: string, accept = 'application/json'): RequestInit => ({
+const post = (action: string, body: string, accept = 'application/json'): RequestInit => ({
   method: 'POST',
-  headers: { 'content-type': 'application/json', accept, 'x-do': what },
+  headers: { 'content-type': 'application/json', accept, 'x-do': action },
   body,
 });
 
-test('every answer stands under the shield, whatever its way', async () => {
+test('sets the security headers on every response', async () => {
   const url = await serve();
   const all: [string, RequestInit, number][] = [
     ['/graphql', post('answer', '{}'), 200],
@@ -72,37 +71,37 @@ test('every answer stands under the shield, whatever its way', async () => {
     ['/nowhere', {}, 404],
   ];
   for (const [path, request, status] of all) {
-    const answer = await fetch(url + path, request);
-    const body = await answer.text();
-    expect([path, answer.status]).toEqual([path, status]);
-    expect(Object.fromEntries(answer.headers)).toMatchObject(SHIELD);
+    const response = await fetch(url + path, request);
+    const body = await response.text();
+    expect([path, response.status]).toEqual([path, status]);
+    expect(Object.fromEntries(response.headers)).toMatchObject(SECURITY_HEADERS);
     if (path === '/graphql' && body.startsWith('{"data"')) {
       expect(body).toBe('{"data":{"name":"雪"}}');
-      expect(answer.headers.get('content-length')).toBe(String(Buffer.byteLength(body)));
+      expect(response.headers.get('content-length')).toBe(String(Buffer.byteLength(body)));
     }
   }
 });
 
-test('until its doors are open it says when to come again, under the shield', async () => {
+test('responds 503 with Retry-After and the security headers until handlers are set', async () => {
   const url = await serve(function closed() {});
-  const answer = await fetch(`${url}/graphql`, post('answer', '{}'));
-  expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '2']);
-  expect(Object.fromEntries(answer.headers)).toMatchObject(SHIELD);
+  const response = await fetch(`${url}/graphql`, post('answer', '{}'));
+  expect([response.status, response.headers.get('retry-after')]).toEqual([503, '2']);
+  expect(Object.fromEntries(response.headers)).toMatchObject(SECURITY_HEADERS);
 });
 
-test('a page of a listed origin can read that the hub is starting', async () => {
+test('lets a page of a listed origin read the 503 of a starting server', async () => {
   const url = await serve(function closed() {});
-  const answer = await fetch(`${url}/graphql`, { headers: { origin: APP } });
-  expect([answer.status, answer.headers.get('access-control-allow-origin')]).toEqual([503, APP]);
+  const response = await fetch(`${url}/graphql`, { headers: { origin: APP } });
+  expect([response.status, response.headers.get('access-control-allow-origin')]).toEqual([503, APP]);
 });
 
-test('a browser that opens /graphql is sent to the explorer where there is one, else it sees a page', async () => {
+test('redirects a browser at /graphql to the explorer, or sends a page when the explorer is off', async () => {
   const accept = 'text/html,application/xhtml+xml,*/*;q=0.8';
   const look = async (url: string) => {
-    const answer = await fetch(`${url}/graphql`, { headers: { accept }, redirect: 'manual' });
-    return [answer.status, answer.headers.get('location'), (await answer.text()).slice(0, 15)];
+    const response = await fetch(`${url}/graphql`, { headers: { accept }, redirect: 'manual' });
+    return [response.status, response.headers.get('location'), (await response.text()).slice(0, 15)];
   };
-  expect(await look(await serve(undefined, { explorer: { answer: async () => false } }))).toEqual([
+  expect(await look(await serve(undefined, { explorer: { handle: async () => false } }))).toEqual([
     302,
     '/explorer/',
     '',
@@ -111,32 +110,32 @@ test('a browser that opens /graphql is sent to the explorer where there is one, 
   expect(await look(await serve())).toEqual([200, null, '<!doctype html>']);
 });
 
-test('who goes away before the answer is told to those who wait, and to those who look', async () => {
-  let tell: (client: Departure) => void = () => undefined;
-  const asked = new Promise<Departure>((resolve) => {
+test('aborts the signal when the client disconnects before the response', async () => {
+  let tell: (client: ClientConnection) => void = () => undefined;
+  const asked = new Promise<ClientConnection>((resolve) => {
     tell = resolve;
   });
-  const url = await serve((request) => tell(request.signal as Departure));
+  const url = await serve((request) => tell(request.signal as ClientConnection));
   const socket = connect(Number(new URL(url).port), '127.0.0.1');
   socket.write(
     'POST /graphql HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\nx-do: wait\r\ncontent-length: 2\r\n\r\n{}',
   );
   const client = await asked;
-  expect(client.gone).toBe(false);
+  expect(client.isClosed).toBe(false);
   const { signal } = client;
   const aborted = new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
   socket.destroy();
   await aborted;
-  expect([client.gone, client.signal.aborted]).toEqual([true, true]);
+  expect([client.isClosed, client.signal.aborted]).toEqual([true, true]);
 });
 
-test('a client that does not read its answer is cut off, and asks in vain as long as it leaves too much unread', async () => {
-  http = await listen({ host: '127.0.0.1', port: 0, log: silentLog, silence: 400 });
+test('rejects further requests of a client with too many unread bytes and closes its idle connection', async () => {
+  http = await listen({ host: '127.0.0.1', port: 0, log: silentLog, idleTimeout: 400 });
   const unread = new UnreadBytes({ unread: 1_000_000, unreadBytes: 10_000_000 });
   let ran = 0;
   http.open({
     graphql: {
-      answer: async () => {
+      handle: async () => {
         ran++;
         return { status: 200, headers: {}, body: 'x'.repeat(30_000_000) };
       },
@@ -144,29 +143,32 @@ test('a client that does not read its answer is cut off, and asks in vain as lon
     },
     ready: async () => ({ ready: true, body: {} }),
     metrics: async () => ({ type: 'text/plain', body: '' }),
-    principal: async () => null,
+    authenticate: async () => null,
     unread,
   });
   const socket = connect(http.port, '127.0.0.1');
   socket.pause();
   socket.write('POST /graphql HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{}');
-  await expect.poll(() => unread.held).toBeGreaterThan(1_000_000);
+  await expect.poll(() => unread.used).toBeGreaterThan(1_000_000);
   const url = `http://127.0.0.1:${http.port}/graphql`;
   const refused = await fetch(url, { method: 'POST', body: '{}' });
   expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '1']);
   expect(await refused.json()).toMatchObject({ errors: [{ extensions: { code: 'LIMIT_RATE', limit: 1_000_000 } }] });
   expect(ran).toBe(1);
-  await expect.poll(() => unread.held, { timeout: 5_000 }).toBe(0);
+  await expect.poll(() => unread.used, { timeout: 5_000 }).toBe(0);
   expect((await (await fetch(url, { method: 'POST', body: '{}' })).text()).length).toBe(30_000_000);
   socket.destroy();
 });
 
-test('a held port answers 503 until the server takes it over, and no connection is refused in between', async () => {
-  const held = await takePort({ host: '127.0.0.1', port: 0 });
-  const { port } = held.address() as { port: number };
+test('responds 503 on a held port and accepts every connection while the server takes it over', async () => {
+  const heldPort = await takePort({ host: '127.0.0.1', port: 0 });
+  const { port } = heldPort.address() as { port: number };
   const url = `http://127.0.0.1:${port}`;
   const before = await fetch(`${url}/graphql`, { method: 'POST', body: '{}' });
-  expect([before.status, await before.json()]).toEqual([503, { errors: [{ message: 'The hub is starting.' }] }]);
+  expect([before.status, await before.json()]).toEqual([
+    503,
+    { errors: [{ message: 'Server is starting. Retry in 2 s.' }] },
+  ]);
   expect(await (await fetch(`${url}/healthz`)).json()).toEqual(HEALTH);
   let asking = true;
   const outcomes: (number | string)[] = [];
@@ -180,7 +182,7 @@ test('a held port answers 503 until the server takes it over, and no connection 
       );
   })();
   await expect.poll(() => outcomes.length, { interval: 5 }).toBeGreaterThan(5);
-  http = await listen({ host: '127.0.0.1', port, held, log: silentLog });
+  http = await listen({ host: '127.0.0.1', port, heldPort, log: silentLog });
   expect(http.port).toBe(port);
   const seen = outcomes.length;
   await expect.poll(() => outcomes.length, { interval: 5 }).toBeGreaterThan(seen + 5);
@@ -189,7 +191,7 @@ test('a held port answers 503 until the server takes it over, and no connection 
   expect(new Set(outcomes)).toEqual(new Set([503]));
 });
 
-test('a taken port is refused in a sentence, which tells another Isthmus process from another program', async () => {
+test('names the program that uses a port: another Isthmus process or another program', async () => {
   http = await listen({ host: '127.0.0.1', port: 0, log: silentLog });
   const { port } = http;
   await expect(takePort({ host: '127.0.0.1', port, command: 'isthmus gateway' })).rejects.toMatchObject({

@@ -1,11 +1,11 @@
-/** Webhooks over real connections: what is refused before a byte of the body is read, what is bounded, and what is cut off. */
+/** Webhooks over real connections: rejection before the body is read, limits, and timeouts. */
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { WebhookRequest } from '../../connectors/kit/connector.ts';
 import { silentLog } from '../../connectors/kit/log.ts';
-import { type IntakeTimes, WebhookIntake } from '../../connectors/kit/webhooks/webhook-intake.ts';
-import { answerWebhook, type WebhookTarget } from '../../connectors/kit/webhooks/webhook-response.ts';
+import { type IntakeTimeouts, WebhookIntake } from '../../connectors/kit/webhooks/webhook-intake.ts';
+import { respondToWebhook, type WebhookTarget } from '../../connectors/kit/webhooks/webhook-response.ts';
 import { type HttpServer, listen } from './server.ts';
 import { forwardWebhooks } from './webhook-routing.ts';
 
@@ -17,25 +17,27 @@ const sockets: Socket[] = [];
 const servers: Server[] = [];
 
 const here: WebhookTarget = {
-  needs: {
+  requirements: {
     headers: { 'X-Signature': (value) => /^v1=[0-9a-f]{8}$/.test(value) },
-    types: ['application/json'],
-    most: 250_000,
+    mediaTypes: ['application/json'],
+    maxBytes: 250_000,
   },
-  take: async (call) => {
+  handle: async (call) => {
     taken.push(call);
     return { status: 200, headers: { 'content-type': 'text/plain' }, body: `took ${call.body.length}` };
   },
 };
 
-async function serve(options: { times?: Partial<IntakeTimes>; target?: WebhookTarget; limits?: typeof LIMITS } = {}) {
+async function serve(
+  options: { times?: Partial<IntakeTimeouts>; target?: WebhookTarget; limits?: typeof LIMITS } = {},
+) {
   intake = new WebhookIntake(options.limits ?? LIMITS, options.times);
   http = await listen({ host: '127.0.0.1', port: 0, log: silentLog });
   http.open({
-    graphql: { answer: async () => ({ status: 200, headers: {}, body: '' }), stop: async () => undefined },
+    graphql: { handle: async () => ({ status: 200, headers: {}, body: '' }), stop: async () => undefined },
     ready: async () => ({ ready: true, body: {} }),
     metrics: async () => ({ type: 'text/plain', body: '' }),
-    principal: async () => null,
+    authenticate: async () => null,
     webhooks: (installation) => (installation === 'gate' ? (options.target ?? here) : null),
     intake,
   });
@@ -110,11 +112,11 @@ describe('before the body is read', () => {
       call.socket.end();
       await call.ended;
       expect(taken).toEqual([]);
-      expect([intake.places.held, intake.bytes.held]).toEqual([0, 0]);
+      expect([intake.slots.used, intake.bytes.used]).toEqual([0, 0]);
     },
   );
 
-  test('who waits for 100 Continue is refused without it, and gets it where the body is wanted', async () => {
+  test('sends 100 Continue only when the headers are accepted', async () => {
     await serve();
     const refused = new Call({ ...length(3), 'x-signature': 'no', expect: '100-continue' });
     expect(await refused.status()).toBe(401);
@@ -124,7 +126,7 @@ describe('before the body is read', () => {
     await expect.poll(() => wanted.text).toContain('took 3');
   });
 
-  test('a client that goes on sending reads why it is refused, and the hub does not read what it sends', async () => {
+  test('delivers the rejection to a client that keeps sending, without reading its body', async () => {
     await serve();
     let read = 0;
     http.server.on('connection', (socket) =>
@@ -145,7 +147,7 @@ describe('before the body is read', () => {
 });
 
 describe('while the body is read', () => {
-  test('a body of any form comes whole', async () => {
+  test('reads bodies with a length, in chunks, and empty ones', async () => {
     await serve();
     const [whole, pieces, none] = [new Call(length(20_000)).send(20_000), new Call(CHUNKED), new Call(length(0))];
     for (let i = 0; i < 10; i++) pieces.chunk(20_000);
@@ -157,23 +159,23 @@ describe('while the body is read', () => {
     ] as const)
       await expect.poll(() => call.text).toContain(`took ${size}`);
     expect(taken.map((one) => one.body.length).sort()).toEqual([0, 20_000, 200_000].sort());
-    expect([intake.places.held, intake.bytes.held]).toEqual([0, 0]);
+    expect([intake.slots.used, intake.bytes.used]).toEqual([0, 0]);
   });
 
-  test('a body without a length is bounded, too', async () => {
+  test('limits a body of undeclared length', async () => {
     await serve();
     const call = new Call(CHUNKED);
     for (let i = 0; i < 10; i++) call.chunk(50_000);
     expect(await call.status()).toBe(413);
-    expect(intake.bytes.held).toBe(0);
+    expect(intake.bytes.used).toBe(0);
   });
 
-  test('places and bytes are bounded, large bodies leave some to small ones, and who finds none is told to come again', async () => {
+  test('limits webhooks and bytes in progress, reserves some for small bodies, and responds 503 with Retry-After', async () => {
     await serve({ times: { grace: 60_000 } });
     // Half of the places are for one installation; of them large bodies leave one.
     const large = [1, 2, 3].map(() => new Call(length(240_000)).send(239_000));
-    await expect.poll(() => intake.places.held).toBe(3);
-    expect(intake.bytes.held).toBe(3 * 240_000);
+    await expect.poll(() => intake.slots.used).toBe(3);
+    expect(intake.bytes.used).toBe(3 * 240_000);
     const more = [new Call(length(240_000)), new Call(CHUNKED).chunk(100_000)];
     for (const one of more) {
       expect(await one.status()).toBe(503);
@@ -181,75 +183,75 @@ describe('while the body is read', () => {
     }
     await expect.poll(() => new Call(length(10)).send(10).status()).toBe(200);
     const small = new Call(length(10));
-    await expect.poll(() => intake.places.held).toBe(4);
+    await expect.poll(() => intake.slots.used).toBe(4);
     expect(await new Call(length(10)).status()).toBe(503);
     small.socket.write('x'.repeat(10));
     expect(await small.status()).toBe(200);
     for (const one of large) one.send(1_000);
     for (const one of large) expect(await one.status()).toBe(200);
-    expect([intake.places.held, intake.bytes.held]).toEqual([0, 0]);
-    expect(intake.places.refused + intake.bytes.refused).toBe(3);
+    expect([intake.slots.used, intake.bytes.used]).toEqual([0, 0]);
+    expect(intake.slots.rejections + intake.bytes.rejections).toBe(3);
   });
 
-  test('the place of a body that does not come is given to the next call; it is told to come again', async () => {
+  test('gives the place of a stalled body to the next webhook and responds 503 to the stalled one', async () => {
     await serve({ times: { grace: 50 } });
     const slow = Array.from({ length: 4 }, () => new Call(length(10)).send(9));
-    await expect.poll(() => intake.places.held).toBe(4);
+    await expect.poll(() => intake.slots.used).toBe(4);
     await new Promise((resolve) => setTimeout(resolve, 80));
     for (let i = 0; i < 4; i++) expect(await new Call(length(10)).send(10).status()).toBe(200);
     expect(await (slow[0] as Call).status()).toBe(503);
-    expect(intake.places.held).toBe(3);
+    expect(intake.slots.used).toBe(3);
   });
 
   test.each([
-    ['stands still', { idle: 300 }, 0],
-    ['drips without an end', { whole: 700 }, 20_000],
-  ])('a body that %s is cut off with 408', async (_, times, drip) => {
+    ['stalls', { idle: 300 }, 0],
+    ['arrives too slowly', { total: 700 }, 20_000],
+  ])('responds 408 to a body that %s', async (_, times, drip) => {
     await serve({ times });
     const call = new Call(length(240_000)).send(100);
     const drips = setInterval(() => call.send(drip), 100);
     expect(await call.status()).toBe(408);
     clearInterval(drips);
-    expect([intake.places.held, intake.bytes.held]).toEqual([0, 0]);
+    expect([intake.slots.used, intake.bytes.used]).toEqual([0, 0]);
   });
 
-  test('a client that goes away gives its place back', async () => {
+  test('frees the place of a client that disconnects', async () => {
     await serve();
     const call = new Call(length(1_000)).send(10);
-    await expect.poll(() => intake.places.held).toBe(1);
+    await expect.poll(() => intake.slots.used).toBe(1);
     call.socket.destroy();
-    await expect.poll(() => [intake.places.held, intake.bytes.held]).toEqual([0, 0]);
+    await expect.poll(() => [intake.slots.used, intake.bytes.used]).toEqual([0, 0]);
   });
 });
 
-describe('handed on to a process of its own', () => {
+describe('forwarded to the connector process', () => {
   let over: WebhookIntake;
   /** The connector's process: the same checks there. */
   async function process(): Promise<WebhookTarget> {
     over = new WebhookIntake(LIMITS);
     const server = createServer((request, response) => {
       const at = { installation: 'gate', path: '/webhooks/gate', target: here, intake: over };
-      answerWebhook(request, response, at).catch(() => response.destroy());
+      respondToWebhook(request, response, at).catch(() => response.destroy());
     });
     servers.push(server);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return forwardWebhooks(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, 'gate');
   }
 
-  test('bodies go on as they come, and are held by one process only', async () => {
+  test('forwards a body as it arrives and buffers it in one process only', async () => {
     await serve({ target: await process() });
     const calls = [1, 2, 3].map(() => new Call(length(240_000)).send(239_000));
-    await expect.poll(() => over.bytes.held).toBe(3 * 240_000);
-    expect(intake.bytes.held).toBe(3 * 16_384);
+    await expect.poll(() => over.bytes.used).toBe(3 * 240_000);
+    expect(intake.bytes.used).toBe(3 * 16_384);
     for (const one of calls) one.send(1_000);
     for (const one of calls) await expect.poll(() => one.text).toContain('took 240000');
     const pieces = new Call(CHUNKED).chunk(100_000).chunk(10);
     pieces.socket.write('0\r\n\r\n');
     await expect.poll(() => pieces.text).toContain('took 100010');
-    expect([intake.places.held, intake.bytes.held, over.bytes.held]).toEqual([0, 0, 0]);
+    expect([intake.slots.used, intake.bytes.used, over.bytes.used]).toEqual([0, 0, 0]);
   });
 
-  test('what is refused over there is refused here before its body is sent', async () => {
+  test('passes on a rejection of the connector process before the body is sent', async () => {
     await serve({ target: await process() });
     for (const [headers, status] of [
       [{ ...length(1_000), 'x-signature': 'v1=zz' }, 401],
@@ -260,25 +262,25 @@ describe('handed on to a process of its own', () => {
       expect(await call.status()).toBe(status);
     }
     const busy = [1, 2, 3, 4].map(() => new Call(length(10)).send(9));
-    await expect.poll(() => over.places.held + intake.places.held).toBe(8);
+    await expect.poll(() => over.slots.used + intake.slots.used).toBe(8);
     const late = new Call(length(10));
     expect(await late.status()).toBe(503);
     for (const one of busy) one.socket.destroy();
-    await expect.poll(() => [intake.places.held, over.places.held]).toEqual([0, 0]);
+    await expect.poll(() => [intake.slots.used, over.slots.used]).toEqual([0, 0]);
   });
 
-  test('a process that is away is 503 with Retry-After, so that the vendor comes again', async () => {
+  test('responds 503 with Retry-After when the connector process is down', async () => {
     await serve({ target: forwardWebhooks('http://127.0.0.1:9', 'gate') });
     for (const call of [new Call(length(10)).send(10), new Call(length(10))]) {
       expect(await call.status()).toBe(503);
       expect(call.text.toLowerCase()).toContain('retry-after: 2');
     }
-    await expect.poll(() => intake.places.held).toBe(0);
+    await expect.poll(() => intake.slots.used).toBe(0);
   });
 
-  test('a body that does not come is cut off here as well', async () => {
+  test('responds 408 to a stalled body', async () => {
     await serve({ target: await process(), times: { idle: 300 } });
     expect(await new Call(length(1_000)).send(10).status()).toBe(408);
-    await expect.poll(() => [intake.places.held, over.places.held]).toEqual([0, 0]);
+    await expect.poll(() => [intake.slots.used, over.slots.used]).toEqual([0, 0]);
   });
 });

@@ -1,42 +1,58 @@
-/** Calls of legacy systems whose connector lives in a process of its own: the raw bytes are handed on as they come. */
+/** Routes a webhook to its installation, or forwards its raw bytes to the process that runs the connector. */
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { pipeline, type Readable } from 'node:stream';
-import type { WebhookAnswer } from '../../connectors/kit/connector.ts';
+import type { WebhookResponse } from '../../connectors/kit/connector.ts';
 import type { WebhookHead, WebhookTarget } from '../../connectors/kit/webhooks/webhook-response.ts';
 
-/** Where an installation's calls go; null when there is none of that name, or it takes no calls. */
-export type Webhooks = (installation: string) => WebhookTarget | null | Promise<WebhookTarget | null>;
+/** The target of an installation's webhooks; null for an unknown installation, or one that accepts no webhooks. */
+export type WebhookRouter = (installation: string) => WebhookTarget | null | Promise<WebhookTarget | null>;
+
+/** Where an installation's webhooks are handled: by a host in this process, or by the process at `url`. */
+type Location =
+  | { readonly host: { webhookTarget(installation: string): WebhookTarget | null } }
+  | { readonly url: string };
+
+/** A router by the location of each installation; `locate` returns null for an unknown one. */
+export const webhookRouter =
+  (locate: (installation: string) => Location | null): WebhookRouter =>
+  (installation) => {
+    const location = locate(installation);
+    if (location === null) return null;
+    return 'host' in location ? location.host.webhookTarget(installation) : forwardWebhooks(location.url, installation);
+  };
 
 const agent = new Agent({ keepAlive: true, maxSockets: 256, maxFreeSockets: 16 });
-/** The connector has so long for its answer once it has the whole body, in milliseconds. */
-const PATIENCE = 15_000;
-/** The connection's own headers stay on their side. The body's length goes along: it is checked over there. */
-const HOP = new Set(['host', 'connection', 'transfer-encoding', 'keep-alive', 'upgrade', 'expect']);
-/** What the connector's answer may bring along. */
-const ANSWERED = new Set(['content-type', 'retry-after', 'allow', 'www-authenticate']);
-/** Characters of an answer that are handed back. */
-const LARGEST_ANSWER = 64 * 1024;
+/** Milliseconds that the connector's process may take to respond once it has the whole body. */
+const RESPONSE_TIMEOUT = 15_000;
+/** Not forwarded. `content-length` is: the connector's process checks it. */
+const HOP_BY_HOP_HEADERS = new Set(['host', 'connection', 'transfer-encoding', 'keep-alive', 'upgrade', 'expect']);
+/** Response headers that are passed back to the source system. */
+const FORWARDED_HEADERS = new Set(['content-type', 'retry-after', 'allow', 'www-authenticate']);
+/** Characters. */
+const MAX_RESPONSE = 64 * 1024;
 
-/** Hands calls on to the connector's own process, as they come: the head at once, so that it may be refused before its body is sent. */
+/** Forwards webhooks to the connector's own process; headers at once, so that it can reject a webhook before the body is sent. */
 export function forwardWebhooks(base: string, installation: string): WebhookTarget {
   const address = new URL(`/webhooks/${encodeURIComponent(installation)}`, base);
   return {
-    pass: (head: WebhookHead, body: Readable): Promise<WebhookAnswer> =>
+    forward: (head: WebhookHead, body: Readable): Promise<WebhookResponse> =>
       new Promise((resolve, reject) => {
         const headers = Object.fromEntries(
           Object.entries(head.headers).filter(
-            (entry): entry is [string, string] => entry[1] !== undefined && !HOP.has(entry[0]),
+            (entry): entry is [string, string] => entry[1] !== undefined && !HOP_BY_HOP_HEADERS.has(entry[0]),
           ),
         );
         if (head.headers['transfer-encoding'] !== undefined) headers['transfer-encoding'] = 'chunked';
         const sent = request(address, { method: head.method, headers, agent });
-        sent.on('response', (answer) => readAnswer(answer).then(resolve, reject));
+        sent.on('response', (response) => readResponse(response).then(resolve, reject));
         sent.on('error', reject);
         sent.on('finish', () =>
-          sent.setTimeout(PATIENCE, () => sent.destroy(new Error('The connector gave no answer.'))),
+          sent.setTimeout(RESPONSE_TIMEOUT, () =>
+            sent.destroy(new Error(`no response from the connector within ${RESPONSE_TIMEOUT} ms`)),
+          ),
         );
         sent.flushHeaders();
-        // An answer that comes before the end of the body leaves the rest unsent.
+        // After a response that arrives early, the rest of the body is not sent.
         pipeline(body, sent, (error) => {
           if (error) sent.destroy(error);
         });
@@ -44,19 +60,19 @@ export function forwardWebhooks(base: string, installation: string): WebhookTarg
   };
 }
 
-async function readAnswer(answer: IncomingMessage): Promise<WebhookAnswer> {
+async function readResponse(response: IncomingMessage): Promise<WebhookResponse> {
   let text = '';
-  answer.setEncoding('utf8');
-  for await (const part of answer) {
-    text += part;
-    if (text.length > LARGEST_ANSWER) throw new Error('The answer to the call is too large.');
+  response.setEncoding('utf8');
+  for await (const chunk of response) {
+    text += chunk;
+    if (text.length > MAX_RESPONSE) throw new Error(`the connector's response exceeds ${MAX_RESPONSE} characters`);
   }
   return {
-    status: answer.statusCode ?? 502,
+    status: response.statusCode ?? 502,
     body: text,
     headers: Object.fromEntries(
-      Object.entries(answer.headers).filter(
-        (entry): entry is [string, string] => ANSWERED.has(entry[0]) && typeof entry[1] === 'string',
+      Object.entries(response.headers).filter(
+        (entry): entry is [string, string] => FORWARDED_HEADERS.has(entry[0]) && typeof entry[1] === 'string',
       ),
     ),
   };

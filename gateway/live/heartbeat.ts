@@ -1,5 +1,2 @@
-/**
- * How often the hub says something on a connection that is idle, in milliseconds: a comment on a stream, a ping on a socket. Proxies
- * cut off what is silent, most after 60 s, some after 30 s.
- */
-export const HEARTBEAT = 15_000;
+/** Milliseconds between comments on an idle stream and pings on an idle socket. Proxies close idle connections, most after 60 s, some after 30 s. */
+export const HEARTBEAT_INTERVAL = 15_000;

@@ -1,39 +1,39 @@
-/** Faults of the hub itself in live delivery: clients get an id, and the log has the fault under it. */
+/** Internal errors of subscriptions: clients receive an errorId, and the log has the error with the same id. */
 import { randomUUID } from 'node:crypto';
 import { GraphQLError } from 'graphql';
 import { HubError } from '../../connectors/kit/errors.ts';
 import type { Log } from '../../connectors/kit/log.ts';
-import type { OperationAnswer } from '../operation/request.ts';
+import type { OperationResponse } from '../operation/request.ts';
 
-/** A fault as a client may see it. What is no `HubError`, and an INTERNAL one without an id, gets one and is logged. */
-export function asHubError(error: unknown, log: Log): HubError {
+/** The error as the client may see it. Logs everything but a `HubError` with another code or with an errorId, and adds an errorId. */
+export function toClientError(error: unknown, log: Log): HubError {
   if (error instanceof HubError && (error.code !== 'INTERNAL' || error.extensions['errorId'] !== undefined))
     return error;
   const errorId = randomUUID();
-  log.error('A subscription failed.', { errorId, error });
-  const { message, extensions } = error instanceof HubError ? error : { message: UNKNOWN, extensions: {} };
+  log.error('Subscription failed.', { errorId, error });
+  const { message, extensions } = error instanceof HubError ? error : { message: MESSAGE, extensions: {} };
   return new HubError('INTERNAL', message, { ...extensions, errorId });
 }
 
-const UNKNOWN = 'Something went wrong in the hub.';
+const MESSAGE = 'Internal error. Report errorId to the operator.';
 
-/** The same for the socket's protocol. */
-export function shown(error: unknown, log: Log): GraphQLError {
+/** The same as a `GraphQLError`, for graphql-ws. */
+export function toGraphQLError(error: unknown, log: Log): GraphQLError {
   if (error instanceof GraphQLError)
     return new GraphQLError(error.message, { extensions: { code: 'GRAPHQL_PARSE_FAILED' } });
-  const { message, extensions } = asHubError(error, log);
+  const { message, extensions } = toClientError(error, log);
   return new GraphQLError(message, { extensions: { ...extensions } });
 }
 
-/** An answer whose INTERNAL errors all have an id. */
-export function identified(answer: OperationAnswer, log: Log): OperationAnswer {
-  const lacks = ({ extensions }: { readonly extensions?: Readonly<Record<string, unknown>> }) =>
+/** The response with an errorId in each INTERNAL error; logs those that had none. */
+export function withErrorIds(response: OperationResponse, log: Log): OperationResponse {
+  const lacksId = ({ extensions }: { readonly extensions?: Readonly<Record<string, unknown>> }) =>
     extensions?.['code'] === 'INTERNAL' && extensions['errorId'] === undefined;
-  if (!answer.errors?.some(lacks)) return answer;
+  if (!response.errors?.some(lacksId)) return response;
   const errorId = randomUUID();
-  log.error('A delivery of a subscription failed.', { errorId, errors: answer.errors.map((one) => one.message) });
-  const errors = answer.errors.map((one) =>
-    lacks(one) ? { ...one, extensions: { ...one.extensions, errorId } } : one,
+  log.error('Subscription delivery failed.', { errorId, errors: response.errors.map((error) => error.message) });
+  const errors = response.errors.map((error) =>
+    lacksId(error) ? { ...error, extensions: { ...error.extensions, errorId } } : error,
   );
-  return { ...answer, errors };
+  return { ...response, errors };
 }

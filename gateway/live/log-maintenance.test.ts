@@ -1,20 +1,21 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { silentLog } from '../../connectors/kit/log.ts';
-import { clockOf } from '../../connectors/kit/testing/test-clock.ts';
-import { freshDatabase } from '../../connectors/kit/testing/test-database.ts';
+import { clockFrom } from '../../connectors/kit/testing/test-clock.ts';
+import { createTestDatabase } from '../../connectors/kit/testing/test-database.ts';
 import { saveReadings } from '../../schema/database/energy/meter-readings.ts';
-import { appendEvents, eventRange } from '../../schema/database/events/event-log.ts';
-import { dayBehind, logStart } from '../../schema/database/events/event-retention.ts';
+import { appendEvents } from '../../schema/database/events/event-log.ts';
+import { eventRange } from '../../schema/database/events/event-query.ts';
+import { dayOfNextEvent, logStart } from '../../schema/database/events/event-retention.ts';
 import { droppedBefore } from '../../schema/database/retention/dropped-before.ts';
-import { dropValuesOnce, keepEvents, keepEventsOnce } from './log-maintenance.ts';
+import { dropMeasurementsOnce, maintainEventLogOnce, startLogMaintenance } from './log-maintenance.ts';
 
 const DAY = 86_400_000;
 const retention = { events: 2 * DAY, keys: 3 * DAY, answers: DAY, readings: null, occupancy: null };
-let database: Awaited<ReturnType<typeof freshDatabase>>;
+let database: Awaited<ReturnType<typeof createTestDatabase>>;
 const today = Math.floor(Date.now() / DAY) * DAY;
 const day = (n: number) => new Date(today + n * DAY);
-const keep = (n: number) =>
-  keepEventsOnce({ database, retention, clock: clockOf(() => new Date(day(n).getTime() + 1000)) });
+const maintain = (n: number) =>
+  maintainEventLogOnce({ database, retention, clock: clockFrom(() => new Date(day(n).getTime() + 1000)) });
 /** Events are recorded by the database's clock or later, so the days of this test lie ahead. */
 const write = (n: number, ...ids: string[]) =>
   database.transaction((tx) =>
@@ -26,39 +27,39 @@ const write = (n: number, ...ids: string[]) =>
   );
 
 beforeAll(async () => {
-  database = await freshDatabase();
+  database = await createTestDatabase();
 });
 afterAll(() => database?.drop());
 
-test('days are made ahead, past ones dropped whole, and what is gone stays known', async () => {
-  expect(await keep(1)).toEqual([]);
+test('creates partitions ahead, drops past days whole and remembers where the log starts', async () => {
+  expect(await maintain(1)).toEqual([]);
   await write(1, 'a', 'b');
   await write(2, 'c');
   await write(4, 'd');
-  expect(await keep(4)).toEqual([day(1).toISOString().slice(0, 10)]);
+  expect(await maintain(4)).toEqual([day(1).toISOString().slice(0, 10)]);
   expect(await logStart(database.plain)).toMatchObject({ before: 2n });
-  expect(await dayBehind(database.plain, '1')).toEqual(day(1));
-  expect(await dayBehind(database.plain, '2')).toEqual(day(2));
+  expect(await dayOfNextEvent(database.plain, '1')).toEqual(day(1));
+  expect(await dayOfNextEvent(database.plain, '2')).toEqual(day(2));
   const left = await eventRange(database.plain, {}, { after: '0', upTo: '9', limit: 9 });
   expect(left.map((row) => row.vehicle)).toEqual(['c', 'd']);
 
-  // The key outlives the event for its own time: sent again, it is still the same event; later it is a new one.
+  // Keys are kept longer than events: an event sent again is a duplicate until its key is deleted.
   expect((await write(4, 'a')).count).toBe(0);
-  await keep(6);
+  await maintain(6);
   expect((await write(6, 'a')).count).toBe(1);
-  // A log of which nothing is left still says up to where it was emptied.
-  await keep(20);
+  // An empty log still knows up to where it was dropped.
+  await maintain(20);
   expect(await logStart(database.plain)).toEqual({ before: 5n, time: day(7) });
 });
 
-test('a day that its first event makes at the same moment is not made twice', async () => {
+test('does not create a partition twice that the first event of the day creates at the same moment', async () => {
   const writer = database.source.createQueryRunner();
   await writer.startTransaction();
   const by = { installation: 'gate', connector: 'parking', park: 'lakeside', at: day(40) };
   await appendEvents(writer.manager, by, [
     { foreignId: 'first', kind: 'VEHICLE_ENTERED', time: day(40), vehicle: 'v' },
   ]);
-  const round = keep(40);
+  const round = maintain(40);
   await expect
     .poll(async () => (await database.plain.query('SELECT count(*)::int AS n FROM pg_locks WHERE NOT granted'))[0].n)
     .toBeGreaterThan(0);
@@ -68,7 +69,7 @@ test('a day that its first event makes at the same moment is not made twice', as
   expect((await write(40, 'second')).count).toBe(1);
 });
 
-test('answers of mutations go with age; one without an end stays', async () => {
+test('deletes old mutation results but not unfinished mutations', async () => {
   const add = (id: string, state: string) =>
     database.plain.query(
       `INSERT INTO mutation (subject, mutation, client_mutation_id, payload_hash, own_id, state, started_at)
@@ -77,15 +78,15 @@ test('answers of mutations go with age; one without an end stays', async () => {
     );
   await add('done', 'DONE');
   await add('lost', 'STARTED');
-  await keep(2);
+  await maintain(2);
   expect(await database.plain.query('SELECT client_mutation_id AS id FROM mutation')).toEqual([{ id: 'lost' }]);
 });
 
 const month = (n: number) => new Date(Date.UTC(2026, n - 1, 10));
 const dropAt = (now: Date, of: Partial<typeof retention> | { readings?: number; occupancy?: number }) =>
-  dropValuesOnce({
+  dropMeasurementsOnce({
     database,
-    clock: clockOf(() => now),
+    clock: clockFrom(() => now),
     retention: { events: null, keys: null, answers: null, readings: null, occupancy: null, ...of },
   });
 const read = (...months: number[]) =>
@@ -101,7 +102,7 @@ const left = async (): Promise<number[]> =>
     (row: { n: number }) => row.n,
   );
 
-test('readings go by whole months, with what corrections had superseded in them; what is gone stays known', async () => {
+test('drops readings by whole months with their superseded values, and remembers what was dropped', async () => {
   await read(1, 2, 3, 4);
   await database.transaction((tx) =>
     saveReadings(
@@ -119,14 +120,14 @@ test('readings go by whole months, with what corrections had superseded in them;
   expect(await left()).toEqual([3, 40]);
   expect(await droppedBefore(database.plain, 'readings')).toEqual(new Date(Date.UTC(2026, 2, 1)));
   expect(await database.plain.query('SELECT value::int AS n FROM meter_reading_history')).toEqual([{ n: 4 }]);
-  // Late ones for a dropped month are taken, and go with the next round.
+  // Late readings for a dropped month are accepted and dropped in the next round.
   await read(1, 4);
   expect(await left()).toEqual([1, 3, 40]);
   expect((await dropAt(month(4), { readings: 28 * DAY })).readings).toEqual(['2026-01']);
   expect(await droppedBefore(database.plain, 'readings')).toEqual(new Date(Date.UTC(2026, 2, 1)));
 });
 
-test('occupancy goes in batches, and only what is past its time', async () => {
+test('drops occupancy past retention in batches', async () => {
   await database.plain.query(
     `INSERT INTO occupancy SELECT 'gate', 'o' || n, 'lot', timestamptz '2026-01-10' + n * interval '1 minute', 5, 10, false, false, false
      FROM generate_series(1, 25000) AS n`,
@@ -139,18 +140,18 @@ test('occupancy goes in batches, and only what is past its time', async () => {
   expect(await droppedBefore(database.plain, 'occupancy')).toEqual(limit);
 });
 
-test('a round drops them and says so in the log', async () => {
+test('logs what a round dropped', async () => {
   await read(5);
-  const said: string[] = [];
-  const log = { ...silentLog, info: (sentence: string) => void said.push(sentence) };
-  const upkeep = keepEvents({
-    ...{ database, log, clock: clockOf(() => month(8)) },
+  const lines: string[] = [];
+  const log = { ...silentLog, info: (sentence: string) => void lines.push(sentence) };
+  const maintenance = startLogMaintenance({
+    ...{ database, log, clock: clockFrom(() => month(8)) },
     retention: { ...retention, events: null, keys: null, readings: DAY, occupancy: DAY },
   });
-  await expect.poll(() => said.length).toBe(2);
-  await upkeep.close();
-  expect(said).toEqual([
-    'Months of readings are past retention and dropped.',
-    'Occupancy is past retention and dropped.',
+  await expect.poll(() => lines.length).toBe(2);
+  await maintenance.close();
+  expect(lines).toEqual([
+    'Dropped months of readings that are past retention.',
+    'Dropped occupancy that is past retention.',
   ]);
 });

@@ -1,15 +1,15 @@
-/** Upkeep of the event log and of what sources measured, by whichever replica comes first: partitions ahead, retention. */
+/** Hourly maintenance of the event log and of measurements, by one replica at a time: partitions for coming days, retention. */
 
+import type { Clock } from '../../connectors/kit/clock.ts';
 import type { Retention } from '../../connectors/kit/config/sections/retention.ts';
-import type { Clock } from '../../connectors/kit/connector.ts';
 import type { Log } from '../../connectors/kit/log.ts';
-import { inRounds } from '../../connectors/kit/tasks/periodic-task.ts';
+import { startPeriodicTask } from '../../connectors/kit/tasks/periodic-task.ts';
 import type { Database, Tx } from '../../schema/database/database.ts';
 import {
-  claimUpkeep,
-  makeDaysAhead,
-  pruneAnswers,
+  claimMaintenance,
+  createDaysAhead,
   pruneEventKeys,
+  pruneMutations,
 } from '../../schema/database/events/event-maintenance.ts';
 import { pruneQuarantine } from '../../schema/database/events/event-quarantine.ts';
 import { dropEventsBefore } from '../../schema/database/events/event-retention.ts';
@@ -21,40 +21,44 @@ import {
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
-/** Rows that one transaction takes away. */
-const MOST = 10_000;
+/** Rows that one transaction deletes. */
+const BATCH_ROWS = 10_000;
 
-interface Parts {
+interface MaintenanceOptions {
   readonly database: Database;
   readonly clock: Clock;
   readonly log: Log;
   readonly retention: Retention;
 }
 
-/** One round. Answers the days that were dropped, null when another replica is at it. Rejects with the database's error. */
-export async function keepEventsOnce({ database, clock, retention }: Omit<Parts, 'log'>): Promise<string[] | null> {
+/** One round. Resolves with the dropped days, or null when another replica does the maintenance. Rejects with the database's error. */
+export async function maintainEventLogOnce({
+  database,
+  clock,
+  retention,
+}: Omit<MaintenanceOptions, 'log'>): Promise<string[] | null> {
   const now = clock.now();
-  // By whole days (UTC), as the log is dropped: no key goes before its event.
-  const before = (age: number) => dayBefore(now, age);
+  // Whole days (UTC), as the log is dropped, so that no key is deleted before its event.
+  const cutoff = (ageMs: number) => dayStart(now, ageMs);
   const { events, keys, answers } = retention;
   const dropped = await database.transaction(async (tx) => {
-    if (!(await claimUpkeep(tx))) return null;
-    await makeDaysAhead(tx, now);
-    return events === null ? [] : dropEventsBefore(tx, before(events));
+    if (!(await claimMaintenance(tx))) return null;
+    await createDaysAhead(tx, now);
+    return events === null ? [] : dropEventsBefore(tx, cutoff(events));
   });
   if (dropped === null) return null;
-  const allOf = async (age: number | null, prune: typeof pruneEventKeys) => {
-    if (age === null) return;
-    while ((await database.transaction((tx) => prune(tx, before(age), MOST))) === MOST);
+  const pruneAll = async (ageMs: number | null, prune: typeof pruneEventKeys) => {
+    if (ageMs === null) return;
+    while ((await database.transaction((tx) => prune(tx, cutoff(ageMs), BATCH_ROWS))) === BATCH_ROWS);
   };
-  await allOf(keys, pruneEventKeys);
-  await allOf(answers, pruneAnswers);
-  await allOf(events, pruneQuarantine);
+  await pruneAll(keys, pruneEventKeys);
+  await pruneAll(answers, pruneMutations);
+  await pruneAll(events, pruneQuarantine);
   return dropped;
 }
 
-/** What a round has dropped of measured values. */
-export interface DroppedValues {
+/** Measurements that a round has dropped. */
+export interface DroppedMeasurements {
   /** Months of readings, such as 2026-01. */
   readonly readings: readonly string[];
   /** Values that corrections had superseded in these months. */
@@ -64,51 +68,56 @@ export interface DroppedValues {
 }
 
 /** Drops readings month by month and occupancy in batches, each in a transaction of its own. Rejects with the database's error. */
-export async function dropValuesOnce({ database, clock, retention }: Omit<Parts, 'log'>): Promise<DroppedValues> {
+export async function dropMeasurementsOnce({
+  database,
+  clock,
+  retention,
+}: Omit<MaintenanceOptions, 'log'>): Promise<DroppedMeasurements> {
   const { readings, occupancy } = retention;
   const now = clock.now();
   const months: string[] = [];
   while (readings !== null) {
     const month = await database.transaction(async (tx) =>
-      (await claimUpkeep(tx)) ? dropReadingMonth(tx, dayBefore(now, readings)) : null,
+      (await claimMaintenance(tx)) ? dropReadingMonth(tx, dayStart(now, readings)) : null,
     );
     if (month === null) break;
     months.push(month);
   }
-  const all = async (prune: (tx: Tx) => Promise<number>): Promise<number> => {
+  const pruneBatches = async (prune: (tx: Tx) => Promise<number>): Promise<number> => {
     for (let sum = 0; ; ) {
       const count = await database.transaction(prune);
       sum += count;
-      if (count < MOST) return sum;
+      if (count < BATCH_ROWS) return sum;
     }
   };
   return {
     readings: months,
-    superseded: readings === null ? 0 : await all((tx) => pruneReadingHistory(tx, MOST)),
-    occupancy: occupancy === null ? 0 : await all((tx) => pruneOccupancy(tx, dayBefore(now, occupancy), MOST)),
+    superseded: readings === null ? 0 : await pruneBatches((tx) => pruneReadingHistory(tx, BATCH_ROWS)),
+    occupancy:
+      occupancy === null ? 0 : await pruneBatches((tx) => pruneOccupancy(tx, dayStart(now, occupancy), BATCH_ROWS)),
   };
 }
 
-/** Begin of the day (UTC) in which it was so long ago. */
-const dayBefore = (now: Date, age: number): Date => new Date(Math.floor((now.getTime() - age) / DAY) * DAY);
+/** The start of the day (UTC) of the time `ageMs` before `now`. */
+const dayStart = (now: Date, ageMs: number): Date => new Date(Math.floor((now.getTime() - ageMs) / DAY) * DAY);
 
-/** A round now and every hour. Faults are logged and tried again in the next. */
-export function keepEvents(parts: Parts): { close(): Promise<void> } {
-  const { log } = parts;
-  return inRounds(
+/** Runs a round now and every hour. Logs errors and retries in the next round. */
+export function startLogMaintenance(options: MaintenanceOptions): { close(): Promise<void> } {
+  const { log } = options;
+  return startPeriodicTask(
     HOUR,
     async () => {
-      const dropped = await keepEventsOnce(parts);
+      const dropped = await maintainEventLogOnce(options);
       if (dropped === null) return;
-      if (dropped.length > 0) log.info('Days of the event log are past retention and dropped.', { dropped });
-      const values = await dropValuesOnce(parts);
+      if (dropped.length > 0) log.info('Dropped days of the event log that are past retention.', { dropped });
+      const values = await dropMeasurementsOnce(options);
       if (values.readings.length > 0 || values.superseded > 0)
-        log.info('Months of readings are past retention and dropped.', {
+        log.info('Dropped months of readings that are past retention.', {
           ...{ months: values.readings, superseded: values.superseded },
         });
       if (values.occupancy > 0)
-        log.info('Occupancy is past retention and dropped.', { observations: values.occupancy });
+        log.info('Dropped occupancy that is past retention.', { observations: values.occupancy });
     },
-    (error) => log.warn('What is past retention could not be dropped; tried again in an hour.', { error }),
+    (error) => log.warn('Event log maintenance failed. Retrying in 1 h.', { error }),
   );
 }

@@ -1,71 +1,71 @@
 import { expect, test } from 'vitest';
 import { HUB_PRINCIPAL, type Principal } from '../../connectors/kit/auth/principal.ts';
-import { Pretend, settle } from '../../tests/pretend-hub.ts';
-import { Pace } from './log-reader-quota.ts';
+import { FakeHub, settle } from '../../tests/fake-hub.ts';
+import { LogReaderQuota } from './log-reader-quota.ts';
 
 const as = (subject: string): Principal => ({ ...HUB_PRINCIPAL, subject });
-/** A pace, and work that is done when the test says so. */
-function reading() {
-  const hub = new Pretend();
-  const yielded: boolean[] = [];
-  hub.turnOfReading = (_: Principal | null, yielding: boolean) => {
-    yielded.push(yielding);
-    return null;
+/** A quota, and reads that end when the test resolves them. */
+function startQuota() {
+  const hub = new FakeHub();
+  const background: boolean[] = [];
+  hub.schedule = (_caller, work, options) => {
+    background.push(options?.background ?? false);
+    return work(() => undefined);
   };
-  const pace = new Pace(hub.parts.operations);
-  const under = new Map<string, (() => void)[]>();
-  const read = (subject: string, signal = new AbortController().signal, behind = false) =>
-    pace.take(
+  const quota = new LogReaderQuota(hub.parts.operations);
+  const running = new Map<string, (() => void)[]>();
+  const read = (subject: string, signal = new AbortController().signal, catchUp = false) =>
+    quota.run(
       { principal: as(subject), signal },
       () =>
         new Promise<string>((resolve) => {
-          const all = under.get(subject) ?? [];
-          under.set(subject, [...all, () => resolve('read')]);
+          const all = running.get(subject) ?? [];
+          running.set(subject, [...all, () => resolve('read')]);
         }),
-      behind,
+      { catchUp },
     );
-  return { pace, under, read, yielded };
+  return { quota, running, read, background };
 }
 
-test('a few reads of each caller at once, in order, whatever others read; who goes waits no longer', async () => {
-  const { pace, under, read } = reading();
-  const gone = new AbortController();
-  const all = Array.from({ length: 100 }, (_, i) => read('greedy', i === 50 ? gone.signal : undefined));
+test('limits concurrent reads per caller, in order, and drops the waiting read of a subscriber that leaves', async () => {
+  const { quota, running, read } = startQuota();
+  const controller = new AbortController();
+  const all = Array.from({ length: 100 }, (_, i) => read('greedy', i === 50 ? controller.signal : undefined));
   const other = read('modest');
   await settle(3);
-  expect([under.get('greedy')?.length, under.get('modest')?.length]).toEqual([4, 1]);
-  expect(pace.lightest([{ caller: `isthmus\0greedy` }, { caller: `isthmus\0modest` }])).toEqual({
+  expect([running.get('greedy')?.length, running.get('modest')?.length]).toEqual([4, 1]);
+  expect(quota.leastLoaded([{ caller: `isthmus\0greedy` }, { caller: `isthmus\0modest` }])).toEqual({
     caller: `isthmus\0modest`,
   });
-  gone.abort();
+  controller.abort();
   expect(await all[50]).toBeNull();
-  under.get('modest')?.[0]?.();
+  running.get('modest')?.[0]?.();
   expect(await other).toBe('read');
   for (let i = 0; i < 99; i++) {
-    under.get('greedy')?.[i]?.();
+    running.get('greedy')?.[i]?.();
     await settle(3);
-    expect(under.get('greedy')).toHaveLength(Math.min(99, i + 5));
+    expect(running.get('greedy')).toHaveLength(Math.min(99, i + 5));
   }
   expect((await Promise.all(all)).filter((one) => one === 'read')).toHaveLength(99);
-  // Nothing of it is kept.
+  // No state of the caller is left.
   void read('greedy');
   await settle(3);
-  expect(under.get('greedy')).toHaveLength(100);
+  expect(running.get('greedy')).toHaveLength(100);
 });
 
-test('what reads the past gives way, and so does who has more to read than at once', async () => {
-  const { read, yielded } = reading();
+test('yields for past events and for a caller with queued reads', async () => {
+  const { read, background } = startQuota();
   for (let i = 0; i < 4; i++) void read('modest');
   void read('other', undefined, true);
   await settle(3);
-  expect(yielded).toEqual([false, false, false, false, true]);
+  expect(background).toEqual([false, false, false, false, true]);
 });
 
-test('work that fails gives its place on', async () => {
-  const { pace } = reading();
-  const listener = { principal: as('one'), signal: new AbortController().signal };
-  const fail = () => Promise.reject(new Error('the log is away'));
-  const all = Array.from({ length: 20 }, () => pace.take(listener, fail));
+test('passes the place of a failed read on', async () => {
+  const { quota } = startQuota();
+  const owner = { principal: as('one'), signal: new AbortController().signal };
+  const fail = () => Promise.reject(new Error('the log is down'));
+  const all = Array.from({ length: 20 }, () => quota.run(owner, fail));
   expect((await Promise.allSettled(all)).map((one) => one.status)).toEqual(Array(20).fill('rejected'));
-  expect(await pace.take(listener, async () => 'read')).toBe('read');
+  expect(await quota.run(owner, async () => 'read')).toBe('read');
 });

@@ -1,89 +1,91 @@
 /**
- * How much of the log is read for one caller at once, however many subscriptions it holds: a few ranges, each begun when it is the
- * caller's turn among all who ask the hub. The rest wait in order; a listener that goes waits no longer.
+ * Limits concurrent log reads per caller, however many subscriptions it has; each read also waits for the caller's turn in the scheduler.
+ * Further reads wait in order; those of subscribers that leave are dropped.
  */
 
-import { callerOf, type Principal } from '../../connectors/kit/auth/principal.ts';
+import { callerKey, type Principal } from '../../connectors/kit/auth/principal.ts';
 import { onAbort } from '../../connectors/kit/guard/abort-listeners.ts';
 import type { Operations } from '../operation/operations.ts';
 
-/** Reads of one caller under way: few enough to leave the hub's connections to its database to others. */
-const AT_ONCE = 4;
+/** Concurrent reads of one caller, few enough to leave database connections to others. */
+const MAX_READS = 4;
 
-interface Reads {
-  under: number;
+interface CallerReads {
+  running: number;
   readonly waiting: Set<() => void>;
 }
 
-/** Whom a read is for. */
-export interface Listener {
+/** The subscriber that a read is for. */
+export interface ReadOwner {
   readonly principal: Principal | null;
   readonly signal: AbortSignal;
 }
 
-export class Pace {
+export class LogReaderQuota {
   readonly #operations: Operations;
-  readonly #reads = new Map<string, Reads>();
+  readonly #callers = new Map<string, CallerReads>();
 
   constructor(operations: Operations) {
     this.#operations = operations;
   }
 
   /**
-   * Does the work when it may begin. Null: the listener has gone meanwhile. Rejects as the work does. `behind`: it reads what is past;
-   * that, and what is read for a caller with more to read than at once, gives way to others.
+   * Runs the read when the caller may start one; resolves with null if the subscriber left before. Rejects as `work` does. With `catchUp`,
+   * for past events, and for a caller with queued reads, it yields to other callers.
    */
-  async take<T>({ principal, signal }: Listener, work: () => Promise<T>, behind = false): Promise<T | null> {
-    // The owners of this machine wait for nobody.
+  async run<T>(
+    { principal, signal }: ReadOwner,
+    work: () => Promise<T>,
+    { catchUp = false }: { readonly catchUp?: boolean } = {},
+  ): Promise<T | null> {
+    // Anonymous callers on this machine are not limited.
     if (principal?.client === 'anonymous') return work();
-    const caller = callerOf(principal);
-    const reads = this.#reads.get(caller) ?? { under: 0, waiting: new Set() };
-    this.#reads.set(caller, reads);
-    // A place is handed on and not given back, so that none who comes now is before one who waits.
-    if (reads.under < AT_ONCE) reads.under += 1;
-    else if (!(await handed(reads.waiting, signal))) return null;
+    const caller = callerKey(principal);
+    const reads = this.#callers.get(caller) ?? { running: 0, waiting: new Set() };
+    this.#callers.set(caller, reads);
+    // A finished read passes its place on, so that no new read overtakes a waiting one.
+    if (reads.running < MAX_READS) reads.running += 1;
+    else if (!(await placeFor(reads.waiting, signal))) return null;
     try {
-      await this.#operations.turnOfReading(principal, behind || reads.waiting.size > 0);
-      try {
-        return signal.aborted ? null : await work();
-      } finally {
-        this.#operations.turned(principal);
-      }
+      return await this.#operations.schedule(principal, async () => (signal.aborted ? null : await work()), {
+        isLogRead: true,
+        background: catchUp || reads.waiting.size > 0,
+      });
     } finally {
       const [next] = reads.waiting;
       if (next) next();
-      else if (--reads.under === 0) this.#reads.delete(caller);
+      else if (--reads.running === 0) this.#callers.delete(caller);
     }
   }
 
-  /** Of those for whom the same is read, one whose caller has least under way and waiting. */
-  lightest<T extends { readonly caller: string }>(all: readonly T[]): T | undefined {
+  /** The subscriber whose caller has the fewest reads running and waiting;  for an empty list. */
+  leastLoaded<T extends { readonly caller: string }>(all: readonly T[]): T | undefined {
     let found: T | undefined;
-    let least = Number.POSITIVE_INFINITY;
-    for (const one of all) {
-      const reads = this.#reads.get(one.caller);
-      const load = reads ? reads.under + reads.waiting.size : 0;
-      if (load >= least) continue;
-      found = one;
-      least = load;
+    let lowest = Number.POSITIVE_INFINITY;
+    for (const subscriber of all) {
+      const reads = this.#callers.get(subscriber.caller);
+      const load = reads ? reads.running + reads.waiting.size : 0;
+      if (load >= lowest) continue;
+      found = subscriber;
+      lowest = load;
       if (load === 0) break;
     }
     return found;
   }
 }
 
-/** True: a place was handed over; false: the listener has gone. */
-function handed(waiting: Set<() => void>, signal: AbortSignal): Promise<boolean> {
+/** Resolves with true when a place is passed on, with false when the subscriber leaves. */
+function placeFor(waiting: Set<() => void>, signal: AbortSignal): Promise<boolean> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve(false);
-    const end = (came: boolean) => {
-      waiting.delete(take);
-      leave();
-      resolve(came);
+    const end = (granted: boolean) => {
+      waiting.delete(grant);
+      removeListener();
+      resolve(granted);
     };
-    const take = () => end(true);
-    const gone = () => end(false);
-    waiting.add(take);
-    const leave = onAbort(signal, gone);
+    const grant = () => end(true);
+    const onLeave = () => end(false);
+    waiting.add(grant);
+    const removeListener = onAbort(signal, onLeave);
   });
 }

@@ -1,27 +1,33 @@
-/** Asks for ranges of the log as one listener, or one group of them, may see it. */
+/** Reads ranges of the event log as one subscriber, or a group with equal rights, may see them. */
 
 import type { Principal } from '../../connectors/kit/auth/principal.ts';
 import { HubError } from '../../connectors/kit/errors.ts';
 import type { Log } from '../../connectors/kit/log.ts';
 import type { Operations } from '../operation/operations.ts';
-import type { OperationAnswer } from '../operation/request.ts';
-import { identified } from './internal-error.ts';
-import { HELD, PROBE, type Prepared, prepare, type SubscriptionRequest } from './subscription-document.ts';
-import type { Delivery } from './subscription-registry.ts';
+import type { OperationResponse } from '../operation/request.ts';
+import { createDelivery, type Delivery } from './delivery.ts';
+import { withErrorIds } from './internal-error.ts';
+import {
+  EVENTS_ALIAS,
+  type PreparedSubscription,
+  prepareSubscription,
+  RETENTION_QUERY,
+  type SubscriptionRequest,
+} from './subscription-document.ts';
 
-/** Events of one delivery, at most. */
-export const BATCH = 100;
+/** Events in one delivery. */
+export const MAX_BATCH = 100;
 
-/** A listener that has not read for so long, in milliseconds, may have lost something to retention. */
-const LONG = 60_000;
+/** Milliseconds without a read, after which retention may have dropped unread events. */
+const IDLE_LIMIT = 60_000;
 
-/** The GapReason of events that do not fit their type, or cannot be shown. */
+/** The GapReason of events that do not match their type, or whose fields fail. */
 const INVALID = 'INVALID_EVENT';
 
-/** So often in a row an event is tried alone before it is passed over. */
-const TRIES = 3;
+/** Attempts to deliver a failing event alone before it is skipped. */
+const MAX_TRIES = 3;
 
-/** A span of the log that cannot be had. */
+/** A span of time whose events cannot be delivered; sent to the hub connector in a `gap` token. */
 export interface LostSpan {
   readonly from: string;
   readonly to: string;
@@ -29,7 +35,7 @@ export interface LostSpan {
   readonly reason: string;
 }
 
-/** Events in a row that do not fit their type. */
+/** Consecutive events that do not match their type. */
 interface Unreadable {
   readonly before: string;
   readonly upTo: string;
@@ -37,31 +43,31 @@ interface Unreadable {
   readonly toTime: string;
 }
 
-interface Begun {
+interface StartData {
   readonly position: string;
   readonly gapFrom: string | null;
   readonly gapTo: string | null;
   readonly gapReason: string | null;
 }
 
-/** Who gets what is read. */
-export interface Readers {
+/** The readers of a range: the rights it is read with, and the names for the audit log. */
+export interface Audience {
   readonly principal: Principal | null;
   readonly readers?: readonly { readonly subject: string; readonly client: string }[];
 }
 
-/** One range of the log: `delivery` null when it held nothing for this listener. */
-export interface Range {
+/** One range of the log. `delivery` is null when it contains nothing for this subscriber. */
+export interface LogRange {
   readonly upTo: bigint;
   readonly delivery: Delivery | null;
-  /** What its events cost each caller who gets them, in points. */
-  readonly points: number;
-  /** The log could not be read: nothing is delivered, and the same range has to be asked again. */
-  readonly failed: OperationAnswer | null;
+  /** Points that its events cost each caller that receives them. */
+  readonly cost: number;
+  /** The response of a failed read: nothing was delivered and the range must be read again. */
+  readonly failure: OperationResponse | null;
 }
 
-/** Codes that asking again does not mend. */
-const FINAL = new Set([
+/** Non-retryable codes. */
+const NON_RETRYABLE = new Set([
   'UNAUTHENTICATED',
   'FORBIDDEN',
   'BAD_USER_INPUT',
@@ -70,170 +76,184 @@ const FINAL = new Set([
   'LIMIT_COST',
 ]);
 
-export class Reader {
+export class LogReader {
   readonly #operations: Operations;
   readonly #request: SubscriptionRequest;
   readonly #log: Log;
-  /** An event that could not be delivered alone, by the position before it, and how often. */
-  #tried: { readonly position: bigint; readonly tries: number } | null = null;
-  #prepared: Prepared;
+  /** The event that failed alone, by the position before it, and the attempts so far. */
+  #failing: { readonly position: bigint; readonly tries: number } | null = null;
+  #prepared: PreparedSubscription;
   #schema: unknown;
-  /** When it last read, as `performance.now()`. */
-  #read = performance.now();
-  /** Points of one event; and as many as a delivery holds at most, so that none costs more than one operation may. */
-  #each: number;
-  #batch: number;
+  /** The last successful read, by `performance.now()`. */
+  #lastRead = performance.now();
+  /** Points. */
+  #eventCost: number;
+  /** Events in one delivery, so that it costs at most what one operation may. */
+  #batchSize: number;
 
-  constructor(operations: Operations, prepared: Prepared, request: SubscriptionRequest, log: Log) {
+  constructor(operations: Operations, prepared: PreparedSubscription, request: SubscriptionRequest, log: Log) {
     this.#operations = operations;
     this.#log = log;
     this.#prepared = prepared;
     this.#request = request;
-    this.#schema = operations.schema;
-    [this.#each, this.#batch] = this.#sizes();
+    this.#schema = operations.graph.schema;
+    [this.#eventCost, this.#batchSize] = this.#measure();
   }
 
-  #sizes(): [number, number] {
-    const each = this.#operations.eventPoints(this.#request);
-    const most = Math.floor(this.#operations.limits.cost / Math.max(each, 1));
-    return [each, Math.max(1, Math.min(BATCH, most))];
+  #measure(): [number, number] {
+    const eventCost = this.#operations.documents.eventCost(this.#request);
+    const maxEvents = Math.floor(this.#operations.limits.cost / Math.max(eventCost, 1));
+    return [eventCost, Math.max(1, Math.min(MAX_BATCH, maxEvents))];
   }
 
-  /** What it costs to begin: as much as one event, in points. */
-  get points(): number {
-    return Math.max(this.#each, 1);
+  /** Points that the start of the subscription costs: as many as one event. */
+  get startCost(): number {
+    return Math.max(this.#eventCost, 1);
   }
 
-  /** Where it begins, and what is gone before that. Rejects with a `HubError`: refused, or a cursor that is none of ours. */
+  /** The position to start at, and the gap before it. Rejects with a `HubError`: not permitted, or an invalid cursor. */
   async start(head: bigint): Promise<{ position: bigint; gap: LostSpan | null }> {
-    const answer = await this.#run(this.#prepared.start, { isthmusHead_: String(head) }, this.#request);
-    return begun(answer) ?? Promise.reject(refusal(answer));
+    const response = await this.#run(this.#prepared.start, { isthmusHead_: String(head) }, this.#request);
+    return startOf(response) ?? Promise.reject(toHubError(response));
   }
 
-  /** `Gap`: a span that cannot be had. */
-  gap(position: bigint, gap: LostSpan): Promise<Delivery> {
-    return this.#told({ type: 'gap', position: String(position), ...gap });
+  /** A `Gap` with the lost span. */
+  gapDelivery(position: bigint, gap: LostSpan): Promise<Delivery> {
+    return this.#notice({ type: 'gap', position: String(position), ...gap });
   }
 
-  /** `Lagged`: how far behind the listener is. */
-  lagged(position: bigint, head: bigint): Promise<Delivery> {
-    return this.#told({ type: 'lagged', position: String(position), behind: Number(head - position) });
-  }
-
-  /** What stands behind `position`, up to `head` and `BATCH` events. Rejects with a `HubError` when it may not be asked any more. */
-  async range(position: bigint, head: bigint, to: Readers): Promise<Range> {
-    this.#renew();
-    const most = this.#batch;
-    const upTo = head - position > most ? position + BigInt(most) : head;
-    const slow = upTo < head || performance.now() - this.#read > LONG;
-    const { key, delivery } = this.#prepared;
-    const asked = { after: String(position), upTo: String(upTo), limit: most };
-    const token = JSON.stringify({ type: 'batch', ...asked });
-    const answer = await this.#run(delivery, { isthmusToken_: token }, to);
-    const batch = answer.data?.[key] as Record<string, unknown> | null | undefined;
-    let unreadable: Unreadable | null = null;
-    if (!batch) {
-      const first = answer.errors?.[0];
-      if (first && FINAL.has(String(first.extensions?.['code']))) throw refusal(answer);
-      unreadable = await this.#unreadable(asked, to);
-      if (!unreadable) return this.#narrowed(answer, position, upTo, to);
-    }
-    if (slow) {
-      // Asked after the range was read: what was dropped before that is found, whatever is dropped now.
-      const told = await this.#run(HELD, { isthmusPosition_: String(position), isthmusHead_: String(head) }, to);
-      const held = begun(told);
-      if (!held) return this.#failed(position, { ...told, data: { [key]: null } });
-      if (held.gap) return this.#passed(held.position, held.gap);
-    }
-    this.#read = performance.now();
-    if (!batch) return unreadable ? this.#upTo(unreadable, position, to) : this.#failed(position, answer);
-    const { [PROBE]: events, ...rest } = batch;
-    const count = Array.isArray(events) ? events.length : 1;
-    if (count === 0) return { upTo, delivery: null, points: 0, failed: null };
-    const made = asDelivery({ ...bare(answer), data: { ...answer.data, [key]: rest } });
-    return { upTo, delivery: made, points: count * this.#each, failed: null };
-  }
-
-  /** Of a range that could not be delivered: its first events that do not fit their type; null when it has none, or the log cannot be read. */
-  async #unreadable(range: object, to: Readers): Promise<Unreadable | null> {
-    const token = JSON.stringify(range);
-    const told = await this.#run(this.#prepared.unreadable, { isthmusToken_: token }, to);
-    return (told.data?.['unreadable'] as Unreadable | null | undefined) ?? null;
-  }
-
-  /** What lies before unreadable events, if anything does; else the gap in their place. */
-  #upTo({ before, upTo, fromTime, toTime }: Unreadable, position: bigint, to: Readers): Promise<Range> {
-    if (BigInt(before) > position) return this.range(position, BigInt(before), to);
-    return this.#passed(BigInt(upTo), { from: fromTime, to: toTime, reason: INVALID });
+  /** A `Lagged` with the number of events from `position` to `head`. */
+  laggedDelivery(position: bigint, head: bigint): Promise<Delivery> {
+    return this.#notice({ type: 'lagged', position: String(position), behind: Number(head - position) });
   }
 
   /**
-   * The range failed. When a field of one event took the whole delivery along, the event is looked for by halves: those before it are
-   * delivered, and where it fails again and again, alone, it is passed over like one that does not fit its type. Any other fault
-   * is one of the log, of the audit or of a source: the same range is asked again.
+   * Reads the events after `position`, up to `head` and at most one batch. Rejects with a `HubError` when the subscription cannot
+   * continue; any other failure is in the range.
    */
-  async #narrowed(answer: OperationAnswer, position: bigint, upTo: bigint, to: Readers): Promise<Range> {
-    const { key } = this.#prepared;
-    // The one list of a delivery is that of its events, whatever the client calls it.
-    const isOfEvent = answer.errors?.some(
+  async read(position: bigint, head: bigint, audience: Audience): Promise<LogRange> {
+    this.#prepareForGraph();
+    const maxEvents = this.#batchSize;
+    const upTo = head - position > maxEvents ? position + BigInt(maxEvents) : head;
+    const mayHaveGap = upTo < head || performance.now() - this.#lastRead > IDLE_LIMIT;
+    const { responseKey: key, delivery: query } = this.#prepared;
+    const range = { after: String(position), upTo: String(upTo), limit: maxEvents };
+    const token = JSON.stringify({ type: 'batch', ...range });
+    const response = await this.#run(query, { isthmusToken_: token }, audience);
+    const batch = response.data?.[key] as Record<string, unknown> | null | undefined;
+    let unreadable: Unreadable | null = null;
+    if (!batch) {
+      const first = response.errors?.[0];
+      if (first && NON_RETRYABLE.has(String(first.extensions?.['code']))) throw toHubError(response);
+      unreadable = await this.#unreadable(range, audience);
+      if (!unreadable) return this.#bisect(response, position, upTo, audience);
+    }
+    if (mayHaveGap) {
+      // After the read, so that everything that retention dropped before it is found.
+      const variables = { isthmusPosition_: String(position), isthmusHead_: String(head) };
+      const retention = await this.#run(RETENTION_QUERY, variables, audience);
+      const start = startOf(retention);
+      if (!start) return this.#failure(position, { ...retention, data: { [key]: null } });
+      if (start.gap) return this.#gapRange(start.position, start.gap);
+    }
+    this.#lastRead = performance.now();
+    if (!batch)
+      return unreadable ? this.#beforeUnreadable(unreadable, position, audience) : this.#failure(position, response);
+    const { [EVENTS_ALIAS]: events, ...rest } = batch;
+    const count = Array.isArray(events) ? events.length : 1;
+    if (count === 0) return { upTo, delivery: null, cost: 0, failure: null };
+    const delivery = createDelivery({ ...clientPart(response), data: { ...response.data, [key]: rest } });
+    return { upTo, delivery, cost: count * this.#eventCost, failure: null };
+  }
+
+  /** The first events of a range that do not match their type; null when there are none or the log cannot be read. */
+  async #unreadable(range: object, audience: Audience): Promise<Unreadable | null> {
+    const token = JSON.stringify(range);
+    const response = await this.#run(this.#prepared.unreadable, { isthmusToken_: token }, audience);
+    return (response.data?.['unreadable'] as Unreadable | null | undefined) ?? null;
+  }
+
+  /** The events before the unreadable ones; if there are none, the gap in place of the unreadable ones. */
+  #beforeUnreadable(
+    { before, upTo, fromTime, toTime }: Unreadable,
+    position: bigint,
+    audience: Audience,
+  ): Promise<LogRange> {
+    if (BigInt(before) > position) return this.read(position, BigInt(before), audience);
+    return this.#gapRange(BigInt(upTo), { from: fromTime, to: toTime, reason: INVALID });
+  }
+
+  /**
+   * After a failed read: bisects the range to find the event whose field failed the whole delivery. The events before it are delivered; it
+   * is skipped like an event that does not match its type once it has failed alone `MAX_TRIES` times. After any other failure, of the
+   * log, the audit or a source, the same range is read again.
+   */
+  async #bisect(response: OperationResponse, position: bigint, upTo: bigint, audience: Audience): Promise<LogRange> {
+    const { responseKey: key } = this.#prepared;
+    // The only list in a delivery is that of its events, whatever its alias.
+    const isOfEvent = response.errors?.some(
       ({ path, extensions }) => path?.[0] === key && typeof path[2] === 'number' && extensions?.['code'] === 'INTERNAL',
     );
-    if (!isOfEvent) return this.#failed(position, answer);
-    if (upTo - position > 1n) return this.range(position, position + (upTo - position) / 2n, to);
-    const failed = identified(answer, this.#log);
-    const tries = this.#tried?.position === position ? this.#tried.tries + 1 : 1;
-    this.#tried = { position, tries };
-    if (tries < TRIES) return this.#failed(position, failed);
-    const errorId = failed.errors?.find((one) => one.extensions?.['errorId'])?.extensions?.['errorId'];
-    const fault = `a field of it failed ${TRIES} times; the log has the fault under errorId ${String(errorId)}`;
+    if (!isOfEvent) return this.#failure(position, response);
+    if (upTo - position > 1n) return this.read(position, position + (upTo - position) / 2n, audience);
+    const failed = withErrorIds(response, this.#log);
+    const tries = this.#failing?.position === position ? this.#failing.tries + 1 : 1;
+    this.#failing = { position, tries };
+    if (tries < MAX_TRIES) return this.#failure(position, failed);
+    const errorId = failed.errors?.find((error) => error.extensions?.['errorId'])?.extensions?.['errorId'];
+    const fault = `a field failed ${MAX_TRIES} times; see errorId ${String(errorId)} in the log`;
     const range = { after: String(position), upTo: String(upTo), limit: 1, fault };
-    const unreadable = await this.#unreadable(range, to);
-    return unreadable ? this.#upTo(unreadable, position, to) : this.#failed(position, failed);
+    const unreadable = await this.#unreadable(range, audience);
+    return unreadable ? this.#beforeUnreadable(unreadable, position, audience) : this.#failure(position, failed);
   }
 
-  #failed(position: bigint, answer: OperationAnswer): Range {
-    return { upTo: position, delivery: null, points: 0, failed: identified(answer, this.#log) };
+  #failure(position: bigint, response: OperationResponse): LogRange {
+    return { upTo: position, delivery: null, cost: 0, failure: withErrorIds(response, this.#log) };
   }
 
-  async #passed(upTo: bigint, gap: LostSpan): Promise<Range> {
-    return { upTo, delivery: await this.gap(upTo, gap), points: 0, failed: null };
+  async #gapRange(upTo: bigint, gap: LostSpan): Promise<LogRange> {
+    return { upTo, delivery: await this.gapDelivery(upTo, gap), cost: 0, failure: null };
   }
 
-  /** After another supergraph has come the document is prepared anew; one that is no longer valid ends with the reason. */
-  #renew(): void {
-    if (this.#schema === this.#operations.schema) return;
-    this.#schema = this.#operations.schema;
+  /** Prepares the document again for a new graph. Throws a `HubError` when it is no longer valid. */
+  #prepareForGraph(): void {
+    if (this.#schema === this.#operations.graph.schema) return;
+    this.#schema = this.#operations.graph.schema;
     try {
-      this.#prepared = prepare(this.#operations, this.#request);
-      [this.#each, this.#batch] = this.#sizes();
+      this.#prepared = prepareSubscription(this.#operations, this.#request);
+      [this.#eventCost, this.#batchSize] = this.#measure();
     } catch (error) {
       if (!(error instanceof HubError)) throw error;
-      throw new HubError(error.code, `The graph has changed and no longer answers this subscription: ${error.message}`);
+      throw new HubError(error.code, `Subscription ended: it is not valid in the new graph. ${error.message}`);
     }
   }
 
-  async #told(token: object): Promise<Delivery> {
-    this.#renew();
-    const answer = await this.#run(this.#prepared.delivery, { isthmusToken_: JSON.stringify(token) }, this.#request);
-    return asDelivery(bare(answer));
+  async #notice(token: object): Promise<Delivery> {
+    this.#prepareForGraph();
+    const response = await this.#run(this.#prepared.delivery, { isthmusToken_: JSON.stringify(token) }, this.#request);
+    return createDelivery(clientPart(response));
   }
 
-  #run(query: string, variables: Record<string, unknown>, { principal, readers }: Readers): Promise<OperationAnswer> {
+  #run(
+    query: string,
+    variables: Record<string, unknown>,
+    { principal, readers }: Audience,
+  ): Promise<OperationResponse> {
     return this.#operations.run({
       query,
       variables: { ...this.#request.variables, ...variables },
       principal,
       ...(readers ? { readers } : {}),
       signal: this.#request.signal,
-      asked: this.#request.query,
+      clientQuery: this.#request.query,
       internal: true,
     });
   }
 }
 
-/** Null: there was no answer. */
-function begun(answer: OperationAnswer): { position: bigint; gap: LostSpan | null } | null {
-  const start = answer.data?.['start'] as Begun | null | undefined;
+/** Null when the response has no data. */
+function startOf(response: OperationResponse): { position: bigint; gap: LostSpan | null } | null {
+  const start = response.data?.['start'] as StartData | null | undefined;
   if (!start) return null;
   const { gapFrom, gapTo, gapReason } = start;
   const gap =
@@ -241,25 +261,15 @@ function begun(answer: OperationAnswer): { position: bigint; gap: LostSpan | nul
   return { position: BigInt(start.position), gap };
 }
 
-/** A delivery whose JSON is made when it is first wanted. */
-export function asDelivery(answer: OperationAnswer): Delivery {
-  let rest: Buffer | undefined;
-  const made = (): Buffer => {
-    rest ??= Buffer.from(`${JSON.stringify(answer)}}`);
-    return rest;
-  };
-  return { answer, bytes: () => made().subarray(0, -1), rest: made };
-}
-
-/** Only what a client gets. */
-const bare = ({ data, errors, extensions }: OperationAnswer): OperationAnswer => ({
+/** The members that clients receive. */
+const clientPart = ({ data, errors, extensions }: OperationResponse): OperationResponse => ({
   ...(data === undefined ? {} : { data }),
   ...(errors ? { errors } : {}),
   ...(extensions ? { extensions } : {}),
 });
 
-function refusal(answer: OperationAnswer): HubError {
-  const first = answer.errors?.[0];
+function toHubError(response: OperationResponse): HubError {
+  const first = response.errors?.[0];
   const { code = 'INTERNAL', ...extensions } = (first?.extensions ?? {}) as { code?: HubError['code'] };
-  return new HubError(code, first?.message ?? 'The subscription could not begin.', extensions);
+  return new HubError(code, first?.message ?? 'Failed to start the subscription.', extensions);
 }

@@ -1,48 +1,50 @@
 /**
- * Follows the event log: woken by NOTIFY, and by a look every second in case one was lost. While a bus tells of the log, neither a
- * connection nor a look is needed, and both rest.
+ * Follows the event log by NOTIFY, and by polling every second in case a notification was lost. Both stop while NATS reports the log's
+ * positions, so that this replica needs no connection for it.
  */
 
 import type { Database } from '../../schema/database/database.ts';
 import { EVENT_CHANNEL, headPosition } from '../../schema/database/events/event-log.ts';
 
-const LOOK = 1_000;
+/** Milliseconds. */
+const POLL_INTERVAL = 1_000;
 
-export class Tail {
+export class LogTail {
   readonly #database: Database;
   #head = 0n;
-  #waiting = new Set<() => void>();
+  #waiters = new Set<() => void>();
   #timer: NodeJS.Timeout | undefined;
-  #attentive = false;
+  #listening = false;
   #listener: { close(): Promise<void> } | undefined;
-  /** Opening and closing the listener, one after the other. */
-  #turning: Promise<void> = Promise.resolve();
+  /** Opening and closing the listener, in order. */
+  #switching: Promise<void> = Promise.resolve();
   #closed = false;
 
   constructor(database: Database) {
     this.#database = database;
   }
 
+  /** Reads the newest position and starts to listen. Rejects with the database's error. */
   async open(): Promise<void> {
     this.#head = await headPosition(this.#database.plain);
-    await this.attend();
+    await this.startListening();
   }
 
-  /** Newest position known here. */
+  /** The newest position known to this replica. */
   get head(): bigint {
     return this.#head;
   }
 
   /** Resolves with the newest position once it is beyond `position`, or when the signal aborts or the tail closes. */
-  async beyond(position: bigint, signal: AbortSignal): Promise<bigint> {
+  async waitBeyond(position: bigint, signal: AbortSignal): Promise<bigint> {
     while (this.#head <= position && !signal.aborted && !this.#closed) {
       await new Promise<void>((resolve) => {
         const wake = () => {
-          this.#waiting.delete(wake);
+          this.#waiters.delete(wake);
           signal.removeEventListener('abort', wake);
           resolve();
         };
-        this.#waiting.add(wake);
+        this.#waiters.add(wake);
         signal.addEventListener('abort', wake, { once: true });
       });
     }
@@ -53,71 +55,71 @@ export class Tail {
     return this.#closed;
   }
 
-  /** Listens to the database and looks at it. Resolves when it does; a database that is away is waited for in the background. */
-  attend(): Promise<void> {
-    if (this.#attentive || this.#closed) return this.#turning;
-    this.#attentive = true;
-    this.#plan();
-    return this.#turn();
+  /** Listens to the database and polls it. Resolves once it listens; polling continues while the database is down. */
+  startListening(): Promise<void> {
+    if (this.#listening || this.#closed) return this.#switching;
+    this.#listening = true;
+    this.#schedulePoll();
+    return this.#switch();
   }
 
-  /** Leaves the database alone: somebody else tells what is committed, by `told`. */
-  rest(): void {
-    if (!this.#attentive) return;
-    this.#attentive = false;
+  /** Stops listening and polling; positions come from `advertise`. */
+  stopListening(): void {
+    if (!this.#listening) return;
+    this.#listening = false;
     clearTimeout(this.#timer);
-    void this.#turn();
+    void this.#switch();
   }
 
-  /** Somebody else says that this range is committed. One that does not follow what is known is looked up instead. */
-  told(from: bigint, to: bigint): void {
+  /** Another replica reports that this range is committed. Polls the database if it does not continue the known position. */
+  advertise(from: bigint, to: bigint): void {
     if (to <= this.#head) return;
     if (from === this.#head + 1n) this.#advance(to);
-    else void this.look();
+    else void this.poll();
   }
 
-  /** Asks the database for its newest position. */
-  async look(): Promise<void> {
+  /** Reads the newest position from the database; does nothing when that fails. */
+  async poll(): Promise<void> {
     try {
       this.#advance(await headPosition(this.#database.plain));
     } catch {
-      // The next look tries again; readiness tells of a database that is away.
+      // The next poll tries again; /readyz reports a database that is down.
     }
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.#attentive = false;
+    this.#listening = false;
     clearTimeout(this.#timer);
-    for (const wake of [...this.#waiting]) wake();
-    await this.#turn();
+    for (const wake of [...this.#waiters]) wake();
+    await this.#switch();
   }
 
   #advance(head: bigint): void {
     if (head <= this.#head) return;
     this.#head = head;
-    for (const wake of [...this.#waiting]) wake();
+    for (const wake of [...this.#waiters]) wake();
   }
 
-  #turn(): Promise<void> {
-    this.#turning = this.#turning.then(async () => {
+  #switch(): Promise<void> {
+    this.#switching = this.#switching.then(async () => {
       const listener = this.#listener;
-      if (this.#attentive && !listener) {
+      if (this.#listening && !listener) {
         this.#listener = await this.#database.listen(EVENT_CHANNEL, (payload) => {
-          if (payload === null) void this.look();
+          if (payload === null) void this.poll();
           else this.#advance(BigInt(payload));
         });
-      } else if (!this.#attentive && listener) {
+      } else if (!this.#listening && listener) {
         this.#listener = undefined;
         await listener.close();
       }
     });
-    return this.#turning;
+    return this.#switching;
   }
 
-  #plan(): void {
-    if (!this.#attentive) return;
+  #schedulePoll(): void {
+    if (!this.#listening) return;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.look().finally(() => this.#plan()), LOOK);
+    this.#timer = setTimeout(() => void this.poll().finally(() => this.#schedulePoll()), POLL_INTERVAL);
   }
 }

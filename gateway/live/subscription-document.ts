@@ -1,6 +1,6 @@
 /**
- * A subscription's document turned into two queries of the hub's internal fields: `_eventStart` once, `_delivery` for each range of
- * the log. So rights, limits and partial answers are those of any query, and federation needs no notion of a subscription.
+ * Rewrites a subscription into queries of the hub's internal fields: `_eventStart` once, `_delivery` for each range of the log. So
+ * rights, limits and partial responses are those of queries, and federation knows no subscriptions.
  */
 import {
   type ArgumentNode,
@@ -33,76 +33,76 @@ export interface SubscriptionRequest {
   readonly signal: AbortSignal;
 }
 
-/** Alias under which the gateway itself learns what a delivery held; taken out again before the client sees it. */
-export const PROBE = 'isthmusEvents_';
+/** Alias under which a delivery also selects its events for the gateway, which removes it before the client sees it. */
+export const EVENTS_ALIAS = 'isthmusEvents_';
 
-/** What lies behind a listener's position, asked while it follows: whether retention has dropped what it has not read. */
-export const HELD = `query ($isthmusPosition_: String!, $isthmusHead_: String!) {
+/** Finds the events after a subscriber's position that retention has dropped. */
+export const RETENTION_QUERY = `query ($isthmusPosition_: String!, $isthmusHead_: String!) {
   start: _eventStart(position: $isthmusPosition_, head: $isthmusHead_) { position gapFrom gapTo gapReason }
 }`;
 
-export interface Prepared {
+export interface PreparedSubscription {
   /** Response key of the root field. */
-  readonly key: string;
+  readonly responseKey: string;
   /** Root field of `Subscription`. */
   readonly field: string;
   readonly start: string;
   readonly delivery: string;
-  /** Which events of a range a delivery cannot show. */
+  /** Finds the events of a range that do not match their type. */
   readonly unreadable: string;
-  /** The client's own, for what it says of variables. */
+  /** The client's own operation, for the check of variables. */
   readonly operation: OperationDefinitionNode;
-  /** Name of the variable that `after` is given by; null: a literal or absent. */
+  /** Name of the variable of the argument `after`; null: a literal or absent. */
   readonly afterVariable: string | null;
 }
 
-/** Documents already turned, for the graph they were turned for. */
-const known = new WeakMap<GraphQLSchema, LRUCache<string, Prepared>>();
+/** By graph, then by operation name and text. */
+const cacheOfSchema = new WeakMap<GraphQLSchema, LRUCache<string, PreparedSubscription>>();
 
-/** Several faults as one error; of bad input only where nothing else is wrong. */
-export function asOne(faults: readonly GraphQLFormattedError[]): HubError {
-  const codes = new Set(faults.map((one) => one.extensions?.['code']));
+/** Several errors as one; its code is BAD_USER_INPUT only if all have it. */
+export function combineErrors(errors: readonly GraphQLFormattedError[]): HubError {
+  const codes = new Set(errors.map((error) => error.extensions?.['code']));
   const code = codes.size === 1 && codes.has('BAD_USER_INPUT') ? 'BAD_USER_INPUT' : 'GRAPHQL_VALIDATION_FAILED';
-  return new HubError(code, faults.map((one) => one.message).join(' '));
+  return new HubError(code, errors.map((error) => error.message).join(' '));
 }
 
-/** Turns the client's document into the internal queries, if this caller may subscribe. Throws `HubError`. */
-export function prepare(
+/** The internal queries of a subscription. Throws a `HubError` when it is invalid or the caller may not subscribe. */
+export function prepareSubscription(
   operations: Operations,
   request: Pick<SubscriptionRequest, 'query' | 'operationName' | 'principal'>,
-): Prepared {
-  const { schema } = operations;
-  let cache = known.get(schema);
+): PreparedSubscription {
+  const { schema } = operations.graph;
+  let cache = cacheOfSchema.get(schema);
   if (!cache) {
     cache = new LRUCache({ max: 500 });
-    known.set(schema, cache);
+    cacheOfSchema.set(schema, cache);
   }
   const text = `${request.operationName ?? ''}\0${request.query}`;
-  const prepared = cache.get(text) ?? turn(operations, request);
+  const prepared = cache.get(text) ?? transform(operations, request);
   cache.set(text, prepared);
   const field = { type: 'Subscription', field: prepared.field, returns: 'EventDelivery' };
-  const refused = operations.refused(field, request.principal);
-  if (refused) throw refused;
+  const error = operations.graph.fieldError(field, request.principal);
+  if (error) throw error;
   return prepared;
 }
 
-function turn(
+function transform(
   operations: Operations,
   request: Pick<SubscriptionRequest, 'query' | 'operationName' | 'principal'>,
-): Prepared {
-  const document = operations.parse(request.query, request.principal);
-  const faults = operations.faults(request.query, document, request.principal);
-  if (faults.length > 0) throw asOne(faults);
+): PreparedSubscription {
+  const document = operations.documents.parse(request.query, request.principal);
+  const errors = operations.documents.validate(request.query, document, request.principal);
+  if (errors.length > 0) throw combineErrors(errors);
   const operation = getOperationAST(document, request.operationName || undefined);
   if (!operation || operation.operation !== OperationTypeNode.SUBSCRIPTION) {
-    throw new HubError('OPERATION_RESOLUTION_FAILURE', 'The document has no such subscription.');
+    throw new HubError('OPERATION_RESOLUTION_FAILURE', 'The document has no subscription with this operationName.');
   }
   const root = rootFields(document, operation.selectionSet)[0];
-  if (!root) throw new HubError('GRAPHQL_VALIDATION_FAILED', 'The subscription selects nothing.');
-  const argument = (name: string) => root.arguments?.find((one) => one.name.value === name);
+  if (!root) throw new HubError('GRAPHQL_VALIDATION_FAILED', 'The subscription selects no field.');
+  const argument = (name: string) => root.arguments?.find((node) => node.name.value === name);
   const filter = argument('filter');
   const key = (root.alias ?? root.name).value;
-  const fragments = document.definitions.filter((one) => one.kind === Kind.FRAGMENT_DEFINITION);
+  const fragments = document.definitions.filter((node) => node.kind === Kind.FRAGMENT_DEFINITION);
 
   const delivery: FieldNode = {
     ...root,
@@ -111,7 +111,7 @@ function turn(
     arguments: [variableArgument('token', 'isthmusToken_'), ...(filter ? [filter] : [])],
     selectionSet: {
       kind: Kind.SELECTION_SET,
-      selections: [...(root.selectionSet?.selections ?? []), probe()],
+      selections: [...(root.selectionSet?.selections ?? []), eventsAlias()],
     },
   };
   const start: FieldNode = {
@@ -120,7 +120,7 @@ function turn(
     name: { kind: Kind.NAME, value: '_eventStart' },
     arguments: [
       variableArgument('head', 'isthmusHead_'),
-      ...[argument('after'), filter].filter((one): one is ArgumentNode => one !== undefined),
+      ...[argument('after'), filter].filter((node): node is ArgumentNode => node !== undefined),
     ],
     selectionSet: selectionOf('position', 'gapFrom', 'gapTo', 'gapReason'),
   };
@@ -134,9 +134,9 @@ function turn(
   const definitions = operation.variableDefinitions ?? [];
   const after = argument('after')?.value;
   return {
-    key,
+    responseKey: key,
     field: root.name.value,
-    operation: withoutPlaces(request),
+    operation: withoutLocations(request),
     afterVariable: after?.kind === Kind.VARIABLE ? after.name.value : null,
     start: asQuery(start, [...definitions, variable('isthmusHead_')], []),
     unreadable: asQuery(unreadable, [...definitions, variable('isthmusToken_')], []),
@@ -148,26 +148,26 @@ function turn(
   };
 }
 
-/** What is kept knows no places in the text: they hold every token of it. */
-function withoutPlaces(request: { query: string; operationName?: string | undefined }): OperationDefinitionNode {
+/** The operation parsed without locations, which would keep every token of the text in memory. */
+function withoutLocations(request: { query: string; operationName?: string | undefined }): OperationDefinitionNode {
   const operation = getOperationAST(parse(request.query, { noLocation: true }), request.operationName || undefined);
   if (!operation) throw new Error('unreachable: the operation was found before');
   return operation;
 }
 
-/** Root fields with fragments at the root opened. A valid subscription has one. */
+/** The root fields, also those in fragments. A valid subscription has one. */
 function rootFields(document: DocumentNode, set: SelectionSetNode): FieldNode[] {
-  return set.selections.flatMap((one: SelectionNode): FieldNode[] => {
-    if (one.kind === Kind.FIELD) return [one];
-    if (one.kind === Kind.INLINE_FRAGMENT) return rootFields(document, one.selectionSet);
+  return set.selections.flatMap((node: SelectionNode): FieldNode[] => {
+    if (node.kind === Kind.FIELD) return [node];
+    if (node.kind === Kind.INLINE_FRAGMENT) return rootFields(document, node.selectionSet);
     const fragment = document.definitions.find(
-      (definition) => definition.kind === Kind.FRAGMENT_DEFINITION && definition.name.value === one.name.value,
+      (definition) => definition.kind === Kind.FRAGMENT_DEFINITION && definition.name.value === node.name.value,
     );
     return fragment?.kind === Kind.FRAGMENT_DEFINITION ? rootFields(document, fragment.selectionSet) : [];
   });
 }
 
-const probe = (): InlineFragmentNode => ({
+const eventsAlias = (): InlineFragmentNode => ({
   kind: Kind.INLINE_FRAGMENT,
   typeCondition: { kind: Kind.NAMED_TYPE, name: { kind: Kind.NAME, value: 'EventsBatch' } },
   selectionSet: {
@@ -175,7 +175,7 @@ const probe = (): InlineFragmentNode => ({
     selections: [
       {
         kind: Kind.FIELD,
-        alias: { kind: Kind.NAME, value: PROBE },
+        alias: { kind: Kind.NAME, value: EVENTS_ALIAS },
         name: { kind: Kind.NAME, value: 'events' },
         selectionSet: {
           kind: Kind.SELECTION_SET,
@@ -205,30 +205,32 @@ const variable = (name: string): VariableDefinitionNode => ({
 
 type Fragment = Extract<DocumentNode['definitions'][number], { kind: Kind.FRAGMENT_DEFINITION }>;
 
-/** The fragments that the field reaches. */
+/** The fragments that the field spreads, directly or through others. */
 function usedFragments(
   document: DocumentNode,
   field: FieldNode,
   all: readonly DocumentNode['definitions'][number][],
 ): Fragment[] {
   const used = new Set<string>();
-  const look = (node: FieldNode | Fragment): void => {
+  const collect = (node: FieldNode | Fragment): void => {
     visit(node, {
       FragmentSpread: (spread) => {
         if (used.has(spread.name.value)) return;
         used.add(spread.name.value);
-        const next = all.find((one) => one.kind === Kind.FRAGMENT_DEFINITION && one.name.value === spread.name.value);
-        if (next?.kind === Kind.FRAGMENT_DEFINITION) look(next);
+        const next = all.find(
+          (node) => node.kind === Kind.FRAGMENT_DEFINITION && node.name.value === spread.name.value,
+        );
+        if (next?.kind === Kind.FRAGMENT_DEFINITION) collect(next);
       },
     });
   };
-  look(field);
+  collect(field);
   return document.definitions.filter(
-    (one): one is Fragment => one.kind === Kind.FRAGMENT_DEFINITION && used.has(one.name.value),
+    (node): node is Fragment => node.kind === Kind.FRAGMENT_DEFINITION && used.has(node.name.value),
   );
 }
 
-/** A query of that one field; only the variables that are used stay. */
+/** A query of one field with the variables that it uses. */
 function asQuery(
   field: FieldNode,
   definitions: readonly VariableDefinitionNode[],
@@ -237,8 +239,8 @@ function asQuery(
   const used = new Set<string>();
   for (const node of [field, ...fragments]) {
     visit(node, {
-      Variable: (one) => {
-        used.add(one.name.value);
+      Variable: (node) => {
+        used.add(node.name.value);
       },
     });
   }
@@ -248,7 +250,7 @@ function asQuery(
       {
         kind: Kind.OPERATION_DEFINITION,
         operation: OperationTypeNode.QUERY,
-        variableDefinitions: definitions.filter((one) => used.has(one.variable.name.value)),
+        variableDefinitions: definitions.filter((node) => used.has(node.variable.name.value)),
         selectionSet: { kind: Kind.SELECTION_SET, selections: [field] },
       },
       ...fragments,

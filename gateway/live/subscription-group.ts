@@ -1,260 +1,273 @@
-/** Listeners with the same question and the same rights, who stand at the same place of the log. */
+/** Subscribers with the same request and rights: each range of the log is read once for all that have reached the same position. */
 
 import type { Principal } from '../../connectors/kit/auth/principal.ts';
 import { HubError } from '../../connectors/kit/errors.ts';
 import { sleep } from '../../connectors/kit/guard/timeouts.ts';
 import type { Log } from '../../connectors/kit/log.ts';
 import type { Operations } from '../operation/operations.ts';
-import { asHubError } from './internal-error.ts';
-import { asDelivery, type Range, Reader as RangeReader, type Reader } from './log-reader.ts';
-import type { Pace } from './log-reader-quota.ts';
-import type { Tail } from './log-tail.ts';
-import { prepare, type SubscriptionRequest } from './subscription-document.ts';
-import type { Sink } from './subscription-registry.ts';
+import { createDelivery, type DeliverySink } from './delivery.ts';
+import { toClientError } from './internal-error.ts';
+import { type LogRange, LogReader } from './log-reader.ts';
+import type { LogReaderQuota } from './log-reader-quota.ts';
+import type { LogTail } from './log-tail.ts';
+import { prepareSubscription, type SubscriptionRequest } from './subscription-document.ts';
 
-/** How long the log rests after it could not be read, in milliseconds. */
-const REST = 1_000;
+/** Milliseconds until a failed read of the log is retried. */
+const RETRY_PAUSE = 1_000;
 
-/** One listener. */
-export interface Member {
+export interface Subscriber {
   readonly request: SubscriptionRequest;
-  readonly sink: Sink;
-  /** By what limits know it. */
+  readonly sink: DeliverySink;
+  /** The caller's key in limits. */
   readonly caller: string;
-  /** What it is named by in the audit log. */
+  /** The caller's name in the audit log. */
   readonly reader: { readonly subject: string; readonly client: string };
-  /** Everything up to here has been offered to it. */
+  /** The log position up to which everything has been offered. */
   position: bigint;
-  /** Takes it out of the group that it stands in; null: it stands in none. */
-  leave: ((left: Left, error?: unknown) => void) | null;
+  /** Removes the subscriber from its group; null while it reads alone. */
+  leave: ((reason: LeaveReason, error?: unknown) => void) | null;
 }
 
-/** Why a listener left: it has no room, it has used up its points, the group has gone past it, or it is over. */
-type Left = 'slow' | 'owing' | 'behind' | 'gone';
+/** Why a subscriber left: no room, no points, the group is ahead of it, or its subscription ended. */
+type LeaveReason = 'slow' | 'over-budget' | 'behind' | 'closed';
 
-export class Group {
+export class SubscriptionGroup {
   readonly #operations: Operations;
-  readonly #tail: Tail;
-  readonly #pace: Pace;
+  readonly #tail: LogTail;
+  readonly #quota: LogReaderQuota;
   readonly #log: Log;
-  readonly #reader: RangeReader;
+  readonly #reader: LogReader;
+  /** The rights of all members. */
   readonly #principal: Principal | null;
-  readonly #unnamed: Principal | null;
-  readonly #empty: () => void;
-  readonly #members = new Set<Member>();
-  readonly #following = new Set<Member>();
-  /** How many have come, to be told of those who come while a range is read. */
+  /** The same rights without a subject, for a read on behalf of several subjects. */
+  readonly #sharedPrincipal: Principal | null;
+  readonly #onEmpty: () => void;
+  /** The members that follow the group's reads. */
+  readonly #subscribers = new Set<Subscriber>();
+  /** All members, also those that read alone. */
+  readonly #served = new Set<Subscriber>();
+  /** Counts joins, to detect those during a read. */
   #joined = 0;
   #stop = new AbortController();
+  /** Null while nobody follows. */
   #position: bigint | null = null;
 
   constructor(
-    parts: { operations: Operations; tail: Tail; pace: Pace; log: Log; request: SubscriptionRequest },
-    empty: () => void,
+    options: { operations: Operations; tail: LogTail; quota: LogReaderQuota; log: Log; request: SubscriptionRequest },
+    onEmpty: () => void,
   ) {
-    const { operations, tail, request } = parts;
+    const { operations, tail, request } = options;
     this.#operations = operations;
     this.#tail = tail;
-    this.#pace = parts.pace;
-    this.#log = parts.log;
-    // Each listener's own token ends its own subscription; the group outlives it.
+    this.#quota = options.quota;
+    this.#log = options.log;
+    // Each subscriber's own token ends its own subscription; the group continues.
     this.#principal = request.principal && { ...request.principal, expires: null };
-    this.#unnamed = this.#principal && { ...this.#principal, subject: 'isthmus' };
+    this.#sharedPrincipal = this.#principal && { ...this.#principal, subject: 'isthmus' };
     const signal = new AbortController().signal;
     const own = { ...request, principal: this.#principal, signal };
-    this.#reader = new RangeReader(operations, prepare(operations, request), own, parts.log);
-    this.#empty = empty;
+    this.#reader = new LogReader(operations, prepareSubscription(operations, request), own, options.log);
+    this.#onEmpty = onEmpty;
   }
 
-  /** Listeners, in the group or on the way to it. */
+  /** All members, also those that read alone. */
   get size(): number {
-    return this.#following.size;
+    return this.#served.size;
   }
 
-  /** Serves one listener until its signal aborts or the hub goes down. Rejects with the reason when it may not go on. */
-  async follow(member: Member, reader: Reader): Promise<void> {
-    const { sink, request } = member;
-    const over = () => request.signal.aborted || this.#tail.closed;
-    this.#following.add(member);
-    let told = false;
+  /** Serves one subscriber until its signal aborts or the server shuts down. Rejects when the subscription cannot continue. */
+  async serve(subscriber: Subscriber, reader: LogReader): Promise<void> {
+    const { sink, request } = subscriber;
+    const isOver = () => request.signal.aborted || this.#tail.closed;
+    this.#served.add(subscriber);
+    let notified = false;
     try {
-      while (!over()) {
-        if (member.position >= this.#tail.head) told = false;
-        const owes = this.#operations.owes(request.principal);
-        if (owes > 0) {
-          // The log waits: nothing is lost, and nothing is read for who cannot pay it.
-          await sleep(Math.ceil(owes), request.signal);
+      while (!isOver()) {
+        if (subscriber.position >= this.#tail.head) notified = false;
+        const waitMs = this.#operations.budget.retryAfterMs(request.principal);
+        if (waitMs > 0) {
+          // Nothing is lost: the events are read once the caller's points are restored.
+          await sleep(Math.ceil(waitMs), request.signal);
           const { head } = this.#tail;
-          if (over()) return;
-          if (head <= member.position || told) continue;
-          told = await this.#lagged(member, reader);
+          if (isOver()) return;
+          if (head <= subscriber.position || notified) continue;
+          notified = await this.#sendLagged(subscriber, reader);
           continue;
         }
-        if (this.#position === null || member.position >= this.#position) {
-          const left = await this.#attach(member);
-          if (left === 'gone') return;
-          if (left === 'slow') {
-            await sink.ready();
+        if (this.#position === null || subscriber.position >= this.#position) {
+          const reason = await this.#waitInGroup(subscriber);
+          if (reason === 'closed') return;
+          if (reason === 'slow') {
+            await sink.waitForRoom();
             const head = this.#tail.head;
-            if (over()) return;
-            if (head <= member.position || told) continue;
-            told = await this.#lagged(member, reader);
+            if (isOver()) return;
+            if (head <= subscriber.position || notified) continue;
+            notified = await this.#sendLagged(subscriber, reader);
           }
           continue;
         }
         const upTo = this.#position;
-        const range = await this.#read(request, () => reader.range(member.position, upTo, request));
-        if (over()) return;
+        const range = await this.#read(request, () => reader.read(subscriber.position, upTo, request));
+        if (isOver()) return;
         if (range === null) continue;
-        if (range.failed) await sleep(REST, request.signal);
-        this.#operations.owe(request.principal, range.points);
-        if (!offer(member, range)) await sink.ready();
+        if (range.failure) await sleep(RETRY_PAUSE, request.signal);
+        this.#operations.budget.debit(request.principal, range.cost);
+        if (!offer(subscriber, range)) await sink.waitForRoom();
       }
     } finally {
-      this.#following.delete(member);
-      if (this.#following.size === 0) this.#empty();
+      this.#served.delete(subscriber);
+      if (this.#served.size === 0) this.#onEmpty();
     }
   }
 
-  /** Whether it was told how far behind it is: not while it owes. */
-  async #lagged({ request, sink, position }: Member, reader: Reader): Promise<boolean> {
-    const told = await this.#read(request, () => reader.lagged(position, this.#tail.head));
-    if (told === null) return false;
-    if (!sink.offer(told)) await sink.ready();
+  /** Sends `Lagged`. Returns false when that is not possible: the subscriber is over budget or has left. */
+  async #sendLagged({ request, sink, position }: Subscriber, reader: LogReader): Promise<boolean> {
+    const delivery = await this.#read(request, () => reader.laggedDelivery(position, this.#tail.head));
+    if (delivery === null) return false;
+    if (!sink.offer(delivery)) await sink.waitForRoom();
     return true;
   }
 
-  /** Null: it may not be read for this listener, who has gone or has used up its points while it waited. */
+  /** Reads for one subscriber alone. Null when it has left or is over budget by the time the read may start. */
   #read<T>(request: SubscriptionRequest, work: () => Promise<T>): Promise<T | null> {
-    const solvent = async () => (this.#operations.owes(request.principal) > 0 ? null : work());
-    return this.#pace.take(request, solvent, true);
+    const readUnlessOverBudget = async () =>
+      this.#operations.budget.retryAfterMs(request.principal) > 0 ? null : work();
+    return this.#quota.run(request, readUnlessOverBudget, { catchUp: true });
   }
 
-  #attach(member: Member): Promise<Left> {
-    return new Promise<Left>((resolve, reject) => {
-      const { signal } = member.request;
-      const gone = () => leave('gone');
-      const leave = (left: Left, error?: unknown) => {
-        signal.removeEventListener('abort', gone);
-        this.#members.delete(member);
-        member.leave = null;
-        if (this.#members.size === 0) this.#stop.abort();
-        if (error === undefined) resolve(left);
+  /** Adds a subscriber to the group and resolves when it leaves. */
+  #waitInGroup(subscriber: Subscriber): Promise<LeaveReason> {
+    return new Promise<LeaveReason>((resolve, reject) => {
+      const { signal } = subscriber.request;
+      const onAbort = () => leave('closed');
+      const leave = (reason: LeaveReason, error?: unknown) => {
+        signal.removeEventListener('abort', onAbort);
+        this.#subscribers.delete(subscriber);
+        subscriber.leave = null;
+        if (this.#subscribers.size === 0) this.#stop.abort();
+        if (error === undefined) resolve(reason);
         else reject(error);
       };
-      signal.addEventListener('abort', gone, { once: true });
-      this.#members.add(member);
-      member.leave = leave;
+      signal.addEventListener('abort', onAbort, { once: true });
+      this.#subscribers.add(subscriber);
+      subscriber.leave = leave;
       this.#joined += 1;
       if (this.#position === null) {
-        this.#position = member.position;
+        this.#position = subscriber.position;
         this.#stop = new AbortController();
         void this.#run(this.#stop.signal);
       }
     });
   }
 
+  /** Reads the log for the group until all members have left or the server shuts down. */
   async #run(signal: AbortSignal): Promise<void> {
-    let told = false;
+    let notified = false;
     try {
       while (!signal.aborted && !this.#tail.closed) {
         const position = this.#position as bigint;
-        const head = await this.#tail.beyond(position, signal);
+        const head = await this.#tail.waitBeyond(position, signal);
         if (signal.aborted || this.#tail.closed) break;
-        const { present, next } = this.#stand(position);
+        const { present, next } = this.#subscribersAt(position);
         if (present.length === 0) {
-          // All who are here began later.
+          // All members are ahead.
           this.#position = next ?? position;
           continue;
         }
-        const read = await this.#range(position, next !== null && next < head ? next : head);
+        const read = await this.#readForGroup(position, next !== null && next < head ? next : head);
         if (read === null) continue;
         const { range, to, joined } = read;
-        if (range.failed) {
-          if (!told) for (const member of to) this.#give(member, { ...range, delivery: asDelivery(range.failed) });
-          told = true;
-          await sleep(REST, signal);
+        if (range.failure) {
+          if (!notified)
+            for (const subscriber of to)
+              this.#deliver(subscriber, { ...range, delivery: createDelivery(range.failure) });
+          notified = true;
+          await sleep(RETRY_PAUSE, signal);
           continue;
         }
-        told = false;
-        this.#deliver(to, range);
-        if (this.#joined !== joined) await this.#late(position, range.upTo);
+        notified = false;
+        this.#deliverToAll(to, range);
+        if (this.#joined !== joined) await this.#readForLatecomers(position, range.upTo);
         this.#position = range.upTo;
-        // Only now: who is sent away looks at once where the group stands.
-        for (const member of this.#members) if (member.position < range.upTo) member.leave?.('behind');
+        // Last, since a subscriber that leaves compares its position with the group's at once.
+        for (const subscriber of this.#subscribers) if (subscriber.position < range.upTo) subscriber.leave?.('behind');
       }
-      if (this.#tail.closed) for (const { leave } of [...this.#members]) leave?.('gone');
+      if (this.#tail.closed) for (const { leave } of [...this.#subscribers]) leave?.('closed');
     } catch (error) {
-      for (const { leave } of [...this.#members]) leave?.('gone', asHubError(error, this.#log));
+      for (const { leave } of [...this.#subscribers]) leave?.('closed', toClientError(error, this.#log));
     } finally {
-      // Whoever came while the last one went begins a run of its own.
-      const waiting = [...this.#members];
+      // A subscriber that joined while the last one left starts a new run.
+      const waiting = [...this.#subscribers];
       this.#position = null;
       for (const { leave } of waiting) leave?.('behind');
     }
   }
 
-  /** Those who came while the range was read were not named as its readers: it is read once more for them. */
-  async #late(position: bigint, upTo: bigint): Promise<void> {
-    const read = await this.#range(position, upTo);
-    if (read?.range.upTo === upTo) this.#deliver(read.to, read.range);
+  /** Reads the range again for those who joined during the read, since the audit log does not name them as readers of the first. */
+  async #readForLatecomers(position: bigint, upTo: bigint): Promise<void> {
+    const read = await this.#readForGroup(position, upTo);
+    if (read?.range.upTo === upTo) this.#deliverToAll(read.to, read.range);
   }
 
-  /** Reads for those who stand there when their turn has come. Null: there is nobody left who may have it. */
-  async #range(position: bigint, upTo: bigint): Promise<{ range: Range; to: Member[]; joined: number } | null> {
-    const { request } = this.#pace.lightest(this.#stand(position).present) ?? {};
+  /** Reads for the members that are at this position when the read starts. Null when none is left or all are over budget. */
+  async #readForGroup(
+    position: bigint,
+    upTo: bigint,
+  ): Promise<{ range: LogRange; to: Subscriber[]; joined: number } | null> {
+    const { request } = this.#quota.leastLoaded(this.#subscribersAt(position).present) ?? {};
     if (!request) return null;
-    return this.#pace.take(request, async () => {
-      const to = this.#stand(position).present;
+    return this.#quota.run(request, async () => {
+      const to = this.#subscribersAt(position).present;
       if (to.length === 0) return null;
-      if (this.#operations.owes(request.principal) > 0) {
-        for (const { request, leave } of to) if (this.#operations.owes(request.principal) > 0) leave?.('owing');
+      if (this.#operations.budget.retryAfterMs(request.principal) > 0) {
+        for (const { request, leave } of to)
+          if (this.#operations.budget.retryAfterMs(request.principal) > 0) leave?.('over-budget');
         return null;
       }
       const joined = this.#joined;
-      const readers = to.map((member) => member.reader);
-      const alone = readers.every((one) => one.subject === this.#principal?.subject);
-      const principal = alone ? this.#principal : this.#unnamed;
-      return { range: await this.#reader.range(position, upTo, { principal, readers }), to, joined };
+      const readers = to.map((subscriber) => subscriber.reader);
+      const sameSubject = readers.every((reader) => reader.subject === this.#principal?.subject);
+      const principal = sameSubject ? this.#principal : this.#sharedPrincipal;
+      return { range: await this.#reader.read(position, upTo, { principal, readers }), to, joined };
     });
   }
 
-  /** Who stands at this place, and where the nearest one stands who is ahead. */
-  #stand(position: bigint): { present: Member[]; next: bigint | null } {
-    const present: Member[] = [];
+  /** The members at this position, and the next position at which there is one. */
+  #subscribersAt(position: bigint): { present: Subscriber[]; next: bigint | null } {
+    const present: Subscriber[] = [];
     let next: bigint | null = null;
-    for (const member of this.#members) {
-      const at = member.position;
-      if (at === position) present.push(member);
-      else if (at > position && (next === null || at < next)) next = at;
+    for (const subscriber of this.#subscribers) {
+      const { position: reached } = subscriber;
+      if (reached === position) present.push(subscriber);
+      else if (reached > position && (next === null || reached < next)) next = reached;
     }
     return { present, next };
   }
 
-  /** Gives it to all, and lets each caller among them pay once: it was read once. */
-  #deliver(members: readonly Member[], range: Range): void {
+  /** Delivers to all, and charges each caller once, however many subscriptions it has here. */
+  #deliverToAll(subscribers: readonly Subscriber[], range: LogRange): void {
     const callers = new Map<string, Principal | null>();
-    for (const { caller, request } of members) callers.set(caller, request.principal);
+    for (const { caller, request } of subscribers) callers.set(caller, request.principal);
     for (const [caller, principal] of callers) {
-      this.#operations.owe(principal, range.points);
-      if (this.#operations.owes(principal) === 0) callers.delete(caller);
+      this.#operations.budget.debit(principal, range.cost);
+      if (this.#operations.budget.retryAfterMs(principal) === 0) callers.delete(caller);
     }
-    for (const member of members) this.#give(member, range, callers);
+    for (const subscriber of subscribers) this.#deliver(subscriber, range, callers);
   }
 
-  /** `owing`: callers who have used up their points. */
-  #give(member: Member, range: Range, owing?: ReadonlyMap<string, unknown>): void {
-    const { leave } = member;
-    // The timer of the token's end may be late where the wall clock was set.
-    if (this.#operations.expired(member.request.principal))
-      leave?.('gone', new HubError('UNAUTHENTICATED', 'The token has expired.'));
-    else if (leave && !offer(member, range)) leave('slow');
-    else if (leave && owing?.has(member.caller)) leave('owing');
+  /** `overBudget`: the callers whose points are used up. */
+  #deliver(subscriber: Subscriber, range: LogRange, overBudget?: ReadonlyMap<string, unknown>): void {
+    const { leave } = subscriber;
+    // The expiry timer may be late when the wall clock was set.
+    if (this.#operations.tokenExpiry.isExpired(subscriber.request.principal))
+      leave?.('closed', new HubError('UNAUTHENTICATED', 'The token has expired.'));
+    else if (leave && !offer(subscriber, range)) leave('slow');
+    else if (leave && overBudget?.has(subscriber.caller)) leave('over-budget');
   }
 }
 
-/** False: there is no room for another one. */
-function offer(member: Member, range: Range): boolean {
-  member.position = range.upTo;
-  return range.delivery === null || member.sink.offer(range.delivery);
+/** Returns false when the subscriber has no room for another delivery. */
+function offer(subscriber: Subscriber, range: LogRange): boolean {
+  subscriber.position = range.upTo;
+  return range.delivery === null || subscriber.sink.offer(range.delivery);
 }

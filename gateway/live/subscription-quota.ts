@@ -1,34 +1,38 @@
-/** How many subscriptions each caller holds at once, over all faces. */
+/** Maximum subscriptions per caller, over all transports. */
 
-import { callerOf, type Principal } from '../../connectors/kit/auth/principal.ts';
+import { callerKey, type Principal } from '../../connectors/kit/auth/principal.ts';
 import { HubError } from '../../connectors/kit/errors.ts';
 
-export class Seats {
-  readonly #taken = new Map<string, number>();
+export class SubscriptionQuota {
+  readonly #counts = new Map<string, number>();
 
   /**
-   * Takes one until the answered function is called, once or more often. Throws LIMIT_RATE when the caller holds `most` already. Callers of
-   * this machine without a token are its owners and not counted; who is nobody shares with all others like it.
+   * Counts one subscription until the returned function is called; further calls of it do nothing. Throws `LIMIT_RATE` when the caller has
+   * `limit` already. Anonymous callers on this machine are not limited; all other callers without a token share one limit.
    */
-  take(principal: Principal | null, most: number): () => void {
+  acquire(principal: Principal | null, limit: number): () => void {
     if (principal?.client === 'anonymous') return () => undefined;
-    const caller = callerOf(principal);
-    const held = this.#taken.get(caller) ?? 0;
-    if (held >= most) {
-      throw new HubError('LIMIT_RATE', `You may hold ${most} subscriptions at once; end one first.`, {
-        limit: most,
-        found: held + 1,
-        retryable: true,
-      });
+    const caller = callerKey(principal);
+    const count = this.#counts.get(caller) ?? 0;
+    if (count >= limit) {
+      throw new HubError(
+        'LIMIT_RATE',
+        `Too many subscriptions: at most ${limit.toLocaleString('en')} per caller. End one before starting another.`,
+        {
+          limit: limit,
+          found: count + 1,
+          retryable: true,
+        },
+      );
     }
-    this.#taken.set(caller, held + 1);
-    let left = false;
+    this.#counts.set(caller, count + 1);
+    let released = false;
     return () => {
-      if (left) return;
-      left = true;
-      const rest = (this.#taken.get(caller) ?? 1) - 1;
-      if (rest === 0) this.#taken.delete(caller);
-      else this.#taken.set(caller, rest);
+      if (released) return;
+      released = true;
+      const remaining = (this.#counts.get(caller) ?? 1) - 1;
+      if (remaining === 0) this.#counts.delete(caller);
+      else this.#counts.set(caller, remaining);
     };
   }
 }

@@ -1,25 +1,30 @@
-/** The texts of operations: none is looked at by anybody else before it is found within the limits. */
+/** Parses and admits documents within the limits, once per text; no other parser sees a text before. */
 import { type DocumentNode, getOperationAST, parse } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import type { Limits } from '../../connectors/kit/config/sections/limits.ts';
 import { HubError } from '../../connectors/kit/errors.ts';
-import { compact, LARGE } from '../federation/index.ts';
-import { checkDocument, checkText, introspects, refuseIntrospection } from '../trust/limits/document-limits.ts';
+import { COMPACT_ABOVE_SELECTIONS, compactDocument } from '../federation/index.ts';
+import {
+  checkDocument,
+  checkDocumentText,
+  isIntrospection,
+  rejectIntrospection,
+} from '../trust/limits/document-limits.ts';
 
-/** Characters of texts that are remembered as within the limits; more than there is room for in what is compiled of them. */
-const TEXTS = 512 * 1024;
+/** Characters of remembered texts, more than the plan cache can hold. */
+const MAX_CHARACTERS = 512 * 1024;
 
-export class Texts {
+export class DocumentCache {
   readonly #limits: Limits;
-  /** Texts that have passed the limits, each with whether it introspects. */
+  /** Texts within the limits, and whether they introspect. */
   readonly #admitted = new LRUCache<string, 'introspects' | 'plain'>({
-    maxSize: TEXTS,
+    maxSize: MAX_CHARACTERS,
     sizeCalculation: (_, text) => text.length,
   });
 
-  /** Whether an operation is a subscription, by its name and text; of texts that hold the word alone. */
+  /** Whether an operation is a subscription, by name and text; only for texts that contain the word. */
   readonly #subscriptions = new LRUCache<string, boolean>({
-    maxSize: TEXTS,
+    maxSize: MAX_CHARACTERS,
     sizeCalculation: (_, key) => key.length,
   });
 
@@ -28,58 +33,62 @@ export class Texts {
   }
 
   /**
-   * Parses within the limits, without locations: they hold every token of the text. `introspection`: whether this caller may ask what the
-   * graph holds. Throws a `HubError`.
+   * Parses without locations, which would keep every token of the text in memory. `introspection`: whether the caller may introspect.
+   * Throws a `HubError`.
    */
   parse(query: string, introspection: boolean): DocumentNode {
-    const document = this.#within(query);
-    if (!introspection && introspects(document)) refuseIntrospection();
+    const document = this.#parseWithinLimits(query);
+    if (!introspection && isIntrospection(document)) rejectIntrospection();
     return document;
   }
 
-  #within(query: string): DocumentNode {
-    checkText(query, this.#limits);
+  #parseWithinLimits(query: string): DocumentNode {
+    checkDocumentText(query, this.#limits);
     let document: DocumentNode;
     try {
       document = parse(query, { maxTokens: this.#limits.tokens, noLocation: true });
     } catch (error) {
-      const text = error instanceof Error ? error.message : 'The document is not GraphQL.';
+      const text = error instanceof Error ? error.message : 'Invalid GraphQL document.';
       if (/tokens/.test(text))
-        throw new HubError('LIMIT_SIZE', `The document has more than ${this.#limits.tokens} tokens.`, {
-          limit: this.#limits.tokens,
-        });
+        throw new HubError(
+          'LIMIT_SIZE',
+          `Document is too large: more than ${this.#limits.tokens.toLocaleString('en')} tokens. Split it into smaller operations.`,
+          {
+            limit: this.#limits.tokens,
+          },
+        );
       throw new HubError('GRAPHQL_PARSE_FAILED', text);
     }
     const selections = checkDocument(document, this.#limits);
-    return selections > LARGE ? compact(document) : document;
+    return selections > COMPACT_ABOVE_SELECTIONS ? compactDocument(document) : document;
   }
 
   /**
-   * The document of a text that has not been let through before; null: it has. `introspection` as in `parse`: it is asked of every caller.
-   * Throws a `HubError` when the text may not be run.
+   * Checks the text against the limits; returns its document the first time, null when the text has passed before.
+   * `introspection` as in `parse`. Throws a `HubError` when the caller may not run the text.
    */
   admit(query: string, introspection: boolean): DocumentNode | null {
     const known = this.#admitted.get(query);
-    const document = known ? null : this.#within(query);
-    const kind = known ?? (document && introspects(document) ? 'introspects' : 'plain');
+    const document = known ? null : this.#parseWithinLimits(query);
+    const kind = known ?? (document && isIntrospection(document) ? 'introspects' : 'plain');
     if (!known) this.#admitted.set(query, kind);
-    if (kind === 'introspects' && !introspection) refuseIntrospection();
+    if (kind === 'introspects' && !introspection) rejectIntrospection();
     return document;
   }
 
-  /** Whether a request asks for a subscription; false for what is no document or is beyond the limits. */
+  /** True when the request is for a subscription; false for a text that is not GraphQL or exceeds a limit. */
   isSubscription(query: string, operationName: string | undefined): boolean {
     if (!/\bsubscription\b/.test(query)) return false;
     const key = `${operationName ?? ''}\0${query}`;
-    let found = this.#subscriptions.get(key);
-    if (found !== undefined) return found;
+    let isSubscription = this.#subscriptions.get(key);
+    if (isSubscription !== undefined) return isSubscription;
     try {
-      found = getOperationAST(this.#within(query), operationName)?.operation === 'subscription';
+      isSubscription = getOperationAST(this.#parseWithinLimits(query), operationName)?.operation === 'subscription';
     } catch (error) {
       if (!(error instanceof HubError)) throw error;
-      found = false;
+      isSubscription = false;
     }
-    this.#subscriptions.set(key, found);
-    return found;
+    this.#subscriptions.set(key, isSubscription);
+    return isSubscription;
   }
 }

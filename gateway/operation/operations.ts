@@ -1,316 +1,187 @@
 /**
- * THE LIFE OF AN OPERATION: admit, plan, execute, answer. HTTP, WebSocket and everything else that carries GraphQL lend
- * their requests to `run`; nobody else asks who the caller is or what may be seen.
+ * The life of an operation: admit, plan, execute, respond. HTTP, WebSocket and SSE pass their requests to `run`;
+ * no other module decides what a caller may see.
  */
-import type { DocumentNode, GraphQLFormattedError, GraphQLSchema, OperationDefinitionNode } from 'graphql';
-import { NOBODY, type Principal } from '../../connectors/kit/auth/principal.ts';
-import { systemClock, whenWall } from '../../connectors/kit/clock.ts';
+import { ANONYMOUS, type Principal } from '../../connectors/kit/auth/principal.ts';
+import { type Clock, systemClock } from '../../connectors/kit/clock.ts';
+import { DEFAULT_DEADLINE } from '../../connectors/kit/config/sections/deadline.ts';
 import { DEFAULT_LIMITS, type Limits } from '../../connectors/kit/config/sections/limits.ts';
-import type { Clock } from '../../connectors/kit/connector.ts';
 import { HubError } from '../../connectors/kit/errors.ts';
 import { ClientCall } from '../../connectors/kit/guard/client-disconnect.ts';
-import type { Federation } from '../federation/index.ts';
-import type { Audit } from '../trust/audit/access-recorder.ts';
-import { discreet } from '../trust/limits/document-limits.ts';
-import type { CostModel } from '../trust/limits/operation-cost.ts';
-import { Turns } from '../trust/limits/scheduler.ts';
+import type { OperationCost } from '../trust/limits/operation-cost.ts';
+import { Scheduler } from '../trust/limits/scheduler.ts';
 import type { Consents } from '../trust/rights/consents.ts';
-import type { Policy } from '../trust/rights/field-policy.ts';
-import { Points } from './cost-budget.ts';
-import { Texts } from './document-cache.ts';
-import { Callers, rightsOf } from './per-caller-plans.ts';
-import { type OperationAnswer, type OperationRequest, refusal, type Sign } from './request.ts';
+import { ClientDocuments, type IntrospectionPolicy } from './client-documents.ts';
+import { CostBudget } from './cost-budget.ts';
+import { CurrentGraph, type OperationGraph } from './current-graph.ts';
+import { DocumentCache } from './document-cache.ts';
+import { callerRights } from './per-caller-plans.ts';
+import { type OperationRequest, type OperationResponse, rejectedResponse, type SignResponse } from './request.ts';
+import { TokenExpiry } from './token-expiry.ts';
 
-export interface OperationOptions {
-  readonly federation: Federation;
-  readonly policy: Policy;
+export interface OperationOptions extends OperationGraph {
   readonly limits?: Partial<Limits>;
-  /**
-   * Who may ask what the graph holds; errors to all others suggest no names. True (the default): everybody; false: nobody; `roles`: who
-   * holds a role of this hub.
-   */
-  readonly introspection?: boolean | 'roles';
-  /** What fields cost; absent: operations are not counted. */
-  readonly costs?: CostModel | undefined;
-  /** Writes down who reads protected data; absent: nobody does. */
-  readonly audit?: Audit | undefined;
-  /** Signs an answer; absent: answers are not signed. */
-  readonly sign?: Sign | undefined;
-  /** What companies have granted to clients; absent: nothing beyond what the principal brings. */
+  /** Who may introspect the graph; error messages for all others suggest no names. Default: everybody. */
+  readonly introspection?: IntrospectionPolicy;
+  /** Signs responses; absent: they are not signed. */
+  readonly sign?: SignResponse | undefined;
+  /** Consents that companies granted to clients; absent: only those that the principal brings. */
   readonly consents?: Consents | undefined;
-  /** How long one operation may take, in milliseconds. */
-  readonly time?: number;
-  /** By which points come back and tokens end; absent: the system's. */
+  /** Milliseconds that one operation may take. Default: `DEFAULT_DEADLINE`. */
+  readonly timeout?: number;
+  /** The clock by which points are restored and tokens expire; absent: the system's. */
   readonly clock?: Clock | undefined;
 }
 
-export const OPERATION_TIME = 3_000;
-
-/** The operations that run on one graph. */
-interface Generation {
-  running: number;
-  /** Told when the last one has ended, after another graph has taken its place. */
-  ended: (() => void) | null;
+export interface ScheduleOptions {
+  /** The work is a read for a subscription: not counted against the queue limit, since `LogReaderQuota` limits it. */
+  readonly isLogRead?: boolean;
+  /** Log reads only: start only while the hub is mostly idle, however little the caller requests. */
+  readonly background?: boolean;
 }
 
 export class Operations {
-  #federation: Federation;
-  #policy: Policy;
-  #generation: Generation = { running: 0, ended: null };
-  readonly #listeners = new Set<(schema: GraphQLSchema) => void>();
-  readonly #limits: Limits;
-  readonly #introspection: boolean | 'roles';
-  readonly #texts: Texts;
-  readonly #points: Points;
-  readonly #turns = new Turns();
-  readonly #time: number;
-  readonly #clock: Clock;
-  #audit: Audit | undefined;
-  readonly #sign: Sign | undefined;
+  /** Reserves and debits a caller's points. Anonymous callers on this machine are not limited. */
+  readonly budget: Pick<CostBudget, 'reserve' | 'debit' | 'retryAfterMs' | 'penalize' | 'rejection'>;
+  /** Parses and validates documents as one caller may see them. */
+  readonly documents: ClientDocuments;
+  /** The current graph and its replacement. */
+  readonly graph: CurrentGraph;
+  /** When callers' tokens expire. */
+  readonly tokenExpiry: TokenExpiry;
+  readonly limits: Limits;
+  readonly #costBudget: CostBudget;
+  readonly #scheduler = new Scheduler();
+  readonly #timeout: number;
+  readonly #sign: SignResponse | undefined;
   readonly #consents: Consents | undefined;
-  readonly #callers = new Callers();
 
   constructor(options: OperationOptions) {
-    this.#federation = options.federation;
-    this.#policy = options.policy;
-    this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
-    this.#introspection = options.introspection ?? true;
-    this.#texts = new Texts(this.#limits);
-    this.#clock = options.clock ?? systemClock;
-    this.#points = new Points(options.costs, this.#limits, this.#texts, this.#clock);
-    this.#time = options.time ?? OPERATION_TIME;
-    this.#audit = options.audit;
+    const { federation, policy, costs, audit, clock = systemClock } = options;
+    this.limits = { ...DEFAULT_LIMITS, ...options.limits };
+    const cache = new DocumentCache(this.limits);
+    const budget = new CostBudget(costs, this.limits, cache, clock);
+    this.#costBudget = budget;
+    this.budget = budget;
+    this.graph = new CurrentGraph({ federation, policy, costs, audit }, budget);
+    const introspection = options.introspection ?? true;
+    this.documents = new ClientDocuments({ cache, budget, graph: this.graph, introspection });
+    this.tokenExpiry = new TokenExpiry(clock);
+    this.#timeout = options.timeout ?? DEFAULT_DEADLINE;
     this.#sign = options.sign;
     this.#consents = options.consents;
   }
 
-  /** The public graph. */
-  get schema(): GraphQLSchema {
-    return this.#federation.schema;
-  }
-
   /**
-   * Another supergraph; operations under way end on the old one. What was compiled for the old one is compiled for the new one
-   * first, a little at a time, so that nobody waits for it. Resolves when the last operation on the old one has ended.
+   * Runs `work` when it is the caller's turn, so that one caller's backlog does not delay another's first request; `release` ends the turn
+   * early, which an endless stream does. Throws `LIMIT_RATE` before it runs `work` when too many of the caller's requests are queued;
+   * otherwise resolves and rejects as `work` does.
    */
-  async replace(next: Pick<OperationOptions, 'federation' | 'policy' | 'costs' | 'audit'>): Promise<void> {
-    await this.#callers.prepare(next.federation, next.policy, this.#federation);
-    const before = this.#generation;
-    this.#federation = next.federation;
-    this.#policy = next.policy;
-    this.#points.replace(next.costs);
-    this.#audit = next.audit;
-    this.#generation = { running: 0, ended: null };
-    for (const listener of this.#listeners) listener(next.federation.schema);
-    this.#callers.clear();
-    if (before.running === 0) return;
-    await new Promise<void>((resolve) => {
-      before.ended = resolve;
-    });
-  }
-
-  /** Told of every other graph that takes the place; answers how to end it. */
-  onReplace(listener: (schema: GraphQLSchema) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  }
-
-  get limits(): Limits {
-    return this.#limits;
-  }
-
-  /**
-   * Refuses a text beyond the limits, before any other parser sees it; what is no GraphQL is left to others to tell. Returns the document,
-   * parsed without locations, of a text that was not let through before. Throws a `HubError`.
-   */
-  admit(query: string, principal: Principal | null = null): DocumentNode | null {
+  async schedule<T>(
+    caller: Principal | null,
+    work: (release: () => void) => Promise<T>,
+    { isLogRead = false, background = false }: ScheduleOptions = {},
+  ): Promise<T> {
+    const queued = this.#scheduler.acquire(caller, isLogRead ? { background } : undefined);
+    if (queued !== null) await queued;
+    let released = false;
+    const release = () => {
+      if (!released) this.#scheduler.release(caller);
+      released = true;
+    };
     try {
-      return this.#texts.admit(query, this.#mayIntrospect(principal));
-    } catch (error) {
-      if (error instanceof HubError && error.code === 'GRAPHQL_PARSE_FAILED') return null;
-      throw error;
-    }
-  }
-
-  /** The faults of a document in the public graph, as this caller may see them; `query` is its text. */
-  faults(query: string, document: DocumentNode, principal: Principal | null = null): readonly GraphQLFormattedError[] {
-    return this.#shown(this.#federation.faults(query, document), principal);
-  }
-
-  /** The refusal of a caller who has used up its points and asks on, and for how many milliseconds it holds; null when it may ask. */
-  overdrawn(principal: Principal | null): { error: HubError; milliseconds: number } | null {
-    return this.#points.overdrawn(principal);
-  }
-
-  /** Waits until it is the caller's turn; null: it is. Throws LIMIT_RATE when too many of its requests wait. */
-  turn(principal: Principal | null): Promise<void> | null {
-    return this.#turns.enter(principal);
-  }
-
-  /** The same for what the hub reads for a subscription; `yielding`: not while others keep the hub at work. */
-  turnOfReading(principal: Principal | null, yielding: boolean): Promise<void> | null {
-    return this.#turns.enter(principal, { yielding });
-  }
-
-  /** What had its turn is over. */
-  turned(principal: Principal | null): void {
-    this.#turns.leave(principal);
-  }
-
-  /** The hub has worked for this caller and it came to nothing: a document that is none, or not valid. */
-  fruitless(principal: Principal | null): void {
-    this.#points.fruitless(principal);
-  }
-
-  /** Faults of the variables that the operation is given, as this caller may see them. */
-  variableFaults(
-    operation: OperationDefinitionNode,
-    variables: OperationRequest['variables'],
-    principal: Principal | null = null,
-  ): readonly GraphQLFormattedError[] {
-    return this.#shown(this.#federation.variableFaults(operation, variables), principal);
-  }
-
-  /** Parses within the limits what this caller may ask; throws a `HubError`. */
-  parse(query: string, principal: Principal | null = null): DocumentNode {
-    return this.#texts.parse(query, this.#mayIntrospect(principal));
-  }
-
-  /** Whether a request asks for a subscription; false for what is no document or is beyond the limits. */
-  isSubscription(query: string, operationName: string | undefined): boolean {
-    return this.#texts.isSubscription(query, operationName);
-  }
-
-  /** Points of one event that a subscription delivers, at worst; 0 where nothing is counted. Throws LIMIT_COST beyond what one operation may use. */
-  eventPoints(request: Pick<OperationRequest, 'query' | 'operationName' | 'variables'>): number {
-    return this.#points.ofEvent(request, this.schema);
-  }
-
-  /** Points for what is to begin. Throws LIMIT_RATE where they are not there. */
-  pay(principal: Principal | null, points: number): void {
-    this.#points.pay(principal, points);
-  }
-
-  /** Points for what has been delivered already. */
-  owe(principal: Principal | null, points: number): void {
-    this.#points.owe(principal, points);
-  }
-
-  /** Milliseconds until the caller has paid what has been delivered to it; 0: it has. */
-  owes(principal: Principal | null): number {
-    return this.#points.owes(principal);
-  }
-
-  /** Whether this caller may see the field at all; for subscriptions, whose root field never reaches the planner. */
-  refused(coordinate: { type: string; field: string; returns: string }, principal: Principal | null): HubError | null {
-    const found = this.#policy.refused(coordinate, principal);
-    return found && new HubError(found.code, found.message);
-  }
-
-  /** The caller with the consents that hold at this moment; what groups subscribers looks at these. */
-  current(principal: Principal): Promise<Principal> {
-    // Without the database no consent is known to hold.
-    return this.#consents ? this.#consents.current(principal).catch(() => principal) : Promise.resolve(principal);
-  }
-
-  /** Whether the caller's token has ended, by the wall clock. */
-  expired(principal: Principal | null): boolean {
-    return principal?.expires != null && principal.expires <= this.#clock.now().getTime();
-  }
-
-  /** Calls `ended` when the caller's token ends; returns what cancels it. */
-  onExpiry(principal: Principal | null, ended: () => void): () => void {
-    return principal?.expires == null ? () => undefined : whenWall(this.#clock, principal.expires, ended);
-  }
-
-  #mayIntrospect(principal: Principal | null): boolean {
-    return this.#introspection === 'roles' ? (principal?.roles.length ?? 0) > 0 : this.#introspection;
-  }
-
-  #shown(faults: readonly GraphQLFormattedError[], principal: Principal | null): readonly GraphQLFormattedError[] {
-    return this.#mayIntrospect(principal) ? faults : faults.map(discreet);
-  }
-
-  /** Runs one query or mutation. Never rejects: every fault is in the answer. With `extensions.sign` the answer is signed. */
-  async run(request: OperationRequest): Promise<OperationAnswer> {
-    const generation = this.#generation;
-    generation.running++;
-    try {
-      return await (request.extensions?.['sign'] === true ? this.#signed(request) : this.#run(request));
+      return await work(release);
     } finally {
-      generation.running--;
-      if (generation.running === 0) generation.ended?.();
+      release();
     }
   }
 
-  async #signed(request: OperationRequest): Promise<OperationAnswer> {
-    if (!this.#sign || request.internal) return this.#run(request);
-    // A signed answer brings its proof along.
-    const answer = await this.#run({ ...request, extensions: { ...request.extensions, provenance: true } });
-    return answer.data === undefined ? answer : this.#sign(request, answer);
+  /**
+   * Executes one query or mutation and resolves with its response; expected errors are in the response. With `extensions.sign` the
+   * response is signed and includes its provenance.
+   */
+  run(request: OperationRequest): Promise<OperationResponse> {
+    const isSigned = request.extensions?.['sign'] === true && this.#sign !== undefined && !request.internal;
+    return this.graph.track((graph) => (isSigned ? this.#runSigned(request, graph) : this.#run(request, graph)));
   }
 
-  async #run(request: OperationRequest): Promise<OperationAnswer> {
-    const federation = this.#federation;
-    const policy = this.#policy;
-    if (this.expired(request.principal)) {
-      return refusal(new HubError('UNAUTHENTICATED', 'The token has expired.'));
+  async #runSigned(request: OperationRequest, graph: OperationGraph): Promise<OperationResponse> {
+    const withProvenance = { ...request, extensions: { ...request.extensions, provenance: true } };
+    const response = await this.#run(withProvenance, graph);
+    return response.data === undefined || !this.#sign ? response : this.#sign(request, response);
+  }
+
+  async #run(request: OperationRequest, { federation, policy }: OperationGraph): Promise<OperationResponse> {
+    if (this.tokenExpiry.isExpired(request.principal)) {
+      return rejectedResponse(new HubError('UNAUTHENTICATED', 'The token has expired.'));
     }
-    // What companies have granted is asked anew for every operation, so also for every event of a subscription.
-    const principal = request.principal && (await this.current(request.principal));
+    // Consents are read for every operation, so also for every delivery of a subscription.
+    const caller = request.principal && (await this.#withConsents(request.principal));
     let { document } = request;
     if (!request.internal) {
       try {
-        document = this.#texts.admit(request.query, this.#mayIntrospect(principal)) ?? document;
+        document = this.documents.admitValid(request.query, caller) ?? document;
       } catch (error) {
-        if (error instanceof HubError) return refusal(error);
+        if (error instanceof HubError) return rejectedResponse(error);
         throw error;
       }
     }
-    const rights = rightsOf(policy, principal, request.internal ?? false);
-    this.#callers.note(rights.refusedKey, principal);
+    const rights = callerRights(policy, caller, request.internal ?? false);
+    this.graph.rememberCaller(rights.accessKey, caller);
     const compiled = federation.compile(
       { query: request.query, operationName: request.operationName, document },
       { ...rights, provenance: request.extensions?.['provenance'] === true },
     );
     if ('errors' in compiled) {
-      this.fruitless(request.principal);
-      return { errors: this.#shown(compiled.errors, principal) };
+      this.budget.penalize(request.principal);
+      return { errors: this.documents.publicErrors(compiled.errors, caller) };
     }
-    const cost = request.internal ? null : this.#points.estimate(compiled, request.variables);
+    const cost = request.internal ? null : this.#costBudget.estimate(compiled, request.variables);
     try {
-      if (cost) this.#points.charge(cost, request.principal);
+      if (cost) this.#costBudget.charge(cost, request.principal);
     } catch (error) {
       if (!(error instanceof HubError)) throw error;
-      if (error.code !== 'LIMIT_RATE') this.fruitless(request.principal);
-      return refusal(error);
+      if (error.code !== 'LIMIT_RATE') this.budget.penalize(request.principal);
+      return rejectedResponse(error);
     }
-    const calls = cost && request.extensions?.['cost'] === true ? new Map<string, number>() : null;
-    const call = new ClientCall(request.signal, principal ?? NOBODY, systemClock.monotonic() + this.#time);
-    if (calls) call.calls = calls;
-    const made = federation.execute(compiled, { variables: request.variables, call });
-    const answer = made instanceof Promise ? await made : made;
-    if (!answer.text) return { errors: this.#shown(answer.errors, principal) };
-    if (compiled.kind === 'mutation') this.#consents?.forget();
-    // Who is not signed in sees nothing protected; a flood of such callers must not fill the log.
-    if (answer.touched && this.#audit && principal) {
+    const callCounts = cost && request.extensions?.['cost'] === true ? new Map<string, number>() : null;
+    const call = new ClientCall(request.signal, caller ?? ANONYMOUS, systemClock.monotonic() + this.#timeout);
+    if (callCounts) call.callCounts = callCounts;
+    const executed = federation.execute(compiled, { variables: request.variables, call });
+    const response = executed instanceof Promise ? await executed : executed;
+    if (!response.json) return { errors: this.documents.publicErrors(response.errors, caller) };
+    if (compiled.kind === 'mutation') this.#consents?.clear();
+    const { audit } = this.graph;
+    // A caller who is not signed in sees nothing protected; many such requests must not fill the log.
+    if (response.accessedFields && audit && caller) {
       const { readers } = request;
-      const query = request.asked ?? request.query;
-      const refused = await this.#audit.record({ touched: answer.touched, principal, readers, query }).then(
+      const query = request.clientQuery ?? request.query;
+      const failure = await audit.record({ outcomes: response.accessedFields, principal: caller, readers, query }).then(
         () => null,
         (error: unknown) => error,
       );
-      if (refused instanceof HubError) return { data: null, ...refusal(refused) };
-      if (refused) throw refused;
+      if (failure instanceof HubError) return { data: null, ...rejectedResponse(failure) };
+      if (failure) throw failure;
     }
-    const { provenance } = answer;
-    if (call.noted.size === 0 && !calls && !provenance) return answer;
-    const sources = [...call.noted].map(([source, state]) => ({ source, state }));
+    const { provenance } = response;
+    if (call.sourceConditions.size === 0 && !callCounts && !provenance) return response;
+    const sources = [...call.sourceConditions].map(([source, state]) => ({ source, state }));
     const extensions = {
       ...(sources.length > 0 ? { sources } : {}),
       ...(provenance ? { provenance } : {}),
-      ...(cost && calls ? { cost: { estimated: cost, actual: { calls: Object.fromEntries(calls) } } } : {}),
+      ...(cost && callCounts ? { cost: costReport(cost, callCounts) } : {}),
     };
-    return Object.assign(answer, { extensions: { ...(answer as OperationAnswer).extensions, ...extensions } });
+    return Object.assign(response, { extensions: { ...(response as OperationResponse).extensions, ...extensions } });
+  }
+
+  /** The caller with the consents in force now. */
+  #withConsents(caller: Principal): Promise<Principal> {
+    // Without the database no consent is known to be in force.
+    return this.#consents ? this.#consents.withConsents(caller).catch(() => caller) : Promise.resolve(caller);
   }
 }
+
+const costReport = (estimated: OperationCost, calls: ReadonlyMap<string, number>) => ({
+  estimated,
+  actual: { calls: Object.fromEntries(calls) },
+});

@@ -1,38 +1,41 @@
-/** What a caller may see, as plans are made for it; and one caller of each kind, so that a new graph is compiled before they ask. */
+/** Plans by caller rights; recompiles the known operations for a new graph, with one remembered caller for each set of rights. */
 import type { Principal } from '../../connectors/kit/auth/principal.ts';
 import type { Federation } from '../federation/index.ts';
-import type { Coordinate, Policy } from '../trust/rights/field-policy.ts';
+import type { Coordinate, FieldPolicy } from '../trust/rights/field-policy.ts';
 
-/** As many kinds of callers are remembered for a new supergraph. */
-const CALLERS = 1_000;
+/** Remembered callers. */
+const MAX_CALLERS = 1_000;
 
-/** What plans hang on, of who asks. `internal`: whether internal fields may be named. */
-export const rightsOf = (policy: Policy, principal: Principal | null, internal: boolean) => ({
-  refused: (coordinate: Coordinate) => policy.refused(coordinate, principal),
-  refusedKey: policy.mark(principal),
+/** The options of `Federation.compile` that depend on the caller. */
+export type CallerRights = Required<Omit<NonNullable<Parameters<Federation['compile']>[1]>, 'provenance'>>;
+
+/** The options that make plans depend on the caller's rights. `internal`: internal fields may be selected. */
+export const callerRights = (policy: FieldPolicy, principal: Principal | null, internal: boolean): CallerRights => ({
+  checkAccess: (coordinate: Coordinate) => policy.rejection(coordinate, principal),
+  accessKey: policy.rightsKey(principal),
   internal,
 });
 
-export class Callers {
-  /** By the mark of the policy. */
-  readonly #known = new Map<string, Principal | null>();
+export class PerCallerPlans {
+  /** By `accessKey`. */
+  readonly #callers = new Map<string, Principal | null>();
 
-  /** Somebody of this kind asks. */
-  note(mark: string, principal: Principal | null): void {
-    if (!this.#known.has(mark) && this.#known.size < CALLERS) this.#known.set(mark, principal);
+  /** Remembers the first caller with these rights. */
+  remember(accessKey: string, principal: Principal | null): void {
+    if (!this.#callers.has(accessKey) && this.#callers.size < MAX_CALLERS) this.#callers.set(accessKey, principal);
   }
 
-  /** The marks are those of another policy from now on. */
+  /** Forgets all callers: the keys of another policy mean other rights. */
   clear(): void {
-    this.#known.clear();
+    this.#callers.clear();
   }
 
-  /** Compiles for `next` what was compiled for `before`, a little at a time, so that nobody waits for it. */
-  async prepare(next: Federation, policy: Policy, before: Federation): Promise<void> {
-    for (const { query, operationName, refusedKey, internal, provenance } of before.known()) {
-      const principal = this.#known.get(refusedKey);
+  /** Compiles the operations of `before` for `next`, one per round of the event loop, so that requests do not wait. */
+  async recompile(next: Federation, policy: FieldPolicy, before: Federation): Promise<void> {
+    for (const { query, operationName, accessKey, internal, provenance } of before.compiledOperations()) {
+      const principal = this.#callers.get(accessKey);
       if (principal === undefined) continue;
-      next.compile({ query, operationName }, { ...rightsOf(policy, principal, internal), provenance });
+      next.compile({ query, operationName }, { ...callerRights(policy, principal, internal), provenance });
       await new Promise((resolve) => setImmediate(resolve));
     }
   }

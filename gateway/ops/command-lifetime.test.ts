@@ -2,23 +2,23 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { closesSoon } from './terminal.ts';
 
-/** A program that lives by `runUntilStopped`; `up` is its start, `down` its stop. It says `exit` when what is done on exit is done. */
+/** A program that runs by `runUntilStopped`, with the code of its start and stop. It prints `exit` in a handler of `exit`. */
 function program(
-  up: string,
-  down = '',
-): { child: ChildProcess; said(): string; ended: Promise<number | string | null> } {
+  startCode: string,
+  stopCode = '',
+): { child: ChildProcess; output(): string; ended: Promise<number | string | null> } {
   const script = `
     import { runUntilStopped } from ${JSON.stringify(new URL('./command-lifetime.ts', import.meta.url).pathname)};
     import { setTimeout as pause } from 'node:timers/promises';
-    const say = (text) => process.stdout.write(text + '\\n');
-    process.on('exit', () => say('exit'));
+    const print = (text) => process.stdout.write(text + '\\n');
+    process.on('exit', () => print('exit'));
     setInterval(() => {}, 1000);
     await runUntilStopped(async ({ signal, onReload }) => {
-      say('starting');
-      ${up}
-      say('up');
-      return async () => { ${down} };
-    }, { say, reloads: true });`;
+      print('starting');
+      ${startCode}
+      print('up');
+      return async () => { ${stopCode} };
+    }, { print, reloads: true });`;
   const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -26,60 +26,57 @@ function program(
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (part: Buffer) => (text += part.toString()));
   return {
     child,
-    said: () => text,
+    output: () => text,
     ended: new Promise((resolve) => child.once('close', (code, signal) => resolve(signal ?? code))),
   };
 }
 const STARTING = 'await pause(60_000, undefined, { signal });';
 
-test.each(['SIGINT', 'SIGTERM'] as const)(
-  '%s during the start interrupts it, and the process ends by it',
-  async (by) => {
-    const { child, said, ended } = program(STARTING);
-    await expect.poll(said).toContain('starting');
-    child.kill(by);
-    expect(await ended).toBe(by);
-    expect(said()).toBe('starting\nStopping: the start is interrupted.\nStopped.\nexit\n');
-  },
-);
-
-test('a signal once it is up stops it in order, with code 0', async () => {
-  const { child, said, ended } = program('', "await pause(50); say('down');");
-  await expect.poll(said).toContain('up\n');
-  child.kill('SIGTERM');
-  expect(await ended).toBe(0);
-  expect(said()).toBe('starting\nup\nStopping: finishing what is under way.\ndown\nStopped.\nexit\n');
+test.each(['SIGINT', 'SIGTERM'] as const)('interrupts the start on %s and ends by the signal', async (signal) => {
+  const { child, output, ended } = program(STARTING);
+  await expect.poll(output).toContain('starting');
+  child.kill(signal);
+  expect(await ended).toBe(signal);
+  expect(output()).toBe('starting\nStopping: interrupting the start.\nStopped.\nexit\n');
 });
 
-test('one Ctrl-C that npm hands on as well is one; a second one ends the process at once', async () => {
-  const { child, said, ended } = program('', 'await pause(60_000);');
-  await expect.poll(said).toContain('up\n');
+test('stops in order with code 0 on a signal after the start', async () => {
+  const { child, output, ended } = program('', "await pause(50); print('down');");
+  await expect.poll(output).toContain('up\n');
+  child.kill('SIGTERM');
+  expect(await ended).toBe(0);
+  expect(output()).toBe('starting\nup\nStopping: waiting for requests in progress.\ndown\nStopped.\nexit\n');
+});
+
+test('counts a Ctrl-C that npm forwards once and ends immediately on a second one', async () => {
+  const { child, output, ended } = program('', 'await pause(60_000);');
+  await expect.poll(output).toContain('up\n');
   child.kill('SIGINT');
-  await expect.poll(said).toContain('Stopping');
+  await expect.poll(output).toContain('Stopping');
   child.kill('SIGINT');
   await new Promise((resolve) => setTimeout(resolve, 1_200));
-  expect(said()).not.toContain('exit');
+  expect(output()).not.toContain('exit');
   child.kill('SIGINT');
   expect(await ended).toBe('SIGINT');
-  expect(said()).toContain('Ending at once.\nexit\n');
+  expect(output()).toContain('Ending immediately.\nexit\n');
 });
 
-test('a fault of the start is thrown as it is', async () => {
-  const { said, ended } = program("throw new Error('no space');");
+test('throws an error of the start unchanged', async () => {
+  const { output, ended } = program("throw new Error('no space');");
   expect(await ended).toBe(1);
-  expect(said()).toContain('Error: no space');
+  expect(output()).toContain('Error: no space');
 });
 
-test('SIGHUP without a terminal means to read the files again', async () => {
-  const { child, said, ended } = program("onReload(() => say('read again'));");
-  await expect.poll(said).toContain('up\n');
+test('reloads on SIGHUP without a terminal', async () => {
+  const { child, output, ended } = program("onReload(() => print('read again'));");
+  await expect.poll(output).toContain('up\n');
   child.kill('SIGHUP');
-  await expect.poll(said).toContain('read again');
+  await expect.poll(output).toContain('read again');
   child.kill('SIGTERM');
   expect(await ended).toBe(0);
 });
 
-test('a terminal that is closed a moment after SIGHUP is found closed', async () => {
+test('detects a terminal that is closed shortly after SIGHUP', async () => {
   let looks = 0;
   expect(await closesSoon({ closed: () => ++looks > 2 })).toBe(true);
   expect(await closesSoon(null)).toBe(false);

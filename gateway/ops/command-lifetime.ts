@@ -1,51 +1,51 @@
-/** The life of a command that runs until it is stopped: signals are handled from its first moment on. */
+/** Runs a command until a signal stops it; signals are handled from its first moment on. */
 import { type EndSignal, endBySignal, handleSignals } from './signals.ts';
-import { closesSoon, ownTerminal } from './terminal.ts';
+import { closesSoon, controllingTerminal } from './terminal.ts';
 
-/** npm hands Ctrl-C on, so that it comes twice; only one that comes this much later, in milliseconds, is a second one. */
-const SECOND = 1_000;
-/** How long an interrupted start may take to end, in milliseconds. */
-const LONGEST_INTERRUPTED = 60_000;
+/** Milliseconds. npm forwards Ctrl-C, so it arrives twice; only one after this time is a second Ctrl-C. */
+const SECOND_SIGNAL_AFTER = 1_000;
+/** Milliseconds for an interrupted start to end. */
+const INTERRUPT_TIMEOUT = 60_000;
 
-/** Why a start did not go on. */
-export class Interrupted extends Error {
-  override name = 'Interrupted';
+/** The start was interrupted by a signal. */
+export class StartInterrupted extends Error {
+  override name = 'StartInterrupted';
 }
 
 export interface Lifetime {
-  /** Ends the start: `up` is to reject soon after, with nothing left behind. */
+  /** Interrupts the start: `start` must reject soon after, with everything closed. */
   readonly signal: AbortSignal;
-  /** Called on SIGHUP that is no closed terminal; without it every SIGHUP ends the process. */
-  onReload(again: () => void): void;
+  /** Calls the handler on SIGHUP unless the terminal was closed. */
+  onReload(handler: () => void): void;
 }
 
 /**
- * Runs `up`, and `down` when a signal asks for it; then the process ends, with code 0 when it was up. Interrupted before that, it ends
- * by the signal. A second Ctrl-C ends it at once: what is done on `exit` ends the programs that it has started. Rejects as `up` does.
- * `reloads`: SIGHUP means "read your files again" unless the terminal has been closed.
+ * Runs `start`, and the function it resolves with when a signal arrives; then the process ends with code 0. Interrupted during the start,
+ * it ends by the signal. A second Ctrl-C ends it at once; handlers of `exit` end the programs that it started. Rejects as `start` does.
+ * `reloads`: SIGHUP means "reload the configuration" unless the terminal was closed.
  */
 export async function runUntilStopped(
-  up: (lifetime: Lifetime) => Promise<() => Promise<void>>,
-  options: { readonly say: (text: string) => void; readonly reloads: boolean },
+  start: (lifetime: Lifetime) => Promise<() => Promise<void>>,
+  options: { readonly print: (text: string) => void; readonly reloads: boolean },
 ): Promise<void> {
-  const { say } = options;
-  const control = new AbortController();
-  const terminal = ownTerminal();
+  const { print } = options;
+  const interruption = new AbortController();
+  const terminal = controllingTerminal();
   let first: { signal: EndSignal; at: number } | null = null;
   let running = false;
   let reload: () => void = () => undefined;
-  let stopped: () => void = () => undefined;
-  const asked = new Promise<void>((resolve) => {
-    stopped = resolve;
+  let requestStop: () => void = () => undefined;
+  const stopRequested = new Promise<void>((resolve) => {
+    requestStop = resolve;
   });
   const stop = (signal: EndSignal): void => {
     if (first === null) {
       first = { signal, at: performance.now() };
-      say(running ? 'Stopping: finishing what is under way.' : 'Stopping: the start is interrupted.');
-      if (!running) control.abort(new Interrupted('The start was interrupted.'));
-      stopped();
-    } else if (signal === 'SIGINT' && performance.now() - first.at >= SECOND) {
-      say('Ending at once.');
+      print(running ? 'Stopping: waiting for requests in progress.' : 'Stopping: interrupting the start.');
+      if (!running) interruption.abort(new StartInterrupted('The start was interrupted.'));
+      requestStop();
+    } else if (signal === 'SIGINT' && performance.now() - first.at >= SECOND_SIGNAL_AFTER) {
+      print('Ending immediately.');
       endBySignal(signal);
     }
   };
@@ -56,52 +56,55 @@ export async function runUntilStopped(
       if (closed) stop(signal);
     });
   });
-  goOnWithoutOutput();
+  ignoreOutputErrors();
 
-  let down: () => Promise<void>;
+  let stopCommand: () => Promise<void>;
   try {
-    down = await withinTime(
-      up({
-        signal: control.signal,
-        onReload: (again) => {
-          reload = again;
+    stopCommand = await withInterruptTimeout(
+      start({
+        signal: interruption.signal,
+        onReload: (handler) => {
+          reload = handler;
         },
       }),
-      control.signal,
+      interruption.signal,
     );
   } catch (error) {
     if (first === null) throw error;
-    say('Stopped.');
+    print('Stopped.');
     return endBySignal((first as { signal: EndSignal }).signal);
   }
   running = true;
-  const interrupted = control.signal.aborted;
-  await asked;
-  await down().catch((error: unknown) => {
+  const interrupted = interruption.signal.aborted;
+  await stopRequested;
+  await stopCommand().catch((error: unknown) => {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
     process.exit(1);
   });
-  say('Stopped.');
-  // Node crashes when it exits by itself and its terminal is gone.
+  print('Stopped.');
+  // Node crashes on a normal exit after its terminal was closed.
   if (interrupted || terminal?.closed()) endBySignal((first as unknown as { signal: EndSignal }).signal);
   process.exit(0);
 }
 
-/** As `work`; rejects when it has not ended long after it was interrupted. */
-function withinTime<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+/** As `work`; rejects if it has not ended `INTERRUPT_TIMEOUT` after the interruption. */
+function withInterruptTimeout<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     work.then(resolve, reject);
     signal.addEventListener('abort', () => {
       setTimeout(
-        () => reject(new Interrupted('The start did not end when it was interrupted.')),
-        LONGEST_INTERRUPTED,
+        () =>
+          reject(
+            new StartInterrupted(`The start did not end within ${INTERRUPT_TIMEOUT / 1_000} s of the interruption.`),
+          ),
+        INTERRUPT_TIMEOUT,
       ).unref();
     });
   });
 }
 
-/** Whoever read the output is gone: a closed terminal, `| head`. The process goes on without it. */
-function goOnWithoutOutput(): void {
+/** Continues without output when its reader is gone: a closed terminal, `| head`. */
+function ignoreOutputErrors(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.removeAllListeners('error');
     stream.on('error', () => undefined);

@@ -1,17 +1,17 @@
 import { expect, test } from 'vitest';
-import { until } from '../../tests/hub.ts';
-import { Leftovers } from './garbage-collection.ts';
+import { waitFor } from '../../tests/test-hub.ts';
+import { GarbageCollection } from './garbage-collection.ts';
 
-test('what nobody holds any more is given back soon, without a reason that the collector would see', async () => {
+test('collects unreferenced objects soon, before V8 would', async () => {
   // A weak reference is only cleared by a full collection.
   const make = () => new WeakRef({ left: 'behind' });
-  const [before, leftovers] = [make(), new Leftovers()];
+  const [before, collection] = [make(), new GarbageCollection()];
   try {
-    leftovers.soon();
-    leftovers.soon();
-    await until('the collection', 30, () => before.deref() === undefined);
+    collection.schedule();
+    collection.schedule();
+    await waitFor('the collection', 30, () => before.deref() === undefined);
   } finally {
-    leftovers.close();
+    collection.close();
   }
   expect(before.deref()).toBeUndefined();
 }, 40_000);

@@ -1,32 +1,32 @@
-/** Prometheus metrics of the hub, from what its modules publish on diagnostics channels; nobody imports this but main. */
+/** Prometheus metrics of the hub, from gauges and from the diagnostics channels of its modules. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import { countSources, type MeasuredSource } from '../../connectors/kit/monitoring/source-metrics.ts';
+import { type MeasuredSource, registerSourceMetrics } from '../../connectors/kit/monitoring/source-metrics.ts';
 
 export interface Metrics {
   text(): Promise<{ type: string; body: string }>;
   close(): void;
 }
 
-/** One limit of this process, by its name under `limits` in isthmus.yaml. */
+/** The use of one limit of this process, in the unit of the limit. */
 export interface LimitUse {
-  readonly most: number;
-  readonly held: number;
-  /** How often something was refused, put off or put out for it. */
-  readonly refused: number;
+  readonly limit: number;
+  readonly used: number;
+  /** How often something was rejected, delayed or evicted because of it. */
+  readonly rejections: number;
 }
 
-/** Listens from now on. `gauges` are read when metrics are asked for. */
+/** Starts to count. `gauges` are read at each scrape. */
 export function startMetrics(gauges: {
   sockets(): number;
   position(): bigint;
   sources(): readonly MeasuredSource[];
-  /** By name. */
+  /** By name under `limits` in isthmus.yaml. */
   limits(): Readonly<Record<string, LimitUse>>;
 }): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const ended = countSources(registry, gauges.sources);
+  const unregisterSources = registerSourceMetrics(registry, gauges.sources);
   new Gauge({
     name: 'isthmus_sockets',
     help: 'Open WebSockets.',
@@ -43,42 +43,42 @@ export function startMetrics(gauges: {
       this.set(Number(gauges.position()));
     },
   });
-  const limitGauge = (name: string, help: string, of: (one: LimitUse) => number) =>
+  const limitGauge = (name: string, help: string, read: (usage: LimitUse) => number) =>
     new Gauge({
       name,
       help,
       labelNames: ['limit'] as const,
       registers: [registry],
       collect() {
-        for (const [limit, one] of Object.entries(gauges.limits())) this.set({ limit }, of(one));
+        for (const [limit, usage] of Object.entries(gauges.limits())) this.set({ limit }, read(usage));
       },
     });
-  limitGauge('isthmus_limit_held', 'What this process holds, in the unit of the limit.', (one) => one.held);
-  limitGauge('isthmus_limit_most', 'What it may hold at most.', (one) => one.most);
-  limitGauge('isthmus_limit_refused', 'How often there was no room, since the start.', (one) => one.refused);
+  limitGauge('isthmus_limit_held', 'Current use of the limit, in its unit.', (usage) => usage.used);
+  limitGauge('isthmus_limit_most', 'The limit.', (usage) => usage.limit);
+  limitGauge('isthmus_limit_refused', 'Rejections because of the limit, since the start.', (usage) => usage.rejections);
   new Gauge({
     name: 'isthmus_read_cache_evictions',
-    help: 'Readings that were put out of the read cache to make room, since the start.',
+    help: 'Readings evicted from the read cache, since the start.',
     registers: [registry],
     collect() {
-      this.set(gauges.limits()['readCache']?.refused ?? 0);
+      this.set(gauges.limits()['readCache']?.rejections ?? 0);
     },
   });
   const written = new Histogram({
     name: 'isthmus_audit_write_seconds',
-    help: 'Writes of the audit log, each of one entry or more.',
+    help: 'Duration of audit log writes, each of one entry or more.',
     labelNames: ['outcome'] as const,
     buckets: [0.001, 0.002, 0.005, 0.01, 0.05, 0.25, 1, 5],
     registers: [registry],
   });
   const entries = new Counter({
     name: 'isthmus_audit_entries_total',
-    help: 'Entries of the audit log, and those that could not be written.',
+    help: 'Audit log entries, by outcome: written or failed.',
     labelNames: ['outcome'] as const,
     registers: [registry],
   });
-  const onAudit = (fact: unknown) => {
-    const { count, milliseconds, failed } = fact as { count: number; milliseconds: number; failed: boolean };
+  const onAudit = (message: unknown) => {
+    const { count, milliseconds, failed } = message as { count: number; milliseconds: number; failed: boolean };
     const outcome = failed ? 'failed' : 'written';
     written.observe({ outcome }, milliseconds / 1000);
     entries.inc({ outcome }, count);
@@ -88,7 +88,7 @@ export function startMetrics(gauges: {
     text: async () => ({ type: registry.contentType, body: await registry.metrics() }),
     close: () => {
       unsubscribe('isthmus:audit:written', onAudit);
-      ended();
+      unregisterSources();
       registry.clear();
     },
   };

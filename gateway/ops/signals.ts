@@ -1,11 +1,11 @@
-/** How this process ends by a signal. */
+/** Ends this process by a signal. */
 import { constants } from 'node:os';
 
-/** Signals that ask a process to end. */
+/** Signals that request the end of a process. */
 export const END_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 export type EndSignal = (typeof END_SIGNALS)[number];
 
-/** In place of all handlers so far. */
+/** Replaces all handlers of these signals. */
 export function handleSignals(handle: (signal: EndSignal) => void): void {
   for (const signal of END_SIGNALS) {
     process.removeAllListeners(signal);
@@ -14,19 +14,19 @@ export function handleSignals(handle: (signal: EndSignal) => void): void {
 }
 
 /**
- * Ends this process by the signal, as whoever sent it expects: a shell sees 130 after Ctrl-C and 143 after SIGTERM, and npm is silent.
- * What is done on `exit` is done before.
+ * Ends this process by the signal, as its sender expects: a shell sees 130 after Ctrl-C and 143 after SIGTERM, and npm prints no error.
+ * Handlers of `exit` run before.
  */
 export function endBySignal(signal: EndSignal): never {
   process.on('exit', () => {
     process.removeAllListeners(signal);
     process.kill(process.pid, signal);
   });
-  // Where the signal does not end it, as in the first process of a container, the code says the same.
+  // The exit code is the same where the signal does not end the process, as for the first process of a container.
   process.exit(128 + constants.signals[signal]);
 }
 
-/** For commands that do one thing: a signal ends them at once, and the programs that they have started end with them. */
+/** For commands that run to completion: a signal ends them, and the programs that they started, at once. */
 export function endOnSignals(): void {
   handleSignals(endBySignal);
 }

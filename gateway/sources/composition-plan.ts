@@ -1,132 +1,141 @@
-/** What a configuration makes of the islands before anything is opened: connectors, their graphs, and the one supergraph. */
+/** Plans the connectors of a configuration, builds those described in it, and composes the supergraph; opens nothing. */
 import { dirname } from 'node:path';
 import { connectors, families, HUB_INSTALLATION } from '../../connectors/index.ts';
 import type { Config, InstallationConfig } from '../../connectors/kit/config/config.ts';
-import { type AnyConnector, DeclarationError } from '../../connectors/kit/connector.ts';
+import type { AnyConnector } from '../../connectors/kit/connector.ts';
+import { DeclarationError } from '../../connectors/kit/errors.ts';
 import type { Log } from '../../connectors/kit/log.ts';
 import { type BuiltGraph, buildGraph } from '../../connectors/kit/subgraph/subgraph-schema.ts';
-import { CompositionError, compose, lint, type SubgraphText } from '../../schema/compose.ts';
-import { waitingFor } from './pending-sources.ts';
+import { CompositionError, compose, lintSubgraphs, type SubgraphSdl } from '../../schema/compose.ts';
+import { toDeclarationError } from './pending-sources.ts';
 import { readSubgraphs, readSupergraph } from './schema-snapshots.ts';
 
-/** The change was refused; the message names every reason, and the running graph is as it was. */
-export class ChangeRefused extends Error {
-  override name = 'ChangeRefused';
+/** The configuration was rejected and the current one is kept. The message contains every reason. */
+export class ChangeRejected extends Error {
+  override name = 'ChangeRejected';
 }
 
-/** What a configuration asks of one connector. */
-export interface Wanted {
+/** One connector of a configuration. */
+export interface ConnectorPlan {
   readonly name: string;
-  readonly mark: string;
+  /** Differs when the connector must be restarted for another configuration. */
+  readonly fingerprint: string;
   readonly installations: readonly InstallationConfig[];
+  /** Null: a connector in code. */
   readonly family: string | null;
+  /** Of the connector's own process; null: it runs in this one. */
   readonly url: string | null;
 }
 
-/** What a start brings up: settled before any host opens, so that reading and composing keep no source waiting. */
-export interface Plan {
-  readonly wanted: readonly Wanted[];
-  readonly made: ReadonlyMap<string, Made>;
-  /** Islands that cannot be made yet, and why. */
-  readonly waiting: ReadonlyMap<string, DeclarationError>;
+/** Everything that a start opens, planned before any host opens, so that reading and composing delay no source. */
+export interface CompositionPlan {
+  readonly connectors: readonly ConnectorPlan[];
+  readonly built: ReadonlyMap<string, BuiltConnector>;
+  /** Connectors that cannot be built yet, with the error. */
+  readonly pending: ReadonlyMap<string, DeclarationError>;
   readonly supergraph: string;
 }
 
-/** Plans a start. An island that is made from configuration and cannot be made waits, with its reason in the log. */
-export async function planIslands(config: Config, log: Log): Promise<Plan> {
-  const all = wantedOf(config);
-  const { graphs, faults } = await makeAll(all, config);
-  for (const [name, fault] of faults) log.error(`The hub starts without the island ${name}: ${fault.whole}`);
+/** Plans a start. A connector described in the configuration that cannot be built becomes pending, with its error in the log. */
+export async function planComposition(config: Config, log: Log): Promise<CompositionPlan> {
+  const plans = plannedConnectors(config);
+  const { graphs, errors } = await buildConnectors(plans, config);
+  for (const [name, error] of errors)
+    log.error(
+      `Failed to build connector ${name}. Starting without it, retrying in the background: ${error.fullMessage}`,
+    );
   try {
-    const supergraph = await supergraphOf([...graphs.values()].map((one) => one.built));
-    return { wanted: all, made: graphs, waiting: faults, supergraph };
+    const supergraph = await supergraphWith([...graphs.values()].map((connector) => connector.graph));
+    return { connectors: plans, built: graphs, pending: errors, supergraph };
   } catch (error) {
-    // The islands in code make one graph by themselves; those of the configuration must wait for a better one.
-    if (!(error instanceof ChangeRefused)) throw error;
-    log.error(`The hub starts without the islands by configuration: ${error.message}`);
-    const waiting = new Map([...graphs.keys()].map((name) => [name, waitingFor(error)] as const));
+    // The connectors in code always compose; all that are described in the configuration become pending.
+    if (!(error instanceof ChangeRejected)) throw error;
+    log.error(
+      `Failed to compose the supergraph. Starting without the connectors described in the configuration: ${error.message}`,
+    );
+    const pending = new Map([...graphs.keys()].map((name) => [name, toDeclarationError(error)] as const));
     return {
-      wanted: all,
-      made: new Map(),
-      waiting: new Map([...faults, ...waiting]),
+      connectors: plans,
+      built: new Map(),
+      pending: new Map([...errors, ...pending]),
       supergraph: await readSupergraph(),
     };
   }
 }
 
-/** The supergraph of the islands in code and these; the checked-in one where there are none. Throws `ChangeRefused`. */
-export async function supergraphOf(made: readonly BuiltGraph[]): Promise<string> {
-  if (made.length === 0) return readSupergraph();
-  const texts = made.map(({ name, sdl }) => ({ name, sdl, url: `http://${name}.invalid` }));
-  return joined(await readSubgraphs(connectors.map((one) => one.name)), texts);
+/** The supergraph of the connectors in code and these graphs; the checked-in one when there are none. Throws `ChangeRejected`. */
+export async function supergraphWith(graphs: readonly BuiltGraph[]): Promise<string> {
+  if (graphs.length === 0) return readSupergraph();
+  const subgraphs = graphs.map(({ name, sdl }) => ({ name, sdl, url: `http://${name}.invalid` }));
+  return composeSupergraph(await readSubgraphs(connectors.map(({ name }) => name)), subgraphs);
 }
 
-/** One supergraph, under the rules of the house; throws `ChangeRefused` with every reason. */
-export function joined(base: readonly SubgraphText[], made: readonly SubgraphText[]): string {
-  const all = [...base, ...made];
+/** Composes and lints one supergraph. Throws `ChangeRejected` with every reason. */
+export function composeSupergraph(base: readonly SubgraphSdl[], added: readonly SubgraphSdl[]): string {
+  const subgraphs = [...base, ...added];
   let supergraph: string;
   try {
-    supergraph = compose(all).supergraph;
+    supergraph = compose(subgraphs).supergraph;
   } catch (error) {
-    if (error instanceof CompositionError) throw new ChangeRefused(error.message);
+    if (error instanceof CompositionError) throw new ChangeRejected(error.message);
     throw error;
   }
-  const faults = lint(all);
-  if (faults.length > 0)
-    throw new ChangeRefused(
-      ['The graph would break rules of the house:', ...faults.map((one) => `  - ${one}`)].join('\n'),
+  const errors = lintSubgraphs(subgraphs);
+  if (errors.length > 0)
+    throw new ChangeRejected(
+      ['The graph violates the schema rules:', ...errors.map((error) => `  - ${error}`)].join('\n'),
     );
   return supergraph;
 }
 
-/** Every connector in code, and one for each system that the installations name. */
-export function wantedOf(config: Config): Wanted[] {
+/** Every connector in code, and one for each system that the installations of the configuration name. */
+export function plannedConnectors(config: Config): ConnectorPlan[] {
   const names = [
-    ...connectors.map((one) => one.name),
-    ...config.installations.filter((one) => one.family).map((one) => one.connector),
+    ...connectors.map(({ name }) => name),
+    ...config.installations.filter(({ family }) => family).map(({ connector }) => connector),
   ];
   return [...new Set(names)].map((name) => {
     const installations: readonly InstallationConfig[] =
-      name === 'hub' ? [HUB_INSTALLATION] : config.installations.filter((one) => one.connector === name);
+      name === 'hub' ? [HUB_INSTALLATION] : config.installations.filter(({ connector }) => connector === name);
     const url = config.subgraphs[name]?.url ?? null;
-    const family = installations.find((one) => one.family)?.family ?? null;
+    const family = installations.find((installation) => installation.family)?.family ?? null;
     return {
       name,
       installations,
       family,
       url,
-      mark: JSON.stringify([installations, url, url === null ? config.parks : null]),
+      fingerprint: JSON.stringify([installations, url, url === null ? config.parks : null]),
     };
   });
 }
 
-/** A connector that a family made, and its graph. */
-export interface Made {
+/** A connector that a family built from its description, and its graph. */
+export interface BuiltConnector {
   readonly connector: AnyConnector;
-  readonly built: BuiltGraph;
+  readonly graph: BuiltGraph;
 }
 
-/** Makes the connectors of the families, all faults kept. */
-export async function makeAll(wanted: readonly Wanted[], config: Config) {
-  const graphs = new Map<string, Made>();
-  const faults = new Map<string, DeclarationError>();
+/** Builds the connectors of all families; `errors` has those that cannot be built. */
+export async function buildConnectors(plans: readonly ConnectorPlan[], config: Config) {
+  const graphs = new Map<string, BuiltConnector>();
+  const errors = new Map<string, DeclarationError>();
   await Promise.all(
-    wanted.map(async ({ name, family: familyName, installations }) => {
+    plans.map(async ({ name, family: familyName, installations }) => {
       if (familyName === null) return;
-      const family = families.find((one) => one.name === familyName);
-      if (!family) throw new Error(`There is no family ${familyName}.`);
+      const family = families.find(({ name }) => name === familyName);
+      if (!family) throw new Error(`unknown connector family ${familyName}`);
       try {
-        const connector = await family.make(
+        const connector = await family.createConnector(
           name,
-          installations.map((one) => one.settings),
+          installations.map(({ settings }) => settings),
           dirname(config.file),
         );
-        graphs.set(name, { connector, built: await buildGraph(name, connector.graph) });
+        graphs.set(name, { connector, graph: await buildGraph(name, connector.graph) });
       } catch (error) {
         if (!(error instanceof DeclarationError)) throw error;
-        faults.set(name, error);
+        errors.set(name, error);
       }
     }),
   );
-  return { graphs, faults };
+  return { graphs, errors };
 }

@@ -1,37 +1,38 @@
-/** Follows isthmus.yaml while the hub runs: what is saved takes its place, or is refused with the reason in the log. */
+/** Watches isthmus.yaml while the hub runs, and applies each saved version or logs why it was rejected. */
 import { unwatchFile, watchFile } from 'node:fs';
 import type { Log } from '../../connectors/kit/log.ts';
-import type { Change } from './source-registry.ts';
+import type { ConfigChange } from './source-registry.ts';
 
-/** How often the file's time is looked at; works on every file system. */
-const LOOK = 1_000;
+/** Milliseconds between checks of the file's modification time, which works on every file system. */
+const POLL_INTERVAL = 1_000;
 
-/** Calls `change` after each saving of the file, and by `again` (SIGHUP); one at a time, the newest state last. */
-export function followFile(file: string, log: Log, change: () => Promise<Change>): { again(): void; close(): void } {
-  let work = Promise.resolve();
-  const again = (): void => {
-    work = work.then(change).then(
+/** Calls `apply` after each save of the file, and on `reload` (SIGHUP); one at a time, in order. */
+export function watchConfig(
+  file: string,
+  log: Log,
+  apply: () => Promise<ConfigChange>,
+): { reload(): void; close(): void } {
+  let queue = Promise.resolve();
+  const reload = (): void => {
+    queue = queue.then(apply).then(
       ({ added, changed, removed }) => {
-        const told = [
-          ...added.map((one) => `+ ${one}`),
-          ...changed.map((one) => `~ ${one}`),
-          ...removed.map((one) => `- ${one}`),
-        ];
-        log.warn(told.length > 0 ? `${file} is in force: ${told.join(', ')}.` : `${file} asks for nothing new.`);
+        const changes = Object.entries({ added, changed, removed }).filter(([, names]) => names.length > 0);
+        const text = changes.map(([verb, names]) => `${verb} ${names.join(', ')}`).join('; ');
+        log.warn(text ? `Applied ${file}: ${text}.` : `Applied ${file}: no changes.`);
       },
       (error: unknown) => {
         log.error(
-          `${file} is refused, and all stays as it was: ${error instanceof Error ? error.message : String(error)}`,
+          `Rejected ${file}, configuration unchanged: ${error instanceof Error ? error.message : String(error)}`,
         );
       },
     );
   };
-  const looked = (now: { mtimeMs: number }, before: { mtimeMs: number }): void => {
-    if (now.mtimeMs !== before.mtimeMs && now.mtimeMs > 0) again();
+  const onStat = (now: { mtimeMs: number }, before: { mtimeMs: number }): void => {
+    if (now.mtimeMs !== before.mtimeMs && now.mtimeMs > 0) reload();
   };
-  watchFile(file, { interval: LOOK, persistent: false }, looked);
+  watchFile(file, { interval: POLL_INTERVAL, persistent: false }, onStat);
   return {
-    again,
-    close: () => unwatchFile(file, looked),
+    reload,
+    close: () => unwatchFile(file, onStat),
   };
 }

@@ -1,19 +1,20 @@
-/** Islands by configuration that cannot be made yet: they stand in the list as DOWN with the reason, and are tried again. */
+/** Connectors described in the configuration that cannot be built yet: listed as DOWN with the reason, and built again later. */
 
 import { settings } from '../../connectors/kit/config/settings.ts';
-import { type AnyConnector, DeclarationError } from '../../connectors/kit/connector.ts';
+import type { AnyConnector } from '../../connectors/kit/connector.ts';
+import { DeclarationError } from '../../connectors/kit/errors.ts';
 
-/** Pauses between two tries, in milliseconds: doubled up to the last. */
-const FIRST = 1_000;
-const LAST = 16_000;
+/** Milliseconds between attempts, doubled up to the maximum. */
+const FIRST_DELAY = 1_000;
+const MAX_DELAY = 16_000;
 
-/** Why an island waits, as of the last try. */
-export interface Waiting {
-  fault: DeclarationError;
+/** The error of the latest attempt to build a connector. */
+export interface PendingReason {
+  error: DeclarationError;
 }
 
-/** Stands for a connector that cannot be made: every check says why. It is no part of the graph. */
-export const waitingConnector = (name: string, waiting: Waiting): AnyConnector => ({
+/** A substitute for a connector that cannot be built: every check fails with the reason. It is not part of the graph. */
+export const pendingConnector = (name: string, reason: PendingReason): AnyConnector => ({
   name,
   settings: settings(name, {}),
   graph: { sdl: 'type Query { "Nothing yet." waiting: Boolean }', fields: {}, rows: {} },
@@ -21,29 +22,31 @@ export const waitingConnector = (name: string, waiting: Waiting): AnyConnector =
   open: async () => ({
     request: () => ({}),
     check: async () => {
-      throw waiting.fault;
+      throw reason.error;
     },
     close: async () => undefined,
   }),
 });
 
-/** A composition's or a description's fault as what a source's reason shows: its first line. */
-export const waitingFor = (error: Error): DeclarationError =>
-  error instanceof DeclarationError ? error : new DeclarationError(error.message.split('\n')[0] ?? '', error.message);
+/** The error as a `DeclarationError`; its short message, which becomes the source's reason, is the first line. */
+export const toDeclarationError = (error: Error): DeclarationError =>
+  error instanceof DeclarationError
+    ? error
+    : new DeclarationError((error.message.split('\n')[0] ?? '').replace(/:$/, ''), error.message);
 
-/** Tries again until it is told that nothing waits any more. */
-export class Retries {
+/** Retries with increasing delays until no connector is pending. */
+export class RetryTimer {
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
-  /** `work` answers whether something still waits; a rejection is one more try. */
-  start(work: () => Promise<boolean>, pause = FIRST): void {
+  /** `work` resolves with whether a connector is still pending; a rejection counts as pending. */
+  start(work: () => Promise<boolean>, delay = FIRST_DELAY): void {
     if (this.#closed || this.#timer) return;
     this.#timer = setTimeout(async () => {
-      const waits = await work().catch(() => true);
+      const isPending = await work().catch(() => true);
       this.#timer = undefined;
-      if (waits) this.start(work, Math.min(pause * 2, LAST));
-    }, pause);
+      if (isPending) this.start(work, Math.min(delay * 2, MAX_DELAY));
+    }, delay);
     this.#timer.unref();
   }
 

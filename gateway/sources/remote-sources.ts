@@ -1,172 +1,176 @@
 /**
- * How the sources of connectors are doing that run in processes of their own. Each process is asked every second whether it answers; how
- * its sources are, its own rows in the database say, written by the process that holds the installation's lease (where there are
- * no jobs: by whichever wrote last). A process that does not answer is noted in the database, so that `sources` in the graph
- * says the same as `/readyz` and `/metrics` of every gateway.
+ * States of the sources whose connectors run in their own processes. Each process is checked every second; the states come from its rows
+ * in the database, written by the process that holds the installation's lease (without jobs: by the last writer). An outage of a process
+ * is recorded in the database, so that `sources` in the graph agrees with `/readyz` and `/metrics` of every gateway.
  */
-import { systemClock } from '../../connectors/kit/clock.ts';
+import { type Clock, systemClock } from '../../connectors/kit/clock.ts';
 import type { Config } from '../../connectors/kit/config/config.ts';
-import { DEFAULT_PACE, type HostPace } from '../../connectors/kit/config/sections/check-intervals.ts';
-import type { Clock } from '../../connectors/kit/connector.ts';
+import { type CheckIntervals, DEFAULT_CHECK_INTERVALS } from '../../connectors/kit/config/sections/check-intervals.ts';
 import type { SourceStatus } from '../../connectors/kit/host/installation.ts';
-import { newOwner } from '../../connectors/kit/host/lease-owner.ts';
+import { createLeaseOwner } from '../../connectors/kit/host/lease-owner.ts';
 import type { Log } from '../../connectors/kit/log.ts';
-import { type ReportedSource, SourceReports } from '../../connectors/kit/monitoring/source-status.ts';
+import { type ReportedSource, SourceReporter } from '../../connectors/kit/monitoring/source-status.ts';
 import type { Database } from '../../schema/database/database.ts';
-import { allSources, meetSources } from '../../schema/database/hub/source-status.ts';
-import { endOutages, noteOutage } from '../../schema/database/processes/connector-outages.ts';
+import { addMissingSources, allSources } from '../../schema/database/hub/source-status.ts';
+import { endOutages, recordOutage } from '../../schema/database/processes/connector-outages.ts';
 
-export interface RemoteSourcesParts {
+export interface RemoteSourcesOptions {
   readonly database: Database;
-  /** The configuration that runs now. */
+  /** Returns the current configuration. */
   readonly config: () => Config;
   readonly log: Log;
-  readonly pace?: Partial<HostPace> | undefined;
+  readonly intervals?: Partial<CheckIntervals> | undefined;
   readonly clock?: Clock | undefined;
 }
 
-/** What a connector's process said when it was asked last. */
-interface Process {
-  /** Calls that wait for a place, by installation. */
-  readonly waiting: ReadonlyMap<string, number>;
-  /** Why its sources are DOWN, as a predicate; null: it answers. */
-  readonly fault: string | null;
+/** The latest check of a connector's process. */
+interface ConnectorProcess {
+  /** Calls in the queue, by installation. */
+  readonly queued: ReadonlyMap<string, number>;
+  /** Why its sources are DOWN, for `reason`; null: it responds. */
+  readonly error: string | null;
   readonly since: Date;
 }
 
-const UNASKED = 'has not been asked yet';
-const SILENT = 'cannot be asked: the process of its connector does not answer';
-const ANOTHER = 'cannot be asked: another process answers at the address of its connector';
+const NOT_CHECKED = 'has not been checked yet';
+const NOT_RESPONDING = 'the connector process is not responding';
+const WRONG_CONNECTOR = 'another process responds at the address of the connector';
 
 export class RemoteSources {
-  readonly #parts: RemoteSourcesParts;
-  readonly #pace: HostPace;
+  readonly #options: RemoteSourcesOptions;
+  readonly #intervals: CheckIntervals;
   readonly #clock: Clock;
-  readonly #reports: SourceReports;
-  /** This gateway's name in the table of outages. */
-  readonly #name = newOwner();
-  readonly #processes = new Map<string, Process>();
+  readonly #reporter: SourceReporter;
+  /** Identifies this gateway in the table of outages. */
+  readonly #gatewayId = createLeaseOwner();
+  readonly #processes = new Map<string, ConnectorProcess>();
   #rows: ReadonlyMap<string, ReportedSource> = new Map();
-  /** Connectors of which the database may still hold a note of ours. */
-  readonly #noted = new Set<string>();
-  readonly #began: Date;
+  /** Connectors whose outage this gateway has recorded in the database. */
+  readonly #reportedOutages = new Set<string>();
+  readonly #startedAt: Date;
   #timer: NodeJS.Timeout | undefined;
-  #looking: Promise<void> = Promise.resolve();
+  #checking: Promise<void> = Promise.resolve();
   readonly #end = new AbortController();
 
-  constructor(parts: RemoteSourcesParts) {
-    this.#parts = parts;
-    this.#pace = { ...DEFAULT_PACE, ...parts.pace };
-    this.#clock = parts.clock ?? systemClock;
-    this.#reports = new SourceReports(this.#clock);
-    this.#began = this.#clock.now();
+  constructor(options: RemoteSourcesOptions) {
+    this.#options = options;
+    this.#intervals = { ...DEFAULT_CHECK_INTERVALS, ...options.intervals };
+    this.#clock = options.clock ?? systemClock;
+    this.#reporter = new SourceReporter(this.#clock);
+    this.#startedAt = this.#clock.now();
   }
 
-  /** Looks at once, and from then on every `pace.remote` milliseconds. */
+  /** Checks at once, and again `remote` milliseconds after each check. */
   start(): void {
-    this.#looking = this.#look().finally(() => {
-      if (!this.#end.signal.aborted) this.#timer = setTimeout(() => this.start(), this.#pace.remote);
+    this.#checking = this.#check().finally(() => {
+      if (!this.#end.signal.aborted) this.#timer = setTimeout(() => this.start(), this.#intervals.remote);
     });
   }
 
-  /** All installations of connectors in processes of their own, as they were at the last look. */
+  /** The sources of all connectors that run in their own processes, as of the latest check. */
   statuses(): SourceStatus[] {
-    const { installations } = this.#parts.config();
-    return installations.flatMap((one) => {
-      if (!this.#remote().has(one.connector)) return [];
-      const process = this.#processes.get(one.connector);
-      const { id, connector: system, protocol, park } = one;
+    const { installations } = this.#options.config();
+    return installations.flatMap((installation) => {
+      if (!this.#remoteUrls().has(installation.connector)) return [];
+      const process = this.#processes.get(installation.connector);
+      const { id, connector: system, protocol, park } = installation;
       const row = this.#rows.get(id);
       const known: SourceStatus = {
-        ...{ id, system, protocol, park, waiting: process?.waiting.get(id) ?? 0 },
-        ...{ state: row?.state ?? 'DOWN', since: row?.since ?? process?.since ?? this.#began },
-        reason: row ? row.reason : UNASKED,
+        ...{ id, system, protocol, park, waiting: process?.queued.get(id) ?? 0 },
+        ...{ state: row?.state ?? 'DOWN', since: row?.since ?? process?.since ?? this.#startedAt },
+        reason: row ? row.reason : NOT_CHECKED,
         ...{ lastSuccess: row?.lastSuccess ?? null, errors: row?.errors ?? 0, breaker: row?.breaker ?? 'CLOSED' },
       };
-      return process?.fault
-        ? [{ ...known, state: 'DOWN' as const, reason: process.fault, since: process.since }]
+      return process?.error
+        ? [{ ...known, state: 'DOWN' as const, reason: process.error, since: process.since }]
         : [known];
     });
   }
 
-  /** No further look; takes back what this gateway has noted. */
+  /** The given statuses and the remote ones. A source in both is a pending connector's, which its local host reports. */
+  mergeInto(local: readonly SourceStatus[]): SourceStatus[] {
+    const known = new Set(local.map(({ id }) => id));
+    return [...local, ...this.statuses().filter(({ id }) => !known.has(id))];
+  }
+
+  /** Stops checking and ends the outages that this gateway has recorded. */
   async close(): Promise<void> {
     this.#end.abort();
     clearTimeout(this.#timer);
-    await this.#looking;
-    await endOutages(this.#parts.database.plain, [...this.#noted], this.#name).catch(() => undefined);
+    await this.#checking;
+    await endOutages(this.#options.database.plain, [...this.#reportedOutages], this.#gatewayId).catch(() => undefined);
   }
 
-  /** Addresses of the connectors with sources. */
-  #remote(): ReadonlyMap<string, string> {
-    const { subgraphs, installations } = this.#parts.config();
-    const names = new Set(installations.map((one) => one.connector));
+  /** URLs of the connectors that have installations, by name. */
+  #remoteUrls(): ReadonlyMap<string, string> {
+    const { subgraphs, installations } = this.#options.config();
+    const names = new Set(installations.map((installation) => installation.connector));
     return new Map(
       Object.entries(subgraphs).flatMap(([name, { url }]) => (url && names.has(name) ? [[name, url] as const] : [])),
     );
   }
 
-  async #look(): Promise<void> {
-    const remote = this.#remote();
+  async #check(): Promise<void> {
+    const remote = this.#remoteUrls();
     for (const name of this.#processes.keys()) if (!remote.has(name)) this.#processes.delete(name);
-    await Promise.all([...remote].map(([name, url]) => this.#ask(name, url)));
-    if (this.#end.signal.aborted || (remote.size === 0 && this.#noted.size === 0)) return;
-    const { database, log } = this.#parts;
+    await Promise.all([...remote].map(([name, url]) => this.#checkProcess(name, url)));
+    if (this.#end.signal.aborted || (remote.size === 0 && this.#reportedOutages.size === 0)) return;
+    const { database, log } = this.#options;
     try {
-      await this.#note();
-      this.#rows = new Map((await allSources(database.plain)).map((row) => [row.id, this.#reports.shown(row)]));
+      await this.#recordOutages();
+      this.#rows = new Map((await allSources(database.plain)).map((row) => [row.id, this.#reporter.report(row)]));
     } catch (error) {
-      log.debug('How the connectors in other processes are doing could not be read or written.', { error });
+      log.debug('Failed to read or record the states of remote sources.', { error });
     }
   }
 
-  /** What this gateway sees, in the database. */
-  async #note(): Promise<void> {
-    const { plain } = this.#parts.database;
-    for (const [name, { fault }] of this.#processes) {
-      if (fault === null) continue;
-      if (!this.#noted.has(name)) {
-        const { installations } = this.#parts.config();
-        const own = installations.filter((one) => one.connector === name);
-        await meetSources(
+  /** Records new outages and ends those that are over. */
+  async #recordOutages(): Promise<void> {
+    const { plain } = this.#options.database;
+    for (const [name, { error }] of this.#processes) {
+      if (error === null) continue;
+      if (!this.#reportedOutages.has(name)) {
+        const { installations } = this.#options.config();
+        const own = installations.filter((installation) => installation.connector === name);
+        await addMissingSources(
           plain,
-          own.map(({ id, connector: system, protocol, park }) => ({ id, system, protocol, park, reason: UNASKED })),
+          own.map(({ id, connector: system, protocol, park }) => ({ id, system, protocol, park, reason: NOT_CHECKED })),
         );
       }
-      this.#noted.add(name);
-      await noteOutage(plain, name, this.#name, fault);
+      this.#reportedOutages.add(name);
+      await recordOutage(plain, name, this.#gatewayId, error);
     }
-    const over = [...this.#noted].filter((name) => (this.#processes.get(name)?.fault ?? null) === null);
-    if (over.length === 0) return;
-    await endOutages(plain, over, this.#name);
-    for (const name of over) this.#noted.delete(name);
+    const recovered = [...this.#reportedOutages].filter((name) => (this.#processes.get(name)?.error ?? null) === null);
+    if (recovered.length === 0) return;
+    await endOutages(plain, recovered, this.#gatewayId);
+    for (const name of recovered) this.#reportedOutages.delete(name);
   }
 
-  async #ask(name: string, url: string): Promise<void> {
-    const before = this.#processes.get(name);
-    const fault = before?.fault ?? null;
-    let found: { fault: string | null; waiting: ReadonlyMap<string, number> };
+  async #checkProcess(name: string, url: string): Promise<void> {
+    const previous = this.#processes.get(name);
+    const error = previous?.error ?? null;
+    let status: { error: string | null; queued: ReadonlyMap<string, number> };
     try {
-      found = await this.#readyz(name, url);
+      status = await this.#readyz(name, url);
     } catch {
-      found = { fault: SILENT, waiting: new Map() };
+      status = { error: NOT_RESPONDING, queued: new Map() };
     }
     if (this.#end.signal.aborted) return;
-    const since = before && fault === found.fault ? before.since : this.#clock.now();
-    this.#processes.set(name, { ...found, since });
-    const { log } = this.#parts;
-    if (found.fault !== null && fault !== found.fault)
-      log.warn(`The connector ${name} at ${url}: each of its sources ${found.fault}.`);
-    else if (found.fault === null && fault !== null) log.info(`The process of the connector ${name} answers again.`);
+    const since = previous && error === status.error ? previous.since : this.#clock.now();
+    this.#processes.set(name, { ...status, since });
+    const { log } = this.#options;
+    if (status.error !== null && error !== status.error)
+      log.warn(`Connector ${name} at ${url} is DOWN: ${status.error}. All its sources are DOWN.`);
+    else if (status.error === null && error !== null) log.info(`Connector ${name} at ${url} is responding again.`);
   }
 
-  /** Rejects when nobody answers in time, or nothing that can be understood. */
+  /** Rejects when the process does not respond in time, or not with JSON. */
   async #readyz(name: string, url: string) {
-    const signal = AbortSignal.any([this.#end.signal, AbortSignal.timeout(this.#pace.checkTime)]);
-    const answer = await fetch(new URL('/readyz', url), { signal, redirect: 'error' });
-    const said = (await answer.json()) as { connector?: unknown; sources?: { id: string; waiting?: number }[] };
-    if (!Array.isArray(said.sources) || said.connector !== name)
-      return { fault: ANOTHER, waiting: new Map<string, number>() };
-    return { fault: null, waiting: new Map(said.sources.map((one) => [one.id, one.waiting ?? 0])) };
+    const signal = AbortSignal.any([this.#end.signal, AbortSignal.timeout(this.#intervals.checkTime)]);
+    const response = await fetch(new URL('/readyz', url), { signal, redirect: 'error' });
+    const body = (await response.json()) as { connector?: unknown; sources?: { id: string; waiting?: number }[] };
+    if (!Array.isArray(body.sources) || body.connector !== name)
+      return { error: WRONG_CONNECTOR, queued: new Map<string, number>() };
+    return { error: null, queued: new Map(body.sources.map(({ id, waiting = 0 }) => [id, waiting])) };
   }
 }

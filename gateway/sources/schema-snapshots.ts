@@ -1,4 +1,4 @@
-/** The checked-in pictures, wherever this file runs from: the sources or `dist`. */
+/** Reads the checked-in schema snapshots, from the sources and from `dist`. */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -10,11 +10,11 @@ export function packageFolder(): string {
   return folder;
 }
 
-/** schema/supergraph.graphql as checked in. */
+/** The checked-in schema/supergraph.graphql. */
 export const readSupergraph = (): Promise<string> =>
   readFile(join(packageFolder(), 'schema', 'supergraph.graphql'), 'utf8');
 
-/** schema/subgraphs as checked in, for those connectors. */
+/** The checked-in schema/subgraphs of these connectors. */
 export const readSubgraphs = (names: readonly string[]): Promise<{ name: string; url: string; sdl: string }[]> =>
   Promise.all(
     names.map(async (name) => ({

@@ -1,178 +1,201 @@
 /**
- * The islands of a running hub: which connectors there are, their hosts, and the one graph that they make. A change of
- * isthmus.yaml is made ready beside the running graph and takes its place at once, or is refused and nothing changes.
+ * The connectors of a running hub, their hosts, and the graph they compose. A new configuration is prepared beside the running graph and
+ * replaces it at once, or is rejected and changes nothing.
  */
 import type { Config } from '../../connectors/kit/config/config.ts';
 import type { Host } from '../../connectors/kit/host/host.ts';
-import { LONGEST_ID, SCALARS } from '../../schema/graph/scalars.ts';
+import { MAX_ID_LENGTH, SCALARS } from '../../schema/graph/scalars.ts';
 import { createFederation, type Federation } from '../federation/index.ts';
-import { type AuditWatch, readWatch } from '../trust/audit/protected-fields.ts';
-import { type CostModel, readCosts } from '../trust/limits/operation-cost.ts';
-import { type Policy, readPolicy } from '../trust/rights/field-policy.ts';
-import { ChangeRefused, makeAll, type Plan, supergraphOf, type Wanted, wantedOf } from './composition-plan.ts';
-import { Retries } from './pending-sources.ts';
-import { type Island, type IslandsOptions, raiseAll } from './start-hosts.ts';
+import { type ProtectedFields, readProtectedFields } from '../trust/audit/protected-fields.ts';
+import { type CostModel, readCostModel } from '../trust/limits/operation-cost.ts';
+import { type FieldPolicy, readFieldPolicy } from '../trust/rights/field-policy.ts';
+import {
+  buildConnectors,
+  ChangeRejected,
+  type CompositionPlan,
+  type ConnectorPlan,
+  plannedConnectors,
+  supergraphWith,
+} from './composition-plan.ts';
+import { RetryTimer } from './pending-sources.ts';
+import { type HostOptions, type RunningConnector, startHosts } from './start-hosts.ts';
 
-/** Systems by what has become of them. */
-export interface Change {
+/** Connectors by the effect of a new configuration. */
+export interface ConfigChange {
   readonly added: readonly string[];
   readonly changed: readonly string[];
   readonly removed: readonly string[];
 }
 
-/** One supergraph, and all that is read from it. */
+/** A supergraph and all that is read from it. */
 export interface RunningGraph {
   readonly supergraph: string;
   readonly federation: Federation;
-  readonly policy: Policy;
-  readonly watch: AuditWatch;
+  readonly policy: FieldPolicy;
+  readonly protectedFields: ProtectedFields;
   readonly costs: CostModel;
 }
 
-/** What the hub does around a change. */
-export interface Swap {
-  /** Everything that may fail; a rejection takes the change back. */
-  ready(config: Config): Promise<void>;
-  /** Puts the new graph in place; resolves when the last operation on the old one has ended. */
+/** Called while a new configuration is applied. */
+export interface SwapHooks {
+  /** Everything that can fail; a rejection reverts the change. */
+  prepare(config: Config): Promise<void>;
+  /** Switches to the new graph; resolves when the last operation on the old one has ended. */
   replace(graph: RunningGraph): Promise<void>;
 }
 
-export class Islands {
-  readonly #options: IslandsOptions;
+export class SourceRegistry {
+  readonly #options: HostOptions;
   #config: Config;
-  #islands = new Map<string, Island>();
+  #connectors = new Map<string, RunningConnector>();
   #graph!: RunningGraph;
-  #work: Promise<unknown> = Promise.resolve();
+  #queue: Promise<unknown> = Promise.resolve();
   #closed = false;
-  readonly #retries = new Retries();
+  readonly #retries = new RetryTimer();
 
-  private constructor(options: IslandsOptions, config: Config) {
+  private constructor(options: HostOptions, config: Config) {
     this.#options = options;
     this.#config = config;
   }
 
-  /** Brings all islands of the plan up; waits for no source. */
-  static async raise(config: Config, plan: Plan, options: IslandsOptions): Promise<Islands> {
-    const islands = new Islands(options, config);
-    islands.#islands = await raiseAll(plan, config, options);
-    islands.#graph = islands.#running(plan.supergraph, islands.#islands);
-    return islands;
+  /** Starts all connectors of the plan; does not wait for any source. */
+  static async start(config: Config, plan: CompositionPlan, options: HostOptions): Promise<SourceRegistry> {
+    const registry = new SourceRegistry(options, config);
+    registry.#connectors = await startHosts(plan, config, options);
+    registry.#graph = registry.#createGraph(plan.supergraph, registry.#connectors);
+    return registry;
   }
 
-  /** What runs now. */
+  /** The graph of the current configuration. */
   get graph(): RunningGraph {
     return this.#graph;
   }
 
+  /** The current configuration. */
   get config(): Config {
     return this.#config;
   }
 
+  /** Hosts of the connectors that run in this process. */
   hosts(): Host[] {
-    return [...this.#islands.values()].flatMap((one) => (one.host ? [one.host] : []));
+    return [...this.#connectors.values()].flatMap((connector) => (connector.host ? [connector.host] : []));
   }
 
-  /** Where an installation's webhooks go: its host here, the address of its own process, or null. */
-  at(installation: string): { host: Host } | { url: string } | null {
-    const one = this.#config.installations.find((each) => each.id === installation);
-    if (!one) return null;
-    const url = this.#config.subgraphs[one.connector]?.url;
+  /** The host of an installation, or the URL of its connector's own process; null for an unknown installation. */
+  locate(installation: string): { host: Host } | { url: string } | null {
+    const found = this.#config.installations.find(({ id }) => id === installation);
+    if (!found) return null;
+    const url = this.#config.subgraphs[found.connector]?.url;
     if (url) return { url };
-    const host = this.#islands.get(one.connector)?.host;
+    const host = this.#connectors.get(found.connector)?.host;
     return host ? { host } : null;
   }
 
   /**
-   * Goes over to another configuration of parks, installations and subgraphs; the old hosts close when nothing asks them any
-   * more. Rejects with `ChangeRefused`. One at a time.
+   * Applies another configuration of parks, installations and subgraphs; replaced hosts close when the last operation on the old graph has
+   * ended. Rejects with `ChangeRejected`. Calls run one at a time.
    */
-  change(config: Config, swap: Swap): Promise<Change> {
-    return this.#queued(() => this.#change(config, swap));
+  apply(config: Config, hooks: SwapHooks): Promise<ConfigChange> {
+    return this.#enqueue(() => this.#change(config, hooks));
   }
 
-  /** Tries the islands that wait again, now and then, until they have come. */
-  retry(swap: Swap): void {
-    const waits = () => [...this.#islands.values()].some((one) => one.waits !== null);
-    const again = async () => {
-      // What has been asked for meanwhile is what is tried.
-      const { added } = await this.#queued(() => this.#change(this.#config, swap));
-      for (const name of added) this.#options.log.warn(`The island ${name} has come.`);
-      return waits();
+  /** Retries to build the pending connectors until none is left. */
+  retryPending(hooks: SwapHooks): void {
+    const hasPending = () => [...this.#connectors.values()].some((connector) => connector.pending !== null);
+    const attempt = async () => {
+      // Uses the configuration that is current when the retry runs.
+      const { added } = await this.#enqueue(() => this.#change(this.#config, hooks));
+      for (const name of added)
+        this.#options.log.warn(`Connector ${name} is no longer pending. Added it to the graph.`);
+      return hasPending();
     };
-    if (waits()) this.#retries.start(again);
+    if (hasPending()) this.#retries.start(attempt);
   }
 
-  #queued(change: () => Promise<Change>): Promise<Change> {
-    const work = this.#work.then(change);
-    this.#work = work.catch(() => undefined);
-    return work;
+  #enqueue(change: () => Promise<ConfigChange>): Promise<ConfigChange> {
+    const result = this.#queue.then(change);
+    this.#queue = result.catch(() => undefined);
+    return result;
   }
 
-  async #change(config: Config, swap: Swap): Promise<Change> {
-    if (this.#closed) throw new ChangeRefused('The hub is going down.');
-    const before = this.#islands;
-    const wanted = wantedOf(config);
-    const known = (one: Wanted): boolean => before.get(one.name)?.mark === one.mark;
-    const tried = wanted.filter((one) => !known(one) || before.get(one.name)?.waits);
-    const made = await makeAll(tried, config);
-    // One that has waited before may go on waiting; a new one that cannot be made is refused.
-    const fresh = tried.filter((one) => !known(one) || !made.faults.has(one.name));
-    for (const [name, fault] of made.faults) {
-      const waits = before.get(name)?.waits;
-      if (waits) waits.fault = fault;
+  async #change(config: Config, hooks: SwapHooks): Promise<ConfigChange> {
+    if (this.#closed) throw new ChangeRejected('Server is shutting down.');
+    const current = this.#connectors;
+    const plans = plannedConnectors(config);
+    const isUnchanged = (plan: ConnectorPlan): boolean => current.get(plan.name)?.fingerprint === plan.fingerprint;
+    const affected = plans.filter((plan) => !isUnchanged(plan) || current.get(plan.name)?.pending);
+    const built = await buildConnectors(affected, config);
+    // A pending connector may stay pending; a new one that cannot be built is rejected.
+    const toStart = affected.filter((plan) => !isUnchanged(plan) || !built.errors.has(plan.name));
+    for (const [name, error] of built.errors) {
+      const pending = current.get(name)?.pending;
+      if (pending) pending.error = error;
     }
-    const faults = fresh.flatMap((one) => made.faults.get(one.name) ?? []);
-    if (faults.length > 0) throw new ChangeRefused(faults.map((one) => one.whole).join('\n'));
-    if (fresh.length === 0 && wanted.length === before.size && config === this.#config)
+    const errors = toStart.flatMap(({ name }) => built.errors.get(name) ?? []);
+    if (errors.length > 0) throw new ChangeRejected(errors.map((error) => error.fullMessage).join('\n'));
+    if (toStart.length === 0 && plans.length === current.size && config === this.#config)
       return { added: [], changed: [], removed: [] };
-    // Everything that may be refused comes before anything is opened.
-    const supergraph = await supergraphOf(
-      wanted.flatMap(({ name }) => made.graphs.get(name)?.built ?? before.get(name)?.built ?? []),
+    // Everything that can be rejected is checked before any host opens.
+    const supergraph = await supergraphWith(
+      plans.flatMap(({ name }) => built.graphs.get(name)?.graph ?? current.get(name)?.graph ?? []),
     );
-    const raised = await raiseAll({ wanted: fresh, made: made.graphs, waiting: new Map() }, config, this.#options);
-    const after = new Map(
-      wanted.flatMap((one) => {
-        const island = raised.get(one.name) ?? before.get(one.name);
-        return island ? [[one.name, island] as const] : [];
+    const started = await startHosts(
+      { connectors: toStart, built: built.graphs, pending: new Map() },
+      config,
+      this.#options,
+    );
+    const next = new Map(
+      plans.flatMap(({ name }) => {
+        const connector = started.get(name) ?? current.get(name);
+        return connector ? [[name, connector] as const] : [];
       }),
     );
-    const now = this.#graph;
+    const currentGraph = this.#graph;
     try {
-      this.#graph = this.#running(supergraph, after);
-      await swap.ready(config);
+      this.#graph = this.#createGraph(supergraph, next);
+      await hooks.prepare(config);
     } catch (error) {
-      this.#graph = now;
-      await Promise.all([...raised.values()].map((one) => one.host?.close()));
+      this.#graph = currentGraph;
+      await Promise.all([...started.values()].map((connector) => connector.host?.close()));
       throw error;
     }
-    this.#islands = after;
+    this.#connectors = next;
     this.#config = config;
-    const gone = [...before].filter(([name, one]) => after.get(name) !== one);
-    await swap.replace(this.#graph);
-    await Promise.all(gone.map(([, one]) => one.host?.close()));
+    const replaced = [...current].filter(([name, connector]) => next.get(name) !== connector);
+    await hooks.replace(this.#graph);
+    await Promise.all(replaced.map(([, connector]) => connector.host?.close()));
     return {
-      added: fresh.filter((one) => before.get(one.name)?.waits !== null).map((one) => one.name),
-      changed: fresh.filter((one) => before.get(one.name)?.waits === null).map((one) => one.name),
-      removed: [...before.keys()].filter((name) => !after.has(name)),
+      added: toStart.filter(({ name }) => current.get(name)?.pending !== null).map(({ name }) => name),
+      changed: toStart.filter(({ name }) => current.get(name)?.pending === null).map(({ name }) => name),
+      removed: [...current.keys()].filter((name) => !next.has(name)),
     };
   }
 
+  /** Closes all hosts after the configuration in progress. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#retries.close();
-    await this.#work;
-    await Promise.all([...this.#islands.values()].map((one) => one.host?.close()));
+    await this.#queue;
+    await Promise.all([...this.#connectors.values()].map((connector) => connector.host?.close()));
   }
 
-  #running(supergraph: string, islands: ReadonlyMap<string, Island>): RunningGraph {
-    const watch = readWatch(supergraph);
+  #createGraph(supergraph: string, connectors: ReadonlyMap<string, RunningConnector>): RunningGraph {
+    const protectedFields = readProtectedFields(supergraph);
     const federation = createFederation({
       supergraph,
-      subgraphs: new Map([...islands].flatMap(([name, one]) => (one.waits ? [] : [[name, one.subgraph]]))),
+      subgraphs: new Map(
+        [...connectors].flatMap(([name, connector]) => (connector.pending ? [] : [[name, connector.subgraph]])),
+      ),
       log: this.#options.log,
-      watch,
-      inputs: { scalars: SCALARS, longestId: LONGEST_ID },
+      protectedFields,
+      inputRules: { scalars: SCALARS, maxIdLength: MAX_ID_LENGTH },
     });
-    return { supergraph, federation, policy: readPolicy(supergraph), watch, costs: readCosts(supergraph) };
+    return {
+      supergraph,
+      federation,
+      policy: readFieldPolicy(supergraph),
+      protectedFields,
+      costs: readCostModel(supergraph),
+    };
   }
 }

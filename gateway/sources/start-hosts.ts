@@ -1,74 +1,75 @@
-/** Brings islands up: a host for each connector that lives here, a way to each that lives in a process of its own. */
+/** Starts the connectors: a host for each that runs in this process, a remote subgraph for each that runs in its own. */
 import { connectors } from '../../connectors/index.ts';
+import type { Call, Subgraph } from '../../connectors/kit/call.ts';
+import type { Clock } from '../../connectors/kit/clock.ts';
 import type { Config } from '../../connectors/kit/config/config.ts';
-import type { HostPace } from '../../connectors/kit/config/sections/check-intervals.ts';
-import type { Call, Clock, Subgraph } from '../../connectors/kit/connector.ts';
-import type { GuardPolicy } from '../../connectors/kit/guard/guard.ts';
-import { Host, OPEN_AT_ONCE } from '../../connectors/kit/host/host.ts';
+import type { CheckIntervals } from '../../connectors/kit/config/sections/check-intervals.ts';
+import type { GuardPolicy } from '../../connectors/kit/config/sections/guard.ts';
+import { Host, MAX_CONCURRENT_OPENS } from '../../connectors/kit/host/host.ts';
 import type { Keys } from '../../connectors/kit/host/services.ts';
 import type { Log } from '../../connectors/kit/log.ts';
 import { type BuiltGraph, buildGraph } from '../../connectors/kit/subgraph/subgraph-schema.ts';
-import { limited } from '../../connectors/kit/tasks/concurrency-limit.ts';
+import { limitConcurrency } from '../../connectors/kit/tasks/concurrency-limit.ts';
 import type { Database } from '../../schema/database/database.ts';
 import { remoteSubgraph } from '../federation/index.ts';
-import type { Plan } from './composition-plan.ts';
-import { type Waiting, waitingConnector } from './pending-sources.ts';
+import type { CompositionPlan } from './composition-plan.ts';
+import { type PendingReason, pendingConnector } from './pending-sources.ts';
 
-export interface IslandsOptions {
+export interface HostOptions {
   readonly database: Database;
   readonly keys: Keys;
   readonly log: Log;
   readonly clock?: Clock | undefined;
-  readonly pace?: Partial<HostPace> | undefined;
+  readonly intervals?: Partial<CheckIntervals> | undefined;
   readonly policy?: Partial<GuardPolicy> | undefined;
   /** Interrupts a start. */
   readonly signal?: AbortSignal | undefined;
-  /** Who asks and how much time is left, for a connector's own process. */
+  /** The headers of calls to a connector that runs in its own process. */
   headers(connector: string): (call: Call, body: string) => Record<string, string>;
 }
 
 /** One connector of the running hub. */
-export interface Island {
+export interface RunningConnector {
   readonly name: string;
-  /** Tells whether a new configuration asks for anything else. */
-  readonly mark: string;
-  /** Null: it is written in code, and its text is checked in. */
-  readonly built: BuiltGraph | null;
-  /** Null: it lives in a process of its own. */
+  /** Of the configuration it was started with. */
+  readonly fingerprint: string;
+  /** Null: a connector in code, whose graph is checked in. */
+  readonly graph: BuiltGraph | null;
+  /** Null: it runs in its own process. */
   readonly host: Host | null;
   readonly subgraph: Subgraph;
-  /** It could not be made yet: its host only says why, and the graph has nothing of it. */
-  readonly waits: Waiting | null;
+  /** Set while the connector cannot be built: its host reports the error, and its graph is not part of the supergraph. */
+  readonly pending: PendingReason | null;
 }
 
-/** Raises all of them, or none: what was raised beside one that could not be is closed again. */
-export async function raiseAll(
-  { wanted, made, waiting }: Pick<Plan, 'wanted' | 'made' | 'waiting'>,
+/** Starts all connectors of the plan. If one fails, closes the others and rejects with its error. */
+export async function startHosts(
+  { connectors: plans, built, pending }: Pick<CompositionPlan, 'connectors' | 'built' | 'pending'>,
   config: Config,
-  options: IslandsOptions,
-): Promise<Map<string, Island>> {
+  options: HostOptions,
+): Promise<Map<string, RunningConnector>> {
   const { headers, ...rest } = options;
-  const opening = limited(OPEN_AT_ONCE);
+  const opening = limitConcurrency(MAX_CONCURRENT_OPENS);
   const outcomes = await Promise.allSettled(
-    wanted.map(async ({ name, mark, url, installations }): Promise<Island> => {
-      const own = made.get(name) ?? null;
-      const fault = waiting.get(name);
-      const waits: Waiting | null = fault ? { fault } : null;
-      const connector = waits
-        ? waitingConnector(name, waits)
-        : (own?.connector ?? connectors.find((one) => one.name === name));
-      if (!connector) throw new Error(`There is no connector ${name}.`);
-      if (url !== null && waits === null) {
+    plans.map(async ({ name, fingerprint, url, installations }): Promise<RunningConnector> => {
+      const described = built.get(name) ?? null;
+      const error = pending.get(name);
+      const pendingReason: PendingReason | null = error ? { error } : null;
+      const connector = pendingReason
+        ? pendingConnector(name, pendingReason)
+        : (described?.connector ?? connectors.find((known) => known.name === name));
+      if (!connector) throw new Error(`unknown connector ${name}`);
+      if (url !== null && pendingReason === null) {
         const subgraph = remoteSubgraph({
           name,
           url: new URL('/graphql', url).href,
           headers: headers(name),
         });
-        return { name, mark, built: own?.built ?? null, host: null, subgraph, waits: null };
+        return { name, fingerprint, graph: described?.graph ?? null, host: null, subgraph, pending: null };
       }
-      const graph = own?.built ?? (await buildGraph(name, connector.graph));
-      const { clock, pace, policy } = rest;
-      const host = await Host.raise({
+      const graph = described?.graph ?? (await buildGraph(name, connector.graph));
+      const { clock, intervals, policy } = rest;
+      const host = await Host.open({
         connector,
         installations,
         parks: config.parks,
@@ -79,17 +80,24 @@ export async function raiseAll(
         opening,
         signal: rest.signal,
         ...(clock ? { clock } : {}),
-        ...(pace ? { pace } : {}),
+        ...(intervals ? { intervals } : {}),
         ...(policy ? { policy } : {}),
       });
-      return { name, mark, built: own?.built ?? null, host, subgraph: host.subgraph, waits };
+      return {
+        name,
+        fingerprint,
+        graph: described?.graph ?? null,
+        host,
+        subgraph: host.subgraph,
+        pending: pendingReason,
+      };
     }),
   );
-  const raised = outcomes.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
-  const fault = outcomes.find((one) => one.status === 'rejected');
-  if (fault) {
-    await Promise.all(raised.map((one) => one.host?.close()));
-    throw fault.reason;
+  const started = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+  const failure = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (failure) {
+    await Promise.all(started.map((connector) => connector.host?.close()));
+    throw failure.reason;
   }
-  return new Map(raised.map((one) => [one.name, one]));
+  return new Map(started.map((connector) => [connector.name, connector]));
 }

@@ -1,70 +1,70 @@
-/** The hub's connections to its database: a bounded number, for which whoever needs one waits its turn. */
+/** The connection pool of the hub's database: bounded, with a limited wait for a free connection. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import pg from 'pg';
 
-/** How long things may take, in milliseconds. */
-export interface PoolTimes {
-  /** For the server to accept a connection; during a start twice as long. */
+/** Milliseconds. */
+export interface PoolTimeouts {
+  /** For the server to accept a connection; twice as long during startup. */
   readonly connect: number;
-  /** For a connection to become free, once the start is over. Operations have less time themselves. */
-  readonly wait: number;
-  /** After so long a wait it is said what is waited for, and then each time again. */
-  readonly say: number;
+  /** For a connection to become free, after startup. Operations have shorter deadlines of their own. */
+  readonly acquire: number;
+  /** Between reports of a long wait. */
+  readonly report: number;
 }
-const TIMES: PoolTimes = { connect: 5_000, wait: 30_000, say: 5_000 };
+const TIMEOUTS: PoolTimeouts = { connect: 5_000, acquire: 30_000, report: 5_000 };
 
-/** No connection was free in time; the message is a sentence for people. */
-export class DatabaseBusy extends Error {
+/** No connection was free in time. */
+export class DatabaseBusyError extends Error {
   override name = 'DatabaseError';
 }
 
-const patient = new AsyncLocalStorage<true>();
+const unlimitedWait = new AsyncLocalStorage<true>();
 
-/** For the hub's own work, for which nobody waits: it waits for connections as long as it takes. */
-export const patiently = <T>(work: () => T): T => patient.run(true, work);
+/** Runs background work of the hub that waits for a connection without limit. */
+export const withoutPoolTimeout = <T>(work: () => T): T => unlimitedWait.run(true, work);
 
 type Done = (error: Error | undefined, client: pg.PoolClient | undefined, release: (error?: unknown) => void) => void;
 
-/** How the pool of one database waits, and how it is cut off. */
+/** The pool implementation for one database, and its switches. */
 export interface PoolControl {
-  /** As TypeORM takes it for the package `pg`. */
+  /** TypeORM uses it in place of the package `pg`. */
   readonly driver: { readonly Pool: new (options: pg.PoolConfig) => pg.Pool };
-  /** From now on a wait has an end. Before that, while the hub starts, whatever takes long is waited for. */
-  settle(): void;
-  /** Ends all connections at once, whatever they do: who waits for an answer gets an error. */
-  cut(): void;
-  /** The same, unless the start is over. */
-  cutStart(): void;
+  /** From now on `PoolTimeouts.acquire` applies; during startup a wait has no limit. */
+  endStartup(): void;
+  /** Closes all connections at once; running queries fail. */
+  closeAll(): void;
+  /** The same during startup; does nothing afterwards. */
+  interruptStartup(): void;
 }
 
-/** @param waiting told in a sentence what is waited for */
-export function poolControl(waiting: (text: string) => void, times: PoolTimes = TIMES): PoolControl {
+/** @param onWaiting gets a message about each long wait */
+export function createPoolControl(onWaiting: (text: string) => void, timeouts: PoolTimeouts = TIMEOUTS): PoolControl {
   const clients = new Set<pg.Client>();
   let starting = true;
-  /** Whether the server has ever accepted a connection: one that never did is not waited for. */
+  /** Whether the server has accepted a connection before; if not, a timeout is final. */
   let reached = false;
-  let cut = false;
-  let said = Number.NEGATIVE_INFINITY;
-  const say = (text: string): void => {
-    if (performance.now() - said < times.say * 0.9) return;
-    said = performance.now();
-    waiting(text);
+  let isClosed = false;
+  let reportedAt = Number.NEGATIVE_INFINITY;
+  const report = (text: string): void => {
+    if (performance.now() - reportedAt < timeouts.report * 0.9) return;
+    reportedAt = performance.now();
+    onWaiting(text);
   };
 
   class Client extends pg.Client {
     constructor(options: pg.ClientConfig = {}) {
       super({
         ...options,
-        // The package hides the password from copies.
+        // pg makes the password non-enumerable, so the spread does not copy it.
         password: options.password,
-        connectionTimeoutMillis: starting ? times.connect * 2 : times.connect,
+        connectionTimeoutMillis: starting ? timeouts.connect * 2 : timeouts.connect,
       } as pg.ClientConfig);
       clients.add(this as pg.Client);
       this.once('end', () => clients.delete(this as pg.Client));
     }
   }
 
-  /** The wait for a place and the time to connect are two things; the package counts them together. */
+  /** Has separate timeouts for a free place and for connecting, which pg counts together. */
   class Pool extends pg.Pool {
     constructor(options: pg.PoolConfig) {
       super({ ...options, connectionTimeoutMillis: 0, Client } as pg.PoolConfig);
@@ -83,31 +83,33 @@ export function poolControl(waiting: (text: string) => void, times: PoolTimes = 
     }
 
     #wait(done: Done): void {
-      const began = performance.now();
-      const unlimited = patient.getStore() === true;
-      const state = () => `${this.totalCount} are in use, ${this.waitingCount} more are wanted`;
-      let over = false;
+      const startedAt = performance.now();
+      const unlimited = unlimitedWait.getStore() === true;
+      const state = () => `${this.totalCount} in use, ${this.waitingCount} requests waiting`;
+      let isDone = false;
       const end = () => {
-        over = true;
+        isDone = true;
         clearInterval(timer);
       };
       const timer = setInterval(() => {
-        const waited = performance.now() - began;
-        if (!starting && !unlimited && waited >= times.wait) {
+        const waited = performance.now() - startedAt;
+        if (!starting && !unlimited && waited >= timeouts.acquire) {
           end();
-          const text = `No connection to the database was free within ${times.wait / 1_000} s: ${state()}.`;
-          return done(new DatabaseBusy(text), undefined, () => undefined);
+          const text = `No free database connection within ${timeouts.acquire / 1_000} s: ${state()}.`;
+          return done(new DatabaseBusyError(text), undefined, () => undefined);
         }
-        if (!starting && waited < times.wait) return;
-        say(`Waiting for a free connection since ${(waited / 1_000).toFixed(0)} s: ${state()}. The work goes on.`);
-      }, times.say);
+        if (!starting && waited < timeouts.acquire) return;
+        report(
+          `Waiting for a free database connection for ${(waited / 1_000).toFixed(0)} s: ${state()}. Still waiting.`,
+        );
+      }, timeouts.report);
       timer.unref();
       const attempt = (): void =>
         super.connect((error, client, release) => {
-          // Who has waited too long is gone: the connection goes to the next.
-          if (over) return client ? release() : undefined;
-          if (error && starting && reached && !cut && isLate(error)) {
-            say(`The database did not accept a connection within ${(times.connect * 2) / 1_000} s. Trying again.`);
+          // The request has timed out: the connection is for the next one.
+          if (isDone) return client ? release() : undefined;
+          if (error && starting && reached && !isClosed && isConnectTimeout(error)) {
+            report(`The database did not accept a connection within ${(timeouts.connect * 2) / 1_000} s. Retrying.`);
             return attempt();
           }
           reached ||= !error;
@@ -118,20 +120,20 @@ export function poolControl(waiting: (text: string) => void, times: PoolTimes = 
     }
   }
 
-  const cutAll = (): void => {
-    cut = true;
+  const closeAll = (): void => {
+    isClosed = true;
     for (const client of clients) void client.end().catch(() => undefined);
   };
   return {
     driver: { Pool },
-    settle: () => {
+    endStartup: () => {
       starting = false;
     },
-    cut: cutAll,
-    cutStart: () => {
-      if (starting) cutAll();
+    closeAll,
+    interruptStartup: () => {
+      if (starting) closeAll();
     },
   };
 }
 
-const isLate = (error: Error): boolean => /timeout expired|connection timeout/i.test(error.message);
+const isConnectTimeout = (error: Error): boolean => /timeout expired|connection timeout/i.test(error.message);

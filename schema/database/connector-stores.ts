@@ -4,8 +4,8 @@ import * as parking from './parking.ts';
 import * as registration from './registration.ts';
 import * as tax from './tax/index.ts';
 
-/** The tables that belong to connectors, as `Services.store` lends them. One line per table file. */
+/** The query functions that each connector gets as `Services.store`. */
 export const stores = { energy, hub, parking, registration, tax };
 
-/** Each connector touches only its own. */
+/** By connector; each uses only its own. */
 export type Stores = typeof stores;

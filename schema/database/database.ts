@@ -1,131 +1,131 @@
-/** The hub's database: one pool, transactions, and a listener of its own. Table files hold the queries. */
+/** The hub's database: connection pool, transactions and LISTEN. The queries are in one file per group of tables. */
 import type { Client as PgClient } from 'pg';
 import pg from 'pg';
-import { DataSource, type EntityManager } from 'typeorm';
-import { poolControl } from './connection-pool.ts';
+import { DataSource } from 'typeorm';
+import { createPoolControl } from './connection-pool.ts';
+import { DatabaseError } from './database-error.ts';
 import { entities } from './entities.ts';
+import type { Tx } from './transaction.ts';
 
-/** A transaction, or a plain connection for reads. Table files take it as their first argument. */
-export type Tx = EntityManager;
+export { DatabaseError, type Tx };
 
-/** The hub's database is not as this version needs it; the message is a sentence for people. */
-export class DatabaseError extends Error {
-  override name = 'DatabaseError';
-}
-
+/** Opened by `openDatabase`. */
 export interface Database {
   readonly url: string;
-  /** TypeORM's view; only `migrations` and table files use it. */
+  /** For migrations and table files only. */
   readonly source: DataSource;
+  /** Commits when `work` resolves, rolls back when it rejects. */
   transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
-  /** Without a transaction: one connection per query. */
+  /** Runs statements outside of a transaction, each on any connection. */
   readonly plain: Tx;
-  /** Calls `heard` for each NOTIFY on the channel, and `heard(null)` after each (re)connection, since some may be lost. */
-  listen(channel: string, heard: (payload: string | null) => void): Promise<{ close(): Promise<void> }>;
-  /** The start is over: nobody waits for a connection for longer than half a minute from now on. */
-  settle(): void;
+  /** Calls `onNotify` for each NOTIFY on the channel, and with null after each (re)connection, since notifications may have been lost. */
+  listen(channel: string, onNotify: (payload: string | null) => void): Promise<{ close(): Promise<void> }>;
+  /** Ends the startup phase: from now on a wait for a connection fails after 30 s. */
+  endStartup(): void;
   close(): Promise<void>;
 }
 
-/** How long a step of a start may take once the start is interrupted, in milliseconds. */
-const STEP = 4_000;
+/** Milliseconds that a startup step may go on after an abort. */
+const STARTUP_STEP_LIMIT = 4_000;
 
+/** Options of `openDatabase`. */
 export interface OpenOptions {
-  /** Connections at most, besides one per listener; default 10. */
-  readonly pool?: number;
+  /** Maximum number of connections, besides one per listener; default 10. */
+  readonly poolSize?: number;
+  /** `application_name` of the connections; default isthmus. */
   readonly name?: string;
-  /** Interrupts a start: the opening rejects with the signal's reason, and until `settle` what then takes long is cut off. */
+  /** Aborts the startup: opening rejects with the signal's reason; until `endStartup`, connections are closed 4 s after the abort. */
   readonly signal?: AbortSignal | undefined;
-  /** Told in a sentence what is waited for, until `settle`. */
-  readonly waiting?: (text: string) => void;
+  /** Gets messages about long waits until `endStartup`. */
+  readonly onWaiting?: (text: string) => void;
 }
 
-/** Opens the pool. Rejects with `DatabaseError` when the server cannot be reached. */
+/** Opens the pool. Rejects with `DatabaseError` if the database cannot be used. */
 export async function openDatabase(url: string, options: OpenOptions = {}): Promise<Database> {
   const { signal } = options;
-  const pool = poolControl(options.waiting ?? (() => undefined));
+  const pool = createPoolControl(options.onWaiting ?? (() => undefined));
   const source = new DataSource({
     type: 'postgres',
-    ...placeOf(url),
+    ...connectionOptions(url),
     applicationName: options.name ?? 'isthmus',
     entities,
     synchronize: false,
     migrationsRun: false,
     installExtensions: false,
     logging: false,
-    poolSize: options.pool ?? 10,
+    poolSize: options.poolSize ?? 10,
     extra: { idle_in_transaction_session_timeout: 60_000 },
     driver: pool.driver,
-    // A lost idle connection is replaced by the pool; without a handler it would end the process.
+    // The pool replaces a lost idle connection; without a handler its error would end the process.
     poolErrorHandler: () => undefined,
   });
   const opening = source.initialize();
   try {
-    await unless(signal, opening);
+    await orAbort(signal, opening);
   } catch (error) {
     if (signal?.aborted) {
-      // Whatever comes of it later is put away.
-      pool.cut();
+      // If the pool is opened later after all, it is closed.
+      pool.closeAll();
       opening.then(() => source.destroy()).catch(() => undefined);
       throw signal.reason;
     }
     const code = (error as { code?: string }).code ?? '';
-    const why = REASONS[code] ?? (code || 'no answer');
+    const reason = ERROR_REASONS[code] ?? (code || 'no response');
     throw new DatabaseError(
-      `The database at ${shownUrl(url)} cannot be opened (${why}). Check DATABASE_URL, such as postgres://isthmus:password@127.0.0.1:5432/isthmus.`,
+      `Cannot connect to the database ${withoutPassword(url)} (${reason}). Check DATABASE_URL, such as postgres://isthmus:password@127.0.0.1:5432/isthmus.`,
       { cause: error },
     );
   }
-  signal?.addEventListener('abort', () => setTimeout(pool.cutStart, STEP).unref());
+  signal?.addEventListener('abort', () => setTimeout(pool.interruptStartup, STARTUP_STEP_LIMIT).unref());
   return {
     url,
     source,
     plain: source.manager,
     transaction: (work) => source.transaction(work),
-    listen: (channel, heard) => listen(url, channel, heard),
-    settle: pool.settle,
+    listen: (channel, onNotify) => listen(url, channel, onNotify),
+    endStartup: pool.endStartup,
     close: async () => {
       if (source.isInitialized) await source.destroy();
     },
   };
 }
 
-/** Why a database cannot be opened, by the code of the system or of PostgreSQL. */
-const REASONS: Readonly<Record<string, string>> = {
-  '28P01': 'it refuses the password',
-  '28000': 'it refuses this user',
-  '3D000': 'it has no such database',
-  '53300': 'it has no connection left',
-  '57P03': 'it is starting or stopping',
-  ERR_INVALID_URL: 'it is no address',
-  ECONNREFUSED: 'nothing listens there',
-  ENOTFOUND: 'there is no such host',
-  EAI_AGAIN: 'the name of the host cannot be looked up',
-  EHOSTUNREACH: 'there is no way to that host',
-  ENETUNREACH: 'there is no way to that network',
-  ETIMEDOUT: 'no answer',
+/** Causes of failed connections, by error code of the system or of PostgreSQL. */
+const ERROR_REASONS: Readonly<Record<string, string>> = {
+  '28P01': 'wrong password',
+  '28000': 'user is not allowed to connect',
+  '3D000': 'database does not exist',
+  '53300': 'too many connections',
+  '57P03': 'server is starting or stopping',
+  ERR_INVALID_URL: 'invalid URL',
+  ECONNREFUSED: 'connection refused',
+  ENOTFOUND: 'host not found',
+  EAI_AGAIN: 'DNS lookup failed',
+  EHOSTUNREACH: 'host unreachable',
+  ENETUNREACH: 'network unreachable',
+  ETIMEDOUT: 'no response',
 };
 
-/** As `work`, or rejects at once when the signal interrupts it. */
-function unless<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> {
+/** Settles like `work`, or rejects at once with the signal's reason. */
+function orAbort<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> {
   if (!signal) return work;
   return new Promise((resolve, reject) => {
-    const interrupted = () => reject(signal.reason);
-    signal.addEventListener('abort', interrupted);
-    if (signal.aborted) interrupted();
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', interrupted));
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort);
+    if (signal.aborted) onAbort();
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
   });
 }
 
-/** The pg client behind a transaction, for COPY. */
-export async function clientOf(tx: Tx): Promise<PgClient> {
+/** The pg client of a transaction, for COPY. */
+export async function pgClient(tx: Tx): Promise<PgClient> {
   const runner = tx.queryRunner;
-  if (!runner) throw new Error('COPY needs a transaction.');
+  if (!runner) throw new Error('COPY requires a transaction.');
   return (await runner.connect()) as PgClient;
 }
 
-/** The address without its password. */
-export function shownUrl(url: string): string {
+/** The URL without its password; `DATABASE_URL` for an invalid one. */
+export function withoutPassword(url: string): string {
   try {
     const parsed = new URL(url);
     parsed.password = '';
@@ -135,8 +135,8 @@ export function shownUrl(url: string): string {
   }
 }
 
-/** `postgres://user@localhost/name?host=/socket/folder`: TypeORM does not read the folder from the address. */
-function placeOf(
+/** TypeORM's options for a URL. It does not support `postgres://user@localhost/name?host=/socket/folder`. */
+function connectionOptions(
   url: string,
 ): { url: string } | { host: string; port: number; username: string; password?: string; database: string } {
   const folder = /[?&]host=([^&]+)/.exec(url)?.[1];
@@ -151,10 +151,10 @@ function placeOf(
   };
 }
 
-async function listen(url: string, channel: string, heard: (payload: string | null) => void) {
+async function listen(url: string, channel: string, onNotify: (payload: string | null) => void) {
   let closed = false;
   let client: PgClient | undefined;
-  let again: NodeJS.Timeout | undefined;
+  let retryTimer: NodeJS.Timeout | undefined;
   const connect = async (): Promise<void> => {
     if (closed) return;
     const next = new pg.Client({
@@ -163,29 +163,29 @@ async function listen(url: string, channel: string, heard: (payload: string | nu
       keepAlive: true,
     });
     client = next;
-    const lost = () => {
+    const reconnect = () => {
       if (client !== next || closed) return;
       client = undefined;
-      again = setTimeout(() => void connect(), 500);
+      retryTimer = setTimeout(() => void connect(), 500);
     };
-    next.on('error', lost);
-    next.on('end', lost);
+    next.on('error', reconnect);
+    next.on('end', reconnect);
     next.on('notification', (message) => {
-      if (message.channel === channel) heard(message.payload ?? '');
+      if (message.channel === channel) onNotify(message.payload ?? '');
     });
     try {
       await next.connect();
       await next.query(`LISTEN "${channel}"`);
-      heard(null);
+      onNotify(null);
     } catch {
-      lost();
+      reconnect();
     }
   };
   await connect();
   return {
     close: async () => {
       closed = true;
-      clearTimeout(again);
+      clearTimeout(retryTimer);
       await client?.end().catch(() => undefined);
     },
   };

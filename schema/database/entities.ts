@@ -1,4 +1,4 @@
-/** Every TypeORM entity of the hub, for the data source. One line per table file. */
+/** All TypeORM entities of the hub. */
 import { CompanyRow, IdentityRow } from './hub/identities.ts';
 import { BuildingRow, ParkRow } from './hub/parks.ts';
 import { SourceRow } from './hub/source-status.ts';

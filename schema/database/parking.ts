@@ -1,25 +1,26 @@
-/** What parking keeps: which vehicle an opaque id means, and every observation of occupancy, impossible ones flagged. */
-import type { Tx } from './database.ts';
+/** Tables of the parking connector: vehicles by opaque id, and occupancy observations with implausible ones flagged. */
+import type { Tx } from './transaction.ts';
 
 export { droppedBefore } from './retention/dropped-before.ts';
 
+/** A vehicle of one installation. */
 export interface KnownVehicle {
   readonly id: string;
   readonly plate: string;
   readonly colour: string;
-  /** Credit code of the newest right or session it was named with; null when none. */
+  /** Credit code from the newest parking right or session that names the vehicle; null if none does. */
   readonly company: string | null;
 }
 
-/** Keeps what the ids mean. A company is only added where none is known: what names a vehicle in passing may be old. */
-export const nameVehicles = (tx: Tx, installation: string, vehicles: readonly KnownVehicle[]): Promise<void> =>
+/** Saves vehicles. A company is set only if none is known: the source may be an old session. */
+export const addVehicles = (tx: Tx, installation: string, vehicles: readonly KnownVehicle[]): Promise<void> =>
   saveVehicles(tx, installation, vehicles, 'coalesce(vehicle.company, excluded.company)');
 
-/** Keeps what the ids mean, and whose they are by the vendor's whole list of rights; null: nobody's any more. */
+/** Saves vehicles with their companies from the vendor's full list of rights; null removes the company. */
 export const assignVehicles = (tx: Tx, installation: string, vehicles: readonly KnownVehicle[]): Promise<void> =>
   saveVehicles(tx, installation, vehicles, 'excluded.company');
 
-/** Rows are sorted, so that writers never lock crosswise. `company` is what a row that is there already takes. */
+/** Rows are sorted, so that concurrent writers cannot deadlock. `company`: new value of an existing row. */
 async function saveVehicles(
   tx: Tx,
   installation: string,
@@ -27,8 +28,8 @@ async function saveVehicles(
   company: 'coalesce(vehicle.company, excluded.company)' | 'excluded.company',
 ): Promise<void> {
   const distinct = new Map<string, KnownVehicle>();
-  for (const one of vehicles)
-    distinct.set(one.id, { ...one, company: one.company ?? distinct.get(one.id)?.company ?? null });
+  for (const vehicle of vehicles)
+    distinct.set(vehicle.id, { ...vehicle, company: vehicle.company ?? distinct.get(vehicle.id)?.company ?? null });
   const rows = [...distinct.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   if (rows.length === 0) return;
   await tx.query(
@@ -37,15 +38,15 @@ async function saveVehicles(
      ON CONFLICT (id, installation) DO UPDATE SET company = ${company} WHERE vehicle.company IS DISTINCT FROM ${company}`,
     [
       installation,
-      rows.map((one) => one.id),
-      rows.map((one) => one.plate),
-      rows.map((one) => one.colour),
-      rows.map((one) => one.company),
+      rows.map((row) => row.id),
+      rows.map((row) => row.plate),
+      rows.map((row) => row.colour),
+      rows.map((row) => row.company),
     ],
   );
 }
 
-/** By id, as this installation knows them. */
+/** The installation's vehicles by id. */
 export async function vehiclesByIds(
   tx: Tx,
   installation: string,
@@ -58,13 +59,14 @@ export async function vehiclesByIds(
   return new Map(rows.map((row) => [row.id, row]));
 }
 
-/** All colours under which this installation knows the plate. */
+/** The installation's vehicles with this plate, one per plate colour. */
 export const vehiclesByPlate = (tx: Tx, installation: string, plate: string): Promise<KnownVehicle[]> =>
   tx.query('SELECT id, plate, colour, company FROM vehicle WHERE installation = $1 AND plate = $2', [
     installation,
     plate,
   ]);
 
+/** An occupancy observation. */
 export interface ObservationInput {
   readonly id: string;
   readonly lot: string;
@@ -74,8 +76,8 @@ export interface ObservationInput {
 }
 
 /**
- * Keeps observations, each vendor id once; answers the ids that were new. With `correct`, one that is kept with other figures
- * takes the given ones. Flags what cannot be: more cars than places, fewer than none, a second one of the same lot and time.
+ * Saves observations, one per vendor id; resolves with the new ids. With `correct`, changed figures of a saved one are updated.
+ * Flags implausible ones: more cars than places, a negative count, a second one of the same lot and time.
  */
 export async function saveObservations(
   tx: Tx,
@@ -83,15 +85,17 @@ export async function saveObservations(
   all: readonly ObservationInput[],
   options: { correct: boolean },
 ): Promise<Set<string>> {
-  const distinct = [...new Map(all.map((one) => [one.id, one])).values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  const distinct = [...new Map(all.map((observation) => [observation.id, observation])).values()].sort((a, b) =>
+    a.id < b.id ? -1 : 1,
+  );
   if (distinct.length === 0) return new Set();
   const given = [
     installation,
-    distinct.map((one) => one.id),
-    distinct.map((one) => one.lot),
-    distinct.map((one) => one.time),
-    distinct.map((one) => one.occupied),
-    distinct.map((one) => one.capacity),
+    distinct.map((observation) => observation.id),
+    distinct.map((observation) => observation.lot),
+    distinct.map((observation) => observation.time),
+    distinct.map((observation) => observation.occupied),
+    distinct.map((observation) => observation.capacity),
   ];
   const columns = '$2::text[], $3::text[], $4::timestamptz[], $5::int[], $6::int[]';
   if (options.correct) {
@@ -122,17 +126,17 @@ export async function saveObservations(
   return new Set(rows.map((row) => row.id));
 }
 
-/** Forgets observations that the vendor has deleted; what they were the first of is then no duplicate any more. */
-export async function withdrawObservations(tx: Tx, installation: string, ids: readonly string[]): Promise<void> {
+/** Deletes observations that the vendor has deleted, and updates the duplicate flags of others. */
+export async function deleteObservations(tx: Tx, installation: string, ids: readonly string[]): Promise<void> {
   if (ids.length === 0) return;
-  const [gone]: [{ lot: string; time: Date }[], number] = await tx.query(
+  const [deleted]: [{ lot: string; time: Date }[], number] = await tx.query(
     'DELETE FROM occupancy WHERE installation = $1 AND vendor_id = ANY($2) RETURNING lot, time',
     [installation, ids],
   );
-  if (gone.length > 0) await flagDuplicates(tx, installation, gone);
+  if (deleted.length > 0) await flagDuplicates(tx, installation, deleted);
 }
 
-/** At each lot and time one row stands (the one that was no duplicate, else the lowest id); the others are flagged. */
+/** Of each lot and time, one row is not a duplicate: the current one, or the one with the lowest id. */
 async function flagDuplicates(
   tx: Tx,
   installation: string,
@@ -143,10 +147,11 @@ async function flagDuplicates(
      FROM (SELECT vendor_id, row_number() OVER (PARTITION BY lot, time ORDER BY duplicate, vendor_id) AS n
        FROM occupancy WHERE installation = $1 AND (lot, time) IN (SELECT * FROM unnest($2::text[], $3::timestamptz[]))) ranked
      WHERE o.installation = $1 AND o.vendor_id = ranked.vendor_id AND o.duplicate IS DISTINCT FROM (ranked.n > 1)`,
-    [installation, places.map((one) => one.lot), places.map((one) => one.time)],
+    [installation, places.map((place) => place.lot), places.map((place) => place.time)],
   );
 }
 
+/** Occupancy of a lot in one bucket. */
 export interface OccupancyBucketRow {
   readonly lot: string;
   readonly start: Date;
@@ -156,14 +161,13 @@ export interface OccupancyBucketRow {
   readonly flagged: number;
 }
 
-/** Widths that a clock knows; the others follow the park's calendar. */
+/** Bucket widths of fixed length; the others follow the park's calendar. */
 const WIDTHS: Readonly<Record<string, string>> = { QUARTER_HOUR: '15 minutes', HOUR: '1 hour' };
 const CALENDAR: Readonly<Record<string, string>> = { DAY: 'day', MONTH: 'month', YEAR: 'year' };
 
 /**
- * Buckets of several lots in one query, a row per lot and bucket from `from` to `to`; null where nothing was measured. Flagged
- * rows are counted, but stay out of the rates. Days, months and years are those of `zone`. A bucket of which a part is past retention
- * and gone is null.
+ * Occupancy of several lots, one row per lot and bucket from `from` to `to`; null without measurements. Flagged rows are counted but
+ * excluded from the figures. Days, months and years are those of `zone`. A bucket that retention has partly dropped is null.
  */
 export async function occupancyBuckets(
   tx: Tx,
@@ -177,7 +181,7 @@ export async function occupancyBuckets(
     calendar
       ? `date_trunc('${calendar}', ${expression}, $5)`
       : `date_bin('${width}', ${expression}, timestamptz '2000-01-01 00:00:00+00')`;
-  // A calendar is walked in local time, where each day is one step.
+  // Calendar buckets are generated in local time, in which days have equal length.
   const walk = calendar
     ? `generate_series(${bin('$3::timestamptz')} AT TIME ZONE $5, ($4::timestamptz AT TIME ZONE $5) - interval '1 microsecond', interval '1 ${calendar}')`
     : `generate_series(${bin('$3::timestamptz')}, $4::timestamptz - interval '1 microsecond', interval '${width}')`;

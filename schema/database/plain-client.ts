@@ -1,20 +1,21 @@
-/** A bare connection to any PostgreSQL, without TypeORM: for simulators and tests, whose processes stay small. */
+/** A connection to any PostgreSQL without TypeORM, for the small processes of simulators and tests. */
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
 import { from } from 'pg-copy-streams';
 
+/** One connection. */
 export interface Client {
   query<R extends object = Record<string, unknown>>(sql: string, values?: readonly unknown[]): Promise<R[]>;
-  /** Sends lines (each with its line end) to a `COPY … FROM STDIN`. */
+  /** Sends lines, each with its line end, to a `COPY … FROM STDIN`. */
   copy(sql: string, lines: Iterable<string>): Promise<void>;
   end(): Promise<void>;
 }
 
-/** Connects; rejects with the driver's error. */
+/** Connects. Rejects with the driver's error. */
 export async function openClient(url: string): Promise<Client> {
   const client = new pg.Client({ connectionString: url });
-  // A lost connection shows at the next question.
+  // A lost connection makes the next query fail.
   client.on('error', () => undefined);
   await client.connect();
   return {
@@ -28,7 +29,7 @@ export async function openClient(url: string): Promise<Client> {
   };
 }
 
-/** Joins lines, so that not each of a hundred thousand is a step of its own. */
+/** Joins lines into chunks of about 60,000 characters. */
 function* inChunks(lines: Iterable<string>): Generator<string> {
   let chunk = '';
   for (const line of lines) {

@@ -1,33 +1,37 @@
-/** What was last seen of each entry of the register, and our applications that are still under way. */
-import type { Tx } from './database.ts';
+/** Tables of the registration connector: register entries as last read, and open applications. */
+import type { Tx } from './transaction.ts';
 
-export interface SeenEntry {
+/** A register entry as last read. */
+export interface RegisterEntry {
   readonly uscc: string;
-  /** Field to value, as last read; JSON. */
+  /** Values by field. */
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
-export async function seenEntries(
+/** The saved entries by credit code. */
+export async function registerEntries(
   tx: Tx,
   installation: string,
   codes: readonly string[],
-): Promise<Map<string, SeenEntry>> {
-  const rows: SeenEntry[] = await tx.query(
+): Promise<Map<string, RegisterEntry>> {
+  const rows: RegisterEntry[] = await tx.query(
     'SELECT uscc, fields FROM register_entry WHERE installation = $1 AND uscc = ANY($2)',
     [installation, codes],
   );
   return new Map(rows.map((row) => [row.uscc, row]));
 }
 
-export async function saveEntries(tx: Tx, installation: string, entries: readonly SeenEntry[]): Promise<void> {
+/** Saves entries; later values replace earlier ones. */
+export async function saveEntries(tx: Tx, installation: string, entries: readonly RegisterEntry[]): Promise<void> {
   if (entries.length === 0) return;
   await tx.query(
     `INSERT INTO register_entry (installation, uscc, fields) SELECT $1, * FROM unnest($2::text[], $3::jsonb[])
      ON CONFLICT (installation, uscc) DO UPDATE SET fields = excluded.fields`,
-    [installation, entries.map((one) => one.uscc), entries.map((one) => JSON.stringify(one.fields))],
+    [installation, entries.map((entry) => entry.uscc), entries.map((entry) => JSON.stringify(entry.fields))],
   );
 }
 
+/** An application that the register has not decided. */
 export interface OpenApplication {
   readonly reference: string;
   readonly number: string;
@@ -35,28 +39,28 @@ export interface OpenApplication {
   readonly state: string;
 }
 
-/** Keeps the application while it is under way; done ones are removed. */
+/** Saves the application, or deletes it if it is `done`. */
 export async function saveApplication(
   tx: Tx,
   installation: string,
-  one: OpenApplication,
+  application: OpenApplication,
   done: boolean,
 ): Promise<void> {
   if (done) {
     await tx.query('DELETE FROM register_application WHERE installation = $1 AND number = $2', [
       installation,
-      one.number,
+      application.number,
     ]);
     return;
   }
   await tx.query(
     `INSERT INTO register_application (installation, number, reference, uscc, state) VALUES ($1, $2, $3, $4, $5)
      ON CONFLICT (installation, number) DO UPDATE SET state = excluded.state`,
-    [installation, one.number, one.reference, one.uscc, one.state],
+    [installation, application.number, application.reference, application.uscc, application.state],
   );
 }
 
-/** Applications under way whose number sorts after `after`, in that order. */
+/** Open applications with numbers after `after`, by number. */
 export const openApplications = (
   tx: Tx,
   installation: string,

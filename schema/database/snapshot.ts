@@ -1,4 +1,4 @@
-/** The database as text, by a catalog query of ours (the embedded server ships no pg_dump): tables, columns, keys, indexes. */
+/** Prints the database schema as SQL text: tables, columns, keys, indexes. The embedded server has no pg_dump. */
 import type { DataSource } from 'typeorm';
 
 interface Column {
@@ -11,8 +11,8 @@ interface Column {
   readonly fallback: string | null;
 }
 
-/** Partitions that come and go with the days are left out. */
-export async function databasePicture(source: DataSource): Promise<string> {
+/** Resolves with the schema in an order that does not change. Daily and monthly partitions are left out. */
+export async function databaseSnapshot(source: DataSource): Promise<string> {
   const columns: Column[] = await source.query(`
     SELECT c.relname AS "table", c.relkind::text AS kind, pg_get_partkeydef(c.oid) AS partition, a.attname AS "column",
       format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull AS notnull,
@@ -32,18 +32,21 @@ export async function databasePicture(source: DataSource): Promise<string> {
     FROM pg_index i JOIN pg_class t ON t.oid = i.indrelid JOIN pg_namespace n ON n.oid = t.relnamespace
     WHERE n.nspname = 'public' AND NOT t.relispartition
       AND NOT EXISTS (SELECT 1 FROM pg_constraint k WHERE k.conindid = i.indexrelid) ORDER BY t.relname, text`);
-  const tables = [...new Set(columns.map((one) => one.table))];
+  const tables = [...new Set(columns.map((column) => column.table))];
   const parts = tables.map((table) => {
-    const own = columns.filter((one) => one.table === table);
+    const own = columns.filter((column) => column.table === table);
     const lines = own.map(
-      (one) => `  ${one.column} ${one.type}${one.notnull ? ' NOT NULL' : ''}${one.fallback ? ` ${one.fallback}` : ''}`,
+      (column) =>
+        `  ${column.column} ${column.type}${column.notnull ? ' NOT NULL' : ''}${column.fallback ? ` ${column.fallback}` : ''}`,
     );
-    const keys = constraints.filter((one) => one.table === table).map((one) => `  ${one.text}`);
+    const keys = constraints
+      .filter((constraint) => constraint.table === table)
+      .map((constraint) => `  ${constraint.text}`);
     const by = own[0]?.partition ? ` PARTITION BY ${own[0].partition}` : '';
     const body = `CREATE TABLE ${table} (\n${[...lines, ...keys].join(',\n')}\n)${by};`;
     const more = indexes
-      .filter((one) => one.table === table)
-      .map((one) => `${one.text.replaceAll('public.', '').replace(' ON ONLY ', ' ON ')};`);
+      .filter((index) => index.table === table)
+      .map((index) => `${index.text.replaceAll('public.', '').replace(' ON ONLY ', ' ON ')};`);
     return [body, ...more].join('\n');
   });
   return `-- The hub's database, printed by \`isthmus schema\`. Do not edit: write a migration.\n\n${parts.join('\n\n')}\n`;

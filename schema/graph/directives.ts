@@ -1,7 +1,7 @@
-/** The directive texts that the subgraphs write; Federation 2.9 knows them all. */
+/** Federation 2.9 directives, as the subgraphs write them. */
 export const FEDERATION = 'https://specs.apollo.dev/federation/v2.9';
 
-/** What a subgraph may import; only what it uses is printed. */
+/** Directives that a subgraph may import; its SDL imports those it uses. */
 export const FEDERATION_DIRECTIVES = [
   '@key',
   '@shareable',
@@ -21,17 +21,17 @@ export const FEDERATION_DIRECTIVES = [
 export const SHAREABLE = '@shareable';
 export const INACCESSIBLE = '@inaccessible';
 export const AUTHENTICATED = '@authenticated';
-/** On every field that returns a connection. */
+/** For every field that returns a connection. */
 export const LIST_SIZE =
   '@listSize(slicingArguments: ["first", "last"], sizedFields: ["nodes", "edges"], assumedSize: 20, requireOneSlicingArgument: false)';
 
-/** An entity's key; a stub (`resolvable` false) answers its key and nothing else. */
+/** The key of an entity. `resolvable: false`: a stub that the subgraph only references. */
 export const key = (fields: string, resolvable = true): string =>
   `@key(fields: "${fields}"${resolvable ? '' : ', resolvable: false'})`;
 
-/** All of these scopes are needed. */
+/** The caller needs all of these scopes. */
 export const requiresScopes = (...scopes: string[]): string =>
   `@requiresScopes(scopes: [[${scopes.map((scope) => `"${scope}"`).join(', ')}]])`;
 
-/** Such as `policy('consent:tax')`. */
+/** The caller needs the policy, such as `consent:tax`. */
 export const policy = (name: string): string => `@policy(policies: [["${name}"]])`;

@@ -1,4 +1,4 @@
-/** Enums of the graph that are also checked outside it: what the data of an event may hold. */
+/** Enums of the graph that the data of events uses too. */
 
 export enum DoorState {
   CLOSED = 'CLOSED',

@@ -1,18 +1,18 @@
 import { GraphQLError, GraphQLScalarType, Kind, type ValueNode } from 'graphql';
 import { isRegionCode, parsePlate, parseUscc } from './identifiers.ts';
 
-interface Form<I> {
+interface ScalarOptions<I> {
   readonly name: string;
   readonly description: string;
   readonly example: string;
-  /** Text of a client to the inner value; null refuses it. */
+  /** Parses client input; null if invalid. */
   parse(text: string): I | null;
-  /** Inner value to text; null refuses it. */
+  /** Serializes a value; null if invalid. */
   print(value: unknown): string | null;
 }
 
-/** A scalar that reads and prints exactly one form; the refusal names an example. */
-function scalar<I>(form: Form<I>): GraphQLScalarType<I, string> {
+/** A scalar with one text form. Errors for client input include the example. */
+function scalar<I>(form: ScalarOptions<I>): GraphQLScalarType<I, string> {
   const parse = (value: unknown): I => {
     const parsed = typeof value === 'string' ? form.parse(value) : null;
     if (parsed === null) {
@@ -29,13 +29,13 @@ function scalar<I>(form: Form<I>): GraphQLScalarType<I, string> {
     parseLiteral: (node: ValueNode) => parse(node.kind === Kind.STRING ? node.value : undefined),
     serialize: (value) => {
       const text = form.print(value);
-      if (text === null) throw new GraphQLError(`A source gave something that is no ${form.name}.`);
+      if (text === null) throw new GraphQLError(`A source returned a value that is not a valid ${form.name}.`);
       return text;
     },
   });
 }
 
-const same = (value: unknown, test: (text: string) => boolean): string | null =>
+const printIf = (value: unknown, test: (text: string) => boolean): string | null =>
   typeof value === 'string' && test(value) ? value : null;
 
 const DECIMAL = /^-?(0|[1-9]\d*)(\.\d+)?$/;
@@ -64,7 +64,7 @@ export function printDuration(milliseconds: number): string {
   return `${sign}P${days ? `${days}D` : ''}${time ? `T${time}` : ''}`;
 }
 
-/** An ISO 8601 duration (days to seconds, no months) to milliseconds; null when it is none. */
+/** Parses an ISO 8601 duration of weeks to seconds to milliseconds; null if invalid, or with years or months. */
 export function parseDuration(text: string): number | null {
   const parts = /^(-)?P(?=.)(?:(\d+)W)?(?:(\d+)D)?(?:T(?=\d)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d{1,3})?)S)?)?$/.exec(
     text,
@@ -79,7 +79,7 @@ export function parseDuration(text: string): number | null {
 export const USCC = scalar({
   name: 'USCC',
   description:
-    'Unified social credit code, GB 32100: 18 characters, upper case, both check characters right (but for the last one of codes that Xiamen made before 2016).',
+    'Unified social credit code, GB 32100: 18 characters, upper case, with valid check characters (codes that Xiamen issued before 2016 may have another last one).',
   example: '91500112MA5U0H4T21',
   parse: parseUscc,
   print: (value) => (typeof value === 'string' ? parseUscc(value) : null),
@@ -96,7 +96,7 @@ export const RegionCode = scalar({
   description: 'Administrative division, GB/T 2260: six digits.',
   example: '500112',
   parse: (text) => (isRegionCode(text) ? text : null),
-  print: (value) => same(value, isRegionCode),
+  print: (value) => printIf(value, isRegionCode),
 });
 export const DateTime = scalar<Date>({
   name: 'DateTime',
@@ -114,7 +114,7 @@ export const CalendarDate = scalar({
   description: 'ISO 8601 calendar day.',
   example: '2026-03-01',
   parse: (text) => (isDate(text) ? text : null),
-  print: (value) => same(value, isDate),
+  print: (value) => printIf(value, isDate),
 });
 export const Duration = scalar<number>({
   name: 'Duration',
@@ -128,40 +128,40 @@ export const Period = scalar({
   description: 'Calendar period: 2026, 2026-Q1 or 2026-03.',
   example: '2026-Q1',
   parse: (text) => (PERIOD.test(text) ? text : null),
-  print: (value) => same(value, (text) => PERIOD.test(text)),
+  print: (value) => printIf(value, (text) => PERIOD.test(text)),
 });
 export const Decimal = scalar({
   name: 'Decimal',
   description: 'Exact decimal number, as a string.',
   example: '2201.7838',
   parse: (text) => (isDecimal(text) ? text : null),
-  print: (value) => (typeof value === 'bigint' ? String(value) : same(value, isDecimal)),
+  print: (value) => (typeof value === 'bigint' ? String(value) : printIf(value, isDecimal)),
 });
 export const SquareMetres = scalar({
   name: 'SquareMetres',
   description: 'Square metres, as an exact decimal string.',
   example: '1250.5',
   parse: (text) => (isDecimal(text) ? text : null),
-  print: (value) => same(value, isDecimal),
+  print: (value) => printIf(value, isDecimal),
 });
-/** Characters of a cursor, at most. */
-const LONGEST_CURSOR = 1024;
+/** Characters. */
+const MAX_CURSOR_LENGTH = 1024;
 
 export const Cursor = scalar({
   name: 'Cursor',
-  description: 'Opaque, signed place in a list or in the event log; fits only the list and filter it came from.',
+  description: 'Opaque signed position in a list or in the event log, valid only for the same list and filter.',
   example: 'the endCursor of a page',
-  parse: (text) => (text.length > 0 && text.length <= LONGEST_CURSOR ? text : null),
-  print: (value) => same(value, (text) => text.length > 0),
+  parse: (text) => (text.length > 0 && text.length <= MAX_CURSOR_LENGTH ? text : null),
+  print: (value) => printIf(value, (text) => text.length > 0),
 });
 
-/** By name: how values are read, wherever these scalars stand. */
+/** Our own scalars, by name. */
 export const SCALARS: ReadonlyMap<string, GraphQLScalarType> = new Map(
-  [USCC, Plate, RegionCode, DateTime, CalendarDate, Duration, Period, Decimal, SquareMetres, Cursor].map((one) => [
-    one.name,
-    one as GraphQLScalarType,
+  [USCC, Plate, RegionCode, DateTime, CalendarDate, Duration, Period, Decimal, SquareMetres, Cursor].map((scalar) => [
+    scalar.name,
+    scalar as GraphQLScalarType,
   ]),
 );
 
-/** Characters of an `ID` that a client sends, at most. PostgreSQL indexes 2,704 bytes, and a character takes up to three. */
-export const LONGEST_ID = 512;
+/** Characters of an `ID` argument. PostgreSQL indexes up to 2,704 bytes, and a character takes up to three. */
+export const MAX_ID_LENGTH = 512;

@@ -1,43 +1,47 @@
-/** What every subgraph shares, the same text everywhere: change it everywhere at once. */
+/** Types that all subgraphs share. Their definitions must be equal in all subgraphs (see compose.ts). */
 import { ArgsType, Directive, Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
 import { SHAREABLE } from './directives.ts';
 import { DoorState } from './enums.ts';
 import { CalendarDate, Cursor, DateTime, Decimal, Duration, USCC } from './scalars.ts';
 
 @Directive(SHAREABLE)
-@ObjectType({ simpleResolvers: true, description: 'Where the reading stands in a connection.' })
+@ObjectType({ simpleResolvers: true, description: 'Position of a page in its list.' })
 export class PageInfo {
-  @Field(() => Boolean, { description: 'More rows follow.' }) hasNextPage!: boolean;
-  @Field(() => Boolean, { description: 'Rows precede.' }) hasPreviousPage!: boolean;
-  @Field(() => Cursor, { nullable: true, description: 'Place of the first row; null when the page is empty.' })
+  @Field(() => Boolean, { description: 'Whether more rows follow.' }) hasNextPage!: boolean;
+  @Field(() => Boolean, { description: 'Whether rows precede.' }) hasPreviousPage!: boolean;
+  @Field(() => Cursor, { nullable: true, description: 'Cursor of the first row; null if the page is empty.' })
   startCursor!: string | null;
-  @Field(() => Cursor, { nullable: true, description: 'Place of the last row; null when the page is empty.' })
+  @Field(() => Cursor, { nullable: true, description: 'Cursor of the last row; null if the page is empty.' })
   endCursor!: string | null;
 }
 
 @Directive(SHAREABLE)
-@ObjectType({ simpleResolvers: true, description: 'Which source said it, when it was true, how old it is.' })
+@ObjectType({ simpleResolvers: true, description: 'Source, recording time and age of a value.' })
 export class Provenance {
-  @Field(() => ID, { description: 'Id of the installation; with several parts, of the oldest one.' }) source!: string;
+  @Field(() => ID, { description: 'Id of the installation; with several parts, of the oldest part.' }) source!: string;
   @Field(() => String, {
     description:
-      'What it speaks for: access-control, parking, registration, tax, energy, hub, or a system that isthmus.yaml names.',
+      'Kind of system: access-control, parking, registration, tax, energy, hub, or a system that isthmus.yaml names.',
   })
   system!: string;
-  @Field(() => DateTime, { nullable: true, description: 'When the source recorded it; null if it does not say.' })
+  @Field(() => DateTime, {
+    nullable: true,
+    description: 'When the source recorded it; null if the source does not provide it.',
+  })
   recordedAt!: Date | null;
-  @Field(() => DateTime, { description: 'When we read it, or it was pushed to us.' }) fetchedAt!: Date;
-  @Field(() => Duration, { description: 'Time since fetchedAt, as of this answer.' }) age!: number;
+  @Field(() => DateTime, { description: 'When the hub read or received it.' }) fetchedAt!: Date;
+  @Field(() => Duration, { description: 'Time since fetchedAt, at the time of this response.' }) age!: number;
   @Field(() => Boolean, {
-    description: "Older than it should be: kept from an earlier reading, or the source's last reading failed.",
+    description:
+      'Whether the value is outdated: the source did not respond, or the value is older than its maximum age.',
   })
   stale!: boolean;
-  @Field(() => Boolean, { description: 'This source is the authority for the value.' }) authority!: boolean;
+  @Field(() => Boolean, { description: 'Whether this source is the authority for the value.' }) authority!: boolean;
   @Field(() => [String], { description: 'Fields of this object that are masked for this caller.' })
   masked!: readonly string[];
   @Field(() => [Provenance], {
     nullable: true,
-    description: 'Every contributing source when there is more than one, else null.',
+    description: 'All contributing sources if there are several, else null.',
   })
   parts!: readonly Provenance[] | null;
 }
@@ -45,14 +49,14 @@ export class Provenance {
 @Directive(SHAREABLE)
 @ObjectType({ simpleResolvers: true, description: 'An amount of money.' })
 export class Money {
-  @Field(() => Decimal, { description: 'In the currency named beside it.' }) value!: string;
+  @Field(() => Decimal, { description: 'Amount in `currency`.' }) value!: string;
   @Field(() => String, { description: 'ISO 4217.' }) currency!: string;
 }
 
 @Directive(SHAREABLE)
 @ObjectType({ simpleResolvers: true, description: 'A measured amount.' })
 export class Quantity {
-  @Field(() => Decimal, { description: 'In the unit named beside it.' }) value!: string;
+  @Field(() => Decimal, { description: 'Amount in `unit`.' }) value!: string;
   @Field(() => String, { description: 'UCUM, such as kWh or m3.' }) unit!: string;
 }
 
@@ -82,12 +86,12 @@ registerEnumType(DoorState, {
   description: 'Physical state of a door.',
   valuesConfig: {
     CLOSED: { description: 'Shut.' },
-    OPEN: { description: 'Open in the ordinary way.' },
+    OPEN: { description: 'Open after a grant.' },
     FORCED: { description: 'Opened without a grant.' },
     HELD_OPEN: { description: 'Open for longer than allowed.' },
     LOCKED: { description: 'Shut and locked.' },
     FAULT: { description: 'The door reports a fault.' },
-    UNKNOWN: { description: 'The door system does not tell.' },
+    UNKNOWN: { description: 'Not provided by the door system.' },
   },
 });
 
@@ -103,26 +107,28 @@ export class DateRange {
   @Field(() => CalendarDate, { nullable: true, description: 'Exclusive; open when absent.' }) to?: string | null;
 }
 
-@InputType({ description: 'Tests on a text; all given tests must hold. `contains` ignores case and width.' })
+@InputType({ description: 'Conditions on a string; all given conditions must hold.' })
 export class StringFilter {
   @Field(() => String, { nullable: true, description: 'Equal to.' }) eq?: string | null;
   @Field(() => [String], { nullable: true, description: 'One of.' }) in?: string[] | null;
-  @Field(() => String, { nullable: true, description: 'Part of, ignoring case and width.' }) contains?: string | null;
+  @Field(() => String, { nullable: true, description: 'Contains this string, ignoring case and width.' }) contains?:
+    | string
+    | null;
 }
 
-@InputType({ description: 'Tests on an id.' })
+@InputType({ description: 'Conditions on an id; all given conditions must hold.' })
 export class IDFilter {
   @Field(() => ID, { nullable: true, description: 'Equal to.' }) eq?: string | null;
   @Field(() => [ID], { nullable: true, description: 'One of.' }) in?: string[] | null;
 }
 
-@InputType({ description: 'Tests on a credit code.' })
+@InputType({ description: 'Conditions on a USCC; all given conditions must hold.' })
 export class USCCFilter {
   @Field(() => USCC, { nullable: true, description: 'Equal to.' }) eq?: string | null;
   @Field(() => [USCC], { nullable: true, description: 'One of.' }) in?: string[] | null;
 }
 
-@InputType({ description: 'Tests on an exact number.' })
+@InputType({ description: 'Conditions on a decimal number; all given conditions must hold.' })
 export class DecimalFilter {
   @Field(() => Decimal, { nullable: true, description: 'Equal to.' }) eq?: string | null;
   @Field(() => [Decimal], { nullable: true, description: 'One of.' }) in?: string[] | null;
@@ -134,36 +140,36 @@ export class DecimalFilter {
 
 @InputType({ description: 'An amount of money.' })
 export class MoneyInput {
-  @Field(() => Decimal, { description: 'In the currency named beside it.' }) value!: string;
+  @Field(() => Decimal, { description: 'Amount in `currency`.' }) value!: string;
   @Field(() => String, { description: 'ISO 4217.' }) currency!: string;
 }
 
-/** first/after or last/before, never both; neither means the first 20; at most 200. Checked by the kit's `paging`. */
+/** first/after or last/before, not both; the first 20 rows by default, at most 200. Checked by `parsePageArguments` of the kit. */
 @ArgsType()
 export class PageArgs {
   @Field(() => Int, {
     nullable: true,
-    description: 'How many from the front; 20 when neither first nor last is given.',
+    description: 'Number of rows from the start; 20 if neither first nor last is given.',
   })
   first?: number | null;
-  @Field(() => Cursor, { nullable: true, description: 'Only what follows this place.' }) after?: string | null;
-  @Field(() => Int, { nullable: true, description: 'How many from the end.' }) last?: number | null;
-  @Field(() => Cursor, { nullable: true, description: 'Only what precedes this place.' }) before?: string | null;
+  @Field(() => Cursor, { nullable: true, description: 'Only rows after this cursor.' }) after?: string | null;
+  @Field(() => Int, { nullable: true, description: 'Number of rows from the end.' }) last?: number | null;
+  @Field(() => Cursor, { nullable: true, description: 'Only rows before this cursor.' }) before?: string | null;
 }
 
 type NodeClass = new (...args: never[]) => object;
 
-/** A Relay edge over `Node`. Assign the result to a class of the same name in the connector's graph.ts. */
+/** Creates the class of a Relay edge. Assign it to a class of the same name in the connector's graph. */
 export function edgeType(name: string, description: string, node: () => NodeClass) {
   @ObjectType(name, { description, simpleResolvers: true })
   class Edge {
-    @Field(() => Cursor, { description: 'Place of this row.' }) cursor!: string;
-    @Field(() => node(), { description: 'The row itself.' }) node!: object;
+    @Field(() => Cursor, { description: 'Cursor of the row.' }) cursor!: string;
+    @Field(() => node(), { description: 'The row.' }) node!: object;
   }
   return Edge;
 }
 
-/** A Relay connection over `Node`; with `provenance` for lists that come from an island. */
+/** Creates the class of a Relay connection; with a field `provenance` for lists of a source. */
 export function connectionType(
   name: string,
   description: string,
@@ -174,13 +180,13 @@ export function connectionType(
   @ObjectType(name, { description, simpleResolvers: true })
   class Connection {
     @Field(() => [node()], { description: 'The rows of this page.' }) nodes!: readonly object[];
-    @Field(() => [edge], { description: 'The rows with their places.' }) edges!: readonly object[];
-    @Field(() => PageInfo, { description: 'Where this page stands.' }) pageInfo!: PageInfo;
+    @Field(() => [edge], { description: 'The rows of this page with their cursors.' }) edges!: readonly object[];
+    @Field(() => PageInfo, { description: 'Position of this page in the list.' }) pageInfo!: PageInfo;
     @Field(() => Int, {
       nullable: true,
-      // Simple: graphql-js calls the function, so that rows are counted only when asked for.
+      // graphql-js calls the function, so rows are counted only if the field is selected.
       simple: true,
-      description: 'Rows in the whole list; null where the source cannot tell cheaply.',
+      description: 'Number of rows in the whole list; null if the source cannot count them efficiently.',
     })
     totalCount?: number | null | (() => Promise<number | null>);
   }
@@ -188,7 +194,7 @@ export function connectionType(
 
   @ObjectType(name, { description, simpleResolvers: true })
   class SourcedConnection extends Connection {
-    @Field(() => Provenance, { description: 'Where this list comes from, also when it is empty.' })
+    @Field(() => Provenance, { description: 'Provenance of this list, also if it is empty.' })
     provenance!: Provenance;
   }
   return SourcedConnection;

@@ -1,9 +1,9 @@
-/** The graph that the hostile documents ask: two subgraphs that share a type, so that planning has something to do. */
+/** The graph for hostile documents: two subgraphs that share a type, so that operations need planning. */
 import type { Resolvers } from '../../gateway/federation/testing/fake-subgraph.ts';
 import { compose } from '../../schema/compose.ts';
 
 const LINK = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key"])\n';
-/** Names that resemble those of unknown fields: what they are compared with. */
+/** Field names similar to the unknown fields, to make suggestions expensive. */
 const NAMES = Array.from({ length: 200 }, (_, i) => `fieldOfAlpha${String(i).padStart(3, '0')}: Int`).join('\n');
 
 export const NEAR = `
@@ -26,7 +26,7 @@ export const NEAR = `
 `;
 export const FAR = 'type T @key(fields: "i") { i: ID! far: Int }';
 
-/** Every object is the same one; so answers stay as small as the question. */
+/** Every object is the same, so responses stay small. */
 export const RESOLVERS: Resolvers = {
   Query: { a: () => 'a', b: () => 1, l: () => 2, t: () => THING, n: () => THING, u: () => THING },
   T: { t: () => THING, r: () => THING, n: () => THING, b: () => 3 },

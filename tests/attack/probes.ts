@@ -1,19 +1,19 @@
-/** The probes: documents, requests, tokens, sockets. Each says what it sends and what counts as refused. */
+/** Attack probes: documents, requests, tokens and WebSockets, each with what it sends and what counts as rejected. */
 import { createHmac } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import type { Reply, Target } from './target.ts';
 
 export interface Probe {
   readonly name: string;
-  /** True when refused. Nothing of it may reach the island. */
-  refused(target: Target): Promise<boolean>;
+  /** Resolves to true if the attack was rejected. Nothing of it may reach the source. */
+  isRejected(target: Target): Promise<boolean>;
 }
 
-/** Codes that an answer carries; none when it is no GraphQL answer. */
-export function codes({ text }: Pick<Reply, 'text'>): string[] {
+/** Error codes of a GraphQL response; empty if it is not a GraphQL response. */
+export function errorCodes({ text }: Pick<Reply, 'text'>): string[] {
   try {
     const { errors } = JSON.parse(text) as { errors?: { extensions?: { code?: string } }[] };
-    return (errors ?? []).map((one) => one.extensions?.code ?? 'none');
+    return (errors ?? []).map((error) => error.extensions?.code ?? 'none');
   } catch {
     return [];
   }
@@ -22,65 +22,69 @@ export function codes({ text }: Pick<Reply, 'text'>): string[] {
 const LIMIT = /^LIMIT_/;
 const document = (name: string, query: string, expected: RegExp = LIMIT): Probe => ({
   name,
-  refused: async (target) => codes(await target.post({ query })).some((code) => expected.test(code)),
+  isRejected: async (target) => errorCodes(await target.post({ query })).some((code) => expected.test(code)),
 });
 const many = (count: number, text: (i: number) => string): string =>
   Array.from({ length: count }, (_, i) => text(i)).join(' ');
 const nested = (depth: number, inner = 'id'): string => `{ ${'lots { '.repeat(depth)}${inner}${' }'.repeat(depth)} }`;
 
 export const DOCUMENTS: readonly Probe[] = [
-  document('depth: fields within fields', nested(40)),
+  document('depth: nested fields', nested(40)),
   document('depth: hidden in a fragment', `{ ...a } fragment a on Query ${nested(20)}`),
   document(
     'depth: hidden in inline fragments',
     `{ ${'... on Query { '.repeat(150)} ping ${'}'.repeat(150)} }`,
     /LIMIT|VALIDATION/,
   ),
-  document('depth: in a fragment that nobody spreads', `{ ping } fragment a on Query ${nested(20)}`),
+  document('depth: in an unused fragment', `{ ping } fragment a on Query ${nested(20)}`),
   document('depth: in the second operation', `query a { ping } query b ${nested(20)}`),
-  document('recursion: nothing but brackets', '{a'.repeat(20_000)),
-  document('recursion: lists within lists', `{ echo(list: ${'['.repeat(40_000)}`),
-  document('recursion: objects within objects', `{ echo(text: ${'{a:'.repeat(5_000)}`),
-  document('recursion: types within brackets', `query (${'$a: ['.repeat(3_000)}`),
-  document('recursion: brackets behind a comment', `# "\n${'{a'.repeat(5_000)}`),
-  document('recursion: brackets behind a string', `{ echo(text: "\\"" ) ${'{a'.repeat(5_000)}`),
+  document('recursion: only brackets', '{a'.repeat(20_000)),
+  document('recursion: nested lists', `{ echo(list: ${'['.repeat(40_000)}`),
+  document('recursion: nested objects', `{ echo(text: ${'{a:'.repeat(5_000)}`),
+  document('recursion: nested list types', `query (${'$a: ['.repeat(3_000)}`),
+  document('recursion: brackets after a comment', `# "\n${'{a'.repeat(5_000)}`),
+  document('recursion: brackets after a string', `{ echo(text: "\\"" ) ${'{a'.repeat(5_000)}`),
   document('aliases: one field a thousand times', `{ ${many(1_000, (i) => `a${i}: ping`)} }`),
-  document('aliases: batching of mutations', `mutation { ${many(100, (i) => `a${i}: touch(id: "${i}")`)} }`),
+  document('aliases: batched mutations', `mutation { ${many(100, (i) => `a${i}: touch(id: "${i}")`)} }`),
   document(
-    'aliases: spread over fragments',
+    'aliases: distributed over fragments',
     `{ ${many(10, (i) => `...f${i}`)} } ${many(10, (i) => `fragment f${i} on Query { ${many(9, (n) => `a${i}x${n}: ping`)} }`)}`,
   ),
-  document('fields: the same one ten thousand times', `{ ${'ping '.repeat(10_000)} }`),
-  document('fields: overlapping without end', `{ ${many(3_000, () => 'lots { id }')} }`),
-  document('directives: ten thousand on one field', `{ ping ${'@include(if: true) '.repeat(2_000)} }`),
-  document('directives: unknown ones', `{ ping ${many(100, (i) => `@x${i}`)} }`),
+  document('fields: the same field ten thousand times', `{ ${'ping '.repeat(10_000)} }`),
+  document('fields: thousands of overlapping selections', `{ ${many(3_000, () => 'lots { id }')} }`),
+  document('directives: two thousand on one field', `{ ping ${'@include(if: true) '.repeat(2_000)} }`),
+  document('directives: unknown names', `{ ping ${many(100, (i) => `@x${i}`)} }`),
   document('directives: on the operation', `query ${many(100, () => '@a')} { ping }`),
   document(
     'fragments: billion laughs',
     `{ ...f0 } ${many(20, (i) => `fragment f${i} on Query { ...f${i + 1} ...f${i + 1} }`)} fragment f20 on Query { ping }`,
   ),
   document(
-    'fragments: a circle',
+    'fragments: a cycle',
     '{ ...a } fragment a on Query { ...b } fragment b on Query { ...a }',
     /LIMIT|VALIDATION/,
   ),
-  document('fragments: a circle of itself', '{ ...a } fragment a on Query { ...a ping }', /LIMIT|VALIDATION/),
   document(
-    'operations: a thousand',
+    'fragments: a fragment that spreads itself',
+    '{ ...a } fragment a on Query { ...a ping }',
+    /LIMIT|VALIDATION/,
+  ),
+  document(
+    'operations: one thousand',
     many(1_000, (i) => `query q${i} { ping }`),
   ),
   document('tokens: a hundred thousand', `query (${'$a:A '.repeat(15_000)}) { ping }`),
   document('text: half a megabyte', `{ echo(text: "${'a'.repeat(400_000)}") }`),
   document('text: half a megabyte of comments', `#${'a'.repeat(400_000)}\n{ ping }`),
-  document('text: blanks', `${' '.repeat(300_000)}{ ping }`),
+  document('text: spaces', `${' '.repeat(300_000)}{ ping }`),
   document('root fields: thirty', `{ ${'ping '.repeat(30)} }`),
-  document('cost: pages of pages', '{ lots(first: 1000) { lots(first: 1000) { lots(first: 1000) { id } } } }'),
-  document('cost: pages that are not named', '{ lots { lots { lots { lots { id } } } } }'),
-  document('cost: one dear field', '{ dear }'),
+  document('cost: nested pages', '{ lots(first: 1000) { lots(first: 1000) { lots(first: 1000) { id } } } }'),
+  document('cost: nested pages without page sizes', '{ lots { lots { lots { lots { id } } } } }'),
+  document('cost: one expensive field', '{ dear }'),
   {
-    name: 'cost: the page in a variable',
-    refused: async (target) =>
-      codes(
+    name: 'cost: page size in a variable',
+    isRejected: async (target) =>
+      errorCodes(
         await target.post({
           query: 'query ($n: Int) { lots(first: $n) { lots(first: $n) { id } } }',
           variables: { n: 100_000 },
@@ -95,37 +99,37 @@ export const DOCUMENTS: readonly Probe[] = [
     /VALIDATION|LIMIT/,
   ),
   document(
-    'introspection: under a fragment',
+    'introspection: in a fragment',
     '{ ...a } fragment a on Query { x: __schema { types { name } } }',
     /VALIDATION/,
   ),
   {
-    name: 'introspection: by suggestions',
-    refused: async (target) => {
+    name: 'introspection: through suggestions',
+    isRejected: async (target) => {
       const answer = await target.post({ query: '{ secrt }' });
-      return codes(answer).includes('GRAPHQL_VALIDATION_FAILED') && !/did you mean|"secret"/i.test(answer.text);
+      return errorCodes(answer).includes('GRAPHQL_VALIDATION_FAILED') && !/did you mean|"secret"/i.test(answer.text);
     },
   },
-  document('inner field of the hub', '{ _inner }', /VALIDATION/),
+  document('an inaccessible field of the hub', '{ _inner }', /VALIDATION/),
   document('entities of a subgraph', '{ _entities(representations: []) { __typename } }', /VALIDATION/),
   document('SDL of a subgraph', '{ _service { sdl } }', /VALIDATION/),
-  document('no document', '', /BAD|PARSE|RESOLUTION|VALIDATION/),
-  document('no GraphQL', 'SELECT * FROM secret', /PARSE/),
-  document('a right: nobody asks', '{ secret }', /UNAUTHENTICATED/),
+  document('an empty document', '', /BAD|PARSE|RESOLUTION|VALIDATION/),
+  document('a document that is not GraphQL', 'SELECT * FROM secret', /PARSE/),
+  document('permission: anonymous', '{ secret }', /UNAUTHENTICATED/),
   document(
-    'a right: under an alias and a fragment',
+    'permission: through an alias and a fragment',
     '{ ...a } fragment a on Query { open: secret }',
     /UNAUTHENTICATED/,
   ),
-  document('a right: behind @include', '{ secret @include(if: true) }', /UNAUTHENTICATED/),
-  document('a right: of the type behind an interface', '{ node { ... on Vault { gold } } }', /UNAUTHENTICATED/),
-  document('a right: by a mutation', 'mutation { touch(id: 1) }', /UNAUTHENTICATED/),
-  document('a right: consent', '{ taxed }', /UNAUTHENTICATED/),
+  document('permission: with @include', '{ secret @include(if: true) }', /UNAUTHENTICATED/),
+  document('permission: of the type behind an interface', '{ node { ... on Vault { gold } } }', /UNAUTHENTICATED/),
+  document('permission: in a mutation', 'mutation { touch(id: 1) }', /UNAUTHENTICATED/),
+  document('permission: consent', '{ taxed }', /UNAUTHENTICATED/),
 ];
 
 const status = (name: string, wanted: readonly number[], send: (target: Target) => Promise<Reply>): Probe => ({
   name,
-  refused: async (target) => {
+  isRejected: async (target) => {
     const answer = await send(target);
     return wanted.includes(answer.status) && !answer.text.includes('pong');
   },
@@ -149,7 +153,9 @@ export const REQUESTS: readonly Probe[] = [
   ),
   status('CSRF: JSON as plain text', [400, 415], post({ 'content-type': 'text/plain' })),
   status('CSRF: no content type', [400, 415], post({})),
-  status('CSRF: a picture by GET', [400], (target) => target.send({ method: 'GET', path: '/graphql?query={ping}' })),
+  status('CSRF: an image request by GET', [400], (target) =>
+    target.send({ method: 'GET', path: '/graphql?query={ping}' }),
+  ),
   status('a mutation by GET', [405], (target) =>
     target.send({
       method: 'GET',
@@ -163,24 +169,24 @@ export const REQUESTS: readonly Probe[] = [
   status('TRACE', [400, 404, 405], (target) => target.send({ method: 'TRACE' })),
   {
     name: 'CORS: a page of another origin',
-    refused: async (target) => {
+    isRejected: async (target) => {
       const headers = {
         origin: 'https://evil.example',
         'access-control-request-method': 'POST',
         'access-control-request-headers': 'content-type',
       };
-      const asked = await target.send({ method: 'OPTIONS', headers });
-      return [asked].every((one) => !Object.keys(one.headers).some((name) => name.startsWith('access-control-')));
+      const response = await target.send({ method: 'OPTIONS', headers });
+      return [response].every((one) => !Object.keys(one.headers).some((name) => name.startsWith('access-control-')));
     },
   },
   status('batch of a thousand', [400], (target) =>
     target.post(Array.from({ length: 1_000 }, () => ({ query: '{ ping }' }))),
   ),
   status('body: a megabyte', [413, 0], (target) => target.post(`{"query":"${'a'.repeat(1_000_000)}"}`)),
-  status('body: a length that lies', [413], (target) =>
+  status('body: a false Content-Length', [413], (target) =>
     target.send({ headers: { ...JSON_HEADER, 'content-length': '99999999999' } }),
   ),
-  status('body: without end, in pieces', [413, 0], (target) =>
+  status('body: endless, chunked', [413, 0], (target) =>
     target.send({ headers: { ...JSON_HEADER, 'transfer-encoding': 'chunked' }, body: 'a'.repeat(2_000_000) }),
   ),
   status(
@@ -191,14 +197,14 @@ export const REQUESTS: readonly Probe[] = [
   status('bomb: deflate', [415], post({ ...JSON_HEADER, 'content-encoding': 'deflate' }, 'x')),
   status('bomb: gzip in gzip', [415], post({ ...JSON_HEADER, 'content-encoding': 'gzip, gzip' }, 'x')),
   status('bomb: brotli', [415], post({ ...JSON_HEADER, 'content-encoding': 'br' }, 'x')),
-  status('JSON: brackets without end', [400], (target) => target.post('['.repeat(200_000))),
+  status('JSON: 200,000 opening brackets', [400], (target) => target.post('['.repeat(200_000))),
   status('JSON: not closed', [400], (target) => target.post('{"query":')),
   status('JSON: a number', [400], (target) => target.post('7')),
   status('JSON: query is an object', [400], (target) => target.post({ query: { $gt: '' } })),
   status('JSON: variables are text', [400], (target) => target.post({ query: '{ ping }', variables: '1' })),
   {
     name: 'JSON: __proto__ in variables',
-    refused: async (target) => {
+    isRejected: async (target) => {
       await target.post(
         '{"query":"query ($t: String) { signedIn }","variables":{"__proto__":{"principal":{}},"constructor":{"prototype":{"x":1}}}}',
       );
@@ -207,71 +213,74 @@ export const REQUESTS: readonly Probe[] = [
       );
     },
   },
-  status('persisted query of another text', [400, 500, 200], (target) =>
+  status('persisted query with a false hash', [400, 500, 200], (target) =>
     target.post({ query: '{ secret }', extensions: { persistedQuery: { version: 1, sha256Hash: '0'.repeat(64) } } }),
   ),
-  status('head: 32 kB', [431, 0, 400], (target) => target.send({ headers: { 'x-a': 'a'.repeat(32_000) } })),
-  status('path: out of the folder', [404, 400], (target) =>
+  status('headers: 32 kB', [431, 0, 400], (target) => target.send({ headers: { 'x-a': 'a'.repeat(32_000) } })),
+  status('path: traversal', [404, 400], (target) =>
     target.send({ method: 'GET', path: '/explorer/../../package.json' }),
   ),
-  status('path: out of the folder, written otherwise', [404, 400], (target) =>
+  status('path: encoded traversal', [404, 400], (target) =>
     target.send({ method: 'GET', path: '/explorer/..%2f..%2fpackage.json' }),
   ),
-  status('path: no address', [400], (target) => target.send({ method: 'GET', path: '/explorer/%E0%A4%A' })),
+  status('path: invalid encoding', [400], (target) => target.send({ method: 'GET', path: '/explorer/%E0%A4%A' })),
   status('path: a NUL', [404, 400], (target) => target.send({ method: 'GET', path: '/explorer/index.html%00.js' })),
   status('path: another host', [400, 404], (target) =>
     target.send({ method: 'GET', path: 'http://169.254.169.254/latest' }),
   ),
-  status('webhook: nobody’s', [404], (target) => target.send({ path: '/webhooks/nobody', body: '{}' })),
+  status('webhook: unknown installation', [404], (target) => target.send({ path: '/webhooks/nobody', body: '{}' })),
   {
-    name: 'smuggling: two lengths',
-    refused: async (target) =>
+    name: 'smuggling: two Content-Length headers',
+    isRejected: async (target) =>
       /^HTTP\/1\.1 400/.test(
-        (await target.raw('POST /graphql HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!'))
-          .text,
+        (
+          await target.sendRaw(
+            'POST /graphql HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!',
+          )
+        ).text,
       ),
   },
   {
-    name: 'smuggling: length and pieces',
-    refused: async (target) =>
+    name: 'smuggling: Content-Length and chunked',
+    isRejected: async (target) =>
       /^HTTP\/1\.1 400/.test(
         (
-          await target.raw(
+          await target.sendRaw(
             'POST /graphql HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
           )
         ).text,
       ),
   },
   {
-    name: 'slowloris: a head that never ends',
-    refused: async (target) => (await target.raw('GET /graphql HTTP/1.1\r\nHost: a\r\nX-A: ')).closed,
+    name: 'slowloris: headers that never end',
+    isRejected: async (target) => (await target.sendRaw('GET /graphql HTTP/1.1\r\nHost: a\r\nX-A: ')).closed,
   },
   {
-    name: 'slowloris: a body that never comes',
-    refused: async (target) =>
+    name: 'slowloris: a body that never arrives',
+    isRejected: async (target) =>
       (
-        await target.raw(
+        await target.sendRaw(
           'POST /graphql HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{',
         )
       ).closed,
   },
   {
     name: 'slowloris: two hundred at once',
-    refused: async (target) =>
-      (await Promise.all(Array.from({ length: 200 }, () => target.raw('POST /graphql HTTP/1.1\r\nHost: a\r\n')))).every(
-        (one) => one.closed,
-      ),
+    isRejected: async (target) =>
+      (
+        await Promise.all(Array.from({ length: 200 }, () => target.sendRaw('POST /graphql HTTP/1.1\r\nHost: a\r\n')))
+      ).every((one) => one.closed),
   },
 ];
 
 const b64 = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
-/** A token by hand: what the demo's issuer would never sign. */
+/** A probe with a forged token, made from a valid one. */
 const token = (name: string, make: (target: Target, good: string) => Promise<string> | string): Probe => ({
   name: `token: ${name}`,
-  refused: async (target) => {
+  isRejected: async (target) => {
     const good = await target.issuer.sign({ role: 'company', companies: ['x'], seconds: 60 });
     const answer = await target.post({ query: '{ secret }' }, { authorization: `Bearer ${await make(target, good)}` });
-    return answer.status === 401 && codes(answer).includes('UNAUTHENTICATED') && !answer.text.includes('treasure');
+    return answer.status === 401 && errorCodes(answer).includes('UNAUTHENTICATED') && !answer.text.includes('treasure');
   },
 });
 const parts = (good: string) => good.split('.') as [string, string, string];
@@ -300,12 +309,12 @@ export const TOKENS: readonly Probe[] = [
   token('another subject', changed({ sub: 'root' })),
   token('another issuer', changed({ iss: 'https://evil.example' })),
   token('another audience', changed({ aud: 'other' })),
-  token('no end', changed({ exp: undefined })),
+  token('no expiry', changed({ exp: undefined })),
   token(
-    'signature of nought',
+    'signature of zeros',
     (_, good) => `${parts(good)[0]}.${parts(good)[1]}.${Buffer.alloc(64).toString('base64url')}`,
   ),
-  token('signature cut', (_, good) => good.slice(0, -10)),
+  token('truncated signature', (_, good) => good.slice(0, -10)),
   token(
     'key id as a path',
     (_, good) => `${b64({ ...headOf(good), kid: '../../dev/null' })}.${parts(good)[1]}.${parts(good)[2]}`,
@@ -315,38 +324,38 @@ export const TOKENS: readonly Probe[] = [
     (_, good) => `${b64({ ...headOf(good), kid: "x' UNION SELECT 'k" })}.${parts(good)[1]}.${parts(good)[2]}`,
   ),
   token(
-    'its own key',
+    'key embedded in the header',
     (_, good) => `${b64({ ...headOf(good), jwk: { kty: 'EC' } })}.${parts(good)[1]}.${parts(good)[2]}`,
   ),
   token(
-    'a key address inside the park',
+    'key URL inside the network',
     (_, good) => `${b64({ ...headOf(good), jku: 'http://169.254.169.254/' })}.${parts(good)[1]}.${parts(good)[2]}`,
   ),
   token('another type', (_, good) => `${b64({ ...headOf(good), typ: 'JWT' })}.${parts(good)[1]}.${parts(good)[2]}`),
   token('expired', (target) =>
     target.issuer.sign({ role: 'company', companies: ['x'], seconds: 60 }, new Date(Date.now() - 3_600_000)),
   ),
-  token('of tomorrow', (target) =>
+  token('issued in the future', (target) =>
     target.issuer.sign({ role: 'company', companies: ['x'], seconds: 60 }, new Date(Date.now() + 86_400_000)),
   ),
   token('two tokens', (_, good) => `${good} ${good}`),
-  token('no token', () => 'x'),
+  token('not a token', () => 'x'),
   {
-    name: 'token: a role that does not hold the right',
-    refused: async (target) => {
+    name: 'token: a role without the permission',
+    isRejected: async (target) => {
       const good = await target.issuer.sign({ role: 'analyst', seconds: 60 });
       return (
-        codes(await target.post({ query: '{ secret taxed }' }, { authorization: `Bearer ${good}` }))
+        errorCodes(await target.post({ query: '{ secret taxed }' }, { authorization: `Bearer ${good}` }))
           .sort()
           .join(' ') === 'CONSENT_REQUIRED FORBIDDEN'
       );
     },
   },
   {
-    name: 'token: a scope that the role does not hold',
-    refused: async (target) => {
+    name: 'token: an unknown role',
+    isRejected: async (target) => {
       const good = await target.issuer.sign({ role: 'root', seconds: 60 });
-      return codes(await target.post({ query: '{ secret }' }, { authorization: `Bearer ${good}` })).includes(
+      return errorCodes(await target.post({ query: '{ secret }' }, { authorization: `Bearer ${good}` })).includes(
         'FORBIDDEN',
       );
     },
@@ -358,50 +367,51 @@ const subscribe = (query: string, id = '1') => ({ type: 'subscribe', id, payload
 const socket = (
   name: string,
   messages: readonly unknown[],
-  wanted: (code: number | null, told: string) => boolean,
+  wanted: (code: number | null, received: string) => boolean,
   options = {},
 ): Probe => ({
   name: `socket: ${name}`,
-  refused: async (target) => {
-    const { code, told } = await target.socket(messages, options);
-    return wanted(code, told.join('\n'));
+  isRejected: async (target) => {
+    const { code, received } = await target.openWebSocket(messages, options);
+    return wanted(code, received.join('\n'));
   },
 });
-const error = (pattern: RegExp) => (_: number | null, told: string) => pattern.test(told) && !/pong/.test(told);
+const error = (pattern: RegExp) => (_: number | null, received: string) =>
+  pattern.test(received) && !/pong/.test(received);
 const BRIEF = { wait: 400 };
 
 export const SOCKETS: readonly Probe[] = [
   socket('a page of another origin', [], (code) => code === 403, { headers: { origin: 'https://evil.example' } }),
-  socket('a page without an origin of its own', [], (code) => code === 403, { headers: { origin: 'null' } }),
-  socket('a protocol that is not spoken', [INIT], (code) => code !== null && code >= 400, { protocol: 'soap' }),
-  socket('an operation before the greeting', [subscribe('{ ping }')], (code) => code === 4401),
-  socket('two greetings', [INIT, INIT], (code) => code === 4429),
+  socket('a page with the origin null', [], (code) => code === 403, { headers: { origin: 'null' } }),
+  socket('an unsupported subprotocol', [INIT], (code) => code !== null && code >= 400, { protocol: 'soap' }),
+  socket('an operation before connection_init', [subscribe('{ ping }')], (code) => code === 4401),
+  socket('two connection_init messages', [INIT, INIT], (code) => code === 4429),
   socket('the same id twice', [INIT, subscribe('subscription { a }', 'x'), 'nonsense'], (code) => code === 4400),
-  socket('no JSON', ['{'], (code) => code === 4400),
-  socket('an unknown message', [{ type: 'open sesame' }], (code) => code === 4400),
-  socket('a megabyte', ['a'.repeat(1_000_000)], (code) => code === 1009),
+  socket('not JSON', ['{'], (code) => code === 4400),
+  socket('an unknown message type', [{ type: 'open sesame' }], (code) => code === 4400),
+  socket('a message of a megabyte', ['a'.repeat(1_000_000)], (code) => code === 1009),
   socket('a forged token', [{ ...INIT, payload: { authorization: 'Bearer a.b.c' } }], (code) => code === 4403),
   socket(
-    'a token that is no text',
+    'a token that is not a string',
     [{ ...INIT, payload: { authorization: { toString: 'x' } } }],
     (code) => code !== null && code >= 4000,
   ),
   socket('a deep document', [INIT, subscribe(nested(40))], error(/LIMIT_DEPTH/), BRIEF),
-  socket('nothing but brackets', [INIT, subscribe('{a'.repeat(20_000))], error(/LIMIT_/), BRIEF),
-  socket('a dear document', [INIT, subscribe('{ dear }')], error(/LIMIT_COST/), BRIEF),
+  socket('only brackets', [INIT, subscribe('{a'.repeat(20_000))], error(/LIMIT_/), BRIEF),
+  socket('an expensive document', [INIT, subscribe('{ dear }')], error(/LIMIT_COST/), BRIEF),
   socket('introspection', [INIT, subscribe('{ __schema { types { name } } }')], error(/Introspection is off/), BRIEF),
   socket(
     'suggestions',
     [INIT, subscribe('{ secrt }')],
-    (_, told) => /VALIDATION/.test(told) && !/did you mean/i.test(told),
+    (_, received) => /VALIDATION/.test(received) && !/did you mean/i.test(received),
     BRIEF,
   ),
-  socket('a right', [INIT, subscribe('{ secret }')], error(/UNAUTHENTICATED/), BRIEF),
+  socket('a missing permission', [INIT, subscribe('{ secret }')], error(/UNAUTHENTICATED/), BRIEF),
   {
-    name: 'socket: a token that ends',
-    refused: async (target) => {
+    name: 'socket: an expiring token',
+    isRejected: async (target) => {
       const good = await target.issuer.sign({ role: 'company', companies: ['x'], seconds: 1 });
-      const { code } = await target.socket([{ ...INIT, payload: { authorization: `Bearer ${good}` } }], {
+      const { code } = await target.openWebSocket([{ ...INIT, payload: { authorization: `Bearer ${good}` } }], {
         wait: 3_000,
       });
       return code === 4403;

@@ -1,34 +1,39 @@
 /**
- * `npm run test:attack`: what each hostile shape costs the hub and the bare gateway in processor time. Ends with 1 when one costs more
- * than a millisecond for each kilobyte, or when an ordinary document of the same size is not answered.
+ * `npm run test:attack`: measures the CPU time that each hostile document costs the hub and the standalone gateway. Exits with 1 if one costs
+ * more than a millisecond per kilobyte, or if an ordinary document of the same size is not answered.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
 import { DEFAULT_LIMITS } from '../../connectors/kit/config/sections/limits.ts';
-import { PLAIN_LIMITS } from '../../gateway/standalone-gateway.ts';
-import { harmless, SHAPES } from './shapes.ts';
+import { STANDALONE_LIMITS } from '../../gateway/standalone-gateway.ts';
+import { ordinaryDocument, SHAPES } from './shapes.ts';
 
-/** Milliseconds of processor time for each kilobyte; there is no floor: the documents are large. */
-const MOST = 1;
-/** Before a shape is measured it is asked as often, so that the code for it is compiled. Other work of the machine only adds, so the least of the rounds counts. */
-const WARM = 3;
+/** Maximum milliseconds of CPU time per kilobyte. */
+const MAX_MS_PER_KB = 1;
+/** Warm-up rounds before measuring, so that the code is compiled. Other load only adds time, so the fastest round counts. */
+const WARM_UP_ROUNDS = 3;
 const ROUNDS = 5;
 const TABLES = [
   { role: 'hub', sizes: [99_000], tokens: DEFAULT_LIMITS.tokens, selections: DEFAULT_LIMITS.fields },
-  { role: 'gateway', sizes: [128_000, 500_000], tokens: PLAIN_LIMITS.tokens, selections: PLAIN_LIMITS.fields },
+  {
+    role: 'gateway',
+    sizes: [128_000, 500_000],
+    tokens: STANDALONE_LIMITS.tokens,
+    selections: STANDALONE_LIMITS.fields,
+  },
 ] as const;
 
 const children: ChildProcess[] = [];
-function begin(...args: string[]): Promise<{ child: ChildProcess; said: Record<string, unknown> }> {
+function startServer(...args: string[]): Promise<{ child: ChildProcess; reply: Record<string, unknown> }> {
   const child = fork(join(import.meta.dirname, 'serve.ts'), args, {
     execArgv: ['--import', 'tsx'],
-    // As `isthmus` runs.
+    // As in production.
     env: { ...process.env, NODE_ENV: 'production' },
   });
   children.push(child);
   return new Promise((resolve, reject) => {
-    child.once('message', (said) => resolve({ child, said: said as Record<string, unknown> }));
-    child.once('exit', (code) => reject(new Error(`${args[0]} ended with ${code} before it was ready.`)));
+    child.once('message', (reply) => resolve({ child, reply: reply as Record<string, unknown> }));
+    child.once('exit', (code) => reject(new Error(`${args[0]} exited with ${code} before it was ready.`)));
   });
 }
 
@@ -38,7 +43,7 @@ const cpuOf = (child: ChildProcess): Promise<number> =>
     child.send('cpu');
   });
 
-/** Posts the document; what it came to. */
+/** Posts the document and returns the outcome: `answered`, or the error code. */
 async function outcome(url: string, query: string): Promise<string> {
   const answer = await fetch(url, {
     method: 'POST',
@@ -61,30 +66,32 @@ let failed = 0;
 const only = process.argv[2];
 
 try {
-  const { said } = await begin('subgraphs');
-  const urls = said['urls'] as string[];
+  const { reply } = await startServer('subgraphs');
+  const urls = reply['urls'] as string[];
   for (const { role, sizes, tokens, selections } of TABLES) {
     for (const size of sizes) {
-      const room = { size: size - 10, tokens, selections };
-      const { child, said } = await begin(role, ...urls);
-      const url = String(said['url']);
-      for (let i = 0; i < 10; i++) await outcome(url, `#${i}\n${harmless(room)}`);
+      const limits = { size: size - 10, tokens, selections };
+      const { child, reply } = await startServer(role, ...urls);
+      const url = String(reply['url']);
+      for (let i = 0; i < 10; i++) await outcome(url, `#${i}\n${ordinaryDocument(limits)}`);
       console.log(`\n${role}, ${size / 1_000} kB\n  CPU ms  median   ms/kB  shape`);
-      const all = [{ name: 'harmless', document: harmless }, ...SHAPES];
+      const all = [{ name: 'harmless', document: ordinaryDocument }, ...SHAPES];
       for (const { name, document } of all.filter((one) => !only || one.name.includes(only))) {
-        const text = document(room);
+        const text = document(limits);
         const costs: number[] = [];
         let result = '';
-        for (let i = 0; i < WARM + ROUNDS && (costs[0] ?? 0) < 4_000; i++) {
+        for (let i = 0; i < WARM_UP_ROUNDS + ROUNDS && (costs[0] ?? 0) < 4_000; i++) {
           const before = await cpuOf(child);
-          // Nothing compiled of it is found again.
+          // The comment makes each document unique, so it is not cached.
           result = await outcome(url, `#${i}\n${text}`);
-          if (i >= WARM) costs.push((await cpuOf(child)) - before);
+          if (i >= WARM_UP_ROUNDS) costs.push((await cpuOf(child)) - before);
         }
         const cost = Math.min(...costs);
         const each = cost / (size / 1_000);
         const bad =
-          each > MOST || (name === 'harmless' && result !== 'answered') || /INTERNAL|no code|nothing/.test(result);
+          each > MAX_MS_PER_KB ||
+          (name === 'harmless' && result !== 'answered') ||
+          /INTERNAL|no code|nothing/.test(result);
         if (bad) failed++;
         console.log(
           `${cost.toFixed(1).padStart(8)} ${median(costs).toFixed(1).padStart(7)} ${each.toFixed(3).padStart(7)}  ${name.padEnd(58)} ${result}${bad ? '   <<<' : ''}`,
@@ -96,5 +103,5 @@ try {
 } finally {
   for (const one of children) if (one.connected) one.disconnect();
 }
-console.log(failed === 0 ? '\nAll within the bound.' : `\n${failed} beyond the bound.`);
+console.log(failed === 0 ? '\nAll documents are within the limit.' : `\n${failed} documents exceed the limit.`);
 process.exitCode = failed === 0 ? 0 : 1;

@@ -1,21 +1,21 @@
-/** A process to be measured: the hub's way from the request to the answer with its own limits, or the bare gateway. */
+/** The measured process: the hub's request handling with its own limits, or the standalone gateway. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { NOBODY } from '../../connectors/kit/auth/principal.ts';
+import { ANONYMOUS } from '../../connectors/kit/auth/principal.ts';
 import { silentLog } from '../../connectors/kit/log.ts';
 import { createFederation, remoteSubgraph } from '../../gateway/federation/index.ts';
-import { type Fake, fake } from '../../gateway/federation/testing/fake-subgraph.ts';
-import { graphqlFace } from '../../gateway/http/apollo-server.ts';
+import { type FakeSubgraph, fakeSubgraph } from '../../gateway/federation/testing/fake-subgraph.ts';
+import { startApolloHandler } from '../../gateway/http/apollo-server.ts';
 import { listen } from '../../gateway/http/server.ts';
 import { Operations } from '../../gateway/operation/operations.ts';
-import { holdLittle } from '../../gateway/ops/garbage-collection.ts';
-import { startGateway } from '../../gateway/standalone-gateway.ts';
-import { readCosts } from '../../gateway/trust/limits/operation-cost.ts';
-import { readPolicy } from '../../gateway/trust/rights/field-policy.ts';
+import { keepHeapSmall } from '../../gateway/ops/garbage-collection.ts';
+import { startStandaloneGateway } from '../../gateway/standalone-gateway.ts';
+import { readCostModel } from '../../gateway/trust/limits/operation-cost.ts';
+import { readFieldPolicy } from '../../gateway/trust/rights/field-policy.ts';
 import { FAR, NEAR, RESOLVERS, supergraph } from './graph.ts';
 
 /** Serves the subgraph over HTTP. */
-async function serve(subgraph: Fake): Promise<{ url: string; server: Server }> {
+async function serve(subgraph: FakeSubgraph): Promise<{ url: string; server: Server }> {
   const server = createServer((request, response) => {
     const parts: Buffer[] = [];
     request.on('data', (part: Buffer) => parts.push(part));
@@ -30,8 +30,8 @@ async function serve(subgraph: Fake): Promise<{ url: string; server: Server }> {
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`, server };
 }
 
-const near = () => fake('near', NEAR, RESOLVERS);
-const far = () => fake('far', FAR, {}, { T: () => ({ i: '1', far: 4 }) });
+const near = () => fakeSubgraph('near', NEAR, RESOLVERS);
+const far = () => fakeSubgraph('far', FAR, {}, { T: () => ({ i: '1', far: 4 }) });
 
 async function startHub(text: string): Promise<string> {
   const operations = new Operations({
@@ -39,30 +39,30 @@ async function startHub(text: string): Promise<string> {
       supergraph: text,
       subgraphs: (name, url) => remoteSubgraph({ name, url }),
       log: silentLog,
-      // Everything of the type is accounted for, so that this way is measured too.
-      watch: {
-        watched: ({ type }) => type === 'T',
+      // All fields of the type are audited, so that auditing is measured too.
+      protectedFields: {
+        isProtected: ({ type }) => type === 'T',
         subjects: new Map([['T', 'i']]),
         owner: { type: 'T', scalar: 'ID' },
       },
     }),
-    policy: readPolicy(text),
-    costs: readCosts(text),
+    policy: readFieldPolicy(text),
+    costs: readCostModel(text),
     limits: { rate: 0 },
   });
   const http = await listen({ host: '127.0.0.1', port: 0, log: silentLog });
   http.open({
-    graphql: await graphqlFace(operations, { introspection: true }),
+    graphql: await startApolloHandler(operations, { introspection: true }),
     ready: async () => ({ ready: true, body: {} }),
     metrics: async () => ({ type: 'text/plain', body: '' }),
-    principal: async () => NOBODY,
-    turns: operations,
+    authenticate: async () => ANONYMOUS,
+    schedule: (caller, work) => operations.schedule(caller, work),
   });
   return `http://127.0.0.1:${http.port}/graphql`;
 }
 
 async function startPlain(text: string): Promise<string> {
-  const gateway = await startGateway({
+  const gateway = await startStandaloneGateway({
     supergraph: text,
     host: '127.0.0.1',
     port: 0,
@@ -81,8 +81,8 @@ if (role === 'subgraphs') {
   const text = supergraph(process.argv[3] ?? '', process.argv[4] ?? '');
   const start = role === 'hub' ? startHub : startPlain;
   const url = await start(text);
-  // As `isthmus gateway` does once it is up.
-  if (role === 'gateway') holdLittle();
+  // As `isthmus gateway` does after start-up.
+  if (role === 'gateway') keepHeapSmall();
   process.send?.({ url });
   process.on('message', () => process.send?.({ cpu: process.cpuUsage() }));
 }

@@ -1,7 +1,7 @@
-/** Hostile documents by size, over the graph of `graph.ts`: each grows with its size alone, in one direction. */
+/** Hostile documents of any size for the graph of `graph.ts`; each grows in one dimension only. */
 
-/** What a document may have: then it stays just below the limits that only count, and meets what is behind them. */
-export interface Room {
+/** Limits for a generated document: it stays just below the counting limits, so that later checks are exercised. */
+export interface SizeLimits {
   /** Characters. */
   readonly size: number;
   readonly tokens: number;
@@ -10,50 +10,50 @@ export interface Room {
 
 export interface Shape {
   readonly name: string;
-  /** A document of `room.size` characters, filled up with blanks where there is no room for more parts. */
-  document(room: Room): string;
+  /** A document of `room.size` characters, padded with spaces when no more parts fit. */
+  document(limits: SizeLimits): string;
 }
 
-/** A document of as many parts as there is room for. */
-interface Form {
+/** A document with as many repeated parts as fit. */
+interface Parts {
   readonly head?: string;
   part(i: number): string;
-  /** What stands behind the last part, numbered as the next one would be. */
+  /** Text after the last part, numbered as the next part would be. */
   last?(i: number): string;
   readonly tail?: string;
-  /** Selections of one part, where they are to stay within the limit. */
+  /** Selections of one part; set to stay within the limit. */
   readonly each?: number;
 }
 
 const TOKEN = /\.\.\.|"""[\s\S]*?"""|"[^"]*"|\w+|[^\s,\w]/g;
 const tokensOf = (text: string): number => text.match(TOKEN)?.length ?? 0;
 
-function filled(room: Room, { head = '', part, last = () => '', tail = '', each = 0 }: Form): string {
+function fill(limits: SizeLimits, { head = '', part, last = () => '', tail = '', each = 0 }: Parts): string {
   const parts: string[] = [];
   const ends = head + last(1_000_000) + tail;
-  let [left, tokens] = [room.size - ends.length, room.tokens - tokensOf(ends) - 1];
-  for (let i = 0; (i + 1) * each < room.selections; i++) {
+  let [left, tokens] = [limits.size - ends.length, limits.tokens - tokensOf(ends) - 1];
+  for (let i = 0; (i + 1) * each < limits.selections; i++) {
     const next = part(i);
     left -= next.length;
     tokens -= tokensOf(next);
     if (left < 0 || tokens < 0) break;
     parts.push(next);
   }
-  return (head + parts.join('') + last(parts.length) + tail).padEnd(room.size);
+  return (head + parts.join('') + last(parts.length) + tail).padEnd(limits.size);
 }
 
-const share = (room: Room, part: number): Room => ({
-  size: Math.floor(room.size * part),
-  tokens: Math.floor(room.tokens * part),
-  selections: room.selections,
+const share = (limits: SizeLimits, part: number): SizeLimits => ({
+  size: Math.floor(limits.size * part),
+  tokens: Math.floor(limits.tokens * part),
+  selections: limits.selections,
 });
-const shape = (name: string, form: Form): Shape => ({ name, document: (room) => filled(room, form) });
+const shape = (name: string, form: Parts): Shape => ({ name, document: (limits) => fill(limits, form) });
 const text = (name: string, made: (size: number) => string): Shape => ({ name, document: ({ size }) => made(size) });
 
-/** Brackets within each other, fewer than any limit. */
+/** Nested brackets, below every limit. */
 const nest = (open: string, inner: string, close: string, depth: number): string =>
   open.repeat(depth) + inner + close.repeat(depth);
-/** A fragment for each part, in a row that begins with `f0`. */
+/** One fragment per part, named `f0`, `f1`, … */
 const row = (name: string, head: string, on: string, inner: (i: number) => string, end: string, each = 0): Shape =>
   shape(name, {
     head,
@@ -64,7 +64,7 @@ const row = (name: string, head: string, on: string, inner: (i: number) => strin
 const tree = (depth: number): string => (depth === 0 ? '{i}' : `{t${tree(depth - 1)}r${tree(depth - 1)}}`);
 const pair = (i: number, field = ''): string => (field ? `t{...f${i}}r{...f${i}}` : `...f${i} ...f${i}`);
 
-/** As many fragments as there is room for, each `nth` spread in one place; of `each` selections and about `tokens` tokens. */
+/** As many fragments as fit, every `nth` spread in one place; each has `each` selections and about `tokens` tokens. */
 const spread = (
   name: string,
   head: string,
@@ -74,12 +74,13 @@ const spread = (
   nth = 1,
 ): Shape => ({
   name,
-  document: (room) => {
-    const most = Math.min(room.size / (part(10_000).length + 10), room.tokens / tokens, room.selections / each) - 5;
-    const count = Math.floor(most / nth) * nth;
+  document: (limits) => {
+    const limit =
+      Math.min(limits.size / (part(10_000).length + 10), limits.tokens / tokens, limits.selections / each) - 5;
+    const count = Math.floor(limit / nth) * nth;
     const all = Array.from({ length: count }, (_, i) => i);
     const spreads = all.filter((i) => i % nth === 0).map((i) => `...f${i}`);
-    return `${head}{t{${spreads.join(' ')}}}${all.map(part).join('')}`.padEnd(room.size);
+    return `${head}{t{${spreads.join(' ')}}}${all.map(part).join('')}`.padEnd(limits.size);
   },
 });
 
@@ -182,19 +183,20 @@ export const SHAPES: readonly Shape[] = [
   text('strings: of escapes', (size) => `{l(s:"${'\\u00e9'.repeat(Math.floor(size / 7) - 2)}")}`),
   {
     name: 'strings: blocks',
-    document: (room) => filled(share(room, 0.7), { head: '{l(ids:[', part: () => '"""\n\n  a\n b\n"""', tail: '])}' }),
+    document: (limits) =>
+      fill(share(limits, 0.7), { head: '{l(ids:[', part: () => '"""\n\n  a\n b\n"""', tail: '])}' }),
   },
   text('strings: one block of lines', (size) => `{l(s:"""${'\n '.repeat(Math.floor(size / 3) - 8)}""")}`),
   text('strings: not closed', (size) => `{l(s:"${'x'.repeat(size - 7)}`),
   shape('operations: very many', { part: (i) => `query q${i}{a}` }),
   {
     name: 'operations: many, over a chain of fragments',
-    document: (room) =>
+    document: (limits) =>
       Array.from({ length: 9 }, (_, i) => `query q${i}{...f0}`).join('') +
-      filled(
-        { ...room, size: room.size - 200 },
+      fill(
+        { ...limits, size: limits.size - 200 },
         {
-          part: (i) => (i < 90 ? `fragment f${i} on Query{...f${i + 1}}` : ''.padEnd(room.size)),
+          part: (i) => (i < 90 ? `fragment f${i} on Query{...f${i + 1}}` : ''.padEnd(limits.size)),
           last: (i) => `fragment f${i} on Query{a}`,
         },
       ),
@@ -227,9 +229,9 @@ export const SHAPES: readonly Shape[] = [
   text('text: closing brackets', (size) => `{a${'}'.repeat(size - 2)}`),
 ];
 
-/** An ordinary document of that size: fragments, aliases, variables, and a list of ids that somebody has collected. */
-export const harmless = (room: Room): string =>
-  filled(room, {
+/** An ordinary document of that size: fragments, aliases, variables and a long list of ids. */
+export const ordinaryDocument = (limits: SizeLimits): string =>
+  fill(limits, {
     head: `query Page($first: Int = 10, $deep: Boolean = true) {
   a
   one: t { ...Thing t { i far } }

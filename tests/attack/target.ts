@@ -1,4 +1,4 @@
-/** What is attacked: the hub's own doors with production's settings, over one island that counts what it is asked. */
+/** The attacked server: the hub's HTTP and WebSocket servers with production settings, over one source that counts its requests. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
@@ -8,16 +8,16 @@ import WebSocket from 'ws';
 import type { Limits } from '../../connectors/kit/config/sections/limits.ts';
 import { silentLog } from '../../connectors/kit/log.ts';
 import { createFederation } from '../../gateway/federation/index.ts';
-import { fake } from '../../gateway/federation/testing/fake-subgraph.ts';
-import { graphqlFace } from '../../gateway/http/apollo-server.ts';
-import { makeExplorer } from '../../gateway/http/pages/explorer-routes.ts';
+import { fakeSubgraph } from '../../gateway/federation/testing/fake-subgraph.ts';
+import { startApolloHandler } from '../../gateway/http/apollo-server.ts';
+import { createExplorerRoutes } from '../../gateway/http/pages/explorer-routes.ts';
 import { listen } from '../../gateway/http/server.ts';
-import { openSockets } from '../../gateway/live/websocket/websocket-server.ts';
+import { openWebSockets } from '../../gateway/live/websocket/websocket-server.ts';
 import { Operations } from '../../gateway/operation/operations.ts';
-import { readCosts } from '../../gateway/trust/limits/operation-cost.ts';
-import { readPolicy } from '../../gateway/trust/rights/field-policy.ts';
+import { readCostModel } from '../../gateway/trust/limits/operation-cost.ts';
+import { readFieldPolicy } from '../../gateway/trust/rights/field-policy.ts';
 import { type DemoIssuer, openDemoIssuer } from '../../gateway/trust/tokens/demo-issuer.ts';
-import { makeTokens } from '../../gateway/trust/tokens/verify-token.ts';
+import { createTokenVerifier } from '../../gateway/trust/tokens/verify-token.ts';
 import { compose } from '../../schema/compose.ts';
 
 const SDL = `
@@ -49,8 +49,8 @@ export interface Target {
   readonly url: string;
   readonly port: number;
   readonly issuer: DemoIssuer;
-  /** Requests that reached the island. */
-  asked(): number;
+  /** Number of requests that reached the source. */
+  requestCount(): number;
   post(body: unknown, headers?: Record<string, string>, path?: string): Promise<Reply>;
   send(options: {
     method?: string;
@@ -58,13 +58,13 @@ export interface Target {
     headers?: Record<string, string>;
     body?: string | Buffer;
   }): Promise<Reply>;
-  /** Bytes on a socket of their own; what came back until the other side closed, or `milliseconds` went by. */
-  raw(bytes: string, milliseconds?: number): Promise<{ text: string; closed: boolean }>;
-  /** Opens a WebSocket, sends the messages; its close code and what it was told. */
-  socket(
+  /** Sends raw bytes on a new TCP connection; returns what was received until the server closed it or `milliseconds` passed. */
+  sendRaw(bytes: string, milliseconds?: number): Promise<{ text: string; closed: boolean }>;
+  /** Opens a WebSocket and sends the messages; returns its close code and the received messages. */
+  openWebSocket(
     messages: readonly unknown[],
     options?: { headers?: Record<string, string>; protocol?: string; wait?: number },
-  ): Promise<{ code: number | null; told: string[] }>;
+  ): Promise<{ code: number | null; received: string[] }>;
   close(): Promise<void>;
 }
 
@@ -74,7 +74,7 @@ export async function openTarget(
 ): Promise<Target> {
   const directory = mkdtempSync(join(tmpdir(), 'isthmus-attack-'));
   const issuer = await openDemoIssuer(directory);
-  const island = fake('island', SDL.replace(/extend schema[^\n]*\n/, ''), {
+  const island = fakeSubgraph('island', SDL.replace(/extend schema[^\n]*\n/, ''), {
     Query: {
       ping: () => 'pong',
       echo: (_, { text }) => String(text ?? ''),
@@ -91,37 +91,42 @@ export async function openTarget(
   const { supergraph } = compose([{ name: 'island', sdl: SDL, url: 'http://island.test' }]);
   const operations = new Operations({
     federation: createFederation({ supergraph, subgraphs: new Map([['island', island]]), log: silentLog }),
-    policy: readPolicy(supergraph),
-    costs: readCosts(supergraph),
+    policy: readFieldPolicy(supergraph),
+    costs: readCostModel(supergraph),
     introspection,
     limits,
   });
-  const tokens = makeTokens([issuer.trusted]);
-  const http = await listen({ host: '127.0.0.1', port: 0, log: silentLog, patience: { head: 300, whole: 600 } });
-  const face = await graphqlFace(operations, { introspection: introspection !== false });
-  const sockets = openSockets({
+  const tokens = createTokenVerifier([issuer.trusted]);
+  const http = await listen({
+    host: '127.0.0.1',
+    port: 0,
+    log: silentLog,
+    requestTimeouts: { headers: 300, request: 600 },
+  });
+  const handler = await startApolloHandler(operations, { introspection: introspection !== false });
+  const sockets = openWebSockets({
     server: http.server,
     path: '/graphql',
     operations,
-    deliveries: { check: () => undefined, join: async () => undefined } as never,
+    subscriptions: { prepare: () => undefined, subscribe: async () => undefined } as never,
     log: silentLog,
-    principal: tokens.caller,
-    originAllowed: (request) =>
+    authenticate: tokens.authenticate,
+    isOriginAllowed: (request) =>
       request.headers.origin === undefined || request.headers.origin === `http://127.0.0.1:${http.port}`,
   });
   http.open({
-    graphql: face,
-    explorer: makeExplorer({
+    graphql: handler,
+    explorer: createExplorerRoutes({
       folder: join(import.meta.dirname, '..', '..', 'docs'),
       clients: [],
-      principal: (request) => tokens.caller(request),
+      authenticate: (request) => tokens.authenticate(request),
     }),
     webhooks: async () => null,
     ready: async () => ({ ready: true, body: {} }),
     metrics: async () => ({ type: 'text/plain', body: '' }),
-    principal: (request) => tokens.caller(request),
-    turns: operations,
-    overdrawn: (who) => operations.overdrawn(who),
+    authenticate: (request) => tokens.authenticate(request),
+    schedule: (caller, work) => operations.schedule(caller, work),
+    overBudget: (caller) => operations.budget.rejection(caller),
   });
   const url = `http://127.0.0.1:${http.port}`;
 
@@ -148,7 +153,7 @@ export async function openTarget(
     url,
     port: http.port,
     issuer,
-    asked: () => island.requests.length,
+    requestCount: () => island.requests.length,
     send,
     post: (body, headers = {}, path = '/graphql') =>
       send({
@@ -156,7 +161,7 @@ export async function openTarget(
         headers: { 'content-type': 'application/json', ...headers },
         body: typeof body === 'string' ? body : JSON.stringify(body),
       }),
-    raw: (bytes, milliseconds = 3_000) =>
+    sendRaw: (bytes, milliseconds = 3_000) =>
       new Promise((resolve) => {
         const socket = connect(http.port, '127.0.0.1', () => socket.write(bytes));
         let text = '';
@@ -172,28 +177,28 @@ export async function openTarget(
         socket.on('close', () => end(true));
         socket.on('error', () => end(true));
       }),
-    socket: (messages, { headers = {}, protocol = 'graphql-transport-ws', wait = 1_500 } = {}) =>
+    openWebSocket: (messages, { headers = {}, protocol = 'graphql-transport-ws', wait = 1_500 } = {}) =>
       new Promise((resolve) => {
         const socket = new WebSocket(`ws://127.0.0.1:${http.port}/graphql`, protocol, { headers });
-        const told: string[] = [];
-        // What follows a greeting waits for its answer.
+        const received: string[] = [];
+        // Messages after connection_init wait for its acknowledgement.
         const greeting = (messages[0] as { type?: string } | undefined)?.type === 'connection_init';
-        const say = (all: readonly unknown[]) => {
+        const send = (all: readonly unknown[]) => {
           for (const one of all) socket.send(typeof one === 'string' ? one : JSON.stringify(one));
         };
         const end = (code: number | null) => {
           clearTimeout(timer);
           socket.terminate();
-          resolve({ code, told });
+          resolve({ code, received });
         };
         const timer = setTimeout(() => end(null), wait);
         socket.on('open', () => {
-          say(messages.slice(0, 1));
-          if (!greeting) say(messages.slice(1));
+          send(messages.slice(0, 1));
+          if (!greeting) send(messages.slice(1));
         });
         socket.on('message', (data) => {
-          told.push(String(data));
-          if (greeting && told.length === 1) say(messages.slice(1));
+          received.push(String(data));
+          if (greeting && received.length === 1) send(messages.slice(1));
         });
         socket.on('close', (code) => end(code));
         socket.on('unexpected-response', (_request, answer) => end(answer.statusCode ?? 0));
@@ -202,7 +207,7 @@ export async function openTarget(
     close: async () => {
       await sockets.close();
       await http.close(0);
-      await face.stop();
+      await handler.stop();
       rmSync(directory, { recursive: true, force: true });
     },
   };

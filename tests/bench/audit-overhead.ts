@@ -1,6 +1,6 @@
 /**
- * What writing down who reads costs: Company360 with and without the audit log, in turns, over the demo's simulators and a database
- * that syncs to disk. `npm run bench:audit-overhead [seconds]`.
+ * Measures the cost of the audit log: Company360 with and without it, in alternation, with the demo's simulators and a database
+ * that syncs to disk. Run: `npm run bench:audit-overhead [seconds]`.
  */
 import 'reflect-metadata';
 import { join } from 'node:path';
@@ -8,54 +8,54 @@ import { systemClock } from '../../connectors/kit/clock.ts';
 import { silentLog } from '../../connectors/kit/log.ts';
 import { createFederation } from '../../gateway/federation/index.ts';
 import { Operations } from '../../gateway/operation/operations.ts';
-import { Audit } from '../../gateway/trust/audit/access-recorder.ts';
+import { AccessRecorder } from '../../gateway/trust/audit/access-recorder.ts';
 import { AuditLog } from '../../gateway/trust/audit/audit-log.ts';
-import { HeadWriter } from '../../gateway/trust/audit/head-file-writer.ts';
-import { readWatch } from '../../gateway/trust/audit/protected-fields.ts';
-import { readPolicy } from '../../gateway/trust/rights/field-policy.ts';
-import { newSigningKey } from '../../gateway/trust/signing/signing-key.ts';
-import { middle, onCompany360 } from './company360.ts';
+import { HeadFileWriter } from '../../gateway/trust/audit/head-file-writer.ts';
+import { readProtectedFields } from '../../gateway/trust/audit/protected-fields.ts';
+import { readFieldPolicy } from '../../gateway/trust/rights/field-policy.ts';
+import { generateSigningKey } from '../../gateway/trust/signing/signing-key.ts';
+import { quantile, withCompany360 } from './company360.ts';
 
-/** The part of it that is the head file: a line that is synced before the commit, and one behind it. */
+/** Measures the head file alone: one synced line before each commit, and one after it. */
 async function headCost(folder: string): Promise<void> {
   const clock = systemClock;
-  const parts = { key: newSigningKey(), clock, log: silentLog };
+  const parts = { key: generateSigningKey(), clock, log: silentLog };
   const place = { number: 0, hash: '0'.repeat(64) };
   const first = { chain: 'bench', after: 0, previous: place.hash, ...place };
-  const heads = await HeadWriter.open({ folder, second: null }, 'bench', first, parts);
+  const heads = await HeadFileWriter.open({ folder, second: null }, 'bench', first, parts);
   const took: number[] = [];
   const before = process.cpuUsage();
   for (let number = 1; number <= 500; number++) {
     const began = performance.now();
-    await heads.intend({ ...first, after: number - 1, number });
+    await heads.writeHead({ ...first, after: number - 1, number });
     await heads.confirm({ ...place, number });
     took.push(performance.now() - began);
   }
   const used = process.cpuUsage(before);
   const cpu = (used.user + used.system) / 1000 / took.length;
-  say(`the head file alone: median ${middle(took).toFixed(2)} ms a write, CPU ${cpu.toFixed(2)} ms`);
+  print(`head file alone: median ${quantile(took).toFixed(2)} ms per write, CPU ${cpu.toFixed(2)} ms`);
   await heads.close();
 }
 
 const seconds = Number(process.argv[2] ?? 20);
-const say = (text: string) => void process.stdout.write(`${text}\n`);
-await onCompany360(async ({ whole, supergraph, subgraphs, request }) => {
-  const watch = readWatch(supergraph);
+const print = (text: string) => void process.stdout.write(`${text}\n`);
+await withCompany360(async ({ testHub, supergraph, subgraphs, request }) => {
+  const watch = readProtectedFields(supergraph);
   const log = await AuditLog.open({
-    database: whole.hub.database,
-    key: newSigningKey(),
+    database: testHub.hub.database,
+    key: generateSigningKey(),
     digest: 'sha256',
     clock: systemClock,
     log: silentLog,
-    heads: { folder: join(whole.data, 'bench-heads'), second: null },
+    heads: { folder: join(testHub.data, 'bench-heads'), second: null },
   });
-  const policy = readPolicy(supergraph);
+  const policy = readFieldPolicy(supergraph);
   const modes = {
     without: new Operations({ federation: createFederation({ supergraph, subgraphs, log: silentLog }), policy }),
     with: new Operations({
-      federation: createFederation({ supergraph, subgraphs, log: silentLog, watch }),
+      federation: createFederation({ supergraph, subgraphs, log: silentLog, protectedFields: watch }),
       policy,
-      audit: new Audit(watch, log),
+      audit: new AccessRecorder(watch, log),
     }),
   };
   const took: Record<string, number[]> = { without: [], with: [] };
@@ -73,7 +73,7 @@ await onCompany360(async ({ whole, supergraph, subgraphs, request }) => {
             const began = performance.now();
             const answer = await operations.run(request);
             if (answer.errors) throw new Error(answer.errors[0]?.message);
-            answer.text?.();
+            answer.json?.();
             if (round > 1) took[name]?.push(performance.now() - began);
             done++;
           }
@@ -83,16 +83,16 @@ await onCompany360(async ({ whole, supergraph, subgraphs, request }) => {
         if (round > 1) cpu[name]?.push((used.user + used.system) / 1000 / done);
       }
     }
-    say(`${clients} at a time:`);
+    print(`${clients} concurrent:`);
     for (const name of Object.keys(modes)) {
-      say(
-        `  ${name.padEnd(8)} ${took[name]?.length} answers, median ${middle(took[name]).toFixed(2)} ms, p95 ${middle(took[name], 0.95).toFixed(2)} ms, CPU ${middle(cpu[name]).toFixed(2)} ms each`,
+      print(
+        `  ${name.padEnd(8)} ${took[name]?.length} responses, median ${quantile(took[name]).toFixed(2)} ms, p95 ${quantile(took[name], 0.95).toFixed(2)} ms, CPU ${quantile(cpu[name]).toFixed(2)} ms each`,
       );
     }
-    say(
-      `  the log adds ${(middle(took['with']) - middle(took['without'])).toFixed(2)} ms (${(middle(took['with']) / middle(took['without'])).toFixed(2)} times) and ${(middle(cpu['with']) - middle(cpu['without'])).toFixed(2)} ms of CPU (${(middle(cpu['with']) / middle(cpu['without'])).toFixed(2)} times)`,
+    print(
+      `  the audit log adds ${(quantile(took['with']) - quantile(took['without'])).toFixed(2)} ms (${(quantile(took['with']) / quantile(took['without'])).toFixed(2)} times) and ${(quantile(cpu['with']) - quantile(cpu['without'])).toFixed(2)} ms of CPU (${(quantile(cpu['with']) / quantile(cpu['without'])).toFixed(2)} times)`,
     );
   }
   await log.close();
-  await headCost(join(whole.data, 'bench-heads'));
+  await headCost(join(testHub.data, 'bench-heads'));
 });

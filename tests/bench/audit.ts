@@ -1,18 +1,18 @@
-/** Writes an audit export of a million entries, verifies it and prints the time: `npm run bench:audit [entries]`. */
+/** Writes an audit export with a million entries, verifies it and prints the time. Run: `npm run bench:audit [entries]`. */
 import { createWriteStream, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
-import { verifyFile } from '../../gateway/trust/audit/export/verification-report.ts';
+import { verifyExportFile } from '../../gateway/trust/audit/export/verification-report.ts';
 import { writeTestExport } from '../../gateway/trust/audit/testing/export-fixture.ts';
-import { newSigningKey } from '../../gateway/trust/signing/signing-key.ts';
+import { generateSigningKey } from '../../gateway/trust/signing/signing-key.ts';
 
 const entries = Number(process.argv[2] ?? 1_000_000);
 const directory = mkdtempSync(join(tmpdir(), 'isthmus-audit-'));
 try {
-  const key = newSigningKey();
-  const say = (text: string) => void process.stdout.write(`${text}\n`);
-  let whole = true;
+  const key = generateSigningKey();
+  const print = (text: string) => void process.stdout.write(`${text}\n`);
+  let isValid = true;
   for (const digest of ['sha256', 'sm3'] as const) {
     const file = join(directory, `${digest}.jsonl`);
     const stream = createWriteStream(file);
@@ -29,15 +29,15 @@ try {
     );
     stream.end();
     await finished(stream);
-    say(`${digest}: ${(statSync(file).size / 1024 / 1024).toFixed(0)} MiB`);
+    print(`${digest}: ${(statSync(file).size / 1024 / 1024).toFixed(0)} MiB`);
     const before = process.cpuUsage();
-    whole = (await verifyFile(file, { trusted: [key.id] }, say)) && whole;
+    isValid = (await verifyExportFile(file, { trusted: [key.id] }, print)) && isValid;
     const used = process.cpuUsage(before);
-    say(`CPU ${((used.user + used.system) / 1_000_000).toFixed(1)} s.`);
-    say(`Memory at its most: ${(process.resourceUsage().maxRSS / 1024).toFixed(0)} MiB.`);
+    print(`CPU ${((used.user + used.system) / 1_000_000).toFixed(1)} s.`);
+    print(`Peak memory: ${(process.resourceUsage().maxRSS / 1024).toFixed(0)} MiB.`);
     rmSync(file);
   }
-  if (!whole) process.exitCode = 1;
+  if (!isValid) process.exitCode = 1;
 } finally {
   rmSync(directory, { recursive: true, force: true });
 }

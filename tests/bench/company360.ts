@@ -1,19 +1,19 @@
-/** A whole hub on a database of its own that syncs to disk, with a company that every island knows: what the measures of Company360 run on. */
+/** A hub on its own database that syncs to disk, with a company that every source knows: the basis of the Company360 benchmarks. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Subgraph } from '../../connectors/kit/connector.ts';
+import type { Subgraph } from '../../connectors/kit/call.ts';
 import { readSupergraph } from '../../gateway/sources/schema-snapshots.ts';
 import { anonymousPrincipal } from '../../gateway/trust/tokens/token-principal.ts';
-import { startEmbedded } from '../../schema/database/embedded/embedded-postgres.ts';
-import { operation, until, type WholeHub, wholeHub } from '../hub.ts';
+import { startEmbeddedPostgres } from '../../schema/database/embedded/embedded-postgres.ts';
+import { explorerOperation, startTestHub, type TestHub, waitFor } from '../test-hub.ts';
 
-/** What a measure asks, and of whom. */
-export interface Measured {
-  readonly whole: WholeHub;
+/** What a benchmark needs to query the hub. */
+export interface BenchmarkSetup {
+  readonly testHub: TestHub;
   readonly supergraph: string;
   readonly subgraphs: ReadonlyMap<string, Subgraph>;
-  /** One request for Company360 of a developer. */
+  /** A Company360 request of a developer. */
   readonly request: {
     readonly query: string;
     readonly variables: Readonly<Record<string, unknown>>;
@@ -22,36 +22,36 @@ export interface Measured {
   };
 }
 
-/** Raises all of it, lets `measure` work, and takes all of it down again. */
-export async function onCompany360(measure: (at: Measured) => Promise<void>): Promise<void> {
+/** Starts everything, runs `measure`, and stops everything. */
+export async function withCompany360(measure: (at: BenchmarkSetup) => Promise<void>): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'isthmus-bench-'));
-  const cluster = await startEmbedded({ directory, listen: { host: '127.0.0.1', port: 0 } });
+  const cluster = await startEmbeddedPostgres({ directory, listen: { host: '127.0.0.1', port: 0 } });
   process.env['ISTHMUS_TEST_CLUSTER'] = cluster.url;
-  const whole = await wholeHub('embedded');
+  const testHub = await startTestHub('embedded');
   try {
-    const query = operation('Company360');
+    const query = explorerOperation('Company360');
     const variables = {
-      uscc: whole.world.companies[0]?.uscc ?? '',
+      uscc: testHub.world.companies[0]?.uscc ?? '',
       from: new Date(Date.now() - 86_400_000).toISOString(),
       to: new Date(Date.now() + 3_600_000).toISOString(),
     };
-    await until('the company is known to all', 120, async () => {
-      const { data, errors } = await whole.ask(query, variables);
+    await waitFor('the company is known to all sources', 120, async () => {
+      const { data, errors } = await testHub.query(query, variables);
       return !errors && data?.company?.tax && data.company.registration && data.company.energy?.total;
     });
     await measure({
-      whole,
+      testHub: testHub,
       supergraph: await readSupergraph(),
-      subgraphs: new Map(whole.hub.islands.hosts().map((host) => [host.name, host.subgraph])),
+      subgraphs: new Map(testHub.hub.registry.hosts().map((host) => [host.name, host.subgraph])),
       request: { query, variables, principal: anonymousPrincipal('developer'), signal: new AbortController().signal },
     });
   } finally {
-    await whole.close();
+    await testHub.close();
     await cluster.stop();
     rmSync(directory, { recursive: true, force: true });
   }
 }
 
-/** The value at this share of all of them; the median when not said. */
-export const middle = (all: readonly number[] | undefined, at = 0.5): number =>
+/** The quantile of the numbers; the median by default. */
+export const quantile = (all: readonly number[] | undefined, at = 0.5): number =>
   [...(all ?? [])].sort((a, b) => a - b)[Math.floor((all?.length ?? 0) * at)] ?? 0;

@@ -1,36 +1,36 @@
 /**
- * What it costs to know where every value comes from: Company360 with and without `extensions.provenance`, in turns, over the demo's
- * simulators; the calls to the islands, counted; and the share of the CPU that goes into provenance nobody asked for, by the
- * engine's own profile. `npm run bench:provenance [seconds]`.
+ * Measures the cost of provenance: Company360 with and without `extensions.provenance`, in alternation, with the demo's
+ * simulators; counts the calls to sources; and profiles the share of CPU spent on provenance that was not
+ * requested. Run: `npm run bench:provenance [seconds]`.
  */
 import 'reflect-metadata';
 import { subscribe } from 'node:diagnostics_channel';
 import { type Profiler, Session } from 'node:inspector/promises';
-import type { SourceCallFact } from '../../connectors/kit/guard/guard.ts';
+import type { SourceCallEvent } from '../../connectors/kit/guard/guard.ts';
 import { silentLog } from '../../connectors/kit/log.ts';
 import { createFederation } from '../../gateway/federation/index.ts';
 import { Operations } from '../../gateway/operation/operations.ts';
-import { readPolicy } from '../../gateway/trust/rights/field-policy.ts';
-import { middle, onCompany360 } from './company360.ts';
+import { readFieldPolicy } from '../../gateway/trust/rights/field-policy.ts';
+import { quantile, withCompany360 } from './company360.ts';
 
 const seconds = Number(process.argv[2] ?? 20);
-const say = (text: string) => void process.stdout.write(`${text}\n`);
+const print = (text: string) => void process.stdout.write(`${text}\n`);
 
-/** Calls for answers; what jobs and checks ask goes on beside them. */
+/** Calls made by queries, without those of jobs and checks. */
 const calls: string[] = [];
 subscribe('isthmus:source:call', (fact) => {
-  const { source, operation: what } = fact as SourceCallFact;
+  const { source, operation: what } = fact as SourceCallEvent;
   if (!/^(poll|check|job)/.test(what) && source !== 'hub') calls.push(`${source} ${what}`);
 });
 
-/** Where facts and provenance are made: all of one file, and these functions of others. */
-const MAKERS = /\/(connectors\/kit\/facts)\.(ts|js)$/;
+/** Functions that create provenance: all of one file, and these of others. */
+const MAKERS = /\/connectors\/kit\/provenance\.(ts|js)$/;
 const FUNCTIONS: readonly (readonly [RegExp, readonly string[]])[] = [
-  [/\/kit\/guarding\.(ts|js)$/, ['facts', 'known', 'shown', 'mirrored']],
-  [/\/hub\/graph\/show\.(ts|js)$/, ['own', 'told', 'companyProvenance']],
+  [/\/kit\/guard\/source-guard\.(ts|js)$/, ['factsOf', 'readNow', 'fromCache', 'mirrorFacts']],
+  [/\/hub\/graph\/present\.(ts|js)$/, ['own', 'reported', 'companyProvenance']],
 ];
 
-/** Share of the busy time that the profile puts into the making of provenance. */
+/** Share of the busy time of the profile spent on creating provenance. */
 function shareOf({ nodes, samples = [], timeDeltas = [] }: Profiler.Profile): number {
   const makers = new Set<number>();
   const idle = new Set<number>();
@@ -50,46 +50,47 @@ function shareOf({ nodes, samples = [], timeDeltas = [] }: Profiler.Profile): nu
   return made / busy;
 }
 
-await onCompany360(async ({ supergraph, subgraphs, request }) => {
+await withCompany360(async ({ supergraph, subgraphs, request }) => {
   const operations = new Operations({
     federation: createFederation({ supergraph, subgraphs, log: silentLog }),
-    policy: readPolicy(supergraph),
+    policy: readFieldPolicy(supergraph),
   });
-  const answer = async (asked: boolean): Promise<number> => {
+  const answer = async (withProvenance: boolean): Promise<number> => {
     const one = await operations.run({
       ...request,
-      ...(asked ? { extensions: { provenance: true } } : {}),
+      ...(withProvenance ? { extensions: { provenance: true } } : {}),
     });
     if (one.errors) throw new Error(one.errors[0]?.message);
-    return `${one.text?.() ?? JSON.stringify(one.data)}${JSON.stringify(one.extensions ?? {})}`.length;
+    return `${one.json?.() ?? JSON.stringify(one.data)}${JSON.stringify(one.extensions ?? {})}`.length;
   };
 
-  // Nothing is fresh any more after the longest of the ages that Company360 touches: every call is made, and counted.
+  // After the longest freshness of Company360's readings every call is made again, and counted.
   const made: Record<string, string[]> = {};
-  for (const asked of [false, true, false, true]) {
+  for (const withProvenance of [false, true, false, true]) {
     await new Promise((resolve) => setTimeout(resolve, 10_500));
     calls.length = 0;
-    await answer(asked);
-    made[String(asked)] = [...calls].sort();
+    await answer(withProvenance);
+    made[String(withProvenance)] = [...calls].sort();
   }
-  say(`calls to the islands for one answer: ${made['false']?.length} not asked, ${made['true']?.length} asked`);
-  say(`  ${made['false']?.join(', ')}`);
-  if (made['false']?.join() !== made['true']?.join()) throw new Error(`Asked, other calls are made: ${made['true']}.`);
+  print(`calls to sources per query: ${made['false']?.length} without provenance, ${made['true']?.length} with`);
+  print(`  ${made['false']?.join(', ')}`);
+  if (made['false']?.join() !== made['true']?.join())
+    throw new Error(`With provenance, other calls are made: ${made['true']}.`);
 
   const cpu: Record<string, number[]> = { false: [], true: [] };
   const end = Date.now() + (seconds * 1_000) / 2;
   for (let round = 0; Date.now() < end || round < 6; round++) {
-    for (const asked of round % 2 === 0 ? [false, true] : [true, false]) {
+    for (const withProvenance of round % 2 === 0 ? [false, true] : [true, false]) {
       const before = process.cpuUsage();
       let done = 0;
-      for (const over = performance.now() + 400; performance.now() < over; done++) await answer(asked);
+      for (const over = performance.now() + 400; performance.now() < over; done++) await answer(withProvenance);
       const used = process.cpuUsage(before);
-      if (round > 1) cpu[String(asked)]?.push((used.user + used.system) / 1_000 / done);
+      if (round > 1) cpu[String(withProvenance)]?.push((used.user + used.system) / 1_000 / done);
     }
   }
-  const [without = 0, with_ = 0] = [middle(cpu['false']), middle(cpu['true'])];
-  say(
-    `CPU for one answer, median of ${cpu['true']?.length} rounds each: ${without.toFixed(3)} ms not asked, ${with_.toFixed(3)} ms asked (${(with_ / without).toFixed(2)} times); ` +
+  const [without = 0, with_ = 0] = [quantile(cpu['false']), quantile(cpu['true'])];
+  print(
+    `CPU per query, median of ${cpu['true']?.length} rounds each: ${without.toFixed(3)} ms without provenance, ${with_.toFixed(3)} ms with (${(with_ / without).toFixed(2)} times); ` +
       `${await answer(false)} and ${await answer(true)} bytes`,
   );
 
@@ -103,8 +104,8 @@ await onCompany360(async ({ supergraph, subgraphs, request }) => {
   const { profile } = await session.post('Profiler.stop');
   session.disconnect();
   const share = shareOf(profile);
-  say(
-    `of ${done} answers that nobody asked provenance for, its making took ${(100 * share).toFixed(2)} % of the CPU (${profile.samples?.length} samples)`,
+  print(
+    `creating provenance took ${(100 * share).toFixed(2)} % of the CPU in ${done} queries that did not request it (${profile.samples?.length} samples)`,
   );
-  if (share >= 0.02) throw new Error('Provenance that nobody asked for costs 2 % of the CPU or more.');
+  if (share >= 0.02) throw new Error('Provenance that is not requested takes 2 % of the CPU or more.');
 });

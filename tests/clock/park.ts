@@ -1,44 +1,47 @@
-/** A park of three parking systems for the show: one that answers, one that fails, one that never answers; all count what they are asked. */
+/** A park with three parking systems: one responds, one fails, one never responds; all record the requests they receive. */
 
 import { mkdirSync } from 'node:fs';
 import { createServer, type Server, request as send } from 'node:http';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { world } from '../../connectors/kit/testing/park/index.ts';
+import { createWorld } from '../../connectors/kit/testing/park/index.ts';
 import { simulator } from '../../connectors/parking/simulator/index.ts';
 
-export interface Asked {
+export interface RecordedRequest {
   readonly system: 'good' | 'failing' | 'frozen';
   readonly path: string;
   /** By `performance.now()`. */
   readonly at: number;
 }
 
-export interface ShowPark {
-  readonly asked: Asked[];
+export interface TestPark {
+  readonly requests: RecordedRequest[];
   /** The text of isthmus.yaml. */
   readonly settings: string;
   close(): Promise<void>;
 }
 
-/** Calls a second that the good system bears, milliseconds of a breaker's pause and of an operation. */
-export const BEARS = 10;
-export const PAUSE = 1_000;
+/** Rate limit of the good system (calls per second), open duration of its breaker and deadline of an operation (milliseconds). */
+export const RATE_LIMIT = 10;
+export const OPEN_DURATION = 1_000;
 export const DEADLINE = 1_500;
-/** Points of a caller in a minute. */
+/** Points per caller and minute. */
 export const POINTS = 1_200;
 
-export async function raisePark(directory: string): Promise<ShowPark> {
+export async function startPark(directory: string): Promise<TestPark> {
   const folder = join(directory, 'parking');
   mkdirSync(folder, { recursive: true });
   const running = await simulator.start({
-    ...{ directory: folder, world: world(), now: () => new Date(), history: 3_600_000, live: false },
+    ...{ directory: folder, world: createWorld(), now: () => new Date(), history: 3_600_000, live: false },
   });
-  const asked: Asked[] = [];
+  const requests: RecordedRequest[] = [];
   const servers: Server[] = [];
-  const serve = async (system: Asked['system'], answer: Parameters<typeof createServer>[1]): Promise<string> => {
+  const serve = async (
+    system: RecordedRequest['system'],
+    answer: Parameters<typeof createServer>[1],
+  ): Promise<string> => {
     const server = createServer((request, response) => {
-      asked.push({ system, path: request.url ?? '', at: performance.now() });
+      requests.push({ system, path: request.url ?? '', at: performance.now() });
       answer?.(request, response as never);
     });
     servers.push(server);
@@ -72,9 +75,9 @@ export async function raisePark(directory: string): Promise<ShowPark> {
   const settings = stringify({
     parks: ['good', 'failing', 'frozen'].map((id) => ({ id, name: id, region: '350211', buildings: [] })),
     installations: [
-      one('good', good, '1s', { rate: BEARS, checkUp: '1s' }),
-      one('failing', failing, '1h', { faults: 2, pause: `${PAUSE}ms`, checkDown: '1h' }),
-      one('frozen', frozen, '1h', { faults: 1_000, checkDown: '1h' }),
+      one('good', good, '1s', { rate: RATE_LIMIT, checkUp: '1s' }),
+      one('failing', failing, '1h', { failureThreshold: 2, openDuration: `${OPEN_DURATION}ms`, checkDown: '1h' }),
+      one('frozen', frozen, '1h', { failureThreshold: 1_000, checkDown: '1h' }),
     ],
     limits: { rate: POINTS },
     deadline: `${DEADLINE}ms`,
@@ -82,7 +85,7 @@ export async function raisePark(directory: string): Promise<ShowPark> {
     anonymous: 'developer',
   });
   return {
-    asked,
+    requests: requests,
     settings,
     close: async () => {
       for (const server of servers) {

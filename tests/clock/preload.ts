@@ -1,12 +1,12 @@
-/** Loaded before a hub's process: sets its wall clock when its parent says so. Only `Date` moves, as on a machine whose clock is set. */
-import { setDate } from '../../connectors/kit/testing/test-clock.ts';
+/** Preloaded into the hub's process: shifts its wall clock when the parent sends a message. Only `Date` moves, as when a machine's clock is set. */
+import { shiftSystemDate } from '../../connectors/kit/testing/test-clock.ts';
 
 let undo = (): void => undefined;
-process.on('message', (told: { set?: number }) => {
-  if (typeof told.set !== 'number') return;
+process.on('message', (message: { set?: number }) => {
+  if (typeof message.set !== 'number') return;
   undo();
-  undo = setDate(told.set);
+  undo = shiftSystemDate(message.set);
   process.send?.({ wall: Date.now() });
 });
-// The parent's word must not keep the process alive.
+// The channel to the parent must not keep the process alive.
 process.channel?.unref();

@@ -1,7 +1,7 @@
 /**
- * `npm run show:clock -- --minutes 10 --seconds 6`: a hub in a process of its own whose wall clock is set forward and back while
- * callers, sources, jobs and subscriptions go on. Prints what was measured before and after each setting; ends with 1 when a rate,
- * a deadline or an age is another than before.
+ * `npm run show:clock -- --minutes 10 --seconds 6`: runs a hub in a separate process whose wall clock is set forward and back while
+ * callers, sources, jobs and subscriptions continue. Prints the measurements before and after each change; exits with 1 if a rate,
+ * a deadline or an age differs.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,11 +13,11 @@ import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
 import { openDemoIssuer } from '../../gateway/trust/tokens/demo-issuer.ts';
 import { openDatabase } from '../../schema/database/database.ts';
-import { startEmbedded } from '../../schema/database/embedded/embedded-postgres.ts';
+import { startEmbeddedPostgres } from '../../schema/database/embedded/embedded-postgres.ts';
 import { freePort } from '../../schema/database/embedded/free-port.ts';
 import { appendEvents } from '../../schema/database/events/event-log.ts';
-import { type Answer, type Ask, type Measured, measure } from './measure.ts';
-import { BEARS, DEADLINE, PAUSE, POINTS, raisePark } from './park.ts';
+import { type Measured, measure, type QueryResponse, type SendQuery } from './measure.ts';
+import { DEADLINE, OPEN_DURATION, POINTS, RATE_LIMIT, startPark } from './park.ts';
 
 const { values } = parseArgs({
   options: { minutes: { type: 'string', default: '10' }, seconds: { type: 'string', default: '6' } },
@@ -25,7 +25,9 @@ const { values } = parseArgs({
 const MINUTES = Number(values.minutes);
 const SECONDS = Number(values.seconds);
 if (!(MINUTES > 0) || !(SECONDS >= 3)) {
-  console.error('Give minutes above 0 and at least 3 seconds; example: npm run show:clock -- --minutes 10 --seconds 6');
+  console.error(
+    'Usage: npm run show:clock -- --minutes M --seconds S (M above 0, S at least 3), for example --minutes 10 --seconds 6',
+  );
   process.exit(2);
 }
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -33,17 +35,17 @@ const directory = mkdtempSync(join(tmpdir(), 'isthmus-clock-'));
 chmodSync(directory, 0o711);
 const ends: (() => Promise<unknown> | unknown)[] = [() => rmSync(directory, { recursive: true, force: true })];
 
-async function raise() {
-  const park = await raisePark(directory);
+async function startHub() {
+  const park = await startPark(directory);
   ends.push(() => park.close());
-  const embedded = await startEmbedded({ directory: join(directory, 'database') });
+  const embedded = await startEmbeddedPostgres({ directory: join(directory, 'database') });
   ends.push(() => embedded.stop());
   const data = join(directory, 'data');
   mkdirSync(data);
   const file = join(directory, 'isthmus.yaml');
   writeFileSync(file, park.settings);
   const issuer = await openDemoIssuer(data);
-  // Issued an hour ago: also a clock that is set back by less knows it as valid.
+  // Issued in the past, so it is valid even after the clock was set back.
   const sign = (subject: string) =>
     issuer.sign(
       { role: 'operator', subject, parks: ['good'], seconds: 2 * 3_600 + MINUTES * 60 },
@@ -81,26 +83,26 @@ async function raise() {
       throw new Error(`The hub did not start:\n${output.join('')}`);
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
-  const database = await openDatabase(embedded.url, { pool: 3 });
+  const database = await openDatabase(embedded.url, { poolSize: 3 });
   ends.push(() => database.close());
   const set = async (milliseconds: number): Promise<void> => {
-    const told = once(child, 'message');
+    const reply = once(child, 'message');
     child.send({ set: milliseconds });
-    const [{ wall }] = (await told) as [{ wall: number }];
-    if (Math.abs(wall - Date.now() - milliseconds) > 5_000) throw new Error('The clock of the hub was not set.');
+    const [{ wall }] = (await reply) as [{ wall: number }];
+    if (Math.abs(wall - Date.now() - milliseconds) > 5_000) throw new Error('The hub did not change its clock.');
   };
   return { park, url, database, set, token: await sign('measured'), listener: await sign('listener') };
 }
 
 async function main(): Promise<boolean> {
-  const { park, url, database, set, token, listener } = await raise();
-  const ask: Ask = async (query, by) => {
+  const { park, url, database, set, token, listener } = await startHub();
+  const send: SendQuery = async (query, by) => {
     const answer = await fetch(`${url}/graphql`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...(by ? { authorization: `Bearer ${by}` } : {}) },
       body: JSON.stringify({ query }),
     });
-    return (await answer.json()) as Answer;
+    return (await answer.json()) as QueryResponse;
   };
   let delivered = 0;
   let broken = 0;
@@ -139,7 +141,7 @@ async function main(): Promise<boolean> {
   for (const end = performance.now() + 20_000; delivered === 0; ) {
     await write();
     await new Promise((resolve) => setTimeout(resolve, 200));
-    if (performance.now() > end) throw new Error('The subscription did not begin.');
+    if (performance.now() > end) throw new Error('The subscription delivered nothing within 20 s.');
   }
   const lease = async (): Promise<string> => {
     const [row]: { owner: string; fence: string }[] = await database.plain.query(
@@ -147,10 +149,10 @@ async function main(): Promise<boolean> {
     );
     return `${row?.owner} ${row?.fence}`;
   };
-  // A mirror that a job reads every second: asked for right after the clock was set.
+  // A mirror that a job reads every second, queried right after the clock was set.
   const span = `from: "${new Date(Date.now() - 3_600_000).toISOString()}", to: "${new Date().toISOString()}"`;
   const age = async (): Promise<number> => {
-    const { data } = await ask(`{ park(id: "good") { lots { history(${span}) { provenance { fetchedAt age } } } } }`);
+    const { data } = await send(`{ park(id: "good") { lots { history(${span}) { provenance { fetchedAt age } } } } }`);
     const lots = (data as unknown as { park: { lots: { history: { provenance: { age: string } } }[] } }).park.lots;
     const found = /^PT(?:(\d+)H)?(?:(\d+)M)?(?:([\d.]+)S)?$/.exec(lots[0]?.history.provenance.age ?? '');
     return found ? 3_600 * Number(found[1] ?? 0) + 60 * Number(found[2] ?? 0) + Number(found[3] ?? 0) : Number.NaN;
@@ -160,9 +162,9 @@ async function main(): Promise<boolean> {
     await set(by);
     const oldest = await age();
     const measured = await measure({
-      ask,
+      query: send,
       token,
-      asked: park.asked,
+      requests: park.requests,
       seconds: SECONDS,
       write,
       delivered: () => delivered,
@@ -170,19 +172,19 @@ async function main(): Promise<boolean> {
     });
     rows.push({ name, measured, age: oldest });
   };
-  // What was saved of the points is spent first.
-  while (((await ask('{ parks { id } }', token)).errors?.length ?? 0) === 0);
-  await take('as it is', 0);
+  // Spend the saved-up points first.
+  while (((await send('{ parks { id } }', token)).errors?.length ?? 0) === 0);
+  await take('unchanged', 0);
   await take(`+${MINUTES} min`, MINUTES * 60_000);
   await take(`-${MINUTES} min`, -MINUTES * 60_000);
-  await take('as it was', 0);
+  await take('restored', 0);
   return print(rows, broken);
 }
 
-/** The table, and whether everything is as before. */
+/** Prints the table; returns whether all values are as before. */
 function print(rows: readonly { name: string; measured: Measured; age: number }[], broken: number): boolean {
   const first = (rows[0] as (typeof rows)[number]).measured;
-  const faults: string[] = [];
+  const changes: string[] = [];
   const near = (value: number, expected: number, share: number, slack: number) =>
     Math.abs(value - expected) <= expected * share + slack;
   const line = (
@@ -192,7 +194,7 @@ function print(rows: readonly { name: string; measured: Measured; age: number }[
   ): string => {
     const cells = rows.map(({ name, measured, age }) => {
       const value = pick(measured, age);
-      if (!fits(value as never, name)) faults.push(`${what}: ${value} (${name})`);
+      if (!fits(value as never, name)) changes.push(`${what}: ${value} (${name})`);
       return typeof value === 'number' ? String(Math.round(value * 10) / 10) : value;
     });
     return `| ${what} | ${cells.join(' | ')} |`;
@@ -201,65 +203,65 @@ function print(rows: readonly { name: string; measured: Measured; age: number }[
     near(value, expected, share, slack);
   console.log(
     [
-      `| the wall clock of the hub's process | ${rows.map((one) => one.name).join(' | ')} |`,
+      `| wall clock of the hub | ${rows.map((row) => row.name).join(' | ')} |`,
       `| --- |${' ---: |'.repeat(rows.length)}`,
       line(
-        `requests of a caller with ${POINTS} points a minute that were admitted, a second`,
+        `requests admitted per second, of a caller with ${POINTS} points a minute`,
         (one) => one.admitted,
         like(first.admitted, 0.25, 0.5),
       ),
       line(
-        'refused for another reason',
-        (one) => one.otherwise,
+        'requests rejected for another reason',
+        (one) => one.otherErrors,
         (value: number) => value === 0,
       ),
-      line(`calls to a system that bears ${BEARS} a second, a second`, (one) => one.calls, like(first.calls, 0.25, 1)),
+      line(`calls per second to a system with a rate of ${RATE_LIMIT}`, (one) => one.calls, like(first.calls, 0.25, 1)),
       line(
-        'most of them in one second',
-        (one) => one.mostCalls,
-        (value: number) => value <= BEARS,
+        'maximum number of them in one second',
+        (one) => one.maxCallsPerSecond,
+        (value: number) => value <= RATE_LIMIT,
       ),
       line(
-        `an open breaker (${PAUSE} ms) lets a call try after, ms`,
+        `ms until an open circuit breaker (${OPEN_DURATION} ms) allows a trial call`,
         (one) => one.breaker,
-        (value: number) => value >= PAUSE - 20 && value < 2 * PAUSE,
+        (value: number) => value >= OPEN_DURATION - 20 && value < 2 * OPEN_DURATION,
       ),
       line(
-        `an operation on a system that never answers (deadline ${DEADLINE} ms), ms`,
+        `ms of an operation on a system that never responds (deadline ${DEADLINE} ms)`,
         (one) => one.deadline,
         (value: number) => value > DEADLINE - 50 && value < DEADLINE + 1_000,
       ),
       line(
-        'health checks, a second',
+        'health checks per second',
         (one) => one.checks,
         (value: number) => value > 0,
       ),
       line(
-        'polls of a job, a second',
+        'polls of a job per second',
         (one) => one.polls,
         (value: number) => value > 0,
       ),
-      line('events delivered to a subscription, a second', (one) => one.events, like(first.events, 0.35, 0.5)),
+      line('events delivered to a subscription per second', (one) => one.events, like(first.events, 0.35, 0.5)),
       line(
         'events lost',
         (one) => one.lost,
         (value: number) => value === 0,
       ),
       line(
-        'age of a mirror that is read each second, s',
+        'age in s of a mirror that is read each second',
         (_, age) => age,
         (value: number) => value >= 0 && value < 30,
       ),
       line(
-        'the lease is held by the same process',
+        'the same process holds the lease',
         (one) => (one.lease === first.lease ? 'yes' : 'no'),
         (value: string) => value === 'yes',
       ),
     ].join('\n'),
   );
-  if (broken > 0) faults.push('the subscription ended');
-  for (const fault of faults) console.error(`Not as before: ${fault}`);
-  return faults.length === 0;
+  if (broken > 0) changes.push('the subscription ended');
+  for (const change of changes) console.error(`Changed: ${change}`);
+  return changes.length === 0;
 }
 
 let good = false;

@@ -1,42 +1,42 @@
-/** A replica of the kill test, seen from outside: always on the same port, whatever becomes of its process. */
+/** A replica of the kill test, which keeps its port when its process is killed and restarted. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from '../../schema/database/embedded/free-port.ts';
-import { type Place, type Raised, raise } from './raise.ts';
+import { type HubSettings, type RunningHub, startKillTestHub } from './start-hub.ts';
 
 export interface Replica {
-  /** Of /graphql, without ws or http before it. */
+  /** Address of /graphql without the scheme. */
   readonly address: string;
-  /** Resolves when it answers. */
-  raise(): Promise<void>;
-  /** Goes over to another supergraph; rejects when that did not happen. */
+  /** Starts the hub; resolves when it is up. */
+  start(): Promise<void>;
+  /** Switches to another supergraph; rejects if that fails. */
   reload(): Promise<void>;
-  /** SIGKILL: nothing is said to anybody. */
+  /** Ends the process with SIGKILL. */
   kill(): Promise<void>;
-  /** An orderly end. */
+  /** Ends the process with SIGTERM. */
   stop(): Promise<void>;
 }
 
-async function placeIn(directory: string, databaseUrl: string, natsUrl: string | null): Promise<Place> {
+async function createSettings(directory: string, databaseUrl: string, natsUrl: string | null): Promise<HubSettings> {
   const port = await freePort();
   const data = join(directory, String(port));
   mkdirSync(data, { recursive: true });
   return { databaseUrl, data, port, natsUrl };
 }
 
-/** In this process: it starts faster, and cannot be killed. */
-export async function replicaHere(
+/** A replica in this process: starts faster, but cannot be killed. */
+export async function inProcessReplica(
   directory: string,
   databaseUrl: string,
   natsUrl: string | null,
 ): Promise<Omit<Replica, 'kill'>> {
-  const place = await placeIn(directory, databaseUrl, natsUrl);
-  let hub: Raised | null = null;
+  const place = await createSettings(directory, databaseUrl, natsUrl);
+  let hub: RunningHub | null = null;
   return {
     address: `127.0.0.1:${place.port}/graphql`,
-    raise: async () => {
-      hub = await raise(place);
+    start: async () => {
+      hub = await startKillTestHub(place);
     },
     reload: async () => hub?.reload(),
     stop: async () => {
@@ -46,9 +46,9 @@ export async function replicaHere(
   };
 }
 
-/** In a process of its own. */
-export async function replica(directory: string, databaseUrl: string, natsUrl: string | null): Promise<Replica> {
-  const place = await placeIn(directory, databaseUrl, natsUrl);
+/** A replica in a separate process. */
+export async function processReplica(directory: string, databaseUrl: string, natsUrl: string | null): Promise<Replica> {
+  const place = await createSettings(directory, databaseUrl, natsUrl);
   let child: ChildProcess | null = null;
   const end = (signal: NodeJS.Signals): Promise<void> =>
     new Promise((resolve) => {
@@ -58,31 +58,35 @@ export async function replica(directory: string, databaseUrl: string, natsUrl: s
       one.once('exit', () => resolve());
       one.kill(signal);
     });
-  /** The child's next message that has one of these fields. */
+  /** The child's next message with one of these fields. */
   const next = (...fields: string[]): Promise<Record<string, unknown>> =>
     new Promise((resolve, reject) => {
       const one = child;
       if (!one) return reject(new Error('The replica is down.'));
-      const gone = () => reject(new Error('The replica has ended by itself.'));
+      const rejectExited = () => reject(new Error('The replica exited unexpectedly.'));
       const take = (message: unknown) => {
         if (!fields.some((field) => field in (message as object))) return;
-        one.off('message', take).off('exit', gone);
+        one.off('message', take).off('exit', rejectExited);
         resolve(message as Record<string, unknown>);
       };
-      one.on('message', take).once('exit', gone);
+      one.on('message', take).once('exit', rejectExited);
     });
   return {
     address: `127.0.0.1:${place.port}/graphql`,
-    raise: async () => {
-      child = spawn(process.execPath, ['--import', 'tsx', join(import.meta.dirname, 'hub.ts'), JSON.stringify(place)], {
-        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-      });
+    start: async () => {
+      child = spawn(
+        process.execPath,
+        ['--import', 'tsx', join(import.meta.dirname, 'hub-process.ts'), JSON.stringify(place)],
+        {
+          stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+        },
+      );
       await next('up');
     },
     reload: async () => {
-      const told = next('reloaded', 'failed');
+      const reloaded = next('reloaded', 'failed');
       child?.send('reload');
-      const { failed } = await told;
+      const { failed } = await reloaded;
       if (failed !== undefined) throw new Error(String(failed));
     },
     kill: () => end('SIGKILL'),

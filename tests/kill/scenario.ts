@@ -1,6 +1,6 @@
 /**
- * The kill test: two replicas, listeners that hold nothing but a cursor, and a log that is written all the time, while sockets, replicas,
- * the database and the broker are killed and the graph is exchanged. In the end every listener has the log, in order, none twice.
+ * The kill test: two replicas, subscribers that keep only a cursor, and a log that is written continuously, while sockets, replicas,
+ * the database and the broker are killed and the graph is replaced. In the end every subscriber has the log in order, without duplicates.
  */
 import { rmSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
@@ -8,22 +8,22 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { migrate } from '../../migrations/migrate.ts';
 import { openDatabase } from '../../schema/database/database.ts';
-import { startEmbedded } from '../../schema/database/embedded/embedded-postgres.ts';
-import { until } from '../hub.ts';
-import { logged, write } from '../live-hub.ts';
-import { listener } from './listener.ts';
-import { replica, replicaHere } from './replica.ts';
+import { startEmbeddedPostgres } from '../../schema/database/embedded/embedded-postgres.ts';
+import { appendTestEvents, loggedEventIds } from '../bare-hub.ts';
+import { waitFor } from '../test-hub.ts';
+import { inProcessReplica, processReplica } from './replica.ts';
+import { startSubscriber } from './subscriber.ts';
 
 export interface KillOptions {
   readonly events: number;
-  /** Of sockets. */
+  /** Number of killed sockets. */
   readonly kills: number;
   readonly reloads: number;
-  readonly listeners: number;
+  readonly subscribers: number;
   readonly seed: number;
-  /** The replica that is not killed lives in this process: it starts faster. */
+  /** Runs the replica that is not killed in this process, which starts faster. */
   readonly short?: boolean;
-  /** A broker between the replicas, and what kills it and brings it back. */
+  /** A NATS broker between the replicas, and how to kill and restart it. */
   readonly broker?: { readonly url: string; restart(): Promise<void> };
 }
 
@@ -31,10 +31,10 @@ export interface KillFigures {
   readonly events: number;
   readonly kills: number;
   readonly reloads: number;
-  /** Hub, database, broker, switched. */
-  readonly blows: readonly string[];
-  /** Breaks as the listeners felt them, and their deliveries in all. */
-  readonly breaks: number;
+  /** Failures that were injected, in order. */
+  readonly failures: readonly string[];
+  /** Disconnects and deliveries, summed over all subscribers. */
+  readonly disconnects: number;
   readonly delivered: number;
   readonly lagged: number;
   readonly seconds: number;
@@ -51,7 +51,7 @@ function random(seed: number): () => number {
   };
 }
 
-/** Runs it; rejects with what was lost, doubled or out of order, and with the seed. */
+/** Runs the scenario; rejects with what was lost, duplicated or out of order, and with the seed. */
 export async function killTest(options: KillOptions): Promise<KillFigures> {
   const directory = await mkdtemp(join(tmpdir(), 'isthmus-kill-'));
   const ends: (() => Promise<unknown>)[] = [async () => rmSync(directory, { recursive: true, force: true })];
@@ -66,40 +66,40 @@ export async function killTest(options: KillOptions): Promise<KillFigures> {
 
 async function run(options: KillOptions, directory: string, ends: (() => Promise<unknown>)[]): Promise<KillFigures> {
   const chance = random(options.seed);
-  const upTo = (most: number) => Math.floor(chance() * most);
-  const cluster = await startEmbedded({
+  const upTo = (limit: number) => Math.floor(chance() * limit);
+  const cluster = await startEmbeddedPostgres({
     directory: join(directory, 'database'),
     listen: { host: '127.0.0.1', port: 0 },
   });
   ends.push(() => cluster.stop());
-  const database = await openDatabase(cluster.url, { pool: 6, name: 'isthmus kill test' });
+  const database = await openDatabase(cluster.url, { poolSize: 6, name: 'isthmus kill test' });
   ends.push(() => database.close());
   await migrate(database.source);
   const where = [directory, cluster.url, options.broker?.url ?? null] as const;
-  const first = await replica(...where);
-  const second = await (options.short ? replicaHere : replica)(...where);
+  const first = await processReplica(...where);
+  const second = await (options.short ? inProcessReplica : processReplica)(...where);
   ends.push(() => Promise.all([first.stop(), second.stop()]));
-  await Promise.all([first.raise(), second.raise()]);
+  await Promise.all([first.start(), second.start()]);
   const began = Date.now();
 
-  await write(database, ['the first']);
+  await appendTestEvents(database, ['the first']);
   const after = await endCursor(first.address);
-  const before = (await logged(database)).length;
-  const listeners = Array.from({ length: options.listeners }, (_, i) =>
-    listener((i % 2 === 0 ? first : second).address, after),
+  const before = (await loggedEventIds(database)).length;
+  const subscribers = Array.from({ length: options.subscribers }, (_, i) =>
+    startSubscriber((i % 2 === 0 ? first : second).address, after),
   );
-  ends.push(() => Promise.all(listeners.map((one) => one.close())));
+  ends.push(() => Promise.all(subscribers.map((listener) => listener.close())));
 
-  const blows: string[] = [];
-  const blow = (name: string, strike: () => Promise<void>) => async () => {
+  const failures: string[] = [];
+  const failure = (name: string, strike: () => Promise<void>) => async () => {
     await strike();
-    blows.push(name);
+    failures.push(name);
   };
   let up: readonly { reload(): Promise<void> }[] = [first, second];
   const reload = (n: number) => async () => up[n % up.length]?.reload();
   const kill = async () => {
-    // While a replica is away its listeners have no socket that could be killed.
-    await until('a socket that can be killed', 60, () => listeners[upTo(listeners.length)]?.kill());
+    // While a replica is down, its subscribers have no socket to kill.
+    await waitFor('a socket that can be killed', 60, () => subscribers[upTo(subscribers.length)]?.dropConnection());
   };
   let kills = 0;
   let reloads = 0;
@@ -118,30 +118,30 @@ async function run(options: KillOptions, directory: string, ends: (() => Promise
   );
   const slow = [
     ...spread(options.reloads, reload, () => reloads++),
-    { at: 0.25, strike: blow('kill -9 of a hub', () => first.kill().then(first.raise)) },
+    { at: 0.25, strike: failure('kill -9 of a hub', () => first.kill().then(first.start)) },
     {
       at: 0.45,
-      strike: blow('database restarted', async () => {
+      strike: failure('database restarted', async () => {
         const { pid } = cluster;
         process.kill(pid, 'SIGQUIT');
-        await until('another database process', 60, async () => {
+        await waitFor('another database process', 60, async () => {
           await database.plain.query('SELECT 1');
           return cluster.pid !== pid;
         });
       }),
     },
-    ...(options.broker ? [{ at: 0.6, strike: blow('broker restarted', options.broker.restart) }] : []),
+    ...(options.broker ? [{ at: 0.6, strike: failure('broker restarted', options.broker.restart) }] : []),
     {
       at: 0.8,
-      strike: blow('replica switched off', async () => {
+      strike: failure('replica switched off', async () => {
         up = [first];
         await second.stop();
-        for (const one of listeners) one.move(first.address);
+        for (const listener of subscribers) listener.move(first.address);
       }),
     },
   ].sort((a, b) => a.at - b.at);
 
-  // Both rows of blows follow what is written, and what is written waits for neither longer than a while.
+  // Both sequences of failures follow the number of written events, and the writers wait if they get too far ahead.
   let written = 0;
   const failed = new AbortController();
   const row = async (strikes: readonly { at: number; strike(): Promise<void> }[], gate: { next: number }) => {
@@ -160,8 +160,8 @@ async function run(options: KillOptions, directory: string, ends: (() => Promise
     while (numbered < options.events) {
       const size = Math.min(1 + upTo(20), options.events - numbered);
       const ids = Array.from({ length: size }, () => `e${numbered++}`);
-      // Whether a commit whose answer was lost has happened is not known: it is sent again, and the log takes it once.
-      await until('the write', 60, () => write(database, ids));
+      // If the response to a commit is lost, the write is repeated; the log deduplicates it.
+      await waitFor('the write', 60, () => appendTestEvents(database, ids));
       written += size;
       while (gates.some((gate) => written > gate.next + slack) && !failed.signal.aborted) await pause(2);
     }
@@ -172,31 +172,31 @@ async function run(options: KillOptions, directory: string, ends: (() => Promise
     return Promise.allSettled(all).then(() => Promise.reject(error));
   });
 
-  const log = (await logged(database)).slice(before);
-  await until('everybody has everything', 120, () => listeners.every((one) => one.ids.length >= log.length)).catch(
-    (error: unknown) => {
-      const short = listeners.map((one) => `${one.ids.length} of ${log.length} ${one.faults.join(' ')}`);
-      throw new Error(short.join('; '), { cause: error });
-    },
-  );
+  const log = (await loggedEventIds(database)).slice(before);
+  await waitFor('all subscribers have all events', 120, () =>
+    subscribers.every((listener) => listener.ids.length >= log.length),
+  ).catch((error: unknown) => {
+    const short = subscribers.map((listener) => `${listener.ids.length} of ${log.length} ${listener.errors.join(' ')}`);
+    throw new Error(short.join('; '), { cause: error });
+  });
   const seconds = (Date.now() - began) / 1000;
   const own = await database.plain.query(
     "SELECT count(*)::int AS count FROM event WHERE installation = 'lakeside-parking'",
   );
   if (own[0].count !== options.events + 1)
     throw new Error(`The log has ${own[0].count} of ${options.events + 1} events.`);
-  for (const [i, one] of listeners.entries()) {
-    if (one.faults.length > 0) throw new Error(`Listener ${i} was told ${one.faults.join(', ')}.`);
+  for (const [i, one] of subscribers.entries()) {
+    if (one.errors.length > 0) throw new Error(`Subscriber ${i} received ${one.errors.join(', ')}.`);
     const wrong = one.ids.findIndex((id, at) => id !== log[at]);
-    if (wrong >= 0) throw new Error(`Listener ${i} got something else than the log at ${wrong} of ${log.length}.`);
+    if (wrong >= 0) throw new Error(`Subscriber ${i} differs from the log at ${wrong} of ${log.length}.`);
   }
-  const sum = (of: (one: (typeof listeners)[number]) => number) => listeners.reduce((all, one) => all + of(one), 0);
+  const sum = (of: (one: (typeof subscribers)[number]) => number) => subscribers.reduce((all, one) => all + of(one), 0);
   return {
     events: log.length,
     kills,
     reloads,
-    blows,
-    breaks: sum((one) => one.breaks),
+    failures: failures,
+    disconnects: sum((one) => one.disconnects),
     delivered: sum((one) => one.ids.length),
     lagged: sum((one) => one.lagged),
     seconds,
@@ -205,7 +205,7 @@ async function run(options: KillOptions, directory: string, ends: (() => Promise
 
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-/** Behind the newest event. */
+/** A cursor after the newest event. */
 async function endCursor(address: string): Promise<string> {
   const answer = await fetch(`http://${address}`, {
     method: 'POST',

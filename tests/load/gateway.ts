@@ -1,31 +1,31 @@
 /**
- * `isthmus gateway` under half an hour of mixed load: `npm run load:gateway [minutes] [share]`. Five subgraphs in a process of their own;
- * all questions of the bench, questions never seen before, faulty ones and clients that leave, paced so that the gateway takes about
- * `share` of one core. Prints its memory at the start, in the middle and at the end, and ends with 1 when it grew or an answer was wrong.
+ * `isthmus gateway` under half an hour of mixed load: `npm run load:gateway [minutes] [share]`. Five subgraphs in a separate process;
+ * bench operations, new operations, invalid ones and clients that disconnect, paced so that the gateway uses about
+ * `share` of one core. Prints its memory at the start, in the middle and at the end; exits with 1 if memory grew or a response was wrong.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ours } from '../../gateway/bench/candidates.ts';
+import { startCandidate } from '../../gateway/bench/candidates.ts';
 import { BODIES, benchSubgraphs, QUERIES } from '../../gateway/bench/workload.ts';
 import { compose } from '../../schema/compose.ts';
 import { freePort } from '../../schema/database/embedded/free-port.ts';
 
 const minutes = Number(process.argv[2] ?? 30);
 const share = Number(process.argv[3] ?? 0.1);
-/** Of the whole time; memory counts from then on. */
+/** Share of the run that is warm-up; memory is compared after it. */
 const WARM = 0.1;
-/** As much more than after warm-up may be held at the end: what the collector leaves lying differs from look to look. */
+/** Allowed ratio of memory at the end to memory after warm-up; garbage not yet collected varies between samples. */
 const GROWTH = 1.15;
 
-const say = (text: string) => void process.stdout.write(`${text}\n`);
+const print = (text: string) => void process.stdout.write(`${text}\n`);
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 const folder = mkdtempSync(join(tmpdir(), 'isthmus-load-'));
 const file = join(folder, 'supergraph.graphql');
-const subgraphs = await ours('subgraphs', '0');
+const subgraphs = await startCandidate('subgraphs', { argument: '0' });
 const { supergraph } = compose(
   benchSubgraphs().map(({ name, sdl }) => ({ name, sdl, url: subgraphs.urls[name] ?? '' })),
 );
@@ -37,8 +37,8 @@ const gateway = spawn(process.execPath, [join(root, 'bin', 'isthmus.js'), 'gatew
   stdio: ['ignore', 'ignore', 'inherit'],
 });
 const url = `http://127.0.0.1:${port}/graphql`;
-/** Nothing that was started stays behind, however this ends. */
-const tidy = (): void => {
+/** Ends all started processes, however the run ends. */
+const cleanUp = (): void => {
   gateway.kill();
   subgraphs.stop();
   rmSync(folder, { recursive: true, force: true });
@@ -48,12 +48,12 @@ for (const [signal, code] of [
   ['SIGTERM', 143],
 ] as const) {
   process.once(signal, () => {
-    tidy();
+    cleanUp();
     process.exit(code);
   });
 }
 
-/** MB held, and CPU seconds used. */
+/** RSS in MB, and CPU seconds used. */
 function used(): { rss: number; cpu: number } {
   const status = readFileSync(`/proc/${gateway.pid}/status`, 'utf8');
   const fields = readFileSync(`/proc/${gateway.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
@@ -63,21 +63,21 @@ function used(): { rss: number; cpu: number } {
   };
 }
 
-async function ask(body: string): Promise<{ status: number; text: string }> {
+async function post(body: string): Promise<{ status: number; text: string }> {
   const answer = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
   return { status: answer.status, text: await answer.text() };
 }
 
 const counts = { known: 0, new: 0, faulty: 0, left: 0, reloads: 0, wrong: 0 };
-const wrong = (what: string, answer: { status: number; text: string }): void => {
+const reportWrong = (what: string, answer: { status: number; text: string }): void => {
   counts.wrong++;
-  if (counts.wrong <= 5) say(`WRONG ANSWER to ${what}: ${answer.status} ${answer.text.slice(0, 200)}`);
+  if (counts.wrong <= 5) print(`WRONG RESPONSE to ${what}: ${answer.status} ${answer.text.slice(0, 200)}`);
 };
-const whole = ({ status, text }: { status: number; text: string }): boolean =>
+const isComplete = ({ status, text }: { status: number; text: string }): boolean =>
   status === 200 && text.startsWith('{"data":{') && !text.includes('"errors"');
 
-/** A client that leaves before it is answered. */
-const leave = (body: string): Promise<void> =>
+/** A client that disconnects before it gets a response. */
+const disconnectEarly = (body: string): Promise<void> =>
   new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1', () => {
       socket.write(
@@ -89,36 +89,36 @@ const leave = (body: string): Promise<void> =>
     socket.on('close', () => resolve());
   });
 
-/** One step of the mix; `turn` counts up. */
+/** One request of the mix; `turn` is its number. */
 async function step(turn: number): Promise<void> {
   const pick = (bodies: readonly string[]) => bodies[turn % bodies.length] as string;
   if (turn % 50 === 49) {
     counts.new++;
     const query = QUERIES.Q2.replace('Q2', `New${turn}`).replace('id name', `id n${turn}: name`);
-    const answer = await ask(JSON.stringify({ query, variables: { id: `c${turn % 100}` } }));
-    if (!whole(answer) || !answer.text.includes(`"n${turn}":`)) wrong('a new question', answer);
+    const answer = await post(JSON.stringify({ query, variables: { id: `c${turn % 100}` } }));
+    if (!isComplete(answer) || !answer.text.includes(`"n${turn}":`)) reportWrong('a new operation', answer);
   } else if (turn % 50 === 24) {
     counts.faulty++;
-    const answer = await ask(JSON.stringify({ query: `{ company(id: "c1") { no${turn} } }` }));
-    if (!answer.text.includes('GRAPHQL_VALIDATION_FAILED')) wrong('a faulty question', answer);
+    const answer = await post(JSON.stringify({ query: `{ company(id: "c1") { no${turn} } }` }));
+    if (!answer.text.includes('GRAPHQL_VALIDATION_FAILED')) reportWrong('an invalid operation', answer);
   } else if (turn % 50 === 12) {
     counts.left++;
-    await leave(pick(BODIES.Q3));
+    await disconnectEarly(pick(BODIES.Q3));
   } else {
     counts.known++;
     const kind = turn % 10 === 0 ? 'Q3' : turn % 3 === 0 ? 'Q2' : 'Q1';
-    const answer = await ask(pick(BODIES[kind]));
-    if (!whole(answer)) wrong(kind, answer);
+    const answer = await post(pick(BODIES[kind]));
+    if (!isComplete(answer)) reportWrong(kind, answer);
   }
 }
 
 try {
-  for (let i = 0; (await ask(BODIES.Q1[0] as string).then(whole, () => false)) === false; i++) {
-    if (i > 300 || gateway.exitCode !== null) throw new Error('isthmus gateway does not answer.');
+  for (let i = 0; (await post(BODIES.Q1[0] as string).then(isComplete, () => false)) === false; i++) {
+    if (i > 300 || gateway.exitCode !== null) throw new Error('isthmus gateway did not respond within 30 s.');
     await sleep(100);
   }
   const first = used();
-  say(`isthmus gateway after its first answer: ${first.rss.toFixed(0)} MB`);
+  print(`isthmus gateway after its first response: ${first.rss.toFixed(0)} MB`);
   const began = performance.now();
   const length = minutes * 60_000;
   const looks: { at: number; rss: number }[] = [];
@@ -128,7 +128,7 @@ try {
     await Promise.all(Array.from({ length: 8 }, () => step(turn++)));
     await sleep(pause);
     const now = performance.now();
-    // The pace: slower when the gateway took more than its share of the last second, faster when less.
+    // Adjust the pace: slower if the gateway used more than its share of the last second, faster if less.
     if (now - before.at > 1_000) {
       const { cpu } = used();
       pause = Math.min(
@@ -141,12 +141,12 @@ try {
       look++;
       const { rss, cpu } = used();
       looks.push({ at: (now - began) / length, rss });
-      const said = Object.entries(counts).map(([name, count]) => `${name} ${count}`);
-      say(
-        `${((now - began) / 60_000).toFixed(1)} min: ${rss.toFixed(0)} MB, ${cpu.toFixed(0)} s CPU; ${said.join(', ')}`,
+      const summary = Object.entries(counts).map(([name, count]) => `${name} ${count}`);
+      print(
+        `${((now - began) / 60_000).toFixed(1)} min: ${rss.toFixed(0)} MB, ${cpu.toFixed(0)} s CPU; ${summary.join(', ')}`,
       );
     }
-    // The supergraph is read again ten times, while clients ask.
+    // Reload the supergraph ten times during the run.
     if (now - began > (length / 10) * reload) {
       reload++;
       counts.reloads++;
@@ -158,17 +158,17 @@ try {
     return all.sort((a, b) => a - b)[all.length >> 1] ?? Number.NaN;
   };
   const [start, middle, end] = [middleOf(WARM, WARM + 0.15), middleOf(0.425, 0.575), middleOf(0.85, 1.01)];
-  const most = Math.max(...looks.map(({ rss }) => rss));
+  const peak = Math.max(...looks.map(({ rss }) => rss));
   const within = end <= start * GROWTH;
-  say(
-    `RSS after warm-up ${start.toFixed(0)} MB, middle ${middle.toFixed(0)} MB, end ${end.toFixed(0)} MB, most ${most.toFixed(0)} MB: the end is ${within ? 'within' : 'BEYOND'} ${GROWTH} of that after warm-up`,
+  print(
+    `RSS after warm-up ${start.toFixed(0)} MB, middle ${middle.toFixed(0)} MB, end ${end.toFixed(0)} MB, peak ${peak.toFixed(0)} MB: the end is ${within ? 'within' : 'ABOVE'} ${GROWTH} times the value after warm-up`,
   );
   const { cpu } = used();
-  say(
+  print(
     `${turn} requests, ${counts.wrong} wrong; ${(cpu - first.cpu).toFixed(0)} s CPU in ${minutes} min, ${counts.reloads} reloads`,
   );
   if (!within || counts.wrong > 0) process.exitCode = 1;
 } finally {
-  tidy();
+  cleanUp();
 }
 process.exit();

@@ -1,19 +1,19 @@
-/** The hub of the ingest runs, a process of its own that is killed. It loads everything, then waits for the word to begin. */
+/** The hub of the ingest tests, a separate process that is killed. It loads all modules, then waits for a `begin` message. */
 import 'reflect-metadata';
-import { islands } from '../../connectors/index.ts';
+import { sourceConnectors } from '../../connectors/index.ts';
 import { readConfig } from '../../connectors/kit/config/config-file.ts';
-import type { HostPace } from '../../connectors/kit/config/sections/check-intervals.ts';
-import { makeLog } from '../../connectors/kit/log.ts';
-import { start } from '../../gateway/main.ts';
+import type { CheckIntervals } from '../../connectors/kit/config/sections/check-intervals.ts';
+import { createLog } from '../../connectors/kit/log.ts';
+import { startHub } from '../../gateway/main.ts';
 
-/** What the hub is told to be. */
-export interface HubOrder {
+/** The hub's configuration, sent with `begin`. */
+export interface IngestHubOptions {
   readonly config: string;
   readonly env: Readonly<Record<string, string>>;
   readonly port: number;
   readonly data: string;
   readonly databaseUrl: string;
-  readonly pace: Partial<HostPace>;
+  readonly pace: Partial<CheckIntervals>;
 }
 
 const usage = () => {
@@ -21,18 +21,18 @@ const usage = () => {
   return { cpu: (user + system) / 1e6, rss: process.memoryUsage().rss };
 };
 
-process.on('message', (message: { begin?: HubOrder; ask?: 'usage' }) => {
+process.on('message', (message: { begin?: IngestHubOptions; ask?: 'usage' }) => {
   if (message.ask === 'usage') process.send?.({ usage: usage() });
   const { begin } = message;
   if (!begin) return;
-  start({
-    config: readConfig(begin.config, 'ingest.yaml', islands, { ...begin.env }),
+  startHub({
+    config: readConfig(begin.config, 'ingest.yaml', sourceConnectors, { ...begin.env }),
     host: '127.0.0.1',
     port: begin.port,
     data: begin.data,
     databaseUrl: begin.databaseUrl,
-    log: makeLog(undefined, 'error'),
-    pace: begin.pace,
+    log: createLog(undefined, 'error'),
+    intervals: begin.pace,
   }).then(
     (hub) => {
       process.on('SIGTERM', () => void hub.stop().then(() => process.exit(0)));

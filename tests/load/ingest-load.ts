@@ -1,46 +1,46 @@
 /**
- * The load of the ingest runs, a process of its own: signed webhooks, each repeated until it is answered 2xx, or telemetry at QoS 1, each
- * message until the broker has it. What was accepted is written to a file, by the id under which the log must know it.
+ * The load generator of the ingest tests, a separate process: signed webhooks, each repeated until acknowledged with 2xx, or telemetry at
+ * QoS 1. The ids of accepted events are written to a file; the log must contain them.
  */
 import { createHmac } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { connect } from 'node:net';
 import { generate, type Packet, parser } from 'mqtt-packet';
 import { Pool } from 'undici';
-import { world } from '../../connectors/kit/testing/park/index.ts';
+import { createWorld } from '../../connectors/kit/testing/park/index.ts';
 
-/** What the load is told to do. */
-export interface LoadOrder {
-  readonly way: 'webhooks' | 'mqtt';
-  /** Where to: the hub's address, or the broker's. */
+/** The load to generate. */
+export interface LoadOptions {
+  readonly transport: 'webhooks' | 'mqtt';
+  /** Address of the hub, or of the broker. */
   readonly url: string;
   readonly path: string;
   readonly secret: string;
   readonly perSecond: number;
   readonly seconds: number;
-  /** Meters that speak. */
+  /** Number of meters that publish. */
   readonly meters: number;
-  /** Where the accepted ids are written to, a line each. */
+  /** File for the accepted ids, one per line. */
   readonly accepted: string;
 }
 
-/** What it tells in the end. Times in milliseconds. */
+/** The final report. Times in milliseconds. */
 export interface LoadReport {
   readonly sent: number;
   readonly accepted: number;
   readonly repeated: number;
   /** From the first to the last acceptance. */
   readonly took: number;
-  /** From the first sending to the 2xx, or to the broker's acknowledgement. */
+  /** From the first attempt to the 2xx response or the broker's acknowledgement. */
   readonly p50: number;
   readonly p99: number;
 }
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-const demo = world();
+const demo = createWorld();
 
-/** Calls `send(n)` so often a second, by the clock: what a tick was late for is made up for by the next. */
-async function paced(order: LoadOrder, send: (n: number) => void): Promise<void> {
+/** Calls `send(n)` at the given rate; a late tick catches up. */
+async function paced(order: LoadOptions, send: (n: number) => void): Promise<void> {
   const begun = performance.now();
   for (let n = 0; n < order.perSecond * order.seconds; ) {
     const due = Math.min(((performance.now() - begun) / 1000) * order.perSecond, order.perSecond * order.seconds);
@@ -49,7 +49,7 @@ async function paced(order: LoadOrder, send: (n: number) => void): Promise<void>
   }
 }
 
-async function webhooks(order: LoadOrder, accept: (id: string, since: number) => void, repeat: () => void) {
+async function webhooks(order: LoadOptions, accept: (id: string, since: number) => void, repeat: () => void) {
   const pool = new Pool(order.url, { connections: 256, headersTimeout: 10_000, bodyTimeout: 10_000 });
   const under = new Set<Promise<void>>();
   const one = async (n: number): Promise<void> => {
@@ -68,7 +68,7 @@ async function webhooks(order: LoadOrder, accept: (id: string, since: number) =>
         accept(`session ${session} entered`, began);
         return;
       } catch {
-        // The hub is away: the vendor tries again.
+        // The hub is down: the vendor retries.
       }
     }
   };
@@ -80,7 +80,7 @@ async function webhooks(order: LoadOrder, accept: (id: string, since: number) =>
   await pool.close();
 }
 
-/** What a gate tells of a car that comes in. */
+/** The webhook body of a gate for an entering car. */
 function entry(session: string, at: Date, n: number) {
   const vehicle = demo.vehicles[n % demo.vehicles.length];
   const issuer = [{ language: 'zh', string: '湖滨停车' }];
@@ -106,7 +106,7 @@ function entry(session: string, at: Date, n: number) {
   };
 }
 
-async function mqtt(order: LoadOrder, accept: (id: string, since: number) => void) {
+async function mqtt(order: LoadOptions, accept: (id: string, since: number) => void) {
   const { hostname, port } = new URL(order.url);
   const socket = connect(Number(port), hostname).setNoDelay(true);
   const reader = parser();
@@ -142,7 +142,7 @@ async function mqtt(order: LoadOrder, accept: (id: string, since: number) => voi
   socket.end();
 }
 
-process.on('message', (order: LoadOrder) => {
+process.on('message', (order: LoadOptions) => {
   const file = createWriteStream(order.accepted);
   const times: number[] = [];
   let [accepted, repeated, first, last] = [0, 0, 0, 0];
@@ -155,7 +155,7 @@ process.on('message', (order: LoadOrder) => {
     file.write(`${id}\n`);
   };
   const run =
-    order.way === 'mqtt'
+    order.transport === 'mqtt'
       ? mqtt(order, accept)
       : webhooks(order, accept, () => {
           repeated += 1;

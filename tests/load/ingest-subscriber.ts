@@ -1,10 +1,10 @@
-/** The subscriber of the ingest runs: what it got, in which order and how late. */
+/** The subscriber of the ingest tests: records received events, their order and lag. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { follow } from '../../gateway/client/index.ts';
 
-/** Times in milliseconds; lag is from the event's own time, the moment of sending, to the subscriber. `calm`: before the kill. */
-export interface Lateness {
+/** Times in milliseconds. Lag is measured from the event's time (when it was sent) to its arrival; `calm`: before the kill. */
+export interface LagReport {
   readonly lag: {
     readonly p50: number;
     readonly p99: number;
@@ -12,9 +12,9 @@ export interface Lateness {
     readonly calm: number;
     readonly calm99: number;
   };
-  /** From the kill until the subscriber heard of something newer than the kill, and until it was less than a second behind again. */
-  readonly dark: number;
-  readonly behind: number;
+  /** From the kill until the first event newer than the kill arrived (`noEventsMs`), and until the lag was below a second again (`catchUpMs`). */
+  readonly noEventsMs: number;
+  readonly catchUpMs: number;
 }
 
 const QUERY = (
@@ -22,14 +22,14 @@ const QUERY = (
 ) => `subscription ($after: Cursor) { events(after: $after, filter: { kind: { in: [${kind}] } }) {
   __typename ... on EventsBatch { cursor events { id time } } ... on Gap { cursor } ... on Lagged { cursor } } }`;
 
-/** Follows the log over every break, and notes what it got and how late. */
-export function subscriber(url: string, kind: string) {
+/** Subscribes across all disconnects and records the received events with their lag. */
+export function ingestSubscriber(url: string, kind: string) {
   const ids: string[] = [];
-  const heard: { sent: number; at: number }[] = [];
+  const arrivals: { sent: number; at: number }[] = [];
   let followed: ReturnType<typeof follow> | undefined;
   return {
     ids,
-    /** From the beginning of the log on. */
+    /** Subscribes from the beginning of the log, which must be empty. */
     begin: async (port: number): Promise<void> => {
       const answer = await fetch(`http://127.0.0.1:${port}/graphql`, {
         method: 'POST',
@@ -43,31 +43,31 @@ export function subscriber(url: string, kind: string) {
         for await (const { data } of all) {
           const { events } = data as { events: { events?: { id: string; time: string }[] } };
           const at = Date.now();
-          for (const one of events.events ?? []) {
-            ids.push(one.id);
-            heard.push({ sent: Date.parse(one.time), at });
+          for (const event of events.events ?? []) {
+            ids.push(event.id);
+            arrivals.push({ sent: Date.parse(event.time), at });
           }
         }
       })(followed);
       await sleep(500);
     },
-    figures: (killed: number): Lateness => {
-      const lags = (all: typeof heard) => all.map((one) => one.at - one.sent).sort((a, b) => a - b);
+    figures: (killed: number): LagReport => {
+      const lags = (all: typeof arrivals) => all.map((one) => one.at - one.sent).sort((a, b) => a - b);
       const at = (all: number[], share: number) => all[Math.min(all.length - 1, Math.floor(all.length * share))] ?? 0;
-      const every = lags(heard);
-      const calm = lags(heard.filter((one) => one.at < killed));
-      const back = heard.find((one) => one.sent > killed);
-      const late = heard.findLast((one) => one.at > killed && one.at - one.sent > 1_000);
+      const every = lags(arrivals);
+      const beforeKill = lags(arrivals.filter((one) => one.at < killed));
+      const back = arrivals.find((one) => one.sent > killed);
+      const late = arrivals.findLast((one) => one.at > killed && one.at - one.sent > 1_000);
       return {
         lag: {
           p50: at(every, 0.5),
           p99: at(every, 0.99),
           max: at(every, 1),
-          calm: at(calm, 0.5),
-          calm99: at(calm, 0.99),
+          calm: at(beforeKill, 0.5),
+          calm99: at(beforeKill, 0.99),
         },
-        dark: (back?.at ?? killed) - killed,
-        behind: (late?.at ?? killed) - killed,
+        noEventsMs: (back?.at ?? killed) - killed,
+        catchUpMs: (late?.at ?? killed) - killed,
       };
     },
     close: () => followed?.close(),

@@ -1,38 +1,38 @@
 /**
- * Ingest under load: `npm run load:ingest [webhooks|mqtt] [per second] [seconds]`. Webhooks are signed parking calls, MQTT is telemetry at
- * QoS 1 through Mosquitto. The hub is killed in the middle. Prints how late the subscriber was, and whether anything was lost or doubled.
+ * Ingest under load: `npm run load:ingest [webhooks|mqtt] [per second] [seconds]`. Signed parking webhooks, or telemetry at
+ * QoS 1 through Mosquitto. The hub is killed in the middle. Prints the lag of the subscriber, and whether anything was lost or duplicated.
  */
 import 'reflect-metadata';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { world } from '../../connectors/kit/testing/park/index.ts';
-import { freshDatabase } from '../../connectors/kit/testing/test-database.ts';
+import { createWorld } from '../../connectors/kit/testing/park/index.ts';
+import { createTestDatabase } from '../../connectors/kit/testing/test-database.ts';
 import { simulator } from '../../connectors/parking/simulator/index.ts';
-import { startEmbedded } from '../../schema/database/embedded/embedded-postgres.ts';
+import { startEmbeddedPostgres } from '../../schema/database/embedded/embedded-postgres.ts';
 import { mosquitto } from '../services/peers/mosquitto.ts';
-import { type IngestOptions, ingest, PARKING } from './ingest-run.ts';
+import { type IngestOptions, PARKING, runIngest } from './ingest-run.ts';
 
 const way = process.argv[2] ?? 'webhooks';
 const perSecond = Number(process.argv[3] ?? (way === 'mqtt' ? 3_000 : 1_000));
 const seconds = Number(process.argv[4] ?? 60);
 if ((way !== 'webhooks' && way !== 'mqtt') || !(perSecond > 0) || !(seconds > 0)) {
-  process.stderr.write('npm run load:ingest [webhooks|mqtt] [per second] [seconds]\n');
+  process.stderr.write('Usage: npm run load:ingest [webhooks|mqtt] [per second] [seconds]\n');
   process.exit(2);
 }
-const say = (text: string) => void process.stdout.write(`${text}\n`);
+const print = (text: string) => void process.stdout.write(`${text}\n`);
 const directory = mkdtempSync(join(tmpdir(), 'isthmus-ingest-'));
 const ends: (() => Promise<void>)[] = [];
 try {
-  const cluster = await startEmbedded({
+  const cluster = await startEmbeddedPostgres({
     directory: join(directory, 'database'),
     listen: { host: '127.0.0.1', port: 0 },
   });
   ends.push(() => cluster.stop());
   process.env['ISTHMUS_TEST_CLUSTER'] = cluster.url;
-  const database = await freshDatabase();
+  const database = await createTestDatabase();
   ends.push(() => database.close());
-  const [told]: { version: string }[] = await database.plain.query(
+  const [server]: { version: string }[] = await database.plain.query(
     "SELECT current_setting('server_version') AS version",
   );
   let source: Pick<IngestOptions, 'installation' | 'env' | 'broker' | 'secret'>;
@@ -46,7 +46,7 @@ try {
   } else {
     const parking = await simulator.start({
       directory,
-      world: world(),
+      world: createWorld(),
       now: () => new Date(),
       history: 0,
       live: false,
@@ -58,27 +58,27 @@ try {
       secret: parking.env['LAKESIDE_PARKING_SECRET'] as string,
     };
   }
-  const done = await ingest({ way, perSecond, seconds, database, directory, ...source });
+  const figures = await runIngest({ transport: way, perSecond, seconds, database, directory, ...source });
   const ms = (value: number) => `${value.toFixed(0)} ms`;
-  say(
-    `${way}: ${perSecond} a second for ${seconds} s, hub killed (-9) after ${seconds / 2} s; PostgreSQL ${told?.version}, fsync on, on the same machine`,
+  print(
+    `${way}: ${perSecond} per second for ${seconds} s, hub killed (-9) after ${seconds / 2} s; PostgreSQL ${server?.version}, fsync on, same machine`,
   );
-  say(
-    `  sent ${done.sent}, accepted ${done.accepted} in ${(done.took / 1000).toFixed(1)} s, ${done.repeated} tries repeated, in the log ${done.logged}`,
+  print(
+    `  sent ${figures.sent}, accepted ${figures.accepted} in ${(figures.took / 1000).toFixed(1)} s, ${figures.repeated} attempts repeated, ${figures.logged} in the log`,
   );
-  say(`  answer: p50 ${ms(done.p50)}, p99 ${ms(done.p99)}`);
-  say(
-    `  lag at the subscriber before the kill: p50 ${ms(done.lag.calm)}, p99 ${ms(done.lag.calm99)}; over all: p50 ${ms(done.lag.p50)}, p99 ${ms(done.lag.p99)}, max ${ms(done.lag.max)}`,
+  print(`  acknowledgement: p50 ${ms(figures.p50)}, p99 ${ms(figures.p99)}`);
+  print(
+    `  subscriber lag before the kill: p50 ${ms(figures.lag.calm)}, p99 ${ms(figures.lag.calm99)}; overall: p50 ${ms(figures.lag.p50)}, p99 ${ms(figures.lag.p99)}, max ${ms(figures.lag.max)}`,
   );
-  say(
-    `  nothing new for ${ms(done.dark)} after the kill, less than a second behind after ${ms(done.behind)}; the second hub used ${done.hub.cpu.toFixed(1)} s of processor time, ${(done.hub.rss / 2 ** 20).toFixed(0)} MB`,
+  print(
+    `  first new event ${ms(figures.noEventsMs)} after the kill, lag below 1 s after ${ms(figures.catchUpMs)}; the second hub used ${figures.hub.cpu.toFixed(1)} s of CPU, ${(figures.hub.rss / 2 ** 20).toFixed(0)} MB`,
   );
-  say(
-    done.wrong.length === 0
-      ? '  accepted = log = delivered, in order, none twice'
-      : `  WRONG: ${done.wrong.join('; ')}`,
+  print(
+    figures.violations.length === 0
+      ? '  accepted = log = delivered, in order, no duplicates'
+      : `  WRONG: ${figures.violations.join('; ')}`,
   );
-  if (done.wrong.length > 0) process.exitCode = 1;
+  if (figures.violations.length > 0) process.exitCode = 1;
 } finally {
   for (const end of ends.reverse()) await end();
   rmSync(directory, { recursive: true, force: true });

@@ -1,30 +1,30 @@
-/** The events of the live load runs: written with a time that names each, heard with the time they took. */
+/** Events of the subscription load test: each is identified by its time, and its latency is recorded on arrival. */
 
 import type { Database } from '../../schema/database/database.ts';
 import { appendEvents } from '../../schema/database/events/event-log.ts';
 
 const of = (fields: string) =>
   `subscription { events { __typename ... on EventsBatch { cursor events { __typename ${fields} } } ... on Lagged { cursor behind } } }`;
-/** What most clients ask. */
+/** The query of most clients. */
 export const QUERY = of('id time kind');
-/** Each event as large as one that joins other islands. */
+/** A query with events as large as ones that join other sources. */
 export const EVENTS = of(`time kind ${Array.from({ length: 12 }, (_, i) => `i${i}: id`).join(' ')}`);
 
-/** Times of events: from here on, a millisecond each. */
+/** Time of event 0; each next event is a millisecond later. */
 const FIRST = 1_700_000_000_000;
-/** Of so many clients one is looked into; the others are only counted. */
+/** One in this many clients is checked; for the others only messages are counted. */
 const EACH = 10;
 
-export class Writer {
+export class EventWriter {
   readonly #database: Database;
-  /** When the writing of each began, by number. */
+  /** When the write of each event began, by event number. */
   readonly begun: number[] = [];
 
   constructor(database: Database) {
     this.#database = database;
   }
 
-  /** Appends that many as the hub's own. */
+  /** Appends that many events of the hub. */
   async write(count: number): Promise<void> {
     const now = performance.now();
     const times = Array.from({ length: count }, () => new Date(FIRST + this.begun.push(now) - 1));
@@ -43,30 +43,30 @@ export class Writer {
   }
 }
 
-/** What was heard; times in milliseconds from the beginning of the writing transaction, memory in MB. */
-export interface Heard {
+/** Results: times in milliseconds since the start of the writing transaction, memory in MB. */
+export interface CheckResult {
   readonly p50: number;
   readonly p99: number;
   readonly max: number;
-  /** Of one event in a delivery. */
+  /** Bytes per event in a delivery. */
   readonly bytes: number;
   readonly rss: number;
   readonly peak: number;
   readonly written: number;
-  /** Of the stalled one: how often it was told `Lagged`, how far behind, and events it has got. */
+  /** Of the stalled client: number of `Lagged`, events behind, and received events. */
   readonly lagged: number;
   readonly behind: number;
-  readonly woken: number;
-  /** Null: every client that was looked into has got every event, in order, once. */
+  readonly receivedByStalled: number;
+  /** Null if every checked client received every event once, in order. */
   readonly wrong: string | null;
 }
 
-/** Listens to a crowd, one of them perhaps stalled. */
-export class Listening {
-  readonly #writer: Writer;
+/** Checks the events received by many clients; one may be stalled. */
+export class EventCheck {
+  readonly #writer: EventWriter;
   readonly #first: number;
   readonly #stalled: number | null;
-  /** Of each client that is looked into: the number of the event that comes next. */
+  /** Next expected event number of each checked client. */
   readonly #next = new Map<number, number>();
   readonly #late: number[] = [];
   #lagged = 0;
@@ -74,7 +74,7 @@ export class Listening {
   #bytes = 0;
   #wrong: string | null = null;
 
-  constructor(writer: Writer, count: number, stalled: number | null) {
+  constructor(writer: EventWriter, count: number, stalled: number | null) {
     this.#writer = writer;
     this.#first = writer.begun.length;
     this.#stalled = stalled;
@@ -83,7 +83,7 @@ export class Listening {
 
   readonly watched = (client: number): boolean => client % EACH === 0;
 
-  readonly got = (message: Buffer, client: number): void => {
+  readonly onMessage = (message: Buffer, client: number): void => {
     const now = performance.now();
     const text = message.toString('latin1');
     const lagged = /"behind":(\d+)/.exec(text);
@@ -95,7 +95,7 @@ export class Listening {
     const before = next;
     for (let at = text.indexOf('"time":"'); at >= 0; at = text.indexOf('"time":"', at + 8)) {
       const number = Date.parse(text.slice(at + 8, at + 32)) - FIRST;
-      if (number !== next) this.#wrong ??= `client ${client} got event ${number} where ${next} should come`;
+      if (number !== next) this.#wrong ??= `client ${client} received event ${number}, expected ${next}`;
       next = number + 1;
       if (client !== this.#stalled) this.#late.push(now - (this.#writer.begun[number] ?? now));
     }
@@ -103,12 +103,12 @@ export class Listening {
     this.#next.set(client, next);
   };
 
-  /** Whether all have got all. */
-  all(): boolean {
+  /** Whether all checked clients have received all events. */
+  isComplete(): boolean {
     return [...this.#next.values()].every((next) => next === this.#writer.begun.length);
   }
 
-  heard({ rss, peak }: { rss: number; peak: number }): Heard {
+  result({ rss, peak }: { rss: number; peak: number }): CheckResult {
     const sorted = Float64Array.from(this.#late).sort();
     const percentile = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
     const missing = [...this.#next].find(([, next]) => next !== this.#writer.begun.length);
@@ -122,10 +122,10 @@ export class Listening {
       written: this.#writer.begun.length - this.#first,
       lagged: this.#lagged,
       behind: this.#behind,
-      woken: this.#stalled === null ? 0 : (this.#next.get(this.#stalled) ?? 0) - this.#first,
+      receivedByStalled: this.#stalled === null ? 0 : (this.#next.get(this.#stalled) ?? 0) - this.#first,
       wrong:
         this.#wrong ??
-        (missing ? `client ${missing[0]} stands at ${missing[1]} of ${this.#writer.begun.length}` : null),
+        (missing ? `client ${missing[0]} received ${missing[1]} of ${this.#writer.begun.length} events` : null),
     };
   }
 }

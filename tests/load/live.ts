@@ -1,7 +1,7 @@
 /**
- * Live under load: `npm run load:live [sockets] [seconds] [steady,stalled,saturated]`. The built hub, started by its own command and held to one core, serves the
- * sockets; this process is every client and the writer of the events. Prints latency, memory, what one stalled socket does to the others,
- * and deliveries per second at saturation beside a bare `ws` broadcast of the same bytes and beside one execution per client.
+ * Subscriptions under load: `npm run load:live [sockets] [seconds] [steady,stalled,saturated]`. The built hub, started by its own command and pinned to one core, serves the
+ * sockets; this process runs all clients and writes the events. Prints latency, memory, the effect of one stalled socket on the others,
+ * and deliveries per second at saturation, compared with a plain `ws` broadcast of the same bytes and with one execution per client.
  */
 import 'reflect-metadata';
 import { execFileSync } from 'node:child_process';
@@ -9,52 +9,55 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openDatabase } from '../../schema/database/database.ts';
-import { startEmbedded } from '../../schema/database/embedded/embedded-postgres.ts';
-import { disperse, gather, type Member } from './crowd.ts';
-import { EVENTS, type Heard, Listening, QUERY, Writer } from './live-events.ts';
-import { type Served, serveBare, serveHub } from './served.ts';
+import { startEmbeddedPostgres } from '../../schema/database/embedded/embedded-postgres.ts';
+import { type CheckResult, EVENTS, EventCheck, EventWriter, QUERY } from './live-events.ts';
+import { type ServerProcess, serveHub, serveWsBroadcast } from './server-process.ts';
+import { type Client, connectClients, disconnectClients } from './websocket-clients.ts';
 
 const sockets = Number(process.argv[2] ?? 5_000);
 const seconds = Number(process.argv[3] ?? 20);
 const parts = (process.argv[4] ?? 'steady,stalled,saturated').split(',');
 const few = Math.min(1_000, sockets);
-/** Of the stalled run: events in each of ten bursts a second, for so long that a socket which takes nothing misses more than the kernel's
- * buffers of both ends hold (4 MB here). */
+/** Stalled run: events in each of ten bursts per second, for so long that a socket that reads nothing misses more than the kernel's
+ * buffers at both ends hold (4 MB here). */
 const BURST = 40;
 const STALL = 25;
-/** Saturation: so long each time, in turns, so often. */
+/** Saturation: milliseconds per measurement, and number of rounds. */
 const TURN = 4_000;
 const TURNS = 2;
 
-const say = (text: string) => void process.stdout.write(`${text}\n`);
+const print = (text: string) => void process.stdout.write(`${text}\n`);
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-const whole = (value: number) => value.toFixed(0);
+const integer = (value: number) => value.toFixed(0);
 
-// The server has the first core for itself; clients, writer and database take the others.
+// The server has the first core to itself; clients, writer and database use the others.
 if (cpus().length > 1)
   execFileSync('taskset', ['-ap', '-c', `1-${cpus().length - 1}`, String(process.pid)], { stdio: 'ignore' });
 const directory = mkdtempSync(join(tmpdir(), 'isthmus-load-'));
-const cluster = await startEmbedded({ directory: join(directory, 'database'), listen: { host: '127.0.0.1', port: 0 } });
-const open = new Set<Served>();
+const cluster = await startEmbeddedPostgres({
+  directory: join(directory, 'database'),
+  listen: { host: '127.0.0.1', port: 0 },
+});
+const open = new Set<ServerProcess>();
 try {
   const hub = await serveHub(directory, cluster.url);
   open.add(hub);
-  const database = await openDatabase(cluster.url, { pool: 4, name: 'isthmus load' });
-  const writer = new Writer(database);
+  const database = await openDatabase(cluster.url, { poolSize: 4, name: 'isthmus load' });
+  const writer = new EventWriter(database);
 
-  /** Ten bursts a second, and what was heard of them. */
+  /** Writes ten bursts per second and returns the results. */
   async function run(
     count: number,
     time: number,
     burst: number,
     query: string,
     stalled: number | null,
-  ): Promise<Heard & { deliveries: number }> {
-    const listening = new Listening(writer, count, stalled);
-    const { got, watched } = listening;
-    const all = await gather({ port: hub.port, count, subscribe: () => ({ query }), got, watched });
+  ): Promise<CheckResult & { deliveries: number }> {
+    const listening = new EventCheck(writer, count, stalled);
+    const { onMessage: got, watched } = listening;
+    const all = await connectClients({ port: hub.port, count, subscribe: () => ({ query }), onMessage: got, watched });
     await sleep(2_000);
-    hub.forget();
+    hub.resetPeak();
     if (stalled !== null) all[stalled]?.socket.pause();
     const begun = performance.now();
     for (let tick = 0; performance.now() - begun < time * 1_000; tick++) {
@@ -63,48 +66,52 @@ try {
     }
     await sleep(1_500);
     if (stalled !== null) all[stalled]?.socket.resume();
-    for (let i = 0; i < 300 && !listening.all(); i++) await sleep(100);
-    const heard = listening.heard(hub.usage());
-    await disperse(all);
+    for (let i = 0; i < 300 && !listening.isComplete(); i++) await sleep(100);
+    const result = listening.result(hub.usage());
+    await disconnectClients(all);
     const counts = all.map((one) => one.messages);
-    const equal = stalled !== null || counts.every((one) => one === counts[0]);
-    const wrong = heard.wrong ?? (equal ? null : `messages ${Math.min(...counts)} to ${Math.max(...counts)}`);
-    return { ...heard, wrong, deliveries: counts.reduce((sum, one) => sum + one, 0) };
+    const equal = stalled !== null || counts.every((count) => count === counts[0]);
+    const wrong = result.wrong ?? (equal ? null : `messages ${Math.min(...counts)} to ${Math.max(...counts)}`);
+    return { ...result, wrong, deliveries: counts.reduce((sum, one) => sum + one, 0) };
   }
 
   if (parts.includes('steady')) {
     const empty = hub.usage();
     const steady = await run(sockets, seconds, 1, QUERY, null);
-    say(`${sockets} sockets, 10 events/s for ${seconds} s, the hub on one core:`);
-    say(
-      `  ${steady.deliveries} deliveries; p50 ${whole(steady.p50)} ms, p99 ${whole(steady.p99)} ms, max ${whole(steady.max)} ms`,
+    print(`${sockets} sockets, 10 events/s for ${seconds} s, the hub on one core:`);
+    print(
+      `  ${steady.deliveries} deliveries; p50 ${integer(steady.p50)} ms, p99 ${integer(steady.p99)} ms, max ${integer(steady.max)} ms`,
     );
-    say(
-      `  RSS ${whole(steady.rss)} MB, at most ${whole(steady.peak)} MB; before the first socket ${whole(empty.rss)} MB`,
+    print(
+      `  RSS ${integer(steady.rss)} MB, peak ${integer(steady.peak)} MB; before the first socket ${integer(empty.rss)} MB`,
     );
-    if (steady.wrong) say(`  NOT ALL GOT THE SAME: ${steady.wrong}`);
+    if (steady.wrong) print(`  CLIENTS DIFFER: ${steady.wrong}`);
   }
 
   if (parts.includes('stalled')) {
     const calm = await run(few, STALL, BURST, EVENTS, null);
     const stall = await run(few, STALL, BURST, EVENTS, 0);
-    say(
-      `${few} sockets, ${BURST * 10} events/s of ${whole(calm.bytes)} bytes for ${STALL} s; p99 of the others, most RSS:`,
+    print(
+      `${few} sockets, ${BURST * 10} events/s of ${integer(calm.bytes)} bytes for ${STALL} s; p99 of the other sockets, peak RSS:`,
     );
-    say(`  none stalled  ${whole(calm.p99)} ms (p50 ${whole(calm.p50)}), ${whole(calm.peak)} MB`);
-    say(`  one stalled   ${whole(stall.p99)} ms (p50 ${whole(stall.p50)}), ${whole(stall.peak)} MB`);
-    say(
-      `  the stalled one: Lagged ${stall.lagged} time(s), behind ${stall.behind}; got ${stall.woken} of ${stall.written} events`,
+    print(`  none stalled  ${integer(calm.p99)} ms (p50 ${integer(calm.p50)}), ${integer(calm.peak)} MB`);
+    print(`  one stalled   ${integer(stall.p99)} ms (p50 ${integer(stall.p50)}), ${integer(stall.peak)} MB`);
+    print(
+      `  the stalled socket: Lagged ${stall.lagged} time(s), ${stall.behind} events behind; received ${stall.receivedByStalled} of ${stall.written} events`,
     );
-    for (const { wrong } of [calm, stall]) if (wrong) say(`  NOT ALL GOT THE SAME: ${wrong}`);
+    for (const { wrong } of [calm, stall]) if (wrong) print(`  CLIENTS DIFFER: ${wrong}`);
   }
 
   if (parts.includes('saturated')) {
-    const bare = await serveBare();
+    const bare = await serveWsBroadcast();
     open.add(bare);
     let text = '';
-    /** Deliveries per second of server CPU and of the clock, while the next is written as soon as all have the last. */
-    async function saturated(served: Served, all: Member[], push: () => Promise<unknown>): Promise<[number, number]> {
+    /** Deliveries per second of server CPU and of wall-clock time; the next event is written once all clients have the last. */
+    async function saturated(
+      served: ServerProcess,
+      all: Client[],
+      push: () => Promise<unknown>,
+    ): Promise<[number, number]> {
       const messages = () => all.reduce((sum, one) => sum + one.messages, 0);
       const go = async (time: number) => {
         for (const begun = performance.now(); performance.now() - begun < time; ) {
@@ -113,12 +120,12 @@ try {
           while (messages() < goal) await sleep(1);
         }
       };
-      // What connecting leaves behind is collected first.
+      // Warm-up, which also collects the garbage of connecting.
       await go(TURN / 2);
       const [before, from, begun] = [served.usage(), messages(), performance.now()];
       await go(TURN);
       const [after, to, ended] = [served.usage(), messages(), performance.now()];
-      await disperse(all);
+      await disconnectClients(all);
       return [((to - from) / (after.cpu - before.cpu)) * 1_000, ((to - from) / (ended - begun)) * 1_000];
     }
     const got = (message: Buffer) => {
@@ -128,15 +135,15 @@ try {
     const hubOf = async (count: number, distinct: boolean) => {
       const subscribe = (client: number) => ({ query: QUERY, variables: distinct ? { client } : {} });
       const watched = (client: number) => client === 0;
-      return saturated(hub, await gather({ port: hub.port, count, subscribe, got, watched }), event);
+      return saturated(hub, await connectClients({ port: hub.port, count, subscribe, onMessage: got, watched }), event);
     };
     const bareOf = async (count: number) =>
-      saturated(bare, await gather({ port: bare.port, count }), async () => bare.child.send({ text }));
+      saturated(bare, await connectClients({ port: bare.port, count }), async () => bare.child.send({ text }));
     const ways: [string, () => Promise<[number, number]>][] = [
       [`the hub, ${sockets} sockets`, () => hubOf(sockets, false)],
-      [`bare ws, ${sockets} sockets`, () => bareOf(sockets)],
+      [`plain ws, ${sockets} sockets`, () => bareOf(sockets)],
       [`the hub, ${few} sockets`, () => hubOf(few, false)],
-      [`bare ws, ${few} sockets`, () => bareOf(few)],
+      [`plain ws, ${few} sockets`, () => bareOf(few)],
       [`one execution per client, ${few} sockets`, () => hubOf(few, true)],
     ];
     const rates = ways.map((): [number, number] => [0, 0]);
@@ -146,12 +153,12 @@ try {
         const [a, b] = rates[i] as [number, number];
         rates[i] = [a + cpu / TURNS, b + clock / TURNS];
       }
-    say(
-      `At saturation, ${text.length} bytes a delivery, deliveries per second of server CPU (per second of the clock):`,
+    print(
+      `At saturation, ${text.length} bytes per delivery, deliveries per second of server CPU (per second of wall-clock time):`,
     );
     for (const [i, [name]] of ways.entries()) {
       const [cpu, clock] = rates[i] as [number, number];
-      say(`  ${name.padEnd(40)} ${whole(cpu).padStart(8)} (${whole(clock)})`);
+      print(`  ${name.padEnd(40)} ${integer(cpu).padStart(8)} (${integer(clock)})`);
     }
     const [many, bareMany, some, bareSome, single] = rates.map(([cpu]) => cpu) as [
       number,
@@ -160,8 +167,10 @@ try {
       number,
       number,
     ];
-    say(`  against bare ws ${(many / bareMany).toFixed(2)} (${few} sockets: ${(some / bareSome).toFixed(2)})`);
-    say(`  against one execution per client ${(some / single).toFixed(1)}`);
+    print(
+      `  compared with plain ws: ${(many / bareMany).toFixed(2)} (${few} sockets: ${(some / bareSome).toFixed(2)})`,
+    );
+    print(`  compared with one execution per client: ${(some / single).toFixed(1)}`);
   }
   await database.close();
 } finally {

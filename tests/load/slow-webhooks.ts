@@ -1,8 +1,8 @@
 /**
- * What slow webhooks cost the hub: `npm run show:slow-webhooks -- --count 200 --seconds 10`. A hub in a process of its own; so many clients at
- * once that say they send nearly the largest body, send most of it and then a byte now and then, and come again when they are cut
- * off; beside them signed webhooks as a vendor sends them. Prints what the hub's memory did, and ends with 1 when it grew by more than
- * 64 MB, when a signed webhook was not taken and committed, or when places are not given back.
+ * Memory cost of slow webhooks: `npm run show:slow-webhooks -- --count 200 --seconds 10`. Runs a hub in a separate process and `count` clients
+ * that announce nearly the largest body, send most of it and then one byte now and then, and reconnect when they are cut
+ * off; and signed webhooks of a well-behaved vendor. Prints the memory of the hub; exits with 1 if it grew by more than
+ * 64 MB, if a signed webhook was not accepted and committed, or if capacity was not released.
  */
 import 'reflect-metadata';
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -13,26 +13,26 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { DEFAULT_LIMITS } from '../../connectors/kit/config/sections/limits.ts';
-import { freshDatabase } from '../../connectors/kit/testing/test-database.ts';
-import { startEmbedded } from '../../schema/database/embedded/embedded-postgres.ts';
+import { createTestDatabase } from '../../connectors/kit/testing/test-database.ts';
+import { startEmbeddedPostgres } from '../../schema/database/embedded/embedded-postgres.ts';
 import { freePort } from '../../schema/database/embedded/free-port.ts';
-import type { HubOrder } from './ingest-hub.ts';
+import type { IngestHubOptions } from './ingest-hub.ts';
 
 const { values } = parseArgs({
   options: { count: { type: 'string', default: '60' }, seconds: { type: 'string', default: '6' } },
 });
 const [count, seconds] = [Number(values.count), Number(values.seconds)];
-const MOST_GROWTH = 64;
+const MAX_GROWTH = 64;
 const SECRET = 'secret-of-the-slow-webhooks';
-/** A slow client that was cut off comes again after so long, in milliseconds. */
-const AGAIN = 1_000;
-/** Signed webhooks, in a second. */
+/** Pause before a slow client reconnects, in milliseconds. */
+const RECONNECT_PAUSE = 1_000;
+/** Signed webhooks per second. */
 const PER_SECOND = 10;
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const MIB = 1024 * 1024;
 
-/** Memory of the process in MB: now, and the most since `forget`. */
+/** Memory of the process in MB: now, and the peak since it was reset. */
 function memory(pid: number): { now: number; most: number } {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const of = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)?.[1] ?? Number.NaN) / 1024;
@@ -45,25 +45,25 @@ function signed(body: string, secret = SECRET): Record<string, string> {
   return { 'content-type': 'application/json', 'x-signature': `t=${t},v1=${v1}` };
 }
 
-/** What a slow client does: the path, its signature, and whether it says how long its body is. */
-const WAYS = [
-  { name: 'of a declared length', path: '/webhooks/in', sign: true, chunked: false },
+/** Kinds of slow clients: path, whether signed, and whether the body is chunked. */
+const KINDS = [
+  { name: 'with Content-Length', path: '/webhooks/in', sign: true, chunked: false },
   { name: 'chunked', path: '/webhooks/in', sign: true, chunked: true },
-  { name: 'of a declared length', path: '/webhooks/in', sign: true, chunked: false },
-  { name: 'without its signature', path: '/webhooks/in', sign: false, chunked: false },
-  { name: 'of a declared length', path: '/webhooks/in', sign: true, chunked: false },
-  { name: 'for nobody', path: '/webhooks/nobody', sign: true, chunked: false },
+  { name: 'with Content-Length', path: '/webhooks/in', sign: true, chunked: false },
+  { name: 'unsigned', path: '/webhooks/in', sign: false, chunked: false },
+  { name: 'with Content-Length', path: '/webhooks/in', sign: true, chunked: false },
+  { name: 'for an unknown installation', path: '/webhooks/nobody', sign: true, chunked: false },
 ] as const;
 
 const answers = new Map<string, number>();
 let over = false;
 const open = new Set<Socket>();
 
-/** One slow client; comes again until the end. */
-async function slow(port: number, n: number): Promise<void> {
-  const way = WAYS[n % WAYS.length] as (typeof WAYS)[number];
+/** One slow client; reconnects until the end of the run. */
+async function runSlowClient(port: number, n: number): Promise<void> {
+  const way = KINDS[n % KINDS.length] as (typeof KINDS)[number];
   const size = DEFAULT_LIMITS.webhook - 10;
-  const most = Buffer.alloc(Math.floor(size * 0.9), 'x');
+  const body = Buffer.alloc(Math.floor(size * 0.9), 'x');
   while (!over) {
     await new Promise<void>((resolve) => {
       const socket = connect(port, '127.0.0.1');
@@ -76,7 +76,7 @@ async function slow(port: number, n: number): Promise<void> {
       const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
       socket.write(`POST ${way.path} HTTP/1.1\r\nhost: hub\r\n${head.join('')}\r\n`);
       socket.write(
-        way.chunked ? Buffer.concat([Buffer.from(`${most.length.toString(16)}\r\n`), most, Buffer.from('\r\n')]) : most,
+        way.chunked ? Buffer.concat([Buffer.from(`${body.length.toString(16)}\r\n`), body, Buffer.from('\r\n')]) : body,
         () => {
           drip = setInterval(() => socket.write(way.chunked ? '1\r\nx\r\n' : 'x'), 100);
         },
@@ -88,18 +88,18 @@ async function slow(port: number, n: number): Promise<void> {
       socket.on('close', () => {
         clearInterval(drip);
         open.delete(socket);
-        const status = text === '' ? 'no answer' : (text.split(' ')[1] ?? '');
+        const status = text === '' ? 'no response' : (text.split(' ')[1] ?? '');
         const key = `${way.name}: ${status}`;
         answers.set(key, (answers.get(key) ?? 0) + 1);
         resolve();
       });
     });
-    await sleep(AGAIN);
+    await sleep(RECONNECT_PAUSE);
   }
 }
 
-/** A signed webhook as the vendor sends it, again after a while where it is told so; how often it was sent. */
-async function proper(port: number, n: number): Promise<{ times: number; milliseconds: number } | null> {
+/** A signed webhook of a well-behaved vendor, which honours Retry-After. Returns attempts and duration; null after ten attempts. */
+async function sendSigned(port: number, n: number): Promise<{ times: number; milliseconds: number } | null> {
   const body = JSON.stringify({
     ...{ eventSubscriptionId: 'W1', eventTime: new Date().toISOString(), topic: 'SessionCreated' },
     data: [
@@ -125,14 +125,14 @@ async function proper(port: number, n: number): Promise<{ times: number; millise
   return null;
 }
 
-async function held(port: number): Promise<number[]> {
+async function capacityInUse(port: number): Promise<number[]> {
   const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
   return ['webhooks', 'webhookBytes', 'commits', 'commitBytes'].map((name) =>
     Number(new RegExp(`isthmus_limit_held\\{limit="${name}"\\} (\\S+)`).exec(text)?.[1] ?? Number.NaN),
   );
 }
 
-async function hubProcess(order: HubOrder): Promise<ChildProcess> {
+async function hubProcess(order: IngestHubOptions): Promise<ChildProcess> {
   const hub = spawn(
     process.execPath,
     ['--import', import.meta.resolve('tsx'), join(import.meta.dirname, 'ingest-hub.ts')],
@@ -143,18 +143,18 @@ async function hubProcess(order: HubOrder): Promise<ChildProcess> {
       if (message.loaded) hub.send({ begin: order });
       if (message.begun) resolve();
     });
-    hub.once('exit', (code) => reject(new Error(`The hub has ended (${code}).`)));
+    hub.once('exit', (code) => reject(new Error(`The hub exited (${code}).`)));
   });
   return hub;
 }
 
 const directory = mkdtempSync(join(tmpdir(), 'isthmus-slow-'));
-const cluster = await startEmbedded({
+const cluster = await startEmbeddedPostgres({
   directory: join(directory, 'database'),
   listen: { host: '127.0.0.1', port: 0 },
 });
 process.env['ISTHMUS_TEST_CLUSTER'] = cluster.url;
-const database = await freshDatabase();
+const database = await createTestDatabase();
 const port = await freePort();
 let hub: ChildProcess | undefined;
 const wrong: string[] = [];
@@ -169,18 +169,18 @@ try {
   });
   const pid = hub.pid as number;
   let sent = 0;
-  for (; sent < 200; sent++) await proper(port, sent);
+  for (; sent < 200; sent++) await sendSigned(port, sent);
   await sleep(1_000);
   const before = memory(pid);
-  // From here on the most is counted anew.
+  // Reset the peak.
   writeFileSync(`/proc/${pid}/clear_refs`, '5');
 
-  const all = Array.from({ length: count }, (_, n) => slow(port, n));
+  const all = Array.from({ length: count }, (_, n) => runSlowClient(port, n));
   const taken: Promise<{ times: number; milliseconds: number } | null>[] = [];
   for (const end = Date.now() + seconds * 1_000; Date.now() < end; await sleep(1_000 / PER_SECOND))
-    taken.push(proper(port, sent++));
+    taken.push(sendSigned(port, sent++));
   const beside = await Promise.all(taken);
-  const most = memory(pid);
+  const peak = memory(pid);
   over = true;
   for (const one of open) one.destroy();
   await Promise.all(all);
@@ -192,24 +192,26 @@ try {
   const [rows] = await database.plain.query(
     "SELECT count(*)::int AS count FROM event_key WHERE installation = 'in' AND foreign_id ~ '^session slow-'",
   );
-  let left = await held(port);
+  let left = await capacityInUse(port);
   for (const end = Date.now() + 10_000; Date.now() < end && left.some((one) => one !== 0); await sleep(200))
-    left = await held(port);
-  const growth = most.most - before.now;
+    left = await capacityInUse(port);
+  const growth = peak.most - before.now;
   process.stdout.write(
     [
-      `${count} slow webhooks at once for ${seconds} s, each ${(DEFAULT_LIMITS.webhook / MIB).toFixed(0)} MiB by its own word`,
-      `memory of the hub: ${before.now.toFixed(0)} MB before, ${most.most.toFixed(0)} MB at most, ${after.now.toFixed(0)} MB after; it grew by ${growth.toFixed(0)} MB at most`,
-      `signed webhooks beside them: ${accepted.length} of ${beside.length} taken, ${accepted.filter((one) => one.times === 1).length} at the first time, p50 ${times[times.length >> 1]?.toFixed(0)} ms, the slowest ${times.at(-1)?.toFixed(0)} ms; ${rows.count} of ${sent} committed`,
-      `answers to the slow ones: ${[...answers].map(([name, n]) => `${name} ${n}`).join(', ')}`,
-      `held afterwards: ${left.join(', ')} (webhooks, webhookBytes, commits, commitBytes)`,
+      `${count} concurrent slow webhooks for ${seconds} s, each announcing ${(DEFAULT_LIMITS.webhook / MIB).toFixed(0)} MiB`,
+      `hub memory: ${before.now.toFixed(0)} MB before, peak ${peak.most.toFixed(0)} MB (+${growth.toFixed(0)} MB), ${after.now.toFixed(0)} MB after`,
+      `signed webhooks meanwhile: ${accepted.length} of ${beside.length} accepted, ${accepted.filter((one) => one.times === 1).length} at the first attempt, p50 ${times[times.length >> 1]?.toFixed(0)} ms, max ${times.at(-1)?.toFixed(0)} ms; ${rows.count} of ${sent} committed`,
+      `responses to slow webhooks: ${[...answers].map(([name, n]) => `${name} ${n}`).join(', ')}`,
+      `capacity in use afterwards: ${left.join(', ')} (webhooks, webhookBytes, commits, commitBytes)`,
       '',
     ].join('\n'),
   );
-  if (!(growth <= MOST_GROWTH)) wrong.push(`the hub grew by ${growth.toFixed(0)} MB, more than ${MOST_GROWTH}`);
-  if (accepted.length < beside.length) wrong.push(`${beside.length - accepted.length} signed webhooks were not taken`);
+  if (!(growth <= MAX_GROWTH))
+    wrong.push(`hub memory grew by ${growth.toFixed(0)} MB, at most ${MAX_GROWTH} MB allowed`);
+  if (accepted.length < beside.length)
+    wrong.push(`${beside.length - accepted.length} signed webhooks were not accepted`);
   if (rows.count !== sent) wrong.push(`${rows.count} of ${sent} were committed`);
-  if (left.some((one) => one !== 0)) wrong.push('places or bytes were not given back');
+  if (left.some((one) => one !== 0)) wrong.push('webhook capacity was not released');
 } finally {
   over = true;
   hub?.removeAllListeners('exit');

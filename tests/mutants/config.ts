@@ -1,11 +1,11 @@
-/** vitest with one mutant planted, chosen by ISTHMUS_MUTANT. */
+/** vitest configuration that applies the mutant with the number ISTHMUS_MUTANT. */
 import { join } from 'node:path';
 import { defineConfig, mergeConfig } from 'vitest/config';
 import base from '../../vitest.config.ts';
 import { ALL_MUTANTS } from './list.ts';
 
 const mutant = ALL_MUTANTS[Number(process.env['ISTHMUS_MUTANT'])];
-if (!mutant) throw new Error('ISTHMUS_MUTANT names no mutant.');
+if (!mutant) throw new Error('ISTHMUS_MUTANT is not the number of a mutant.');
 const path = join(import.meta.dirname, '..', '..', mutant.file);
 
 export default mergeConfig(

@@ -1,22 +1,22 @@
 /**
- * Plants each mutant and runs the test that must notice it, two at a time; ends with 1 when one goes unnoticed. `npm run test:mutants`,
- * or with part of a file's name: only its mutants. `npm run show:rights-mutants -- --count N`: of those that take the check of row rights
- * out in one place, N spread over the list (all of them without a count); each raises a hub of two parks.
+ * Applies each mutant and runs the test that must fail with it, two at a time; exits with 1 if one is missed. `npm run test:mutants`,
+ * optionally with part of a file name. `npm run show:rights-mutants -- --count N`: of the mutants that remove the row permission check
+ * in one place, N spread over the list (all without a count); each starts a hub with two parks.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import startCluster from '../global.ts';
+import startCluster from '../global-setup.ts';
 import { ALL_MUTANTS, MUTANTS, type Mutant } from './list.ts';
 import { RIGHTS_MUTANTS } from './rights.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
-/** A run that takes longer has noticed nothing, in milliseconds. */
-const MOST = 120_000;
-/** Characters of vitest's own report that are shown of a mutant that went unnoticed. */
-const SHOWN = 4_000;
+/** Time limit of a run in milliseconds; a longer run counts as missed. */
+const TIME_LIMIT = 120_000;
+/** Characters of vitest's output that are printed for a missed mutant. */
+const OUTPUT_LENGTH = 4_000;
 const { values, positionals } = parseArgs({
   options: { rights: { type: 'boolean' }, count: { type: 'string' } },
   allowPositionals: true,
@@ -32,10 +32,10 @@ const directory = mkdtempSync(join(tmpdir(), 'isthmus-mutants-'));
 
 for (const { file, from } of ALL_MUTANTS) {
   const times = readFileSync(join(ROOT, file), 'utf8').split(from).length - 1;
-  if (times !== 1) throw new Error(`${file} has ${times} times, not once: ${from}`);
+  if (times !== 1) throw new Error(`${file} contains the text of a mutant ${times} times instead of once: ${from}`);
 }
 
-/** What vitest writes of a run. */
+/** The part of vitest's JSON report that is used. */
 interface Report {
   readonly testResults: readonly {
     readonly assertionResults: readonly { readonly fullName: string; readonly status: string }[];
@@ -43,10 +43,10 @@ interface Report {
 }
 
 interface Outcome {
-  /** A run in which the named test did not begin has caught nothing, whatever else failed. */
+  /** `NOT RUN`: the named test did not run, whatever else failed. */
   readonly outcome: 'caught' | 'MISSED' | 'NOT RUN';
-  /** The end of what vitest said. */
-  readonly said: string;
+  /** The end of vitest's output. */
+  readonly output: string;
 }
 
 /** Runs the mutant's test. */
@@ -62,26 +62,28 @@ async function run({ caught: { file, name, env = {} } }: Mutant, i: number): Pro
     {
       cwd: ROOT,
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: MOST,
+      timeout: TIME_LIMIT,
       env: { ...process.env, ...env, ISTHMUS_MUTANT: String(i), NO_COLOR: '1' },
     },
   );
-  let said = '';
+  let output = '';
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (text: string) => {
-      said = (said + text).slice(-SHOWN);
+      output = (output + text).slice(-OUTPUT_LENGTH);
     });
   await new Promise((resolve) => child.on('close', resolve).on('error', resolve));
   try {
     const { testResults } = JSON.parse(readFileSync(report, 'utf8')) as Report;
-    const named = testResults.flatMap((one) => one.assertionResults.filter(({ fullName }) => fullName.includes(name)));
+    const named = testResults.flatMap((testResult) =>
+      testResult.assertionResults.filter(({ fullName }) => fullName.includes(name)),
+    );
     const ended = named.filter(({ status }) => status === 'failed' || status === 'passed');
     if (ended.length > 0)
-      return { outcome: ended.some(({ status }) => status === 'failed') ? 'caught' : 'MISSED', said };
+      return { outcome: ended.some(({ status }) => status === 'failed') ? 'caught' : 'MISSED', output: output };
   } catch (error) {
-    said += `\n${error}`;
+    output += `\n${error}`;
   }
-  return { outcome: 'NOT RUN', said };
+  return { outcome: 'NOT RUN', output: output };
 }
 
 let missed = 0;
@@ -99,8 +101,8 @@ try {
       if (!caught) missed++;
       const seconds = ((Date.now() - began) / 1_000).toFixed(1);
       const { file, name } = mutant.caught;
-      console.log(`${result.outcome}  ${mutant.file}: ${mutant.says}\n        ${file} > ${name} (${seconds} s)`);
-      if (!caught) console.log(result.said);
+      console.log(`${result.outcome}  ${mutant.file}: ${mutant.fault}\n        ${file} > ${name} (${seconds} s)`);
+      if (!caught) console.log(result.output);
     }
   };
   await Promise.all(Array.from({ length: Math.min(availableParallelism(), 2) }, worker));

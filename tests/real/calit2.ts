@@ -1,23 +1,21 @@
-/** UCI's CalIt2 door counts as swipes in a vendor's database, and the question whether the hub counts the same. */
+/** UCI's CalIt2 door counts as swipes in a vendor database; checks that the hub counts the same. */
 import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import accessControl from '../../connectors/access-control/index.ts';
 import { HUB_PRINCIPAL } from '../../connectors/kit/auth/principal.ts';
 import { hubCall } from '../../connectors/kit/host/services.ts';
-import { freshDatabase } from '../../connectors/kit/testing/test-database.ts';
-import { raiseIsland } from '../../connectors/kit/testing/test-installation.ts';
-import { eventCount } from '../../schema/database/events/event-log.ts';
-import { isHere, realPath } from './data.ts';
+import { createTestDatabase } from '../../connectors/kit/testing/test-database.ts';
+import { startInstallation } from '../../connectors/kit/testing/test-installation.ts';
+import { eventCount } from '../../schema/database/events/event-query.ts';
+import { samplePath } from './data.ts';
 
-const FILE = realPath('access/calit2-door-counts.csv');
-/** Known of the file: SOURCES.md beside it. */
+const FILE = samplePath('access/calit2-door-counts.csv');
+/** Known totals of the file: see tests/data/README.md. */
 export const ROWS = 10_080;
 export const IN = 19_597;
 export const OUT = 18_837;
 export const IN_DOOR = 1;
 export const OUT_DOOR = 2;
-
-export const haveData = (): boolean => isHere(FILE);
 
 /** One swipe as the vendor writes it. */
 export interface Swipe {
@@ -26,7 +24,7 @@ export interface Swipe {
   readonly state: number;
 }
 
-/** Each count of each half hour becomes that many swipes, spread over it. Flow 9 is in, 7 is out. */
+/** Turns each half-hourly count into that many swipes, spread over the half hour. Flow 9 is in, 7 is out. */
 export function swipes(): Swipe[] {
   const lines = readFileSync(FILE, 'utf8')
     .split(/\r?\n/)
@@ -34,7 +32,7 @@ export function swipes(): Swipe[] {
   expect(lines).toHaveLength(ROWS);
   return lines.flatMap((line) => {
     const found = /^([79]),(\d\d)\/(\d\d)\/(\d\d),(\d\d):(\d\d):00,(\d+)$/.exec(line);
-    if (!found) throw new Error(`Not understood: ${line}`);
+    if (!found) throw new Error(`Invalid line: ${line}`);
     const [, flow, month, day, year, hour, minute, count] = found;
     return Array.from({ length: Number(count) }, (_, i) => {
       const second = Math.floor((i * 1800) / Number(count));
@@ -45,11 +43,11 @@ export function swipes(): Swipe[] {
   });
 }
 
-/** A hub's connector on the vendor's database, with a caller who holds every right. */
-export async function raiseHub(url: string, zone: string) {
-  const database = await freshDatabase();
+/** Starts the connector on the vendor's database, with a caller that has every permission. */
+export async function startConnector(url: string, zone: string) {
+  const database = await createTestDatabase();
   const raw = { url, zone, history: 'P36500D', timeout: '20s' };
-  const host = await raiseIsland(accessControl, { id: 'calit2', park: 'irvine', raw }, database, { parks: [] });
+  const host = await startInstallation(accessControl, { id: 'calit2', park: 'irvine', raw }, database, { parks: [] });
   const principal = { ...HUB_PRINCIPAL, scopes: new Set(['access:read', 'access:persons', 'access:names']) };
   return {
     host,
@@ -67,9 +65,9 @@ export async function raiseHub(url: string, zone: string) {
   };
 }
 
-/** A hub on the vendor's database: polls all, then asks door by door. */
+/** Polls everything from the vendor's database, then checks the totals of each door. */
 export async function expectTotals(url: string): Promise<void> {
-  const hub = await raiseHub(url, 'America/Los_Angeles');
+  const hub = await startConnector(url, 'America/Los_Angeles');
   const { host, database } = hub;
   const ask = hub.ask<Record<string, { events: Connection }>>;
   try {
@@ -83,7 +81,7 @@ export async function expectTotals(url: string): Promise<void> {
     );
     expect(totals).toEqual({ in: { events: { totalCount: IN } }, out: { events: { totalCount: OUT } } });
 
-    // One day, page by page, there and back.
+    // One day, page by page, forward and backward.
     const span = { from: '2005-09-27T00:00:00-07:00', to: '2005-09-28T00:00:00-07:00' };
     const expected = swipes().filter((one) => one.door === IN_DOOR && one.time.startsWith('2005-09-27')).length;
     const page = `query ($time: TimeRange, $first: Int, $after: Cursor, $last: Int, $before: Cursor) {

@@ -1,15 +1,23 @@
-/** Real data lie beside the repository, never in it. ISTHMUS_REAL_DATA names another place. */
+/** Real data: small samples in `tests/data`, larger sets in the folder that ISTHMUS_REAL_DATA names. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** A file or folder of the real data. */
-export const realPath = (path: string): string =>
-  join(process.env['ISTHMUS_REAL_DATA'] ?? join(import.meta.dirname, '../../../shared/data'), path);
+const SAMPLES = join(import.meta.dirname, '..', 'data');
+const LARGE_SETS = process.env['ISTHMUS_REAL_DATA'];
 
-/** Whether it is here; its absence is said once. Throws in CI, where what needs it must not be left out. */
-export function isHere(path: string): boolean {
-  if (existsSync(path)) return true;
-  if (process.env['CI'] === 'true') throw new Error(`The real data is missing: ${path}.`);
-  console.log(`Skipped: the real data is not here (${path}).`);
-  return false;
+/** A file or folder of the samples in the repository. */
+export const samplePath = (path: string): string => join(SAMPLES, path);
+
+/**
+ * A file or folder of the larger sets; null if ISTHMUS_REAL_DATA is not set, which is logged. Throws if it is set and
+ * the file is missing, so that no test is skipped by accident.
+ */
+export function largeSetPath(path: string): string | null {
+  if (!LARGE_SETS) {
+    console.log(`Skipped ${path}: set ISTHMUS_REAL_DATA to a folder that contains it (see tests/data/README.md).`);
+    return null;
+  }
+  const found = join(LARGE_SETS, path);
+  if (!existsSync(found)) throw new Error(`ISTHMUS_REAL_DATA=${LARGE_SETS} does not contain ${path}.`);
+  return found;
 }

@@ -1,30 +1,29 @@
-/** The published APDS interface (ISO/TS 5206-1) as the judge: what our vendor says and what we say to it fit its schemas. */
+/** Validates the parking simulator's responses and the connector's requests against the schemas of the published APDS interface (ISO/TS 5206-1). */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { world } from '../../connectors/kit/testing/park/index.ts';
-import type { Running } from '../../connectors/kit/testing/simulator.ts';
+import { createWorld } from '../../connectors/kit/testing/park/index.ts';
+import type { RunningSimulator } from '../../connectors/kit/testing/simulator.ts';
 import * as mapping from '../../connectors/parking/mapping/index.ts';
 import { simulator } from '../../connectors/parking/simulator/index.ts';
-import { isHere, realPath } from './data.ts';
+import { samplePath } from './data.ts';
 
-const FILE = realPath('parking/apds/APDS_API_bundled.json');
-const have = isHere(FILE);
+const FILE = samplePath('parking/apds/APDS_API_bundled.json');
 
 // biome-ignore lint/suspicious/noExplicitAny: the document is walked by path
 type Node = any;
 
-describe.runIf(have)('the published APDS interface, where the real data is', () => {
-  const document: Node = have ? JSON.parse(readFileSync(FILE, 'utf8')) : {};
-  const demo = world(undefined, new Date(Date.now() - 60_000));
+describe('the published APDS interface', () => {
+  const document: Node = JSON.parse(readFileSync(FILE, 'utf8'));
+  const demo = createWorld(undefined, new Date(Date.now() - 60_000));
   const directory = mkdtempSync(join(tmpdir(), 'isthmus-apds-'));
   const called: Node[] = [];
-  let running: Running;
+  let running: RunningSimulator;
   let hook: Server;
 
-  /** The node itself; a reference may lead through other references. */
+  /** Resolves references, which may lead through other references. */
   const node = (at: Node): Node => {
     let one = at;
     while (typeof one?.$ref === 'string')
@@ -39,8 +38,8 @@ describe.runIf(have)('the published APDS interface, where the real data is', () 
   };
   const kindOf = (value: unknown) => (Array.isArray(value) ? 'array' : value === null ? 'null' : typeof value);
 
-  /** What is wrong with `value` by the schema; credentials' `oneOf` overlap in the document, so one that fits is enough. */
-  const faults = (at: Node, value: Node, where = ''): string[] => {
+  /** Schema violations of `value`. `oneOf` is treated as `anyOf`, because the alternatives for credentials overlap in the document. */
+  const violations = (at: Node, value: Node, where = ''): string[] => {
     const schema = node(at);
     const type = schema.type as string | undefined;
     const kind = kindOf(value);
@@ -48,19 +47,19 @@ describe.runIf(have)('the published APDS interface, where the real data is', () 
       return [`${where} is ${kind}, not ${type}`];
     const found: string[] = [];
     if (schema.enum && !schema.enum.includes(value)) found.push(`${where} is not of its list: ${value}`);
-    for (const part of schema.allOf ?? []) found.push(...faults(part, value, where));
-    const choices = [...(schema.oneOf ?? []), ...(schema.anyOf ?? [])].map((one) => faults(one, value, where));
-    if (choices.length > 0 && choices.every((one) => one.length > 0))
+    for (const part of schema.allOf ?? []) found.push(...violations(part, value, where));
+    const choices = [...(schema.oneOf ?? []), ...(schema.anyOf ?? [])].map((one) => violations(one, value, where));
+    if (choices.length > 0 && choices.every((choice) => choice.length > 0))
       found.push(...(choices.sort((a, b) => a.length - b.length)[0] ?? []));
     if (kind === 'object') {
       for (const name of schema.required ?? []) if (value[name] === undefined) found.push(`${where} lacks ${name}`);
       for (const [name, one] of Object.entries(schema.properties ?? {}))
-        if (value[name] !== undefined) found.push(...faults(one, value[name], `${where}/${name}`));
+        if (value[name] !== undefined) found.push(...violations(one, value[name], `${where}/${name}`));
     }
     if (kind === 'array') {
       if (value.length < (schema.minItems ?? 0)) found.push(`${where} is too short`);
       for (const [i, one] of schema.items ? value.entries() : [])
-        found.push(...faults(schema.items, one, `${where}/${i}`));
+        found.push(...violations(schema.items, one, `${where}/${i}`));
     }
     return found;
   };
@@ -101,12 +100,12 @@ describe.runIf(have)('the published APDS interface, where the real data is', () 
     rmSync(directory, { recursive: true, force: true });
   });
 
-  test('the judge can say no', () => {
+  test('the validator reports missing and mistyped properties', () => {
     const schema = answerOf('/rights/assigned/{id}');
     const right = json(mapping.assignedRight('own', grant(), { id: 'RS-lot-1', version: 1 }, new Date()));
-    expect(faults(schema, right)).toEqual([]);
-    expect(faults(schema, { ...right, rightSpecification: undefined })).toEqual([' lacks rightSpecification']);
-    expect(faults(schema, { ...right, version: '1' })).toEqual(['/version is string, not integer']);
+    expect(violations(schema, right)).toEqual([]);
+    expect(violations(schema, { ...right, rightSpecification: undefined })).toEqual([' lacks rightSpecification']);
+    expect(violations(schema, { ...right, version: '1' })).toEqual(['/version is string, not integer']);
   });
 
   test.each([
@@ -115,46 +114,46 @@ describe.runIf(have)('the published APDS interface, where the real data is', () 
     ['/rights/assigned', 'expand=plannedUses'],
     ['/observations', 'expand=hierarchyElement'],
     ['/observations', 'modified_since=1'],
-  ])('%s?%s', async (path, query) => {
+  ])('the simulator responds to %s?%s as the schema says', async (path, query) => {
     const answer = await vendor(`${path}?${query}`);
     expect(answer.data.length).toBeGreaterThan(0);
-    expect(faults(answerOf(path), answer)).toEqual([]);
+    expect(violations(answerOf(path), answer)).toEqual([]);
   });
 
-  test('a permit, from our words to the vendor and back', async () => {
+  test('granting and cancelling a permit follow the schemas in both directions', async () => {
     const right = json(mapping.assignedRight('own', grant(), { id: 'RS-lot-1', version: 1 }, new Date()));
-    expect(faults(requestOf('/rights/assigned', 'post'), right)).toEqual([]);
+    expect(violations(requestOf('/rights/assigned', 'post'), right)).toEqual([]);
     const made = await vendor('/rights/assigned', 'POST', right);
-    expect(faults(answerOf('/rights/assigned', 'post', '201'), made)).toEqual([]);
-    const shown = await vendor('/rights/assigned/own?expand=plannedUses');
-    expect(faults(answerOf('/rights/assigned/{id}'), shown)).toEqual([]);
-    expect(mapping.permit(shown)).toMatchObject({ vehicle: { plate: '渝AD12345', colour: 'GREEN' }, revoked: false });
-    const cancelled = json(mapping.cancelled(shown, new Date(), 'sold'));
-    expect(faults(requestOf('/rights/assigned/{id}', 'put'), cancelled)).toEqual([]);
+    expect(violations(answerOf('/rights/assigned', 'post', '201'), made)).toEqual([]);
+    const stored = await vendor('/rights/assigned/own?expand=plannedUses');
+    expect(violations(answerOf('/rights/assigned/{id}'), stored)).toEqual([]);
+    expect(mapping.permit(stored)).toMatchObject({ vehicle: { plate: '渝AD12345', colour: 'GREEN' }, revoked: false });
+    const cancelled = json(mapping.cancelled(stored, new Date(), 'sold'));
+    expect(violations(requestOf('/rights/assigned/{id}', 'put'), cancelled)).toEqual([]);
     const changed = await vendor('/rights/assigned/own', 'PUT', cancelled);
-    expect(faults(answerOf('/rights/assigned/{id}', 'put'), changed)).toEqual([]);
+    expect(violations(answerOf('/rights/assigned/{id}', 'put'), changed)).toEqual([]);
     expect(mapping.permit(await vendor('/rights/assigned/own?expand=plannedUses')).revoked).toBe(true);
     expect((await vendor('/rights/assigned/own', 'PUT', cancelled)).code).toBe(409);
   });
 
-  test('a subscription, and what the gates then tell', async () => {
+  test('webhook registration and the webhooks of the gates follow the schemas', async () => {
     const { port } = hook.address() as { port: number };
     const wish = { endpoint: `http://127.0.0.1:${port}/`, topics: mapping.TOPICS };
-    expect(faults(requestOf('/webhooks', 'post'), wish)).toEqual([]);
+    expect(violations(requestOf('/webhooks', 'post'), wish)).toEqual([]);
     const made = await vendor('/webhooks', 'POST', wish);
-    expect(faults(answerOf('/webhooks', 'post'), made)).toEqual([]);
-    expect(faults(answerOf('/webhooks/{id}'), await vendor(`/webhooks/${made.id}`))).toEqual([]);
-    const told = async (topic: string) => {
+    expect(violations(answerOf('/webhooks', 'post'), made)).toEqual([]);
+    expect(violations(answerOf('/webhooks/{id}'), await vendor(`/webhooks/${made.id}`))).toEqual([]);
+    const webhookOf = async (topic: string) => {
       while (!called.some((one) => one.topic === topic)) await new Promise((resolve) => setTimeout(resolve, 100));
       return called.find((one) => one.topic === topic);
     };
     const callback: Node = Object.values(Object.values(document.paths['/webhooks'].post.callbacks)[0] as Node)[0];
     const schema = callback.post.requestBody.content['application/json'].schema;
-    const [created, observed] = await Promise.all([told('SessionCreated'), told('ObservationCreated')]);
-    expect(faults(schema, created)).toEqual([]);
-    // The document has the topic, but forgets observations among its payloads: their own schema is the judge.
-    expect(faults({ ...schema, properties: { ...schema.properties, data: {} } }, observed)).toEqual([]);
-    expect(faults(requestOf('/observations/{id}', 'put'), observed.data[0])).toEqual([]);
+    const [created, observed] = await Promise.all([webhookOf('SessionCreated'), webhookOf('ObservationCreated')]);
+    expect(violations(schema, created)).toEqual([]);
+    // The document lists the topic but not its payload, so observations are validated against their own schema.
+    expect(violations({ ...schema, properties: { ...schema.properties, data: {} } }, observed)).toEqual([]);
+    expect(violations(requestOf('/observations/{id}', 'put'), observed.data[0])).toEqual([]);
   }, 90_000);
 
   function grant() {

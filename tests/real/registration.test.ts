@@ -1,4 +1,4 @@
-/** X-Road's published messages, real credit codes and GB/T 2260: what we write equals them, what we read is what stands in them. */
+/** X-Road's published messages, real credit codes and GB/T 2260 regions: written messages are equal to them, and read values match. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { XMLParser } from 'fast-xml-parser';
@@ -7,18 +7,17 @@ import { isRegionCode, maskPlate, parsePlate, parseUscc } from '../../connectors
 import {
   child,
   element,
-  local,
+  localName,
   readEnvelope,
   readXml,
   writeEnvelope,
   type XmlElement,
 } from '../../connectors/kit/protocols/soap.ts';
-import { world } from '../../connectors/kit/testing/park/index.ts';
+import { createWorld } from '../../connectors/kit/testing/park/index.ts';
 import * as mapping from '../../connectors/registration/mapping.ts';
-import { isHere, realPath } from './data.ts';
+import { samplePath } from './data.ts';
 
-const ROOT = realPath('registration');
-const have = isHere(ROOT);
+const ROOT = samplePath('registration');
 
 const file = (...path: readonly string[]): string => readFileSync(join(ROOT, ...path), 'utf8');
 const example = (name: string): string => file('xroad', 'examples', `${name}.xml`);
@@ -26,8 +25,8 @@ const example = (name: string): string => file('xroad', 'examples', `${name}.xml
 type Node = Record<string, unknown>;
 
 /**
- * A message in one form, by a parser that is not ours: prefixes resolved, attributes sorted, white space between elements dropped.
- * The order of header blocks means nothing in SOAP, so they are sorted.
+ * A message in canonical form, by an independent parser: prefixes resolved, attributes sorted, white space between elements removed.
+ * The order of header blocks has no meaning in SOAP, so they are sorted.
  */
 function canonical(xml: string): unknown {
   const parser = new XMLParser({
@@ -64,10 +63,10 @@ function canonical(xml: string): unknown {
   return (parser.parse(xml) as Node[]).map((one) => walk(one, {}));
 }
 
-/** What our reader made of it, in the same form. */
+/** The result of the connector's reader in the same form. */
 const ours = (one: XmlElement): unknown => {
   const content: unknown[] = [...one.children.map(ours), ...(one.text.trim() ? [one.text.trim()] : [])];
-  if (local(one) === 'Header') content.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+  if (localName(one) === 'Header') content.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
   return [
     one.name,
     Object.entries(one.attributes)
@@ -107,7 +106,7 @@ const message = (one: mapping.Route, fields: Record<string, string> = {}): strin
     ),
   );
 
-describe.runIf(have)("X-Road's messages, where the real data is", () => {
+describe("X-Road's messages", () => {
   test.each([
     ['getRandomRequest', () => message(route('getRandom'))],
     ['helloServiceRequest', () => message(route('helloService'), { name: 'Test' })],
@@ -115,7 +114,7 @@ describe.runIf(have)("X-Road's messages, where the real data is", () => {
     ['it-invalid-service-code-request', () => message(route('UnknownService'))],
     ['listPeopleRequest', () => message(playground('listPeople', LIST_ID))],
     ['personDetailsRequest', () => message(playground('personDetails', DETAILS_ID), { ssn: '1235' })],
-  ])('%s: ours is the same', (name, write) => {
+  ])('writes %s exactly as published', (name, write) => {
     expect(canonical(write())).toEqual(canonical(example(name)));
     expect(canonical(write().replace('>4.0<', '>4.1<'))).not.toEqual(canonical(example(name)));
   });
@@ -131,22 +130,22 @@ describe.runIf(have)("X-Road's messages, where the real data is", () => {
     'listPeopleRequest',
     'personDetailsRequest',
     'personDetailsResponse',
-  ])('%s: our reader sees what another one sees', (name) => {
+  ])('reads %s like an independent parser', (name) => {
     expect([ours(readXml(example(name)))]).toEqual(canonical(example(name)));
   });
 
-  test('answers are to our questions, and hold these values', () => {
+  test('accepts the published responses to its requests and reads their values', () => {
     const answer = (name: string, sent: mapping.Route) => {
       const received = readEnvelope(example(name));
-      mapping.checkRoute(mapping.routeHeaders(sent), received.headers);
-      return mapping.answerBody(received, sent.code);
+      mapping.assertSameRoute(mapping.routeHeaders(sent), received.headers);
+      return mapping.responseBody(received, sent.code);
     };
     expect(child(answer('getRandomResponse', route('getRandom')), 'data')?.text).toBe('95');
     expect(child(answer('helloServiceResponse', route('helloService')), 'message')?.text).toBe(
       'Hello Test! Greetings from adapter server!',
     );
     const person = child(answer('personDetailsResponse', playground('personDetails', DETAILS_ID)), 'person');
-    expect(person?.children.slice(0, 5).map((one) => [local(one), one.text])).toEqual([
+    expect(person?.children.slice(0, 5).map((one) => [localName(one), one.text])).toEqual([
       ['ssn', '1235'],
       ['firstName', 'Michelle'],
       ['lastName', 'Smith'],
@@ -159,29 +158,33 @@ describe.runIf(have)("X-Road's messages, where the real data is", () => {
     ]);
   });
 
-  test('an answer to another question is refused', () => {
+  test('rejects a response to another request', () => {
     const received = readEnvelope(example('helloServiceResponse')).headers;
-    const refused = (sent: mapping.Route) => () => mapping.checkRoute(mapping.routeHeaders(sent), received);
+    const refused = (sent: mapping.Route) => () => mapping.assertSameRoute(mapping.routeHeaders(sent), received);
     expect(refused(route('helloService'))).not.toThrow();
-    expect(refused(route('getRandom'))).toThrow('header service is not ours');
-    expect(refused({ ...route('helloService'), id: 'ID11235' })).toThrow('header id is not ours');
-    expect(refused({ ...route('helloService'), version: null })).toThrow('header service is not ours');
-    expect(refused(playground('helloService', 'ID11234'))).toThrow('header client is not ours');
+    expect(refused(route('getRandom'))).toThrow('response header service does not match the request');
+    expect(refused({ ...route('helloService'), id: 'ID11235' })).toThrow(
+      'response header id does not match the request',
+    );
+    expect(refused({ ...route('helloService'), version: null })).toThrow(
+      'response header service does not match the request',
+    );
+    expect(refused(playground('helloService', 'ID11234'))).toThrow('response header client does not match the request');
   });
 
-  test("a client's fault is an answer, not retried", () => {
+  test('does not retry a SOAP Client fault', () => {
     const { fault, body, headers } = readEnvelope(example('it-fault-client-error'));
     expect({ fault, body, headers }).toEqual({
       fault: { code: 'Client', text: '$' + '{xmlunit.ignore}', detail: null },
       body: null,
       headers: [],
     });
-    expect(fault && mapping.faultError(fault)).toMatchObject({ code: 'SOURCE_REJECTED', retryable: false });
+    expect(fault && mapping.faultToError(fault)).toMatchObject({ code: 'SOURCE_REJECTED', retryable: false });
   });
 });
 
-describe.runIf(have)('credit codes and regions, where the real data is', () => {
-  const codes = have ? file('uscc-valid-real.txt').trim().split(/\s+/) : [];
+describe('credit codes and regions', () => {
+  const codes = file('uscc-valid-real.txt').trim().split(/\s+/);
   const column = (name: string): string[] =>
     file('gb2260', name)
       .trim()
@@ -190,20 +193,20 @@ describe.runIf(have)('credit codes and regions, where the real data is', () => {
       .map((line) => (line.split(',')[0] as string).replaceAll('"', ''));
   const ALPHABET = '0123456789ABCDEFGHJKLMNPQRTUWXY';
 
-  test('57 real codes pass both checks; their 17 regions are in GB/T 2260 (34, 337, 2,846)', () => {
+  test('accepts 57 real codes; their 17 regions are in GB/T 2260 (34, 337, 2,846)', () => {
     const [provinces, cities, areas] = [column('province.csv'), column('city.csv'), column('area.csv')];
     expect([provinces, cities, areas].map((one) => one.length)).toEqual([34, 337, 2_846]);
     const regions = new Set([...provinces, ...cities, ...areas]);
     expect([...regions].every(isRegionCode)).toBe(true);
     expect(codes).toHaveLength(57);
     expect(codes.map(parseUscc)).toEqual(codes);
-    const theirs = new Set(codes.map((one) => one.slice(2, 8)));
+    const theirs = new Set(codes.map((code) => code.slice(2, 8)));
     expect(theirs.size).toBe(17);
-    expect([...theirs].filter((one) => !regions.has(one))).toEqual([]);
-    expect(regions.has(world().park.region)).toBe(true);
+    expect([...theirs].filter((their) => !regions.has(their))).toEqual([]);
+    expect(regions.has(createWorld().park.region)).toBe(true);
   });
 
-  test('every single wrong character and every swap of neighbours is caught', () => {
+  test('rejects every single wrong character and every swap of neighbours', () => {
     let wrong = 0;
     let swaps = 0;
     const missed: string[] = [];
@@ -221,11 +224,11 @@ describe.runIf(have)('credit codes and regions, where the real data is', () => {
         if (parseUscc(swapped) !== null) missed.push(swapped);
       }
     }
-    // 851 among the first seventeen characters, and 57 with the check character itself.
+    // 851 swaps among the first seventeen characters, and 57 with the check character.
     expect({ wrong, swaps, missed }).toEqual({ wrong: 57 * 18 * 30, swaps: 851 + 57, missed: [] });
   });
 
-  test('lower case, full width and stray spaces are accepted and stored in one form; I, O, S, V and Z never', () => {
+  test('normalizes lower case, full width and spaces; rejects I, O, S, V and Z', () => {
     for (const code of codes) {
       const wide = [...code].map((one) => String.fromCharCode(one.charCodeAt(0) + 0xfee0)).join('');
       for (const typed of [code.toLowerCase(), wide, wide.toLowerCase(), ` ${code.slice(0, 9)} ${code.slice(9)}\n`]) {
@@ -256,11 +259,11 @@ describe('plates', () => {
     ['_无_', null],
     ['', null],
     ['A12345', null],
-  ])('%s', (typed, plate) => {
+  ])('parses %j as %j', (typed, plate) => {
     expect(parsePlate(typed)).toBe(plate);
   });
 
-  test('masked, the middle is hidden', () => {
+  test('masks the middle of a plate', () => {
     expect(maskPlate('京A12345')).toBe('京A·**345');
     expect(maskPlate('渝AD12345')).toBe('渝A·***345');
   });

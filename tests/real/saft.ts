@@ -1,45 +1,46 @@
-/** The Portuguese tax office's own SAF-T demonstration file on a drop, and the question whether the hub says what its header says. */
+/** The Portuguese tax office's SAF-T demonstration file in a drop folder; checks that the hub computes the totals of its header. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { HUB_PRINCIPAL } from '../../connectors/kit/auth/principal.ts';
 import { hubCall } from '../../connectors/kit/host/services.ts';
-import { freshDatabase } from '../../connectors/kit/testing/test-database.ts';
-import { raiseIsland } from '../../connectors/kit/testing/test-installation.ts';
+import { createTestDatabase } from '../../connectors/kit/testing/test-database.ts';
+import { startInstallation } from '../../connectors/kit/testing/test-installation.ts';
 import tax from '../../connectors/tax/index.ts';
-import { isHere, realPath } from './data.ts';
+import { largeSetPath, samplePath } from './data.ts';
 
-const FOLDER = realPath('tax/saft-pt');
-const VALID = 'saft_idemo599999999.xml';
-/** Known of the file: its own header, and SOURCES.md beside it. */
+const VALID = samplePath('tax/saft-pt/saft_idemo599999999.xml');
+/** The same file with six kinds of errors, if available. */
+const INVALID = largeSetPath('tax/saft-pt/invalid');
+/** Totals in the file's own header. */
 export const INVOICES = 24;
 export const DEBIT = '2201.7838';
 export const CREDIT = '14918.709';
-/** Credit with the cancelled invoices, as a careless reader has it. */
+/** Credit if cancelled invoices were included by mistake. */
 const WRONG_CREDIT = '19325.5056';
 export const ISSUER = '599999993';
-/** The park's own code for it; Portuguese numbers are no credit codes. */
+/** A credit code for the issuer, since Portuguese tax numbers are not credit codes. */
 export const COMPANY = '91500112000060409P';
 
-export const haveData = (): boolean => isHere(join(FOLDER, VALID));
+export const hasInvalidVariants = INVALID !== null;
 
-export const validFile = (): Buffer => readFileSync(join(FOLDER, VALID));
-/** Name and bytes of the broken twins. */
-export const twins = (): Map<string, Buffer> =>
-  new Map(readdirSync(join(FOLDER, 'invalid')).map((name) => [name, readFileSync(join(FOLDER, 'invalid', name))]));
+export const validFile = (): Buffer => readFileSync(VALID);
+/** Name and bytes of the invalid variants. */
+export const invalidVariants = (): Map<string, Buffer> =>
+  new Map(INVALID ? readdirSync(INVALID).map((name) => [name, readFileSync(join(INVALID, name))]) : []);
 
-/** Decimals as whole numbers of a ten-thousandth. */
+/** A decimal in ten-thousandths. */
 export function units(text: string): bigint {
-  const [whole = '', part = ''] = text.replace('-', '').split('.');
-  const size = BigInt(whole) * 10_000n + BigInt(part.padEnd(4, '0').slice(0, 4));
+  const [integer = '', part = ''] = text.replace('-', '').split('.');
+  const size = BigInt(integer) * 10_000n + BigInt(part.padEnd(4, '0').slice(0, 4));
   return text.startsWith('-') ? -size : size;
 }
 
-/** A hub's connector on the drop, with a caller who holds every right. */
-export async function raiseHub(settings: Record<string, unknown>) {
-  const database = await freshDatabase();
+/** Starts the connector on the drop folder, with a caller that has every permission. */
+export async function startConnector(settings: Record<string, unknown>) {
+  const database = await createTestDatabase();
   const raw = { companies: { [ISSUER]: COMPANY }, poll: '1h', ...settings };
-  const host = await raiseIsland(tax, { id: 'at', park: 'lisboa', raw }, database, { parks: [] });
+  const host = await startInstallation(tax, { id: 'at', park: 'lisboa', raw }, database, { parks: [] });
   const principal = { ...HUB_PRINCIPAL, scopes: new Set(['tax:read']), consents: new Set(['tax']) };
   return {
     host,
@@ -58,21 +59,23 @@ export async function raiseHub(settings: Record<string, unknown>) {
     },
   };
 }
-type Hub = Pick<Awaited<ReturnType<typeof raiseHub>>, 'ask'>;
+type Hub = Pick<Awaited<ReturnType<typeof startConnector>>, 'ask'>;
 
-interface Shown {
+interface InvoiceNode {
   readonly id: string;
   readonly net: { value: string; currency: string };
   readonly cancelled: boolean;
 }
 
-/** Reads page by page through the graph; the file has been taken in. */
+/** Checks the totals page by page through the graph, after the file was imported. */
 export async function expectTotals(hub: Hub): Promise<void> {
-  const all: Shown[] = [];
+  const all: InvoiceNode[] = [];
   let after = '';
   for (let more = true; more; ) {
     const { tax: found } = await hub.ask<{
-      tax: { invoices: { totalCount: number; nodes: Shown[]; pageInfo: { endCursor: string; hasNextPage: boolean } } };
+      tax: {
+        invoices: { totalCount: number; nodes: InvoiceNode[]; pageInfo: { endCursor: string; hasNextPage: boolean } };
+      };
     }>(
       `tax { invoices(first: 7${after}) { totalCount nodes { id net { value currency } cancelled } pageInfo { endCursor hasNextPage } } }`,
     );
@@ -93,7 +96,7 @@ export async function expectTotals(hub: Hub): Promise<void> {
   const net = sums.totals.reduce((a, row) => a + units(row.net.value), 0n);
   expect(net).toBe(units(CREDIT) - units(DEBIT));
   expect(sums.totals.reduce((a, row) => a + row.invoices, 0)).toBe(counted.length);
-  // The careless sum: it would be right only if cancelled invoices counted.
+  // The mistaken sum, which includes cancelled invoices, must not be returned.
   const careless = all.map((one) => units(one.net.value)).filter((one) => one > 0n);
   expect(careless.reduce((a, b) => a + b, 0n)).toBe(units(WRONG_CREDIT));
   expect(JSON.stringify(sums)).not.toContain(WRONG_CREDIT);

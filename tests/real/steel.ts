@@ -1,32 +1,35 @@
-/** UCI's steel plant (a year of quarter hours) as a meter's register, and the question whether the hub counts the same. */
+/** UCI's steel plant (a year of quarter hours) as a meter register; checks that the hub computes the same totals. */
 import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import energy from '../../connectors/energy/index.ts';
-import type { Clock } from '../../connectors/kit/connector.ts';
+import type { Clock } from '../../connectors/kit/clock.ts';
 import type { Host } from '../../connectors/kit/host/host.ts';
 import { hubCall } from '../../connectors/kit/host/services.ts';
-import { freshDatabase } from '../../connectors/kit/testing/test-database.ts';
-import { raiseIsland } from '../../connectors/kit/testing/test-installation.ts';
-import { isHere, realPath } from './data.ts';
+import { createTestDatabase } from '../../connectors/kit/testing/test-database.ts';
+import { startInstallation } from '../../connectors/kit/testing/test-installation.ts';
+import { largeSetPath, samplePath } from './data.ts';
 
-const FILE = realPath('energy/steel-industry-2018-15min.csv');
+const JANUARY_FILE = samplePath('energy/steel-industry-2018-january.csv');
+/** The whole year, if available. */
+const YEAR_FILE = largeSetPath('energy/steel-industry-2018-15min.csv');
 const QUARTER = 15 * 60_000;
-/** Local midnight of the first day; the file's rows are in order, a day's 00:00 row being its last. */
+/** Local midnight of the first day. Rows are in order; the 00:00 row of a day is its last. */
 export const START = Date.parse('2018-01-01T00:00:00+08:00');
-/** Known of the file: SOURCES.md beside it. */
+/** Totals published with the data set. */
 export const INTERVALS = 35_040;
 const YEAR = '959640.31';
 const JANUARY = '126238.29';
 const JULY = '81674.41';
-/** Quarter hours of January. */
+/** Number of quarter hours in January. */
 export const IN_JANUARY = 31 * 96;
 
-export const haveData = (): boolean => isHere(FILE);
+export const hasYear = YEAR_FILE !== null;
 
-/** The register in hundredths of a kWh at the start and at the end of each interval: 35,041 values. */
-export function counters(): number[] {
-  const rows = readFileSync(FILE, 'utf8').trim().split(/\r?\n/).slice(1);
-  expect(rows).toHaveLength(INTERVALS);
+/** Register values in hundredths of a kWh at the boundaries of the intervals: one more than there are intervals. */
+export function counters(file: 'january' | 'year'): number[] {
+  const path = file === 'year' ? (YEAR_FILE as string) : JANUARY_FILE;
+  const rows = readFileSync(path, 'utf8').trim().split(/\r?\n/).slice(1);
+  expect(rows).toHaveLength(file === 'year' ? INTERVALS : IN_JANUARY);
   let register = 0;
   return [
     0,
@@ -37,20 +40,20 @@ export function counters(): number[] {
   ];
 }
 
-/** When the register stood at value number `i`. */
+/** Time of register value number `i`. */
 export const timeOf = (i: number): Date => new Date(START + i * QUARTER);
 
-/** Hundredths as a decimal. */
+/** Hundredths as a decimal text. */
 export const decimal = (hundredths: number): string =>
   `${Math.floor(hundredths / 100)}.${String(hundredths % 100).padStart(2, '0')}`;
 
-/** A hub with one energy installation `steel`. */
-export async function raiseSteel(settings: Record<string, unknown>, clock?: Clock) {
-  const database = await freshDatabase();
-  const host = await raiseIsland(energy, { id: 'steel', park: 'works', raw: settings }, database, {
+/** Starts the energy connector with one installation `steel`. */
+export async function startSteelPlant(settings: Record<string, unknown>, clock?: Clock) {
+  const database = await createTestDatabase();
+  const host = await startInstallation(energy, { id: 'steel', park: 'works', raw: settings }, database, {
     parks: [],
-    // The checks would only stand in line before the registers.
-    pace: { checkUp: 60_000, checkDown: 5_000 },
+    // Rare checks, because they would delay the register reads.
+    intervals: { checkUp: 60_000, checkDown: 5_000 },
     ...(clock ? { clock } : {}),
   });
   const readings = async () => Number((await database.plain.query('SELECT count(*) FROM meter_reading'))[0].count);
@@ -67,9 +70,9 @@ export async function raiseSteel(settings: Record<string, unknown>, clock?: Cloc
 const QUERY =
   'query ($from: DateTime!, $to: DateTime!, $bucket: BucketSize!) { meter(id: "steel:PLANT") { series(from: $from, to: $to, bucket: $bucket) { total { value unit } buckets { start value quality } } } }';
 
-/** Asks the graph, and holds the answer against what is known of the file. */
+/** Queries the graph and compares the result with the known totals. */
 export async function expectTotals(host: Host, intervals: number): Promise<void> {
-  const ask = async (to: Date, bucket: string) => {
+  const series = async (to: Date, bucket: string) => {
     const answer = await host.subgraph.execute({
       query: QUERY,
       variables: { from: new Date(START).toISOString(), to: to.toISOString(), bucket },
@@ -84,10 +87,10 @@ export async function expectTotals(host: Host, intervals: number): Promise<void>
       }
     ).meter.series;
   };
-  const fine = await ask(timeOf(intervals), 'QUARTER_HOUR');
+  const fine = await series(timeOf(intervals), 'QUARTER_HOUR');
   expect(fine.buckets).toHaveLength(intervals);
-  expect(fine.buckets.filter((one) => one.value === null || one.quality !== 'GOOD')).toEqual([]);
-  const months = await ask(timeOf(intervals), 'MONTH');
+  expect(fine.buckets.filter((bucket) => bucket.value === null || bucket.quality !== 'GOOD')).toEqual([]);
+  const months = await series(timeOf(intervals), 'MONTH');
   expect(months.buckets[0]?.value).toBe(JANUARY);
   if (intervals < INTERVALS) {
     expect(fine.total).toEqual({ value: JANUARY, unit: 'kWh' });
@@ -99,9 +102,9 @@ export async function expectTotals(host: Host, intervals: number): Promise<void>
   expect(months.total.value).toBe(YEAR);
 }
 
-/** Publishes every register with the device's own time, through whatever broker; then waits until all are kept. */
-export async function throughMqtt(url: string, steel: Awaited<ReturnType<typeof raiseSteel>>): Promise<void> {
-  const { MqttSession } = await import('../../connectors/energy/source/mqtt.ts');
+/** Publishes every register with the device's time through the broker at `url`, then waits until all are stored. */
+export async function publishYear(url: string, steel: Awaited<ReturnType<typeof startSteelPlant>>): Promise<void> {
+  const { MqttSession } = await import('../../connectors/energy/source/mqtt-session.ts');
   const { hostname, port } = new URL(url);
   const { session } = await MqttSession.open({
     host: hostname,
@@ -110,11 +113,11 @@ export async function throughMqtt(url: string, steel: Awaited<ReturnType<typeof 
     username: null,
     password: null,
     timeout: 30_000,
-    keep: false,
-    largest: 8_000_000,
+    keepSession: false,
+    maxPacketBytes: 8_000_000,
   });
   await session.publish('park/works/PLANT/info', JSON.stringify({ medium: 'electricity', unit: 'kWh' }));
-  const all = counters();
+  const all = counters('year');
   for (let i = 0; i < all.length; i += 100) {
     await Promise.all(
       all
@@ -127,9 +130,9 @@ export async function throughMqtt(url: string, steel: Awaited<ReturnType<typeof 
         ),
     );
   }
-  session.leave();
+  session.disconnect();
   for (const end = Date.now() + 90_000; (await steel.readings()) < all.length; ) {
-    if (Date.now() > end) throw new Error(`only ${await steel.readings()} of ${all.length} registers were kept`);
+    if (Date.now() > end) throw new Error(`only ${await steel.readings()} of ${all.length} registers were stored`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   expect(await steel.readings()).toBe(all.length);

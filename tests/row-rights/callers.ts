@@ -1,18 +1,18 @@
-/** Who asks: each role, narrowed to one park, one company or both. */
+/** The callers of the row permission test: each role, limited to one park, one company or both. */
 import { HUB_PRINCIPAL, type Principal } from '../../connectors/kit/auth/principal.ts';
 import { ROLE_NAMES, ROLES, type RoleName } from '../../connectors/kit/auth/roles.ts';
-import { PARKS, type Park, type TwoParks } from './parks.ts';
+import { PARKS, type Park, type TwoParks } from './two-parks.ts';
 
-/** One caller: a role, narrowed. */
+/** A role with its limits. */
 export interface Caller {
   readonly name: string;
   readonly role: RoleName;
-  /** Null: not narrowed. */
+  /** Null: not limited. */
   readonly park: Park | null;
   readonly company: Park | null;
 }
 
-export const NARROWED: readonly Caller[] = ROLE_NAMES.flatMap((role): Caller[] => {
+export const LIMITED_CALLERS: readonly Caller[] = ROLE_NAMES.flatMap((role): Caller[] => {
   if (ROLES[role].companies === 'named')
     return PARKS.flatMap((company) => [
       { name: `${role} of a company of ${company}`, role, park: null, company },
@@ -22,9 +22,9 @@ export const NARROWED: readonly Caller[] = ROLE_NAMES.flatMap((role): Caller[] =
 });
 
 /** The hub itself: sees every row. */
-export const ALL_ROWS: Principal = { ...HUB_PRINCIPAL, consents: new Set(['tax']) };
+export const UNLIMITED_PRINCIPAL: Principal = { ...HUB_PRINCIPAL, consents: new Set(['tax']) };
 
-/** The principal that the caller's token makes. */
+/** The principal of the caller's token. */
 export const principalOf = ({ role, park, company }: Caller, { samples }: TwoParks): Principal => ({
   ...HUB_PRINCIPAL,
   subject: role,

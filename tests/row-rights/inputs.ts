@@ -1,15 +1,15 @@
-/** What is asked with: arguments, keys and inputs for the records of a sample, and the questions about events. */
+/** Arguments, keys and inputs for the records of a sample, and the queries for events. */
 import type { GraphQLSchema } from 'graphql';
-import type { Samples } from '../questions.ts';
-import type { Sample } from './parks.ts';
+import type { Samples } from '../generated-queries.ts';
+import type { Sample } from './two-parks.ts';
 
 /** Root fields that take the key of a row. */
 export const keyedRoots = (schema: GraphQLSchema): string[] =>
   Object.values(schema.getQueryType()?.getFields() ?? {})
     .filter(({ args }) => args.some(({ name }) => /^(id|uscc)$/.test(name)))
     .map(({ name }) => name);
-/** Rows of a park and of no company: a caller who is narrowed to a company alone may see them. */
-export const OF_A_PARK = new Set(['park', 'building', 'source', 'door', 'parkingLot']);
+/** Rows that belong to a park but to no company: a caller limited only to a company may see them. */
+export const PARK_ONLY_FIELDS = new Set(['park', 'building', 'source', 'door', 'parkingLot']);
 
 /** Arguments of the fields of the graph that lead to the records of the sample. */
 export const argumentsOf = (of: Sample): Samples => ({
@@ -32,8 +32,8 @@ export const argumentsOf = (of: Sample): Samples => ({
   'to: Period': '"2026-02"',
 });
 
-/** One event as a caller is told of it. */
-export interface Told {
+/** An event as a caller receives it. */
+export interface ReceivedEvent {
   readonly id: string;
   readonly kind: string;
   readonly cursor: string;
@@ -48,7 +48,7 @@ export const LIVE = `subscription ($after: Cursor, $from: DateTime!) { events(af
   ... on MeterAlarm { meter { id company { uscc } } } ... on CaseChanged { case { id company { uscc } } } ... on SourceStateChanged { source { id } }
   ... on RecordChanged { record building { id } } } } } }`;
 
-/** The right without which events of a kind are not in the log, written once more here: the test does not take the hub's word. */
+/** The permission that each kind of event requires. Repeated here so that the test does not depend on the hub's own list. */
 export const EVENT_RIGHTS: Readonly<Record<string, string>> = {
   ACCESS_GRANTED: 'access:read',
   ACCESS_DENIED: 'access:read',

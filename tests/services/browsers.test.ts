@@ -1,4 +1,4 @@
-/** Pages of another origin in a real browser, through nginx as docs/nginx.md sets it up, against a whole hub. */
+/** Pages of another origin in a real browser, through nginx configured as in docs/nginx.md, against a complete hub. */
 import { execFile, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
@@ -8,8 +8,8 @@ import { build } from 'esbuild';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openDemoIssuer } from '../../gateway/trust/tokens/demo-issuer.ts';
-import { until, type WholeHub, wholeHub } from '../hub.ts';
-import { write } from '../live-hub.ts';
+import { appendTestEvents } from '../bare-hub.ts';
+import { startTestHub, type TestHub, waitFor } from '../test-hub.ts';
 import { type Hub, MUTATION, QUERY, SUBSCRIPTION } from './clients/client.ts';
 import type { ClientName, PageApi } from './clients/page.ts';
 import { documentedNginx, type Nginx } from './nginx.ts';
@@ -26,7 +26,7 @@ const CLIENTS: readonly ClientName[] = [
 ];
 const ROOT = join(import.meta.dirname, '..', '..');
 
-let whole: WholeHub;
+let testHub: TestHub;
 let nginx: Nginx;
 let browser: Browser;
 let context: BrowserContext;
@@ -39,7 +39,7 @@ interface Origin {
   readonly origin: string;
   readonly server: Server;
 }
-/** Serves the clients' program, and the page of docs/events.md, from an origin of its own. */
+/** Serves the client program and the page of docs/events.md from a separate origin. */
 async function serve(program: string): Promise<Origin> {
   const server = createServer((request, response) => {
     const [type, body] =
@@ -54,11 +54,12 @@ async function serve(program: string): Promise<Origin> {
   return { server, origin: `http://127.0.0.1:${(server.address() as { port: number }).port}` };
 }
 
-/** The page of docs/events.md, with the hub's address in the place of the one that stands there. */
+/** The page of docs/events.md with the address of the hub. */
 function example(): string {
   const page = readFileSync(join(ROOT, 'docs', 'events.md'), 'utf8');
   const html = /^```html\n([\s\S]*?)^```/m.exec(page)?.[1] ?? '';
-  if (html.split('https://hub.example/graphql').length !== 2) throw new Error('docs/events.md has no page to run.');
+  if (html.split('https://hub.example/graphql').length !== 2)
+    throw new Error('docs/events.md contains no HTML example with https://hub.example/graphql.');
   return html.replace('https://hub.example/graphql', hub.url);
 }
 
@@ -72,15 +73,15 @@ beforeAll(async () => {
   });
   const program = outputFiles[0]?.text ?? '';
   [listed, unlisted] = [await serve(program), await serve(program)];
-  whole = await wholeHub('embedded', { settings: (text) => `${text}\norigins: [${listed.origin}]\n` });
-  nginx = await documentedNginx(new URL(whole.url).port);
-  const issuer = await openDemoIssuer(whole.data);
+  testHub = await startTestHub('embedded', { settings: (text) => `${text}\norigins: [${listed.origin}]\n` });
+  nginx = await documentedNginx(new URL(testHub.url).port);
+  const issuer = await openDemoIssuer(testHub.data);
   const token = await issuer.sign({ role: 'operator', parks: ['lakeside'], seconds: 3_600 });
   const url = `${nginx.url}/graphql`;
   hub = { url, socketUrl: url.replace('https', 'wss'), token };
-  const vehicle = whole.world.vehicles[0];
-  const lot = await until('a car park', 60, async () => {
-    const { data } = await whole.ask('{ park(id: "lakeside") { lots { id } } }', {}, { token });
+  const vehicle = testHub.world.vehicles[0];
+  const lot = await waitFor('a car park', 60, async () => {
+    const { data } = await testHub.query('{ park(id: "lakeside") { lots { id } } }', {}, { token });
     return data?.park?.lots?.[0]?.id as string | undefined;
   });
   inputs = (id) => ({
@@ -99,25 +100,25 @@ beforeAll(async () => {
 afterAll(async () => {
   await browser?.close();
   await nginx?.stop();
-  await whole?.close();
+  await testHub?.close();
   for (const one of [listed, unlisted]) {
     one?.server.closeAllConnections();
     await new Promise((resolve) => (one ? one.server.close(resolve) : resolve(null)));
   }
 });
 
-/** The page of an origin, with its program loaded. */
+/** Opens the page of an origin and waits until its program is loaded. */
 async function open({ origin }: Origin): Promise<Page> {
   const page = await context.newPage();
   await page.goto(`${origin}/`);
   await page.waitForFunction(() => 'api' in globalThis);
   return page;
 }
-/** Writes events, and tells their ids. */
-async function written(...foreignIds: string[]): Promise<string[]> {
-  const { database } = whole.hub;
-  const { fresh } = await write(database, foreignIds);
-  const positions = fresh.map((one) => String(one.position));
+/** Appends events and returns their ids. */
+async function appendAndGetIds(...foreignIds: string[]): Promise<string[]> {
+  const { database } = testHub.hub;
+  const { added } = await appendTestEvents(database, foreignIds);
+  const positions = added.map((one) => String(one.position));
   const rows: { id: string }[] = await database.plain.query(
     'SELECT id FROM event WHERE position = ANY($1::bigint[]) ORDER BY position',
     [positions],
@@ -125,12 +126,12 @@ async function written(...foreignIds: string[]): Promise<string[]> {
   return rows.map((row) => row.id);
 }
 type WithApi = typeof globalThis & { api: PageApi };
-const heard = (page: Page, name: ClientName): Promise<string[]> =>
+const receivedIds = (page: Page, name: ClientName): Promise<string[]> =>
   page.evaluate((one) => (globalThis as WithApi).api.heard[one] ?? [], name);
-const failed = (page: Page, name: ClientName): Promise<string | null> =>
+const errorOf = (page: Page, name: ClientName): Promise<string | null> =>
   page.evaluate((one) => (globalThis as WithApi).api.failed[one] ?? null, name);
 
-describe('from an origin that is listed', () => {
+describe('from a listed origin', () => {
   let page: Page;
   beforeAll(async () => {
     page = await open(listed);
@@ -150,43 +151,43 @@ describe('from an origin that is listed', () => {
     expect(data).toMatchObject({ grantParkingPermit: { permit: { state: 'ACTIVE' } } });
   });
 
-  test('all that can subscribe hear the same events', async () => {
+  test('all clients with subscriptions receive the same events', async () => {
     const can = await page.evaluate(
-      ([names, at]) => names.filter((one) => (globalThis as WithApi).api.subscribe(one, at)),
+      ([names, at]) => names.filter((name) => (globalThis as WithApi).api.subscribe(name, at)),
       [CLIENTS, hub] as const,
     );
     expect(can).toEqual(CLIENTS.filter((one) => one !== 'graphqlRequest'));
     let n = 0;
     for (const name of can)
-      await until(`${name} hears`, 60, async () => {
-        expect(await failed(page, name)).toBeNull();
-        await write(whole.hub.database, [`warm ${n++}`]);
-        return (await heard(page, name)).length > 0;
+      await waitFor(`${name} receives an event`, 60, async () => {
+        expect(await errorOf(page, name)).toBeNull();
+        await appendTestEvents(testHub.hub.database, [`warm ${n++}`]);
+        return (await receivedIds(page, name)).length > 0;
       });
     const wanted: string[] = [];
-    for (let i = 0; i < 5; i++) wanted.push(...(await written(`same ${i}`)));
+    for (let i = 0; i < 5; i++) wanted.push(...(await appendAndGetIds(`same ${i}`)));
     expect(wanted).toHaveLength(5);
     for (const name of can)
-      await until(`${name} hears all`, 60, async () => {
-        const ids = await heard(page, name);
+      await waitFor(`${name} receives all events`, 60, async () => {
+        const ids = await receivedIds(page, name);
         return ids.filter((id) => wanted.includes(id)).join() === wanted.join();
       });
   });
 
-  test('the page of docs/events.md follows events, also behind a break', async () => {
+  test('the page of docs/events.md shows events, also after a disconnect', async () => {
     const own = await context.newPage();
     await own.goto(`${listed.origin}/events`);
     await own.locator('#token').fill(hub.token);
     await own.locator('#token').blur();
     const ids = () => own.locator('#events li').evaluateAll((all) => all.map((one) => one.id));
     let n = 0;
-    await until('the first event', 60, async () => {
-      await write(whole.hub.database, [`page ${n++}`]);
+    await waitFor('the first event', 60, async () => {
+      await appendTestEvents(testHub.hub.database, [`page ${n++}`]);
       return (await ids()).length > 0;
     });
     await nginx.restart();
-    const wanted = [...(await written('missed 1')), ...(await written('missed 2', 'missed 3'))];
-    await until('what was missed', 60, async () => {
+    const wanted = [...(await appendAndGetIds('missed 1')), ...(await appendAndGetIds('missed 2', 'missed 3'))];
+    await waitFor('what was missed', 60, async () => {
       const all = await ids();
       expect(new Set(all).size).toBe(all.length);
       return all.filter((id) => wanted.includes(id)).join() === wanted.join();
@@ -195,7 +196,7 @@ describe('from an origin that is listed', () => {
   });
 });
 
-describe('from an origin that is not listed', () => {
+describe('from an unlisted origin', () => {
   let page: Page;
   beforeAll(async () => {
     page = await open(unlisted);
@@ -215,13 +216,13 @@ describe('from an origin that is not listed', () => {
       name,
       hub,
     ] as const);
-    if (can) await until('a refusal', 60, () => failed(page, name));
-    expect(await heard(page, name)).toEqual([]);
+    if (can) await waitFor('an error', 60, () => errorOf(page, name));
+    expect(await receivedIds(page, name)).toEqual([]);
   });
 
-  test('and none of its mutations has been carried out', async () => {
+  test('no mutation was executed', async () => {
     const count = async (ids: string): Promise<number> => {
-      const rows: unknown[] = await whole.hub.database.plain.query(
+      const rows: unknown[] = await testHub.hub.database.plain.query(
         'SELECT 1 FROM mutation WHERE client_mutation_id LIKE $1',
         [ids],
       );
@@ -233,7 +234,7 @@ describe('from an origin that is not listed', () => {
 
 describe('curl', () => {
   const run = promisify(execFile);
-  const asked = (query: string, variables: object = {}) => [
+  const curlArgs = (query: string, variables: object = {}) => [
     '-sk',
     hub.url,
     '-H',
@@ -245,8 +246,8 @@ describe('curl', () => {
   ];
 
   test('queries and mutates', async () => {
-    expect(JSON.parse((await run('curl', asked(QUERY))).stdout).data.parks[0].id).toBe('lakeside');
-    const { stdout } = await run('curl', asked(MUTATION, { input: inputs('curl') }));
+    expect(JSON.parse((await run('curl', curlArgs(QUERY))).stdout).data.parks[0].id).toBe('lakeside');
+    const { stdout } = await run('curl', curlArgs(MUTATION, { input: inputs('curl') }));
     expect(JSON.parse(stdout).data.grantParkingPermit.permit.state).toBe('ACTIVE');
   });
 
@@ -254,18 +255,18 @@ describe('curl', () => {
     ['text/event-stream', /^data: \{"data":\{"events".*"id":"/m],
     ['multipart/mixed;subscriptionSpec=1.0', /\{"payload":\{"data":\{"events".*"id":"/],
   ])('subscribes by %s', async (accept, wanted) => {
-    const child = spawn('curl', ['-N', '-H', `accept: ${accept}`, ...asked(SUBSCRIPTION)], {
+    const child = spawn('curl', ['-N', '-H', `accept: ${accept}`, ...curlArgs(SUBSCRIPTION)], {
       stdio: ['ignore', 'pipe', 'ignore'],
     });
-    let told = '';
+    let output = '';
     child.stdout.setEncoding('utf8').on('data', (part: string) => {
-      told += part;
+      output += part;
     });
     let n = 0;
     try {
-      await until('an event', 60, async () => {
-        await write(whole.hub.database, [`curl ${accept} ${n++}`]);
-        return wanted.test(told);
+      await waitFor('an event', 60, async () => {
+        await appendTestEvents(testHub.hub.database, [`curl ${accept} ${n++}`]);
+        return wanted.test(output);
       });
     } finally {
       child.kill();

@@ -1,4 +1,4 @@
-/** The hub's own database on Debian's PostgreSQL: every step up and down, the log in commit order, two sessions at once. */
+/** The hub's database on Debian's PostgreSQL: every migration up and down, and the event log in commit order. */
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import hub from '../../connectors/hub/index.ts';
@@ -20,11 +20,11 @@ describe("the hub on Debian's PostgreSQL", () => {
     await client.connect();
     await client.query('CREATE DATABASE hub');
     await client.end();
-    database = await openDatabase(server.replace('/postgres', '/hub'), { pool: 8 });
+    database = await openDatabase(server.replace('/postgres', '/hub'), { poolSize: 8 });
   });
   afterAll(() => database?.close());
 
-  test('every step goes up, down, and up again; a newer database is refused untouched', async () => {
+  test('applies, reverts and reapplies every migration; rejects a newer database without changes', async () => {
     expect(await migrate(database.source)).toHaveLength(migrations.length);
     expect(await migrate(database.source)).toEqual([]);
     for (const _ of migrations) expect(await migrateDown(database.source)).not.toBeNull();
@@ -35,8 +35,8 @@ describe("the hub on Debian's PostgreSQL", () => {
     await database.plain.query('DELETE FROM schema_step WHERE number = 999');
   });
 
-  test('positions are in commit order, without gaps, whoever writes', async () => {
-    const host = await Host.raise({
+  test('numbers events in commit order without gaps, with concurrent writers', async () => {
+    const host = await Host.open({
       connector: hub,
       installations: [HUB_INSTALLATION],
       parks: [],

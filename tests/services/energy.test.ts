@@ -1,14 +1,14 @@
-/** The steel plant's year through Mosquitto, and through pymodbus with the register stepped while the connector's clock steps. */
+/** The steel plant's year through Mosquitto, and through pymodbus with register and clock stepped together. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import modbus from 'modbus-serial';
 import { describe, expect, test } from 'vitest';
-import { clockOf } from '../../connectors/kit/testing/test-clock.ts';
+import { clockFrom } from '../../connectors/kit/testing/test-clock.ts';
 import { freePort } from '../../schema/database/embedded/free-port.ts';
-import { counters, expectTotals, haveData, INTERVALS, raiseSteel, throughMqtt, timeOf } from '../real/steel.ts';
-import { run } from './peers/peer.ts';
+import { counters, expectTotals, hasYear, INTERVALS, publishYear, startSteelPlant, timeOf } from '../real/steel.ts';
+import { startProgram } from './peers/peer.ts';
 
 const named = (name: string): string => {
   const value = process.env[name];
@@ -16,20 +16,20 @@ const named = (name: string): string => {
   return value;
 };
 
-describe.runIf(haveData())('the steel plant 2018, with peers, where the real data is', () => {
-  test('Mosquitto: 35,040 intervals, 959,640.31 kWh', async () => {
+describe.runIf(hasYear)('a steel plant of 2018, with peers', () => {
+  test('computes 35,040 intervals and 959,640.31 kWh through Mosquitto', async () => {
     const url = named('MQTT_URL');
-    const steel = await raiseSteel({ url, timeout: '5s' });
+    const steel = await startSteelPlant({ url, timeout: '5s' });
     try {
       await new Promise((resolve) => setTimeout(resolve, 2_000));
-      await throughMqtt(url, steel);
+      await publishYear(url, steel);
       await expectTotals(steel.host, INTERVALS);
     } finally {
       await steel.close();
     }
   }, 300_000);
 
-  test('pymodbus: 35,040 intervals, 959,640.31 kWh', async () => {
+  test('computes 35,040 intervals and 959,640.31 kWh through pymodbus', async () => {
     const url = named('MODBUS_URL');
     const directory = mkdtempSync(join(tmpdir(), 'isthmus-steel-'));
     const sheet = join(directory, 'sheet.csv');
@@ -39,10 +39,10 @@ describe.runIf(haveData())('the steel plant 2018, with peers, where the real dat
     await engineer.connectTCP(hostname, { port: Number(port) });
     engineer.setID(1);
     let step = 0;
-    const all = counters();
-    const steel = await raiseSteel(
+    const all = counters('year');
+    const steel = await startSteelPlant(
       { url, sheet, pause: 0, poll: '24h', announce: '0ms', timeout: '3s' },
-      clockOf(() => timeOf(step)),
+      clockFrom(() => timeOf(step)),
     );
     try {
       for (step = 0; step < all.length; step++) {
@@ -60,42 +60,42 @@ describe.runIf(haveData())('the steel plant 2018, with peers, where the real dat
   }, 600_000);
 });
 
-describe('Mosquitto as Debian ships it', () => {
-  test('it restarts while we are away: what was published is there, once', async () => {
+describe('Mosquitto with Debian’s defaults', () => {
+  test('delivers messages published while the hub is disconnected exactly once, after a broker restart', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'isthmus-mosquitto-'));
     const port = await freePort();
     const file = join(directory, 'mosquitto.conf');
-    // Its own limits: 20 messages in flight, 1,000 waiting for a session.
+    // Default limits: 20 messages in flight, 1,000 queued per session.
     writeFileSync(
       file,
       `listener ${port} 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location ${directory}/\nuser root\n`,
     );
-    const start = () => run(directory, 'mosquitto', ['-c', file], port);
+    const start = () => startProgram(directory, 'mosquitto', ['-c', file], port);
     let broker = await start();
-    const road = await openRoad(port);
-    const steel = await raiseSteel({ url: `mqtt://127.0.0.1:${road.port}`, timeout: '5s' });
+    const road = await openProxy(port);
+    const steel = await startSteelPlant({ url: `mqtt://127.0.0.1:${road.port}`, timeout: '5s' });
     try {
-      const said = await talk(port);
-      // Said again until the hub's session stands; the same register is one reading.
+      const gateway = await connectGateway(port);
+      // Repeated until the hub's session is established; the same register value is stored once.
       await until(async () => {
-        await said.publish(0, 1);
+        await gateway.publish(0, 1);
         return (await steel.readings()) === 1;
       });
       road.close();
-      await said.publish(1, 901);
-      said.leave();
+      await gateway.publish(1, 901);
+      gateway.leave();
       await broker.stop();
       broker = await start();
       expect(await steel.readings()).toBe(1);
       road.open();
       await until(async () => (await steel.readings()) === 901);
-      // At their own limits still fast enough.
-      const more = await talk(port);
+      // Throughput with the default limits.
+      const more = await connectGateway(port);
       const began = Date.now();
       await more.publish(901, 10_901);
       await until(async () => (await steel.readings()) === 10_901);
       const rate = Math.round((10_000 * 1_000) / (Date.now() - began));
-      console.log(`Mosquitto's own limits: ${rate} messages a second, published, committed and acknowledged.`);
+      console.log(`Mosquitto with default limits: ${rate} messages per second published, committed and acknowledged.`);
       expect(rate).toBeGreaterThan(3_000);
       more.leave();
     } finally {
@@ -107,8 +107,8 @@ describe('Mosquitto as Debian ships it', () => {
   });
 });
 
-/** A road to the broker that can be closed while the broker lives. */
-async function openRoad(to: number) {
+/** A TCP proxy to the broker that can be closed while the broker keeps running. */
+async function openProxy(to: number) {
   let closed = false;
   const sockets = new Set<Socket>();
   const server = createServer((near) => {
@@ -146,9 +146,9 @@ async function openRoad(to: number) {
   };
 }
 
-/** A gateway that publishes registers number `from` to `to`, 100 at a time. */
-async function talk(port: number) {
-  const { MqttSession } = await import('../../connectors/energy/source/mqtt.ts');
+/** Connects a gateway; `publish` sends register values `from` to `to` (exclusive), 100 at a time. */
+async function connectGateway(port: number) {
+  const { MqttSession } = await import('../../connectors/energy/source/mqtt-session.ts');
   const { session } = await MqttSession.open({
     host: '127.0.0.1',
     port,
@@ -156,8 +156,8 @@ async function talk(port: number) {
     username: null,
     password: null,
     timeout: 20_000,
-    keep: false,
-    largest: 8_000_000,
+    keepSession: false,
+    maxPacketBytes: 8_000_000,
   });
   return {
     publish: async (from: number, to: number) => {
@@ -171,13 +171,13 @@ async function talk(port: number) {
           ),
         );
     },
-    leave: () => session.leave(),
+    leave: () => session.disconnect(),
   };
 }
 
 async function until(check: () => Promise<boolean>): Promise<void> {
   for (const end = Date.now() + 60_000; !(await check()); ) {
-    if (Date.now() > end) throw new Error('it did not happen within a minute');
+    if (Date.now() > end) throw new Error('the condition was not met within 60 s');
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

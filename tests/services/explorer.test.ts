@@ -1,4 +1,4 @@
-/** The explorer in a real browser, under the strictest policy, over a graph that answers: queries, a subscription, nothing foreign. */
+/** The explorer in a real browser with the strictest content security policy: queries, a subscription, no external requests. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
@@ -9,7 +9,7 @@ import { useServer } from 'graphql-ws/use/ws';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { WebSocketServer } from 'ws';
-import { operations } from '../../gateway/explorer/index.ts';
+import { referenceOperations } from '../../gateway/explorer/index.ts';
 
 const TYPES: Record<string, string> = {
   '.html': 'text/html',
@@ -31,7 +31,7 @@ const companies = {
   pageInfo: { endCursor: null, hasNextPage: false },
 };
 
-/** The anonymous role: nobody has to sign in. */
+/** The caller with an anonymous role: no sign-in required. */
 const DEVELOPER = {
   subject: 'anonymous:developer',
   client: 'anonymous',
@@ -43,18 +43,18 @@ const DEVELOPER = {
 
 let caller: typeof DEVELOPER | null = DEVELOPER;
 let clients: unknown[] = [];
-let room: string;
+let folder: string;
 let server: Server;
 let sockets: WebSocketServer;
 let browser: Browser;
 let page: Page;
 let origin: string;
-const complaints: string[] = [];
-const asked: string[] = [];
+const consoleErrors: string[] = [];
+const requestedUrls: string[] = [];
 
 beforeAll(async () => {
-  room = mkdtempSync(join(tmpdir(), 'isthmus-explorer-'));
-  execFileSync(process.execPath, [join(import.meta.dirname, '../../gateway/explorer/build.js'), room]);
+  folder = mkdtempSync(join(tmpdir(), 'isthmus-explorer-'));
+  execFileSync(process.execPath, [join(import.meta.dirname, '../../gateway/explorer/build.js'), folder]);
   server = createServer(async (request, response) => {
     const path = new URL(request.url ?? '/', 'http://localhost').pathname;
     if (path === '/graphql') {
@@ -73,9 +73,9 @@ beforeAll(async () => {
       response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
       return;
     }
-    const said = { '/explorer/settings.json': { clients }, '/explorer/caller': { caller } }[path];
-    if (said) {
-      response.setHeader('content-type', 'application/json').end(JSON.stringify(said));
+    const body = { '/explorer/settings.json': { clients }, '/explorer/caller': { caller } }[path];
+    if (body) {
+      response.setHeader('content-type', 'application/json').end(JSON.stringify(body));
       return;
     }
     const name = path === '/explorer/' ? 'index.html' : path.slice('/explorer/'.length);
@@ -83,7 +83,7 @@ beforeAll(async () => {
       'content-type': TYPES[extname(name)] ?? 'application/octet-stream',
       'content-security-policy': "default-src 'self'; style-src 'self'; script-src 'self'",
     });
-    response.end(readFileSync(join(room, 'page', name)));
+    response.end(readFileSync(join(folder, 'page', name)));
   });
   sockets = new WebSocketServer({ server, path: '/graphql' });
   useServer({ schema, roots: { subscription: { ticks } } }, sockets);
@@ -93,10 +93,10 @@ beforeAll(async () => {
   browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
   page = await browser.newPage();
   page.on('console', (message) => {
-    if (message.type() === 'error') complaints.push(message.text());
+    if (message.type() === 'error') consoleErrors.push(message.text());
   });
-  page.on('pageerror', (error) => complaints.push(String(error)));
-  page.on('request', (request) => asked.push(request.url()));
+  page.on('pageerror', (error) => consoleErrors.push(String(error)));
+  page.on('request', (request) => requestedUrls.push(request.url()));
 }, 60_000);
 
 afterAll(async () => {
@@ -104,7 +104,7 @@ afterAll(async () => {
   sockets?.close();
   server?.closeAllConnections();
   await new Promise((resolve) => server.close(resolve));
-  rmSync(room, { recursive: true, force: true });
+  rmSync(folder, { recursive: true, force: true });
 });
 
 async function* ticks(): AsyncGenerator<{ ticks: number }> {
@@ -116,17 +116,17 @@ async function* ticks(): AsyncGenerator<{ ticks: number }> {
 
 const answer = (): Promise<string | null> => page.locator('.graphiql-response .CodeMirror').textContent();
 
-test('shows the reference operations as tabs and answers the first', async () => {
+test('shows the reference operations as tabs and runs the first', async () => {
   await page.goto(`${origin}/explorer/`);
   await page.locator('.graphiql-execute-button').waitFor();
   const tabs = await page.locator('.graphiql-tab-button').allInnerTexts();
   expect(tabs.slice(0, 6)).toEqual(['Companies', 'Company360', 'ParkNow', 'Sources', 'History', 'Live']);
-  expect(tabs).toHaveLength(operations().length);
+  expect(tabs).toHaveLength(referenceOperations().length);
   await page.locator('.graphiql-execute-button').click();
   await expect.poll(answer, { timeout: 10_000 }).toContain('Moon Hare');
 });
 
-test('fills in times that move with the clock', async () => {
+test('fills in times relative to now', async () => {
   await page
     .getByRole('tab', { name: 'Company360' })
     .or(page.getByText('Company360', { exact: true }))
@@ -137,7 +137,7 @@ test('fills in times that move with the clock', async () => {
     .toContain(new Date().toISOString().slice(0, 10));
 });
 
-test('follows a subscription over the socket', async () => {
+test('runs a subscription over WebSocket', async () => {
   await page.locator('.graphiql-query-editor .CodeMirror').click();
   await page.keyboard.press('Control+a');
   await page.keyboard.insertText('subscription Ticks { ticks }');
@@ -145,7 +145,7 @@ test('follows a subscription over the socket', async () => {
   await expect.poll(answer, { timeout: 10_000 }).toMatch(/"received": 3.*"events": \[\s*3,\s*2,\s*1\s*\]/s);
 });
 
-test('says that nobody is signed in, and offers to sign in by a token', async () => {
+test('shows that nobody is signed in, and offers to sign in with a token', async () => {
   await page.getByText('Not signed in').waitFor();
   await page.getByText('role developer').waitFor();
   await page.getByRole('button', { name: 'Sign in' }).click();
@@ -154,13 +154,13 @@ test('says that nobody is signed in, and offers to sign in by a token', async ()
   expect(await page.getByRole('textbox', { name: 'Access token' }).count()).toBe(0);
 });
 
-test('breaks no policy and asks nobody else', () => {
-  expect(complaints).toEqual([]);
-  expect(asked.length).toBeGreaterThan(3);
-  expect(asked.filter((url) => !url.startsWith(origin))).toEqual([]);
+test('violates no content security policy and contacts no other server', () => {
+  expect(consoleErrors).toEqual([]);
+  expect(requestedUrls.length).toBeGreaterThan(3);
+  expect(requestedUrls.filter((url) => !url.startsWith(origin))).toEqual([]);
 });
 
-test('offers each issuer, and says in plain words that one cannot be reached', async () => {
+test('offers each issuer, and explains when one cannot be reached', async () => {
   caller = null;
   clients = ['one', 'other'].map((name) => ({
     issuer: `http://127.0.0.1:9/${name}`,
@@ -173,7 +173,7 @@ test('offers each issuer, and says in plain words that one cannot be reached', a
   await page.getByRole('button', { name: 'Sign in at one' }).waitFor();
   await page.getByRole('button', { name: 'Sign in at other' }).click();
   await page
-    .getByText(`other cannot be called from this page: it is away, or it does not allow calls from ${origin}`)
+    .getByText(`This page cannot call other: it is not reachable, or does not allow calls from ${origin} (CORS).`)
     .waitFor();
   expect(page.url()).toBe(`${origin}/explorer/`);
 });

@@ -1,17 +1,17 @@
-/** Credit codes, judged by us and by python-stdnum: right ones, and wrong ones of every kind that a hand makes. PYTHON names the program. */
+/** Credit codes checked by the hub and by python-stdnum: valid ones, and typing errors of every kind. PYTHON: the interpreter. */
 import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { parseUscc } from '../../connectors/kit/identifiers.ts';
-import { world } from '../../connectors/kit/testing/park/index.ts';
+import { createWorld } from '../../connectors/kit/testing/park/index.ts';
 
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ';
 const JUDGE =
   'import sys\nfrom stdnum.cn import uscc\nfor one in sys.stdin: print(1 if uscc.is_valid(one.strip()) else 0)';
 
-test('both say the same of 40 codes and of all that differ from them by a character, a swap, or a character too many', () => {
+test('agrees with python-stdnum on 40 codes and all variants with a changed, missing, added or swapped character', () => {
   const python = process.env['PYTHON'];
-  if (!python) throw new Error('PYTHON is not set: start the peers with tests/services/up.');
-  const right = world().companies.map((one) => one.uscc);
+  if (!python) throw new Error('PYTHON is not set: run npm run test:services.');
+  const right = createWorld().companies.map((company) => company.uscc);
   const all = new Set(right);
   for (const code of right) {
     for (let i = 0; i < code.length; i++) {
@@ -30,5 +30,5 @@ test('both say the same of 40 codes and of all that differ from them by a charac
   expect(theirs).toHaveLength(codes.length);
   const differ = codes.filter((code, i) => (parseUscc(code) !== null) !== (theirs[i] === '1'));
   expect(differ).toEqual([]);
-  expect(theirs.filter((one) => one === '1')).toHaveLength(40);
+  expect(theirs.filter((their) => their === '1')).toHaveLength(40);
 });

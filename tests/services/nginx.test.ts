@@ -1,15 +1,15 @@
-/** The configuration of docs/nginx.md, and what becomes of callers behind it and behind a proxy that is set up carelessly. */
+/** The configuration of docs/nginx.md, and the treatment of callers behind it and behind incomplete proxy configurations. */
 import { type ClientRequest, request as plainRequest } from 'node:http';
 import { request as secureRequest } from 'node:https';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { HEARTBEAT } from '../../gateway/live/heartbeat.ts';
+import { HEARTBEAT_INTERVAL } from '../../gateway/live/heartbeat.ts';
 import { freePort } from '../../schema/database/embedded/free-port.ts';
-import { until } from '../hub.ts';
-import { EVENTS, type LiveHub, liveHub, logged, write } from '../live-hub.ts';
-import { documented, documentedNginx, type Nginx, put, startNginx } from './nginx.ts';
+import { appendTestEvents, type BareHub, EVENTS_SUBSCRIPTION, loggedEventIds, startBareHub } from '../bare-hub.ts';
+import { waitFor } from '../test-hub.ts';
+import { documentedConfig, documentedNginx, type Nginx, replaceOnce, startNginx } from './nginx.ts';
 
-const portOf = (live: LiveHub): string => new URL(live.url).port;
+const portOf = (bareHub: BareHub): string => new URL(bareHub.url).port;
 const HISTORY = JSON.stringify({ query: '{ events(last: 1) { nodes { id } } }' });
 const JSON_TYPE = { 'content-type': 'application/json' };
 
@@ -19,7 +19,7 @@ interface Sent {
   text: string;
   ended: boolean;
 }
-/** A request as it goes on while the test looks at it. */
+/** A request in progress. */
 function send(
   url: string,
   {
@@ -47,90 +47,96 @@ function send(
   call.end(body);
   return sent;
 }
-async function whole(...given: Parameters<typeof send>): Promise<Sent> {
+async function sendAndWait(...given: Parameters<typeof send>): Promise<Sent> {
   const sent = send(...given);
-  await until(`an answer of ${given[0]}`, 20, () => sent.ended);
+  await waitFor(`an answer of ${given[0]}`, 20, () => sent.ended);
   return sent;
 }
 const subscribe = (url: string, headers: Record<string, string> = {}): Sent =>
   send(url, {
     headers: { ...JSON_TYPE, accept: 'text/event-stream', ...headers },
-    body: JSON.stringify({ query: EVENTS }),
+    body: JSON.stringify({ query: EVENTS_SUBSCRIPTION }),
   });
 const idsIn = (text: string): string[] => [...text.matchAll(/"id":"([0-9a-f-]{36})"/g)].map((one) => one[1] as string);
 
 describe('the configuration of docs/nginx.md', () => {
-  let live: LiveHub;
+  let bareHub: BareHub;
   let nginx: Nginx;
   beforeAll(async () => {
-    live = await liveHub();
-    nginx = await documentedNginx(portOf(live));
+    bareHub = await startBareHub();
+    nginx = await documentedNginx(portOf(bareHub));
   });
   afterAll(async () => {
     await nginx?.stop();
-    await live?.close();
+    await bareHub?.close();
   });
 
-  test('passes operations and public keys, and keeps all else inside', async () => {
-    const asked = await whole(`${nginx.url}/graphql`, { headers: JSON_TYPE, body: '{"query":"{ parks { id } }"}' });
-    expect([asked.status, asked.text]).toEqual([200, '{"data":{"parks":[{"id":"lakeside"}]}}\n'.trimEnd()]);
-    const get = async (path: string) => (await whole(nginx.url + path, { method: 'GET' })).status;
+  test('forwards operations and public keys, and nothing else', async () => {
+    const response = await sendAndWait(`${nginx.url}/graphql`, {
+      headers: JSON_TYPE,
+      body: '{"query":"{ parks { id } }"}',
+    });
+    expect([response.status, response.text]).toEqual([200, '{"data":{"parks":[{"id":"lakeside"}]}}\n'.trimEnd()]);
+    const get = async (path: string) => (await sendAndWait(nginx.url + path, { method: 'GET' })).status;
     expect(await get('/.well-known/isthmus-keys.json')).toBe(200);
     for (const path of ['/', '/metrics', '/readyz', '/healthz', '/explorer/', '/graphql/x', '//metrics'])
       expect([path, await get(path)]).toEqual([path, 404]);
   });
 
-  test('passes bodies as large as the hub takes', async () => {
+  test('forwards bodies up to the hub’s own limits', async () => {
     const large = (size: number) => JSON.stringify({ query: '{ __typename }', x: 'x'.repeat(size) });
-    const ask = (size: number) => whole(`${nginx.url}/graphql`, { headers: JSON_TYPE, body: large(size) });
-    expect((await ask(500 * 1024)).status).toBe(200);
-    expect((await ask(513 * 1024)).status).toBe(413);
-    const hook = await whole(`${nginx.url}/webhooks/nobody`, { headers: JSON_TYPE, body: large(7 * 1024 * 1024) });
-    expect(hook.text).toContain('No such installation');
+    const post = (size: number) => sendAndWait(`${nginx.url}/graphql`, { headers: JSON_TYPE, body: large(size) });
+    expect((await post(500 * 1024)).status).toBe(200);
+    expect((await post(513 * 1024)).status).toBe(413);
+    const hook = await sendAndWait(`${nginx.url}/webhooks/nobody`, {
+      headers: JSON_TYPE,
+      body: large(7 * 1024 * 1024),
+    });
+    expect(hook.text).toContain('No installation of this name');
   });
 
-  test('its callers are not taken for callers of this machine, which direct ones are', async () => {
-    const ask = (url: string) => whole(`${url}/graphql`, { headers: JSON_TYPE, body: HISTORY });
-    expect((await ask(live.url.replace('/graphql', ''))).text).toContain('"data"');
-    const behind = await ask(nginx.url);
+  test('does not make its callers appear to be on this machine, as direct callers are', async () => {
+    const post = (url: string) => sendAndWait(`${url}/graphql`, { headers: JSON_TYPE, body: HISTORY });
+    expect((await post(bareHub.url.replace('/graphql', ''))).text).toContain('"data"');
+    const behind = await post(nginx.url);
     expect(behind.text).toContain('UNAUTHENTICATED');
   });
 
-  test('events leave at once, and Last-Event-ID goes on behind the one that it names', async () => {
-    const own = await documentedNginx(portOf(live), asLocal);
+  test('forwards events without buffering; Last-Event-ID resumes after the named event', async () => {
+    const own = await documentedNginx(portOf(bareHub), asLocal);
     try {
       const first = subscribe(`${own.url}/graphql`);
-      await until('the stream begins', 20, () => first.text.startsWith(':'));
-      await write(live.database, ['one']);
-      const cursor = await until('an id', 20, () => /\nid: (\S+)\n/.exec(first.text)?.[1]);
+      await waitFor('the stream begins', 20, () => first.text.startsWith(':'));
+      await appendTestEvents(bareHub.database, ['one']);
+      const cursor = await waitFor('an id', 20, () => /\nid: (\S+)\n/.exec(first.text)?.[1]);
       await own.restart();
-      await until('the break', 20, () => first.ended);
-      await write(live.database, ['two', 'three']);
+      await waitFor('the break', 20, () => first.ended);
+      await appendTestEvents(bareHub.database, ['two', 'three']);
       const again = subscribe(`${own.url}/graphql`, { 'last-event-id': cursor });
-      await until('what was missed', 20, () => idsIn(again.text).length === 2);
-      expect(idsIn(again.text)).toEqual((await logged(live.database)).slice(-2));
+      await waitFor('what was missed', 20, () => idsIn(again.text).length === 2);
+      expect(idsIn(again.text)).toEqual((await loggedEventIds(bareHub.database)).slice(-2));
       again.call.destroy();
     } finally {
       await own.stop();
     }
   });
 
-  test('waits longer for a byte than the hub is ever silent, and ends idle connections to the hub before the hub does', async () => {
-    const seconds = (pattern: RegExp): number => Number(pattern.exec(documented())?.[1]);
-    // Two heartbeats may be late.
-    expect(seconds(/proxy_read_timeout (\d+)s;/) * 1_000).toBeGreaterThan(3 * HEARTBEAT);
-    const answer = await fetch(live.url.replace('/graphql', '/healthz'));
+  test('has a read timeout above the heartbeat interval, and a keep-alive timeout below the hub’s', async () => {
+    const seconds = (pattern: RegExp): number => Number(pattern.exec(documentedConfig())?.[1]);
+    // Tolerates two missed heartbeats.
+    expect(seconds(/proxy_read_timeout (\d+)s;/) * 1_000).toBeGreaterThan(3 * HEARTBEAT_INTERVAL);
+    const answer = await fetch(bareHub.url.replace('/graphql', '/healthz'));
     await answer.text();
-    const kept = Number(/timeout=(\d+)/.exec(answer.headers.get('keep-alive') ?? '')?.[1]);
-    expect(kept).toBeGreaterThan(seconds(/keepalive_timeout (\d+)s;/));
+    const keepAlive = Number(/timeout=(\d+)/.exec(answer.headers.get('keep-alive') ?? '')?.[1]);
+    expect(keepAlive).toBeGreaterThan(seconds(/keepalive_timeout (\d+)s;/));
   });
 });
 
-/** Without the header that tells of the proxy, so that these callers may follow events without a token. */
+/** Removes the forwarding headers, so that callers count as local and may subscribe without a token. */
 const asLocal = (config: string): string =>
-  put(
-    put(
-      put(config, 'proxy_set_header X-Forwarded-For   $proxy_add_x_forwarded_for;', ''),
+  replaceOnce(
+    replaceOnce(
+      replaceOnce(config, 'proxy_set_header X-Forwarded-For   $proxy_add_x_forwarded_for;', ''),
       'proxy_set_header X-Forwarded-Proto $scheme;',
       '',
     ),
@@ -139,12 +145,12 @@ const asLocal = (config: string): string =>
   );
 
 test.each([
-  ['goes on', 1_000],
-  ['is cut off where the hub is silent', 60_000],
-])('an idle stream or socket through a proxy that waits 4 s %s', async (_, heartbeat) => {
-  const live = await liveHub({ start: { heartbeat } });
-  const nginx = await documentedNginx(portOf(live), (config) =>
-    put(asLocal(config), 'proxy_read_timeout 60s;', 'proxy_read_timeout 4s;'),
+  ['stays open with heartbeats', 1_000],
+  ['is closed without heartbeats', 60_000],
+])('an idle stream or WebSocket through a proxy with a 4 s timeout %s', async (_, heartbeat) => {
+  const bareHub = await startBareHub({ start: { heartbeat } });
+  const nginx = await documentedNginx(portOf(bareHub), (config) =>
+    replaceOnce(asLocal(config), 'proxy_read_timeout 60s;', 'proxy_read_timeout 4s;'),
   );
   try {
     const began = Date.now();
@@ -159,50 +165,50 @@ test.each([
     socket.on('close', () => {
       open = false;
     });
-    await until('both streams begin', 20, () => streams.every((one) => one.text !== ''));
-    const alive = () => [...streams.map((one) => !one.ended), open];
+    await waitFor('both streams begin', 20, () => streams.every((stream) => stream.text !== ''));
+    const alive = () => [...streams.map((stream) => !stream.ended), open];
     if (heartbeat === 1_000) {
-      await until('twice the time that the proxy waits', 20, () => Date.now() - began > 8_000);
+      await waitFor('twice the timeout of the proxy', 20, () => Date.now() - began > 8_000);
       expect(alive()).toEqual([true, true, true]);
-    } else await until('the cut', 20, () => !alive().includes(true));
-    for (const one of streams) one.call.destroy();
+    } else await waitFor('the cut', 20, () => !alive().includes(true));
+    for (const stream of streams) stream.call.destroy();
     socket.terminate();
   } finally {
     await nginx.stop();
-    await live.close();
+    await bareHub.close();
   }
 });
 
 test.each([
-  ['nothing but proxy_pass', ''],
+  ['only proxy_pass', ''],
   [
-    'the lines for WebSockets alone',
+    'only the lines for WebSockets',
     'proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";',
   ],
-  ['the host passed on', 'proxy_http_version 1.1; proxy_set_header Host hub.example;'],
-])('callers behind an nginx with %s are not taken for callers of this machine', async (_, lines) => {
-  const live = await liveHub();
+  ['the Host header forwarded', 'proxy_http_version 1.1; proxy_set_header Host hub.example;'],
+])('callers behind an nginx with %s do not count as callers on this machine', async (_, lines) => {
+  const bareHub = await startBareHub();
   const port = await freePort();
   const nginx = await startNginx(
-    `server { listen 127.0.0.1:${port}; location / { proxy_pass http://127.0.0.1:${portOf(live)}; ${lines} } }`,
+    `server { listen 127.0.0.1:${port}; location / { proxy_pass http://127.0.0.1:${portOf(bareHub)}; ${lines} } }`,
     port,
   );
   try {
-    const behind = await whole(`${nginx.url}/graphql`, { headers: JSON_TYPE, body: HISTORY });
+    const behind = await sendAndWait(`${nginx.url}/graphql`, { headers: JSON_TYPE, body: HISTORY });
     expect(behind.text).toContain('UNAUTHENTICATED');
     const socket = new WebSocket(`${nginx.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
-    const told: string[] = [];
-    socket.on('error', (error) => told.push(String(error)));
+    const received: string[] = [];
+    socket.on('error', (error) => received.push(String(error)));
     socket.on('open', () => socket.send('{"type":"connection_init"}'));
     socket.on('message', (message) => {
-      told.push(String(message));
+      received.push(String(message));
       if (/ack/.test(String(message)))
         socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload: JSON.parse(HISTORY) }));
     });
-    await until('a refusal', 20, () => /UNAUTHENTICATED|Unexpected server response/.test(told.join()));
+    await waitFor('a rejection', 20, () => /UNAUTHENTICATED|Unexpected server response/.test(received.join()));
     socket.terminate();
   } finally {
     await nginx.stop();
-    await live.close();
+    await bareHub.close();
   }
 });

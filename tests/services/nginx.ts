@@ -1,35 +1,35 @@
-/** Debian's nginx before a hub, with the configuration of docs/nginx.md or another. */
+/** Runs Debian's nginx in front of a hub, with the configuration of docs/nginx.md or another. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '../../schema/database/embedded/free-port.ts';
-import { run } from './peers/peer.ts';
+import { startProgram } from './peers/peer.ts';
 
 const PAGE = join(import.meta.dirname, '..', '..', 'docs', 'nginx.md');
 const PROGRAM = process.env['NGINX'] ?? '/usr/sbin/nginx';
 
 export interface Nginx {
   readonly url: string;
-  /** Ends it and every connection through it, and starts it again on the same port. */
+  /** Stops it with all its connections and starts it again on the same port. */
   restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
 /** The configuration of docs/nginx.md. */
-export function documented(): string {
+export function documentedConfig(): string {
   const [, config] = /^```nginx\n([\s\S]*?)^```/m.exec(readFileSync(PAGE, 'utf8')) ?? [];
-  if (config === undefined) throw new Error('docs/nginx.md has no block of nginx.');
+  if (config === undefined) throw new Error('docs/nginx.md contains no nginx code block.');
   return config;
 }
 
-/** Puts another text in the place of one that must be there once. */
-export function put(config: string, before: string, after: string): string {
-  if (config.split(before).length !== 2) throw new Error(`The configuration must hold once: ${before}`);
+/** Replaces a text that must occur exactly once. */
+export function replaceOnce(config: string, before: string, after: string): string {
+  if (config.split(before).length !== 2) throw new Error(`The configuration must contain exactly once: ${before}`);
   return config.replace(before, () => after);
 }
 
-/** nginx as docs/nginx.md sets it up, with ports and a certificate of its own. `change`: what the test has differ besides. */
+/** nginx as configured in docs/nginx.md, with its own ports and certificate. `change` modifies the configuration. */
 export async function documentedNginx(
   hubPort: string,
   change: (config: string) => string = (config) => config,
@@ -43,12 +43,12 @@ export async function documentedNginx(
     ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-keyout', key, '-out', certificate, ...subject],
     { stdio: 'ignore' },
   );
-  let config = change(documented());
-  config = put(config, 'listen 443 ', `listen 127.0.0.1:${port} `);
-  config = put(config, 'listen 80;', `listen 127.0.0.1:${await freePort()};`);
-  config = put(config, '127.0.0.1:4000', `127.0.0.1:${hubPort}`);
-  config = put(config, '/etc/ssl/hub.example.pem', certificate);
-  config = put(config, '/etc/ssl/hub.example.key', key);
+  let config = change(documentedConfig());
+  config = replaceOnce(config, 'listen 443 ', `listen 127.0.0.1:${port} `);
+  config = replaceOnce(config, 'listen 80;', `listen 127.0.0.1:${await freePort()};`);
+  config = replaceOnce(config, '127.0.0.1:4000', `127.0.0.1:${hubPort}`);
+  config = replaceOnce(config, '/etc/ssl/hub.example.pem', certificate);
+  config = replaceOnce(config, '/etc/ssl/hub.example.key', key);
   const nginx = await startNginx(config, port);
   return {
     ...nginx,
@@ -60,7 +60,7 @@ export async function documentedNginx(
   };
 }
 
-/** nginx with these blocks within `http`; `port`: where it listens then. */
+/** nginx with these blocks inside `http`; `port`: the port it listens on. */
 export async function startNginx(config: string, port: number): Promise<Nginx> {
   const directory = mkdtempSync(join(tmpdir(), 'isthmus-nginx-'));
   mkdirSync(join(directory, 'temp'));
@@ -81,7 +81,7 @@ ${config}
 `,
   );
   const begin = () =>
-    run(
+    startProgram(
       directory,
       PROGRAM,
       ['-e', join(directory, 'error.log'), '-p', directory, '-c', file, '-g', 'daemon off;'],

@@ -1,30 +1,29 @@
-/** X-Road over SOAP against PHP's server on X-Road's own WSDL, and over mutual TLS. PHP and OPENSSL name the programs. */
+/** X-Road over SOAP against PHP's server with X-Road's own WSDL, and over mutual TLS. PHP and OPENSSL: the programs. */
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { request as ask } from 'node:http';
+import { request as send } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hubCall } from '../../connectors/kit/host/services.ts';
 import { element, SoapTransport, writeEnvelope } from '../../connectors/kit/protocols/soap.ts';
-import { world } from '../../connectors/kit/testing/park/index.ts';
-import { freshDatabase } from '../../connectors/kit/testing/test-database.ts';
-import { raiseIsland } from '../../connectors/kit/testing/test-installation.ts';
+import { createWorld } from '../../connectors/kit/testing/park/index.ts';
+import { createTestDatabase } from '../../connectors/kit/testing/test-database.ts';
+import { startInstallation } from '../../connectors/kit/testing/test-installation.ts';
 import registration from '../../connectors/registration/index.ts';
 import * as mapping from '../../connectors/registration/mapping.ts';
 import { simulator } from '../../connectors/registration/simulator.ts';
 import { freePort } from '../../schema/database/embedded/free-port.ts';
-import { isHere, realPath } from '../real/data.ts';
-import { run } from './peers/peer.ts';
+import { samplePath } from '../real/data.ts';
+import { startProgram } from './peers/peer.ts';
 
-const WSDL = realPath('registration/xroad/wsdl/testservice.wsdl');
-const have = isHere(WSDL);
+const WSDL = samplePath('registration/xroad/wsdl/testservice.wsdl');
 
 const program = (name: 'PHP' | 'OPENSSL'): string => {
   const found = process.env[name];
-  if (!found) throw new Error(`${name} is not set: start the peers with tests/services/up.`);
+  if (!found) throw new Error(`${name} is not set: run npm run test:services.`);
   return found;
 };
 
@@ -39,12 +38,12 @@ const route = (code: string, id: string = randomUUID()): mapping.Route => ({
   issue: '12345 & <6>',
 });
 
-describe.runIf(have)("PHP's SOAP server on X-Road's test service, where the real data is", () => {
-  const room = mkdtempSync(join(tmpdir(), 'isthmus-php-'));
-  let php: Awaited<ReturnType<typeof run>>;
+describe("PHP's SOAP server on X-Road's test service", () => {
+  const folder = mkdtempSync(join(tmpdir(), 'isthmus-php-'));
+  let php: Awaited<ReturnType<typeof startProgram>>;
   let transport: SoapTransport;
 
-  /** Asks as the connector's bus does. */
+  /** Sends a request as the connector's X-Road client does. */
   const call = async (one: mapping.Route, fields: Record<string, string>) => {
     const headers = mapping.routeHeaders(one);
     const body = element(
@@ -52,14 +51,14 @@ describe.runIf(have)("PHP's SOAP server on X-Road's test service, where the real
       Object.entries(fields).map(([name, value]) => element(name, value)),
     );
     const answer = await transport.send(writeEnvelope(headers, body), AbortSignal.timeout(10_000));
-    if (!answer.fault) mapping.checkRoute(headers, answer.headers);
-    return { answer, body: mapping.answerBody(answer, one.code) };
+    if (!answer.fault) mapping.assertSameRoute(headers, answer.headers);
+    return { answer, body: mapping.responseBody(answer, one.code) };
   };
 
   beforeAll(async () => {
     const port = await freePort();
-    php = await run(
-      room,
+    php = await startProgram(
+      folder,
       program('PHP'),
       ['-S', `127.0.0.1:${port}`, join(import.meta.dirname, 'registration.php')],
       port,
@@ -72,10 +71,10 @@ describe.runIf(have)("PHP's SOAP server on X-Road's test service, where the real
   afterAll(async () => {
     await transport?.close();
     await php?.stop();
-    rmSync(room, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true });
   });
 
-  test('every header that we send is understood and comes back as it was', async () => {
+  test('receives every sent header back unchanged', async () => {
     const sent = route('xroadGetRandom');
     const { answer } = await call(sent, { seed: '1' });
     const plain = (one: ReturnType<typeof mapping.routeHeaders>[number]): unknown => [
@@ -88,17 +87,17 @@ describe.runIf(have)("PHP's SOAP server on X-Road's test service, where the real
     expect(answer.headers.map(plain)).toEqual(mapping.routeHeaders(sent).map(plain));
   });
 
-  test('values are the texts that were sent', async () => {
+  test('reads values as the exact texts that were sent', async () => {
     const seed = '0012345678901234567890.10';
     expect((await call(route('xroadGetRandom'), { seed })).body.children[0]?.text).toBe(seed);
     const index = await call(route('bodyMassIndex'), { weight: '70', height: '1.75' });
     expect(index.body.children[0]?.text).toBe('22.857142857143');
   });
 
-  test("an answer under another id is refused; a client's fault is an answer, the bus's outage is not", async () => {
+  test('rejects a response with another id; maps Client faults to SOURCE_REJECTED and X-Road outages to SOURCE_UNAVAILABLE', async () => {
     await expect(call(route('xroadGetRandom', 'other 1'), { seed: '1' })).rejects.toMatchObject({
       code: 'SOURCE_MALFORMED',
-      detail: "the answer's header id is not ours",
+      detail: 'response header id does not match the request',
     });
     await expect(call(route('bodyMassIndex'), { weight: '70', height: '0' })).rejects.toMatchObject({
       code: 'SOURCE_REJECTED',
@@ -110,20 +109,20 @@ describe.runIf(have)("PHP's SOAP server on X-Road's test service, where the real
     });
   });
 
-  test('a server that is gone is unavailable', async () => {
+  test('rejects when the server is down', async () => {
     await php.stop();
     await expect(call(route('xroadGetRandom'), { seed: '1' })).rejects.toThrow(/ECONNREFUSED|other side closed/);
   });
 });
 
 describe('a security server behind mutual TLS', () => {
-  const demo = world();
-  const room = mkdtempSync(join(tmpdir(), 'isthmus-tls-'));
-  const at = (name: string) => join(room, name);
+  const demo = createWorld();
+  const folder = mkdtempSync(join(tmpdir(), 'isthmus-tls-'));
+  const at = (name: string) => join(folder, name);
   let register: Awaited<ReturnType<typeof simulator.start>>;
-  let door: Server;
+  let proxy: Server;
   let port: number;
-  let database: Awaited<ReturnType<typeof freshDatabase>>;
+  let database: Awaited<ReturnType<typeof createTestDatabase>>;
 
   const openssl = (...args: readonly string[]) => execFileSync(program('OPENSSL'), args, { stdio: 'pipe' });
   const authority = (name: string) =>
@@ -143,7 +142,7 @@ describe('a security server behind mutual TLS', () => {
     );
   };
 
-  /** What the connector answers for a company with these files. */
+  /** The company name that the connector returns with these certificate files, or the error code. */
   const answer = async (files: Record<string, string>) => {
     const raw = {
       url: `https://127.0.0.1:${port}/`,
@@ -151,10 +150,10 @@ describe('a security server behind mutual TLS', () => {
       service: 'CN/GOV/500000/company-register',
       ...files,
     };
-    const host = await raiseIsland(registration, { id: 'tls', raw }, database, {
-      jobs: false,
-      // Each door is tried by itself: what was read through another must not stand in.
-      keep: false,
+    const host = await startInstallation(registration, { id: 'tls', raw }, database, {
+      runJobs: false,
+      // No cache: each combination must reach the server itself.
+      cacheReads: false,
     });
     try {
       const { data, errors } = await host.subgraph.execute({
@@ -175,7 +174,7 @@ describe('a security server behind mutual TLS', () => {
     certificate('hub', 'trusted');
     certificate('intruder', 'stranger');
     register = await simulator.start({
-      directory: room,
+      directory: folder,
       world: demo,
       now: () => new Date(),
       history: 86_400_000,
@@ -183,7 +182,7 @@ describe('a security server behind mutual TLS', () => {
     });
     const inner = register.ports['http'];
     const file = (name: string) => readFileSync(at(name));
-    door = createServer(
+    proxy = createServer(
       {
         cert: file('server.pem'),
         key: file('server.key'),
@@ -191,27 +190,27 @@ describe('a security server behind mutual TLS', () => {
         requestCert: true,
         rejectUnauthorized: true,
       },
-      (question, reply) => {
-        const onward = ask({ port: inner, method: 'POST', headers: question.headers }, (far) => {
+      (incoming, reply) => {
+        const onward = send({ port: inner, method: 'POST', headers: incoming.headers }, (far) => {
           reply.writeHead(far.statusCode ?? 500, far.headers);
           far.pipe(reply);
         });
-        question.pipe(onward);
+        incoming.pipe(onward);
       },
     );
-    await new Promise<void>((resolve) => door.listen(0, '127.0.0.1', resolve));
-    port = (door.address() as { port: number }).port;
-    database = await freshDatabase();
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    port = (proxy.address() as { port: number }).port;
+    database = await createTestDatabase();
   });
   afterAll(async () => {
-    door?.closeAllConnections();
-    await new Promise<void>((resolve) => (door ? door.close(() => resolve()) : resolve()));
+    proxy?.closeAllConnections();
+    await new Promise<void>((resolve) => (proxy ? proxy.close(() => resolve()) : resolve()));
     await register?.close();
     await database?.drop();
-    rmSync(room, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true });
   });
 
-  test('each side knows the other: answered; otherwise the source is unavailable', async () => {
+  test('responds if both sides trust each other; otherwise the source is unavailable', async () => {
     const ours = { ca: at('trusted.pem'), cert: at('hub.pem'), key: at('hub.key') };
     expect(await answer(ours)).toBe(demo.companies[0]?.name);
     expect(await answer({ ...ours, ca: at('stranger.pem') })).toBe('SOURCE_UNAVAILABLE');

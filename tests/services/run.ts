@@ -1,19 +1,19 @@
-/** `npm run test:services`: the peers up, the tests against them, the peers down; also when it is interrupted. */
+/** `npm run test:services`: starts the peers, runs the tests against them, and stops the peers, also when interrupted. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { up } from './up.ts';
+import { startPeers } from './start-peers.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const interrupted = new AbortController();
 let child: ChildProcess | undefined;
-// Set before anything is started: a peer that is starting is waited for, then stopped with the others.
+// Installed before anything is started: a peer that is starting is awaited, then stopped with the others.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
     interrupted.abort(new Error('The run was interrupted.'));
     child?.kill(signal);
   });
 }
-const { env, stop } = await up(interrupted.signal);
+const { env, stop } = await startPeers(interrupted.signal);
 const code = await new Promise<number>((resolve) => {
   child = spawn(
     process.execPath,

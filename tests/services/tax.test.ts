@@ -1,4 +1,4 @@
-/** The tax office's drop on OpenSSH with internal-sftp: the real Portuguese file and its broken twins. SFTP_* name the server. */
+/** The tax office's drop folder on OpenSSH with internal-sftp: the real Portuguese file and its invalid variants. SFTP_*: the server. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
@@ -7,15 +7,15 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { HUB_PRINCIPAL } from '../../connectors/kit/auth/principal.ts';
 import type { Host } from '../../connectors/kit/host/host.ts';
 import { hubCall } from '../../connectors/kit/host/services.ts';
-import { freshDatabase } from '../../connectors/kit/testing/test-database.ts';
-import { raiseIsland } from '../../connectors/kit/testing/test-installation.ts';
+import { createTestDatabase } from '../../connectors/kit/testing/test-database.ts';
+import { startInstallation } from '../../connectors/kit/testing/test-installation.ts';
 import tax from '../../connectors/tax/index.ts';
-import { COMPANY, expectTotals, haveData, ISSUER, twins, validFile } from '../real/saft.ts';
+import { COMPANY, expectTotals, hasInvalidVariants, ISSUER, invalidVariants, validFile } from '../real/saft.ts';
 
 const FILE = 'saft.xml';
 
-/** The twins that are refused, and why. */
-const TWINS: Readonly<Record<string, string>> = {
+/** The invalid variants that are rejected, with their reasons. */
+const REJECTED_VARIANTS: Readonly<Record<string, string>> = {
   'saft_MISSING_CUSTOMER_INVOICE.xml': 'CUSTOMER_UNKNOWN',
   'saft_MISSING_PRODUCT_INVOICE.xml': 'PRODUCT_UNKNOWN',
   'saft_MISSING_SUPPLIER.xml': 'SUPPLIER_UNKNOWN',
@@ -25,17 +25,17 @@ const TWINS: Readonly<Record<string, string>> = {
 
 const UNSIGNED = 'saft_WRONG_INVOICE_SIGNATURE.xml';
 
-describe.runIf(haveData())('the Portuguese SAF-T file over OpenSSH, where the real data is', () => {
+describe('the Portuguese SAF-T file over OpenSSH', () => {
   const env = (name: string): string => {
     const value = process.env[name];
-    if (!value) throw new Error(`${name} is not set: start the peers with npm run test:services.`);
+    if (!value) throw new Error(`${name} is not set: run npm run test:services.`);
     return value;
   };
   let root: string;
-  let database: Awaited<ReturnType<typeof freshDatabase>>;
+  let database: Awaited<ReturnType<typeof createTestDatabase>>;
   let host: Host;
 
-  /** A host of one installation. `port`: of something that stands before the server. */
+  /** A host with one installation. `port`: that of a proxy in front of the server. */
   async function raise(extra: Record<string, unknown> = {}, port = env('SFTP_PORT')): Promise<Host> {
     const raw = {
       url: `sftp://${env('SFTP_USER')}@${env('SFTP_HOST')}:${port}${root}`,
@@ -45,8 +45,8 @@ describe.runIf(haveData())('the Portuguese SAF-T file over OpenSSH, where the re
       poll: '1h',
       ...extra,
     };
-    return raiseIsland(tax, { id: 'office', raw }, database, {
-      pace: { checkUp: 60_000, checkDown: 60_000 },
+    return startInstallation(tax, { id: 'office', raw }, database, {
+      intervals: { checkUp: 60_000, checkDown: 60_000 },
     });
   }
   async function ask<T>(query: string, variables: Record<string, unknown>): Promise<T> {
@@ -80,9 +80,9 @@ describe.runIf(haveData())('the Portuguese SAF-T file over OpenSSH, where the re
   beforeAll(async () => {
     root = join(env('SFTP_ROOT'), `office-${process.pid}`);
     mkdirSync(root);
-    database = await freshDatabase();
+    database = await createTestDatabase();
     host = await raise();
-    // The job's own first run is over before any file lies there: two looks at one size make a file settled.
+    // Wait for the job's first run before adding files: two listings with the same size make a file complete.
     await host.runJob('office', 'drop');
   });
   afterAll(async () => {
@@ -90,7 +90,7 @@ describe.runIf(haveData())('the Portuguese SAF-T file over OpenSSH, where the re
     await database?.drop();
   });
 
-  test('a growing file is left alone; the settled one adds up to its own header', async () => {
+  test('ignores a growing file; imports it when its size is stable, with the totals of its header', async () => {
     lay(FILE, validFile().subarray(0, 40_000), false);
     await host.runJob('office', 'drop');
     expect(readdirSync(root)).toContain(FILE);
@@ -103,30 +103,36 @@ describe.runIf(haveData())('the Portuguese SAF-T file over OpenSSH, where the re
     await expectTotals({ ask: entity });
   });
 
-  test('each broken twin is refused for its own reason, and nothing of it is in the mirror', async () => {
-    const before = await invoices();
-    for (const [name, bytes] of twins()) if (name !== UNSIGNED) lay(name, bytes);
-    await host.runJob('office', 'drop');
-    const rows: { name: string; reason: string }[] = await database.plain.query(
-      `SELECT name, reason FROM tax_file WHERE state = 'REFUSED'`,
-    );
-    expect(Object.fromEntries(rows.map(({ name, reason }) => [name, reason]))).toEqual(TWINS);
-    for (const [name, reason] of Object.entries(TWINS)) {
-      expect(readFileSync(join(root, 'refused', `${name}.reason`), 'utf8')).toMatch(new RegExp(`^${reason}: `));
-      expect(readdirSync(join(root, 'refused'))).toContain(name);
-    }
-    expect(await invoices()).toEqual(before);
-  });
+  test.runIf(hasInvalidVariants)(
+    'rejects each invalid variant with its own reason, and mirrors nothing of it',
+    async () => {
+      const before = await invoices();
+      for (const [name, bytes] of invalidVariants()) if (name !== UNSIGNED) lay(name, bytes);
+      await host.runJob('office', 'drop');
+      const rows: { name: string; reason: string }[] = await database.plain.query(
+        `SELECT name, reason FROM tax_file WHERE state = 'REFUSED'`,
+      );
+      expect(Object.fromEntries(rows.map(({ name, reason }) => [name, reason]))).toEqual(REJECTED_VARIANTS);
+      for (const [name, reason] of Object.entries(REJECTED_VARIANTS)) {
+        expect(readFileSync(join(root, 'refused', `${name}.reason`), 'utf8')).toMatch(new RegExp(`^${reason}: `));
+        expect(readdirSync(join(root, 'refused'))).toContain(name);
+      }
+      expect(await invoices()).toEqual(before);
+    },
+  );
 
-  test('the twin whose signatures only are wrong passes with a note, as no key is configured', async () => {
-    lay('signed.xml', twins().get(UNSIGNED) ?? Buffer.alloc(0));
-    await host.runJob('office', 'drop');
-    const rows = await database.plain.query(`SELECT state, notes FROM tax_file WHERE name = 'signed.xml'`);
-    expect(rows).toEqual([{ state: 'TAKEN', notes: ['SIGNATURE_UNVERIFIED'] }]);
-    await expectTotals({ ask: entity });
-  });
+  test.runIf(hasInvalidVariants)(
+    'accepts the variant with wrong signatures with a note, because no key is configured',
+    async () => {
+      lay('signed.xml', invalidVariants().get(UNSIGNED) ?? Buffer.alloc(0));
+      await host.runJob('office', 'drop');
+      const rows = await database.plain.query(`SELECT state, notes FROM tax_file WHERE name = 'signed.xml'`);
+      expect(rows).toEqual([{ state: 'TAKEN', notes: ['SIGNATURE_UNVERIFIED'] }]);
+      await expectTotals({ ask: entity });
+    },
+  );
 
-  test('the same bytes again change nothing', async () => {
+  test('ignores a file with the same content', async () => {
     const events = 'SELECT count(*)::int AS n FROM event';
     const [before] = await database.plain.query(events);
     lay('again.xml', validFile());
@@ -135,7 +141,7 @@ describe.runIf(haveData())('the Portuguese SAF-T file over OpenSSH, where the re
     expect(readdirSync(join(root, 'done'))).toContain('again.xml');
   });
 
-  test('a session that is cut in the middle of a file loses nothing', async () => {
+  test('loses nothing when the session is cut in the middle of a file', async () => {
     let left = Number.POSITIVE_INFINITY;
     const sockets = new Set<Socket>();
     const cutter: Server = createServer((socket) => {
@@ -152,7 +158,7 @@ describe.runIf(haveData())('the Portuguese SAF-T file over OpenSSH, where the re
       });
     });
     await new Promise<void>((resolve) => cutter.listen(0, '127.0.0.1', resolve));
-    // A file of its own: the same invoices, another time of making.
+    // Another file: the same invoices with another creation date.
     const made = (day: string) =>
       Buffer.from(validFile().toString('latin1').replace('2018-05-14</DateCreated>', `${day}</DateCreated>`), 'latin1');
     lay('cut.xml', made('2018-05-15'));
@@ -179,7 +185,7 @@ describe.runIf(haveData())('the Portuguese SAF-T file over OpenSSH, where the re
     });
   });
 
-  test('a server with another host key is refused', async () => {
+  test('rejects a server with another host key', async () => {
     await host.close();
     const other = await raise({ hostKey: `SHA256:${'A'.repeat(42)}E` });
     try {
@@ -190,7 +196,7 @@ describe.runIf(haveData())('the Portuguese SAF-T file over OpenSSH, where the re
     }
   });
 
-  test('a request for clearance lies in outbound/, and the answer moves its case', async () => {
+  test('writes a clearance request to outbound/, and the reply updates its case', async () => {
     await host.runJob('office', 'drop');
     const made = await ask<{ requestTaxClearance: { case: { id: string } } }>(
       'mutation ($i: RequestTaxClearanceInput!) { requestTaxClearance(input: $i) { case { id } } }',
@@ -201,7 +207,7 @@ describe.runIf(haveData())('the Portuguese SAF-T file over OpenSSH, where the re
     const [file] = readdirSync(join(root, 'outbound'));
     const decode = (path: string) =>
       execFileSync('iconv', ['-f', 'GB18030', '-t', 'UTF-8', path], { encoding: 'utf8' });
-    // The office knows the company by its own number.
+    // The request contains the tax office's own number of the company.
     expect(decode(join(root, 'outbound', file ?? ''))).toContain(`完税证明申请,${reference},${ISSUER},2017-12,`);
     const reply = `类别,申请编号,结果,文书号,原因,时间\r\n完税证明答复,${reference},办结,2026-0007,,2026-11-21 10:00:08\r\n`;
     writeFileSync(
@@ -214,6 +220,6 @@ describe.runIf(haveData())('the Portuguese SAF-T file over OpenSSH, where the re
       `SELECT data->>'state' AS state FROM event WHERE case_id = $1 ORDER BY position`,
       [id],
     );
-    expect(states.map((one: { state: string }) => one.state)).toEqual(['SENT', 'COMPLETED']);
+    expect(states.map((state: { state: string }) => state.state)).toEqual(['SENT', 'COMPLETED']);
   });
 });

@@ -1,13 +1,13 @@
-/** Which processes of a demo are left, wherever they hang in the tree: by a mark in their environment, or by its folder. Linux. */
+/** Finds processes left behind by a demo, anywhere in the process tree, by a marker in their environment or by its folder (Linux only). */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
-export interface Left {
+export interface ProcessInfo {
   readonly pid: number;
   readonly parent: number;
   readonly command: string;
 }
 
-/** The variable that every process of a trial inherits, except PostgreSQL's, which get a clean environment and are known by their folder. */
+/** The environment variable that every process of a trial inherits. PostgreSQL has a clean environment and is found by its folder. */
 export const MARK = 'ISTHMUS_MARK';
 
 const read = (path: string): string => {
@@ -25,8 +25,8 @@ const folderOf = (pid: string): string => {
   }
 };
 
-/** Living processes with this mark, or at work in this folder. One that has ended and waits for its parent does not count. */
-export function processesOf(mark: string, folder: string): Left[] {
+/** Running processes with this marker, or with this folder as argument or working directory; zombies are excluded. */
+export function processesOf(mark: string, folder: string): ProcessInfo[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
     .flatMap((pid) => {
@@ -40,9 +40,9 @@ export function processesOf(mark: string, folder: string): Left[] {
     });
 }
 
-/** Milliseconds until none was left; null when some still are after `most`. */
-export async function untilNoneLeft(mark: string, folder: string, most: number): Promise<number | null> {
-  for (const began = Date.now(); Date.now() - began < most; ) {
+/** Milliseconds until no process was left; null if some are still running after `most`. */
+export async function waitForExit(mark: string, folder: string, limit: number): Promise<number | null> {
+  for (const began = Date.now(); Date.now() - began < limit; ) {
     if (processesOf(mark, folder).length === 0) return Date.now() - began;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

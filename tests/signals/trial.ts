@@ -1,59 +1,59 @@
-/** One trial: `npm start` in its own process group, signals at one moment, and then nothing may be left of it. */
+/** One trial: runs `npm start` in its own process group, sends signals, and checks that nothing is left. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { MARK, processesOf, untilNoneLeft } from './processes.ts';
-import type { Workplace } from './workplace.ts';
+import { MARK, processesOf, waitForExit } from './processes.ts';
+import type { Workspace } from './workspace.ts';
 
-/** `terminal`: the terminal in which npm was started is closed. */
+/** Receiver of a signal. `terminal`: closes the terminal in which npm was started. */
 export type Target = 'npm' | 'hub' | 'group' | 'terminal';
-export interface Shot {
+export interface SignalStep {
   readonly signal: NodeJS.Signals;
   readonly target: Target;
-  /** Milliseconds after the one before; the first: after the moment. */
+  /** Milliseconds after the previous signal; for the first, after the moment. */
   readonly after: number;
 }
-/** When the first signal is sent: so long after the start, or after the hub is up. */
+/** When the first signal is sent: milliseconds after the start, or after the hub is up. */
 export type Moment = { readonly of: 'start' | 'up'; readonly after: number };
 
 export interface Trial {
   readonly moment: Moment;
-  readonly shots: readonly Shot[];
+  readonly signals: readonly SignalStep[];
   readonly data: string;
   readonly port: number;
 }
 
 export interface Outcome {
-  /** The step that was the last to be said when the first signal was sent. */
+  /** The last step printed when the first signal was sent. */
   readonly step: string;
-  /** How npm ended: its code, or the signal. */
-  readonly end: string;
-  /** Milliseconds from the last signal until no process was left; null: some are. */
-  readonly gone: number | null;
-  /** What is wrong; empty when all is well. */
-  readonly faults: readonly string[];
+  /** How npm exited: its code, or the signal. */
+  readonly exit: string;
+  /** Milliseconds from the last signal until no process was left; null if some are. */
+  readonly exitMs: number | null;
+  /** Violations; empty if there are none. */
+  readonly violations: readonly string[];
   readonly transcript: string;
 }
 
-/** How long an end may take, in milliseconds, on a machine that is busy. */
+/** Maximum duration of a shutdown on a busy machine, in milliseconds. */
 const LONGEST_END = 75_000;
-/** How long a start may take, in milliseconds. */
+/** Maximum duration of a start, in milliseconds. */
 const LONGEST_START = 240_000;
 
-/** A started demo and what it has said. */
+/** A started demo with its output. */
 export class Demo {
   readonly mark = randomUUID();
   readonly child: ChildProcess;
   readonly #folder: string;
   readonly #lines: string[] = [];
   readonly #began = performance.now();
-  /** Resolves with its code, or the signal. */
+  /** Resolves with its exit code, or the signal. */
   readonly ended: Promise<string>;
 
-  constructor(place: Workplace, data: string, port: number, terminal = false) {
+  constructor(place: Workspace, data: string, port: number, terminal = false) {
     this.#folder = data;
     const [program, args] = terminal ? ['script', ['-qec', 'npm start', '/dev/null']] : ['npm', ['start']];
     this.child = spawn(program as string, args as string[], {
@@ -68,7 +68,7 @@ export class Demo {
     this.ended = new Promise((resolve) => {
       this.child.once('exit', (code, signal) => resolve(signal ?? String(code)));
     });
-    const clear = () => this.clear();
+    const clear = () => this.killRemaining();
     process.once('exit', clear);
     void this.ended.then(() => process.off('exit', clear));
   }
@@ -86,26 +86,26 @@ export class Demo {
     return this.transcript.includes('Isthmus is up after');
   }
 
-  /** What was said to be at work last. */
+  /** The last step printed: `npm`, a start-up step, `up` or `stopping`. */
   get step(): string {
     if (this.transcript.includes('Stopping')) return 'stopping';
     if (this.up) return 'up';
     return [...this.transcript.matchAll(/\[ *[\d.]+ s\] ([a-z ]+):/g)].at(-1)?.[1] ?? 'npm';
   }
 
-  /** Seconds that the start took, as it says itself; null when it is not up. */
+  /** Duration of the start as printed, in seconds; null if it is not up. */
   get seconds(): number | null {
-    const said = /Isthmus is up after ([\d.]+) s/.exec(this.transcript)?.[1];
-    return said === undefined ? null : Number(said);
+    const printed = /Isthmus is up after ([\d.]+) s/.exec(this.transcript)?.[1];
+    return printed === undefined ? null : Number(printed);
   }
 
-  /** Waits until it is up, or has ended. */
-  async untilUp(): Promise<void> {
+  /** Waits until it is up or has exited. */
+  async waitUntilUp(): Promise<void> {
     for (const began = Date.now(); !this.up && Date.now() - began < LONGEST_START; await pause(20))
       if (this.child.exitCode !== null || this.child.signalCode !== null) return;
   }
 
-  send({ signal, target }: Shot): void {
+  send({ signal, target }: SignalStep): void {
     const npm = this.child.pid as number;
     const hub = () =>
       processesOf(this.mark, this.#folder).find((one) => one.parent === npm && /bin\/start\.js/.test(one.command))?.pid;
@@ -115,42 +115,42 @@ export class Demo {
       return;
     }
     const to = target === 'npm' ? npm : target === 'group' ? -npm : (hub() ?? npm);
-    this.note(`>>> ${signal} to ${target}${target === 'hub' && to === npm ? ' (not there yet: npm)' : ''}`);
+    this.note(`>>> ${signal} to ${target}${target === 'hub' && to === npm ? ' (not running yet: sent to npm)' : ''}`);
     try {
       process.kill(to, signal);
     } catch {
-      this.note('    (it has ended)');
+      this.note('    (already exited)');
     }
   }
 
-  /** Ends what is left, so that the next trial begins with nothing. */
-  clear(): void {
+  /** Kills remaining processes and removes locks before the next trial. */
+  killRemaining(): void {
     for (const one of processesOf(this.mark, this.#folder)) {
       try {
         process.kill(one.pid, 'SIGKILL');
       } catch {
-        // It has ended.
+        // Already exited.
       }
     }
     for (const path of locksIn(this.#folder)) rmSync(path, { force: true });
   }
 
-  untilGone = (): Promise<number | null> => untilNoneLeft(this.mark, this.#folder, LONGEST_END);
+  waitUntilGone = (): Promise<number | null> => waitForExit(this.mark, this.#folder, LONGEST_END);
   left = () => processesOf(this.mark, this.#folder);
 }
 
-export async function runTrial(place: Workplace, trial: Trial): Promise<Outcome> {
-  const { moment, shots, data, port } = trial;
-  const faults: string[] = [];
+export async function runTrial(place: Workspace, trial: Trial): Promise<Outcome> {
+  const { moment, signals: shots, data, port } = trial;
+  const violations: string[] = [];
   const demo = new Demo(
     place,
     data,
     port,
-    shots.some((one) => one.target === 'terminal'),
+    shots.some((shot) => shot.target === 'terminal'),
   );
   if (moment.of === 'up') {
-    await demo.untilUp();
-    if (!demo.up) faults.push('it did not come up');
+    await demo.waitUntilUp();
+    if (!demo.up) violations.push('the hub did not come up');
   }
   await pause(moment.after);
   const { step } = demo;
@@ -158,28 +158,29 @@ export async function runTrial(place: Workplace, trial: Trial): Promise<Outcome>
     await pause(shot.after);
     demo.send(shot);
   }
-  const gone = await demo.untilGone();
-  const killed = shots.some((one) => one.signal === 'SIGKILL');
-  if (!killed) faults.push(...leftFiles(data));
-  if (gone === null) {
-    for (const one of demo.left()) faults.push(`left: ${one.pid} (parent ${one.parent}) ${one.command.slice(0, 160)}`);
-    demo.clear();
+  const exitMs = await demo.waitUntilGone();
+  const killed = shots.some((shot) => shot.signal === 'SIGKILL');
+  if (!killed) violations.push(...leftFiles(data));
+  if (exitMs === null) {
+    for (const one of demo.left())
+      violations.push(`left: ${one.pid} (parent ${one.parent}) ${one.command.slice(0, 160)}`);
+    demo.killRemaining();
   }
   const end = await demo.ended;
-  if (/\n\s+at .*:\d+:\d+\)?$/m.test(demo.transcript)) faults.push('a stack was printed');
-  if (!(await isFree(port))) faults.push(`the port ${port} is not free`);
-  return { step, end, gone, faults, transcript: demo.transcript };
+  if (/\n\s+at .*:\d+:\d+\)?$/m.test(demo.transcript)) violations.push('a stack trace was printed');
+  if (!(await isFree(port))) violations.push(`port ${port} is still in use`);
+  return { step, exit: end, exitMs: exitMs, violations: violations, transcript: demo.transcript };
 }
 
-/** Starts it once more, asks, and stops it in order. Answers what is wrong, and how long the start took. */
-export async function startAgain(
-  place: Workplace,
+/** Starts the demo again, queries it, and stops it with SIGTERM. Returns violations and the duration of the start. */
+export async function restartAndQuery(
+  place: Workspace,
   data: string,
   port: number,
 ): Promise<{ faults: string[]; seconds: number | null; transcript: string }> {
   const demo = new Demo(place, data, port);
-  const faults: string[] = [];
-  await demo.untilUp();
+  const violations: string[] = [];
+  await demo.waitUntilUp();
   if (demo.up) {
     const answer = await fetch(`http://127.0.0.1:${port}/graphql`, {
       method: 'POST',
@@ -190,20 +191,20 @@ export async function startAgain(
       (error: Error) => error.message,
     );
     demo.note(answer.slice(0, 300));
-    if (!/"uscc":"/.test(answer)) faults.push('the next start does not answer');
-  } else faults.push('the next start does not come up');
+    if (!/"uscc":"/.test(answer)) violations.push('the restarted hub does not answer the query');
+  } else violations.push('the restarted hub does not come up');
   demo.send({ signal: 'SIGTERM', target: 'npm', after: 0 });
-  if ((await demo.untilGone()) === null) {
-    faults.push('the next start does not stop');
-    demo.clear();
+  if ((await demo.waitUntilGone()) === null) {
+    violations.push('the restarted hub does not stop');
+    demo.killRemaining();
   }
   const end = await demo.ended;
-  if (end !== '0') faults.push(`an orderly stop ended with ${end}, not 0`);
-  faults.push(...leftFiles(data));
-  return { faults, seconds: demo.seconds, transcript: demo.transcript };
+  if (end !== '0') violations.push(`the shutdown ended with ${end} instead of 0`);
+  violations.push(...leftFiles(data));
+  return { faults: violations, seconds: demo.seconds, transcript: demo.transcript };
 }
 
-/** Locks and notes of processes that are no more. */
+/** Lock files of processes that no longer run. */
 const leftFiles = (data: string): string[] =>
   locksIn(data).map((path) => `left: ${path}: ${readFileSync(path, 'utf8').slice(0, 100)}`);
 

@@ -1,75 +1,80 @@
-/** Resolvers: read arguments, ask a loader, show the model. */
+/** Resolvers of the door system's part of the graph. */
 import { Arg, Args, Ctx, Directive, FieldResolver, ID, Int, Query, Resolver, Root } from 'type-graphql';
 import { LIST_SIZE } from '../../../schema/graph/directives.ts';
 import { DoorState, PageArgs, TimeRange } from '../../../schema/graph/shared.ts';
+import { PART, type RowRules } from '../../kit/auth/row-rights.ts';
 import type { Graph } from '../../kit/connector.ts';
+import { cursorScope } from '../../kit/cursor.ts';
 import { HubError } from '../../kit/errors.ts';
-import { connection, pageOf, paging, type ShownConnection, scopeOf } from '../../kit/pagination.ts';
-import { provenance, withFacts } from '../../kit/provenance.ts';
-import { PART, type RowRules } from '../../kit/row-rights.ts';
+import { type ConnectionObject, parsePageArguments, toConnection, toPage } from '../../kit/pagination.ts';
+import { provenance, sourced } from '../../kit/provenance.ts';
 import { badgesPage, peoplePage } from './pages.ts';
 import {
+  type AccessContext,
   badgeById,
-  type Context,
   doorById,
-  gather,
-  showDoor,
-  showPassage,
-  showPerson,
-  showPresence,
+  presentAccessEvent,
+  presentDoor,
+  presentPerson,
+  presentPresence,
+  queryInstallations,
 } from './present.ts';
 import {
   AccessEvent,
   AccessEventConnection,
-  BADGES,
   Badge,
   BadgeConnection,
   Building,
   Company,
   Door,
-  LOG,
-  PERSONS,
   Person,
   PersonConnection,
   Presence,
   READ,
+  READ_BADGES,
+  READ_LOG,
+  READ_PERSONS,
 } from './types.ts';
 
 @Resolver()
 class RootResolver {
-  @Directive(BADGES)
-  @Query(() => Badge, { nullable: true, description: 'A badge by its id; null when there is none.' })
-  badge(@Arg('id', () => ID, { description: 'As found elsewhere in the graph.' }) id: string, @Ctx() context: Context) {
+  @Directive(READ_BADGES)
+  @Query(() => Badge, { nullable: true, description: 'A badge by its id; null if it does not exist.' })
+  badge(@Arg('id', () => ID, { description: 'Global id.' }) id: string, @Ctx() context: AccessContext) {
     return badgeById(id, context);
   }
 
-  @Query(() => Door, { nullable: true, description: 'A door by its id; null when there is none.' })
-  door(@Arg('id', () => ID, { description: 'As found elsewhere in the graph.' }) id: string, @Ctx() context: Context) {
+  @Query(() => Door, { nullable: true, description: 'A door by its id; null if it does not exist.' })
+  door(@Arg('id', () => ID, { description: 'Global id.' }) id: string, @Ctx() context: AccessContext) {
     return doorById(id, context);
   }
 }
 
 @Resolver(() => Building)
 class BuildingResolver {
-  @FieldResolver(() => [Door], { nullable: true, description: 'Its doors; null when no door system knows it.' })
-  async doors(@Root() { id }: Building, @Ctx() context: Context): Promise<Door[] | null> {
-    const { answers } = await gather(context, (source) => source.doorsOf.load(id));
-    const all = answers.flatMap(({ at, value }) =>
-      value.value.map((door) => showDoor(withFacts(door, value.facts), at.source, context)),
+  @FieldResolver(() => [Door], {
+    nullable: true,
+    description: 'Doors of the building; null if no door system covers it.',
+  })
+  async doors(@Root() { id }: Building, @Ctx() context: AccessContext): Promise<Door[] | null> {
+    const { results } = await queryInstallations(context, (source) => source.doorsByBuilding.load(id));
+    const doors = results.flatMap(({ installation, value }) =>
+      value.value.map((door) => presentDoor(sourced(door, value.facts), installation.source, context)),
     );
-    return answers.length === 0 ? null : all;
+    return results.length === 0 ? null : doors;
   }
 
-  @FieldResolver(() => Int, { nullable: true, description: 'The same number as presence.peopleInside.' })
-  async peopleInside(@Root() building: Building, @Ctx() context: Context): Promise<number | null> {
+  @FieldResolver(() => Int, { nullable: true, description: 'Same value as `presence.peopleInside`.' })
+  async peopleInside(@Root() building: Building, @Ctx() context: AccessContext): Promise<number | null> {
     return (await this.presence(building, context))?.peopleInside ?? null;
   }
 
-  @FieldResolver(() => Presence, { nullable: true, description: 'Who is inside; null when no door system knows it.' })
-  async presence(@Root() { id }: Building, @Ctx() context: Context): Promise<Presence | null> {
-    const { answers, dark } = await gather(context, (source) => source.seenIn.load(id));
-    const seen = answers.map(({ value }) => value);
-    return showPresence({ by: 'building', key: id, list: scopeOf('people in building', id) }, seen, dark, context);
+  @FieldResolver(() => Presence, { nullable: true, description: 'People inside; null if no door system covers it.' })
+  async presence(@Root() { id }: Building, @Ctx() context: AccessContext): Promise<Presence | null> {
+    const { results, incomplete } = await queryInstallations(context, (source) => source.occupantsByBuilding.load(id));
+    const occupants = results.map(({ value }) => value);
+    const of = { by: 'building', key: id, cursorScope: cursorScope('people in building', id) } as const;
+    return presentPresence(of, { occupants, incomplete }, context);
   }
 }
 
@@ -77,52 +82,62 @@ class BuildingResolver {
 class CompanyResolver {
   @Directive(READ)
   @Directive(LIST_SIZE)
-  @FieldResolver(() => BadgeConnection, { nullable: true, description: "The badges of the company's people." })
+  @FieldResolver(() => BadgeConnection, { nullable: true, description: "Badges of the company's people." })
   async badges(
     @Root() { uscc }: Company,
     @Args(() => PageArgs) args: PageArgs,
     @Arg('active', () => Boolean, {
       nullable: true,
-      description: 'Only those that open doors today, or only the others.',
+      description: 'Only active badges (true) or only inactive ones (false).',
     })
     active: boolean | null | undefined,
-    @Ctx() context: Context,
+    @Ctx() context: AccessContext,
   ) {
     return badgesPage(uscc, args, active ?? null, context);
   }
 
   @Directive(READ)
-  @FieldResolver(() => Presence, { nullable: true, description: "The company's people inside any building." })
-  async presence(@Root() { uscc }: Company, @Ctx() context: Context): Promise<Presence | null> {
-    const { answers, dark } = await gather(context, (source) => source.seenOf.load(uscc));
-    const seen = answers.map(({ value }) => value);
-    return showPresence({ by: 'company', key: uscc, list: scopeOf('people of company', uscc) }, seen, dark, context);
+  @FieldResolver(() => Presence, { nullable: true, description: 'People of the company inside any building.' })
+  async presence(@Root() { uscc }: Company, @Ctx() context: AccessContext): Promise<Presence | null> {
+    const { results, incomplete } = await queryInstallations(context, (source) => source.occupantsByCompany.load(uscc));
+    const occupants = results.map(({ value }) => value);
+    const of = { by: 'company', key: uscc, cursorScope: cursorScope('people of company', uscc) } as const;
+    return presentPresence(of, { occupants, incomplete }, context);
   }
 }
 
 @Resolver(() => Presence)
 class PresenceResolver {
-  @Directive(PERSONS)
+  @Directive(READ_PERSONS)
   @Directive(LIST_SIZE)
-  @FieldResolver(() => PersonConnection, { nullable: true, description: 'The persons; for whoever may see them.' })
-  people(@Root() presence: Presence, @Args(() => PageArgs) args: PageArgs, @Ctx() context: Context) {
+  @FieldResolver(() => PersonConnection, {
+    nullable: true,
+    description: 'The people inside. Requires the scope access:persons.',
+  })
+  people(@Root() presence: Presence, @Args(() => PageArgs) args: PageArgs, @Ctx() context: AccessContext) {
     return peoplePage(presence, args, context);
   }
 }
 
 @Resolver(() => Badge)
 class BadgeResolver {
-  @Directive(PERSONS)
-  @FieldResolver(() => Person, { nullable: true, description: 'Who holds it; null when nobody does.' })
-  holder(@Root() { known }: Badge, @Ctx() context: Context): Person | null {
-    return known.value.holder && showPerson(known.value.holder, known.facts, context);
+  @Directive(READ_PERSONS)
+  @FieldResolver(() => Person, { nullable: true, description: 'Holder of the badge; null if nobody holds it.' })
+  holder(@Root() { record: known }: Badge, @Ctx() context: AccessContext): Person | null {
+    return known.value.holder && presentPerson(known.value.holder, known.facts, context);
   }
 
-  @Directive(PERSONS)
-  @FieldResolver(() => AccessEvent, { nullable: true, description: 'Its last try at any door; null before the first.' })
-  async lastSeen(@Root() { source, number, company }: Badge, @Ctx() context: Context): Promise<AccessEvent | null> {
-    const known = await source.lastSeen.load(number);
-    return known && showPassage(known, company?.uscc ?? null, context);
+  @Directive(READ_PERSONS)
+  @FieldResolver(() => AccessEvent, {
+    nullable: true,
+    description: 'Last access attempt at any door; null if there was none.',
+  })
+  async lastSeen(
+    @Root() { source, number, company }: Badge,
+    @Ctx() context: AccessContext,
+  ): Promise<AccessEvent | null> {
+    const known = await source.lastAttempt.load(number);
+    return known && presentAccessEvent(known, company?.uscc ?? null, context);
   }
 }
 
@@ -130,70 +145,76 @@ class BadgeResolver {
 class DoorResolver {
   @FieldResolver(() => DoorState, {
     nullable: true,
-    description: 'As last reported within a day; UNKNOWN when the door system does not tell.',
+    description: 'Last state reported within a day; UNKNOWN if none was reported.',
   })
   async state(@Root() { source, number }: Door): Promise<DoorState> {
-    const known = await source.condition.load(number);
-    return DoorState[known?.value ?? 'UNKNOWN'];
+    const condition = await source.doorCondition.load(number);
+    return DoorState[condition?.value ?? 'UNKNOWN'];
   }
 
-  @Directive(LOG)
+  @Directive(READ_LOG)
   @Directive(LIST_SIZE)
-  @FieldResolver(() => AccessEventConnection, { nullable: true, description: 'Who tried to pass, oldest first.' })
+  @FieldResolver(() => AccessEventConnection, {
+    nullable: true,
+    description: 'Access attempts at the door, oldest first.',
+  })
   async events(
     @Root() door: Door,
     @Args(() => PageArgs) args: PageArgs,
-    @Arg('time', () => TimeRange, { nullable: true, description: 'Only what happened then.' })
+    @Arg('time', () => TimeRange, { nullable: true, description: 'Only attempts in this time range.' })
     time: TimeRange | null | undefined,
-    @Ctx() context: Context,
-  ): Promise<ShownConnection<AccessEvent>> {
-    // A door's log is of everybody who passed: nobody's own part of it can be asked of the door system.
+    @Ctx() context: AccessContext,
+  ): Promise<ConnectionObject<AccessEvent>> {
+    // A door's log contains people of all companies, and the door system cannot filter it by company.
     if (context.principal.companies !== null)
-      throw new HubError('FORBIDDEN', 'The log of a door is for who may see all companies.');
+      throw new HubError(
+        'FORBIDDEN',
+        "Access to the door's log denied: your token is limited to some companies. Use a token for all companies.",
+      );
     const span = { from: time?.from ?? null, to: time?.to ?? null };
-    const scope = scopeOf('door events', [door.id, span]);
-    const request = paging(args, context.cursors, scope);
-    const after = request.place as [string, number] | null;
-    const ask = { forward: request.forward, limit: request.size + 1, after, ...span };
-    const known = await door.source.passagesOf(ask).load(door.number);
-    const page = pageOf(
+    const scope = cursorScope('door events', [door.id, span]);
+    const request = parsePageArguments(args, context.cursors, scope);
+    const after = request.position as [string, number] | null;
+    const window = { forward: request.forward, limit: request.size + 1, after, ...span };
+    const attempts = await door.source.attemptsByDoor(window).load(door.number);
+    const page = toPage(
       request,
-      known?.value ?? [],
-      (passage) => passage.place,
-      () => door.source.passageCount(span).load(door.number),
+      attempts?.value ?? [],
+      (attempt) => attempt.position,
+      () => door.source.attemptCountByDoor(span).load(door.number),
     );
-    const show = known ? provenance(known.facts, context.clock) : door.provenance;
-    return connection(
+    const pageProvenance = attempts ? provenance(attempts.facts, context.clock) : door.provenance;
+    return toConnection(
       page,
       context.cursors,
       scope,
-      // Whose passage it is, the log of a door does not say.
-      (passage) => showPassage(withFacts(passage, known?.facts ?? door.provenance), null, context),
-      show,
+      // The log of a door does not name the company.
+      (attempt) => presentAccessEvent(sourced(attempt, attempts?.facts ?? door.provenance), null, context),
+      pageProvenance,
     );
   }
 }
 
 @Resolver(() => AccessEvent)
 class AccessEventResolver {
-  @FieldResolver(() => Door, { nullable: true, description: 'Null when the line names none.' })
-  door(@Root() { doorId }: AccessEvent, @Ctx() context: Context): Promise<Door | null> | null {
+  @FieldResolver(() => Door, { nullable: true, description: 'Null if the log line names no door.' })
+  door(@Root() { doorId }: AccessEvent, @Ctx() context: AccessContext): Promise<Door | null> | null {
     return doorId === null ? null : doorById(doorId, context);
   }
 
-  @Directive(BADGES)
-  @FieldResolver(() => Badge, { nullable: true, description: 'Null when the card is unknown.' })
-  badge(@Root() { badgeId }: AccessEvent, @Ctx() context: Context): Promise<Badge | null> | null {
+  @Directive(READ_BADGES)
+  @FieldResolver(() => Badge, { nullable: true, description: 'Null if the card is unknown.' })
+  badge(@Root() { badgeId }: AccessEvent, @Ctx() context: AccessContext): Promise<Badge | null> | null {
     return badgeId === null ? null : badgeById(badgeId, context);
   }
 }
 
 const rows: RowRules = {
-  Building: ({ id }: Building, { parks }) => ({ park: parks.ofBuilding(id) }),
+  Building: ({ id }: Building, { parks }) => ({ park: parks.parkOfBuilding(id) }),
   Company: ({ uscc }: Company) => ({ company: uscc }),
-  Door: ({ id }: Door, { parks }) => ({ park: parks.ofRecord(id) }),
-  Badge: ({ id, company }: Badge, { parks }) => ({ park: parks.ofRecord(id), company: company?.uscc ?? null }),
-  AccessEvent: ({ id, company }: AccessEvent, { parks }) => ({ park: parks.ofRecord(id), company }),
+  Door: ({ id }: Door, { parks }) => ({ park: parks.parkOfRecord(id) }),
+  Badge: ({ id, company }: Badge, { parks }) => ({ park: parks.parkOfRecord(id), company: company?.uscc ?? null }),
+  AccessEvent: ({ id, company }: AccessEvent, { parks }) => ({ park: parks.parkOfRecord(id), company }),
   Person: ({ company }: Person) => ({ company: company?.uscc ?? null }),
   Presence: PART,
 };
@@ -212,7 +233,7 @@ export const accessGraph: Graph = {
   references: {
     Building: ({ id }: { id: string }) => ({ id }),
     Company: ({ uscc }: { uscc: string }) => ({ uscc }),
-    Door: ({ id }: { id: string }, context: Context) => doorById(id, context),
-    Badge: ({ id }: { id: string }, context: Context) => badgeById(id, context),
+    Door: ({ id }: { id: string }, context: AccessContext) => doorById(id, context),
+    Badge: ({ id }: { id: string }, context: AccessContext) => badgeById(id, context),
   },
 };

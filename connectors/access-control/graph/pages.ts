@@ -1,70 +1,80 @@
-/** Lists that are put together from several installations, or from what is in memory already. */
-
+/** Pages of lists that are merged from several installations or built from data already in memory. */
 import type { PageArgs } from '../../../schema/graph/shared.ts';
-import { mayCompany } from '../../kit/auth/principal.ts';
-import { connection, type PageArguments, pageOf, paging, type ShownConnection, scopeOf } from '../../kit/pagination.ts';
-import { joinedProvenance, withFacts } from '../../kit/provenance.ts';
-import { type Context, gather, showBadge, showPerson } from './present.ts';
+import { mayAccessCompany } from '../../kit/auth/principal.ts';
+import { cursorScope } from '../../kit/cursor.ts';
+import {
+  type ConnectionObject,
+  type PageArguments,
+  parsePageArguments,
+  toConnection,
+  toPage,
+} from '../../kit/pagination.ts';
+import { joinedProvenance, sourced } from '../../kit/provenance.ts';
+import { type AccessContext, presentBadge, presentPerson, queryInstallations } from './present.ts';
 import type { Badge, Person, Presence } from './types.ts';
 
 /**
- * Badges of a company by installation, then number. Null when no installation may be asked. While one is dark the page holds
- * what the others know, and there is no total.
+ * Badges of a company, ordered by installation, then number. Null when no installation is visible to the caller. While an
+ * installation is down the page contains the badges of the others and has no total.
  */
 export async function badgesPage(
   uscc: string,
   args: PageArgs,
   active: boolean | null,
-  context: Context,
-): Promise<ShownConnection<Badge> | null> {
-  const scope = scopeOf('badges of company', [uscc, active]);
-  const request = paging(args as PageArguments, context.cursors, scope);
-  const [fromSource, fromNumber] = (request.place ?? [null, null]) as [string | null, number | null];
+  context: AccessContext,
+): Promise<ConnectionObject<Badge> | null> {
+  const scope = cursorScope('badges of company', [uscc, active]);
+  const request = parsePageArguments(args as PageArguments, context.cursors, scope);
+  const [fromSource, fromNumber] = (request.position ?? [null, null]) as [string | null, number | null];
   const sign = request.forward ? 1 : -1;
-  const side = (id: string) => (fromSource === null || id === fromSource ? 0 : (id < fromSource ? -1 : 1) * sign);
-  const ask = { forward: request.forward, limit: request.size + 1, active };
-  const ids = new Map(context.installations.all().map((one) => [one.source, one.id]));
-  const { answers, dark } = await gather(context, (source) => {
+  /** Negative: the installation lies before the cursor. */
+  const sideOfCursor = (id: string) =>
+    fromSource === null || id === fromSource ? 0 : (id < fromSource ? -1 : 1) * sign;
+  const window = { forward: request.forward, limit: request.size + 1, active };
+  const ids = new Map(context.installations.all().map(({ source, id }) => [source, id]));
+  const { results, incomplete } = await queryInstallations(context, (source) => {
     const id = ids.get(source) ?? '';
-    return source.badgesOf({ ...ask, after: id === fromSource ? fromNumber : null }).load(uscc);
+    return source.badgesByCompany({ ...window, after: id === fromSource ? fromNumber : null }).load(uscc);
   });
-  if (answers.length === 0) return null;
-  const ordered = [...answers].sort((a, b) => (a.at.id < b.at.id ? -sign : sign));
+  if (results.length === 0) return null;
+  const ordered = [...results].sort((a, b) => (a.installation.id < b.installation.id ? -sign : sign));
   const rows = ordered
-    .filter(({ at }) => side(at.id) >= 0)
-    .flatMap(({ at, value }) =>
+    .filter(({ installation }) => sideOfCursor(installation.id) >= 0)
+    .flatMap(({ installation, value }) =>
       value.value.map((badge) => ({
-        badge: showBadge(withFacts(badge, value.facts), at.source, context),
-        place: [at.id, badge.order] as const,
+        badge: presentBadge(sourced(badge, value.facts), installation.source, context),
+        position: [installation.id, badge.order] as const,
       })),
     );
   const total = async () => {
-    if (dark) return null;
-    const counted = await gather(context, (source) => source.badgeCount(active).load(uscc));
-    return counted.dark ? null : counted.answers.reduce((sum, one) => sum + one.value, 0);
+    if (incomplete) return null;
+    const counts = await queryInstallations(context, (source) => source.badgeCountByCompany(active).load(uscc));
+    return counts.incomplete ? null : counts.results.reduce((sum, { value }) => sum + value, 0);
   };
-  const page = pageOf(request, rows, (row) => row.place, total);
-  const facts = answers.map(({ value }) => ({ ...value.facts, stale: value.facts.stale || dark }));
-  return connection(page, context.cursors, scope, (row) => row.badge, joinedProvenance(facts, context.clock));
+  const page = toPage(request, rows, (row) => row.position, total);
+  const facts = results.map(({ value }) => ({ ...value.facts, stale: value.facts.stale || incomplete }));
+  return toConnection(page, context.cursors, scope, (row) => row.badge, joinedProvenance(facts, context.clock));
 }
 
-/** Persons inside, by their opaque ids: the list is in memory already. */
-export function peoplePage(presence: Presence, args: PageArgs, context: Context): ShownConnection<Person> {
-  const request = paging(args as PageArguments, context.cursors, presence.list);
-  const all = presence.seen
+/** People inside, ordered by their opaque ids, from the list already in memory. */
+export function peoplePage(presence: Presence, args: PageArgs, context: AccessContext): ConnectionObject<Person> {
+  const request = parsePageArguments(args as PageArguments, context.cursors, presence.cursorScope);
+  const all = presence.occupants
     .flatMap(({ value, facts }) => value.map(({ person, time }) => ({ person, facts: { ...facts, recordedAt: time } })))
-    .filter(({ person }) => mayCompany(context.principal, person.company))
+    .filter(({ person }) => mayAccessCompany(context.principal, person.company))
     .sort((a, b) => (a.person.id < b.person.id ? -1 : 1));
-  const place = request.place?.[0] as string | undefined;
-  const beyond = all.filter(
-    ({ person }) => place === undefined || (request.forward ? person.id > place : person.id < place),
+  const lastId = request.position?.[0] as string | undefined;
+  const remaining = all.filter(
+    ({ person }) => lastId === undefined || (request.forward ? person.id > lastId : person.id < lastId),
   );
-  if (!request.forward) beyond.reverse();
-  const page = pageOf(
+  if (!request.forward) remaining.reverse();
+  const page = toPage(
     request,
-    beyond.slice(0, request.size + 1),
+    remaining.slice(0, request.size + 1),
     ({ person }) => [person.id],
     async () => all.length,
   );
-  return connection(page, context.cursors, presence.list, ({ person, facts }) => showPerson(person, facts, context));
+  return toConnection(page, context.cursors, presence.cursorScope, ({ person, facts }) =>
+    presentPerson(person, facts, context),
+  );
 }

@@ -1,59 +1,64 @@
-/** From what the sources know to what the graph shows: masks, rights and provenance. */
-
-import { can, FEW_PERSONS, mayCompany, unmasked } from '../../kit/auth/principal.ts';
-import type { GraphContext, Installed } from '../../kit/connector.ts';
+/** Converts model objects to graph objects: applies masks and rights, adds provenance. */
+import { hasScope, MIN_PERSON_COUNT, mayAccessCompany, mayUnmask } from '../../kit/auth/principal.ts';
+import type { GraphContext, InstallationHandle } from '../../kit/connector.ts';
 import { withheldGroups } from '../../kit/disclosure-control.ts';
 import { maskName } from '../../kit/identifiers.ts';
-import { type Facts, joinedProvenance, type Known, provenance } from '../../kit/provenance.ts';
+import { joinedProvenance, type ProvenanceFacts, provenance, type Sourced } from '../../kit/provenance.ts';
 import type * as model from '../model.ts';
 import { AccessSource } from '../source/index.ts';
 import type { AccessEvent, Badge, Door, Person, Presence } from './types.ts';
 import { AccessOutcome } from './types.ts';
 
-export type Context = GraphContext<AccessSource>;
+export type AccessContext = GraphContext<AccessSource>;
 
-/** Asks every installation; dark ones are left out as long as one answers, and are noted by the guard. */
-export async function gather<T>(
-  context: Context,
-  ask: (source: AccessSource) => Promise<T | null>,
-): Promise<{ answers: { at: Installed<AccessSource>; value: T }[]; dark: boolean }> {
-  const all = context.installations.all();
-  const asked = await Promise.allSettled(all.map(async (at) => ({ at, value: await ask(at.source) })));
-  const answers = asked.flatMap((one) => {
-    if (one.status === 'rejected' || one.value.value === null) return [];
-    return [{ at: one.value.at, value: one.value.value }];
+/**
+ * Queries every visible installation and returns the non-null results. `incomplete`: some installation failed; the guard records
+ * it. Rejects when no installation returned a result and one failed.
+ */
+export async function queryInstallations<T>(
+  context: AccessContext,
+  query: (source: AccessSource) => Promise<T | null>,
+): Promise<{ results: { installation: InstallationHandle<AccessSource>; value: T }[]; incomplete: boolean }> {
+  const settled = await Promise.allSettled(
+    context.installations
+      .all()
+      .map(async (installation) => ({ installation, value: await query(installation.source) })),
+  );
+  const results = settled.flatMap((outcome) => {
+    if (outcome.status === 'rejected' || outcome.value.value === null) return [];
+    return [{ installation: outcome.value.installation, value: outcome.value.value }];
   });
-  const failed = asked.find((one) => one.status === 'rejected');
-  if (answers.length === 0 && failed) throw failed.reason;
-  return { answers, dark: failed !== undefined };
+  const failure = settled.find((outcome) => outcome.status === 'rejected');
+  if (results.length === 0 && failure) throw failure.reason;
+  return { results, incomplete: failure !== undefined };
 }
 
-/** A door by its global id; null when no installation that the caller may see has made it. */
-export async function doorById(id: string, context: Context): Promise<Door | null> {
-  const found = owned(id, 'door', context);
-  if (!found) return null;
-  const known = await found.source.door.load(found.number);
-  return known && showDoor(known, found.source, context);
-}
-
-/** A badge by its global id; null when no installation that the caller may see has made it. */
-export async function badgeById(id: string, context: Context): Promise<Badge | null> {
-  const found = owned(id, 'badge', context);
-  if (!found) return null;
-  const known = await found.source.badge.load(found.number);
-  return known && showBadge(known, found.source, context);
-}
-
-function owned(id: string, kind: 'door' | 'badge', { installations }: Context) {
-  const owner = installations.owner(id);
+/** A door by its global id; null when the id belongs to no installation visible to the caller. */
+export async function doorById(id: string, context: AccessContext): Promise<Door | null> {
+  const owner = ownerOf(id, 'door', context);
   if (!owner) return null;
-  const number = AccessSource.number(kind, owner.local);
+  const door = await owner.source.door.load(owner.number);
+  return door && presentDoor(door, owner.source, context);
+}
+
+/** A badge by its global id; null when the id belongs to no installation visible to the caller. */
+export async function badgeById(id: string, context: AccessContext): Promise<Badge | null> {
+  const owner = ownerOf(id, 'badge', context);
+  if (!owner) return null;
+  const badge = await owner.source.badge.load(owner.number);
+  return badge && presentBadge(badge, owner.source, context);
+}
+
+function ownerOf(id: string, kind: 'door' | 'badge', { installations }: AccessContext) {
+  const owner = installations.byGlobalId(id);
+  if (!owner) return null;
+  const number = AccessSource.localNumber(kind, owner.local);
   return number === null ? null : { source: owner.source, number: String(number) };
 }
 
 const localNumber = (id: string): string => id.slice(id.lastIndexOf('-') + 1);
 
-export function showDoor({ value, facts }: Known<model.Door>, source: AccessSource, context: Context): Door {
+export function presentDoor({ value, facts }: Sourced<model.Door>, source: AccessSource, context: AccessContext): Door {
   return {
     id: value.id,
     name: value.name,
@@ -64,7 +69,7 @@ export function showDoor({ value, facts }: Known<model.Door>, source: AccessSour
   };
 }
 
-export function showBadge(known: Known<model.Badge>, source: AccessSource, context: Context): Badge {
+export function presentBadge(known: Sourced<model.Badge>, source: AccessSource, context: AccessContext): Badge {
   const { value, facts } = known;
   return {
     id: value.id,
@@ -72,16 +77,16 @@ export function showBadge(known: Known<model.Badge>, source: AccessSource, conte
     active: value.active,
     provenance: provenance(facts, context.clock),
     number: localNumber(value.id),
-    known,
+    record: known,
     source,
   };
 }
 
-/** `company`: whose badge it was, where that is known. */
-export function showPassage(
-  { value, facts }: Known<model.Passage>,
+/** `company`: company of the badge holder, if known. */
+export function presentAccessEvent(
+  { value, facts }: Sourced<model.AccessAttempt>,
   company: string | null,
-  context: Context,
+  context: AccessContext,
 ): AccessEvent {
   return {
     id: value.id,
@@ -95,62 +100,72 @@ export function showPassage(
   };
 }
 
-export function showPerson(person: model.Person, facts: Facts, context: Context): Person {
-  const open = unmasked(context.principal, 'Person.name');
+export function presentPerson(person: model.Person, facts: ProvenanceFacts, context: AccessContext): Person {
+  const maySeeName = mayUnmask(context.principal, 'Person.name');
   return {
     id: person.id,
-    name: open ? person.name : null,
+    name: maySeeName ? person.name : null,
     nameMasked: person.name === null ? null : maskName(person.name),
     company: person.company === null ? null : { uscc: person.company },
-    provenance: provenance(facts, context.clock, { masked: open || person.name === null ? [] : ['name'] }),
+    provenance: provenance(facts, context.clock, { masked: maySeeName || person.name === null ? [] : ['name'] }),
   };
 }
 
 /**
- * Whether the count of a building's or company's people is withheld from the caller, who may not see all persons one by one: of few, or
- * because it would give away another one that is (see kit/small-groups.ts).
+ * Whether the number of people in a building or of a company is withheld from a caller who may not see single persons: because it
+ * is small, or because it would reveal another withheld number (see kit/disclosure-control.ts).
  */
-async function isWithheld(by: 'building' | 'company', key: string, count: number, context: Context): Promise<boolean> {
+async function isWithheld(
+  by: 'building' | 'company',
+  key: string,
+  count: number,
+  context: AccessContext,
+): Promise<boolean> {
   const { principal } = context;
-  const persons = can(principal, 'access:persons');
-  if (persons && principal.companies === null) return false;
-  if (!persons && count < FEW_PERSONS) return true;
-  const park = by === 'building' ? context.rows.parks.ofBuilding(key) : null;
+  const maySeePersons = hasScope(principal, 'access:persons');
+  if (maySeePersons && principal.companies === null) return false;
+  if (!maySeePersons && count < MIN_PERSON_COUNT) return true;
+  const park = by === 'building' ? context.rows.parks.parkOfBuilding(key) : null;
   const all = context.installations.all(park ?? undefined);
-  const asked = await Promise.allSettled(all.map(({ source }) => source.everyone()));
-  // What one installation does not tell could be the rest that gives a group away.
-  if (asked.some(({ status }) => status === 'rejected')) return true;
+  const results = await Promise.allSettled(all.map(({ source }) => source.allOccupants()));
+  // Groups of an installation that failed are unknown, so nothing can be shown safely.
+  if (results.some(({ status }) => status === 'rejected')) return true;
   const groups = new Map<string | null, string[]>();
-  for (const one of asked.flatMap((each) => (each.status === 'fulfilled' ? each.value.value : []))) {
-    const group = by === 'building' ? one.building : one.person.company;
+  for (const { building, person } of results.flatMap((result) =>
+    result.status === 'fulfilled' ? result.value.value : [],
+  )) {
+    const group = by === 'building' ? building : person.company;
     const members = groups.get(group) ?? [];
-    if (!(persons && mayCompany(principal, one.person.company))) members.push(one.person.id);
+    if (!(maySeePersons && mayAccessCompany(principal, person.company))) members.push(person.id);
     groups.set(group, members);
   }
   const withheld = withheldGroups(
     [...groups].map(([group, members]) => ({ key: group, members })),
-    FEW_PERSONS,
+    MIN_PERSON_COUNT,
   );
   return withheld.groups.has(key);
 }
 
-/** Null when no installation knows the building or company. `dark`: some installation did not answer. */
-export async function showPresence(
-  of: { readonly by: 'building' | 'company'; readonly key: string; readonly list: string },
-  seen: readonly Known<readonly model.Sighting[]>[],
-  dark: boolean,
-  context: Context,
+/** Null when no installation knows the building or company. `incomplete`: some installation failed. */
+export async function presentPresence(
+  of: { readonly by: 'building' | 'company'; readonly key: string; readonly cursorScope: string },
+  { occupants, incomplete }: { occupants: readonly Sourced<readonly model.Occupant[]>[]; incomplete: boolean },
+  context: AccessContext,
 ): Promise<Presence | null> {
-  if (seen.length === 0) return null;
-  const count = seen.reduce((sum, one) => sum + one.value.length, 0);
+  if (occupants.length === 0) return null;
+  const count = occupants.reduce((sum, { value }) => sum + value.length, 0);
   const withheld = await isWithheld(of.by, of.key, count, context);
-  const newest = (one: Known<readonly model.Sighting[]>) =>
-    one.value.reduce<Date | null>((last, { time }) => (last === null || time > last ? time : last), null);
-  const facts = seen.map((one) => ({ ...one.facts, recordedAt: newest(one), stale: one.facts.stale || dark }));
+  const newest = (list: readonly model.Occupant[]) =>
+    list.reduce<Date | null>((last, { time }) => (last === null || time > last ? time : last), null);
+  const facts = occupants.map((part) => ({
+    ...part.facts,
+    recordedAt: newest(part.value),
+    stale: part.facts.stale || incomplete,
+  }));
   return {
     peopleInside: withheld ? null : count,
     provenance: joinedProvenance(facts, context.clock, { masked: withheld ? ['peopleInside'] : [] }),
-    list: of.list,
-    seen,
+    cursorScope: of.cursorScope,
+    occupants,
   };
 }

@@ -1,92 +1,76 @@
-/** The door system as the hub reads it: live questions in batches, and the log followed by a poll. */
-import type { Call, Services } from '../../kit/connector.ts';
-import { byArguments, loader } from '../../kit/loader.ts';
-import type { VendorDatabase } from '../../kit/protocols/sql.ts';
-import { type Known, withFacts } from '../../kit/provenance.ts';
+/** Reads the door system's database for one request: one guarded query per batch of keys. The log is polled in log-poller.ts. */
+import type { Call } from '../../kit/call.ts';
+import { loader, memoizeByArguments } from '../../kit/loader.ts';
+import { type Sourced, sourced } from '../../kit/provenance.ts';
 import {
-  type Context,
-  localOf,
+  instantToLocal,
+  integer,
+  mapAttempt,
   mapBadge,
   mapCondition,
   mapDoor,
-  mapPassage,
-  mapSighting,
+  mapOccupant,
   type Row,
-  whole,
 } from '../mapping.ts';
-import type { Badge, Door, DoorCondition, PageAsk, Passage, Sighting, TimeSpan } from '../model.ts';
-import type { AccessSettings } from '../settings.ts';
-import * as ask from './statements.ts';
+import type { AccessAttempt, Badge, Door, DoorCondition, Occupant, PageWindow, TimeSpan } from '../model.ts';
+import type { AccessInstallation } from './installation.ts';
+import * as statements from './statements.ts';
 
 type Doors = readonly (Door & { readonly number: number; readonly device: number })[];
 
-/** What the jobs and the requests of one installation share. */
-export interface Installation {
-  readonly settings: AccessSettings;
-  readonly services: Services;
-  readonly database: VendorDatabase;
-  readonly context: Context;
-}
+/** Milliseconds. Older reports of a door's state are ignored. */
+const MAX_STATE_AGE = 86_400_000;
 
-/** Lends the mapping what it needs of this installation. */
-export function contextOf(settings: AccessSettings, services: Services): Context {
-  return {
-    globalId: services.globalId,
-    personId: (pin) => services.hash('person', `${services.installation.id}\0${pin}`),
-    building: services.building,
-    zone: (device) => settings.zones[String(device)] ?? settings.zone,
-  };
-}
-
-/** How far back the state of a door is looked for: an older report says nothing of now. */
-const STATE_AGE = 86_400_000;
-
-/** What resolvers get of one installation for one request. Every reading carries its facts. */
+/** One installation in one request, with its data loaders. Every value includes its provenance facts. */
 export class AccessSource {
-  readonly #at: Installation;
+  readonly #installation: AccessInstallation;
   readonly #call: Call;
-  constructor(at: Installation, call: Call) {
-    this.#at = at;
+
+  constructor(installation: AccessInstallation, call: Call) {
+    this.#installation = installation;
     this.#call = call;
   }
 
-  /** One guarded SELECT, shared by equal ones under way. Rows are mapped within the guard: nonsense is the source's fault. */
+  /**
+   * Runs one guarded SELECT; identical concurrent ones share a call. Rows are mapped within the guard, so that malformed rows count
+   * against the source. `cache`: type and key of the cached reading; the key defaults to the statement with its values.
+   */
   async #read<T>(
     operation: string,
-    { sql, values }: ask.Statement,
+    { sql, values }: statements.Statement,
     map: (row: Row) => T,
-    keep: { readonly type?: string; readonly key?: string } = {},
-  ): Promise<Known<readonly T[]>> {
-    const { services, database } = this.#at;
-    const key = keep.key ?? `${sql}\0${JSON.stringify(values)}`;
-    const request = { operation, key, ...(keep.type === undefined ? {} : { type: keep.type }) };
+    cache: { readonly type?: string; readonly key?: string } = {},
+  ): Promise<Sourced<readonly T[]>> {
+    const { services, database } = this.#installation;
+    const key = cache.key ?? `${sql}\0${JSON.stringify(values)}`;
+    const request = { operation, key, ...(cache.type === undefined ? {} : { type: cache.type }) };
     return services.guard.read(this.#call, request, async (signal) =>
       (await database.select(sql, values, signal)).map(map),
     );
   }
 
-  /** Local number of a global id of that kind, such as `door-7`; null for anything else. */
-  static number(kind: 'door' | 'badge', local: string): number | null {
-    const found = /^(door|badge)-(\d{1,15})$/.exec(local);
-    return found?.[1] === kind ? Number(found[2]) : null;
+  /** Number in a local id of that kind, such as `door-7`; null for anything else. */
+  static localNumber(kind: 'door' | 'badge', local: string): number | null {
+    const match = /^(door|badge)-(\d{1,15})$/.exec(local);
+    return match?.[1] === kind ? Number(match[2]) : null;
   }
 
-  /** So long ago, by the whole minute: equal questions of one minute are one question. */
-  #ago(milliseconds: number): Date {
-    return new Date(Math.floor((this.#at.services.clock.now().getTime() - milliseconds) / 60_000) * 60_000);
+  /** Time `milliseconds` ago, rounded down to the minute, so that identical queries within a minute share a call. */
+  #timeAgo(milliseconds: number): Date {
+    return new Date(Math.floor((this.#installation.services.clock.now().getTime() - milliseconds) / 60_000) * 60_000);
   }
 
-  readonly #badge = (row: Row): Badge => mapBadge(row, this.#at.context);
+  readonly #mapBadge = (row: Row): Badge => mapBadge(row, this.#installation.context);
 
-  #doors: Promise<Known<Doors>> | undefined;
-  /** All doors; they are few, and the park's own table says which building an area is. */
-  #allDoors(): Promise<Known<Doors>> {
+  #doors: Promise<Sourced<Doors>> | undefined;
+  /** All doors. They are few, and the building of an area is known only to the park's configuration. */
+  #loadDoors(): Promise<Sourced<Doors>> {
     this.#doors ??= this.#read(
       'doors',
-      ask.doors,
+      statements.doors,
       (row) => ({
-        ...mapDoor(row, this.#at.context),
-        device: whole(row, 'device_id'),
+        ...mapDoor(row, this.#installation.context),
+        device: integer(row, 'device_id'),
       }),
       { type: 'Door' },
     );
@@ -94,77 +78,80 @@ export class AccessSource {
   }
 
   /** A door by its number. */
-  readonly door = loader<Known<Door>>(async (numbers) => {
-    const { value, facts } = await this.#allDoors();
+  readonly door = loader<Sourced<Door>>(async (numbers) => {
+    const { value, facts } = await this.#loadDoors();
     const wanted = new Set(numbers);
     return new Map(
       value
         .filter((door) => wanted.has(String(door.number)))
-        .map((door) => [String(door.number), withFacts(door, facts)]),
+        .map((door) => [String(door.number), sourced(door, facts)]),
     );
   });
 
-  /** Doors by building; null for buildings that this system does not know. */
-  readonly doorsOf = loader<Known<readonly Door[]>>(async (buildings) => {
-    const { value, facts } = await this.#allDoors();
-    const found = new Map<string, Known<Door[]>>();
+  /** Doors by building; null for buildings without doors in this system. */
+  readonly doorsByBuilding = loader<Sourced<readonly Door[]>>(async (buildings) => {
+    const { value, facts } = await this.#loadDoors();
+    const found = new Map<string, Sourced<Door[]>>();
     for (const door of value) {
       if (door.building === null || !buildings.includes(door.building)) continue;
-      const known = found.get(door.building);
-      if (known) known.value.push(door);
-      else found.set(door.building, withFacts([door], facts));
+      const doors = found.get(door.building);
+      if (doors) doors.value.push(door);
+      else found.set(door.building, sourced([door], facts));
     }
     return found;
   });
 
-  /** Physical state by door number, as far as the log of the last day tells it. */
-  readonly condition = loader<Known<DoorCondition>>(async (numbers) => {
-    const statement = ask.conditions(numbers.map(Number), localOf(this.#ago(STATE_AGE), this.#at.settings.zone));
+  /** Physical state by door number, from the log of the last day; UNKNOWN when it reports none. */
+  readonly doorCondition = loader<Sourced<DoorCondition>>(async (numbers) => {
+    const statement = statements.doorConditions(
+      numbers.map(Number),
+      instantToLocal(this.#timeAgo(MAX_STATE_AGE), this.#installation.settings.zone),
+    );
     const { value, facts } = await this.#read(
       'door states',
       statement,
       (row) => ({
-        door: String(whole(row, 'door')),
+        door: String(integer(row, 'door')),
         condition: mapCondition(row),
       }),
       { type: 'DoorState', key: numbers.join() },
     );
-    const told = new Map(value.map((one) => [one.door, one.condition]));
-    return new Map(numbers.map((number) => [number, withFacts(told.get(number) ?? ('UNKNOWN' as const), facts)]));
+    const byDoor = new Map(value.map(({ door, condition }) => [door, condition]));
+    return new Map(numbers.map((number) => [number, sourced(byDoor.get(number) ?? ('UNKNOWN' as const), facts)]));
   });
 
   /** A badge by its number. */
-  readonly badge = loader<Known<Badge>>(async (numbers) => {
-    const { value, facts } = await this.#read('badges', ask.badges(numbers.map(Number)), this.#badge, {
+  readonly badge = loader<Sourced<Badge>>(async (numbers) => {
+    const { value, facts } = await this.#read('badges', statements.badgesById(numbers.map(Number)), this.#mapBadge, {
       type: 'Badge',
     });
-    return new Map(value.map((badge) => [String(badge.order), withFacts(badge, facts)]));
+    return new Map(value.map((badge) => [String(badge.order), sourced(badge, facts)]));
   });
 
-  /** The last try of a badge. */
-  readonly lastSeen = loader<Known<Passage>>(
+  /** Last access attempt by badge number. */
+  readonly lastAttempt = loader<Sourced<AccessAttempt>>(
     async (numbers) => {
-      const statement = ask.lastPassages(numbers.map(Number));
+      const statement = statements.lastAttempts(numbers.map(Number));
       const { value, facts } = await this.#read(
         'last passages',
         statement,
         (row) => ({
-          wanted: String(whole(row, 'wanted')),
-          passage: mapPassage(row, this.#at.context),
+          wanted: String(integer(row, 'wanted')),
+          passage: mapAttempt(row, this.#installation.context),
         }),
         { type: 'AccessEvent' },
       );
-      return new Map(value.map(({ wanted, passage }) => [wanted, withFacts(passage, facts)]));
+      return new Map(value.map(({ wanted, passage }) => [wanted, sourced(passage, facts)]));
     },
     { maxBatch: 100 },
   );
 
-  /** One page of badges by company, in reading direction; companies it does not know have an empty one. */
-  readonly badgesOf = byArguments((page: PageAsk & { after: number | null; active: boolean | null }) =>
-    loader<Known<readonly Badge[]>>(async (companies) => {
-      const statement = ask.badgesOf(companies, page);
-      const { value, facts } = await this.#read('badges of companies', statement, this.#badge, { type: 'Badge' });
-      const found = new Map<string, Known<Badge[]>>(companies.map((company) => [company, withFacts([], facts)]));
+  /** One page of badges by company, in reading direction; empty for unknown companies. */
+  readonly badgesByCompany = memoizeByArguments((page: PageWindow & { after: number | null; active: boolean | null }) =>
+    loader<Sourced<readonly Badge[]>>(async (companies) => {
+      const statement = statements.badgesByCompany(companies, page);
+      const { value, facts } = await this.#read('badges of companies', statement, this.#mapBadge, { type: 'Badge' });
+      const found = new Map<string, Sourced<Badge[]>>(companies.map((company) => [company, sourced([], facts)]));
       for (const badge of value) {
         if (badge.company !== null) found.get(badge.company)?.value.push(badge);
       }
@@ -172,13 +159,14 @@ export class AccessSource {
     }),
   );
 
-  readonly badgeCount = byArguments((active: boolean | null) =>
+  /** Number of badges by company; `active` null: all. */
+  readonly badgeCountByCompany = memoizeByArguments((active: boolean | null) =>
     loader<number>(async (companies) => {
-      const statement = ask.badgeCounts(companies, active);
+      const statement = statements.badgeCounts(companies, active);
       const { value } = await this.#read(
         'count badges',
         statement,
-        (row) => [String(row['uscc']), whole(row, 'n')] as const,
+        (row) => [String(row['uscc']), integer(row, 'n')] as const,
         { type: 'Badge' },
       );
       const found = new Map(value);
@@ -186,42 +174,44 @@ export class AccessSource {
     }),
   );
 
-  /** One page of a door's log, in reading direction, by door number. */
-  readonly passagesOf = byArguments((page: PageAsk & TimeSpan & { after: readonly [string, number] | null }) =>
-    loader<Known<readonly Passage[]>>(
-      async (numbers) => {
-        const found = new Map<string, Known<Passage[]>>();
-        for (const [zone, group] of await this.#byZone(numbers)) {
-          const statement = ask.passagesOf(group.map(Number), { ...page, ...spanIn(page, zone) });
-          const { value, facts } = await this.#read(
-            'passages',
-            statement,
-            (row) => ({
-              door: String(whole(row, 'event_point_id')),
-              passage: mapPassage(row, this.#at.context),
-            }),
-            { type: 'AccessEvent' },
-          );
-          for (const number of group) found.set(number, withFacts([], facts));
-          for (const { door, passage } of value) found.get(door)?.value.push(passage);
-        }
-        for (const { value } of found.values())
-          value.sort((a, b) => inOrder(a.place, b.place) * (page.forward ? 1 : -1));
-        return found;
-      },
-      { maxBatch: 100 },
-    ),
+  /** One page of access attempts by door number, in reading direction. */
+  readonly attemptsByDoor = memoizeByArguments(
+    (page: PageWindow & TimeSpan & { after: readonly [string, number] | null }) =>
+      loader<Sourced<readonly AccessAttempt[]>>(
+        async (numbers) => {
+          const found = new Map<string, Sourced<AccessAttempt[]>>();
+          for (const [zone, group] of await this.#groupByZone(numbers)) {
+            const statement = statements.attemptsByDoor(group.map(Number), { ...page, ...toLocalRange(page, zone) });
+            const { value, facts } = await this.#read(
+              'passages',
+              statement,
+              (row) => ({
+                door: String(integer(row, 'event_point_id')),
+                passage: mapAttempt(row, this.#installation.context),
+              }),
+              { type: 'AccessEvent' },
+            );
+            for (const number of group) found.set(number, sourced([], facts));
+            for (const { door, passage } of value) found.get(door)?.value.push(passage);
+          }
+          for (const { value } of found.values())
+            value.sort((a, b) => comparePositions(a.position, b.position) * (page.forward ? 1 : -1));
+          return found;
+        },
+        { maxBatch: 100 },
+      ),
   );
 
-  readonly passageCount = byArguments((span: TimeSpan) =>
+  /** Number of access attempts by door number. */
+  readonly attemptCountByDoor = memoizeByArguments((span: TimeSpan) =>
     loader<number>(async (numbers) => {
       const found = new Map(numbers.map((number) => [number, 0]));
-      for (const [zone, group] of await this.#byZone(numbers)) {
-        const statement = ask.passageCounts(group.map(Number), spanIn(span, zone));
+      for (const [zone, group] of await this.#groupByZone(numbers)) {
+        const statement = statements.attemptCounts(group.map(Number), toLocalRange(span, zone));
         const { value } = await this.#read(
           'count passages',
           statement,
-          (row) => [String(whole(row, 'door')), whole(row, 'n')] as const,
+          (row) => [String(integer(row, 'door')), integer(row, 'n')] as const,
           { type: 'AccessEvent' },
         );
         for (const [door, count] of value) found.set(door, count);
@@ -230,58 +220,60 @@ export class AccessSource {
     }),
   );
 
-  /** Those who are inside, by building; null for buildings that this system does not know. */
-  readonly seenIn = loader<Known<readonly Sighting[]>>(async (buildings) => {
-    const [known, seen] = await Promise.all([this.#allDoors(), this.everyone()]);
-    const found = new Map<string, Known<Sighting[]>>();
-    for (const { building } of known.value) {
-      if (building !== null && buildings.includes(building)) found.set(building, withFacts([], seen.facts));
+  /** People inside by building; null for buildings without doors in this system. */
+  readonly occupantsByBuilding = loader<Sourced<readonly Occupant[]>>(async (buildings) => {
+    const [doors, seen] = await Promise.all([this.#loadDoors(), this.allOccupants()]);
+    const found = new Map<string, Sourced<Occupant[]>>();
+    for (const { building } of doors.value) {
+      if (building !== null && buildings.includes(building)) found.set(building, sourced([], seen.facts));
     }
-    for (const one of seen.value) if (one.building !== null) found.get(one.building)?.value.push(one);
+    for (const occupant of seen.value)
+      if (occupant.building !== null) found.get(occupant.building)?.value.push(occupant);
     return found;
   });
 
-  #everyone: Promise<Known<readonly Sighting[]>> | undefined;
-  /** All who are inside, whatever the building. */
-  everyone(): Promise<Known<readonly Sighting[]>> {
-    this.#everyone ??= this.#sightings(null);
-    return this.#everyone;
+  #occupants: Promise<Sourced<readonly Occupant[]>> | undefined;
+  /** People inside any building. */
+  allOccupants(): Promise<Sourced<readonly Occupant[]>> {
+    this.#occupants ??= this.#loadOccupants(null);
+    return this.#occupants;
   }
 
-  /** Those of a company who are inside any building, by company. */
-  readonly seenOf = loader<Known<readonly Sighting[]>>(async (companies) => {
-    const seen = await this.#sightings(companies);
-    const found = new Map<string, Known<Sighting[]>>(companies.map((company) => [company, withFacts([], seen.facts)]));
-    for (const one of seen.value) {
-      if (one.person.company !== null) found.get(one.person.company)?.value.push(one);
+  /** People inside any building, by company. */
+  readonly occupantsByCompany = loader<Sourced<readonly Occupant[]>>(async (companies) => {
+    const seen = await this.#loadOccupants(companies);
+    const found = new Map<string, Sourced<Occupant[]>>(companies.map((company) => [company, sourced([], seen.facts)]));
+    for (const occupant of seen.value) {
+      const { company } = occupant.person;
+      if (company !== null) found.get(company)?.value.push(occupant);
     }
     return found;
   });
 
-  /** Those whose last granted swipe, within the time that one counts, was in. */
-  async #sightings(companies: readonly string[] | null): Promise<Known<readonly Sighting[]>> {
-    const { settings, context } = this.#at;
-    const start = this.#ago(settings.presence);
+  /** People whose last granted swipe was in, not longer ago than the setting `presence`. */
+  async #loadOccupants(companies: readonly string[] | null): Promise<Sourced<readonly Occupant[]>> {
+    const { settings, context } = this.#installation;
+    const start = this.#timeAgo(settings.presence);
     const zones = [settings.zone, ...Object.values(settings.zones)];
-    const since = zones.map((zone) => localOf(start, zone)).sort()[0] as string;
+    const since = zones.map((zone) => instantToLocal(start, zone)).sort()[0] as string;
     const { value, facts } = await this.#read(
       companies === null ? 'presence' : 'presence of companies',
-      ask.sightings(since, companies),
-      (row) => mapSighting(row, context),
-      // The statement begins at another minute each time; the question is the same.
+      statements.occupants(since, companies),
+      (row) => mapOccupant(row, context),
+      // The start time in the statement changes every minute; the cache key must not.
       { type: 'Presence', key: companies === null ? '' : [...companies].sort().join() },
     );
-    return withFacts(
-      value.filter((one) => one.time >= start),
+    return sourced(
+      value.filter(({ time }) => time >= start),
       facts,
     );
   }
 
-  /** Door numbers by the zone of their controllers: a span of time is another local span in each. */
-  async #byZone(numbers: readonly string[]): Promise<Map<string, string[]>> {
-    const { settings, context } = this.#at;
+  /** Groups door numbers by the time zone of their controllers; a time range differs in local time. */
+  async #groupByZone(numbers: readonly string[]): Promise<Map<string, string[]>> {
+    const { settings, context } = this.#installation;
     if (Object.keys(settings.zones).length === 0) return new Map([[settings.zone, [...numbers]]]);
-    const { value } = await this.#allDoors();
+    const { value } = await this.#loadDoors();
     const device = new Map(value.map((door) => [String(door.number), door.device]));
     const groups = new Map<string, string[]>();
     for (const number of numbers) {
@@ -292,10 +284,10 @@ export class AccessSource {
   }
 }
 
-const spanIn = (span: TimeSpan, zone: string): ask.LocalSpan => ({
-  from: span.from === null ? null : localOf(new Date(span.from), zone),
-  to: span.to === null ? null : localOf(new Date(span.to), zone),
+const toLocalRange = (span: TimeSpan, zone: string): statements.LocalTimeRange => ({
+  from: span.from === null ? null : instantToLocal(new Date(span.from), zone),
+  to: span.to === null ? null : instantToLocal(new Date(span.to), zone),
 });
 
-const inOrder = (a: readonly [string, number], b: readonly [string, number]): number =>
+const comparePositions = (a: readonly [string, number], b: readonly [string, number]): number =>
   a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : a[1] - b[1];

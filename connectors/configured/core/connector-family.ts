@@ -1,72 +1,78 @@
-/** What all islands by configuration share, whatever they speak: from settings and a description to a connector of the contract. */
+/** What all configured connectors share, whatever their protocol: makes a connector from settings and a description. */
 
 import type { Settings } from '../../kit/config/settings.ts';
-import { type Connector, DeclarationError, type Drift, type Family, type Services } from '../../kit/connector.ts';
-import type { Ask, Entity, FieldType } from './declaration.ts';
+import type { Connector, ConnectorFamily, Drift } from '../../kit/connector.ts';
+import { DeclarationError } from '../../kit/errors.ts';
+import type { Services } from '../../kit/services.ts';
+import type { Entity, FieldType, RowQuery } from './declaration.ts';
 import type { TypedEntity } from './mapping.ts';
-import { type MeshRequest, MeshSource } from './source.ts';
-import { type Operation, operationOf, type Reader, steps } from './source-description.ts';
-import { meshGraph } from './subgraph-builder.ts';
+import { type ConfiguredRequest, ConfiguredSource } from './source.ts';
+import { findOperation, type Operation, type Reader, splitPath } from './source-description.ts';
+import { buildSubgraph } from './subgraph-builder.ts';
 
-/** What every installation of such a family says. */
-export interface Declared {
+/** Settings that every family has. */
+export interface FamilySettings {
   readonly system: string;
   readonly entities: readonly Entity[];
 }
 
-/** One way of speaking to systems that are only described. */
-export interface Kind<S extends Declared, D extends { readonly operations: ReadonlyMap<string, Operation> }> {
+/** One kind of system that is connected by configuration. `D`: what is read from its description. */
+export interface FamilyDefinition<
+  S extends FamilySettings,
+  D extends { readonly operations: ReadonlyMap<string, Operation> },
+> {
   readonly name: string;
   readonly settings: Settings<S>;
   protocol(settings: S): string;
-  /** Installations with equal words here have one description. */
-  place(settings: S): string;
-  /** Reads what the system says of itself, for all installations with one place (`alike`); rejects with `DeclarationError`. */
-  describe(settings: S, folder: string, alike: readonly S[]): Promise<D>;
-  /** Opens no connection before it is asked. */
-  reader(description: D, settings: S, services: Services, entities: readonly TypedEntity[]): Reader;
+  /** Installations with equal keys share one description. */
+  descriptionKey(settings: S): string;
+  /** Reads the description for all installations with one key (`sharing`). Rejects with `DeclarationError`. */
+  readDescription(settings: S, folder: string, sharing: readonly S[]): Promise<D>;
+  /** The reader opens no connection before its first call. */
+  createReader(description: D, settings: S, services: Services, entities: readonly TypedEntity[]): Reader;
 }
 
-/** A family of connectors, one for each system that its installations name. */
-export function familyOf<S extends Declared, D extends { readonly operations: ReadonlyMap<string, Operation> }>(
-  kind: Kind<S, D>,
-): Family<S> {
+/** A family of connectors, one for each `system` named by its installations. */
+export function createFamily<
+  S extends FamilySettings,
+  D extends { readonly operations: ReadonlyMap<string, Operation> },
+>(definition: FamilyDefinition<S, D>): ConnectorFamily<S> {
   return {
-    name: kind.name,
-    settings: kind.settings,
-    protocol: kind.protocol,
-    system: (settings) => settings.system,
-    make: async (system, all, folder): Promise<Connector<S, MeshRequest>> => {
+    name: definition.name,
+    settings: definition.settings,
+    protocol: definition.protocol,
+    connectorName: (settings) => settings.system,
+    createConnector: async (system, all, folder): Promise<Connector<S, ConfiguredRequest>> => {
       const first = all[0];
-      if (!first) throw new DeclarationError(`No installation names the system ${system}.`);
-      if (all.some((one) => JSON.stringify(one.entities) !== JSON.stringify(first.entities))) {
+      if (!first) throw new DeclarationError(`No installation has the system ${system}.`);
+      if (all.some((settings) => JSON.stringify(settings.entities) !== JSON.stringify(first.entities))) {
         throw new DeclarationError(
-          `The installations of ${system} declare different entities; one system has one graph.`,
+          `The installations of ${system} declare different entities. All installations of one system must declare the same.`,
         );
       }
-      const places = new Map(all.map((one) => [kind.place(one), one]));
+      const byKey = new Map(all.map((settings) => [definition.descriptionKey(settings), settings]));
       const descriptions = new Map(
         await Promise.all(
-          [...places].map(async ([place, one]) => {
-            const alike = all.filter((each) => kind.place(each) === place);
-            return [place, await kind.describe(one, folder, alike)] as const;
+          [...byKey].map(async ([key, settings]) => {
+            const sharing = all.filter((other) => definition.descriptionKey(other) === key);
+            return [key, await definition.readDescription(settings, folder, sharing)] as const;
           }),
         ),
       );
       const described = [...descriptions.values()];
       const entities = first.entities.map((entity) =>
-        typedEntity(system, entity, described[0]?.operations ?? new Map()),
+        resolveFieldTypes(system, entity, described[0]?.operations ?? new Map()),
       );
-      for (const one of described) {
-        const faults = first.entities.flatMap((entity) => askFaults(entity, one.operations));
-        if (faults.length > 0) throw new DeclarationError(`${system}: ${faults.join('; ')}`);
+      for (const { operations } of described) {
+        const problems = first.entities.flatMap((entity) => queryProblems(entity, operations));
+        if (problems.length > 0) throw new DeclarationError(`${system}: ${problems.join('; ')}`);
       }
       return {
         name: system,
-        settings: { ...kind.settings, section: system },
-        graph: meshGraph(system, entities),
-        protocol: kind.protocol,
-        keeps: () =>
+        settings: { ...definition.settings, section: system },
+        graph: buildSubgraph(system, entities),
+        protocol: definition.protocol,
+        cacheAges: () =>
           Object.fromEntries(
             entities.map(({ name: type, fresh, usable, poll }) => [
               type,
@@ -74,17 +80,19 @@ export function familyOf<S extends Declared, D extends { readonly operations: Re
             ]),
           ),
         open: async (settings, services) => {
-          const description = descriptions.get(kind.place(settings));
+          const description = descriptions.get(definition.descriptionKey(settings));
           if (!description)
-            throw new DeclarationError(`${system}: what ${kind.place(settings)} describes was not read.`);
-          const reader = kind.reader(description, settings, services, entities);
-          const source = new MeshSource(reader, services, entities);
+            throw new DeclarationError(
+              `${system}: the description ${definition.descriptionKey(settings)} was not read.`,
+            );
+          const reader = definition.createReader(description, settings, services, entities);
+          const source = new ConfiguredSource(reader, services, entities);
           let closed: Promise<void> | undefined;
           return {
             request: (call) => source.request(call),
             check: (call) => source.check(call),
             ...(reader.drift ? { drift: (call): Promise<readonly Drift[]> => source.drift(call) } : {}),
-            ...(reader.complaint ? { complaint: () => reader.complaint?.() ?? null } : {}),
+            ...(reader.deliveryProblem ? { deliveryProblem: () => reader.deliveryProblem?.() ?? null } : {}),
             jobs: source.jobs(),
             close: () => {
               closed ??= source.close();
@@ -97,53 +105,57 @@ export function familyOf<S extends Declared, D extends { readonly operations: Re
   };
 }
 
-/** Every question that an entity may put. */
-export const asksOf = (entity: Entity): Ask[] => [
+/** All queries of an entity. */
+export const queriesOf = (entity: Entity): RowQuery[] => [
   ...(entity.byKey ? [entity.byKey] : []),
   ...entity.joins.map((join) => join.ask),
   ...(entity.poll ? [entity.poll.ask] : []),
 ];
 
-/** What the description does not have, as sentences. */
-function askFaults(entity: Entity, operations: ReadonlyMap<string, Operation>): string[] {
-  return asksOf(entity).flatMap((ask) => {
-    const operation = operationOf({ operations }, ask.operation);
+/** Operations and arguments of the entity's queries that the description lacks, as messages. */
+function queryProblems(entity: Entity, operations: ReadonlyMap<string, Operation>): string[] {
+  return queriesOf(entity).flatMap((query) => {
+    const operation = findOperation({ operations }, query.operation);
     if (!operation) {
       return [
-        `the description has no operation ${ask.operation}; it has ${[...operations.keys()].slice(0, 20).join(', ')}`,
+        `the description has no operation ${query.operation}; it has ${[...operations.keys()].slice(0, 20).join(', ')}`,
       ];
     }
-    const names = operation.arguments.map((one) => one.name);
-    const given = [...Object.keys(ask.given), ...(ask.argument === null ? [] : [ask.argument])];
+    const known = operation.arguments.map(({ name }) => name);
+    const used = [...Object.keys(query.given), ...(query.argument === null ? [] : [query.argument])];
     const missing = operation.arguments
-      .filter((one) => one.required && !given.includes(one.name))
-      .map((one) => one.name);
+      .filter(({ name, required }) => required && !used.includes(name))
+      .map(({ name }) => name);
     return [
-      ...given
-        .filter((one) => !names.includes(one))
-        .map((one) => `${ask.operation} takes no argument ${one}; it takes ${names.join(', ') || 'none'}`),
-      ...missing.map((one) => `${ask.operation} needs the argument ${one}: give it under with`),
+      ...used
+        .filter((name) => !known.includes(name))
+        .map((name) => `${query.operation} has no argument ${name}; its arguments are ${known.join(', ') || 'none'}`),
+      ...missing.map((name) => `${query.operation} requires the argument ${name}: add it under with`),
     ];
   });
 }
 
-/** The types of an entity's fields: as declared, else as the description says. */
-export function typedEntity(system: string, entity: Entity, operations: ReadonlyMap<string, Operation>): TypedEntity {
+/** Adds the types of the fields: as declared, else from the description. Throws `DeclarationError` for a field without either. */
+export function resolveFieldTypes(
+  system: string,
+  entity: Entity,
+  operations: ReadonlyMap<string, Operation>,
+): TypedEntity {
   const types = new Map<string, FieldType>();
   const texts = new Map<string, string>();
   for (const field of entity.fields) {
-    const places = asksOf(entity).map((ask) =>
-      operationOf({ operations }, ask.operation)?.at([...steps(ask.rows), ...steps(field.from)]),
+    const candidates = queriesOf(entity).map((query) =>
+      findOperation({ operations }, query.operation)?.resultAt([...splitPath(query.rows), ...splitPath(field.from)]),
     );
-    const place = places.find((one) => one?.type) ?? places.find((one) => one);
-    const type = field.link ? 'String' : (field.type ?? place?.type);
+    const described = candidates.find((candidate) => candidate?.type) ?? candidates.find((candidate) => candidate);
+    const type = field.link ? 'String' : (field.type ?? described?.type);
     if (!type) {
       throw new DeclarationError(
-        `${system}: the description does not say what ${entity.name}.${field.name} (${field.from}) is; declare its type, such as ${field.name}: { from: ${field.from}, type: String }`,
+        `${system}: the description gives no type for ${entity.name}.${field.name} (${field.from}); declare one, such as ${field.name}: { from: ${field.from}, type: String }`,
       );
     }
     types.set(field.name, type);
-    if (place?.description) texts.set(field.name, place.description);
+    if (described?.description) texts.set(field.name, described.description);
   }
   const fields = entity.fields.map((field) => ({
     ...field,

@@ -1,69 +1,69 @@
-/** What a description says of a system: its operations, and the types of what they answer. The same for OpenAPI, SQL and files. */
+/** Operations of a described system and the types of their results, the same for OpenAPI, WSDL, SQL and files. */
 import type { Drift } from '../../kit/connector.ts';
 import type { FieldType } from './declaration.ts';
 
-/** One thing that can be asked. */
+/** One operation that can be called. */
 export interface Operation {
   readonly name: string;
   readonly summary: string | null;
-  /** Where it is asked, such as `GET /sites/{id}`; absent: it has no place of its own. */
-  readonly address?: string;
+  /** Method and path, such as `GET /sites/{id}`; absent if the operation has no address of its own. */
+  readonly endpoint?: string;
   readonly arguments: readonly Argument[];
-  /** What stands at a path of the answer; the empty path is the answer itself. Null: there is no such place. */
-  at(path: readonly string[]): Place | null;
+  /** Describes the result at a path; the empty path is the result itself. Null: there is nothing at that path. */
+  resultAt(path: readonly string[]): ResultField | null;
 }
 
 export interface Argument {
   readonly name: string;
   readonly required: boolean;
-  /** Takes several values at once. */
+  /** Accepts several values at once. */
   readonly list: boolean;
-  /** A text that takes several values with commas between them, as its description says. */
-  readonly many: boolean;
+  /** A text that accepts several values separated by commas, according to its description. */
+  readonly commaSeparated: boolean;
 }
 
-export interface Place {
-  /** Null: an object, or something that the description leaves open. */
+export interface ResultField {
+  /** Null: an object, or a type that the description does not define. */
   readonly type: FieldType | null;
   readonly list: boolean;
   readonly description: string | null;
-  /** Names of the parts of an object, as the source writes them. */
-  readonly parts: readonly string[];
+  /** Member names of an object, as the source writes them. */
+  readonly members: readonly string[];
 }
 
-/** A system that can be asked, whatever it speaks. */
+/** Calls the operations of one installation, whatever its protocol. */
 export interface Reader {
   readonly operations: ReadonlyMap<string, Operation>;
   /**
-   * The answer as plain data. Rejects with `SourceError`. `absent`: the system's "not found" is an answer (null), since one
-   * key was asked for.
+   * Resolves with the response as plain data. Rejects with `SourceError`.
    */
-  ask(question: Question, signal: AbortSignal): Promise<unknown>;
-  /** One cheap question; rejects when the system does not answer. */
+  call(call: OperationCall, signal: AbortSignal): Promise<unknown>;
+  /** One cheap call. Rejects when the system does not respond. */
   check(signal: AbortSignal): Promise<void>;
   /**
-   * What is offered otherwise than it was declared; absent: nobody can tell. Resolves when the system has been asked, with the
-   * comparison, which may take longer than a call may.
+   * Compares what the system offers with what was declared; absent if that cannot be determined. Resolves when the description has
+   * been read again; the returned comparison may take longer than the timeout of a call.
    */
   drift?(signal: AbortSignal): Promise<() => Promise<readonly Drift[]>>;
-  /** What the last delivery lacked, behind `is degraded: `; null: nothing. Absent: it has no deliveries. */
-  complaint?(): string | null;
-  /** Equal as long as the whole list of that operation has not changed; null: nobody can tell. */
+  /** What is wrong with the last delivered data; null: nothing. Absent for systems without deliveries. */
+  deliveryProblem?(): string | null;
+  /** Changes when the list of that operation changes; null or absent: unknown. */
   version?(operation: string): string | null;
   close(): Promise<void>;
 }
 
-export interface Question {
+export interface OperationCall {
   readonly operation: string;
-  readonly given: Readonly<Record<string, unknown>>;
-  readonly absent: boolean;
+  readonly args: Readonly<Record<string, unknown>>;
+  /** Resolve with null when the system reports "not found"; set for a call with one key. */
+  readonly nullIfNotFound: boolean;
 }
 
-/** The parts of a path such as `properties.pm2_5`. */
-export const steps = (path: string | null): string[] => (path === null || path === '' ? [] : path.split('.'));
+/** The steps of a path such as `properties.pm2_5`. */
+export const splitPath = (path: string | null): string[] => (path === null || path === '' ? [] : path.split('.'));
 
-/** The operation of that name; names are compared without what GraphQL cannot write, so `get-places` is `get_places`. */
-export function operationOf(
+/** The operation with that name. Characters that GraphQL does not allow count as `_`, so `get-places` finds `get_places`. */
+export function findOperation(
   reader: { operations: ReadonlyMap<string, Operation> },
   name: string,
 ): Operation | undefined {

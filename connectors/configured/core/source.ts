@@ -1,23 +1,25 @@
-/** One installation: asks by key in batches through the guard, follows a list, and links rows to the park's own entities. */
+/** One installation: queries by key in batches through the guard, polls lists for events, and links rows to the park's entities. */
 import { createHash } from 'node:crypto';
+import type { Call } from '../../kit/call.ts';
 import { systemClock } from '../../kit/clock.ts';
-import type { Call, Drift, Job, Known, NewEvent, Services } from '../../kit/connector.ts';
+import type { Drift, Job, Sourced } from '../../kit/connector.ts';
 import { parseUscc } from '../../kit/identifiers.ts';
 import { loader } from '../../kit/loader.ts';
-import type { Ask, Entity, Join } from './declaration.ts';
-import { type Row, rawRows, row, type TypedEntity } from './mapping.ts';
-import { operationOf, type Reader } from './source-description.ts';
+import type { NewEvent, Services } from '../../kit/services.ts';
+import type { Entity, Join, RowQuery } from './declaration.ts';
+import { extractRows, mapRow, type Row, type TypedEntity } from './mapping.ts';
+import { findOperation, type Reader } from './source-description.ts';
 
-/** All rows of a list are one key. */
-const ALL = '*';
+/** Key under which all rows of a list are loaded. */
+const ALL_ROWS = '*';
 type Rows = readonly Row[];
 
-export class MeshSource {
+export class ConfiguredSource {
   readonly #reader: Reader;
   readonly #services: Services;
   readonly #entities: readonly TypedEntity[];
-  /** By entity, the version of the list that was compared last. */
-  readonly #compared = new Map<string, string>();
+  /** Version of the list that was compared last, by entity. */
+  readonly #comparedVersions = new Map<string, string>();
 
   constructor(reader: Reader, services: Services, entities: readonly TypedEntity[]) {
     this.#reader = reader;
@@ -29,48 +31,48 @@ export class MeshSource {
     await this.#services.guard.read(call, { operation: 'check' }, (signal) => this.#reader.check(signal));
   }
 
-  /** What the source offers otherwise than it was declared. */
+  /** Differences between what the source offers and what was declared. */
   async drift(call: Call): Promise<readonly Drift[]> {
-    const known = await this.#services.guard.read(
+    const compare = await this.#services.guard.read(
       call,
       { operation: 'check', key: 'drift' },
       async (signal) => (await this.#reader.drift?.(signal)) ?? null,
     );
-    return (await known.value?.()) ?? [];
+    return (await compare.value?.()) ?? [];
   }
 
-  /** What one request needs: keys asked for in one tick are one call, where the operation takes several. */
+  /** What resolvers use in one request. Keys loaded in one tick are one call, if the operation accepts several. */
   request(call: Call) {
-    const made = new Map<Ask, ReturnType<MeshSource['loaderOf']>>();
-    const of = (entity: TypedEntity, ask: Ask) => {
-      let one = made.get(ask);
-      if (!one) {
-        one = this.loaderOf(call, entity, ask);
-        made.set(ask, one);
+    const loaders = new Map<RowQuery, ReturnType<ConfiguredSource['createLoader']>>();
+    const loaderOf = (entity: TypedEntity, query: RowQuery) => {
+      let loader = loaders.get(query);
+      if (!loader) {
+        loader = this.createLoader(call, entity, query);
+        loaders.set(query, loader);
       }
-      return one;
+      return loader;
     };
     return {
-      /** By the row's own id; null when the system has none. */
-      byKey: async (entity: TypedEntity, id: string): Promise<Known<Row | null> | null> => {
+      /** The row with that id in its system; null if there is none. */
+      byKey: async (entity: TypedEntity, id: string): Promise<Sourced<Row | null> | null> => {
         if (!entity.byKey) return null;
-        const found = await of(entity, entity.byKey).load(id);
-        return found && { value: found.value?.find((one) => one.id === id) ?? null, facts: found.facts };
+        const found = await loaderOf(entity, entity.byKey).load(id);
+        return found && { value: found.value?.find((row) => row.id === id) ?? null, facts: found.facts };
       },
-      /** Rows that belong to one of the park's own entities; null when this system cannot know it. */
-      joined: async (entity: TypedEntity, join: Join, id: string): Promise<Known<Rows> | null> => {
+      /** Rows that belong to an entity of the park; null if this installation has no key for it. */
+      joined: async (entity: TypedEntity, join: Join, id: string): Promise<Sourced<Rows> | null> => {
         const keys = this.#keysOf(join, id);
         if (keys.length === 0) return null;
-        const whole = join.ask.argument === null;
-        const answers = await of(entity, join.ask).loadMany(whole ? [ALL] : keys);
-        const known = answers.filter((one) => one !== null);
-        const first = known[0];
+        const isFullList = join.ask.argument === null;
+        const results = await loaderOf(entity, join.ask).loadMany(isFullList ? [ALL_ROWS] : keys);
+        const found = results.filter((result) => result !== null);
+        const first = found[0];
         if (!first) return null;
-        const rows = known.flatMap((one) => one.value ?? []);
-        const own = whole && join.ask.match !== null ? rows.filter((one) => keys.includes(one.asked ?? '')) : rows;
+        const rows = found.flatMap(({ value }) => value ?? []);
+        const own = isFullList && join.ask.match !== null ? rows.filter((row) => keys.includes(row.asked ?? '')) : rows;
         return { value: own, facts: first.facts };
       },
-      /** The park's entity that a row's value names, as its key; null when it names none. */
+      /** Key of the park's entity that a row's value refers to; null if it refers to none. */
       linked: (link: 'Building.id' | 'Company.uscc', value: unknown): object | null => {
         if (typeof value !== 'string') return null;
         if (link === 'Company.uscc') {
@@ -83,49 +85,56 @@ export class MeshSource {
     };
   }
 
-  /** What the source calls the entity of the park. */
+  /** The keys by which the source knows the entity of the park. */
   #keysOf(join: Join, id: string): readonly string[] {
     if (join.type === 'Building') return this.#services.buildingCodes(id);
     if (join.type === 'Park') return id === this.#services.installation.park ? [id] : [];
     return [id];
   }
 
-  loaderOf(call: Call, entity: TypedEntity, ask: Ask) {
-    const most = ask.argument === null || ask.match === null ? 1 : this.#takesMany(ask) ? ask.most : 1;
-    return loader<Known<Rows | null>>(
+  createLoader(call: Call, entity: TypedEntity, query: RowQuery) {
+    const maxKeys = query.argument === null || query.match === null ? 1 : this.#acceptsKeyList(query) ? query.most : 1;
+    return loader<Sourced<Rows | null>>(
       (keys) =>
         this.#services.guard.readMany(
           call,
-          { operation: ask.operation, key: askKey(ask), type: entity.name, about: null },
+          { operation: query.operation, key: queryCacheKey(query), type: entity.name, about: null },
           keys,
-          (wanted, signal) => this.#ask(entity, ask, wanted, signal),
-          newest,
+          (missing, signal) => this.#queryRows(entity, query, missing, signal),
+          newestRecordedAt,
         ),
-      { maxBatch: most },
+      { maxBatch: maxKeys },
     );
   }
 
-  #takesMany(ask: Ask): boolean {
-    const argument = operationOf(this.#reader, ask.operation)?.arguments.find((one) => one.name === ask.argument);
-    return ask.separator !== null || argument?.list === true;
+  #acceptsKeyList(query: RowQuery): boolean {
+    const argument = findOperation(this.#reader, query.operation)?.arguments.find(
+      ({ name }) => name === query.argument,
+    );
+    return query.separator !== null || argument?.list === true;
   }
 
-  async #ask(entity: TypedEntity, ask: Ask, keys: readonly string[], signal: AbortSignal): Promise<Map<string, Rows>> {
-    const value = ask.separator !== null ? keys.join(ask.separator) : this.#takesMany(ask) ? keys : keys[0];
-    const given = ask.argument === null ? ask.given : { ...ask.given, [ask.argument]: value };
-    const answer = await this.#reader.ask(
-      { operation: ask.operation, given, absent: keys.length === 1 && ask.argument !== null },
+  async #queryRows(
+    entity: TypedEntity,
+    query: RowQuery,
+    keys: readonly string[],
+    signal: AbortSignal,
+  ): Promise<Map<string, Rows>> {
+    const value = query.separator !== null ? keys.join(query.separator) : this.#acceptsKeyList(query) ? keys : keys[0];
+    const args = query.argument === null ? query.given : { ...query.given, [query.argument]: value };
+    const response = await this.#reader.call(
+      { operation: query.operation, args, nullIfNotFound: keys.length === 1 && query.argument !== null },
       signal,
     );
     const found = new Map<string, Row[]>(keys.map((key) => [key, []]));
-    for (const { raw, key, where } of rawRows(answer, ask)) {
-      const list = found.get(ask.argument === null ? ALL : (key ?? keys[0] ?? ALL));
-      list?.push({ ...row(entity, raw, where), asked: key });
+    for (const { raw, key, where } of extractRows(response, query)) {
+      const list = found.get(query.argument === null ? ALL_ROWS : (key ?? keys[0] ?? ALL_ROWS));
+      list?.push({ ...mapRow(entity, raw, where), asked: key });
     }
     return found;
   }
 
-  /** Polls of the lists that entities declare: what is new, changed or gone becomes an event. */
+  /** One job for each declared `list`: new, changed and removed rows become events. */
   jobs(): Job[] {
     return this.#entities.flatMap((entity) => {
       const { poll } = entity;
@@ -135,57 +144,59 @@ export class MeshSource {
     });
   }
 
-  async #poll(entity: TypedEntity, ask: Ask, call: Call): Promise<void> {
+  async #poll(entity: TypedEntity, query: RowQuery, call: Call): Promise<void> {
     const { guard, clock, globalId } = this.#services;
-    const before = this.#reader.version?.(ask.operation) ?? null;
-    const known = await guard.read(
+    const versionBefore = this.#reader.version?.(query.operation) ?? null;
+    const read = await guard.read(
       { ...call, deadline: systemClock.monotonic() + 30_000 },
-      { operation: `poll ${ask.operation}` },
-      async (signal) => (await this.#ask(entity, ask, [ALL], signal)).get(ALL),
+      { operation: `poll ${query.operation}` },
+      async (signal) => (await this.#queryRows(entity, query, [ALL_ROWS], signal)).get(ALL_ROWS),
     );
     const now = clock.now();
-    const rows = known.value ?? [];
-    // A list that tells its version and has not changed since the last look needs no comparing.
-    const version = this.#reader.version?.(ask.operation) ?? null;
-    if (version !== null && this.#compared.get(entity.name) === version) return;
+    const rows = read.value ?? [];
+    // A list with the version that was compared last has not changed.
+    const version = this.#reader.version?.(query.operation) ?? null;
+    if (version !== null && this.#comparedVersions.get(entity.name) === version) return;
     await this.#services.transaction(async (tx) => {
       const name = `poll ${entity.name}`;
       const before = await this.#services.state.get<Record<string, string>>(tx, name);
       const after: Record<string, string> = {};
       const events: NewEvent[] = [];
-      const tell = (one: { id: string; row: Row | null; mark: string }, change: 'NEW' | 'CHANGED' | 'GONE') =>
+      const addEvent = (
+        { id, row, mark }: { id: string; row: Row | null; mark: string },
+        change: 'NEW' | 'CHANGED' | 'GONE',
+      ) =>
         events.push({
-          foreignId: `${entity.name} ${one.id} ${change} ${one.mark}`,
+          foreignId: `${entity.name} ${id} ${change} ${mark}`,
           kind: 'RECORD_CHANGED',
-          time: one.row?.recordedAt ?? now,
-          ...this.#about(entity, one.row),
-          data: { change, type: entity.name, record: globalId(one.id), ...this.#building(entity, one.row) },
+          time: row?.recordedAt ?? now,
+          ...this.#companyOf(entity, row),
+          data: { change, type: entity.name, record: globalId(id), ...this.#buildingOf(entity, row) },
         });
-      for (const one of rows) {
-        const mark = markOf(one);
-        after[one.id] = mark;
-        const old = before?.[one.id];
-        // The first reading tells nothing: all of it was there before we looked.
-        if (before !== null && old !== mark)
-          tell({ id: one.id, row: one, mark }, old === undefined ? 'NEW' : 'CHANGED');
+      for (const row of rows) {
+        const mark = fingerprint(row);
+        after[row.id] = mark;
+        const old = before?.[row.id];
+        // The first poll reports nothing: there is nothing to compare with.
+        if (before !== null && old !== mark) addEvent({ id: row.id, row, mark }, old === undefined ? 'NEW' : 'CHANGED');
       }
       for (const [id, mark] of Object.entries(before ?? {})) {
-        if (!(id in after)) tell({ id, row: null, mark: `${mark} ${now.toISOString()}` }, 'GONE');
+        if (!(id in after)) addEvent({ id, row: null, mark: `${mark} ${now.toISOString()}` }, 'GONE');
       }
       await this.#services.state.set(tx, name, after);
       await this.#services.emit(tx, events);
     });
-    if (version !== null && version === before) this.#compared.set(entity.name, version);
+    if (version !== null && version === versionBefore) this.#comparedVersions.set(entity.name, version);
   }
 
-  #about(entity: Entity, row: Row | null): { company?: string } {
-    const field = entity.fields.find((one) => one.link === 'Company.uscc');
+  #companyOf(entity: Entity, row: Row | null): { company?: string } {
+    const field = entity.fields.find(({ link }) => link === 'Company.uscc');
     const uscc = field && row ? parseUscc(String(row.values[field.name] ?? '')) : null;
     return uscc === null ? {} : { company: uscc };
   }
 
-  #building(entity: Entity, row: Row | null): { building?: string } {
-    const field = entity.fields.find((one) => one.link === 'Building.id');
+  #buildingOf(entity: Entity, row: Row | null): { building?: string } {
+    const field = entity.fields.find(({ link }) => link === 'Building.id');
     const id = field && row ? this.#services.building(String(row.values[field.name] ?? '')) : null;
     return id === null ? {} : { building: id };
   }
@@ -195,16 +206,17 @@ export class MeshSource {
   }
 }
 
-export type MeshRequest = ReturnType<MeshSource['request']>;
+export type ConfiguredRequest = ReturnType<ConfiguredSource['request']>;
 
-/** The guard shares equal reads: the same operation with other fixed arguments is another read. */
-const askKey = (ask: Ask): string => JSON.stringify([ask.argument, ask.match, ask.rows, ask.given]);
+/** The guard shares reads with equal keys: the same operation with other fixed arguments must have another key. */
+const queryCacheKey = (query: RowQuery): string =>
+  JSON.stringify([query.argument, query.match, query.rows, query.given]);
 
-const newest = (rows: Rows | null): Date | null =>
+const newestRecordedAt = (rows: Rows | null): Date | null =>
   (rows ?? []).reduce<Date | null>(
-    (a, one) => (one.recordedAt && (!a || one.recordedAt > a) ? one.recordedAt : a),
+    (newest, { recordedAt }) => (recordedAt && (!newest || recordedAt > newest) ? recordedAt : newest),
     null,
   );
 
-const markOf = (row: Row): string =>
+const fingerprint = (row: Row): string =>
   createHash('sha256').update(JSON.stringify(row.values)).digest('base64url').slice(0, 12);

@@ -1,39 +1,40 @@
-/** The graph of one system, as text and resolvers, made from its declaration. */
+/** Builds the subgraph of one system, SDL and resolvers, from its declared entities. */
 import { key, LIST_SIZE, requiresScopes } from '../../../schema/graph/directives.ts';
-import type { GraphContext, Installed, Known, WrittenGraph, WrittenResolver } from '../../kit/connector.ts';
-import { connection, pageOf, paging, scopeOf } from '../../kit/pagination.ts';
+import { type Owner, PART, type RowRules } from '../../kit/auth/row-rights.ts';
+import type { GraphContext, InstallationHandle, SdlGraph, SdlResolver, Sourced } from '../../kit/connector.ts';
+import { cursorScope } from '../../kit/cursor.ts';
+import { parsePageArguments, toConnection, toPage } from '../../kit/pagination.ts';
 import { joinedProvenance, provenance } from '../../kit/provenance.ts';
-import { type Owner, PART, type RowRules } from '../../kit/row-rights.ts';
 import type { FieldDeclaration, Join } from './declaration.ts';
 import type { Row, TypedEntity } from './mapping.ts';
-import type { MeshRequest } from './source.ts';
+import type { ConfiguredRequest } from './source.ts';
 
-type Context = GraphContext<MeshRequest>;
+type Context = GraphContext<ConfiguredRequest>;
 
-/** The park's own types: their keys, and what a subgraph says of them. */
-const OWN = {
-  Building: { key: 'id', line: '"As in isthmus.yaml." id: ID!', text: 'A building of a park.' },
+/** The park's types that entities extend or link to: key, key field and description in the subgraph. */
+const PARK_TYPES = {
+  Building: { key: 'id', line: '"Id in isthmus.yaml." id: ID!', text: 'A building of a park.' },
   Company: {
     key: 'uscc',
-    line: '"The key that joins the islands." uscc: USCC!',
-    text: 'A company, known by its credit code; each island adds what it knows.',
+    line: '"Credit code (USCC), the key that joins the sources." uscc: USCC!',
+    text: 'A company, identified by its credit code (USCC). Each source adds its own fields.',
   },
-  Park: { key: 'id', line: '"As in isthmus.yaml." id: ID!', text: 'A park of this hub.' },
+  Park: { key: 'id', line: '"Id in isthmus.yaml." id: ID!', text: 'A park, as declared in isthmus.yaml.' },
   Vehicle: {
     key: 'id',
-    line: '"Keyed hash of plate and colour; opaque." id: ID!\n  "Null when masked." plate: Plate @external',
-    text: 'A vehicle: plate and colour.',
+    line: '"Opaque id: a keyed hash of plate and colour." id: ID!\n  "Null if masked." plate: Plate @external',
+    text: 'A vehicle, identified by plate and colour.',
   },
 } as const;
 
-/** Text and resolvers. `system` names the subgraph; entities come with the types of their fields. */
-export function meshGraph(system: string, entities: readonly TypedEntity[]): WrittenGraph {
+/** `system`: name of the subgraph. */
+export function buildSubgraph(system: string, entities: readonly TypedEntity[]): SdlGraph {
   const joins = entities.flatMap((entity) => entity.joins.map((join) => ({ entity, join })));
   const connected = entities.filter((entity) => entity.joins.some((join) => join.many));
   const roots = entities.filter((entity) => entity.byKey !== null);
-  const own = new Set<keyof typeof OWN>(joins.map(({ join }) => join.type));
+  const own = new Set<keyof typeof PARK_TYPES>(joins.map(({ join }) => join.type));
   for (const { link } of entities.flatMap((entity) => entity.fields))
-    if (link) own.add(link.split('.')[0] as keyof typeof OWN);
+    if (link) own.add(link.split('.')[0] as keyof typeof PARK_TYPES);
 
   const text = [
     ...entities.map((entity) => typeText(system, entity)),
@@ -42,22 +43,22 @@ export function meshGraph(system: string, entities: readonly TypedEntity[]): Wri
       const added = joins.filter(({ join }) => join.type === name);
       const stub = added.length === 0;
       const lines = added.map(({ entity, join }) => joinText(system, entity, join));
-      return `${quoted(OWN[name].text)}\ntype ${name} ${key(OWN[name].key, !stub)} {\n  ${[stub ? OWN[name].line.split('\n')[0] : OWN[name].line, ...lines].join('\n  ')}\n}`;
+      return `${quoteDescription(PARK_TYPES[name].text)}\ntype ${name} ${key(PARK_TYPES[name].key, !stub)} {\n  ${[stub ? PARK_TYPES[name].line.split('\n')[0] : PARK_TYPES[name].line, ...lines].join('\n  ')}\n}`;
     }),
     ...(roots.length > 0 ? [`type Query {\n${roots.map((entity) => rootText(system, entity)).join('\n')}\n}`] : []),
   ];
 
-  const fields: Record<string, Record<string, WrittenResolver>> = {};
+  const fields: Record<string, Record<string, SdlResolver>> = {};
   for (const { entity, join } of joins) {
     fields[join.type] ??= {};
-    (fields[join.type] as Record<string, WrittenResolver>)[join.field] = join.many
-      ? many(entity, join)
-      : single(entity, join);
+    (fields[join.type] as Record<string, SdlResolver>)[join.field] = join.many
+      ? connectionResolver(entity, join)
+      : singleResolver(entity, join);
   }
   if (roots.length > 0) {
     fields['Query'] = Object.fromEntries(
       roots.map((entity) => [
-        lower(entity.name),
+        lowerFirst(entity.name),
         (_root: unknown, args: { id: string }, context: Context) => byKey(entity, args.id, context),
       ]),
     );
@@ -74,182 +75,203 @@ export function meshGraph(system: string, entities: readonly TypedEntity[]): Wri
     ]),
   );
   const rows: RowRules = {
-    Building: ({ id }: { id: string }, { parks }) => ({ park: parks.ofBuilding(id) }),
+    Building: ({ id }: { id: string }, { parks }) => ({ park: parks.parkOfBuilding(id) }),
     Company: ({ uscc }: { uscc: string }) => ({ company: uscc }),
     Park: ({ id }: { id: string }) => ({ park: id }),
-    // Its plate comes from the parking system, which gives it only to who may see the vehicle.
+    // Not a row of its own: the parking system returns its plate only to callers who may see the vehicle.
     Vehicle: PART,
     ...Object.fromEntries(entities.map(({ name }) => [name, ({ owner }: { owner: Owner }) => owner])),
   };
   return { sdl: text.join('\n\n'), fields, references, rows };
 }
 
-const quoted = (text: string): string => JSON.stringify(text.replaceAll(/\s+/g, ' ').trim());
-const rights = (scopes: readonly string[]): string => (scopes.length > 0 ? ` ${requiresScopes(...scopes)}` : '');
-const lower = (name: string): string => name.charAt(0).toLowerCase() + name.slice(1);
-const all = (...lists: (readonly string[])[]): string[] => [...new Set(lists.flat())];
+const quoteDescription = (text: string): string => JSON.stringify(text.replaceAll(/\s+/g, ' ').trim());
+const scopesDirective = (scopes: readonly string[]): string =>
+  scopes.length > 0 ? ` ${requiresScopes(...scopes)}` : '';
+const lowerFirst = (name: string): string => name.charAt(0).toLowerCase() + name.slice(1);
+const unique = (...lists: (readonly string[])[]): string[] => [...new Set(lists.flat())];
 
 function typeText(system: string, entity: TypedEntity): string {
-  const head = `${quoted(entity.description ?? `${entity.name}, as ${system} has it.`)}\ntype ${entity.name}${entity.byKey ? ` ${key('id')}` : ''}${rights(entity.scopes)} {`;
+  const head = `${quoteDescription(entity.description ?? `${entity.name} of ${system}.`)}\ntype ${entity.name}${entity.byKey ? ` ${key('id')}` : ''}${scopesDirective(entity.scopes)} {`;
   const id = entity.key === null ? [] : ['  "Global id." id: ID!'];
   const lines = entity.fields.map(
     (field) =>
-      `  ${quoted(field.description ?? `${field.from}, as ${system} has it.`)}\n  ${field.name}: ${typeOf(entity, field)}${rights(field.scopes)}`,
+      `  ${quoteDescription(field.description ?? `${field.from} of ${system}.`)}\n  ${field.name}: ${typeOf(entity, field)}${scopesDirective(field.scopes)}`,
   );
-  return [head, ...id, ...lines, '  "Where this comes from." provenance: Provenance!', '}'].join('\n');
+  return [head, ...id, ...lines, '  "Source and age of this record." provenance: Provenance!', '}'].join('\n');
 }
 
 function typeOf(entity: TypedEntity, field: FieldDeclaration): string {
-  const one = field.link ? field.link.split('.')[0] : entity.types.get(field.name);
-  return field.list ? `[${one}!]` : String(one);
+  const type = field.link ? field.link.split('.')[0] : entity.types.get(field.name);
+  return field.list ? `[${type}!]` : String(type);
 }
 
 function connectionText({ name, scopes }: TypedEntity): string {
-  return `"One row of the list."
-type ${name}Edge${rights(scopes)} {
-  "Place of this row." cursor: Cursor!
-  "The row itself." node: ${name}!
+  return `"A row of the list with its cursor."
+type ${name}Edge${scopesDirective(scopes)} {
+  "Cursor of the row." cursor: Cursor!
+  "The row." node: ${name}!
 }
 
 "A page of the list."
-type ${name}Connection${rights(scopes)} {
+type ${name}Connection${scopesDirective(scopes)} {
   "The rows of this page." nodes: [${name}!]!
-  "The rows with their places." edges: [${name}Edge!]!
-  "Where this page stands." pageInfo: PageInfo!
-  "Rows in the whole list; null where the source cannot tell cheaply." totalCount: Int
-  "Where this list comes from, also when it is empty." provenance: Provenance!
+  "The rows of this page with their cursors." edges: [${name}Edge!]!
+  "Position of this page in the list." pageInfo: PageInfo!
+  "Number of rows in the whole list; null if the source cannot count them efficiently." totalCount: Int
+  "Provenance of this list, also if it is empty." provenance: Provenance!
 }`;
 }
 
 function joinText(system: string, entity: TypedEntity, join: Join): string {
-  const about = quoted(`${system}: ${join.description ?? entity.description ?? entity.name}`);
-  const right = rights(all(entity.scopes, join.scopes));
-  const needs = join.type === 'Vehicle' ? ' @requires(fields: "plate")' : '';
-  if (!join.many) return `${about}\n  ${join.field}: ${entity.name}${needs}${right}`;
-  const page =
-    '("How many from the front; 20 when not given, at most 200." first: Int, "Only what follows this place." after: Cursor)';
+  const description = quoteDescription(`${system}: ${join.description ?? entity.description ?? entity.name}`);
+  const scopes = scopesDirective(unique(entity.scopes, join.scopes));
+  const requires = join.type === 'Vehicle' ? ' @requires(fields: "plate")' : '';
+  if (!join.many) return `${description}\n  ${join.field}: ${entity.name}${requires}${scopes}`;
+  const paging =
+    '("Number of rows from the start; default 20, at most 200." first: Int, "Only rows after this cursor." after: Cursor)';
   const size = LIST_SIZE.replace('["first", "last"]', '["first"]');
-  return `${about}\n  ${join.field}${page}: ${entity.name}Connection${needs} ${size}${right}`;
+  return `${description}\n  ${join.field}${paging}: ${entity.name}Connection${requires} ${size}${scopes}`;
 }
 
 const rootText = (system: string, entity: TypedEntity): string =>
-  `  ${quoted(`${system}: by id; null when the source has none of it.`)}\n  ${lower(entity.name)}("Global id." id: ID!): ${entity.name}${rights(entity.scopes)}`;
+  `  ${quoteDescription(`${entity.name} of ${system} by id; null if there is none.`)}\n  ${lowerFirst(entity.name)}("Global id." id: ID!): ${entity.name}${scopesDirective(entity.scopes)}`;
 
 async function byKey(entity: TypedEntity, id: string, context: Context): Promise<object | null> {
-  const owner = context.installations.owner(id);
+  const owner = context.installations.byGlobalId(id);
   if (!owner) return null;
   const found = await owner.source.byKey(entity, owner.local);
-  return found?.value ? shown(entity, owner, { value: found.value, facts: found.facts }, null, context) : null;
+  return found?.value ? presentRow(entity, owner, { value: found.value, facts: found.facts }, null, context) : null;
 }
 
-/** What a row was found under: one of the park's own entities, or null for its own id. */
-type Under = { readonly join: Join; readonly root: Record<string, unknown> } | null;
+/** The entity of the park through which a row was reached; null: by its own id. */
+type JoinOrigin = { readonly join: Join; readonly root: Record<string, unknown> } | null;
 
 /**
- * Whose row it is. Of a type that is about companies (by a link or a join) every row is a company's: of those that it links to, and of
- * the one that it was found under. What was found under a vehicle is seen with the vehicle.
+ * The owner of a row, for row rights. If the type is linked or joined to companies, every row belongs to companies: those it links to
+ * and the one it was reached through. A row reached through a vehicle is visible with the vehicle.
  */
-function ownerOf(entity: TypedEntity, at: Installed<MeshRequest>, row: Row, under: Under): Owner {
+function ownerOf(
+  entity: TypedEntity,
+  installation: InstallationHandle<ConfiguredRequest>,
+  row: Row,
+  origin: JoinOrigin,
+): Owner {
   const links = entity.fields.filter(({ link }) => link === 'Company.uscc');
-  const about = links.length > 0 || entity.joins.some(({ type }) => type === 'Company' || type === 'Vehicle');
-  if (!about || under?.join.type === 'Vehicle') return { park: at.park };
+  const belongsToCompanies =
+    links.length > 0 || entity.joins.some(({ type }) => type === 'Company' || type === 'Vehicle');
+  if (!belongsToCompanies || origin?.join.type === 'Vehicle') return { park: installation.park };
   const linked = links.flatMap(({ name }) => {
     const value = row.values[name];
     return (Array.isArray(value) ? value : [value]).flatMap(
-      (one) => (at.source.linked('Company.uscc', one) as { uscc: string } | null)?.uscc ?? [],
+      (item) => (installation.source.linked('Company.uscc', item) as { uscc: string } | null)?.uscc ?? [],
     );
   });
-  const found = under?.join.type === 'Company' ? [String(under.root['uscc'])] : [];
-  return { park: at.park, company: [...linked, ...found] };
+  const found = origin?.join.type === 'Company' ? [String(origin.root['uscc'])] : [];
+  return { park: installation.park, company: [...linked, ...found] };
 }
 
-/** A row as the graph shows it: its links as keys, its id global. */
-function shown(
+/** A row as a GraphQL object: links as entity keys, the id as a global id. */
+function presentRow(
   entity: TypedEntity,
-  at: Installed<MeshRequest>,
-  known: Known<Row>,
-  under: Under,
+  installation: InstallationHandle<ConfiguredRequest>,
+  sourced: Sourced<Row>,
+  origin: JoinOrigin,
   context: Context,
 ): object {
-  const row = known.value;
+  const row = sourced.value;
   const linked = entity.fields.flatMap((field) => {
     const { link } = field;
     if (!link) return [];
     const value = row.values[field.name];
-    const one = (each: unknown) => at.source.linked(link, each);
-    return [[field.name, Array.isArray(value) ? value.map(one).filter((each) => each !== null) : one(value)]];
+    const resolve = (item: unknown) => installation.source.linked(link, item);
+    return [[field.name, Array.isArray(value) ? value.map(resolve).filter((key) => key !== null) : resolve(value)]];
   });
   return {
     ...row.values,
     ...Object.fromEntries(linked),
-    ...(entity.key === null ? {} : { id: `${at.id}:${row.id}` }),
-    owner: ownerOf(entity, at, row, under),
-    provenance: provenance({ ...known.facts, recordedAt: row.recordedAt ?? known.facts.recordedAt }, context.clock),
+    ...(entity.key === null ? {} : { id: `${installation.id}:${row.id}` }),
+    owner: ownerOf(entity, installation, row, origin),
+    provenance: provenance({ ...sourced.facts, recordedAt: row.recordedAt ?? sourced.facts.recordedAt }, context.clock),
   };
 }
 
-/** A natural key is asked of every installation, in parallel, each behind its own guard. */
-async function asked(entity: TypedEntity, join: Join, root: Record<string, unknown>, context: Context) {
+/** Queries every installation in parallel, since any of them may have rows for the park's entity. Returns only rows that the caller may see. */
+async function queryInstallations(entity: TypedEntity, join: Join, root: Record<string, unknown>, context: Context) {
   const id = root[join.type === 'Company' ? 'uscc' : join.type === 'Vehicle' ? 'plate' : 'id'];
   if (typeof id !== 'string') return [];
   const outcomes = await Promise.allSettled(
-    context.installations.all().map(async (at) => ({ at, known: await at.source.joined(entity, join, id) })),
+    context.installations
+      .all()
+      .map(async (installation) => ({ installation, sourced: await installation.source.joined(entity, join, id) })),
   );
-  const fault = outcomes.find((one) => one.status === 'rejected');
-  const found = outcomes.flatMap((one) =>
-    one.status === 'fulfilled' && one.value.known ? [{ at: one.value.at, known: one.value.known }] : [],
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+  const found = outcomes.flatMap((outcome) =>
+    outcome.status === 'fulfilled' && outcome.value.sourced
+      ? [{ installation: outcome.value.installation, sourced: outcome.value.sourced }]
+      : [],
   );
-  // A list with a part missing would look whole; one row that was found is right in any case.
-  if (fault && (join.many || !found.some((one) => one.known.value.length > 0))) throw fault.reason;
-  if (context.rows.all) return found;
+  // A partial list would look complete; a single row is correct even if another installation failed.
+  if (failed && (join.many || !found.some(({ sourced }) => sourced.value.length > 0))) throw failed.reason;
+  if (context.rows.seesAll) return found;
   return Promise.all(
-    found.map(async ({ at, known }) => {
-      const seen = await Promise.all(
-        known.value.map((row) => context.rows.sees(ownerOf(entity, at, row, { join, root }))),
+    found.map(async ({ installation, sourced }) => {
+      const isVisible = await Promise.all(
+        sourced.value.map((row) => context.rows.maySee(ownerOf(entity, installation, row, { join, root }))),
       );
-      return { at, known: { ...known, value: known.value.filter((_, i) => seen[i]) } };
+      return { installation, sourced: { ...sourced, value: sourced.value.filter((_, i) => isVisible[i]) } };
     }),
   );
 }
 
-const single =
-  (entity: TypedEntity, join: Join): WrittenResolver =>
+const singleResolver =
+  (entity: TypedEntity, join: Join): SdlResolver =>
   async (root, _args, context: Context) => {
-    const found = await asked(entity, join, root, context);
-    const rows = found.flatMap(({ at, known }) => known.value.map((row) => ({ at, row, facts: known.facts })));
-    // Several rows for one thing: the one recorded last speaks.
-    const best = rows.reduce<(typeof rows)[number] | null>((a, b) => (!a || time(b.row) > time(a.row) ? b : a), null);
-    return best && shown(entity, best.at, { value: best.row, facts: best.facts }, { join, root }, context);
+    const found = await queryInstallations(entity, join, root, context);
+    const rows = found.flatMap(({ installation, sourced }) =>
+      sourced.value.map((row) => ({ installation, row, facts: sourced.facts })),
+    );
+    // Of several rows, the one recorded last is returned.
+    const latest = rows.reduce<(typeof rows)[number] | null>((a, b) => (!a || time(b.row) > time(a.row) ? b : a), null);
+    return (
+      latest &&
+      presentRow(entity, latest.installation, { value: latest.row, facts: latest.facts }, { join, root }, context)
+    );
   };
 
 const time = (row: Row): number => row.recordedAt?.getTime() ?? 0;
 
-const many =
-  (entity: TypedEntity, join: Join): WrittenResolver =>
+const connectionResolver =
+  (entity: TypedEntity, join: Join): SdlResolver =>
   async (root, args: { first?: number; after?: string }, context: Context) => {
-    const scope = scopeOf(`${join.type}.${join.field}`, root['id'] ?? root['uscc']);
-    const page = paging(args, context.cursors, scope, { forwardOnly: true });
-    const found = await asked(entity, join, root, context);
+    const scope = cursorScope(`${join.type}.${join.field}`, root['id'] ?? root['uscc']);
+    const page = parsePageArguments(args, context.cursors, scope, { forwardOnly: true });
+    const found = await queryInstallations(entity, join, root, context);
     if (found.length === 0) return null;
     const rows = found
-      .flatMap(({ at, known }) =>
-        known.value.map((row, i) => ({ at, row, facts: known.facts, place: `${at.id}:${row.id || i}` })),
+      .flatMap(({ installation, sourced }) =>
+        sourced.value.map((row, i) => ({
+          installation,
+          row,
+          facts: sourced.facts,
+          place: `${installation.id}:${row.id || i}`,
+        })),
       )
       .sort((a, b) => time(b.row) - time(a.row) || (a.place < b.place ? -1 : 1));
-    const after = page.place === null ? -1 : rows.findIndex((one) => one.place === page.place?.[0]);
+    const after = page.position === null ? -1 : rows.findIndex((row) => row.place === page.position?.[0]);
     const read = rows.slice(after + 1, after + 2 + page.size);
-    return connection(
-      pageOf(
+    return toConnection(
+      toPage(
         page,
         read,
-        (one) => [one.place],
+        (item) => [item.place],
         async () => rows.length,
       ),
       context.cursors,
       scope,
-      (one) => shown(entity, one.at, { value: one.row, facts: one.facts }, { join, root }, context),
+      (item) => presentRow(entity, item.installation, { value: item.row, facts: item.facts }, { join, root }, context),
       joinedProvenance(
-        found.map((one) => one.known.facts),
+        found.map(({ sourced }) => sourced.facts),
         context.clock,
       ),
     );

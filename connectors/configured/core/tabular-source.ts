@@ -1,38 +1,36 @@
-/** What SQL tables and files have in common: an operation is a table, its arguments are columns, each takes many keys, and types are declared. */
-import { DeclarationError } from '../../kit/connector.ts';
-import { asksOf } from './connector-family.ts';
-import type { Ask, Entity } from './declaration.ts';
+/** What SQL tables and files have in common: an operation is a table, an argument is a column that accepts many keys, types are declared. */
+import { DeclarationError } from '../../kit/errors.ts';
+import { queriesOf } from './connector-family.ts';
+import type { Entity, RowQuery } from './declaration.ts';
 import type { TypedEntity } from './mapping.ts';
 import type { Argument, Operation } from './source-description.ts';
 
-/** Questions by column: where a row names the key is that column, unless it is said otherwise. */
-export function tabular(entities: readonly Entity[]): readonly Entity[] {
-  const whole = (ask: Ask): Ask =>
-    ask.argument !== null && ask.match === null ? { ...ask, match: ask.argument } : ask;
+/** Sets `match` of each query to its argument, since that is the column that contains the key; a declared `match` is kept. */
+export function matchByArgument(entities: readonly Entity[]): readonly Entity[] {
+  const withMatch = (query: RowQuery): RowQuery =>
+    query.argument !== null && query.match === null ? { ...query, match: query.argument } : query;
   return entities.map((entity) => ({
     ...entity,
-    byKey: entity.byKey && whole(entity.byKey),
-    poll: entity.poll && { ...entity.poll, ask: whole(entity.poll.ask) },
-    joins: entity.joins.map((join) => ({ ...join, ask: whole(join.ask) })),
+    byKey: entity.byKey && withMatch(entity.byKey),
+    poll: entity.poll && { ...entity.poll, ask: withMatch(entity.poll.ask) },
+    joins: entity.joins.map((join) => ({ ...join, ask: withMatch(join.ask) })),
   }));
 }
 
 /**
- * Operations as the entities ask them: what stands behind them is looked at when it is asked, so that a hub starts without it.
- * A field without a type is a text. Throws `DeclarationError` for what makes no sense of a table.
+ * The operations that the entities query. The tables themselves are not read, so that a hub starts without them. A field without a
+ * type is a text. Throws `DeclarationError` for a query with `rows`, which a table does not have.
  */
 export function tableOperations(entities: readonly Entity[]): Map<string, Operation> {
   const found = new Map<string, Map<string, Argument>>();
   for (const entity of entities) {
-    for (const ask of asksOf(entity)) {
-      if (ask.rows !== null)
-        throw new DeclarationError(
-          `${entity.name}: a table has no rows within its answer; leave out rows: ${ask.rows}`,
-        );
-      const columns = found.get(ask.operation) ?? new Map<string, Argument>();
-      found.set(ask.operation, columns);
-      for (const name of [...Object.keys(ask.given), ...(ask.argument === null ? [] : [ask.argument])])
-        columns.set(name, { name, required: false, list: true, many: false });
+    for (const query of queriesOf(entity)) {
+      if (query.rows !== null)
+        throw new DeclarationError(`${entity.name}: a table has no path to its rows; remove rows: ${query.rows}`);
+      const columns = found.get(query.operation) ?? new Map<string, Argument>();
+      found.set(query.operation, columns);
+      for (const name of [...Object.keys(query.given), ...(query.argument === null ? [] : [query.argument])])
+        columns.set(name, { name, required: false, list: true, commaSeparated: false });
     }
   }
   return new Map(
@@ -42,24 +40,24 @@ export function tableOperations(entities: readonly Entity[]): Map<string, Operat
         name,
         summary: null,
         arguments: [...columns.values()],
-        at: () => ({ type: 'String' as const, list: false, description: null, parts: [] }),
+        resultAt: () => ({ type: 'String' as const, list: false, description: null, members: [] }),
       },
     ]),
   );
 }
 
-/** An entity whose types are all declared. */
-export const typedTable = (entity: Entity): TypedEntity => ({
+/** The entity with its declared types; a field without one is a text. */
+export const withDeclaredTypes = (entity: Entity): TypedEntity => ({
   ...entity,
-  types: new Map(entity.fields.map((one) => [one.name, one.link ? 'String' : (one.type ?? 'String')])),
+  types: new Map(entity.fields.map(({ name, link, type }) => [name, link ? 'String' : (type ?? 'String')])),
 });
 
-/** Columns of an operation that questions are asked by, and where rows name their keys. */
-export const askedColumns = (entities: readonly Entity[], operation: string): string[] => [
+/** Columns of a table that queries filter by or match on. */
+export const queriedColumns = (entities: readonly Entity[], operation: string): string[] => [
   ...new Set(
     entities
-      .flatMap(asksOf)
-      .filter((ask) => ask.operation === operation)
-      .flatMap((ask) => [ask.argument, ask.match, ...Object.keys(ask.given)].filter((one) => one !== null)),
+      .flatMap(queriesOf)
+      .filter((query) => query.operation === operation)
+      .flatMap((query) => [query.argument, query.match, ...Object.keys(query.given)].filter((name) => name !== null)),
   ),
 ];

@@ -1,4 +1,4 @@
-/** How spreadsheets, databases and offices write what the graph writes in one way; pure. What is no day stays one that the mapping refuses. */
+/** Normalizes dates and times as spreadsheets, databases and people write them. Pure. Invalid values stay invalid, for the mapping to reject. */
 import { type Setting, text } from '../../kit/config/settings.ts';
 import type { FieldType } from './declaration.ts';
 import type { TypedEntity } from './mapping.ts';
@@ -6,8 +6,8 @@ import type { TypedEntity } from './mapping.ts';
 const DAY = /^(\d{4})(?:-|\/|\.|年)(\d{1,2})(?:-|\/|\.|月)(\d{1,2})日?/;
 const TIME = /^(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?(Z|[+-]\d{2}(?::?\d{2})?)?$/;
 
-/** A cell as its type is read: days as `2026-03-01`, times with their offset. */
-export function spelled(cell: unknown, type: FieldType, zone: string): unknown {
+/** A date as `2026-03-01`, a time as ISO 8601 with offset (`zone` if it has none); other values are returned unchanged. */
+export function normalizeValue(cell: unknown, type: FieldType, zone: string): unknown {
   if (typeof cell !== 'string' || (type !== 'Date' && type !== 'DateTime')) return cell;
   const text = cell.trim();
   const [whole, year, month, day] = DAY.exec(text) ?? [];
@@ -20,33 +20,33 @@ export function spelled(cell: unknown, type: FieldType, zone: string): unknown {
   if (rest === '') return `${date}T00:00:00${zone}`;
   const [, hour, minute, second, offset] = TIME.exec(rest) ?? [];
   if (!hour || !minute) return cell;
-  // PostgreSQL leaves out minutes that are none.
+  // PostgreSQL writes a full-hour offset without minutes.
   const at = offset === undefined ? zone : /^[+-]\d{2}$/.test(offset) ? `${offset}:00` : offset;
   return `${date}T${hour.padStart(2, '0')}:${minute}:${second ?? '00'}${at}`;
 }
 
-/** The row's cells as the entity's types are read; cells that it does not name stay as they are. */
-export function spelledRow(
+/** The row with the entity's cells normalized; other cells are returned unchanged. */
+export function normalizeRow(
   cells: Readonly<Record<string, unknown>>,
   entity: TypedEntity,
   zone: string,
 ): Record<string, unknown> {
-  const found: Record<string, unknown> = { ...cells };
+  const row: Record<string, unknown> = { ...cells };
   for (const field of entity.fields) {
-    if (field.from in found)
-      found[field.from] = spelled(found[field.from], entity.types.get(field.name) ?? 'String', zone);
+    if (field.from in row)
+      row[field.from] = normalizeValue(row[field.from], entity.types.get(field.name) ?? 'String', zone);
   }
-  if (entity.recordedAt !== null && entity.recordedAt in found)
-    found[entity.recordedAt] = spelled(found[entity.recordedAt], 'DateTime', zone);
-  return found;
+  if (entity.recordedAt !== null && entity.recordedAt in row)
+    row[entity.recordedAt] = normalizeValue(row[entity.recordedAt], 'DateTime', zone);
+  return row;
 }
 
-/** The setting that says which offset is meant where none is written. */
-export const zone = (who: string): Setting<string> => ({
-  ...text(`Offset of times that the ${who} write without one`, '+08:00', '+08:00'),
+/** The setting `zone`: the offset of times that are written without one. `what`: the plural noun of its description. */
+export const zoneSetting = (what: string): Setting<string> => ({
+  ...text(`UTC offset of times without one in the ${what}`, '+08:00', '+08:00'),
   read: (raw) => {
     if (typeof raw !== 'string' || !/^(Z|[+-]\d{2}:\d{2})$/.test(raw))
-      throw new Error('must be an offset such as +08:00');
+      throw new Error('must be a UTC offset such as +08:00');
     return raw;
   },
 });

@@ -1,53 +1,58 @@
 /**
- * A description and the documents that it refers to, all read here: from the description's own folder, or its own origin, and nowhere else.
- * GraphQL Mesh gets them as JSON under addresses that nobody can reach, so that no `$ref`, `!include` or script in them makes it read anything.
+ * Reads a description and the documents it refers to, only from the description's folder or origin. GraphQL Mesh receives them as JSON
+ * under unreachable addresses, so that no `$ref`, `!include` or script in them can make it read anything else.
  */
 import { existsSync, realpathSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, relative, resolve, sep } from 'node:path';
 import { parse as parseYaml } from 'yaml';
-import { DeclarationError } from '../../kit/connector.ts';
+import { DeclarationError } from '../../kit/errors.ts';
 import type { DescriptionText } from './description-source.ts';
-import { type Caller, fetchAt } from './fetch-description.ts';
+import { fetchDocument, type InstallationEndpoint } from './fetch-description.ts';
 
-/** Documents of one description, and their characters together. */
-const MOST_DOCUMENTS = 500;
-const MOST_TEXT = 64 * 1024 * 1024;
-const VIRTUAL = 'https://description.invalid';
+/** Limits of one description: number of documents, and characters in all of them. */
+const MAX_DOCUMENTS = 500;
+const MAX_TEXT_LENGTH = 64 * 1024 * 1024;
+/** Base of the addresses that GraphQL Mesh sees. */
+const VIRTUAL_BASE = 'https://description.invalid';
 
-export interface Documents {
-  /** The address of the description itself. */
+export interface DescriptionDocuments {
+  /** Address of the description in `texts`. */
   readonly root: string;
-  /** JSON by address; there is nothing else to be read. */
+  /** All documents as JSON, by address. */
   readonly texts: ReadonlyMap<string, string>;
 }
 
 type Text = Pick<DescriptionText, 'place' | 'text' | 'type'>;
 
 /**
- * Reads the description's text and every document that its `$ref`s name, references rewritten to the addresses in `texts`. Rejects with
- * `DeclarationError` naming a reference that leads elsewhere, to nothing, or without an end.
+ * Reads every document that the `$ref`s in the description's text name, and rewrites the references to addresses in `texts`. Rejects with
+ * `DeclarationError` if a reference leads outside or to nothing, or there are too many documents.
  */
-export async function documentsOf(source: string, first: Text, callers: readonly Caller[]): Promise<Documents> {
+export async function collectDocuments(
+  source: string,
+  first: Text,
+  endpoints: readonly InstallationEndpoint[],
+): Promise<DescriptionDocuments> {
   const addresses = new Map<string, string>();
   const waiting: Text[] = [first];
   const texts = new Map<string, string>();
   let size = 0;
   const addressOf = (place: string): { address: string; isNew: boolean } => {
-    const known = addresses.get(place);
-    const address = known ?? `${VIRTUAL}/${addresses.size}.json`;
+    const existing = addresses.get(place);
+    const address = existing ?? `${VIRTUAL_BASE}/${addresses.size}.json`;
     addresses.set(place, address);
-    return { address, isNew: known === undefined };
+    return { address, isNew: existing === undefined };
   };
   const { address: root } = addressOf(first.place);
-  for (let one = waiting.pop(); one; one = waiting.pop()) {
-    const { place } = one;
-    size += one.text.length;
-    if (addresses.size > MOST_DOCUMENTS || size > MOST_TEXT)
+  for (let document = waiting.pop(); document; document = waiting.pop()) {
+    const { place } = document;
+    size += document.text.length;
+    if (addresses.size > MAX_DOCUMENTS || size > MAX_TEXT_LENGTH)
       throw new DeclarationError(
-        `The description ${source} refers to more than ${MOST_DOCUMENTS} documents or ${MOST_TEXT} characters; name one that is bundled into one file.`,
+        `The description ${source} is too large: at most ${MAX_DOCUMENTS} documents with ${MAX_TEXT_LENGTH} characters. Use a description that is bundled into one file.`,
       );
-    const content = parsed(source, one);
+    const content = parseDocument(source, document);
     const known = idsOf(content);
     for (const holder of referencesIn(content)) {
       const [target = '', ...fragment] = holder.$ref.split('#');
@@ -55,52 +60,52 @@ export async function documentsOf(source: string, first: Text, callers: readonly
       const found = locate(source, first.place, place, target);
       const { address, isNew } = addressOf(found);
       holder.$ref = `${address}${fragment.length > 0 ? `#${fragment.join('#')}` : ''}`;
-      if (isNew) waiting.push(await load(source, found, target, callers));
+      if (isNew) waiting.push(await loadDocument(source, found, target, endpoints));
     }
     texts.set(addressOf(place).address, JSON.stringify(content));
   }
   return { root, texts };
 }
 
-/** Where a reference leads; throws `DeclarationError` where that is not beside the description. */
+/** Path or URL of a reference. Throws `DeclarationError` if it is outside the description's folder or origin. */
 function locate(source: string, root: string, from: string, target: string): string {
-  const refused = (why: string) =>
+  const rejected = (reason: string) =>
     new DeclarationError(
-      `The description ${source} refers to ${target.slice(0, 200)}, which ${why} and is not read; put a copy beside the description and refer to it there.`,
+      `The description ${source} refers to ${target.slice(0, 200)}, which ${reason}. Put a copy next to the description and refer to the copy.`,
     );
   if (isRemote(root)) {
-    if (!URL.canParse(target, from)) throw refused('is no address');
+    if (!URL.canParse(target, from)) throw rejected('is not a valid URL');
     const address = new URL(target, from);
-    if (address.origin !== new URL(root).origin) throw refused('stands at another origin');
+    if (address.origin !== new URL(root).origin) throw rejected('has another origin');
     address.hash = '';
     return address.href;
   }
-  if (/^[a-z][a-z0-9+.-]*:|^[/\\]{2}/i.test(target)) throw refused('stands elsewhere');
+  if (/^[a-z][a-z0-9+.-]*:|^[/\\]{2}/i.test(target)) throw rejected("is not in the description's folder");
   const raw = resolve(dirname(from), target);
-  const path = existsSync(raw) ? raw : resolve(dirname(from), decoded(target));
-  const reason = outsideOf(dirname(root), path);
-  if (reason) throw refused(reason);
+  const path = existsSync(raw) ? raw : resolve(dirname(from), decodeUri(target));
+  const reason = pathProblem(dirname(root), path);
+  if (reason) throw rejected(reason);
   return path;
 }
 
 export const isRemote = (place: string): boolean => /^https?:\/\//i.test(place);
 
-/** What `outsideOf` says of a path at which no file stands. */
-export const MISSING = 'is not there';
+/** Result of `pathProblem` for a path without a file. */
+export const NOT_FOUND = 'does not exist';
 
-/** Why a path is not taken from a folder; null: it is a file within it, links followed. */
-export function outsideOf(folder: string, path: string): string | null {
-  if (isOutside(resolve(folder), path)) return "lies outside the description's folder";
-  if (!existsSync(path)) return MISSING;
-  return isOutside(realpathSync(folder), realpathSync(path)) ? "lies outside the description's folder" : null;
+/** Why `path` may not be read; null: it exists within the folder, symbolic links resolved. Follows the path in a message. */
+export function pathProblem(folder: string, path: string): string | null {
+  if (isOutside(resolve(folder), path)) return "is outside the description's folder";
+  if (!existsSync(path)) return NOT_FOUND;
+  return isOutside(realpathSync(folder), realpathSync(path)) ? "is outside the description's folder" : null;
 }
 
 function isOutside(folder: string, path: string): boolean {
-  const way = relative(folder, path);
-  return way === '..' || way.startsWith(`..${sep}`) || resolve(way) === way;
+  const steps = relative(folder, path);
+  return steps === '..' || steps.startsWith(`..${sep}`) || resolve(steps) === steps;
 }
 
-function decoded(text: string): string {
+function decodeUri(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
@@ -108,10 +113,15 @@ function decoded(text: string): string {
   }
 }
 
-async function load(source: string, place: string, target: string, callers: readonly Caller[]): Promise<Text> {
+async function loadDocument(
+  source: string,
+  place: string,
+  target: string,
+  endpoints: readonly InstallationEndpoint[],
+): Promise<Text> {
   try {
     if (!isRemote(place)) return { place, text: await readFile(place, 'utf8'), type: '' };
-    const { bytes, type } = await fetchAt(place, callers);
+    const { bytes, type } = await fetchDocument(place, endpoints);
     return { place, text: bytes.toString('utf8'), type };
   } catch (error) {
     throw new DeclarationError(
@@ -121,7 +131,7 @@ async function load(source: string, place: string, target: string, callers: read
   }
 }
 
-function parsed(source: string, { place, text, type }: Text): unknown {
+function parseDocument(source: string, { place, text, type }: Text): unknown {
   try {
     return /\.json$/i.test(place) || /json/i.test(type)
       ? JSON.parse(text)
@@ -134,22 +144,22 @@ function parsed(source: string, { place, text, type }: Text): unknown {
   }
 }
 
-/** All objects within a document, each once. */
+/** All objects and lists within a document, each once. */
 function* objectsIn(root: unknown): Generator<Record<string, unknown>> {
   const seen = new Set<object>();
   const waiting: unknown[] = [root];
   while (waiting.length > 0) {
-    const one = waiting.pop();
-    if (typeof one !== 'object' || one === null || seen.has(one)) continue;
-    seen.add(one);
-    yield one as Record<string, unknown>;
-    waiting.push(...Object.values(one));
+    const value = waiting.pop();
+    if (typeof value !== 'object' || value === null || seen.has(value)) continue;
+    seen.add(value);
+    yield value as Record<string, unknown>;
+    waiting.push(...Object.values(value));
   }
 }
 
 const referencesIn = (root: unknown): { $ref: string }[] =>
-  [...objectsIn(root)].filter((one): one is { $ref: string } => typeof one['$ref'] === 'string');
+  [...objectsIn(root)].filter((object): object is { $ref: string } => typeof object['$ref'] === 'string');
 
-/** Names that the document gives its own parts: a reference to one of them leads nowhere else. */
+/** The `$id`s of the document: references to them stay within it. */
 const idsOf = (root: unknown): Set<string> =>
-  new Set([...objectsIn(root)].flatMap((one) => (typeof one['$id'] === 'string' ? [one['$id']] : [])));
+  new Set([...objectsIn(root)].flatMap((object) => (typeof object['$id'] === 'string' ? [object['$id']] : [])));

@@ -1,57 +1,57 @@
-/** What of a description is in use, and what of it another one no longer has. */
-import { DeclarationError, type Drift } from '../../kit/connector.ts';
-import { unavailable } from '../../kit/errors.ts';
+/** Compares a description with a later version of it, limited to what the entities use. */
+import type { Drift } from '../../kit/connector.ts';
+import { DeclarationError, unavailable } from '../../kit/errors.ts';
 import type { Log } from '../../kit/log.ts';
-import { asksOf } from '../core/connector-family.ts';
+import { queriesOf } from '../core/connector-family.ts';
 import type { TypedEntity } from '../core/mapping.ts';
-import { type Operation, operationOf, type Reader, steps } from '../core/source-description.ts';
+import { findOperation, type Operation, type Reader, splitPath } from '../core/source-description.ts';
 
-/** What a description offers. */
-export interface Offered {
+/** The operations of a description. */
+export interface ParsedDescription {
   readonly operations: ReadonlyMap<string, Operation>;
-  /** Equal as long as the description is the same; null: nobody can tell. */
+  /** Changes when the description changes; null: unknown. */
   readonly digest: string | null;
 }
 
-/** A description that can be read again where it came from. */
-export interface Rereadable extends Offered {
-  /** Resolves when it has come, with what takes it apart, which may take longer than a call may; both reject with `DeclarationError`. */
-  again(signal: AbortSignal): Promise<() => Promise<Offered>>;
+/** A description that can be read again from its file or URL. */
+export interface RereadableDescription extends ParsedDescription {
+  /** Resolves when the text has been read, with a function that parses it, which may take longer than a call. Both reject with `DeclarationError`. */
+  reread(signal: AbortSignal): Promise<() => Promise<ParsedDescription>>;
 }
 
-/** Compares what a description says now with what it said when the hub took the system in. `part` is what its fields are called. */
-export function rereading(
-  first: Rereadable,
+/** Creates the drift check that compares the current description with `first`. `part`: what a result field is called in messages. */
+export function createDriftCheck(
+  first: RereadableDescription,
   { place, part, entities, log }: { place: string; part: string; entities: readonly TypedEntity[]; log: Log },
 ): NonNullable<Reader['drift']> {
-  let told = first.digest;
+  let lastDigest = first.digest;
   return async (signal) => {
-    const read = await first.again(signal).catch((error: unknown) => {
-      // Nobody can compare now; the calls themselves go on.
-      throw error instanceof DeclarationError ? unavailable(error.whole, error) : error;
+    const parse = await first.reread(signal).catch((error: unknown) => {
+      // No comparison is possible; calls to the source are not affected.
+      throw error instanceof DeclarationError ? unavailable(error.fullMessage, error) : error;
     });
     return async () => {
-      const now = await read();
-      const found = driftOf(first, now, entities, part);
-      if (found.length === 0 && now.digest !== told)
-        log.info(`${place} is another than at the start; nothing that is asked for is concerned.`);
-      told = now.digest;
+      const now = await parse();
+      const found = compareDescriptions(first, now, entities, part);
+      if (found.length === 0 && now.digest !== lastDigest)
+        log.info(`The description ${place} has changed. Nothing that is used has changed.`);
+      lastDigest = now.digest;
       return found;
     };
   };
 }
 
-/** By operation, paths of its answer that somebody asks for, those around them included, each with the graph fields that live on it. */
-export function wantedOf(entities: readonly TypedEntity[]): Map<string, Map<string, string[]>> {
+/** The result paths that entities use, including their parents, by operation; each with the graph fields that depend on it. */
+export function usedPaths(entities: readonly TypedEntity[]): Map<string, Map<string, string[]>> {
   const found = new Map<string, Map<string, string[]>>();
   for (const entity of entities) {
-    const own = entity.fields.map((one) => [one.from, `${entity.name}.${one.name}`] as const);
-    for (const ask of asksOf(entity)) {
-      const paths = found.get(ask.operation) ?? new Map<string, string[]>();
-      found.set(ask.operation, paths);
-      const named = [entity.key, entity.recordedAt, ask.match].filter((one) => one !== null);
-      for (const [from, field] of [...own, ...named.map((one) => [one, entity.name] as const)]) {
-        const all = [...steps(ask.rows), ...steps(from)];
+    const own = entity.fields.map(({ from, name }) => [from, `${entity.name}.${name}`] as const);
+    for (const query of queriesOf(entity)) {
+      const paths = found.get(query.operation) ?? new Map<string, string[]>();
+      found.set(query.operation, paths);
+      const named = [entity.key, entity.recordedAt, query.match].filter((path) => path !== null);
+      for (const [from, field] of [...own, ...named.map((path) => [path, entity.name] as const)]) {
+        const all = [...splitPath(query.rows), ...splitPath(from)];
         for (const [i] of all.entries()) {
           const path = all.slice(0, i + 1).join('.');
           paths.set(path, [...new Set([...(paths.get(path) ?? []), field])]);
@@ -62,48 +62,51 @@ export function wantedOf(entities: readonly TypedEntity[]): Map<string, Map<stri
   return found;
 }
 
-/** Arguments that an operation is asked with. */
-const argumentsOf = (operation: string, entities: readonly TypedEntity[]): string[] => [
+/** Arguments with which the entities call an operation. */
+const usedArguments = (operation: string, entities: readonly TypedEntity[]): string[] => [
   ...new Set(
     entities
-      .flatMap(asksOf)
-      .filter((ask) => ask.operation === operation)
-      .flatMap((ask) => [...Object.keys(ask.given), ...(ask.argument === null ? [] : [ask.argument])]),
+      .flatMap(queriesOf)
+      .filter((query) => query.operation === operation)
+      .flatMap((query) => [...Object.keys(query.given), ...(query.argument === null ? [] : [query.argument])]),
   ),
 ];
 
-/** Operations, arguments and parts of answers in use that `now` has no longer, or has otherwise. */
-export function driftOf(
-  before: Pick<Offered, 'operations'>,
-  now: Pick<Offered, 'operations'>,
+/** Operations, arguments and result fields in use that are missing in `now` or differ from `before`. */
+export function compareDescriptions(
+  before: Pick<ParsedDescription, 'operations'>,
+  now: Pick<ParsedDescription, 'operations'>,
   entities: readonly TypedEntity[],
   part: string,
 ): Drift[] {
-  return [...wantedOf(entities)].flatMap(([name, paths]): Drift[] => {
-    const [old, one] = [operationOf(before, name), operationOf(now, name)];
+  return [...usedPaths(entities)].flatMap(([name, paths]): Drift[] => {
+    const [old, current] = [findOperation(before, name), findOperation(now, name)];
     const all = [...new Set([...paths.values()].flat())];
-    if (!one) return [{ what: `the operation ${name} is gone`, fields: all }];
-    const asked = argumentsOf(name, entities);
-    const known = one.arguments.map((each) => each.name);
-    const news = one.arguments.filter((each) => each.required && !asked.includes(each.name));
+    if (!current) return [{ description: `the operation ${name} is gone`, fields: all }];
+    const used = usedArguments(name, entities);
+    const known = current.arguments.map((argument) => argument.name);
+    const newlyRequired = current.arguments.filter((argument) => argument.required && !used.includes(argument.name));
     const gone: string[] = [];
-    // Its old place answers 404, which reads as "there is none".
-    const moved = old?.address !== undefined && one.address !== undefined && old.address !== one.address;
+    // Its old address returns 404, which would be read as "no such row".
+    const moved = old?.endpoint !== undefined && current.endpoint !== undefined && old.endpoint !== current.endpoint;
     return [
-      ...(moved ? [{ what: `${name} has moved from ${old.address} to ${one.address}`, fields: all }] : []),
-      ...asked
-        .filter((each) => !known.includes(each))
-        .map((each) => ({ what: `${name} takes no argument ${each} any more`, fields: all })),
-      ...news.map((each) => ({ what: `${name} needs the argument ${each.name}`, fields: all })),
+      ...(moved ? [{ description: `${name} has moved from ${old.endpoint} to ${current.endpoint}`, fields: all }] : []),
+      ...used
+        .filter((argument) => !known.includes(argument))
+        .map((argument) => ({ description: `${name} no longer accepts the argument ${argument}`, fields: all })),
+      ...newlyRequired.map((argument) => ({
+        description: `${name} now requires the argument ${argument.name}`,
+        fields: all,
+      })),
       ...[...paths].flatMap(([path, fields]): Drift[] => {
-        const [was, is] = [old?.at(path.split('.')), one.at(path.split('.'))];
-        if (!was || gone.some((each) => path.startsWith(`${each}.`))) return [];
+        const [was, is] = [old?.resultAt(path.split('.')), current.resultAt(path.split('.'))];
+        if (!was || gone.some((parent) => path.startsWith(`${parent}.`))) return [];
         if (!is) {
           gone.push(path);
-          return [{ what: `the ${part} ${name}.${path} is gone`, fields }];
+          return [{ description: `the ${part} ${name}.${path} is gone`, fields }];
         }
-        const otherwise = was.type !== is.type || was.list !== is.list;
-        return otherwise ? [{ what: `the ${part} ${name}.${path} is of another type`, fields }] : [];
+        const isDifferent = was.type !== is.type || was.list !== is.list;
+        return isDifferent ? [{ description: `the ${part} ${name}.${path} has another type`, fields }] : [];
       }),
     ];
   });

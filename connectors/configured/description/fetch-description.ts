@@ -1,26 +1,27 @@
-/** What descriptions are fetched with: an installation's headers, at its own origin and nowhere else. */
+/** Fetches descriptions over HTTP. An installation's headers are sent to its own origin only. */
 import { lookup } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 import { Agent, request } from 'undici';
-import { readBytes } from './description-bytes.ts';
+import { readDescriptionBytes } from './description-bytes.ts';
 
-/** Where an installation answers, and what it is asked with. */
-export interface Caller {
+/** Base URL of an installation and the headers of its calls. */
+export interface InstallationEndpoint {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** What stands at an address. */
-export interface Fetched {
+/** A fetched document. */
+export interface FetchedDocument {
   readonly bytes: Buffer;
-  /** Its media type; empty where the server says none. */
+  /** Media type; empty if the server sends none. */
   readonly type: string;
 }
 
-const TIME = 10_000;
-const REDIRECTS = 5;
+/** Milliseconds for the whole fetch, redirects included. */
+const TIMEOUT = 10_000;
+const MAX_REDIRECTS = 5;
 
-/** Link-local addresses, where clouds tell machines their own secrets, and those that some clouds use instead. */
+/** Cloud metadata services, which give out a machine's credentials: link-local addresses, and those some clouds use instead. */
 const METADATA = new BlockList();
 METADATA.addSubnet('169.254.0.0', 16, 'ipv4');
 METADATA.addAddress('100.100.100.200', 'ipv4');
@@ -30,63 +31,68 @@ METADATA.addAddress('fd00:ec2::254', 'ipv6');
 const isMetadata = (address: string): boolean =>
   isIP(address) !== 0 && METADATA.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
 
-const refusal = (host: string): Error =>
-  new Error(`${host} is a link-local address, which is not fetched; copy the description beside isthmus.yaml`);
+const linkLocalError = (host: string): Error =>
+  new Error(`${host} is a link-local address, which is not allowed; copy the description next to isthmus.yaml`);
 
-/** A name may lead to such an address too: it is looked at where the connection is made. */
+/** Checks the resolved addresses, since a host name may point to a metadata service too. */
 const safeLookup: LookupFunction = (host, options, done) =>
   lookup(host, options, (error, found, family) => {
-    const all = typeof found === 'string' ? [found] : (found ?? []).map((one) => one.address);
-    if (!error && all.some(isMetadata)) done(refusal(host), []);
+    const addresses = typeof found === 'string' ? [found] : (found ?? []).map(({ address }) => address);
+    if (!error && addresses.some(isMetadata)) done(linkLocalError(host), []);
     else done(error, found as string, family);
   });
 const agent = new Agent({ keepAliveTimeout: 1_000, connections: 4, connect: { timeout: 2_000, lookup: safeLookup } });
 
-/** The headers of the first of the callers that has that origin and names any. */
-function headersAt(address: URL, callers: readonly Caller[]): Record<string, string> {
-  const own = callers.find(
-    (one) => Object.keys(one.headers).length > 0 && URL.canParse(one.url) && new URL(one.url).origin === address.origin,
+/** Headers of the first endpoint with the origin of `address` that has any. */
+function headersFor(address: URL, endpoints: readonly InstallationEndpoint[]): Record<string, string> {
+  const own = endpoints.find(
+    ({ url, headers }) =>
+      Object.keys(headers).length > 0 && URL.canParse(url) && new URL(url).origin === address.origin,
   );
   try {
     return Object.fromEntries(new Headers(own?.headers));
   } catch {
-    // What `Headers` throws has the value in it.
-    throw new Error('a header is none that HTTP allows');
+    // The error of `Headers` contains the value, which may be a secret.
+    throw new Error('a header contains characters that HTTP does not allow');
   }
 }
 
 /**
- * Fetches an address, 16 MiB at most, within ten seconds. Redirects are followed within its origin only: another host is nobody that
- * the operator has named. Rejects with `Error`.
+ * Fetches a document: 16 MiB at most, within `TIMEOUT`. Follows up to 5 redirects within the origin of `url`; the operator has not named
+ * other hosts. Rejects with `Error`.
  */
-export async function fetchAt(url: string, callers: readonly Caller[], signal?: AbortSignal): Promise<Fetched> {
-  const within = AbortSignal.any([AbortSignal.timeout(TIME), ...(signal ? [signal] : [])]);
+export async function fetchDocument(
+  url: string,
+  endpoints: readonly InstallationEndpoint[],
+  signal?: AbortSignal,
+): Promise<FetchedDocument> {
+  const deadline = AbortSignal.any([AbortSignal.timeout(TIMEOUT), ...(signal ? [signal] : [])]);
   let address = new URL(url);
   const { origin } = address;
-  for (let n = 0; n <= REDIRECTS; n++) {
+  for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
     const host = address.hostname.replace(/^\[|\]$/g, '');
-    if (isMetadata(host)) throw refusal(host);
-    const answer = await request(address, {
-      headers: headersAt(address, callers),
+    if (isMetadata(host)) throw linkLocalError(host);
+    const response = await request(address, {
+      headers: headersFor(address, endpoints),
       dispatcher: agent,
-      signal: within,
+      signal: deadline,
     });
-    const { statusCode: status, headers } = answer;
-    const onward = [301, 302, 303, 307, 308].includes(status) ? headers['location'] : null;
-    if (typeof onward !== 'string') {
+    const { statusCode: status, headers } = response;
+    const location = [301, 302, 303, 307, 308].includes(status) ? headers['location'] : null;
+    if (typeof location !== 'string') {
       if (status < 200 || status > 299) {
-        await answer.body.dump();
+        await response.body.dump();
         throw new Error(`HTTP ${status}`);
       }
-      const bytes = await readBytes(answer.body);
+      const bytes = await readDescriptionBytes(response.body);
       return { bytes, type: String(headers['content-type'] ?? '') };
     }
-    await answer.body.dump();
-    address = new URL(onward, address);
+    await response.body.dump();
+    address = new URL(location, address);
     if (address.origin !== origin)
       throw new Error(
-        `it leads to another origin (${address.origin.slice(0, 100)}), which is not followed; name the address where the description is, or copy it beside isthmus.yaml`,
+        `it redirects to another origin (${address.origin.slice(0, 100)}); use the final URL, or copy the description next to isthmus.yaml`,
       );
   }
-  throw new Error('it leads elsewhere without an end');
+  throw new Error(`it redirects more than ${MAX_REDIRECTS} times`);
 }

@@ -1,110 +1,114 @@
-/** A first declaration from a description: what looks like a list of things with ids, and what looks like a link to the park. Pure. */
-import type { Argument, Operation, Place } from '../core/source-description.ts';
+/** Drafts entity declarations from the operations of an OpenAPI description: lists with ids, and links to the park. Pure. */
+import type { Argument, Operation, ResultField } from '../core/source-description.ts';
 
 type Operations = ReadonlyMap<string, Operation>;
 
-/** One drafted entity: as it would stand in isthmus.yaml, and what a person should know about it. */
-export interface Drafted {
+/** A drafted entity. */
+export interface EntityDraft {
   readonly name: string;
+  /** Its declaration in isthmus.yaml. */
   readonly declaration: Record<string, unknown>;
-  /** Sentences: what was found, what it costs, what is missing. */
+  /** Messages: what was found, the cost in calls, what is missing. */
   readonly notes: readonly string[];
 }
 
-/** Words in names of arguments and fields that speak of the park's own entities. */
-export const PARK_WORDS = [
-  { type: 'Building', link: 'Building.id', words: /building|^sites?$|address_?id|premises/i },
-  { type: 'Company', link: 'Company.uscc', words: /uscc|credit_?code|account_?id|tenant/i },
-  { type: 'Vehicle', link: null, words: /plate/i },
+/** Names of arguments and fields that refer to the park's entities. */
+export const PARK_NAME_PATTERNS = [
+  { type: 'Building', link: 'Building.id', pattern: /building|^sites?$|address_?id|premises/i },
+  { type: 'Company', link: 'Company.uscc', pattern: /uscc|credit_?code|account_?id|tenant/i },
+  { type: 'Vehicle', link: null, pattern: /plate/i },
 ] as const;
-export const MOST_FIELDS = 24;
+export const MAX_FIELDS = 24;
 const NAME = /^[a-z][A-Za-z0-9]*$/;
 
-/** Entities for every list operation that can be asked without arguments, or by something of the park. */
-export function draftEntities(operations: Operations): Drafted[] {
-  const taken = new Set<string>();
+/** Drafts an entity for every list operation that can be called without arguments or by an entity of the park. */
+export function draftEntities(operations: Operations): EntityDraft[] {
+  const names = new Set<string>();
   return [...operations.values()].flatMap((operation) => {
     const rows = rowsOf(operation);
-    if (!rows?.place.list) return [];
+    if (!rows?.field.list) return [];
     const name = entityName(operation.name);
-    if (taken.has(name) || rows.place.parts.length === 0) return [];
-    const drafted = draft(name, operation, rows, operations);
-    if (drafted) taken.add(name);
-    return drafted ? [drafted] : [];
+    if (names.has(name) || rows.field.members.length === 0) return [];
+    const draft = draftEntity(name, operation, rows, operations);
+    if (draft) names.add(name);
+    return draft ? [draft] : [];
   });
 }
 
+/** The rows in the response of an operation. `path` null: the response itself. */
 interface Rows {
   readonly path: string | null;
-  readonly place: Place;
+  readonly field: ResultField;
 }
 
-/** Where the rows stand: the answer itself, or its one list of objects (of several, the one called data, items, results or last). */
+/** Finds the rows: the response itself, or a list in it (of several: the one named data, items, results, rows or value, else the last). */
 function rowsOf(operation: Operation): Rows | null {
-  const whole = operation.at([]);
+  const whole = operation.resultAt([]);
   if (!whole) return null;
-  if (whole.list) return { path: null, place: whole };
-  const lists = whole.parts.flatMap((part) => {
-    const place = operation.at([part]);
-    return place?.list ? [{ path: part, place }] : [];
+  if (whole.list) return { path: null, field: whole };
+  const lists = whole.members.flatMap((part) => {
+    const field = operation.resultAt([part]);
+    return field?.list ? [{ path: part, field }] : [];
   });
-  // A list whose rows the description leaves open is for a person to declare; another list of the answer would not be it.
-  return lists.find((one) => /^(data|items|results|rows|value)$/.test(one.path)) ?? lists.at(-1) ?? null;
+  // If its rows are not described, no other list is used instead: the entity has to be declared by hand.
+  return lists.find(({ path }) => /^(data|items|results|rows|value)$/.test(path)) ?? lists.at(-1) ?? null;
 }
 
-function draft(name: string, operation: Operation, rows: Rows, operations: Operations): Drafted | null {
+function draftEntity(name: string, operation: Operation, rows: Rows, operations: Operations): EntityDraft | null {
   const notes: string[] = [];
-  const at = (part: string) => operation.at([...(rows.path ? [rows.path] : []), ...part.split('.')]);
-  const required = operation.arguments.filter((one) => one.required);
+  const at = (part: string) => operation.resultAt([...(rows.path ? [rows.path] : []), ...part.split('.')]);
+  const required = operation.arguments.filter((argument) => argument.required);
   const key =
-    rows.place.parts.find((part) => /^id$/i.test(part)) ??
-    rows.place.parts.find((part) => /(_id|Id|number|code)$/.test(part)) ??
+    rows.field.members.find((part) => /^id$/i.test(part)) ??
+    rows.field.members.find((part) => /(_id|Id|number|code)$/.test(part)) ??
     null;
   const fields: Record<string, unknown> = {};
   const add = (path: string) => {
-    const place = at(path);
-    const field = camel(path);
+    const result = at(path);
+    const name = camelCase(path);
     if (
-      !place?.type ||
-      Object.keys(fields).length >= MOST_FIELDS ||
-      !NAME.test(field) ||
-      ['id', 'provenance'].includes(field) ||
-      field in fields
+      !result?.type ||
+      Object.keys(fields).length >= MAX_FIELDS ||
+      !NAME.test(name) ||
+      ['id', 'provenance'].includes(name) ||
+      name in fields
     )
       return;
-    const link = place.list ? undefined : PARK_WORDS.find((one) => one.link && one.words.test(path))?.link;
-    fields[field] = link ? { from: path, link } : place.list ? { from: path, list: true } : path;
+    const link = result.list
+      ? undefined
+      : PARK_NAME_PATTERNS.find(({ link, pattern }) => link && pattern.test(path))?.link;
+    fields[name] = link ? { from: path, link } : result.list ? { from: path, list: true } : path;
   };
-  for (const part of rows.place.parts) {
-    const place = at(part);
-    if (place?.type) add(part);
-    else if (place && !place.list) for (const inner of place.parts) add(`${part}.${inner}`);
+  for (const part of rows.field.members) {
+    const result = at(part);
+    if (result?.type) add(part);
+    else if (result && !result.list) for (const inner of result.members) add(`${part}.${inner}`);
   }
   if (Object.keys(fields).length === 0) return null;
-  const ask = { operation: operation.name, ...(rows.path ? { rows: rows.path } : {}) };
+  const query = { operation: operation.name, ...(rows.path ? { rows: rows.path } : {}) };
   const declaration: Record<string, unknown> = { ...(key ? { key } : {}) };
 
   const fetch = key ? fetchOf(operation, rows, key, operations) : null;
   if (fetch) {
-    declaration['fetch'] = fetch.ask;
+    declaration['fetch'] = fetch.query;
     notes.push(
       fetch.batch
-        ? `by id: one call for up to ${fetch.most} (${fetch.ask['operation']})`
-        : `by id: one call each; 100 cost 100 calls (${fetch.ask['operation']} takes one)`,
+        ? `by id: one call for up to ${fetch.maxKeys} keys (${fetch.query['operation']})`
+        : `by id: one call per key; 100 keys cost 100 calls (${fetch.query['operation']} takes one key)`,
     );
   }
-  if (key && required.length === 0) declaration['list'] = { ...ask, every: '30s' };
+  if (key && required.length === 0) declaration['list'] = { ...query, every: '30s' };
   declaration['fields'] = fields;
 
   const on: Record<string, unknown> = {};
-  for (const { type, words } of PARK_WORDS) {
-    const argument = operation.arguments.find((one) => words.test(one.name));
-    if (!argument || required.some((one) => one !== argument)) continue;
-    const match = rows.place.parts.find((part) => part === argument.name || words.test(part)) ?? null;
-    const many = isMany(argument);
+  for (const { type, pattern } of PARK_NAME_PATTERNS) {
+    const argument = operation.arguments.find(({ name }) => pattern.test(name));
+    if (!argument || required.some((other) => other !== argument)) continue;
+    const match = rows.field.members.find((part) => part === argument.name || pattern.test(part)) ?? null;
+    const many = acceptsMany(argument);
     const batch = many && match !== null;
-    on[`${type}.${plural(name)}`] = {
-      ...ask,
+    on[`${type}.${pluralFieldName(name)}`] = {
+      ...query,
       argument: argument.name,
       ...(batch && !argument.list ? { separator: ',' } : {}),
       ...(batch ? { match } : {}),
@@ -112,32 +116,33 @@ function draft(name: string, operation: Operation, rows: Rows, operations: Opera
     };
     notes.push(
       batch
-        ? `${type}.${plural(name)}: one call for up to 100`
-        : `${type}.${plural(name)}: one call each; 100 cost 100 calls (${operation.name} takes one ${argument.name})`,
+        ? `${type}.${pluralFieldName(name)}: one call for up to 100 keys`
+        : `${type}.${pluralFieldName(name)}: one call per key; 100 keys cost 100 calls (${operation.name} takes one ${argument.name})`,
     );
   }
   if (Object.keys(on).length === 0 && required.length === 0) {
-    on[`Park.${plural(name)}`] = { ...ask, many: true };
-    notes.push(`Park.${plural(name)}: the whole list, one call`);
+    on[`Park.${pluralFieldName(name)}`] = { ...query, many: true };
+    notes.push(`Park.${pluralFieldName(name)}: the whole list, one call`);
   }
   if (Object.keys(on).length > 0) declaration['on'] = on;
   if (!declaration['on'] && !declaration['fetch']) return null;
   return { name, declaration, notes };
 }
 
+/** The query by id of a drafted entity. */
 interface Fetch {
-  readonly ask: Record<string, unknown>;
+  readonly query: Record<string, unknown>;
   readonly batch: boolean;
-  readonly most: number;
+  readonly maxKeys: number;
 }
 
-/** The operation that answers rows by id: the list itself where it takes ids, else one that needs an id and answers the same parts. */
+/** The query by id: with the list operation if it accepts ids, else with an operation of the same name that requires one id. */
 function fetchOf(list: Operation, rows: Rows, key: string, operations: Operations): Fetch | null {
   const ids = list.arguments.find(
-    (one) => (one.name === key || one.name === `${key}s` || one.name === 'ids') && isMany(one),
+    (argument) => [key, `${key}s`, 'ids'].includes(argument.name) && acceptsMany(argument),
   );
   if (ids) {
-    const ask = {
+    const query = {
       operation: list.name,
       argument: ids.name,
       ...(ids.list ? {} : { separator: ',' }),
@@ -145,26 +150,29 @@ function fetchOf(list: Operation, rows: Rows, key: string, operations: Operation
       match: key,
       most: 50,
     };
-    return { ask, batch: true, most: 50 };
+    return { query, batch: true, maxKeys: 50 };
   }
-  const candidates = [...operations.values()].filter((one) => {
-    const required = one.arguments.filter((argument) => argument.required);
-    return one !== list && required.length === 1 && /id$/i.test(required[0]?.name ?? '');
+  const candidates = [...operations.values()].filter((operation) => {
+    const required = operation.arguments.filter((argument) => argument.required);
+    return operation !== list && required.length === 1 && /id$/i.test(required[0]?.name ?? '');
   });
   const stem = entityName(list.name);
-  const found = candidates.find((one) => entityName(one.name) === stem) ?? null;
-  const argument = found?.arguments.find((one) => one.required);
-  return found && argument ? { ask: { operation: found.name, argument: argument.name }, batch: false, most: 1 } : null;
+  const found = candidates.find(({ name }) => entityName(name) === stem) ?? null;
+  const argument = found?.arguments.find(({ required }) => required);
+  return found && argument
+    ? { query: { operation: found.name, argument: argument.name }, batch: false, maxKeys: 1 }
+    : null;
 }
 
-const isMany = (argument: Argument): boolean => argument.list || argument.many;
+const acceptsMany = (argument: Argument): boolean => argument.list || argument.commaSeparated;
 
-export const camel = (path: string): string =>
+/** `issued_at` and `issued.at` become `issuedAt`. */
+export const camelCase = (path: string): string =>
   path
-    .replace(/[^A-Za-z0-9]+(.)/g, (_, sign: string) => sign.toUpperCase())
-    .replace(/^./, (sign) => sign.toLowerCase());
+    .replace(/[^A-Za-z0-9]+(.)/g, (_, character: string) => character.toUpperCase())
+    .replace(/^./, (character) => character.toLowerCase());
 
-/** `get-places` and `get_places_id` and `list_places` are all Place. */
+/** The entity of an operation: `get-places`, `get_places_id` and `list_places` all give `Place`. */
 export function entityName(operation: string): string {
   const words = operation
     .replace(/([a-z])([A-Z])/g, '$1_$2')
@@ -179,7 +187,8 @@ export function entityName(operation: string): string {
 const singular = (word: string): string =>
   /ies$/.test(word) ? word.replace(/ies$/, 'y') : /(ss|us|is)$/.test(word) ? word : word.replace(/s$/, '');
 
-export function plural(name: string): string {
+/** The field for several records of an entity: `WorkOrder` gives `workOrders`. */
+export function pluralFieldName(name: string): string {
   const lower = name.charAt(0).toLowerCase() + name.slice(1);
   return /y$/.test(lower) ? lower.replace(/y$/, 'ies') : /s$/.test(lower) ? `${lower}es` : `${lower}s`;
 }

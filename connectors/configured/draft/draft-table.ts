@@ -1,51 +1,60 @@
-/** A first declaration of one table or file, from its columns and a sample of its rows; what was guessed is told. Pure. */
+/** Drafts the entity of one table or file from its columns and a sample of rows; every guess is explained in the notes. Pure. */
+import { type ColumnGuess, guessColumn } from './column-type.ts';
+import {
+  camelCase,
+  type EntityDraft,
+  entityName,
+  MAX_FIELDS,
+  PARK_NAME_PATTERNS,
+  pluralFieldName,
+} from './draft-entities.ts';
 
-import { type Guess, guess } from './column-type.ts';
-import { camel, type Drafted, entityName, MOST_FIELDS, PARK_WORDS, plural } from './draft-entities.ts';
-
-export interface Table {
-  /** As it is asked: name of the file or table. */
+export interface TableSample {
+  /** Name of the file or table in queries. */
   readonly name: string;
   readonly columns: readonly Column[];
-  /** A sample, at least. */
+  /** All rows or a sample. */
   readonly rows: readonly Readonly<Record<string, unknown>>[];
-  /** Column that the system itself calls the key; null: to be guessed. */
+  /** Primary key of the table; null: guess it. */
   readonly key: string | null;
-  /** How often the whole list is looked at for events. */
+  /** Interval at which the list is polled for events, such as `30s`. */
   readonly every: string;
 }
 
 export interface Column {
   readonly name: string;
-  /** As the system declares it; null: to be guessed. */
-  readonly type: Guess['type'] | null;
+  /** Type of the column in the database; null: guess it. */
+  readonly type: ColumnGuess['type'] | null;
 }
 
 const KEY = /(^|[_\s-])(id|no|nr|num|number|code|key)$|编号|单号|号码/i;
-/** The right without which nobody sees what is about a person. */
-const PERSONS = 'access:persons';
-/** The right without which plates are masked. */
-const PLATES = 'parking:plates';
+/** Scope that fields about persons require. */
+const PERSONS_SCOPE = 'access:persons';
+/** Scope that fields with plates require. */
+const PLATES_SCOPE = 'parking:plates';
 
-/** One entity; null where no column can be a field. */
-export function draftTable(table: Table, codes: ReadonlySet<string>): Drafted | null {
+/** The drafted entity; null if no column can be a field. `codes`: as in `guessColumn`. */
+export function draftTable(table: TableSample, codes: ReadonlySet<string>): EntityDraft | null {
   const notes: string[] = [];
   const guesses = new Map(
     table.columns.map((column) => {
-      const found = guess(
+      const found = guessColumn(
         column.name,
         table.rows.map((row) => row[column.name]),
         codes,
       );
-      return [column.name, column.type === null ? found : { ...found, type: column.type, why: 'as the system says' }];
+      return [
+        column.name,
+        column.type === null ? found : { ...found, type: column.type, evidence: 'from the database' },
+      ];
     }),
   );
-  const key = table.key ?? keyOf(table, guesses);
+  const key = table.key ?? guessKey(table, guesses);
   if (table.key === null)
     notes.push(
       key === null
-        ? 'key: no column tells the rows apart, so they have no id and no events'
-        : `key: ${key}, every one of ${table.rows.length} rows has another`,
+        ? 'key: no column is unique, so the rows have no id and no events'
+        : `key: ${key}, unique in all ${table.rows.length} rows`,
     );
   const fields: Record<string, unknown> = {};
   const on: Record<string, unknown> = {};
@@ -57,13 +66,13 @@ export function draftTable(table: Table, codes: ReadonlySet<string>): Drafted | 
   );
   for (const [i, { name: column }] of table.columns.entries()) {
     const found = guesses.get(column);
-    if (!found || Object.keys(fields).length >= MOST_FIELDS) continue;
+    if (!found || Object.keys(fields).length >= MAX_FIELDS) continue;
     const field = fieldName(column, i, fields);
     const link =
       found.link ??
-      PARK_WORDS.find((one) => one.link && table.rows.length === 0 && one.words.test(column))?.link ??
+      PARK_NAME_PATTERNS.find(({ link, pattern }) => link && table.rows.length === 0 && pattern.test(column))?.link ??
       null;
-    const scope = found.plate ? PLATES : found.personal ? PERSONS : null;
+    const scope = found.plate ? PLATES_SCOPE : found.personal ? PERSONS_SCOPE : null;
     fields[field] = {
       from: column,
       ...(link ? { link } : { type: found.type }),
@@ -71,21 +80,21 @@ export function draftTable(table: Table, codes: ReadonlySet<string>): Drafted | 
       ...(scope ? { scopes: [scope] } : {}),
     };
     notes.push(
-      `${field}: ${link ?? found.type} (${found.why})${scope ? `; it looks like ${found.plate ? 'a plate' : "a person's"}, so it needs ${scope}` : ''}`,
+      `${field}: ${link ?? found.type} (${found.evidence})${scope ? `; ${found.plate ? 'a plate' : 'personal data'}: requires ${scope}` : ''}`,
     );
-    const place =
+    const owner =
       link === 'Building.id' ? 'Building' : link === 'Company.uscc' ? 'Company' : found.plate ? 'Vehicle' : null;
-    if (place && !(`${place}.${plural(name)}` in on)) {
-      on[`${place}.${plural(name)}`] = { operation: table.name, argument: column, many: true };
-      notes.push(`${place}.${plural(name)}: one call for up to 100`);
+    if (owner && !(`${owner}.${pluralFieldName(name)}` in on)) {
+      on[`${owner}.${pluralFieldName(name)}`] = { operation: table.name, argument: column, many: true };
+      notes.push(`${owner}.${pluralFieldName(name)}: one call for up to 100 keys`);
     }
   }
   if (Object.keys(fields).length === 0) return null;
-  if (table.columns.length > MOST_FIELDS)
-    notes.push(`${table.columns.length - MOST_FIELDS} further columns are left out; add those that somebody asks for`);
+  if (table.columns.length > MAX_FIELDS)
+    notes.push(`${table.columns.length - MAX_FIELDS} more columns were left out; add those you need`);
   if (Object.keys(on).length === 0) {
-    on[`Park.${plural(name)}`] = { operation: table.name, many: true };
-    notes.push(`Park.${plural(name)}: the whole list, one call`);
+    on[`Park.${pluralFieldName(name)}`] = { operation: table.name, many: true };
+    notes.push(`Park.${pluralFieldName(name)}: the whole list, one call`);
   }
   const declaration = {
     ...(key === null
@@ -101,22 +110,22 @@ export function draftTable(table: Table, codes: ReadonlySet<string>): Drafted | 
   return { name, declaration, notes };
 }
 
-/** A column in which no two rows are the same: one that is called so before any other, and never a value that only happens to differ. */
-function keyOf(table: Table, guesses: ReadonlyMap<string, Guess>): string | null {
-  const sound = table.columns
-    .map((one) => one.name)
+/** A unique column that is named like a key, `id` first; null if there is none. */
+function guessKey(table: TableSample, guesses: ReadonlyMap<string, ColumnGuess>): string | null {
+  const candidates = table.columns
+    .map(({ name }) => name)
     .filter((name) => {
       const found = guesses.get(name);
       return found?.unique && !found.personal && !['Decimal', 'DateTime', 'Date', 'Boolean'].includes(found.type);
     });
-  return sound.find((name) => /^id$/i.test(name)) ?? sound.find((name) => KEY.test(name)) ?? null;
+  return candidates.find((name) => /^id$/i.test(name)) ?? candidates.find((name) => KEY.test(name)) ?? null;
 }
 
-/** `Unit No` is unitNo; a heading that GraphQL cannot write is called by its place. */
+/** The field name of a heading: `Unit No` gives `unitNo`; a heading that GraphQL does not allow gives `column` and its number. */
 function fieldName(column: string, i: number, taken: Readonly<Record<string, unknown>>): string {
-  const words = column.split(/[^A-Za-z0-9]+/).filter((one) => one !== '');
-  const plain = camel(words.map((one) => (/^[A-Z0-9]+$/.test(one) ? one.toLowerCase() : one)).join('_'));
-  const good = /^[a-z][A-Za-z0-9]*$/.test(plain) && !/[^\x20-\x7e]/.test(column);
-  const name = !good || ['provenance'].includes(plain) ? `column${i + 1}` : plain === 'id' ? 'number' : plain;
+  const words = column.split(/[^A-Za-z0-9]+/).filter((word) => word !== '');
+  const plain = camelCase(words.map((word) => (/^[A-Z0-9]+$/.test(word) ? word.toLowerCase() : word)).join('_'));
+  const isAllowed = /^[a-z][A-Za-z0-9]*$/.test(plain) && !/[^\x20-\x7e]/.test(column);
+  const name = !isAllowed || ['provenance'].includes(plain) ? `column${i + 1}` : plain === 'id' ? 'number' : plain;
   return name in taken ? `${name}${i + 1}` : name;
 }

@@ -1,70 +1,72 @@
-/** One file (or the newest of a pattern) as rows in memory: read again when it changes, refused whole when too much of it is wrong. */
+/** Holds the rows of one file, or the newest of a pattern, in memory. Reads it again when it changes; rejects it if too many rows are invalid. */
 import { setTimeout } from 'node:timers/promises';
 import { systemClock } from '../../kit/clock.ts';
 import { malformed, SourceError, unavailable } from '../../kit/errors.ts';
 import type { Log } from '../../kit/log.ts';
-import { row, type TypedEntity } from '../core/mapping.ts';
-import { spelledRow } from '../core/value-formats.ts';
-import { type Newest, newestOf } from './file-pattern.ts';
+import { mapRow, type TypedEntity } from '../core/mapping.ts';
+import { normalizeRow } from '../core/value-formats.ts';
+import { type FoundFile, findNewest } from './file-pattern.ts';
 import { parseFile } from './parse-file.ts';
-import { Refusals, report } from './rejected-rows.ts';
+import { RejectedRows, writeReport } from './rejected-rows.ts';
 import type { FileRow } from './table-rows.ts';
 
-/** Rows that are good, as the declaration sees them. */
+/** A valid row: normalized cells by column, and `$file`, `$line`, `$modified`. */
 export type Cells = Readonly<Record<string, unknown>>;
 
 interface Loaded {
-  readonly mark: string;
+  readonly fingerprint: string;
   readonly version: string;
   readonly rows: readonly Cells[];
-  /** By column, rows by the text of their cell; made when first asked by that column. */
+  /** By column, the rows by text of their cell; built on the first query by that column. */
   readonly index: Map<string, Map<string, Cells[]>>;
 }
 
-export interface MirrorOptions {
+export interface FileMirrorOptions {
   readonly folder: string;
-  /** A file's name; `*` stands for anything, and the newest file counts. */
+  /** File name; with `*` the newest matching file is used. */
   readonly pattern: string;
-  /** Entities whose rows stand in it. */
+  /** Entities whose rows are in the file. */
   readonly entities: readonly TypedEntity[];
-  /** Columns that questions are asked by. */
-  readonly asked: readonly string[];
-  /** Offset of times without one, such as `+08:00`. */
+  /** Columns that queries filter by or match on. */
+  readonly queriedColumns: readonly string[];
+  /** UTC offset of times without one, such as `+08:00`. */
   readonly zone: string;
-  /** Of 100 rows, how many may be refused before the file is. */
-  readonly refuse: number;
-  /** Whether refused rows are written down beside the files. */
-  readonly reports: boolean;
+  /** Above this percentage of rejected rows the file is rejected. */
+  readonly maxRejectedPercent: number;
+  /** Whether rejected rows are written to a report next to the files. */
+  readonly writeReports: boolean;
   readonly log: Log;
 }
 
-/** A file that is still being written changes within this time, in milliseconds. */
-const STILL = 300;
-const LARGEST = 16 * 1024 * 1024;
+/** Milliseconds since the last modification after which a file counts as completely written. */
+const SETTLE_TIME = 300;
+/** Bytes. */
+const MAX_SIZE = 16 * 1024 * 1024;
 
-export class Mirror {
-  readonly #options: MirrorOptions;
+export class FileMirror {
+  readonly #options: FileMirrorOptions;
   #loaded: Loaded | null = null;
-  /** The file that was looked at last, taken or refused. */
-  #seen = '';
-  #complaint: string | null = null;
-  #fault: SourceError | null = null;
+  /** Fingerprint of the file that was read last, whether accepted or rejected. */
+  #lastFingerprint = '';
+  #deliveryProblem: string | null = null;
+  #error: SourceError | null = null;
   #loading: Promise<void> | null = null;
 
-  constructor(options: MirrorOptions) {
+  constructor(options: FileMirrorOptions) {
     this.#options = options;
   }
 
-  /** What is wrong with the newest file, or null. */
-  get complaint(): string | null {
-    return this.#complaint;
+  /** What is wrong with the newest file; null: nothing. */
+  get deliveryProblem(): string | null {
+    return this.#deliveryProblem;
   }
 
+  /** Digest of the loaded file; null before the first one. */
   get version(): string | null {
     return this.#loaded?.version ?? null;
   }
 
-  /** All rows; after the file has changed, the new ones. Rejects with `SourceError` where there is no file, or none was good. */
+  /** All rows of the current file. Rejects with `SourceError` if no valid file has been read. */
   async rows(): Promise<readonly Cells[]> {
     return (await this.#current()).rows;
   }
@@ -75,11 +77,11 @@ export class Mirror {
     let index = loaded.index.get(column);
     if (!index) {
       index = new Map();
-      for (const one of loaded.rows) {
-        const key = String(one[column] ?? '');
-        const known = index.get(key);
-        if (known) known.push(one);
-        else index.set(key, [one]);
+      for (const row of loaded.rows) {
+        const key = String(row[column] ?? '');
+        const rows = index.get(key);
+        if (rows) rows.push(row);
+        else index.set(key, [row]);
       }
       loaded.index.set(column, index);
     }
@@ -87,102 +89,104 @@ export class Mirror {
   }
 
   async #current(): Promise<Loaded> {
-    this.#loading ??= this.#look().finally(() => {
+    this.#loading ??= this.#refresh().finally(() => {
       this.#loading = null;
     });
     await this.#loading;
-    if (!this.#loaded) throw this.#fault ?? unavailable(`there is no ${this.#options.pattern}`);
+    if (!this.#loaded) throw this.#error ?? unavailable(`there is no file ${this.#options.pattern}`);
     return this.#loaded;
   }
 
-  async #look(): Promise<void> {
+  async #refresh(): Promise<void> {
     const { folder, pattern, log } = this.#options;
-    const newest = await newestOf(folder, pattern);
-    if (newest.mark === this.#seen) return;
+    const newest = await findNewest(folder, pattern);
+    if (newest.fingerprint === this.#lastFingerprint) return;
     const age = systemClock.now().getTime() - newest.modified.getTime();
-    if (age >= 0 && age < STILL) {
-      // Rows that stand wait until the file is whole; a first reading waits for it.
+    if (age >= 0 && age < SETTLE_TIME) {
+      // The file may still be written. Loaded rows are used until it is complete; the first read waits.
       if (this.#loaded) return;
-      await setTimeout(STILL);
-      return this.#look();
+      await setTimeout(SETTLE_TIME);
+      return this.#refresh();
     }
     try {
-      const loaded = await this.#load(newest);
-      // Written while it was read: what was read may be half of it.
-      if ((await newestOf(folder, pattern)).mark !== newest.mark) return this.#loaded ? undefined : this.#look();
-      const first = this.#loaded === null;
-      this.#loaded = loaded.loaded;
-      this.#fault = null;
-      this.#complaint = loaded.complaint;
-      if (this.#complaint) log.warn(`${this.#complaint}.`);
-      if (!first) log.info(`${newest.name} was read again: ${loaded.loaded.rows.length} rows.`);
+      const { loaded, problem } = await this.#load(newest);
+      // Modified while it was read: the rows may be incomplete.
+      if ((await findNewest(folder, pattern)).fingerprint !== newest.fingerprint)
+        return this.#loaded ? undefined : this.#refresh();
+      const isFirst = this.#loaded === null;
+      this.#loaded = loaded;
+      this.#error = null;
+      this.#deliveryProblem = problem;
+      if (this.#deliveryProblem) log.warn(`${this.#deliveryProblem}.`);
+      if (!isFirst) log.info(`Reloaded ${newest.name}: ${loaded.rows.length} rows.`);
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
-      this.#fault = error;
-      const stand = this.#loaded ? '; the rows read before stand' : '';
-      this.#complaint = `${newest.name} was refused: ${error.detail}${stand}`;
-      log.warn(`${this.#complaint}.`);
+      this.#error = error;
+      const kept = this.#loaded ? '; the previously loaded rows are kept' : '';
+      this.#deliveryProblem = `${newest.name} was rejected: ${error.detail}${kept}`;
+      log.warn(`${this.#deliveryProblem}.`);
     }
-    this.#seen = newest.mark;
+    this.#lastFingerprint = newest.fingerprint;
   }
 
-  async #load(file: Newest): Promise<{ loaded: Loaded; complaint: string | null }> {
-    const { folder, entities, asked, refuse, reports, zone } = this.#options;
-    if (file.size > LARGEST) throw malformed(`it is larger than ${LARGEST} bytes`);
-    const wanted = [...new Set([...entities.flatMap(columnsOf), ...asked])];
-    const refused = new Refusals();
+  async #load(file: FoundFile): Promise<{ loaded: Loaded; problem: string | null }> {
+    const { folder, entities, queriedColumns, maxRejectedPercent, writeReports, zone } = this.#options;
+    if (file.size > MAX_SIZE) throw malformed(`the file is larger than ${MAX_SIZE} bytes`);
+    const columns = [...new Set([...entities.flatMap(columnsOf), ...queriedColumns])];
+    const rejected = new RejectedRows();
     const rows: Cells[] = [];
     const ids = entities.map(() => new Map<string, number>());
     const { digest } = await parseFile(file, {
-      columns: (columns) => {
-        const missing = wanted.filter((one) => !columns.includes(one));
-        // A JSON file without rows has no names either.
-        if (missing.length > 0 && (columns.length > 0 || !/\.json$/i.test(file.name)))
-          throw malformed(`it has no column ${missing.join(', ')}; it has ${columns.join(', ')}`);
+      onColumns: (found) => {
+        const missing = columns.filter((column) => !found.includes(column));
+        // A JSON file without rows has no columns.
+        if (missing.length > 0 && (found.length > 0 || !/\.json$/i.test(file.name)))
+          throw malformed(`the file has no column ${missing.join(', ')}; its columns are ${found.join(', ')}`);
       },
-      row: ({ line, cells }) => {
-        // Columns that nobody asks for are not held.
-        const own = Object.fromEntries(wanted.map((name) => [name, cells[name] ?? null]));
-        const found = judged({ line, cells: own }, entities, zone, ids);
-        if (typeof found === 'string') refused.add({ line, reason: found });
-        else rows.push({ ...found, $file: file.name, $line: line, $modified: file.modified });
+      onRow: ({ line, cells }) => {
+        // Unused columns are not kept in memory.
+        const own = Object.fromEntries(columns.map((name) => [name, cells[name] ?? null]));
+        const checked = checkRow({ line, cells: own }, entities, zone, ids);
+        if (typeof checked === 'string') rejected.add({ line, reason: checked });
+        else rows.push({ ...checked, $file: file.name, $line: line, $modified: file.modified });
       },
-      refuse: (row) => refused.add(row),
+      onRejected: (row) => rejected.add(row),
     });
-    const all = rows.length + refused.count;
-    const place = reports ? await report(folder, file.name, refused, all) : null;
-    const complaint = refused.sentence(file.name, all, place);
-    if (refused.count * 100 > refuse * all) throw malformed(`${complaint}, more than ${refuse} in 100`);
-    return { loaded: { mark: file.mark, version: digest, rows, index: new Map() }, complaint };
+    const total = rows.length + rejected.count;
+    const report = writeReports ? await writeReport(folder, file.name, rejected, total) : null;
+    const problem = rejected.summary(file.name, total, report);
+    if (rejected.count * 100 > maxRejectedPercent * total)
+      throw malformed(`${problem}; at most ${maxRejectedPercent} % may be rejected`);
+    return { loaded: { fingerprint: file.fingerprint, version: digest, rows, index: new Map() }, problem };
   }
 }
 
-/** The row as every entity reads it, or why it is refused. */
-function judged(
-  one: FileRow,
+/** The row normalized for every entity, or why it is rejected. `ids`: for each entity, the line of each key so far; updated. */
+function checkRow(
+  row: FileRow,
   entities: readonly TypedEntity[],
   zone: string,
   ids: readonly Map<string, number>[],
 ): Cells | string {
-  const cells = entities.reduce((found, entity) => spelledRow(found, entity, zone), { ...one.cells });
-  for (const [n, entity] of entities.entries()) {
+  const cells = entities.reduce((previous, entity) => normalizeRow(previous, entity, zone), { ...row.cells });
+  for (const [i, entity] of entities.entries()) {
     let id: string;
     try {
-      id = row(entity, { ...cells, $file: '', $line: 0, $modified: new Date(0) }, '').id;
+      id = mapRow(entity, { ...cells, $file: '', $line: 0, $modified: new Date(0) }, '').id;
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
       return error.detail.replace(/^\./, '');
     }
     if (entity.key === null) continue;
-    const before = ids[n]?.get(id);
-    if (before !== undefined) return `${entity.key} stands already in line ${before}`;
-    ids[n]?.set(id, one.line);
+    const firstLine = ids[i]?.get(id);
+    if (firstLine !== undefined) return `${entity.key} is a duplicate of line ${firstLine}`;
+    ids[i]?.set(id, row.line);
   }
   return cells;
 }
 
-/** Columns that must be there; those of the reader itself begin with `$`. */
+/** Columns that the file must have, without those the mirror adds (`$...`). */
 const columnsOf = (entity: TypedEntity): string[] =>
-  [entity.key, entity.recordedAt, ...entity.fields.map((one) => one.from)].filter(
-    (one): one is string => one !== null && !one.startsWith('$'),
+  [entity.key, entity.recordedAt, ...entity.fields.map(({ from }) => from)].filter(
+    (column): column is string => column !== null && !column.startsWith('$'),
   );

@@ -1,28 +1,29 @@
-/** Which file is meant: one by name, or the newest of a pattern. */
+/** Finds the file of an operation: one by name, or the newest that matches a pattern with `*`. */
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unavailable } from '../../kit/errors.ts';
 
-export interface Newest {
+export interface FoundFile {
   readonly name: string;
   readonly path: string;
   readonly size: number;
   readonly modified: Date;
-  readonly mark: string;
+  /** Changes when the file is replaced or modified. */
+  readonly fingerprint: string;
 }
 
-/** The newest file of that name; rejects (SOURCE_UNAVAILABLE) where there is none. */
-export async function newestOf(folder: string, pattern: string): Promise<Newest> {
+/** The newest file that matches. Rejects with `SourceError` (unavailable) if there is none. */
+export async function findNewest(folder: string, pattern: string): Promise<FoundFile> {
   const names = pattern.includes('*')
-    ? (await readdir(folder).catch((): string[] => [])).filter((name) => matches(pattern, name))
+    ? (await readdir(folder).catch((): string[] => [])).filter((name) => matchesPattern(pattern, name))
     : [pattern];
   const found = await Promise.all(
     names.map(async (name) => {
       const path = join(folder, name);
-      const about = await stat(path).catch(() => null);
-      return about?.isFile()
-        ? [{ name, path, size: about.size, modified: about.mtime, mark: `${name} ${about.size} ${about.mtimeMs}` }]
-        : [];
+      const stats = await stat(path).catch(() => null);
+      if (!stats?.isFile()) return [];
+      const fingerprint = `${name} ${stats.size} ${stats.mtimeMs}`;
+      return [{ name, path, size: stats.size, modified: stats.mtime, fingerprint }];
     }),
   );
   const newest = found
@@ -32,8 +33,8 @@ export async function newestOf(folder: string, pattern: string): Promise<Newest>
   return newest;
 }
 
-/** Whether a file is called so. */
-export function matches(pattern: string, name: string): boolean {
-  const parts = pattern.split('*').map((one) => one.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
+/** Whether a file name matches the pattern. */
+export function matchesPattern(pattern: string, name: string): boolean {
+  const parts = pattern.split('*').map((text) => text.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
   return new RegExp(`^${parts.join('.*')}$`).test(name);
 }

@@ -1,21 +1,21 @@
-/** Files are read in pieces while others are answered, and what is refused is told to the last row. */
+/** Parsing without blocking the process, and reports of rejected rows. */
 import { existsSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { makeLog } from '../../kit/log.ts';
+import { createLog } from '../../kit/log.ts';
 import { readEntities } from '../core/declaration.ts';
-import { tabular, typedTable } from '../core/tabular-source.ts';
-import { Mirror } from './file-mirror.ts';
+import { matchByArgument, withDeclaredTypes } from '../core/tabular-source.ts';
+import { FileMirror } from './file-mirror.ts';
 import { parseFile } from './parse-file.ts';
-import type { FileRow, Refused } from './table-rows.ts';
+import type { FileRow, RejectedRow } from './table-rows.ts';
 import { unpackedSize } from './xlsx-zip-directory.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'isthmus-csv-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const log: string[] = [];
-const [entity] = tabular(
+const [entity] = matchByArgument(
   readEntities({
     Lease: {
       key: 'No',
@@ -23,14 +23,21 @@ const [entity] = tabular(
       fields: { rent: { from: 'Rent', type: 'Decimal' } },
     },
   }),
-).map(typedTable);
+).map(withDeclaredTypes);
 if (!entity) throw new Error('The declaration of the test is wrong.');
-const mirror = (refuse: number) =>
-  new Mirror({
-    ...{ folder, pattern: 'leases.csv', asked: ['No'], zone: '+08:00', refuse, reports: true },
-    ...{ entities: [entity], log: makeLog((line) => log.push(line)) },
+const createMirror = (maxRejectedPercent: number) =>
+  new FileMirror({
+    ...{
+      folder,
+      pattern: 'leases.csv',
+      queriedColumns: ['No'],
+      zone: '+08:00',
+      maxRejectedPercent,
+      writeReports: true,
+    },
+    ...{ entities: [entity], log: createLog((line) => log.push(line)) },
   });
-/** Dropped some time ago, so that nobody waits for it to be whole. */
+/** Writes a file that is `age` seconds old, so that it counts as completely written. */
 const drop = (text: string | Buffer, name = 'leases.csv', age = 60) => {
   writeFileSync(join(folder, name), text);
   const time = Date.now() / 1000 - age;
@@ -40,90 +47,90 @@ const drop = (text: string | Buffer, name = 'leases.csv', age = 60) => {
 const table = (count: number, rent: (n: number) => string) =>
   `No,Rent,Remark\n${Array.from({ length: count }, (_, i) => `L-${i + 1},${rent(i + 1)},${'.'.repeat(100)}`).join('\n')}\n`;
 async function read(file: { name: string; path: string }) {
-  const found = { columns: [] as readonly string[], rows: [] as FileRow[], refused: [] as Refused[] };
-  const taken = await parseFile(file, {
-    columns: (columns) => {
+  const found = { columns: [] as readonly string[], rows: [] as FileRow[], rejected: [] as RejectedRow[] };
+  const parsed = await parseFile(file, {
+    onColumns: (columns) => {
       found.columns = columns;
     },
-    row: (row) => found.rows.push(row),
-    refuse: (row) => found.refused.push(row),
+    onRow: (row) => found.rows.push(row),
+    onRejected: (row) => found.rejected.push(row),
   });
-  return { ...found, ...taken };
+  return { ...found, ...parsed };
 }
 
-test('every refused row stands in the report, and the reason says where it is; it goes when nothing is refused any more', async () => {
+test('the report lists every rejected row, the message refers to it, and it is deleted when no row is rejected', async () => {
   const report = join(folder, 'refused', 'leases.csv.txt');
   drop(table(1_000, (n) => (n % 20 === 0 ? 'n.a.' : '1.50')));
-  const one = mirror(10);
-  expect(await one.rows()).toHaveLength(950);
-  expect(one.complaint).toMatch(
-    /^50 of 1000 rows of leases\.csv are refused: line 21: .*; and 40 more, all in refused\/leases\.csv\.txt$/,
+  const mirror = createMirror(10);
+  expect(await mirror.rows()).toHaveLength(950);
+  expect(mirror.deliveryProblem).toMatch(
+    /^50 of 1000 rows of leases\.csv were rejected: line 21: .*; and 40 more, see refused\/leases\.csv\.txt$/,
   );
-  const told = readFileSync(report, 'utf8').trim().split('\n');
-  expect(told).toHaveLength(51);
-  expect(told.at(-1)).toBe('line 1001: Rent is no decimal number');
-  expect((await one.rowsBy('No', ['L-7']))[0]).toEqual({
+  const lines = readFileSync(report, 'utf8').trim().split('\n');
+  expect(lines).toHaveLength(51);
+  expect(lines.at(-1)).toBe('line 1001: Rent is not a decimal number');
+  expect((await mirror.rowsBy('No', ['L-7']))[0]).toEqual({
     ...{ No: 'L-7', Rent: '1.50', $file: 'leases.csv', $line: 8 },
     $modified: expect.any(Date),
   });
-  // Also of a file that is refused whole.
+  // A rejected file has a report too.
   drop(
     table(100, () => '?'),
     'leases.csv',
     50,
   );
-  expect(await one.rows()).toHaveLength(950);
-  expect(one.complaint).toContain('more than 10 in 100; the rows read before stand');
+  expect(await mirror.rows()).toHaveLength(950);
+  expect(mirror.deliveryProblem).toContain('at most 10 % may be rejected; the previously loaded rows are kept');
   expect(readFileSync(report, 'utf8')).toContain('line 101: ');
   drop(
     table(10, () => '2'),
     'leases.csv',
     40,
   );
-  expect(await one.rows()).toHaveLength(10);
-  expect(one.complaint).toBeNull();
+  expect(await mirror.rows()).toHaveLength(10);
+  expect(mirror.deliveryProblem).toBeNull();
   expect(existsSync(report)).toBe(false);
 });
 
-test('a long table is read in pieces: others have their turn all the while', async () => {
+test('parsing a long file yields to the event loop', async () => {
   const text = table(60_000, () => '1.50');
   const file = drop(text, 'long.csv');
-  let turns = 0;
-  let reading = true;
-  const turning = () => {
-    turns++;
-    if (reading) setImmediate(turning);
+  let ticks = 0;
+  let isReading = true;
+  const tick = () => {
+    ticks++;
+    if (isReading) setImmediate(tick);
   };
-  setImmediate(turning);
-  const { rows, read: as } = await read(file);
-  reading = false;
+  setImmediate(tick);
+  const { rows, format } = await read(file);
+  isReading = false;
   expect(rows).toHaveLength(60_000);
   expect(rows.at(-1)?.line).toBe(60_001);
-  expect(as).toBe('UTF-8, comma');
-  // A piece is 64 KiB, and is passed over twice.
-  expect(turns).toBeGreaterThan(text.length / 65_536);
+  expect(format).toBe('UTF-8, comma');
+  // A chunk is 64 KiB, and the file is read twice.
+  expect(ticks).toBeGreaterThan(text.length / 65_536);
 });
 
-test('what cannot be taken apart is refused by row where it can be told, else as a whole', async () => {
-  const { rows, refused } = await read(drop('a;b\n1;2\n3\n4;5;6\n7;8\n', 'odd.csv'));
-  expect(rows.map((one) => one.cells)).toEqual([
+test('rejects single rows where possible, otherwise the whole file', async () => {
+  const { rows, rejected } = await read(drop('a;b\n1;2\n3\n4;5;6\n7;8\n', 'odd.csv'));
+  expect(rows.map(({ cells }) => cells)).toEqual([
     { a: '1', b: '2' },
     { a: '7', b: '8' },
   ]);
-  expect(refused).toEqual([
-    { line: 3, reason: 'has 1 cells, the heading has 2' },
-    { line: 4, reason: 'has 3 cells, the heading has 2' },
+  expect(rejected).toEqual([
+    { line: 3, reason: 'has 1 cells, expected 2' },
+    { line: 4, reason: 'has 3 cells, expected 2' },
   ]);
   await expect(read(drop('', 'empty.csv'))).rejects.toThrow('the file is empty');
-  await expect(read(drop('a,a\n1,2\n', 'twice.csv'))).rejects.toThrow('the heading a stands twice');
+  await expect(read(drop('a,a\n1,2\n', 'twice.csv'))).rejects.toThrow('the heading a occurs twice');
   await expect(read(drop(`a,b\n1,"${'x'.repeat(3_000_000)}\n`, 'open.csv'))).rejects.toThrow(
-    'the row that begins at line 2 is longer',
+    'the row at line 2 is longer',
   );
   await expect(read(drop(`[${' '.repeat(5_000_000)}]`, 'large.json'))).rejects.toThrow('larger than');
   await expect(read({ name: 'gone.csv', path: join(folder, 'gone.csv') })).rejects.toThrow('cannot be read');
 });
 
-test('a workbook says how large it is when it is unpacked', () => {
+test('reads the decompressed size of a workbook', () => {
   const units = readFileSync(join(import.meta.dirname, 'fixtures', 'units.xlsx'));
   expect(unpackedSize(units)).toBeGreaterThan(units.length / 2);
   const bomb = Buffer.from(units);

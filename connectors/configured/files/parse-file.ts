@@ -1,36 +1,39 @@
-/** A CSV, XLSX or JSON file as rows of cells, with the line of each. */
+/** Parses CSV, XLSX and JSON files into rows of cells with their lines. */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
 import iconv from 'iconv-lite';
 import { malformed, unavailable } from '../../kit/errors.ts';
 import { parseCsv } from './csv-parser.ts';
-import { cellsOf, headings, type Taken, type Taker } from './table-rows.ts';
+import { type ParsedFile, type RowHandler, readHeadings, toCells } from './table-rows.ts';
 import { unpackedSize } from './xlsx-zip-directory.ts';
 
-/** What a file may be called. */
-export const READABLE = /\.(csv|tsv|txt|xlsx|json)$/i;
-/** A workbook or a JSON file is taken apart in one go, during which nobody else is answered: 4 MiB of JSON are some 50 ms. */
-const WHOLE = 4 * 1024 * 1024;
-/** After so many rows others have their turn. */
-const TURN = 1_000;
-/** What a workbook may hold when it is unpacked. */
-const UNPACKED = 64 * 1024 * 1024;
+/** Names of supported files. */
+export const SUPPORTED_NAME = /\.(csv|tsv|txt|xlsx|json)$/i;
+/** Bytes of a workbook or JSON file, which are parsed in one step that blocks the process: about 50 ms for 4 MiB of JSON. */
+const MAX_SIZE = 4 * 1024 * 1024;
+/** Rows between two yields to the event loop. */
+const ROWS_PER_TICK = 1_000;
+/** Bytes of a workbook after decompression. */
+const MAX_UNPACKED_SIZE = 64 * 1024 * 1024;
 
-/** Takes a file apart; rejects (SOURCE_MALFORMED) where it is none of the kinds that its name says. */
-export async function parseFile(file: { readonly name: string; readonly path: string }, take: Taker): Promise<Taken> {
-  if (!/\.(xlsx|json)$/i.test(file.name)) return parseCsv(file.path, take);
+/** Parses a file by its extension. Rejects with `SourceError`: unavailable if it cannot be read, malformed if its content does not match. */
+export async function parseFile(
+  file: { readonly name: string; readonly path: string },
+  handler: RowHandler,
+): Promise<ParsedFile> {
+  if (!/\.(xlsx|json)$/i.test(file.name)) return parseCsv(file.path, handler);
   const bytes = await readFile(file.path).catch((error: unknown) => {
     throw unavailable('the file cannot be read', error);
   });
-  if (bytes.length > WHOLE) throw malformed(`it is larger than ${WHOLE} bytes; a CSV file may be larger`);
+  if (bytes.length > MAX_SIZE) throw malformed(`the file is larger than ${MAX_SIZE} bytes; use CSV for larger files`);
   const digest = createHash('sha256').update(bytes).digest('base64url').slice(0, 16);
   return /\.xlsx$/i.test(file.name)
-    ? { digest, read: await parseWorkbook(bytes, take) }
-    : { digest, read: await parseJson(bytes, take) };
+    ? { digest, format: await parseWorkbook(bytes, handler) }
+    : { digest, format: await parseJson(bytes, handler) };
 }
 
-/** UTF-8 where the bytes are that, else GB18030. */
+/** Decodes UTF-8, else GB18030. */
 function textOf(bytes: Buffer): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
@@ -39,64 +42,64 @@ function textOf(bytes: Buffer): string {
   }
 }
 
-async function parseWorkbook(bytes: Buffer, take: Taker): Promise<string> {
+async function parseWorkbook(bytes: Buffer, handler: RowHandler): Promise<string> {
   const size = unpackedSize(bytes);
-  if (size > UNPACKED)
-    throw malformed(`the workbook holds ${size} bytes when it is unpacked; at most ${UNPACKED} are read`);
+  if (size > MAX_UNPACKED_SIZE)
+    throw malformed(`the workbook has ${size} bytes after decompression; at most ${MAX_UNPACKED_SIZE} are allowed`);
   const { readSheet } = await import('read-excel-file/node');
   let sheet: readonly (readonly unknown[])[];
   try {
     sheet = await readSheet(bytes);
   } catch (error) {
-    throw malformed('the workbook cannot be taken apart', error);
+    throw malformed('the file is not a valid workbook', error);
   }
   const [head = [], ...rest] = sheet.map((row) => row.map(cellText));
   while (head.length > 0 && head.at(-1) === null) head.pop();
-  const columns = headings(head);
-  take.columns(columns);
+  const columns = readHeadings(head);
+  handler.onColumns(columns);
   for (const [i, cells] of rest.entries()) {
-    if (i % TURN === 0) await setImmediate();
-    if (!cells.every((one) => one === null)) take.row({ line: i + 2, cells: cellsOf(columns, cells) });
+    if (i % ROWS_PER_TICK === 0) await setImmediate();
+    if (!cells.every((cell) => cell === null)) handler.onRow({ line: i + 2, cells: toCells(columns, cells) });
   }
   return 'first sheet of the workbook';
 }
 
-/** A day or time of a workbook has no zone: it is written as a text without one. */
+/** Dates and times of a workbook have no time zone: returns them as texts without one. */
 function cellText(cell: unknown): unknown {
   if (!(cell instanceof Date)) return typeof cell === 'string' ? cell.trim() || null : (cell ?? null);
   const text = cell.toISOString().slice(0, 19).replace('T', ' ');
   return text.endsWith(' 00:00:00') ? text.slice(0, 10) : text;
 }
 
-async function parseJson(bytes: Buffer, take: Taker): Promise<string> {
-  let whole: unknown;
+async function parseJson(bytes: Buffer, handler: RowHandler): Promise<string> {
+  let content: unknown;
   try {
-    whole = JSON.parse(textOf(bytes));
+    content = JSON.parse(textOf(bytes));
   } catch (error) {
     throw malformed('the file is not JSON', error);
   }
-  const inner = typeof whole === 'object' && whole !== null ? Object.values(whole).filter(Array.isArray) : [];
-  const list = Array.isArray(whole) ? whole : inner.length === 1 ? inner[0] : null;
-  if (!Array.isArray(list)) throw malformed('the file holds no list, nor an object with one list');
-  const rows = list.map((one: unknown) =>
-    typeof one === 'object' && one !== null && !Array.isArray(one) ? flat(one as Record<string, unknown>) : null,
+  const inner = typeof content === 'object' && content !== null ? Object.values(content).filter(Array.isArray) : [];
+  const list = Array.isArray(content) ? content : inner.length === 1 ? inner[0] : null;
+  if (!Array.isArray(list)) throw malformed('the file contains neither a list nor an object with one list');
+  const rows = list.map((item: unknown) =>
+    typeof item === 'object' && item !== null && !Array.isArray(item) ? flatten(item as Record<string, unknown>) : null,
   );
-  take.columns([...new Set(rows.flatMap((cells) => Object.keys(cells ?? {})))]);
+  handler.onColumns([...new Set(rows.flatMap((cells) => Object.keys(cells ?? {})))]);
   for (const [i, cells] of rows.entries()) {
-    if (i % TURN === 0) await setImmediate();
-    if (cells === null) take.refuse({ line: i + 1, reason: 'is no object' });
-    else take.row({ line: i + 1, cells });
+    if (i % ROWS_PER_TICK === 0) await setImmediate();
+    if (cells === null) handler.onRejected({ line: i + 1, reason: 'is not an object' });
+    else handler.onRow({ line: i + 1, cells });
   }
   return 'a list of objects';
 }
 
-/** Inner objects with dots; lists stay as they are. */
-function flat(row: Readonly<Record<string, unknown>>, prefix = ''): Record<string, unknown> {
+/** Members of nested objects get names with dots; lists are kept. */
+function flatten(row: Readonly<Record<string, unknown>>, prefix = ''): Record<string, unknown> {
   return Object.assign(
     {},
     ...Object.entries(row).map(([name, value]) =>
       typeof value === 'object' && value !== null && !Array.isArray(value)
-        ? flat(value as Record<string, unknown>, `${prefix}${name}.`)
+        ? flatten(value as Record<string, unknown>, `${prefix}${name}.`)
         : { [`${prefix}${name}`]: value === '' ? null : value },
     ),
   );

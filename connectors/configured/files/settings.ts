@@ -1,25 +1,23 @@
-import { integer, milliseconds, settings, structure, text, type Values } from '../../kit/config/settings.ts';
+import { custom, integer, milliseconds, settings, text, type Values } from '../../kit/config/settings.ts';
 import { readEntities } from '../core/declaration.ts';
-import { tabular } from '../core/tabular-source.ts';
-import { zone } from '../core/value-formats.ts';
+import { matchByArgument } from '../core/tabular-source.ts';
+import { zoneSetting } from '../core/value-formats.ts';
 
-/** What the reader itself knows of a row stands beside the columns. */
+/** Column that `FileMirror` adds: when the file was modified. */
 const MODIFIED = '$modified';
 
 export const fileSettings = settings('files', {
-  system: text(
-    'Name of the kind of system, as `Provenance.system` shows it; installations of one kind share its graph',
-    'leases',
-  ),
-  folder: text('Folder in which the files are dropped, beside isthmus.yaml', 'drops/leases'),
-  zone: zone('files'),
-  refuse: integer('Of 100 rows, how many may be refused before the whole file is', 10, 0, 100),
-  timeout: milliseconds('How long reading a file may take', '10s'),
-  entities: structure(
+  system: text('Name of the kind of system, as in `Provenance.system`; its installations share one graph', 'leases'),
+  folder: text('Folder of the files, relative to isthmus.yaml', 'drops/leases'),
+  zone: zoneSetting('files'),
+  refuse: integer('Maximum percentage of rejected rows; above it the whole file is rejected', 10, 0, 100),
+  timeout: milliseconds('Timeout for reading a file', '10s'),
+  entities: custom(
     'Types, their keys, columns and links; an operation is the name of a file, `*` for the newest of several; see docs/connectors.md',
     '{ Lease: { fields: { rent: Rent }, on: { Building.leases: { operation: leases.csv, argument: Unit } } } }',
-    // Without a time of its own a row was recorded when its file was.
-    (raw) => tabular(readEntities(raw)).map((one) => ({ ...one, recordedAt: one.recordedAt ?? MODIFIED })),
+    // A row without a time was recorded when its file was modified.
+    (raw) =>
+      matchByArgument(readEntities(raw)).map((entity) => ({ ...entity, recordedAt: entity.recordedAt ?? MODIFIED })),
   ),
 });
 

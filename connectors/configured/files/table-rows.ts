@@ -1,45 +1,45 @@
-/** What all kinds of files are read as: headings, rows with their lines, and rows that could not be taken. */
+/** What parsers report for every kind of file: headings, rows with their lines, and rejected rows. */
 import { malformed } from '../../kit/errors.ts';
 
-/** One row as the file has it: empty cells are null. */
+/** One row as written in the file; empty cells are null. */
 export interface FileRow {
-  /** In the file, from 1; of a workbook its row, of a JSON file the place in the list. */
+  /** Line from 1; the row of a workbook, the position in the list of a JSON file. */
   readonly line: number;
   readonly cells: Readonly<Record<string, unknown>>;
 }
 
-/** A row that could not be taken, and why, in our words. */
-export interface Refused {
+/** A rejected row. `reason` contains no value of the row. */
+export interface RejectedRow {
   readonly line: number;
   readonly reason: string;
 }
 
-/** Is told of a file's parts as they are read. */
-export interface Taker {
-  /** Once, before the rows. Headings, in the file's order; of a JSON file the names of all rows, those of inner objects with dots. */
-  columns(columns: readonly string[]): void;
-  row(row: FileRow): void;
-  refuse(row: Refused): void;
+/** Called by a parser while it reads a file. */
+export interface RowHandler {
+  /** Called once, before the rows, with the headings in the order of the file; for JSON the member names of all rows, nested ones with dots. */
+  onColumns(columns: readonly string[]): void;
+  onRow(row: FileRow): void;
+  onRejected(row: RejectedRow): void;
 }
 
-export interface Taken {
-  /** Equal for equal bytes. */
+export interface ParsedFile {
+  /** Hash of the bytes. */
   readonly digest: string;
-  /** What the text was read as, for people, such as `UTF-8, comma`. */
-  readonly read: string;
+  /** Detected format, for messages, such as `UTF-8, comma`. */
+  readonly format: string;
 }
 
-/** Throws where columns could not be told apart. */
-export function headings(record: readonly unknown[]): string[] {
-  const columns = record.map((one) => String(one ?? '').trim());
-  if (columns.length === 0) throw malformed('the file is empty: its first line must be the headings');
+/** The trimmed headings. Throws `SourceError` (malformed) if there are none, or one is empty or repeated. */
+export function readHeadings(record: readonly unknown[]): string[] {
+  const columns = record.map((cell) => String(cell ?? '').trim());
+  if (columns.length === 0) throw malformed('the file is empty: its first line must contain the headings');
   const unnamed = columns.indexOf('');
   if (unnamed >= 0) throw malformed(`column ${unnamed + 1} has no heading`);
-  const twice = columns.find((one, i) => columns.indexOf(one) !== i);
-  if (twice !== undefined) throw malformed(`the heading ${twice} stands twice`);
+  const repeated = columns.find((column, i) => columns.indexOf(column) !== i);
+  if (repeated !== undefined) throw malformed(`the heading ${repeated} occurs twice`);
   return columns;
 }
 
-/** A row by its headings. */
-export const cellsOf = (columns: readonly string[], record: readonly unknown[]): Record<string, unknown> =>
+/** The cells of a record by heading; empty cells are null. */
+export const toCells = (columns: readonly string[], record: readonly unknown[]): Record<string, unknown> =>
   Object.fromEntries(columns.map((name, i) => [name, record[i] === '' ? null : (record[i] ?? null)]));

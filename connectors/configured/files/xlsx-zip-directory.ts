@@ -1,10 +1,10 @@
-/** What the directory of a ZIP file says of its parts: a workbook is one. Pure. */
+/** Reads the central directory of a ZIP file, which a workbook is. Pure. */
 
 const END = 'PK\u0005\u0006';
 const ENTRY = 0x02014b50;
 const HEAD = 46;
 
-/** Bytes of all parts once unpacked, as the directory at the end says. What is no ZIP file has none. */
+/** Bytes of all entries after decompression, according to the directory; 0 if it is not a ZIP file. */
 export function unpackedSize(bytes: Buffer): number {
   const end = bytes.lastIndexOf(END);
   if (end < 0 || end + 20 > bytes.length) return 0;

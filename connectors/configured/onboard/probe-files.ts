@@ -1,54 +1,54 @@
 import { readdirSync, statSync } from 'node:fs';
 import { basename, dirname, relative, resolve } from 'node:path';
-import { makeLog } from '../../kit/log.ts';
-import { asksOf } from '../core/connector-family.ts';
-import { typedTable } from '../core/tabular-source.ts';
-import type { Drafted } from '../draft/draft-entities.ts';
+import { createLog } from '../../kit/log.ts';
+import { queriesOf } from '../core/connector-family.ts';
+import { withDeclaredTypes } from '../core/tabular-source.ts';
+import type { EntityDraft } from '../draft/draft-entities.ts';
 import { draftTable } from '../draft/draft-table.ts';
-import { Mirror } from '../files/file-mirror.ts';
-import { matches, newestOf } from '../files/file-pattern.ts';
-import { parseFile, READABLE } from '../files/parse-file.ts';
-import { OnboardError, type OnboardOptions, type Place, type Probe } from './probe.ts';
-import { firstOf } from './sample-query.ts';
+import { FileMirror } from '../files/file-mirror.ts';
+import { findNewest, matchesPattern } from '../files/file-pattern.ts';
+import { parseFile, SUPPORTED_NAME } from '../files/parse-file.ts';
+import { OnboardError, type OnboardOptions, type OnboardTarget, type Probe } from './probe.ts';
+import { describeFirstRow } from './sample-query.ts';
 
-/** Times without an offset are taken for Beijing's until the file says otherwise. */
+/** Default offset of times without one. */
 const ZONE = '+08:00';
-/** Rows that types and keys are guessed from. */
-const SAMPLE = 10_000;
+/** Rows from which types and keys are guessed. */
+const SAMPLE_ROWS = 10_000;
 
-/** Files that are dropped: one by name, the newest of a pattern such as `leases-*.csv`, or all of a folder. */
-export async function probeFiles({ source }: OnboardOptions, place: Place): Promise<Probe> {
-  const whole = isFolder(source);
-  const folder = resolve(whole ? source : dirname(source));
-  const patterns = whole
+/** Probes files: one by name, the newest of a pattern such as `leases-*.csv`, or all of a folder. Rejects with `OnboardError`. */
+export async function probeFiles({ source }: OnboardOptions, place: OnboardTarget): Promise<Probe> {
+  const isWholeFolder = isFolder(source);
+  const folder = resolve(isWholeFolder ? source : dirname(source));
+  const patterns = isWholeFolder
     ? readdirSync(folder)
-        .filter((name) => READABLE.test(name))
+        .filter((name) => SUPPORTED_NAME.test(name))
         .sort()
     : [basename(source)];
-  if (patterns.some((one) => !READABLE.test(one)))
-    throw new OnboardError(`${source} is not named like a CSV, TSV, TXT, XLSX or JSON file.`);
-  const read: string[] = [];
-  const drafted: Drafted[] = [];
+  if (patterns.some((pattern) => !SUPPORTED_NAME.test(pattern)))
+    throw new OnboardError(`${source} is not a supported file; supported are CSV, TSV, TXT, XLSX and JSON.`);
+  const summaries: string[] = [];
+  const drafts: EntityDraft[] = [];
   for (const pattern of patterns) {
     try {
-      const newest = await newestOf(folder, pattern);
+      const newest = await findNewest(folder, pattern);
       let columns: readonly string[] = [];
       const rows: Readonly<Record<string, unknown>>[] = [];
       let count = 0;
-      const { read: as } = await parseFile(newest, {
-        columns: (found) => {
+      const { format: as } = await parseFile(newest, {
+        onColumns: (found) => {
           columns = found;
         },
-        row: ({ cells }) => {
+        onRow: ({ cells }) => {
           count++;
-          if (rows.length < SAMPLE) rows.push(cells);
+          if (rows.length < SAMPLE_ROWS) rows.push(cells);
         },
-        refuse: () => {
+        onRejected: () => {
           count++;
         },
       });
-      read.push(`${newest.name}: ${count} rows, ${columns.length} columns (${as})`);
-      const one = draftTable(
+      summaries.push(`${newest.name}: ${count} rows, ${columns.length} columns (${as})`);
+      const draft = draftTable(
         {
           name: pattern,
           columns: columns.map((name) => ({ name, type: null })),
@@ -56,33 +56,33 @@ export async function probeFiles({ source }: OnboardOptions, place: Place): Prom
           key: null,
           every: '5s',
         },
-        place.codes,
+        place.buildingCodes,
       );
-      const base = one?.name ?? '';
-      const twice = drafted.filter((each) => each.name.replace(/\d+$/, '') === base).length;
-      if (one) drafted.push(twice === 0 ? one : { ...one, name: `${base}${twice + 1}` });
+      const base = draft?.name ?? '';
+      const sameName = drafts.filter(({ name }) => name.replace(/\d+$/, '') === base).length;
+      if (draft) drafts.push(sameName === 0 ? draft : { ...draft, name: `${base}${sameName + 1}` });
     } catch (error) {
       throw new OnboardError(`${pattern} cannot be read: ${(error as Error).message}.`);
     }
   }
-  const beside = relative(place.folder, folder).replaceAll('\\', '/') || '.';
+  const relativeFolder = relative(place.folder, folder).replaceAll('\\', '/') || '.';
   return {
-    found: read.join('; '),
-    drafted,
-    nothing: `There is no CSV, XLSX or JSON file with rows in ${source}`,
-    connector: 'files',
-    written: { folder: beside.startsWith('..') ? folder : beside, zone: ZONE },
-    values: { folder, zone: ZONE },
+    summary: summaries.join('; '),
+    drafts,
+    emptyReason: `There is no CSV, XLSX or JSON file with rows in ${source}`,
+    family: 'files',
+    fileSettings: { folder: relativeFolder.startsWith('..') ? folder : relativeFolder, zone: ZONE },
+    settings: { folder, zone: ZONE },
     copy: null,
     sample: async (entity) => {
-      const pattern = asksOf(entity)[0]?.operation ?? '';
-      const mirror = new Mirror({
-        ...{ folder, pattern, zone: ZONE, refuse: 100, asked: [], reports: false },
-        entities: [typedTable(entity)],
-        log: makeLog(() => undefined),
+      const pattern = queriesOf(entity)[0]?.operation ?? '';
+      const mirror = new FileMirror({
+        ...{ folder, pattern, zone: ZONE, maxRejectedPercent: 100, queriedColumns: [], writeReports: false },
+        entities: [withDeclaredTypes(entity)],
+        log: createLog(() => undefined),
       });
-      const told = firstOf(entity, await mirror.rows());
-      return [told, ...(mirror.complaint ? [mirror.complaint] : [])];
+      const result = describeFirstRow(entity, await mirror.rows());
+      return [result, ...(mirror.deliveryProblem ? [mirror.deliveryProblem] : [])];
     },
     close: async () => undefined,
   };
@@ -90,17 +90,16 @@ export async function probeFiles({ source }: OnboardOptions, place: Place): Prom
 
 function isFolder(source: string): boolean {
   try {
-    if (statSync(source).isDirectory()) return true;
-    return false;
+    return statSync(source).isDirectory();
   } catch {
-    // A pattern is no file of its own; its folder must be there.
-    const found =
+    // A pattern is not a file; a file in its folder must match.
+    const hasMatch =
       basename(source).includes('*') && isFolder(dirname(source))
-        ? readdirSync(dirname(source)).some((name) => matches(basename(source), name))
+        ? readdirSync(dirname(source)).some((name) => matchesPattern(basename(source), name))
         : false;
-    if (!found)
+    if (!hasMatch)
       throw new OnboardError(
-        `${source} is neither a file nor a folder; example: isthmus onboard csv drops/leases.csv --system leases`,
+        `${source} is neither a file nor a folder, and no file matches it; example: isthmus onboard csv drops/leases.csv --system leases`,
       );
     return false;
   }

@@ -1,35 +1,41 @@
 import { resolve } from 'node:path';
-import { DeclarationError } from '../../kit/connector.ts';
+import { DeclarationError } from '../../kit/errors.ts';
 import { draftEntities } from '../draft/draft-entities.ts';
-import { openApiReader, readOpenApi } from '../openapi/openapi-reader.ts';
-import { headersOf, OnboardError, type OnboardOptions, type Place, type Probe } from './probe.ts';
-import { sample } from './sample-query.ts';
+import { createOpenApiReader, readOpenApi } from '../openapi/openapi-reader.ts';
+import { OnboardError, type OnboardOptions, type OnboardTarget, type Probe, readHeaderOptions } from './probe.ts';
+import { runSampleQuery } from './sample-query.ts';
 
-/** A system with an OpenAPI description, a file or an address. */
-export async function probeOpenApi(options: OnboardOptions, { codes }: Place): Promise<Probe> {
+/** Probes a system with an OpenAPI description (file or URL). Rejects with `OnboardError`. */
+export async function probeOpenApi(options: OnboardOptions, { buildingCodes: codes }: OnboardTarget): Promise<Probe> {
   const { source, system } = options;
   const remote = /^https?:/.test(source);
-  const { values, named } = headersOf(options);
+  const { values, references } = readHeaderOptions(options);
   const url = options.url ?? (remote ? new URL('.', source).href.replace(/\/$/, '') : null);
-  const callers = url === null ? [] : [{ url, headers: values }];
-  const description = await readOpenApi(source, process.cwd(), callers).catch((error: unknown) => {
-    throw error instanceof DeclarationError ? new OnboardError(error.whole) : error;
+  const endpoints = url === null ? [] : [{ url, headers: values }];
+  const description = await readOpenApi(source, process.cwd(), endpoints).catch((error: unknown) => {
+    throw error instanceof DeclarationError ? new OnboardError(error.fullMessage) : error;
   });
   if (url === null)
-    throw new OnboardError('Where does the system answer? Give --url; example: --url https://sensors.example/api');
-  const drafted = draftEntities(description.operations);
+    throw new OnboardError(
+      '--url is required: the description is a file, so the base URL is unknown; example: --url https://sensors.example/api',
+    );
+  const drafts = draftEntities(description.operations);
   const file = `islands/${system}.openapi.json`;
-  const reader = openApiReader(description, { url, headers: values, check: null });
+  const reader = createOpenApiReader(description, { url, headers: values, check: null });
   const [code = '1'] = codes;
   return {
-    found: `${description.operations.size} operations that read, ${drafted.length} of them a list of things`,
-    drafted,
-    nothing: 'The description has no operation that answers a list of things with plain fields',
-    connector: 'mesh',
-    written: { openapi: remote ? source : file, url, ...(options.headers.length > 0 ? { headers: named } : {}) },
-    values: { openapi: remote ? source : resolve(source), url, headers: values },
-    copy: remote ? null : { from: source, to: file, what: 'a copy of the description' },
-    sample: async (entity) => [await sample(reader, entity, code)],
+    summary: `${description.operations.size} read operations, ${drafts.length} of them return lists`,
+    drafts,
+    emptyReason: 'The description has no operation that returns a list of objects with scalar fields',
+    family: 'mesh',
+    fileSettings: {
+      openapi: remote ? source : file,
+      url,
+      ...(options.headers.length > 0 ? { headers: references } : {}),
+    },
+    settings: { openapi: remote ? source : resolve(source), url, headers: values },
+    copy: remote ? null : { from: source, to: file, description: 'copy of the description' },
+    sample: async (entity) => [await runSampleQuery(reader, entity, code)],
     close: () => reader.close(),
   };
 }

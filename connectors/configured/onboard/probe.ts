@@ -1,84 +1,84 @@
-/** What `isthmus onboard` needs of one way of connecting: what was found, what stands in isthmus.yaml, and what a question brings. */
+/** What `isthmus onboard` uses of a probed system: drafts, settings for isthmus.yaml, and sample queries. */
 import type { ParkConfig } from '../../kit/config/config.ts';
 import type { Entity } from '../core/declaration.ts';
-import type { Drafted } from '../draft/draft-entities.ts';
+import type { EntityDraft } from '../draft/draft-entities.ts';
 
-/** It cannot be done as asked; the message is a sentence for people. */
+/** The system cannot be connected; the message is written for operators. */
 export class OnboardError extends Error {
   override name = 'CommandError';
 }
 
 export interface OnboardOptions {
-  readonly kind: Kind;
-  /** File, folder, address, or variable of the environment with the address of what is connected. */
+  readonly kind: DescriptionKind;
+  /** File, folder or URL of the description; for a database its URL or the environment variable that holds it. */
   readonly source: string;
-  /** Base address of the system; null: what the address of the description says. */
+  /** Base URL of the system; null: derived from the description. */
   readonly url: string | null;
   readonly system: string;
   readonly park: string | null;
   readonly config: string;
-  /** `name=VARIABLE`: the header's value comes from the environment. */
+  /** `name=VARIABLE`: the value of the header is in an environment variable. */
   readonly headers: readonly string[];
-  /** Of a database: tables and views to take; empty: all, up to a limit. */
+  /** Tables and views of a database; empty: all, up to `MAX_TABLES`. */
   readonly tables: readonly string[];
   readonly yes: boolean;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly say: (text: string) => void;
-  /** A terminal: colours and a question. */
-  readonly terminal: boolean;
+  /** Input and output are a terminal: use colours and ask for confirmation. */
+  readonly isTerminal: boolean;
 }
 
 export const KINDS = ['openapi', 'wsdl', 'csv', 'sql'] as const;
-export type Kind = (typeof KINDS)[number];
+export type DescriptionKind = (typeof KINDS)[number];
 
-/** Headers with their values, and as isthmus.yaml names them: never a value. */
-export function headersOf(options: OnboardOptions): {
+/** The headers of the options. `values`: for calls; `references`: `${VARIABLE}` for isthmus.yaml. Throws `OnboardError` for a missing variable. */
+export function readHeaderOptions(options: OnboardOptions): {
   values: Readonly<Record<string, string>>;
-  named: Readonly<Record<string, string>>;
+  references: Readonly<Record<string, string>>;
 } {
-  const strange = options.headers.find((one) => !/^[!#$%&'*+.^`|~\w-]+=[A-Za-z_]\w*$/.test(one));
-  if (strange !== undefined) {
+  const invalid = options.headers.find((header) => !/^[!#$%&'*+.^`|~\w-]+=[A-Za-z_]\w*$/.test(header));
+  if (invalid !== undefined) {
     throw new OnboardError(
-      `--header must be the header's name and the variable that holds its value, found ${JSON.stringify(strange)}; example: --header X-Api-Key=SENSORS_KEY`,
+      `--header must be the name of the header and of an environment variable, found ${JSON.stringify(invalid)}; example: --header X-Api-Key=SENSORS_KEY`,
     );
   }
-  const headers = options.headers.map((one) => one.split('=', 2) as [string, string]);
+  const headers = options.headers.map((header) => header.split('=', 2) as [string, string]);
   const missing = headers.map(([, variable]) => variable).filter((variable) => !options.environment[variable]);
   if (missing.length > 0)
     throw new OnboardError(
-      `The environment has no ${missing.join(', ')}; example: ${missing[0]}=... isthmus onboard ...`,
+      `Environment variable not set: ${missing.join(', ')}; example: ${missing[0]}=... isthmus onboard ...`,
     );
   return {
     values: Object.fromEntries(headers.map(([name, variable]) => [name, options.environment[variable] ?? ''])),
-    named: Object.fromEntries(headers.map(([name, variable]) => [name, `\${${variable}}`])),
+    references: Object.fromEntries(headers.map(([name, variable]) => [name, `\${${variable}}`])),
   };
 }
 
-/** Where the installation will stand. */
-export interface Place {
+/** Where the new installation is added. */
+export interface OnboardTarget {
   /** Folder of isthmus.yaml. */
   readonly folder: string;
   readonly park: ParkConfig | undefined;
-  /** What the legacy systems call the park's buildings. */
-  readonly codes: ReadonlySet<string>;
+  /** The names of the park's buildings in the legacy systems. */
+  readonly buildingCodes: ReadonlySet<string>;
 }
 
-/** One system, looked at. */
+/** A probed system. */
 export interface Probe {
-  /** What was found, in a line. */
-  readonly found: string;
-  readonly drafted: readonly Drafted[];
-  /** Why nothing could be drafted, where nothing was. */
-  readonly nothing: string;
-  /** Name of the family, behind `connector:`. */
-  readonly connector: string;
-  /** Settings as they stand in the file, secrets by name; without `system` and `entities`. */
-  readonly written: Readonly<Record<string, unknown>>;
-  /** The same with all values, for the questions that are asked now. */
-  readonly values: Readonly<Record<string, unknown>>;
-  /** File to be copied beside isthmus.yaml, if any, and what it is. */
-  readonly copy: { readonly from: string; readonly to: string; readonly what: string } | null;
-  /** Sentences about what a question brings. */
+  /** What was found, in one line. */
+  readonly summary: string;
+  readonly drafts: readonly EntityDraft[];
+  /** Message for a system without drafts. */
+  readonly emptyReason: string;
+  /** Name of the family, the value of `connector` in isthmus.yaml. */
+  readonly family: string;
+  /** Settings for isthmus.yaml, with references to secrets; without `system` and `entities`. */
+  readonly fileSettings: Readonly<Record<string, unknown>>;
+  /** The same settings with values, for the sample queries. */
+  readonly settings: Readonly<Record<string, unknown>>;
+  /** File to copy next to isthmus.yaml; null: none. */
+  readonly copy: { readonly from: string; readonly to: string; readonly description: string } | null;
+  /** Queries the entity. Resolves with messages: the result first, then warnings. */
   sample(entity: Entity): Promise<readonly string[]>;
   close(): Promise<void>;
 }

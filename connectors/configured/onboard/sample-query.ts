@@ -1,38 +1,42 @@
-/** One question to a system, as its declaration would ask it, and the first row of the answer in a line. */
-import type { Ask, Entity } from '../core/declaration.ts';
-import { at, rawRows } from '../core/mapping.ts';
-import { operationOf, type Reader } from '../core/source-description.ts';
+/** Runs one query of a declared entity and describes the first row. */
+import type { Entity, RowQuery } from '../core/declaration.ts';
+import { extractRows, valueAt } from '../core/mapping.ts';
+import { findOperation, type Reader } from '../core/source-description.ts';
 
-const TIME = 5_000;
+/** Milliseconds. */
+const TIMEOUT = 5_000;
 
-/** A sentence about what came back. Rejects for no fault of the system: that is what the sentence says. */
-export async function sample(reader: Reader, entity: Entity, key: string): Promise<string> {
+/** Describes the result of one query. Errors of the system are in the message; it does not reject for them. */
+export async function runSampleQuery(reader: Reader, entity: Entity, key: string): Promise<string> {
   const list = entity.poll?.ask ?? entity.joins.find((join) => join.ask.argument === null)?.ask;
-  const ask = list ?? entity.joins[0]?.ask ?? entity.byKey;
-  if (!ask) return 'cannot be asked';
+  const query = list ?? entity.joins[0]?.ask ?? entity.byKey;
+  if (!query) return 'has no query';
   try {
-    const rows = await rowsOf(reader, ask, list ? null : key);
-    if (rows.length === 0) return `answers (${ask.operation}), with no rows`;
-    return firstOf(entity, rows);
+    const rows = await readRows(reader, query, list ? null : key);
+    if (rows.length === 0) return `no rows (${query.operation})`;
+    return describeFirstRow(entity, rows);
   } catch (error) {
-    return `does not answer ${ask.operation}: ${(error as Error).message}`;
+    return `${query.operation} failed: ${(error as Error).message}`;
   }
 }
 
-/** How many rows there are, and some fields of the first: none that needs a right. */
-export function firstOf(entity: Entity, rows: readonly unknown[]): string {
+/** The number of rows and up to four fields of the first, without fields that require a scope. */
+export function describeFirstRow(entity: Entity, rows: readonly unknown[]): string {
   if (rows.length === 0) return 'no rows';
-  const shown = entity.fields
+  const fields = entity.fields
     .filter((field) => field.scopes.length === 0)
     .slice(0, 4)
-    .map((field) => `${field.name}: ${JSON.stringify(at(rows[0], field.from) ?? null)}`);
-  return `${rows.length} rows; the first: { ${shown.join(', ')} }`;
+    .map((field) => `${field.name}: ${JSON.stringify(valueAt(rows[0], field.from) ?? null)}`);
+  return `${rows.length} rows; the first: { ${fields.join(', ')} }`;
 }
 
-async function rowsOf(reader: Reader, ask: Ask, key: string | null): Promise<unknown[]> {
-  const list = operationOf(reader, ask.operation)?.arguments.find((one) => one.name === ask.argument)?.list;
-  const given =
-    ask.argument === null || key === null ? ask.given : { ...ask.given, [ask.argument]: list ? [key] : key };
-  const answer = await reader.ask({ operation: ask.operation, given, absent: true }, AbortSignal.timeout(TIME));
-  return rawRows(answer, { ...ask, match: null }).map((one) => one.raw);
+async function readRows(reader: Reader, query: RowQuery, key: string | null): Promise<unknown[]> {
+  const isList = findOperation(reader, query.operation)?.arguments.find(({ name }) => name === query.argument)?.list;
+  const args =
+    query.argument === null || key === null ? query.given : { ...query.given, [query.argument]: isList ? [key] : key };
+  const response = await reader.call(
+    { operation: query.operation, args, nullIfNotFound: true },
+    AbortSignal.timeout(TIMEOUT),
+  );
+  return extractRows(response, { ...query, match: null }).map(({ raw }) => raw);
 }

@@ -1,11 +1,11 @@
-/** What is put into isthmus.yaml leaves every other byte as it was, and what is taken out again leaves the file as it was. */
+/** Adding an entry to isthmus.yaml changes no other byte, and removing it restores the file. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { readYaml, withEntry, withoutEntries } from './yaml-entry.ts';
+import { addEntry, readYamlFile, removeEntries } from './yaml-entry.ts';
 
 const entryOf = (system: string, more: object = {}): object => ({
   id: `lakeside-${system}`,
@@ -17,9 +17,9 @@ const entryOf = (system: string, more: object = {}): object => ({
   },
 });
 const AIR = entryOf('air');
-const undone = (text: string, system: string) => withoutEntries(text, (one) => one['system'] === system);
+const remove = (text: string, system: string) => removeEntries(text, (entry) => entry['system'] === system);
 
-/** The pieces of a file, as people write them; lines end in \n here. */
+/** Parts of generated files, with \n as line ending. */
 const BEFORE = [
   '',
   '# 园区 of the test, { as written }\n',
@@ -68,8 +68,8 @@ const block = fc
   });
 const list = fc.oneof(
   fc.constant(''),
-  fc.constantFrom(...NONE).map((one) => `${one}\n`),
-  fc.constantFrom(...FLOWS).map((one) => `installations: ${one}\n`),
+  fc.constantFrom(...NONE).map((text) => `${text}\n`),
+  fc.constantFrom(...FLOWS).map((text) => `installations: ${text}\n`),
   block,
   block,
 );
@@ -89,68 +89,68 @@ const file = fc
   })
   .filter((text) => typeof parse(text) === 'object' && parse(text) !== null);
 
-test('an entry is written as its neighbours are', () => {
+test('an entry is written in the style of its neighbours', () => {
   const spaced =
     'parks: [ {id: a,known: [B01]} ]\ninstallations:\n    - id: a\n      # poll: 5s\n\n    - id: b\n      # own\n\n# auth\n';
-  expect(withEntry(spaced, { id: 'c', list: [1] }).text).toBe(
+  expect(addEntry(spaced, { id: 'c', list: [1] }).text).toBe(
     spaced.replace('# own\n', '# own\n\n    - id: c\n      list:\n          - 1\n'),
   );
-  expect(withEntry('installations: [] # none\n', { id: 'c', list: [1] }).text).toBe(
+  expect(addEntry('installations: [] # none\n', { id: 'c', list: [1] }).text).toBe(
     'installations: # in place of [] by isthmus onboard # none\n  - id: c\n    list:\n      - 1\n',
   );
-  expect(withEntry('installations: [ # none\n]\n', { id: 'c', list: [1] }).text).toBe(
+  expect(addEntry('installations: [ # none\n]\n', { id: 'c', list: [1] }).text).toBe(
     'installations: [{\n    "id": "c",\n    "list": [\n      1\n    ]\n  } # none\n]\n',
   );
-  expect(withEntry('anonymous: developer', { id: 'c' }).text).toBe(
+  expect(addEntry('anonymous: developer', { id: 'c' }).text).toBe(
     'anonymous: developer\ninstallations: # added by isthmus onboard\n  - id: c',
   );
 });
 
-test('an entry of another hand goes with its comments, and its neighbours keep theirs', () => {
+test('removing an entry that a user wrote removes its comments and keeps those of its neighbours', () => {
   const text =
     'installations:\n  # the air\n  - id: x # air\n    system: air\n    # key: y\n  # noise\n  - { id: n }\n';
-  expect(undone(text, 'air')).toEqual({
+  expect(remove(text, 'air')).toEqual({
     text: 'installations:\n  # the air\n  # noise\n  - { id: n }\n',
     exact: true,
   });
   const braces = 'installations: [ {id: a, system: air}, # air\n  {id: b, system: air} ,\n  {id: c} ]\n';
-  expect(undone(braces, 'air')).toEqual({ text: 'installations: [ # air\n  \n  {id: c} ]\n', exact: true });
-  expect(undone(text, 'water')).toBeNull();
+  expect(remove(braces, 'air')).toEqual({ text: 'installations: [ # air\n  \n  {id: c} ]\n', exact: true });
+  expect(remove(text, 'water')).toBeNull();
 });
 
-test('where there is no place for text the library writes the document; what would read otherwise is refused', () => {
-  const anew = withEntry('{parks: [{id: a}]}\n', AIR);
-  expect(anew.exact).toBe(false);
-  expect(parse(anew.text)).toEqual({ parks: [{ id: 'a' }], installations: [AIR] });
-  expect(withEntry('installations: ~ # none\n', AIR).exact).toBe(false);
+test('rewrites the document if the text cannot be edited; rejects an edit that would change its meaning', () => {
+  const rewritten = addEntry('{parks: [{id: a}]}\n', AIR);
+  expect(rewritten.exact).toBe(false);
+  expect(parse(rewritten.text)).toEqual({ parks: [{ id: 'a' }], installations: [AIR] });
+  expect(addEntry('installations: ~ # none\n', AIR).exact).toBe(false);
   const anchored = 'installations: [&a {id: a, system: air}]\n';
-  expect(undone(anchored, 'air')).toEqual({ text: 'installations: []\n', exact: false });
+  expect(remove(anchored, 'air')).toEqual({ text: 'installations: []\n', exact: false });
   const alias = 'x: &x [{id: a, system: air}]\ninstallations: *x\n';
-  expect(() => withEntry(alias, AIR)).toThrow('nothing was written');
-  expect(() => undone(alias, 'air')).toThrow('nothing was written');
-  expect(() => withEntry('a: [', AIR)).toThrow('not YAML');
+  expect(() => addEntry(alias, AIR)).toThrow('Nothing was written');
+  expect(() => remove(alias, 'air')).toThrow('Nothing was written');
+  expect(() => addEntry('a: [', AIR)).toThrow('not valid YAML');
 });
 
-test('a file in another encoding is not changed', () => {
+test('rejects a file in another encoding', () => {
   const folder = mkdtempSync(join(tmpdir(), 'isthmus-entry-'));
   const config = join(folder, 'isthmus.yaml');
   try {
     writeFileSync(config, Buffer.from('23c6bdb60a', 'hex'));
-    expect(() => readYaml(config)).toThrow('save it as UTF-8');
+    expect(() => readYamlFile(config)).toThrow('Save it as UTF-8');
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 });
 
-test('every file: nothing else changes, it reads as wanted, and undone it is the same file', () => {
+test('for generated files: only the entry is added, the result parses as expected, and removing restores the file', () => {
   fc.assert(
     fc.property(file, fc.boolean(), fc.boolean(), (text, lastFirst, nested) => {
       const [one, two] = [AIR, entryOf('noise', nested ? { on: [{ deep: ['x', { y: null }] }] } : {})];
-      const first = withEntry(text, one);
-      const both = withEntry(first.text, two);
+      const first = addEntry(text, one);
+      const both = addEntry(first.text, two);
       for (const [old, next] of [[text, first] as const, [first.text, both] as const]) {
         expect(next.exact).toBe(true);
-        // An empty list in brackets becomes a comment; apart from that, text is only put in.
+        // An empty list in brackets becomes a comment; otherwise text is only inserted.
         const before = old.replace(/^(\uFEFF?installations:\s*)(\[ *\])/m, '$1# in place of $2 by isthmus onboard');
         let same = 0;
         while (same < before.length && before[same] === next.text[same]) same++;
@@ -160,7 +160,7 @@ test('every file: nothing else changes, it reads as wanted, and undone it is the
       const was = parse(text) as { installations?: unknown[] };
       expect(parse(both.text)).toEqual({ ...was, installations: [...(was.installations ?? []), one, two] });
       let back = both.text;
-      for (const system of lastFirst ? ['noise', 'air'] : ['air', 'noise']) back = undone(back, system)?.text ?? '';
+      for (const system of lastFirst ? ['noise', 'air'] : ['air', 'noise']) back = remove(back, system)?.text ?? '';
       expect(back).toBe(text);
     }),
     { numRuns: Number(process.env['ISTHMUS_CASES'] ?? 40), seed: Number(process.env['ISTHMUS_SEED'] ?? 1) },

@@ -1,26 +1,26 @@
-import { familyOf } from '../core/connector-family.ts';
-import { type Rereadable, rereading } from '../description/description-drift.ts';
-import { againOf, textOf } from '../description/description-source.ts';
-import { type OpenApi, openApiReader, readOpenApi } from './openapi-reader.ts';
-import { type MeshSettings, meshSettings } from './settings.ts';
+import { createFamily } from '../core/connector-family.ts';
+import { createDriftCheck, type RereadableDescription } from '../description/description-drift.ts';
+import { createReread, readDescriptionText } from '../description/description-source.ts';
+import { createOpenApiReader, type OpenApiDescription, readOpenApi } from './openapi-reader.ts';
+import { type OpenApiSettings, openApiSettings } from './settings.ts';
 
-/** Any system with an OpenAPI description, by configuration alone. */
-export default familyOf<MeshSettings, OpenApi & Rereadable>({
+/** Family of connectors for systems with an OpenAPI description. */
+export default createFamily<OpenApiSettings, OpenApiDescription & RereadableDescription>({
   name: 'mesh',
-  settings: meshSettings,
+  settings: openApiSettings,
   protocol: () => 'openapi',
-  place: (settings) => settings.openapi,
-  describe: async ({ openapi }, folder, alike) => {
-    const first = await readOpenApi(openapi, folder, alike);
-    const again = againOf(
+  descriptionKey: (settings) => settings.openapi,
+  readDescription: async ({ openapi }, folder, sharing) => {
+    const first = await readOpenApi(openapi, folder, sharing);
+    const again = createReread(
       first,
-      (signal) => textOf(openapi, folder, alike, signal),
-      (text) => readOpenApi(openapi, folder, alike, text),
+      (signal) => readDescriptionText(openapi, folder, sharing, signal),
+      (text) => readOpenApi(openapi, folder, sharing, text),
     );
-    return { ...first, again };
+    return { ...first, reread: again };
   },
-  reader: (described, settings, { log }, entities) => ({
-    ...openApiReader(described, settings),
-    drift: rereading(described, { place: settings.openapi, part: 'field', entities, log }),
+  createReader: (described, settings, { log }, entities) => ({
+    ...createOpenApiReader(described, settings),
+    drift: createDriftCheck(described, { place: settings.openapi, part: 'field', entities, log }),
   }),
 });

@@ -1,4 +1,4 @@
-/** A system with an OpenAPI description: GraphQL Mesh reads the description and makes the calls. Loaded only when configured. */
+/** Reads OpenAPI descriptions and calls their operations, both through GraphQL Mesh. Loaded only when an installation needs it. */
 import { MapperKind, mapSchema } from '@graphql-tools/utils';
 import {
   execute,
@@ -6,6 +6,7 @@ import {
   type GraphQLField,
   type GraphQLNamedType,
   type GraphQLOutputType,
+  GraphQLScalarType,
   type GraphQLSchema,
   getNamedType,
   getNullableType,
@@ -20,26 +21,28 @@ import {
   parse,
 } from 'graphql';
 import { Agent, request } from 'undici';
-import { DeclarationError } from '../../kit/connector.ts';
-import { malformed, rejected, SourceError, unavailable } from '../../kit/errors.ts';
-import { readAnswer } from '../../kit/protocols/response-body.ts';
+import { DeclarationError, malformed, rejected, SourceError, unavailable } from '../../kit/errors.ts';
+import { readResponse } from '../../kit/protocols/response-body.ts';
 import type { FieldType } from '../core/declaration.ts';
-import { type Operation, operationOf, type Place, type Reader } from '../core/source-description.ts';
-import { documentsOf } from '../description/description-documents.ts';
-import type { Offered } from '../description/description-drift.ts';
-import { type DescriptionText, textOf } from '../description/description-source.ts';
-import type { Caller } from '../description/fetch-description.ts';
-import { JSONScalar } from './json-scalar.ts';
-import { wellFormed } from './validate-description.ts';
+import { findOperation, type Operation, type Reader, type ResultField } from '../core/source-description.ts';
+import { collectDocuments } from '../description/description-documents.ts';
+import type { ParsedDescription } from '../description/description-drift.ts';
+import { type DescriptionText, readDescriptionText } from '../description/description-source.ts';
+import type { InstallationEndpoint } from '../description/fetch-description.ts';
+import { validateDescription } from './validate-description.ts';
 
-/** A description, read once for all installations that name it. */
-export interface OpenApi extends Offered {
-  /** The whole as Mesh makes it, answers left as they are. */
+/** A description, read once for all installations that share it. */
+export interface OpenApiDescription extends ParsedDescription {
+  /** The schema of GraphQL Mesh, with responses as raw JSON. */
   readonly schema: GraphQLSchema;
-  /** For people: the types as Mesh reads them. */
+  /** The schema of GraphQL Mesh with the described types. */
   readonly described: GraphQLSchema;
 }
 
+/** Any JSON value, unchanged. Only used between GraphQL Mesh and the mapping. */
+const RAW_JSON = new GraphQLScalarType({ name: 'RawJson', serialize: (value) => value });
+
+/** Types of the graph by scalar of GraphQL Mesh; others need a declared type. */
 const SCALARS: Readonly<Record<string, FieldType>> = {
   String: 'String',
   ID: 'ID',
@@ -59,19 +62,19 @@ const SCALARS: Readonly<Record<string, FieldType>> = {
   NonEmptyString: 'String',
 };
 
-/** Where calls go before the installation's own address stands in its place. */
-const NOWHERE = 'http://isthmus.invalid';
+/** Base URL in the calls of GraphQL Mesh; replaced by that of the installation. */
+const PLACEHOLDER_URL = 'http://isthmus.invalid';
 
-/** Reads a description, a file beside `folder` or an address that is asked as the callers are; throws `DeclarationError`. */
+/** Reads the description `source`, a file in `folder` or a URL, with the headers of the endpoint at that origin. Rejects with `DeclarationError`. */
 export async function readOpenApi(
   source: string,
   folder: string,
-  callers: readonly Caller[],
-  given?: DescriptionText,
-): Promise<OpenApi> {
-  const text = given ?? (await textOf(source, folder, callers));
-  wellFormed(source, text);
-  const { root, texts } = await documentsOf(source, text, callers);
+  endpoints: readonly InstallationEndpoint[],
+  alreadyRead?: DescriptionText,
+): Promise<OpenApiDescription> {
+  const text = alreadyRead ?? (await readDescriptionText(source, folder, endpoints));
+  validateDescription(source, text);
+  const { root, texts } = await collectDocuments(source, text, endpoints);
   const { default: Handler } = await import('@graphql-mesh/openapi');
   const quiet = {
     debug: () => undefined,
@@ -84,28 +87,27 @@ export async function readOpenApi(
   try {
     const handler = new Handler({
       name: 'source',
-      config: { source: root, endpoint: NOWHERE },
+      config: { source: root, endpoint: PLACEHOLDER_URL },
       baseDir: folder,
-      // Nothing is kept between two runs: the description itself is the truth.
-      store: { proxy: () => ({ getWithSet: (make: () => unknown) => make() }) },
+      // Nothing is cached between runs.
+      store: { proxy: () => ({ getWithSet: (compute: () => unknown) => compute() }) },
       pubsub: { publish: () => undefined, subscribe: () => undefined },
       logger,
-      importFn: () => Promise.reject(new Error('a description runs no code')),
+      importFn: () => Promise.reject(new Error('a description must not load code')),
     } as never);
     const fetchFn = (url: string): Response => {
       const document = texts.get(url);
-      if (document === undefined) throw new Error('the description refers to a document that was not read');
+      if (document === undefined) throw new Error('the description refers to a document that was not loaded');
       return new Response(document, { headers: { 'content-type': 'application/json' } });
     };
-    const made = await (
+    const { schema: described } = await (
       handler as { getMeshSource(options: object): Promise<{ schema: GraphQLSchema }> }
     ).getMeshSource({ fetchFn });
-    const described = made.schema;
     return {
       operations: operationsOf(described),
       digest: text.digest,
       described,
-      schema: withPlainAnswers(described),
+      schema: withRawResponses(described),
     };
   } catch (error) {
     if (error instanceof DeclarationError) throw error;
@@ -116,9 +118,9 @@ export async function readOpenApi(
   }
 }
 
-/** Answers as the system wrote them: our own mapping reads them and names the field that is wrong. */
-const withPlainAnswers = (schema: GraphQLSchema): GraphQLSchema =>
-  mapSchema(schema, { [MapperKind.ROOT_FIELD]: (field) => ({ ...field, type: JSONScalar }) });
+/** Returns responses unconverted: the mapping reads them, and its errors name the invalid field. */
+const withRawResponses = (schema: GraphQLSchema): GraphQLSchema =>
+  mapSchema(schema, { [MapperKind.ROOT_FIELD]: (field) => ({ ...field, type: RAW_JSON }) });
 
 function operationsOf(schema: GraphQLSchema): Map<string, Operation> {
   return new Map(
@@ -127,37 +129,39 @@ function operationsOf(schema: GraphQLSchema): Map<string, Operation> {
       {
         name: field.name,
         summary: field.description?.trim() || null,
-        ...addressOf(field),
-        arguments: field.args.map((one) => ({
-          name: one.name,
-          required: isNonNullType(one.type) && one.defaultValue === undefined,
-          list: isListType(getNullableType(one.type)),
-          many: /comma/i.test(one.description ?? ''),
+        ...endpointOf(field),
+        arguments: field.args.map((argument) => ({
+          name: argument.name,
+          required: isNonNullType(argument.type) && argument.defaultValue === undefined,
+          list: isListType(getNullableType(argument.type)),
+          commaSeparated: /comma/i.test(argument.description ?? ''),
         })),
-        at: (path: readonly string[]) => placeAt(field, path),
+        resultAt: (path: readonly string[]) => resultAt(field, path),
       },
     ]),
   );
 }
 
-/** The path as Mesh notes it, `{args.id}` for what is filled in. */
-function addressOf(field: GraphQLField<unknown, unknown>): { address?: string } {
-  const noted = field.astNode?.directives?.find((one) => one.name.value === 'httpOperation')?.arguments ?? [];
-  const [method, path] = ['httpMethod', 'path'].map((name) => noted.find((one) => one.name.value === name)?.value);
+/** Method and path from the directive of GraphQL Mesh, whose placeholders are `{args.id}`. */
+function endpointOf(field: GraphQLField<unknown, unknown>): { endpoint?: string } {
+  const directive = field.astNode?.directives?.find(({ name }) => name.value === 'httpOperation');
+  const [method, path] = ['httpMethod', 'path'].map(
+    (argument) => directive?.arguments?.find(({ name }) => name.value === argument)?.value,
+  );
   if (method?.kind !== Kind.ENUM || path?.kind !== Kind.STRING) return {};
-  return { address: `${method.value} ${path.value.replace(/\?.*$/, '').replaceAll('{args.', '{')}` };
+  return { endpoint: `${method.value} ${path.value.replace(/\?.*$/, '').replaceAll('{args.', '{')}` };
 }
 
-/** The object types that may stand there: of a union, all of them. */
-const membersOf = (type: GraphQLNamedType) =>
+/** The object types of a result: for a union, all of its members. */
+const objectTypesOf = (type: GraphQLNamedType) =>
   isUnionType(type) ? type.getTypes() : isObjectType(type) || isInterfaceType(type) ? [type] : [];
 
-function placeAt(root: GraphQLField<unknown, unknown>, path: readonly string[]): Place | null {
+function resultAt(root: GraphQLField<unknown, unknown>, path: readonly string[]): ResultField | null {
   let field: { type: GraphQLOutputType; description?: string | null | undefined } = root;
   for (const step of path) {
-    const next = membersOf(getNamedType(field.type))
+    const next = objectTypesOf(getNamedType(field.type))
       .map((type) => type.getFields()[step] ?? type.getFields()[step.replace(/[^A-Za-z0-9_]/g, '_')])
-      .find((one) => one !== undefined);
+      .find((member) => member !== undefined);
     if (!next) return null;
     field = next;
   }
@@ -170,16 +174,16 @@ function placeAt(root: GraphQLField<unknown, unknown>, path: readonly string[]):
       (isEnumType(type)
         ? `One of ${type
             .getValues()
-            .map((one) => String(one.value ?? one.name))
+            .map(({ name, value }) => String(value ?? name))
             .join(', ')}.`
         : null),
-    parts: [...new Set(membersOf(type).flatMap((one) => Object.keys(one.getFields())))],
+    members: [...new Set(objectTypesOf(type).flatMap((member) => Object.keys(member.getFields())))],
   };
 }
 
-/** One installation: its address, its headers, its connections. */
-export function openApiReader(
-  description: OpenApi,
+/** Calls one installation. Opens no connection before the first call. */
+export function createOpenApiReader(
+  description: OpenApiDescription,
   settings: { readonly url: string; readonly headers: Readonly<Record<string, string>>; readonly check: string | null },
 ): Reader {
   const agent = new Agent({ keepAliveTimeout: 5_000, connections: 8 });
@@ -188,76 +192,81 @@ export function openApiReader(
   const send = async (
     url: string,
     init: { method?: string; headers?: Record<string, string>; body?: unknown },
-    absent: boolean,
+    nullIfNotFound: boolean,
     signal: AbortSignal,
   ) => {
-    const answer = await request(base + url.slice(NOWHERE.length), {
+    const response = await request(base + url.slice(PLACEHOLDER_URL.length), {
       method: (init.method ?? 'GET') as 'GET',
       headers: { accept: 'application/json', ...init.headers, ...settings.headers },
       ...(typeof init.body === 'string' ? { body: init.body } : {}),
       dispatcher: agent,
       signal,
     });
-    const text = await readAnswer(answer, (bytes) => bytes.toString('utf8'));
-    const { statusCode: status } = answer;
-    if (status === 404 && absent) return { status: 200, text: async () => 'null' };
+    const text = await readResponse(response, (bytes) => bytes.toString('utf8'));
+    const { statusCode: status } = response;
+    if (status === 404 && nullIfNotFound) return { status: 200, text: async () => 'null' };
     if (status >= 500 || status === 429) throw unavailable(`HTTP ${status}`);
     if (status >= 400) throw rejected(`HTTP ${status}`);
     try {
       JSON.parse(text);
     } catch (error) {
-      throw malformed('the answer is not JSON', error);
+      throw malformed('the response is not JSON', error);
     }
     return { status, statusText: '', headers: new Map(), text: async () => text };
   };
 
   const reader: Reader = {
     operations: description.operations,
-    ask: async ({ operation: name, given, absent }, signal) => {
-      const operation = operationOf(description, name);
+    call: async ({ operation: name, args, nullIfNotFound }, signal) => {
+      const operation = findOperation(description, name);
       const field = operation && description.schema.getQueryType()?.getFields()[operation.name];
       if (!field) throw new Error(`The description has no operation ${name}.`);
-      const used = field.args.filter((one) => one.name in given);
-      const variables = used.map((one) => `$${one.name}: ${String(one.type)}`).join(', ');
-      const passed = used.map((one) => `${one.name}: $${one.name}`).join(', ');
-      const text = used.length > 0 ? `query (${variables}) { it: ${field.name}(${passed}) }` : `{ it: ${field.name} }`;
+      const used = field.args.filter((argument) => argument.name in args);
+      const variables = used.map((argument) => `$${argument.name}: ${String(argument.type)}`).join(', ');
+      const passed = used.map((argument) => `${argument.name}: $${argument.name}`).join(', ');
+      const text =
+        used.length > 0 ? `query (${variables}) { result: ${field.name}(${passed}) }` : `{ result: ${field.name} }`;
       const result = await execute({
         schema: description.schema,
         document: parse(text),
         variableValues: Object.fromEntries(
-          used.map((one) => [one.name, coerced(given[one.name], String(getNamedType(one.type)))]),
+          used.map(({ name, type }) => [name, coerceArgument(args[name], String(getNamedType(type)))]),
         ),
-        contextValue: { fetch: (url: string, init: object) => send(url, init, absent, signal) },
+        contextValue: { fetch: (url: string, init: object) => send(url, init, nullIfNotFound, signal) },
       });
-      const fault = result.errors?.[0];
-      if (fault) throw sourceErrorOf(fault);
-      return (result.data as { it?: unknown } | null)?.it;
+      const error = result.errors?.[0];
+      if (error) throw unwrapError(error);
+      return (result.data as { result?: unknown } | null)?.result;
     },
     check: async (signal) => {
       if (settings.check !== null) {
-        await reader.ask({ operation: settings.check, given: {}, absent: false }, signal);
+        await reader.call({ operation: settings.check, args: {}, nullIfNotFound: false }, signal);
         return;
       }
-      // An answer of HTTP shows that it is there; what it thinks of this path does not matter, unless it says that it is broken.
-      const answer = await request(base, { method: 'GET', headers: settings.headers, dispatcher: agent, signal });
-      await answer.body.dump();
-      if (answer.statusCode >= 500) throw unavailable(`HTTP ${answer.statusCode}`);
+      // Any response below 500 shows that the system is up, whether or not it knows this path.
+      const response = await request(base, { method: 'GET', headers: settings.headers, dispatcher: agent, signal });
+      await response.body.dump();
+      if (response.statusCode >= 500) throw unavailable(`HTTP ${response.statusCode}`);
     },
     close: () => agent.destroy(),
   };
   return reader;
 }
 
-function coerced(value: unknown, type: string): unknown {
-  if (Array.isArray(value)) return value.map((one) => coerced(one, type));
+function coerceArgument(value: unknown, type: string): unknown {
+  if (Array.isArray(value)) return value.map((item) => coerceArgument(item, type));
   return /Int$|Float$/.test(type) && typeof value === 'string' && value !== '' ? Number(value) : value;
 }
 
-/** Mesh wraps what the call threw; the fault of the source is what counts. */
-function sourceErrorOf(error: GraphQLError): unknown {
-  for (let one: unknown = error; one instanceof Error; one = (one as GraphQLError).originalError ?? one.cause) {
-    if (one instanceof SourceError) return one;
-    if (!(one instanceof GraphQLError)) return one;
+/** The error that the call threw, without the GraphQL errors around it. */
+function unwrapError(error: GraphQLError): unknown {
+  for (
+    let inner: unknown = error;
+    inner instanceof Error;
+    inner = (inner as GraphQLError).originalError ?? inner.cause
+  ) {
+    if (inner instanceof SourceError) return inner;
+    if (!(inner instanceof GraphQLError)) return inner;
   }
   return malformed(error.message);
 }

@@ -1,4 +1,4 @@
-/** Both demo islands keep the contract, as they stand in isthmus.demo.yaml: there is no code of theirs to test. */
+/** Runs the conformance suite on the two systems that isthmus.demo.yaml connects by an OpenAPI description. */
 import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
@@ -6,10 +6,10 @@ import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { readSettings } from '../../kit/config/settings.ts';
 import { type ConformanceOptions, conformance } from '../../kit/testing/conformance/conformance.ts';
-import { polled, standing } from '../../kit/testing/conformance/conformance-ingest.ts';
-import type { Running } from '../../kit/testing/simulator.ts';
-import type { Ask } from '../core/declaration.ts';
-import { rawRows, row, type TypedEntity } from '../core/mapping.ts';
+import { polledList, withManualClock } from '../../kit/testing/conformance/conformance-ingest.ts';
+import type { RunningSimulator } from '../../kit/testing/simulator.ts';
+import type { RowQuery } from '../core/declaration.ts';
+import { extractRows, mapRow, type TypedEntity } from '../core/mapping.ts';
 import { simulator as environment } from '../simulator/environment.ts';
 import { simulator as serviceDesk } from '../simulator/work-orders.ts';
 import mesh from './index.ts';
@@ -19,50 +19,52 @@ const demo = parse(readFileSync(join(ROOT, 'isthmus.demo.yaml'), 'utf8')) as {
   installations: (Record<string, unknown> & { system?: string })[];
 };
 
-/** The installation's settings as the demo has them, with what the simulator says of itself filled in. */
+/** Settings of the installation in isthmus.demo.yaml, with the variables of its simulator. */
 function settingsOf(system: string, env: Readonly<Record<string, string>>): Record<string, unknown> {
   const {
     id: _id,
     park: _park,
     connector: _connector,
     ...rest
-  } = demo.installations.find((one) => one.system === system) ?? {};
+  } = demo.installations.find((installation) => installation.system === system) ?? {};
   const text = JSON.stringify(rest).replace(/\$\{(\w+)\}/g, (_, name: string) => env[name] ?? 'http://127.0.0.1:9');
   return JSON.parse(text) as Record<string, unknown>;
 }
 
-async function made(system: string) {
+async function createConnector(system: string) {
   const read = readSettings(mesh.settings, settingsOf(system, {}));
-  if (read.values === null) throw new Error(JSON.stringify(read.faults));
-  return { connector: await mesh.make(system, [read.values], ROOT), settings: read.values };
+  if (read.values === null) throw new Error(JSON.stringify(read.errors));
+  return { connector: await mesh.createConnector(system, [read.values], ROOT), settings: read.values };
 }
 
 const http =
   (status: string, body: string) =>
-  (socket: Socket, asked = (): void => undefined) =>
+  (socket: Socket, onRequest = (): void => undefined) =>
     socket.on('data', () => {
-      asked();
+      onRequest();
       socket.end(`HTTP/1.1 ${status}\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`);
     });
 
-/** Rows as the first entity's declaration reads them, types as the description has them. */
-const mapped = (entity: TypedEntity, ask: Ask) => (_name: string, bytes: Buffer) =>
-  rawRows(JSON.parse(bytes.toString('utf8')), ask).map((one) => row(entity, one.raw, one.where));
+/** Maps the rows of a fixture. */
+const mapped = (entity: TypedEntity, query: RowQuery) => (_name: string, bytes: Buffer) =>
+  extractRows(JSON.parse(bytes.toString('utf8')), query).map(({ raw, where }) => mapRow(entity, raw, where));
 
 const at =
   (base: string) =>
-  (address: { host: string; port: number }, { env }: Running, system: string) => ({
+  (address: { host: string; port: number }, { env }: RunningSimulator, system: string) => ({
     ...settingsOf(system, env),
     url: `http://${address.host}:${address.port}${base}`,
   });
 
 const types = (...pairs: [string, string][]) => new Map(pairs) as TypedEntity['types'];
 
-const air = await made('environment');
+const air = await createConnector('environment');
 const [airEntity] = air.settings.entities;
 const observed = types(['station', 'String'], ['measuredAt', 'DateTime']);
 const decimals = types(
-  ...(airEntity?.fields ?? []).filter((one) => one.type).map((one): [string, string] => [one.name, String(one.type)]),
+  ...(airEntity?.fields ?? [])
+    .filter(({ type }) => type)
+    .map(({ name, type }): [string, string] => [name, String(type)]),
 );
 const buildings = (codes: readonly string[]) => codes.map((id) => ({ __typename: 'Building', id }));
 const AIR = 'query ($r: [_Any!]!) { _entities(representations: $r) { ... on Building { air { pm25 measuredAt } } } }';
@@ -73,7 +75,7 @@ conformance({
   folder: join(import.meta.dirname, 'demo', 'environment'),
   settings: ({ env }) => settingsOf('environment', env),
   settingsAt: (address, running) => at('/api')(address, running, 'environment'),
-  question: (world) => ({
+  sampleQuery: (world) => ({
     query: AIR,
     variables: { r: buildings([world.buildings[0]?.id ?? '']) },
     check: (data) => {
@@ -87,27 +89,27 @@ conformance({
     isUnknown: (entity) => entity?.['air'] === null,
     calls: 1,
   }),
-  live: { question: AIR, variables: (world) => ({ r: buildings([world.buildings[0]?.id ?? '']) }) },
+  live: { query: AIR, variables: (world) => ({ r: buildings([world.buildings[0]?.id ?? '']) }) },
   // It declares no list.
-  inflow: {},
-  nonsense: {
+  ingest: {},
+  malformed: {
     serve: http('200 OK', '{"observations":[{"site":"B01","observed":"yesterday"}]}'),
-    field: /observed is no time/,
+    field: /observed is not a time/,
   },
-  refusal: { serve: http('403 Forbidden', '{}') },
+  rejection: { serve: http('403 Forbidden', '{}') },
   fixture: mapped(
     { ...airEntity, types: new Map([...observed, ...decimals]) } as TypedEntity,
-    airEntity?.joins[0]?.ask as Ask,
+    airEntity?.joins[0]?.ask as RowQuery,
   ),
 });
 
-const desk = await made('work-orders');
-const workOrders = standing(serviceDesk);
+const desk = await createConnector('work-orders');
+const workOrders = withManualClock(serviceDesk);
 const [orderEntity] = desk.settings.entities;
 const ORDERS =
   'query ($r: [_Any!]!) { _entities(representations: $r) { ... on Building { workOrders(first: 3) { nodes { id status reportedAt } totalCount } } } }';
-const WORK_ORDERS: Pick<ConformanceOptions, 'question' | 'live'> = {
-  question: (world) => ({
+const WORK_ORDERS: Pick<ConformanceOptions, 'sampleQuery' | 'live'> = {
+  sampleQuery: (world) => ({
     query: ORDERS,
     variables: { r: buildings([world.buildings[0]?.id ?? '']) },
     check: (data) => {
@@ -115,7 +117,7 @@ const WORK_ORDERS: Pick<ConformanceOptions, 'question' | 'live'> = {
         throw new Error(`no orders in ${JSON.stringify(data)}`);
     },
   }),
-  live: { question: ORDERS, variables: (world) => ({ r: buildings([world.buildings[0]?.id ?? '']) }) },
+  live: { query: ORDERS, variables: (world) => ({ r: buildings([world.buildings[0]?.id ?? '']) }) },
 };
 
 conformance({
@@ -132,37 +134,40 @@ conformance({
     isUnknown: (entity) => entity?.['workOrders'] === null,
     calls: 1,
   }),
-  nonsense: { serve: http('200 OK', '[{"address_id":"B01","status":"open"}]'), field: /service_request_id is no id/ },
-  refusal: { serve: http('403 Forbidden', '{}') },
-  inflow: {
+  malformed: {
+    serve: http('200 OK', '[{"address_id":"B01","status":"open"}]'),
+    field: /service_request_id is not an id/,
+  },
+  rejection: { serve: http('403 Forbidden', '{}') },
+  ingest: {
     'poll WorkOrder': (at) => {
       const list = async () => {
-        const answer = await fetch(`${at.running.env['LAKESIDE_WORK_ORDERS_URL']}/requests.json`);
-        const orders = (await answer.json()) as { service_request_id: string }[];
-        return new Map(orders.map((one) => [one.service_request_id, JSON.stringify(one)]));
+        const response = await fetch(`${at.running.env['LAKESIDE_WORK_ORDERS_URL']}/requests.json`);
+        const orders = (await response.json()) as { service_request_id: string }[];
+        return new Map(orders.map((order) => [order.service_request_id, JSON.stringify(order)]));
       };
       const twentyMinutesLater = async () => {
         const before = await list();
-        workOrders.move(20 * 60_000);
+        workOrders.advance(20 * 60_000);
         const after = await list();
         const ids = new Set([...before.keys(), ...after.keys()]);
         return [...ids].filter((id) => before.get(id) !== after.get(id)).length;
       };
-      return polled('poll WorkOrder', twentyMinutesLater)(at);
+      return polledList('poll WorkOrder', twentyMinutesLater)(at);
     },
   },
-  twice: { job: 'poll WorkOrder', state: "SELECT count(*) FROM event WHERE kind = 'RECORD_CHANGED'" },
+  idempotentJob: { job: 'poll WorkOrder', state: "SELECT count(*) FROM event WHERE kind = 'RECORD_CHANGED'" },
   fixture: mapped(
     {
       ...orderEntity,
       types: types(['reportedAt', 'DateTime'], ['updatedAt', 'DateTime'], ['dueAt', 'DateTime']),
     } as TypedEntity,
-    orderEntity?.byKey as Ask,
+    orderEntity?.byKey as RowQuery,
   ),
 });
 
-test('in a list of all rows one that names nobody belongs to nobody; asked by key it is nonsense', () => {
-  const ask: Ask = {
+test('a row without a key is skipped in a full list, and malformed in a query by key', () => {
+  const query: RowQuery = {
     operation: 'getRequests',
     argument: null,
     separator: null,
@@ -171,7 +176,7 @@ test('in a list of all rows one that names nobody belongs to nobody; asked by ke
     rows: null,
     given: {},
   };
-  const answer = [{ account: 'A' }, { account: null }, {}, { account: 'B' }];
-  expect(rawRows(answer, ask).map(({ key }) => key)).toEqual(['A', 'B']);
-  expect(() => rawRows(answer, { ...ask, argument: 'account' })).toThrow('getRequests[1].account is no key');
+  const response = [{ account: 'A' }, { account: null }, {}, { account: 'B' }];
+  expect(extractRows(response, query).map(({ key }) => key)).toEqual(['A', 'B']);
+  expect(() => extractRows(response, { ...query, argument: 'account' })).toThrow('getRequests[1].account is not a key');
 });

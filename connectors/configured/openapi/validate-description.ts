@@ -1,12 +1,15 @@
 import { parse as parseYaml } from 'yaml';
-import { DeclarationError } from '../../kit/connector.ts';
+import { DeclarationError } from '../../kit/errors.ts';
 import type { DescriptionText } from '../description/description-source.ts';
 
-/** Mesh writes what it cannot parse to the console; here it is a sentence. So is a page that is no description, which Mesh takes for an empty one. */
-export function wellFormed(source: string, { place, text, type }: DescriptionText): void {
-  let read: unknown;
+/**
+ * Throws `DeclarationError` for a text that cannot be parsed, which GraphQL Mesh only prints to the console, and for one that is not a
+ * description, which it reads as an empty one.
+ */
+export function validateDescription(source: string, { place, text, type }: DescriptionText): void {
+  let content: unknown;
   try {
-    read =
+    content =
       /\.json$/i.test(place) || /json/i.test(type)
         ? JSON.parse(text)
         : parseYaml(text, { merge: true, logLevel: 'error' });
@@ -16,10 +19,11 @@ export function wellFormed(source: string, { place, text, type }: DescriptionTex
       (error as Error).message.split('\n')[0],
     );
   }
-  const described = typeof read === 'object' && read !== null && ('openapi' in read || 'swagger' in read);
-  if (!described)
+  const isDescription =
+    typeof content === 'object' && content !== null && ('openapi' in content || 'swagger' in content);
+  if (!isDescription)
     throw new DeclarationError(
       `The description ${source} cannot be read as OpenAPI.`,
-      'It says neither openapi nor swagger.',
+      'It has neither the member openapi nor swagger.',
     );
 }

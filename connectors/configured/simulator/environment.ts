@@ -1,4 +1,4 @@
-/** Pretends to be the park's environment stations: one at each building, a new observation every minute. */
+/** Simulates environment stations behind a REST API: one at each building, a new observation every minute. */
 import type { Simulator } from '../../kit/testing/simulator.ts';
 import { noise, serveJson } from './json-server.ts';
 
@@ -8,30 +8,30 @@ const MINUTE = 60_000;
 export const simulator: Simulator = {
   name: 'environment',
   start: ({ directory, world, now, ports }) => {
-    const sites = new Set(world.buildings.map((one) => one.code));
+    const sites = new Set(world.buildings.map(({ code }) => code));
     return serveJson({
       directory,
       port: ports?.['http'],
       base: '/api',
       env: (url) => ({ LAKESIDE_ENVIRONMENT_URL: url, LAKESIDE_ENVIRONMENT_KEY: KEY }),
-      answer: ({ path, query, headers }) => {
+      handle: ({ path, query, headers }) => {
         if (headers['x-api-key'] !== KEY) return { status: 401, body: { error: 'Unknown key.' } };
         if (path === '/status') return { status: 200, body: { ok: true } };
         const minute = Math.floor(now().getTime() / MINUTE);
         if (path === '/observations/latest') {
-          const wanted = (query.get('sites') ?? '').split(',').filter((one) => sites.has(one));
-          if (wanted.length > 200) return { status: 400, body: { error: 'At most 200 sites.' } };
-          return { status: 200, body: { observations: wanted.map((one) => observation(one, minute)) } };
+          const requested = (query.get('sites') ?? '').split(',').filter((site) => sites.has(site));
+          if (requested.length > 200) return { status: 400, body: { error: 'At most 200 sites.' } };
+          return { status: 200, body: { observations: requested.map((site) => observation(site, minute)) } };
         }
         const site = /^\/observations\/latest\/([^/]+)$/.exec(path)?.[1];
         if (site && sites.has(site)) return { status: 200, body: observation(site, minute) };
-        return { status: 404, body: { error: 'Nothing here.' } };
+        return { status: 404, body: { error: 'Not found.' } };
       },
     });
   },
 };
 
-/** Plausible values that move slowly: the day's course, the site's own level, a little noise. */
+/** Plausible values that change slowly: a daily cycle, a level per site, and noise. */
 function observation(site: string, minute: number) {
   const hour = ((minute / 60 + 8) % 24) + 0;
   const day = Math.sin(((hour - 9) / 24) * 2 * Math.PI);

@@ -1,4 +1,4 @@
-/** Pretends to be the park's service desk, shaped like Open311 GeoReport v2: orders come in, are worked on, and are closed. */
+/** Simulates a service desk with the API of Open311 GeoReport v2: orders are reported, worked on and closed. */
 import type { World } from '../../kit/testing/park/index.ts';
 import type { Simulator } from '../../kit/testing/simulator.ts';
 import { noise, serveJson } from './json-server.ts';
@@ -11,9 +11,9 @@ const KINDS = [
   ['CLEAN', 'Cleaning', '保洁部 Cleaning'],
   ['LOCK', 'Door or lock', '安保部 Security'],
 ] as const;
-/** One order every so often; each is open for up to a day. */
-const PACE = 20 * 60_000;
-const LIVE_PACE = 60_000;
+/** Milliseconds between two orders. Each is open for up to a day. */
+const ORDER_INTERVAL = 20 * 60_000;
+const LIVE_ORDER_INTERVAL = 60_000;
 const DAY = 86_400_000;
 
 interface Order {
@@ -33,35 +33,35 @@ export const simulator: Simulator = {
       port: ports?.['http'],
       base: '/open311/v2',
       env: (url) => ({ LAKESIDE_WORK_ORDERS_URL: url }),
-      answer: ({ path, query }) => {
+      handle: ({ path, query }) => {
         if (path === '/services.json') {
           return { status: 200, body: KINDS.map(([code, name]) => ({ service_code: code, service_name: name })) };
         }
         const time = now().getTime();
-        const all = orders(world, time, live ? LIVE_PACE : PACE);
-        const one = /^\/requests\/([^/]+)\.json$/.exec(path)?.[1];
-        if (one) {
-          const found = all.filter((order) => order.id === one);
+        const all = orders(world, time, live ? LIVE_ORDER_INTERVAL : ORDER_INTERVAL);
+        const id = /^\/requests\/([^/]+)\.json$/.exec(path)?.[1];
+        if (id) {
+          const found = all.filter((order) => order.id === id);
           return found.length > 0
-            ? { status: 200, body: found.map((order) => shown(order, time)) }
+            ? { status: 200, body: found.map((order) => presentOrder(order, time)) }
             : { status: 404, body: [] };
         }
-        if (path !== '/requests.json') return { status: 404, body: [{ code: 404, description: 'Nothing here.' }] };
+        if (path !== '/requests.json') return { status: 404, body: [{ code: 404, description: 'Not found.' }] };
         const listOf = (name: string) => query.get(name)?.split(',');
         const ids = listOf('service_request_id');
         const places = listOf('address_id');
         const status = query.get('status');
         const found = all
           .filter((order) => (!ids || ids.includes(order.id)) && (!places || places.includes(order.building)))
-          .map((order) => shown(order, time))
+          .map((order) => presentOrder(order, time))
           .filter((order) => !status || order.status === status);
         return { status: 200, body: found };
       },
     }),
 };
 
-/** The orders of the last two days at the quiet pace, and those of the last hour at `pace`; newest first. */
-function orders(world: World, time: number, pace: number): Order[] {
+/** The orders of the last two days, newest first. With `LIVE_ORDER_INTERVAL` those of the last hour have that interval. */
+function orders(world: World, time: number, interval: number): Order[] {
   const found: Order[] = [];
   const add = (step: number, from: number) => {
     for (let n = Math.floor(time / step); n * step > from; n--) {
@@ -72,38 +72,38 @@ function orders(world: World, time: number, pace: number): Order[] {
       found.push({
         id: `SR${(n * step) / 1000}`,
         reported,
-        closed: reported + (0.1 + noise(`${seed} length`)) * (step === LIVE_PACE ? DAY / 72 : DAY),
+        closed: reported + (0.1 + noise(`${seed} length`)) * (step === LIVE_ORDER_INTERVAL ? DAY / 72 : DAY),
         kind: KINDS[Math.floor(noise(`${seed} kind`) * KINDS.length)] ?? KINDS[0],
         building: building?.code ?? '',
         company: noise(`${seed} who`) < 0.6 ? (company?.uscc ?? null) : null,
       });
     }
   };
-  const quiet = pace === LIVE_PACE ? time - 3_600_000 : time;
-  if (pace === LIVE_PACE) add(LIVE_PACE, quiet);
-  const before = found.length;
-  add(PACE, time - 2 * DAY);
-  const seen = new Set(found.slice(0, before).map((one) => one.id));
+  const liveFrom = interval === LIVE_ORDER_INTERVAL ? time - 3_600_000 : time;
+  if (interval === LIVE_ORDER_INTERVAL) add(LIVE_ORDER_INTERVAL, liveFrom);
+  const liveCount = found.length;
+  add(ORDER_INTERVAL, time - 2 * DAY);
+  const seen = new Set(found.slice(0, liveCount).map(({ id }) => id));
   return [
-    ...found.slice(0, before),
-    ...found.slice(before).filter((one) => one.reported <= quiet && !seen.has(one.id)),
+    ...found.slice(0, liveCount),
+    ...found.slice(liveCount).filter(({ id, reported }) => reported <= liveFrom && !seen.has(id)),
   ];
 }
 
-function shown(order: Order, time: number) {
-  const [code, name, who] = order.kind;
-  const done = time >= order.closed;
-  const begun = order.reported + 5 * 60_000;
+function presentOrder(order: Order, time: number) {
+  const [code, name, agency] = order.kind;
+  const isDone = time >= order.closed;
+  const workStart = order.reported + 5 * 60_000;
   return {
     service_request_id: order.id,
-    status: done ? 'closed' : 'open',
-    status_notes: done ? 'Done.' : time > begun ? 'Somebody is on the way.' : null,
+    status: isDone ? 'closed' : 'open',
+    status_notes: isDone ? 'Done.' : time > workStart ? 'Somebody is on the way.' : null,
     service_code: code,
     service_name: name,
     description: `${name}, ${order.building}`,
-    agency_responsible: who,
+    agency_responsible: agency,
     requested_datetime: new Date(order.reported).toISOString(),
-    updated_datetime: new Date(done ? order.closed : time > begun ? begun : order.reported).toISOString(),
+    updated_datetime: new Date(isDone ? order.closed : time > workStart ? workStart : order.reported).toISOString(),
     expected_datetime: new Date(order.reported + DAY).toISOString(),
     address_id: order.building,
     account_id: order.company,

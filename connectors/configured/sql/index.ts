@@ -1,38 +1,39 @@
 import { systemClock } from '../../kit/clock.ts';
-import type { Services } from '../../kit/connector.ts';
 import { malformed, rejected } from '../../kit/errors.ts';
-import { missing } from '../../kit/monitoring/drift.ts';
+import { findMissing } from '../../kit/monitoring/drift.ts';
 import { openVendorDatabase, type Row, type VendorDatabase } from '../../kit/protocols/sql.ts';
-import { asksOf, familyOf } from '../core/connector-family.ts';
+import type { Services } from '../../kit/services.ts';
+import { createFamily, queriesOf } from '../core/connector-family.ts';
 import type { TypedEntity } from '../core/mapping.ts';
 import type { Operation, Reader } from '../core/source-description.ts';
-import { askedColumns, tableOperations } from '../core/tabular-source.ts';
-import { spelledRow } from '../core/value-formats.ts';
+import { queriedColumns, tableOperations } from '../core/tabular-source.ts';
+import { normalizeRow } from '../core/value-formats.ts';
 import { type SqlSettings, sqlSettings } from './settings.ts';
-import { catalogueOf, dialectOf, fitsColumn, quotedName, quotedTable, type Table } from './table-catalog.ts';
+import { dialectOf, fitsColumn, quoteName, quoteTable, readCatalog, type Table } from './table-catalog.ts';
 
 interface Tables {
   readonly operations: ReadonlyMap<string, Operation>;
 }
 
-/** Rows of one answer, at most: whoever needs more asks for less at a time. */
-const MOST = 10_000;
-/** How long what the database says of its tables is believed, in milliseconds. */
-const BELIEVED = 600_000;
+/** Maximum number of rows of one query. */
+const MAX_ROWS = 10_000;
+/** Milliseconds for which the catalog of tables and columns is used before it is read again. */
+const CATALOG_MAX_AGE = 600_000;
 
-/** Tables and views of a PostgreSQL, MySQL or MariaDB database, by configuration alone. */
-export default familyOf<SqlSettings, Tables>({
+/** Family of connectors for tables and views of PostgreSQL, MySQL and MariaDB databases. */
+export default createFamily<SqlSettings, Tables>({
   name: 'sql',
   settings: sqlSettings,
   protocol: () => 'sql',
-  // The address is secret, and the declaration says all that a graph needs.
-  place: () => 'the database',
-  describe: async (settings) => ({ operations: tableOperations(settings.entities) }),
-  reader: ({ operations }, settings, _services: Services, entities) => sqlReader(operations, settings, entities),
+  // The URL is secret, and the graph depends on the declaration only.
+  descriptionKey: () => 'the database',
+  readDescription: async (settings) => ({ operations: tableOperations(settings.entities) }),
+  createReader: ({ operations }, settings, _services: Services, entities) =>
+    createSqlReader(operations, settings, entities),
 });
 
-/** One installation. Opens no connection before it is asked. */
-export function sqlReader(
+/** Queries one installation. Opens no connection before the first call. */
+export function createSqlReader(
   operations: ReadonlyMap<string, Operation>,
   settings: SqlSettings,
   entities: readonly TypedEntity[],
@@ -42,70 +43,70 @@ export function sqlReader(
     opened ??= openVendorDatabase(settings.database, settings.timeout);
     return opened;
   };
-  let known: { tables: ReadonlyMap<string, Table>; until: number } | null = null;
-  const tables = async (signal: AbortSignal) => {
-    if (known === null || known.until < systemClock.monotonic())
-      known = {
-        tables: await catalogueOf(await open(), dialectOf(settings.database), signal),
-        until: systemClock.monotonic() + BELIEVED,
+  let catalog: { tables: ReadonlyMap<string, Table>; until: number } | null = null;
+  const readTables = async (signal: AbortSignal) => {
+    if (catalog === null || catalog.until < systemClock.monotonic())
+      catalog = {
+        tables: await readCatalog(await open(), dialectOf(settings.database), signal),
+        until: systemClock.monotonic() + CATALOG_MAX_AGE,
       };
-    return known.tables;
+    return catalog.tables;
   };
   const columns = new Map([...operations.keys()].map((name) => [name, columnsOf(name, settings, entities)]));
 
   return {
     operations,
-    ask: async ({ operation, given }, signal) => {
-      const wanted = columns.get(operation);
-      if (!wanted) throw rejected(`there is no table ${operation}`);
-      const table = (await tables(signal)).get(operation);
+    call: async ({ operation, args }, signal) => {
+      const selected = columns.get(operation);
+      if (!selected) throw rejected(`there is no table ${operation}`);
+      const table = (await readTables(signal)).get(operation);
       if (!table) {
-        known = null;
-        throw malformed(`the account is shown no table ${operation}`);
+        catalog = null;
+        throw malformed(`the account cannot see the table ${operation}`);
       }
       const values: string[] = [];
       const conditions: string[] = [];
-      for (const [column, value] of Object.entries(given)) {
+      for (const [column, value] of Object.entries(args)) {
         const keys = (Array.isArray(value) ? value : [value]).map(String);
-        const fitting = keys.filter((key) => fitsColumn(table.columns.get(column)?.kind ?? '', key));
-        if (fitting.length === 0) return [];
-        conditions.push(`${quotedName(column)} IN (${fitting.map(() => '?').join(', ')})`);
-        values.push(...fitting);
+        const validKeys = keys.filter((key) => fitsColumn(table.columns.get(column)?.sqlType ?? '', key));
+        if (validKeys.length === 0) return [];
+        conditions.push(`${quoteName(column)} IN (${validKeys.map(() => '?').join(', ')})`);
+        values.push(...validKeys);
       }
       const where = conditions.length > 0 ? ` WHERE ${conditions.join(' AND ')}` : '';
-      const list = wanted.map(quotedName).join(', ');
+      const list = selected.map(quoteName).join(', ');
       let rows: readonly Row[];
       try {
         rows = await (await open()).select(
-          `SELECT ${list} FROM ${quotedTable(operation)}${where} {limit ${MOST + 1}}`,
+          `SELECT ${list} FROM ${quoteTable(operation)}${where} {limit ${MAX_ROWS + 1}}`,
           values,
           signal,
         );
       } catch (error) {
-        // The table may be another than it was: what is known of it is asked again.
-        known = null;
+        // The table may have changed: read the catalog again.
+        catalog = null;
         throw error;
       }
-      if (rows.length > MOST)
-        throw rejected(`${operation} answers more than ${MOST} rows; leave out its list, or name a view`);
-      const own = entities.filter((entity) => asksOf(entity).some((ask) => ask.operation === operation));
-      return rows.map((row) => own.reduce<Row>((cells, entity) => spelledRow(cells, entity, settings.zone), row));
+      if (rows.length > MAX_ROWS)
+        throw rejected(`${operation} returns more than ${MAX_ROWS} rows; remove its list, or use a view`);
+      const own = entities.filter((entity) => queriesOf(entity).some((query) => query.operation === operation));
+      return rows.map((row) => own.reduce<Row>((cells, entity) => normalizeRow(cells, entity, settings.zone), row));
     },
     check: async (signal) => {
       await (await open()).select('SELECT 1 AS "one"', [], signal);
     },
     drift: async (signal) => {
-      known = null;
-      const found = await tables(signal);
+      catalog = null;
+      const tables = await readTables(signal);
       const expected = Object.fromEntries(
         [...columns].flatMap(([table, names]) =>
           names.map((name) => [`${table}.${name}`, fieldsOn(table, name, entities)]),
         ),
       );
-      const offered = [...found.values()].flatMap((one) =>
-        [...one.columns.keys()].map((name) => `${one.name}.${name}`),
+      const offered = [...tables.values()].flatMap((table) =>
+        [...table.columns.keys()].map((column) => `${table.name}.${column}`),
       );
-      return async () => missing(expected, offered, (part) => `the column ${part} is gone`);
+      return async () => findMissing(expected, offered, (part) => `the column ${part} is gone`);
     },
     close: async () => {
       await (await opened?.catch(() => undefined))?.close();
@@ -113,18 +114,18 @@ export function sqlReader(
   };
 }
 
-/** Columns that an entity of this table is made of, and those that questions are asked by. */
+/** Columns of a table that its entities contain or are queried by. */
 function columnsOf(table: string, settings: SqlSettings, entities: readonly TypedEntity[]): string[] {
-  const own = entities.filter((entity) => asksOf(entity).some((ask) => ask.operation === table));
-  const named = own.flatMap((one) => [one.key, one.recordedAt, ...one.fields.map((field) => field.from)]);
-  return [...new Set([...named, ...askedColumns(settings.entities, table)].filter((one) => one !== null))];
+  const own = entities.filter((entity) => queriesOf(entity).some((query) => query.operation === table));
+  const named = own.flatMap(({ key, recordedAt, fields }) => [key, recordedAt, ...fields.map(({ from }) => from)]);
+  return [...new Set([...named, ...queriedColumns(settings.entities, table)].filter((name) => name !== null))];
 }
 
-/** Fields of the graph that live on a column; the entity itself where it is a key. */
+/** Graph fields that depend on a column; the entity itself if the column is its key. */
 function fieldsOn(table: string, column: string, entities: readonly TypedEntity[]): string[] {
-  const own = entities.filter((entity) => asksOf(entity).some((ask) => ask.operation === table));
+  const own = entities.filter((entity) => queriesOf(entity).some((query) => query.operation === table));
   return own.flatMap((entity) => {
-    const fields = entity.fields.filter((one) => one.from === column).map((one) => `${entity.name}.${one.name}`);
+    const fields = entity.fields.filter(({ from }) => from === column).map(({ name }) => `${entity.name}.${name}`);
     return fields.length > 0 ? fields : [entity.name];
   });
 }

@@ -1,23 +1,20 @@
-import { milliseconds, secretUrl, settings, structure, text, type Values } from '../../kit/config/settings.ts';
+import { custom, milliseconds, secretUrl, settings, text, type Values } from '../../kit/config/settings.ts';
 import { readEntities } from '../core/declaration.ts';
-import { tabular } from '../core/tabular-source.ts';
-import { zone } from '../core/value-formats.ts';
+import { matchByArgument } from '../core/tabular-source.ts';
+import { zoneSetting } from '../core/value-formats.ts';
 
-/** Addresses that are understood. */
-export const SCHEMES = ['postgres', 'postgresql', 'mysql', 'mariadb'] as const;
+/** Supported URL schemes. */
+export const URL_SCHEMES = ['postgres', 'postgresql', 'mysql', 'mariadb'] as const;
 
 export const sqlSettings = settings('sql', {
-  system: text(
-    'Name of the kind of system, as `Provenance.system` shows it; installations of one kind share its graph',
-    'assets',
-  ),
-  database: secretUrl('Address of the database, with an account that may only read', '"${ASSETS_DB}"', SCHEMES),
-  zone: zone('tables'),
-  timeout: milliseconds('How long one question may take', '3s'),
-  entities: structure(
+  system: text('Name of the kind of system, as in `Provenance.system`; its installations share one graph', 'assets'),
+  database: secretUrl('URL of the database, with a read-only account', '"${ASSETS_DB}"', URL_SCHEMES),
+  zone: zoneSetting('tables'),
+  timeout: milliseconds('Timeout of one query', '3s'),
+  entities: custom(
     'Types, their keys, columns and links; an operation is a table or view; see docs/connectors.md',
     '{ Asset: { fields: { name: name }, on: { Building.assets: { operation: asset, argument: site } } } }',
-    (raw) => tabular(readEntities(raw)),
+    (raw) => matchByArgument(readEntities(raw)),
   ),
 });
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { readGrants } from './table-catalog.ts';
+import { parseGrants } from './table-catalog.ts';
 
-/** Of an account that may only read `works`, on a MariaDB as it is installed: PUBLIC may do everything in `test`. */
+/** Grants of a read-only account of `works` on a default MariaDB, where PUBLIC may do everything in `test`. */
 const READER = [
   "GRANT USAGE ON *.* TO `reader`@`localhost` IDENTIFIED BY PASSWORD '*14E6'",
   'GRANT SELECT ON `works`.* TO `reader`@`localhost`',
@@ -9,9 +9,9 @@ const READER = [
   'GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, DELETE HISTORY ON `test\\_%`.* TO PUBLIC',
 ];
 
-const writable = (...of: Parameters<typeof readGrants>) => readGrants(...of).tables;
+const writable = (...args: Parameters<typeof parseGrants>) => parseGrants(...args).tables;
 
-test('a grant on another database is no right to write into these tables', () => {
+test('a grant on another database does not make these tables writable', () => {
   expect(writable(READER, 'works', ['lift', 'works.lift'])).toEqual([]);
   expect(writable(READER, 'works', ['lift', 'test.lift', 'test_a.lift', 'testing.lift'])).toEqual([
     'test.lift',
@@ -26,17 +26,17 @@ test.each([
   ['one table', 'GRANT SELECT, INSERT ON `works`.`lift` TO `a`@`%`', ['lift']],
   ['one column', 'GRANT SELECT, UPDATE (`load_kg`) ON `works`.`lift` TO `a`@`%`', ['lift']],
   ['nothing that writes', 'GRANT SELECT, SHOW VIEW ON *.* TO `a`@`%`', []],
-])('a grant of %s counts for what it names', (_, line, tables) => {
+])('a grant on %s covers what it names', (_, line, tables) => {
   expect(writable([line], 'works', ['lift', 'shaft', 'other.lift'])).toEqual(tables);
 });
 
-test('a role is unknown unless the server lists what it may do', () => {
+test('a role is unknown unless the server lists its rights', () => {
   const ofMySql = ['GRANT USAGE ON *.* TO `a`@`%`', 'GRANT `readers`@`%`,`editors`@`%` TO `a`@`%`'];
-  expect(readGrants(ofMySql, 'works', ['lift'])).toEqual({ tables: [], unknownRoles: ['readers', 'editors'] });
+  expect(parseGrants(ofMySql, 'works', ['lift'])).toEqual({ tables: [], unknownRoles: ['readers', 'editors'] });
   const ofMariaDb = [
     'GRANT `editors` TO `a`@`%`',
     'GRANT USAGE ON *.* TO `editors`',
     'GRANT INSERT ON `works`.* TO `editors`',
   ];
-  expect(readGrants(ofMariaDb, 'works', ['lift'])).toEqual({ tables: ['lift'], unknownRoles: [] });
+  expect(parseGrants(ofMariaDb, 'works', ['lift'])).toEqual({ tables: ['lift'], unknownRoles: [] });
 });

@@ -1,19 +1,19 @@
-/** What a database says of its tables and views, and whether the account may write into them. */
+/** Reads a database's catalog: tables, columns, primary keys, and what the account may write to. */
 import type { Row, VendorDatabase } from '../../kit/protocols/sql.ts';
 import type { FieldType } from '../core/declaration.ts';
 
 export interface Table {
-  /** As it is asked: with its schema where that is not the account's own. */
+  /** Name in queries: with its schema, unless that is the account's current one. */
   readonly name: string;
   readonly columns: ReadonlyMap<string, SqlColumn>;
-  /** The one column of its primary key; null where there is none, or several. */
+  /** Column of the primary key; null if there is none or it has several columns. */
   readonly key: string | null;
 }
 
 export interface SqlColumn {
-  /** As the database calls it, in lower case. */
-  readonly kind: string;
-  /** Null: nothing that the graph could show (bytes, inner objects, lists). */
+  /** Type name of the database, in lower case. */
+  readonly sqlType: string;
+  /** Null: the graph has no such type (bytes, nested objects, lists). */
   readonly type: FieldType | null;
 }
 
@@ -22,33 +22,33 @@ const COLUMNS = `SELECT c."table_schema" AS "schema", c."table_name" AS "table",
   FROM information_schema.columns c WHERE c."table_schema" NOT IN ('pg_catalog', 'information_schema', 'mysql', 'performance_schema', 'sys')
   ORDER BY c."table_schema", c."table_name", c."ordinal_position"`;
 
-/** Columns of primary keys. The standard's own view shows none to an account that may only read. */
-const KEYS = {
+/** Columns of primary keys. The views of information_schema hide them from a read-only account. */
+const PRIMARY_KEYS = {
   postgres: `SELECT n.nspname AS "schema", t.relname AS "table", a.attname AS "column" FROM pg_index i
     JOIN pg_class t ON t.oid = i.indrelid JOIN pg_namespace n ON n.oid = t.relnamespace
     JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = ANY(i.indkey) WHERE i.indisprimary`,
   mysql: `SELECT c."table_schema" AS "schema", c."table_name" AS "table", c."column_name" AS "column"
     FROM information_schema.columns c WHERE c."column_key" = 'PRI'`,
 } as const;
-const HOME = {
+const CURRENT_SCHEMA = {
   postgres: 'SELECT current_schema() AS "home"',
   mysql: 'SELECT database() AS "home"',
 } as const;
-export type Dialect = keyof typeof KEYS;
+export type Dialect = keyof typeof PRIMARY_KEYS;
 
-/** By the address's scheme. */
+/** The dialect for the scheme of a URL. */
 export const dialectOf = (url: string): Dialect => (/^(mysql|mariadb):/.test(url) ? 'mysql' : 'postgres');
 
-/** Tables and views that the account is shown, by name. */
-export async function catalogueOf(
+/** Tables and views that the account can see, by name. Rejects with `SourceError`. */
+export async function readCatalog(
   database: VendorDatabase,
   dialect: Dialect,
   signal: AbortSignal,
 ): Promise<Map<string, Table>> {
-  // One after the other, on one connection: a password that is refused is tried once, so that no account is locked by us.
-  const [home] = await database.select(HOME[dialect], [], signal);
+  // In sequence, on one connection: a wrong password is tried once, so that the account is not locked.
+  const [home] = await database.select(CURRENT_SCHEMA[dialect], [], signal);
   const columns = await database.select(COLUMNS, [], signal);
-  const keys = await database.select(KEYS[dialect], [], signal);
+  const keys = await database.select(PRIMARY_KEYS[dialect], [], signal);
   const own = String(home?.['home'] ?? '');
   const nameOf = (row: Row): string =>
     row['schema'] === own ? String(row['table']) : `${row['schema']}.${row['table']}`;
@@ -58,18 +58,18 @@ export async function catalogueOf(
     const table = tables.get(name) ?? { name, columns: new Map(), key: null };
     tables.set(name, table);
     const kind = String(row['kind']).toLowerCase();
-    table.columns.set(String(row['column']), { kind, type: typeOf(kind) });
+    table.columns.set(String(row['column']), { sqlType: kind, type: graphTypeOf(kind) });
   }
-  const parts = new Map<string, string[]>();
-  for (const row of keys) parts.set(nameOf(row), [...(parts.get(nameOf(row)) ?? []), String(row['column'])]);
-  for (const [name, [first, ...rest]] of parts) {
+  const keyColumns = new Map<string, string[]>();
+  for (const row of keys) keyColumns.set(nameOf(row), [...(keyColumns.get(nameOf(row)) ?? []), String(row['column'])]);
+  for (const [name, [first, ...rest]] of keyColumns) {
     const table = tables.get(name);
     if (table && first !== undefined && rest.length === 0) table.key = first;
   }
   return tables;
 }
 
-function typeOf(kind: string): FieldType | null {
+function graphTypeOf(kind: string): FieldType | null {
   if (/^(smallint|integer|int|mediumint|tinyint|year)$/.test(kind)) return 'Int';
   if (/^(numeric|decimal)$/.test(kind)) return 'Decimal';
   if (/^(real|double|double precision|float)$/.test(kind)) return 'Float';
@@ -85,7 +85,7 @@ function typeOf(kind: string): FieldType | null {
   return 'String';
 }
 
-/** Whether a text can be a value of that column: a database refuses a whole question for one that cannot. */
+/** Whether a text is a valid value of that column. A database rejects the whole query for an invalid one. */
 export function fitsColumn(kind: string, key: string): boolean {
   if (/^(smallint|tinyint|mediumint|integer|int|bigint|year)$/.test(kind))
     return /^-?\d{1,18}$/.test(key) && fitsInteger(kind, key);
@@ -101,18 +101,18 @@ export function fitsColumn(kind: string, key: string): boolean {
 const fitsInteger = (kind: string, key: string): boolean =>
   kind === 'bigint' || Math.abs(Number(key)) < (kind === 'smallint' ? 32_768 : 2_147_483_648);
 
-const WRITABLE = `SELECT n.nspname AS "schema", c.relname AS "table"
+const WRITABLE_TABLES = `SELECT n.nspname AS "schema", c.relname AS "table"
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f') AND has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')`;
 
-/** What an account may write into, as far as the server says. */
+/** What an account may write to, as far as the server lists it. */
 export interface WriteRights {
   readonly tables: readonly string[];
-  /** Roles that the account has and whose rights the server did not list; always empty with PostgreSQL, which counts them itself. */
+  /** Roles of the account whose rights the server did not list; always empty for PostgreSQL, which includes them. */
   readonly unknownRoles: readonly string[];
 }
 
-/** Compiles a pattern of SQL's LIKE; `\_` and `\%` mean themselves. */
+/** Compiles a pattern of SQL's LIKE; `\_` and `\%` are literal. */
 function likePattern(pattern: string): RegExp {
   const source = pattern.replace(/\\([_%])|[.*+?^${}()|[\]\\]|[_%]/g, (sign, literal?: string) => {
     if (literal) return literal;
@@ -123,10 +123,10 @@ function likePattern(pattern: string): RegExp {
 }
 
 /**
- * Reads the lines of `SHOW GRANTS` of MySQL or MariaDB. Tables without a schema are those of `home`. A grant on another database counts
- * for that one alone: MariaDB grants PUBLIC everything on `test`. MariaDB lists the rights of roles that are in use, MySQL those of none.
+ * Parses the lines of `SHOW GRANTS` of MySQL or MariaDB. `home`: schema of tables without one. A grant counts for its database only, since
+ * MariaDB grants PUBLIC everything on `test`. MariaDB lists the rights of active roles, MySQL lists none.
  */
-export function readGrants(lines: readonly string[], home: string, tables: readonly string[]): WriteRights {
+export function parseGrants(lines: readonly string[], home: string, tables: readonly string[]): WriteRights {
   const NAME = '`(?:[^`]|``)*`';
   const onTables = new RegExp(`^GRANT (.*?) ON (?:TABLE )?(\\*|${NAME})\\.(\\*|${NAME}) TO (${NAME})?`);
   const plain = (name: string): string => name.replace(/^`|`$/g, '').replaceAll('``', '`');
@@ -149,7 +149,7 @@ export function readGrants(lines: readonly string[], home: string, tables: reado
     const table = second ?? first;
     return grants.some((grant) => {
       if (grant.schema === '*') return true;
-      // A database's name is a pattern where all of its tables are granted, and a name where one is.
+      // The database is a pattern in a grant on all of its tables, and a plain name in a grant on one table.
       if (grant.table === '*') return likePattern(plain(grant.schema)).test(schema);
       return plain(grant.schema) === schema && plain(grant.table) === table;
     });
@@ -157,8 +157,8 @@ export function readGrants(lines: readonly string[], home: string, tables: reado
   return { tables: tables.filter(isGranted), unknownRoles: [...roles].filter((role) => !listed.has(role)) };
 }
 
-/** Which of these tables the account could write into; none is how it should be. */
-export async function writable(
+/** Which of these tables the account may write to; none for an account as it should be. Rejects with `SourceError`. */
+export async function readWriteRights(
   database: VendorDatabase,
   dialect: Dialect,
   tables: readonly string[],
@@ -167,25 +167,27 @@ export async function writable(
   if (dialect === 'mysql') {
     const [grants, [home]] = await Promise.all([
       database.select('SHOW GRANTS', [], signal),
-      database.select(HOME.mysql, [], signal),
+      database.select(CURRENT_SCHEMA.mysql, [], signal),
     ]);
     const lines = grants.flatMap((row) => Object.values(row).map(String));
-    return readGrants(lines, String(home?.['home']), tables);
+    return parseGrants(lines, String(home?.['home']), tables);
   }
   const [rows, [home]] = await Promise.all([
-    database.select(WRITABLE, [], signal),
-    database.select(HOME.postgres, [], signal),
+    database.select(WRITABLE_TABLES, [], signal),
+    database.select(CURRENT_SCHEMA.postgres, [], signal),
   ]);
   const names = new Set(
     rows.map((row) => (row['schema'] === home?.['home'] ? String(row['table']) : `${row['schema']}.${row['table']}`)),
   );
-  return { tables: tables.filter((one) => names.has(one)), unknownRoles: [] };
+  return { tables: tables.filter((table) => names.has(table)), unknownRoles: [] };
 }
 
-/** A table's or column's name as the server takes it. Throws where it holds a sign that no name of ours may hold. */
-export function quotedName(name: string): string {
-  if (/["`?{}\\\0]/.test(name)) throw new Error(`The name ${JSON.stringify(name)} holds a sign that is not taken.`);
+/** Quotes the name of a table or column. Throws for quotes, `?`, braces, backslash and NUL. */
+export function quoteName(name: string): string {
+  if (/["`?{}\\\0]/.test(name))
+    throw new Error(`The name ${JSON.stringify(name)} contains a character that is not supported.`);
   return `"${name}"`;
 }
 
-export const quotedTable = (name: string): string => name.split('.').map(quotedName).join('.');
+/** Quotes each part of `schema.table`. Throws as `quoteName` does. */
+export const quoteTable = (name: string): string => name.split('.').map(quoteName).join('.');

@@ -1,66 +1,66 @@
 import { rejected, type SourceError, unavailable } from '../../kit/errors.ts';
-import { child, local, SOAP11, type SoapFault, SoapTransport, writeEnvelope } from '../../kit/protocols/soap.ts';
-import { familyOf } from '../core/connector-family.ts';
+import { child, localName, SOAP11, type SoapFault, SoapTransport, writeEnvelope } from '../../kit/protocols/soap.ts';
+import { createFamily } from '../core/connector-family.ts';
 import type { TypedEntity } from '../core/mapping.ts';
-import { operationOf, type Reader } from '../core/source-description.ts';
-import { type Rereadable, rereading, wantedOf } from '../description/description-drift.ts';
+import { findOperation, type Reader } from '../core/source-description.ts';
+import { createDriftCheck, type RereadableDescription, usedPaths } from '../description/description-drift.ts';
 import { loadWsdl } from './load-wsdl.ts';
 import { type WsdlSettings, wsdlSettings } from './settings.ts';
-import { answerOf, questionOf } from './soap-message.ts';
+import { requestBody, responseData } from './soap-message.ts';
 import type { SoapOperation, Wsdl } from './wsdl-document.ts';
 
-/** Any system with a WSDL 1.1 description, by configuration alone. */
-export default familyOf<WsdlSettings, Wsdl & Rereadable>({
+/** Family of connectors for systems with a WSDL 1.1 description. */
+export default createFamily<WsdlSettings, Wsdl & RereadableDescription>({
   name: 'wsdl',
   settings: wsdlSettings,
   protocol: () => 'soap',
-  place: (settings) => settings.wsdl,
-  describe: async ({ wsdl }, folder, alike) => ({
-    ...(await loadWsdl(wsdl, folder, alike)),
-    again: async () => {
-      const now = await loadWsdl(wsdl, folder, alike);
-      return async () => now;
+  descriptionKey: (settings) => settings.wsdl,
+  readDescription: async ({ wsdl }, folder, sharing) => ({
+    ...(await loadWsdl(wsdl, folder, sharing)),
+    reread: async () => {
+      const description = await loadWsdl(wsdl, folder, sharing);
+      return async () => description;
     },
   }),
-  reader: (described, settings, { log }, entities) => ({
-    ...wsdlReader(described, settings, entities),
-    drift: rereading(described, { place: settings.wsdl, part: 'element', entities, log }),
+  createReader: (described, settings, { log }, entities) => ({
+    ...createWsdlReader(described, settings, entities),
+    drift: createDriftCheck(described, { place: settings.wsdl, part: 'element', entities, log }),
   }),
 });
 
-/** One installation. Opens no connection before it is asked. */
-export function wsdlReader(
+/** Calls one installation. Opens no connection before the first call. */
+export function createWsdlReader(
   description: Wsdl,
   settings: Pick<WsdlSettings, 'url' | 'headers' | 'check' | 'absent' | 'zone'>,
   entities: readonly TypedEntity[],
 ): Reader {
   const transport = new SoapTransport(settings.url);
-  const wanted = wantedOf(entities);
-  const nothing = new Map<string, readonly string[]>();
+  const pathsByOperation = usedPaths(entities);
+  const noPaths = new Map<string, readonly string[]>();
   const reader: Reader = {
     operations: description.operations,
-    ask: async ({ operation: name, given, absent }, signal) => {
-      const operation = operationOf(description, name) as SoapOperation | undefined;
+    call: async ({ operation: name, args, nullIfNotFound }, signal) => {
+      const operation = findOperation(description, name) as SoapOperation | undefined;
       if (!operation) throw rejected(`the description has no operation ${name}`);
-      const envelope = writeEnvelope([], questionOf(operation, given), operation.version);
+      const envelope = writeEnvelope([], requestBody(operation, args), operation.version);
       const { fault, body } = await transport.send(envelope, signal, {
         ...headersOf(operation),
         ...settings.headers,
       });
       if (fault) {
-        if (absent && settings.absent !== null && namesOf(fault).includes(settings.absent)) return null;
-        throw faultError(fault);
+        if (nullIfNotFound && settings.absent !== null && faultNames(fault).includes(settings.absent)) return null;
+        throw faultToSourceError(fault);
       }
-      if (!body) throw unavailable('the message has an empty body');
-      if (absent && body.children.length === 0) return null;
-      const paths = new Set((wanted.get(name) ?? nothing).keys());
-      const answer = answerOf(operation, body, { zone: settings.zone, wanted: paths });
-      return absent && Object.values(answer).every((one) => one === null) ? null : answer;
+      if (!body) throw unavailable('the response has an empty body');
+      if (nullIfNotFound && body.children.length === 0) return null;
+      const paths = new Set((pathsByOperation.get(name) ?? noPaths).keys());
+      const data = responseData(operation, body, { zone: settings.zone, usedPaths: paths });
+      return nullIfNotFound && Object.values(data).every((value) => value === null) ? null : data;
     },
     check: (signal) =>
       settings.check === null
-        ? transport.reach(signal, settings.headers)
-        : reader.ask({ operation: settings.check, given: {}, absent: false }, signal).then(() => undefined),
+        ? transport.checkReachable(signal, settings.headers)
+        : reader.call({ operation: settings.check, args: {}, nullIfNotFound: false }, signal).then(() => undefined),
     close: () => transport.close(),
   };
   return reader;
@@ -71,15 +71,15 @@ const headersOf = ({ version, action }: SoapOperation): Record<string, string> =
     ? { soapaction: `"${action}"` }
     : { 'content-type': `application/soap+xml; charset=utf-8${action === '' ? '' : `; action="${action}"`}` };
 
-/** What a fault is called: its code, the last step of it, and what its detail holds. */
-const namesOf = ({ code, detail }: SoapFault): string[] => [
+/** Names by which `absent` can refer to a fault: its code, the last step of the code, and the elements and codes in its detail. */
+const faultNames = ({ code, detail }: SoapFault): string[] => [
   code,
   code.split('.').at(-1) ?? '',
-  ...(detail?.children ?? []).flatMap((one) => [local(one), child(one, 'code')?.text.trim() ?? '']),
+  ...(detail?.children ?? []).flatMap((entry) => [localName(entry), child(entry, 'code')?.text.trim() ?? '']),
 ];
 
-/** A fault as one of our errors; its text goes to the log only. */
-function faultError(fault: SoapFault): SourceError {
-  const detail = `SOAP fault ${namesOf(fault).filter(Boolean).join(' ')}: ${fault.text}`.slice(0, 500);
+/** A SOAP fault as an error. Its text is logged and not returned to clients. */
+function faultToSourceError(fault: SoapFault): SourceError {
+  const detail = `SOAP fault ${faultNames(fault).filter(Boolean).join(' ')}: ${fault.text}`.slice(0, 500);
   return /^(Server|Receiver)$/.test(fault.code) ? unavailable(detail) : rejected(detail);
 }

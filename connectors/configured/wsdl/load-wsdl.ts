@@ -1,35 +1,40 @@
-/** Where a description and what it imports are read from: files beside it, or the address that it came from. Nothing else is downloaded. */
+/** Loads a WSDL description and its imports: from its folder, or from its origin. Nothing else is downloaded. */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { DeclarationError } from '../../kit/connector.ts';
+import { DeclarationError } from '../../kit/errors.ts';
 import { decodeXml } from '../../kit/protocols/soap.ts';
-import { isRemote, MISSING, outsideOf } from '../description/description-documents.ts';
-import { type Caller, fetchAt } from '../description/fetch-description.ts';
-import { type Load, readWsdl, type Wsdl } from './wsdl-document.ts';
+import { isRemote, NOT_FOUND, pathProblem } from '../description/description-documents.ts';
+import { fetchDocument, type InstallationEndpoint } from '../description/fetch-description.ts';
+import { type DocumentLoader, readWsdl, type Wsdl } from './wsdl-document.ts';
 
-/** Reads the description `source`, a file beside `folder` or an address that is asked as the callers are; rejects with `DeclarationError`. */
-export async function loadWsdl(source: string, folder: string, callers: readonly Caller[]): Promise<Wsdl> {
+/** Reads the description `source`, a file in `folder` or a URL, with the headers of the endpoint at that origin. Rejects with `DeclarationError`. */
+export async function loadWsdl(
+  source: string,
+  folder: string,
+  endpoints: readonly InstallationEndpoint[],
+): Promise<Wsdl> {
   const origin = isRemote(source) ? new URL(source).origin : null;
   const home = dirname(resolve(folder, source));
-  const refused = (place: string, why: string) =>
+  const rejected = (place: string, reason: string) =>
     new DeclarationError(
-      `The description ${source} imports ${place.slice(0, 200)}, which ${why} and is not read; put a copy beside the description and import it from there.`,
+      `The description ${source} imports ${place.slice(0, 200)}, which ${reason}. Put a copy next to the description and import the copy.`,
     );
-  const load: Load = async (place, from) => {
+  const load: DocumentLoader = async (place, from) => {
     if (origin !== null) {
       const url = from === '' ? new URL(place) : new URL(place, from);
-      return url.origin === origin ? { text: await fetched(url.href, source, callers), place: url.href } : null;
+      return url.origin === origin ? { text: await fetchText(url.href, source, endpoints), place: url.href } : null;
     }
     if (isRemote(place)) return null;
-    if (from !== '' && /^[a-z][a-z0-9+.-]*:|^[/\\]{2}/i.test(place)) throw refused(place, 'stands elsewhere');
+    if (from !== '' && /^[a-z][a-z0-9+.-]*:|^[/\\]{2}/i.test(place))
+      throw rejected(place, "is not in the description's folder");
     const path = resolve(from === '' ? folder : dirname(from), place);
     if (from === '' && !existsSync(path))
-      throw new DeclarationError(`The description ${source} is no file beside isthmus.yaml.`);
-    const outside = from === '' ? null : outsideOf(home, path);
-    if (outside === MISSING)
-      throw new DeclarationError(`The description ${source} imports ${place}, which is not beside it.`);
-    if (outside) throw refused(place, outside);
+      throw new DeclarationError(`The description ${source} does not exist next to isthmus.yaml.`);
+    const problem = from === '' ? null : pathProblem(home, path);
+    if (problem === NOT_FOUND)
+      throw new DeclarationError(`The description ${source} imports ${place}, which does not exist.`);
+    if (problem) throw rejected(place, problem);
     return { text: decodeXml(await readFile(path)), place: path };
   };
   try {
@@ -40,9 +45,9 @@ export async function loadWsdl(source: string, folder: string, callers: readonly
   }
 }
 
-async function fetched(url: string, source: string, callers: readonly Caller[]): Promise<string> {
+async function fetchText(url: string, source: string, endpoints: readonly InstallationEndpoint[]): Promise<string> {
   try {
-    const { bytes, type } = await fetchAt(url, callers);
+    const { bytes, type } = await fetchDocument(url, endpoints);
     return decodeXml(bytes, type);
   } catch (error) {
     throw new DeclarationError(`The description ${source} cannot be fetched.`, `${url}: ${(error as Error).message}`);

@@ -1,27 +1,21 @@
-import { milliseconds, optionalText, settings, structure, text, url, type Values } from '../../kit/config/settings.ts';
+import { custom, milliseconds, optionalText, settings, text, url, type Values } from '../../kit/config/settings.ts';
 import { readEntities } from '../core/declaration.ts';
-import { zone } from '../core/value-formats.ts';
-import { headers } from '../openapi/settings.ts';
+import { headersSetting } from '../core/header-setting.ts';
+import { zoneSetting } from '../core/value-formats.ts';
 
 export const wsdlSettings = settings('wsdl', {
-  system: text(
-    'Name of the kind of system, as `Provenance.system` shows it; installations of one kind share its graph',
-    'meters',
-  ),
-  wsdl: text('WSDL 1.1 description: a file beside isthmus.yaml, or an address', 'islands/meters.wsdl'),
-  url: url('Address that messages are sent to', 'https://meters.example/soap'),
-  headers,
+  system: text('Name of the kind of system, as in `Provenance.system`; its installations share one graph', 'meters'),
+  wsdl: text('WSDL 1.1 description: a file next to isthmus.yaml, or a URL', 'islands/meters.wsdl'),
+  url: url('URL of the SOAP service', 'https://meters.example/soap'),
+  headers: headersSetting,
   check: optionalText(
-    'Operation without arguments that is asked to see whether the system answers; without it, a GET of `url` or an empty message must be answered, if only by a SOAP fault',
+    'Operation without arguments called as a health check; without it, a GET of `url` or an empty message must return a response, which may be a SOAP fault',
     'GetStatus',
   ),
-  absent: optionalText(
-    'Fault that says that there is nothing of that key: its code, or the name of its detail',
-    'MeterNotFound',
-  ),
-  zone: zone('answers'),
-  timeout: milliseconds('How long one call may take', '2s'),
-  entities: structure(
+  absent: optionalText('SOAP fault that means "no such record": its code, or the name of its detail', 'MeterNotFound'),
+  zone: zoneSetting('responses'),
+  timeout: milliseconds('Timeout of one call', '2s'),
+  entities: custom(
     'Types, their keys, operations, fields and links; see docs/connectors.md',
     '{ Meter: { key: no, fetch: { operation: GetMeter, argument: no }, fields: { kWh: kWh } } }',
     readEntities,

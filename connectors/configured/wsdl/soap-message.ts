@@ -1,99 +1,109 @@
-/** A question as a SOAP body and its answer as plain data, both by the description; pure. */
+/** Writes a SOAP request body and reads a response body as plain data, according to the description. Pure. */
 import { malformed } from '../../kit/errors.ts';
-import { element, local, type XmlElement } from '../../kit/protocols/soap.ts';
-import { spelled } from '../core/value-formats.ts';
-import { resolved } from './multi-ref.ts';
+import { element, localName, type XmlElement } from '../../kit/protocols/soap.ts';
+import { normalizeValue } from '../core/value-formats.ts';
+import { resolveReferences } from './multi-ref.ts';
 import type { SoapOperation } from './wsdl-document.ts';
-import type { Part, Type } from './xsd-types.ts';
+import type { XsdPart, XsdType } from './xsd-types.ts';
 
 const NIL = '{http://www.w3.org/2001/XMLSchema-instance}nil';
 
-/** The body that asks; arguments by their paths, in the order of the description. */
-export function questionOf(operation: SoapOperation, given: Readonly<Record<string, unknown>>): XmlElement {
+/** The request body. `args`: values by path; written in the order of the description. */
+export function requestBody(operation: SoapOperation, args: Readonly<Record<string, unknown>>): XmlElement {
   const { input } = operation;
-  return element(input.qualified, childrenOf(input.type(), '', given), attributesOf(input.type(), '', given));
+  return element(input.qualifiedName, childrenOf(input.type(), '', args), attributesOf(input.type(), '', args));
 }
 
 const texts = (value: unknown): string[] => (Array.isArray(value) ? value : [value]).map(String);
 
-function childrenOf(type: Type, before: string, given: Readonly<Record<string, unknown>>): XmlElement[] {
+function childrenOf(type: XsdType, before: string, args: Readonly<Record<string, unknown>>): XmlElement[] {
   return type.parts.flatMap((part) => {
     if (part.kind !== 'element') return [];
     const name = `${before}${part.name}`;
-    if (name in given) return texts(given[name]).map((one) => element(part.qualified, one));
+    if (name in args) return texts(args[name]).map((text) => element(part.qualifiedName, text));
     const inner = part.type();
-    const wanted = Object.keys(given).some((one) => one.startsWith(`${name}.`));
-    return wanted
-      ? [element(part.qualified, childrenOf(inner, `${name}.`, given), attributesOf(inner, `${name}.`, given))]
+    const hasNested = Object.keys(args).some((path) => path.startsWith(`${name}.`));
+    return hasNested
+      ? [element(part.qualifiedName, childrenOf(inner, `${name}.`, args), attributesOf(inner, `${name}.`, args))]
       : [];
   });
 }
 
-const attributesOf = (type: Type, before: string, given: Readonly<Record<string, unknown>>): Record<string, string> =>
+const attributesOf = (type: XsdType, before: string, args: Readonly<Record<string, unknown>>): Record<string, string> =>
   Object.fromEntries(
     type.parts.flatMap((part) => {
-      const value = part.kind === 'attribute' ? given[`${before}${part.name}`] : undefined;
-      return value === undefined ? [] : [[part.qualified, texts(value).join(' ')]];
+      const value = part.kind === 'attribute' ? args[`${before}${part.name}`] : undefined;
+      return value === undefined ? [] : [[part.qualifiedName, texts(value).join(' ')]];
     }),
   );
 
-/** How an answer is read. */
-export interface Reading {
-  /** Offset of times without one. */
+/** How a response is read. */
+export interface ResponseOptions {
+  /** UTC offset of times without one, such as `+08:00`. */
   readonly zone: string;
-  /** Paths that somebody asks for: where the description says that one must be there, its absence is a fault. */
-  readonly wanted: ReadonlySet<string>;
+  /** Paths that entities use. A required part at one of them must be present; other missing parts are null. */
+  readonly usedPaths: ReadonlySet<string>;
 }
 
-/** The answer as plain data: texts stay texts, lists are lists also with one in them, what is not there is null. Rejects with `SourceError`. */
-export function answerOf(operation: SoapOperation, body: XmlElement, reading: Reading): Record<string, unknown> {
+/** The response as plain data: scalars are texts, a list is a list also with one item, missing parts are null. Throws `SourceError` (malformed). */
+export function responseData(
+  operation: SoapOperation,
+  body: XmlElement,
+  options: ResponseOptions,
+): Record<string, unknown> {
   const { output } = operation;
-  if (local(body) !== output.name) throw malformed(`the body is ${local(body)}, not ${output.name}`);
-  return objectOf(output.type(), resolved(body), operation.name, '', reading);
+  if (localName(body) !== output.name) throw malformed(`the body contains ${localName(body)}, expected ${output.name}`);
+  return objectOf(output.type(), resolveReferences(body), operation.name, '', options);
 }
 
-function objectOf(type: Type, at: XmlElement, where: string, path: string, reading: Reading): Record<string, unknown> {
+function objectOf(
+  type: XsdType,
+  at: XmlElement,
+  where: string,
+  path: string,
+  options: ResponseOptions,
+): Record<string, unknown> {
   return Object.fromEntries(
     type.parts.map((part) => {
       const own = path === '' ? part.name : `${path}.${part.name}`;
-      return [part.name, partValue(part, at, `${where}.${part.name}`, own, reading)];
+      return [part.name, partValue(part, at, `${where}.${part.name}`, own, options)];
     }),
   );
 }
 
-function partValue(part: Part, at: XmlElement, where: string, path: string, reading: Reading): unknown {
-  const gone = () => {
-    if (part.required && reading.wanted.has(path)) throw malformed(`${where} is missing`);
+function partValue(part: XsdPart, at: XmlElement, where: string, path: string, options: ResponseOptions): unknown {
+  const missing = () => {
+    if (part.required && options.usedPaths.has(path)) throw malformed(`${where} is missing`);
     return null;
   };
-  if (part.kind === 'text') return scalarOf(part, at.text, reading) ?? gone();
+  if (part.kind === 'text') return scalarOf(part, at.text, options) ?? missing();
   if (part.kind === 'attribute') {
-    const text = at.attributes[part.qualified];
-    return text === undefined ? gone() : scalarOf(part, text, reading);
+    const text = at.attributes[part.qualifiedName];
+    return text === undefined ? missing() : scalarOf(part, text, options);
   }
-  const exact = at.children.filter((one) => one.name === part.qualified);
-  // Services in PHP and their like lose the namespaces of their own schemas.
-  const found = exact.length > 0 ? exact : at.children.filter((one) => local(one) === part.name);
-  const one = (each: XmlElement, place: string): unknown => {
-    if (/^(true|1)$/.test(each.attributes[NIL] ?? '')) return null;
+  const exact = at.children.filter((child) => child.name === part.qualifiedName);
+  // PHP services and similar ones omit the namespaces of their schemas.
+  const found = exact.length > 0 ? exact : at.children.filter((child) => localName(child) === part.name);
+  const readElement = (child: XmlElement, place: string): unknown => {
+    if (/^(true|1)$/.test(child.attributes[NIL] ?? '')) return null;
     const type = part.type();
-    return type.parts.length > 0 ? objectOf(type, each, place, path, reading) : scalarOf(part, each.text, reading);
+    return type.parts.length > 0 ? objectOf(type, child, place, path, options) : scalarOf(part, child.text, options);
   };
-  // An empty list is a list: whether one must be there says nothing of how many there are today.
-  if (part.list) return found.map((each, i) => one(each, `${where}[${i}]`)).filter((each) => each !== null);
+  // Also a required list may be empty.
+  if (part.list) return found.map((child, i) => readElement(child, `${where}[${i}]`)).filter((item) => item !== null);
   const [first, second] = found;
-  if (second) throw malformed(`${where} stands ${found.length} times`);
-  if (first) return one(first, where);
-  // A wrapper around a list, left out because the list is empty.
+  if (second) throw malformed(`${where} occurs ${found.length} times`);
+  if (first) return readElement(first, where);
+  // An omitted wrapper element means that the list in it is empty.
   const [inner, ...others] = part.type().parts;
   if (inner?.list && others.length === 0 && (!part.required || part.nillable)) return { [inner.name]: [] };
-  return gone();
+  return missing();
 }
 
-/** An empty text is nothing, unless it is meant to be a text. */
-function scalarOf(part: Part, text: string, reading: Reading): unknown {
+/** An empty text is null, unless the type is a text. */
+function scalarOf(part: XsdPart, text: string, options: ResponseOptions): unknown {
   const { scalar } = part.type();
   if (scalar === 'String') return text;
   const trimmed = text.trim();
-  return trimmed === '' ? null : spelled(trimmed, scalar ?? 'String', reading.zone);
+  return trimmed === '' ? null : normalizeValue(trimmed, scalar ?? 'String', options.zone);
 }

@@ -1,216 +1,225 @@
-/** What a schema (XSD 1.0) says of elements: their parts, in order, and what each holds. Nothing is downloaded here. */
-import { child, local, type XmlElement } from '../../kit/protocols/soap.ts';
+/** Reads XML schemas (XSD 1.0): elements with their children and attributes in order, and the type of each. Downloads nothing. */
+import { child, localName, type XmlElement } from '../../kit/protocols/soap.ts';
 import type { FieldType } from '../core/declaration.ts';
 
 export const XSD = 'http://www.w3.org/2001/XMLSchema';
 
-/** An element or attribute of an answer or a question. */
-export interface Part {
-  /** As it stands in a path. */
+/** An element or attribute of a message, or the text of an element with attributes. */
+export interface XsdPart {
+  /** Name in a path. */
   readonly name: string;
-  /** As it stands in a message: `{namespace}local`. */
-  readonly qualified: string;
+  /** Name in a message: `{namespace}local`. */
+  readonly qualifiedName: string;
   readonly kind: 'element' | 'attribute' | 'text';
   readonly required: boolean;
   readonly list: boolean;
-  /** May be there and hold nothing. */
+  /** May be present without a value. */
   readonly nillable: boolean;
   readonly description: string | null;
-  /** Looked up when asked: types may hold themselves. */
-  type(): Type;
+  /** Resolved on each call, since types may contain themselves. */
+  type(): XsdType;
 }
 
-export interface Type {
-  /** Null: it has parts, or is nothing that the graph could show. */
+export interface XsdType {
+  /** Null: it has parts, or no type of the graph fits (binary, anyType). */
   readonly scalar: FieldType | null;
-  /** Words that it may be; empty: any. */
-  readonly words: readonly string[];
-  /** Empty for a text. */
-  readonly parts: readonly Part[];
+  /** Allowed values; empty: any. */
+  readonly enumValues: readonly string[];
+  /** Empty for a scalar. */
+  readonly parts: readonly XsdPart[];
 }
 
+/** XSD types by name; others are texts. */
+/** XSD types by name; others are texts. */
 const TYPES: Readonly<Record<string, FieldType | null>> = {
-  ...Object.fromEntries(['int', 'short', 'byte', 'unsignedShort', 'unsignedByte'].map((one) => [one, 'Int' as const])),
+  ...Object.fromEntries(
+    ['int', 'short', 'byte', 'unsignedShort', 'unsignedByte'].map((name) => [name, 'Int' as const]),
+  ),
   ...Object.fromEntries(
     'decimal integer long unsignedInt unsignedLong nonNegativeInteger positiveInteger nonPositiveInteger negativeInteger'
       .split(' ')
-      .map((one) => [one, 'Decimal' as const]),
+      .map((name) => [name, 'Decimal' as const]),
   ),
   ...{ boolean: 'Boolean', float: 'Float', double: 'Float', dateTime: 'DateTime', date: 'Date' },
   ...{ base64Binary: null, hexBinary: null, anyType: null },
 };
 
-const OPEN: Type = { scalar: null, words: [], parts: [] };
-const textOf = (scalar: FieldType | null, words: readonly string[] = []): Type => ({ scalar, words, parts: [] });
-const target = (name: string): string => /^\{([^}]*)\}/.exec(name)?.[1] ?? '';
-const bare = (name: string): string => name.replace(/^\{[^}]*\}/, '');
+const ANY_TYPE: XsdType = { scalar: null, enumValues: [], parts: [] };
+const scalarType = (scalar: FieldType | null, words: readonly string[] = []): XsdType => ({
+  scalar,
+  enumValues: words,
+  parts: [],
+});
+const namespaceOf = (name: string): string => /^\{([^}]*)\}/.exec(name)?.[1] ?? '';
+const withoutNamespace = (name: string): string => name.replace(/^\{[^}]*\}/, '');
 
 type Kind = 'element' | 'complexType' | 'simpleType' | 'group' | 'attribute' | 'attributeGroup';
+/** A named declaration and the schema it is in. */
 interface Found {
   readonly node: XmlElement;
-  readonly home: Home;
+  readonly context: SchemaContext;
 }
-/** What the schema around a declaration says. */
-interface Home {
+/** Attributes of a schema that apply to its declarations. */
+interface SchemaContext {
   readonly namespace: string;
   readonly qualified: boolean;
 }
 
-/** All schemas of a description; names are found over all of them. */
-export class Schemas {
+/** All schemas of a description; a name may be declared in any of them. */
+export class XsdSchemas {
   readonly #known = new Map<string, Found>();
-  readonly #types = new Map<string, Type>();
-  /** Groups that are being read. */
+  readonly #types = new Map<string, XsdType>();
+  /** Groups being read, to stop at a group that contains itself. */
   readonly #groups = new Set<XmlElement>();
 
-  /** Takes a `schema` element in; `namespace` is what an included schema without one of its own gets. */
+  /** Adds a `schema` element. `namespace`: for an included schema without a target namespace. */
   add(schema: XmlElement, namespace: string): void {
-    const home: Home = {
+    const context: SchemaContext = {
       namespace: schema.attributes['targetNamespace'] ?? namespace,
       qualified: schema.attributes['elementFormDefault'] === 'qualified',
     };
     for (const node of schema.children) {
       const name = node.attributes['name'];
-      if (name) this.#known.set(`${local(node)} {${home.namespace}}${name}`, { node, home });
+      if (name) this.#known.set(`${localName(node)} {${context.namespace}}${name}`, { node, context });
     }
   }
 
-  /** The element of that name as a part; null when no schema has it. */
-  element(name: string): Part | null {
+  /** The element with that name as a part; null if no schema declares it. */
+  element(name: string): XsdPart | null {
     const found = this.#find('element', name);
-    return found && this.#part(found.node, found.home, true);
+    return found && this.#part(found.node, found.context, { isTopLevel: true });
   }
 
   #find(kind: Kind, name: string): Found | null {
-    return this.#known.get(`${kind} ${name}`) ?? this.#known.get(`${kind} {}${bare(name)}`) ?? null;
+    return this.#known.get(`${kind} ${name}`) ?? this.#known.get(`${kind} {}${withoutNamespace(name)}`) ?? null;
   }
 
-  #part(given: XmlElement, around: Home, top = false): Part | null {
-    const ref = given.attributes['ref'];
-    const found = ref ? this.#find('element', ref) : { node: given, home: around };
+  #part(declaration: XmlElement, outer: SchemaContext, { isTopLevel } = { isTopLevel: false }): XsdPart | null {
+    const ref = declaration.attributes['ref'];
+    const found = ref ? this.#find('element', ref) : { node: declaration, context: outer };
     if (!found) return null;
-    const { node, home } = found;
+    const { node, context } = found;
     const name = node.attributes['name'] ?? '';
     const form = node.attributes['form'];
-    const qualified = top || ref !== undefined || (form ? form === 'qualified' : home.qualified);
-    const { minOccurs = '1', maxOccurs = '1' } = given.attributes;
+    const qualified = isTopLevel || ref !== undefined || (form ? form === 'qualified' : context.qualified);
+    const { minOccurs = '1', maxOccurs = '1' } = declaration.attributes;
     return {
       name,
-      qualified: qualified && home.namespace ? `{${home.namespace}}${name}` : name,
+      qualifiedName: qualified && context.namespace ? `{${context.namespace}}${name}` : name,
       kind: 'element',
       required: minOccurs !== '0',
       list: maxOccurs === 'unbounded' || Number(maxOccurs) > 1,
       nillable: node.attributes['nillable'] === 'true',
-      description: documentation(given) ?? documentation(node),
-      type: () => this.#typeOf(node, home),
+      description: documentation(declaration) ?? documentation(node),
+      type: () => this.#typeOf(node, context),
     };
   }
 
-  /** The type of an element or attribute: named, or written within it. */
-  #typeOf(node: XmlElement, home: Home): Type {
+  /** The type of an element or attribute: named, or declared inline. */
+  #typeOf(node: XmlElement, context: SchemaContext): XsdType {
     const name = node.attributes['type'];
     if (name) return this.#named(name);
     const inner = child(node, 'complexType') ?? child(node, 'simpleType');
-    return inner ? this.#read(inner, home) : OPEN;
+    return inner ? this.#read(inner, context) : ANY_TYPE;
   }
 
-  #named(name: string): Type {
-    if (target(name) === XSD) {
-      const one = TYPES[bare(name)];
-      return textOf(one === undefined ? 'String' : one);
+  #named(name: string): XsdType {
+    if (namespaceOf(name) === XSD) {
+      const scalar = TYPES[withoutNamespace(name)];
+      return scalarType(scalar === undefined ? 'String' : scalar);
     }
     const known = this.#types.get(name);
     if (known) return known;
     const found = this.#find('complexType', name) ?? this.#find('simpleType', name);
-    // A type that extends itself is open rather than endless; one that holds itself is looked up when asked.
-    this.#types.set(name, OPEN);
-    const made = found ? this.#read(found.node, found.home) : OPEN;
-    this.#types.set(name, made);
-    return made;
+    // Set first, so that a type that extends itself ends in `ANY_TYPE`. A type that contains itself is resolved by `type()`.
+    this.#types.set(name, ANY_TYPE);
+    const type = found ? this.#read(found.node, found.context) : ANY_TYPE;
+    this.#types.set(name, type);
+    return type;
   }
 
-  #read(type: XmlElement, home: Home): Type {
-    if (local(type) === 'simpleType') return this.#simple(type, home);
+  #read(type: XmlElement, context: SchemaContext): XsdType {
+    if (localName(type) === 'simpleType') return this.#simple(type, context);
     const content = child(type, 'complexContent') ?? child(type, 'simpleContent');
     const derived = child(content, 'extension') ?? child(content, 'restriction');
     const base = derived?.attributes['base'];
-    const before = base && local(derived) === 'extension' ? this.#named(base) : OPEN;
-    const own = this.#parts(derived ?? type, home, true);
-    if (!content || local(content) === 'complexContent')
-      return { scalar: null, words: [], parts: [...before.parts, ...own] };
-    const text = before.parts.length > 0 ? before : base ? this.#named(base) : OPEN;
-    if (text.parts.length > 0) return { ...OPEN, parts: [...text.parts, ...own] };
+    const before = base && localName(derived) === 'extension' ? this.#named(base) : ANY_TYPE;
+    const own = this.#parts(derived ?? type, context, true);
+    if (!content || localName(content) === 'complexContent')
+      return { scalar: null, enumValues: [], parts: [...before.parts, ...own] };
+    const text = before.parts.length > 0 ? before : base ? this.#named(base) : ANY_TYPE;
+    if (text.parts.length > 0) return { ...ANY_TYPE, parts: [...text.parts, ...own] };
     if (own.length === 0) return text;
-    // A text with attributes: the text itself is called `value`.
-    const value: Part = {
-      ...{ name: 'value', qualified: '', kind: 'text', required: true, list: false, nillable: false },
+    // The text of an element with attributes is a part named `value`.
+    const value: XsdPart = {
+      ...{ name: 'value', qualifiedName: '', kind: 'text', required: true, list: false, nillable: false },
       ...{ description: null, type: () => text },
     };
-    return { ...OPEN, parts: [value, ...own] };
+    return { ...ANY_TYPE, parts: [value, ...own] };
   }
 
-  #simple(type: XmlElement, home: Home): Type {
+  #simple(type: XmlElement, context: SchemaContext): XsdType {
     const restriction = child(type, 'restriction');
-    // A list of words, or a union of types, is a text.
-    if (!restriction) return textOf('String');
+    // Lists and unions are texts.
+    if (!restriction) return scalarType('String');
     const base = restriction.attributes['base'];
     const inner = child(restriction, 'simpleType');
-    const found = base ? this.#named(base) : inner ? this.#simple(inner, home) : textOf('String');
-    const words = restriction.children.flatMap((one) =>
-      local(one) === 'enumeration' ? [one.attributes['value'] ?? ''] : [],
+    const found = base ? this.#named(base) : inner ? this.#simple(inner, context) : scalarType('String');
+    const values = restriction.children.flatMap((facet) =>
+      localName(facet) === 'enumeration' ? [facet.attributes['value'] ?? ''] : [],
     );
-    return textOf(found.scalar, words.length > 0 ? words : found.words);
+    return scalarType(found.scalar, values.length > 0 ? values : found.enumValues);
   }
 
-  /** Parts of a type or group; of a choice nothing must be there. */
-  #parts(node: XmlElement, home: Home, must: boolean, many = false): Part[] {
-    return node.children.flatMap((one): Part[] => {
-      const { minOccurs = '1', maxOccurs = '1', ref } = one.attributes;
-      const mustHere = must && minOccurs !== '0';
-      const manyHere = many || maxOccurs === 'unbounded' || Number(maxOccurs) > 1;
-      switch (local(one)) {
+  /** Parts of a type or group. Members of a choice are optional. */
+  #parts(node: XmlElement, context: SchemaContext, isRequired: boolean, isList = false): XsdPart[] {
+    return node.children.flatMap((child): XsdPart[] => {
+      const { minOccurs = '1', maxOccurs = '1', ref } = child.attributes;
+      const areRequired = isRequired && minOccurs !== '0';
+      const areLists = isList || maxOccurs === 'unbounded' || Number(maxOccurs) > 1;
+      switch (localName(child)) {
         case 'element': {
-          const part = this.#part(one, home);
-          return part ? [{ ...part, required: part.required && must, list: part.list || many }] : [];
+          const part = this.#part(child, context);
+          return part ? [{ ...part, required: part.required && isRequired, list: part.list || isList }] : [];
         }
         case 'sequence':
         case 'all':
-          return this.#parts(one, home, mustHere, manyHere);
+          return this.#parts(child, context, areRequired, areLists);
         case 'choice':
-          return this.#parts(one, home, false, manyHere);
+          return this.#parts(child, context, false, areLists);
         case 'group':
         case 'attributeGroup': {
-          const found = ref ? this.#find(local(one) as Kind, ref) : null;
-          // A group within itself has no parts of its own to add.
+          const found = ref ? this.#find(localName(child) as Kind, ref) : null;
+          // A group within itself adds no parts.
           if (!found || this.#groups.has(found.node)) return [];
           this.#groups.add(found.node);
-          const parts = this.#parts(found.node, found.home, mustHere, manyHere);
+          const parts = this.#parts(found.node, found.context, areRequired, areLists);
           this.#groups.delete(found.node);
           return parts;
         }
         case 'attribute':
-          return this.#attribute(one, home);
+          return this.#attribute(child, context);
         default:
           return [];
       }
     });
   }
 
-  #attribute(given: XmlElement, around: Home): Part[] {
-    const { ref, use } = given.attributes;
-    const found = ref ? this.#find('attribute', ref) : { node: given, home: around };
+  #attribute(declaration: XmlElement, outer: SchemaContext): XsdPart[] {
+    const { ref, use } = declaration.attributes;
+    const found = ref ? this.#find('attribute', ref) : { node: declaration, context: outer };
     if (!found || use === 'prohibited') return [];
     const name = found.node.attributes['name'] ?? '';
     return [
       {
         name,
-        qualified: ref ? `{${found.home.namespace}}${name}` : name,
+        qualifiedName: ref ? `{${found.context.namespace}}${name}` : name,
         kind: 'attribute',
         ...{ required: use === 'required', list: false, nillable: false },
-        description: documentation(given),
+        description: documentation(declaration),
         type: () => {
-          const type = this.#typeOf(found.node, found.home);
-          return type === OPEN ? textOf('String') : type;
+          const type = this.#typeOf(found.node, found.context);
+          return type === ANY_TYPE ? scalarType('String') : type;
         },
       },
     ];

@@ -1,10 +1,10 @@
-/** Energy's types in the graph. */
+/** Types of the energy part of the graph. */
 import { ArgsType, Directive, Field, ID, InputType, ObjectType, registerEnumType } from 'type-graphql';
 import { key, requiresScopes } from '../../../schema/graph/directives.ts';
 import { DateTime, Decimal, USCC } from '../../../schema/graph/scalars.ts';
 import { BucketSize, connectionType, edgeType, IDFilter, Provenance, Quantity } from '../../../schema/graph/shared.ts';
 
-export const ENERGY = requiresScopes('energy:read');
+export const READ_ENERGY = requiresScopes('energy:read');
 
 export enum Medium {
   ELECTRICITY = 'ELECTRICITY',
@@ -15,7 +15,7 @@ export enum Medium {
 }
 registerEnumType(Medium, {
   name: 'Medium',
-  description: 'What a meter counts.',
+  description: 'What a meter measures.',
   valuesConfig: {
     ELECTRICITY: { description: 'Electrical energy, in kWh.' },
     WATER: { description: 'Water, in m3.' },
@@ -32,58 +32,58 @@ export enum ReadingQuality {
 }
 registerEnumType(ReadingQuality, {
   name: 'ReadingQuality',
-  description: 'Whether a reading may be counted.',
+  description: 'Quality of a reading or bucket.',
   valuesConfig: {
     GOOD: { description: 'Measured.' },
-    ESTIMATED: { description: 'Estimated by the meter, or counted over a gap in the measurements.' },
-    SUSPECT: { description: 'The register fell or jumped: what it counted meanwhile is not known, or not sure.' },
+    ESTIMATED: { description: 'Estimated by the meter, or measured over a gap between readings.' },
+    SUSPECT: { description: 'The register decreased or jumped, so the consumption is unknown or uncertain.' },
   },
 });
 
 @Directive(key('id'))
-@ObjectType({ description: 'A park, as set up in isthmus.yaml.', simpleResolvers: true })
+@ObjectType({ description: 'A park, as declared in isthmus.yaml.', simpleResolvers: true })
 export class Park {
-  @Field(() => ID, { description: 'As in isthmus.yaml.' }) id!: string;
+  @Field(() => ID, { description: 'Id in isthmus.yaml.' }) id!: string;
 }
 
 @Directive(key('id'))
 @ObjectType({ description: 'A building of a park.', simpleResolvers: true })
 export class Building {
-  @Field(() => ID, { description: 'As in isthmus.yaml.' }) id!: string;
+  @Field(() => ID, { description: 'Id in isthmus.yaml.' }) id!: string;
 }
 
 @Directive(key('uscc'))
 @ObjectType({
-  description: 'A company, known by its credit code; each island adds what it knows.',
+  description: 'A company, identified by its credit code (USCC). Each source adds its own fields.',
   simpleResolvers: true,
 })
 export class Company {
-  @Field(() => USCC, { description: 'The key that joins the islands.' }) uscc!: string;
+  @Field(() => USCC, { description: 'Credit code (USCC), the key that joins the sources.' }) uscc!: string;
 }
 
-@ObjectType({ description: 'One register value.', simpleResolvers: true })
+@ObjectType({ description: 'One register value of a meter.', simpleResolvers: true })
 export class MeterReading {
-  @Field(() => DateTime, { description: "By the meter's clock, or when it was read." }) time!: Date;
-  @Field(() => Decimal, { description: 'The register, not a difference.' }) value!: string;
-  @Field(() => String, { description: 'UCUM.' }) unit!: string;
-  @Field(() => ReadingQuality, { description: 'Whether it may be counted.' }) quality!: string;
+  @Field(() => DateTime, { description: "Time by the meter's clock, or time when it was read." }) time!: Date;
+  @Field(() => Decimal, { description: 'Cumulative register value, not a difference.' }) value!: string;
+  @Field(() => String, { description: 'UCUM unit.' }) unit!: string;
+  @Field(() => ReadingQuality, { description: 'Quality of the reading.' }) quality!: string;
   @Field(() => DateTime, {
     nullable: true,
-    description: 'When it took the place of an earlier value; null: it is the first.',
+    description: 'When it replaced an earlier value; null if it was never corrected.',
   })
   corrected!: Date | null;
-  @Field(() => Provenance, { description: 'Of this reading.' }) provenance!: Provenance;
+  @Field(() => Provenance, { description: 'Source and age of the reading.' }) provenance!: Provenance;
 }
 
-@ObjectType({ description: 'One bucket, labelled by its start.', simpleResolvers: true })
+@ObjectType({ description: 'Consumption in one time bucket.', simpleResolvers: true })
 export class EnergyBucket {
-  @Field(() => DateTime, { description: 'Begin of the bucket.' }) start!: Date;
-  @Field(() => Decimal, { nullable: true, description: 'Null where nothing was measured; never 0 for a gap.' })
+  @Field(() => DateTime, { description: 'Start of the bucket.' }) start!: Date;
+  @Field(() => Decimal, { nullable: true, description: 'Null if nothing was measured; a gap is never 0.' })
   value!: string | null;
-  @Field(() => ReadingQuality, { description: 'The worst of what it is made of.' }) quality!: string;
+  @Field(() => ReadingQuality, { description: 'Worst quality of its readings.' }) quality!: string;
   @Field(() => DateTime, {
     nullable: true,
-    description: 'When a reading that it is made of was last corrected; null: none was.',
+    description: 'When one of its readings was last corrected; null if none was.',
   })
   corrected!: Date | null;
 }
@@ -92,65 +92,71 @@ export class EnergyBucket {
 export class EnergySeries {
   @Field(() => Quantity, {
     nullable: true,
-    description: 'Sum of the buckets; null when nothing was measured, or a part of it was dropped (`droppedBefore`).',
+    description:
+      'Sum of the buckets; null if nothing was measured, or readings of the range were deleted (`droppedBefore`).',
   })
   total!: Quantity | null;
   @Field(() => [EnergyBucket], {
-    description: 'Every bucket from `from` to `to`, oldest first; at the ends only what lies within.',
+    description: 'All buckets from `from` to `to`, oldest first; the first and last contain only what is in the range.',
   })
   buckets!: readonly EnergyBucket[];
   @Field(() => DateTime, {
     nullable: true,
     description:
-      'The range begins before this time, before which readings are past retention and gone: earlier buckets are null. Null: nothing of the range is gone.',
+      'Readings before this time were deleted by retention, so earlier buckets are null. Null if the whole range is available.',
   })
   droppedBefore!: Date | null;
-  @Field(() => Provenance, { description: 'Of the registers behind it.' }) provenance!: Provenance;
+  @Field(() => Provenance, { description: 'Source and age of the readings.' }) provenance!: Provenance;
 }
 
-@Directive(ENERGY)
+@Directive(READ_ENERGY)
 @Directive(key('id'))
 @ObjectType({ description: 'A meter.', simpleResolvers: true })
 export class Meter {
   @Field(() => ID, { description: 'Global id.' }) id!: string;
-  @Field(() => Medium, { nullable: true, description: 'What it counts; null until the meter has told.' })
+  @Field(() => Medium, { nullable: true, description: 'What it measures; null until the meter has reported it.' })
   medium?: string | null;
-  @Field(() => Building, { nullable: true, description: 'Where it stands.' }) building?: Building | null;
+  @Field(() => Building, { nullable: true, description: 'Building in which it is installed.' })
+  building?: Building | null;
   @Field(() => Company, {
     nullable: true,
-    description: 'Whose consumption it counts; null when it counts the building.',
+    description: 'Company whose consumption it measures; null if it measures the building.',
   })
   company?: Company | null;
   @Field(() => String, { nullable: true, description: 'UCUM unit of the register.' }) unit?: string | null;
 }
 
-@InputType({ description: 'Tests on a medium.' })
+@InputType({ description: 'Condition on a medium.' })
 export class MediumFilter {
   @Field(() => Medium, { nullable: true, description: 'Equal to.' }) eq?: Medium | null;
   @Field(() => [Medium], { nullable: true, description: 'One of.' }) in?: Medium[] | null;
 }
 
-@InputType({ description: 'Which meters.' })
+@InputType({ description: 'Condition on meters.' })
 export class MeterFilter {
   @Field(() => IDFilter, { nullable: true, description: 'By id.' }) id?: IDFilter | null;
-  @Field(() => MediumFilter, { nullable: true, description: 'By what they count.' }) medium?: MediumFilter | null;
+  @Field(() => MediumFilter, { nullable: true, description: 'By medium.' }) medium?: MediumFilter | null;
 }
 
-/** Which time, how fine. */
+/** Time range and bucket size. */
 @ArgsType()
 export class SeriesArgs {
   @Field(() => DateTime, { description: 'Inclusive.' }) from!: Date;
   @Field(() => DateTime, { description: 'Exclusive.' }) to!: Date;
-  @Field(() => BucketSize, { defaultValue: BucketSize.HOUR, description: 'Width of a bucket.' }) bucket!: BucketSize;
+  @Field(() => BucketSize, { defaultValue: BucketSize.HOUR, description: 'Size of a bucket.' }) bucket!: BucketSize;
 }
 
-/** Which time, how fine, and what. */
+/** Time range, bucket size and medium. */
 @ArgsType()
 export class EnergyArgs extends SeriesArgs {
-  @Field(() => Medium, { defaultValue: Medium.ELECTRICITY, description: 'Media do not add up.' }) medium!: Medium;
+  @Field(() => Medium, {
+    defaultValue: Medium.ELECTRICITY,
+    description: 'Only meters of this medium; different media cannot be added.',
+  })
+  medium!: Medium;
 }
 
-export const MeterEdge = edgeType('MeterEdge', 'A meter and its place.', () => Meter);
+export const MeterEdge = edgeType('MeterEdge', 'A meter and its cursor.', () => Meter);
 export const MeterConnection = connectionType('MeterConnection', 'A page of meters.', () => Meter, MeterEdge, {
   provenance: true,
 });

@@ -1,6 +1,7 @@
-/** Legacy words to ours: registers, SunSpec models, MQTT payloads, commissioning sheets. Pure. */
-export * from './models.ts';
-export * from './registers.ts';
-export * from './sheet.ts';
+/** Maps registers, SunSpec models, MQTT payloads and commissioning sheets to the model. Pure. */
+
+export * from './meter-sheet.ts';
+export * from './mqtt-payloads.ts';
+export * from './register-decoding.ts';
+export * from './register-maps.ts';
 export * from './sunspec.ts';
-export * from './telemetry.ts';

@@ -1,31 +1,37 @@
 /**
- * The demo's meters: half behind a Modbus TCP gateway (SunSpec, two vendors' register lists, pulse counters), half speaking MQTT
- * through a broker of their own, with two months of stored values that are resent when asked for.
+ * Simulates the demo's meters: half behind a Modbus TCP gateway (SunSpec, two vendors' register lists, pulse counters), half on MQTT
+ * with their own broker and two months of stored values that are resent on request.
  */
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { Aedes } from 'aedes';
-import { writeWholeFile } from '../../kit/testing/atomic-file.ts';
+import { replaceFile } from '../../kit/testing/atomic-file.ts';
 import { type Meter, meterRegister, type World } from '../../kit/testing/park/index.ts';
-import { Journal, listen, type Running, type Simulator, type SimulatorOptions } from '../../kit/testing/simulator.ts';
-import { float32, int64, modbusServer, type Registers, uint32 } from './modbus.ts';
+import {
+  Journal,
+  listen,
+  type RunningSimulator,
+  type Simulator,
+  type SimulatorOptions,
+} from '../../kit/testing/simulator.ts';
+import { createModbusServer, float32, int64, type Registers, uint32 } from './modbus-server.ts';
 
 const USER = 'isthmus';
 const PASSWORD = 'lakeside-telemetry-demo';
-/** A stored value every hour; a day of them in one message. */
-const STORED = 3_600_000;
+/** Milliseconds between stored values; a resend has one day per message. */
+const STORED_INTERVAL = 3_600_000;
 const DAY = 86_400_000;
-/** Every meter tells its register this often, one after the other. */
-const TELL = 20_000;
+/** Milliseconds in which every meter publishes its register once. */
+const PUBLISH_CYCLE = 20_000;
 
-/** How a wired meter shows its register. */
-function mapOf(meter: Meter): 'sunspec' | 'dtsu666' | 'iem3000' | 'pulse' {
+/** Register map of a wired meter. */
+function registerMapOf(meter: Meter): 'sunspec' | 'dtsu666' | 'iem3000' | 'pulse' {
   if (meter.medium !== 'electricity') return 'pulse';
   return (['sunspec', 'iem3000', 'dtsu666'] as const)[(meter.index >> 1) % 3] ?? 'sunspec';
 }
 
 function registers(meter: Meter, value: () => string): Registers {
-  const kind = mapOf(meter);
+  const kind = registerMapOf(meter);
   const thousandths = () => Math.round(Number(value()) * 1_000);
   return (functionCode) => {
     const words = new Map<number, number>();
@@ -40,7 +46,7 @@ function registers(meter: Meter, value: () => string): Registers {
   };
 }
 
-/** "SunS", the common model, a three-phase meter (203) in units of 10 Wh, the end. */
+/** "SunS", the common model, a three-phase meter model (203) in units of 10 Wh, the end marker. */
 function sunspec(put: (address: number, words: readonly number[]) => void, tensOfWh: number): void {
   put(40_000, [0x5375, 0x6e53]);
   put(40_002, [1, 66, ...Array.from({ length: 66 }, () => 0x2020)]);
@@ -53,19 +59,19 @@ function sunspec(put: (address: number, words: readonly number[]) => void, tensO
   put(40_177, [0xffff, 0]);
 }
 
-const two = (meter: Meter): string => meter.building.slice(-2);
+const buildingNumber = (meter: Meter): string => meter.building.slice(-2);
 
-/** The commissioning sheet that the installer left behind. */
-function sheet(world: World, wired: readonly Meter[]): string {
+/** The commissioning sheet of the wired meters, as CSV. */
+function commissioningSheet(world: World, wired: readonly Meter[]): string {
   const rows = wired.map((meter, i) => {
     const company = world.companies.find((one) => one.uscc === meter.company);
     return [
       i + 1,
-      mapOf(meter),
+      registerMapOf(meter),
       meter.serial,
       meter.medium.toUpperCase(),
       meter.unit,
-      `B${two(meter)}`,
+      `B${buildingNumber(meter)}`,
       meter.company ?? '',
       company?.meterCustomerNo ?? '',
     ].join(',');
@@ -75,15 +81,15 @@ function sheet(world: World, wired: readonly Meter[]): string {
 
 export const simulator: Simulator = {
   name: 'energy',
-  start: async (options): Promise<Running> => {
+  start: async (options): Promise<RunningSimulator> => {
     const { world, directory, now } = options;
     const journal = new Journal(directory);
     const wired = world.meters.filter((one) => one.protocol === 'modbus');
     const value = (meter: Meter) => meterRegister(world, meter, now());
     const file = join(directory, 'meters.csv');
-    writeWholeFile(file, sheet(world, wired));
+    replaceFile(file, commissioningSheet(world, wired));
     const units = new Map(wired.map((meter, i) => [i + 1, registers(meter, () => value(meter))]));
-    const gateway = modbusServer(units, (unit, address, count) =>
+    const gateway = createModbusServer(units, (unit, address, count) =>
       journal.append({ operation: 'modbus', unit, address, count }),
     );
     const modbusPort = await listen(gateway.server, options.ports?.['modbus']);
@@ -100,7 +106,7 @@ export const simulator: Simulator = {
       },
       close: () => {
         closed ??= (async () => {
-          gateway.drop();
+          gateway.disconnectAll();
           await new Promise<void>((resolve) => gateway.server.close(() => resolve()));
           await broker.close();
         })();
@@ -128,9 +134,9 @@ async function startBroker(
   });
   const port = await listen(server, options.ports?.['mqtt']);
   let stopped = false;
-  const tell = (meter: Meter, kind: string, payload: unknown, retain = false) =>
+  const publish = (meter: Meter, kind: string, payload: unknown, { retain = false } = {}) =>
     new Promise<void>((resolve) => {
-      const topic = `park/gw-${two(meter)}/${meter.serial}/${kind}`;
+      const topic = `park/gw-${buildingNumber(meter)}/${meter.serial}/${kind}`;
       if (kind !== 'info') journal.append({ operation: 'publish', topic, payload });
       broker.publish({ cmd: 'publish', topic, payload: JSON.stringify(payload), qos: 1, retain, dup: false }, () =>
         resolve(),
@@ -138,31 +144,33 @@ async function startBroker(
     });
   for (const meter of meters) {
     const company = world.companies.find((one) => one.uscc === meter.company);
-    await tell(
+    await publish(
       meter,
       'info',
       {
         medium: meter.medium,
         unit: meter.unit,
-        building: `B${two(meter)}`,
+        building: `B${buildingNumber(meter)}`,
         uscc: meter.company,
         customer: company?.meterCustomerNo ?? null,
       },
-      true,
+      { retain: true },
     );
   }
   const reading = (meter: Meter, at: Date) => ({ ts: at.toISOString(), register: meterRegister(world, meter, at) });
-  /** What the gateways have stored since then, a day a message. */
+  /** Publishes the values stored since then, one day per message. */
   const resend = async (since: number) => {
-    const from = Math.max(Math.ceil(since / STORED), Math.ceil((now().getTime() - history) / STORED)) * STORED;
+    const from =
+      Math.max(Math.ceil(since / STORED_INTERVAL), Math.ceil((now().getTime() - history) / STORED_INTERVAL)) *
+      STORED_INTERVAL;
     for (let day = from; day <= now().getTime() && !stopped; day += DAY) {
       for (const meter of meters) {
         const values = [];
-        for (let at = day; at < day + DAY && at <= now().getTime(); at += STORED)
+        for (let at = day; at < day + DAY && at <= now().getTime(); at += STORED_INTERVAL)
           values.push(reading(meter, new Date(at)));
-        if (values.length > 0 && !stopped) await tell(meter, 'telemetry', { values });
+        if (values.length > 0 && !stopped) await publish(meter, 'telemetry', { values });
       }
-      // The hub commits and acknowledges meanwhile.
+      // Gives the hub time to commit and acknowledge.
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   };
@@ -172,24 +180,24 @@ async function startBroker(
       (packet, done) => {
         done();
         const { since } = JSON.parse(packet.payload.toString()) as { since?: string };
-        journal.append({ operation: 'resend asked', since });
+        journal.append({ operation: 'resend requested', since });
         void resend(Date.parse(since ?? '') || 0);
       },
       () => resolve(),
     ),
   );
   let next = 0;
-  const teller = live
+  const timer = live
     ? setInterval(() => {
         const meter = meters[next++ % meters.length];
-        if (meter) void tell(meter, 'telemetry', reading(meter, now()));
-      }, TELL / meters.length)
+        if (meter) void publish(meter, 'telemetry', reading(meter, now()));
+      }, PUBLISH_CYCLE / meters.length)
     : undefined;
   return {
     port,
     close: async () => {
       stopped = true;
-      clearInterval(teller);
+      clearInterval(timer);
       for (const socket of sockets) socket.destroy();
       await new Promise<void>((resolve) => server.close(() => resolve()));
       await new Promise<void>((resolve) => broker.close(() => resolve()));

@@ -1,89 +1,93 @@
-/** Which meters do not speak as their register map, or the payloads' agreement, says. */
+/** Detects meters that do not match their register map or payload format, or whose register runs backwards. */
 import type { Drift } from '../../kit/connector.ts';
 
-const REGISTER = ['Meter.register', 'Meter.latest', 'Meter.series', 'EnergySeries', 'MeterReadingTaken'];
+const REGISTER_FIELDS = ['Meter.register', 'Meter.latest', 'Meter.series', 'EnergySeries', 'MeterReadingTaken'];
 const FIELDS: Readonly<Record<string, readonly string[]>> = {
-  telemetry: REGISTER,
+  telemetry: REGISTER_FIELDS,
   info: ['Meter.medium', 'Meter.unit', 'Meter.building', 'Meter.company'],
   alarm: ['MeterAlarm'],
 };
-/** A register that has run backwards is told this long, in milliseconds: a meter that was replaced goes on like any other. */
-const BACK_TOLD = 86_400_000;
-/** So often in a row something must not fit: once may be a broken line. What comes seldom, and whole, is told at once. */
-const NONSENSE = 2;
-const ONCE = new Set(['info payload', 'alarm payload']);
-const enough = (what: string): number => (ONCE.has(what) ? 1 : NONSENSE);
-/** Meters that are followed for one fault: whoever makes up serials takes no memory with them. */
-const FOLLOWED = 1_000;
-/** Meters that are named in one sentence. */
-const NAMED = 3;
+/** Milliseconds. A register that ran backwards is reported for this long, because a replaced meter is normal afterwards. */
+const BACKWARDS_REPORTED_FOR = 86_400_000;
+/** Mismatches in a row before they are reported; a single one may be a transmission error. Rare message kinds are reported at once. */
+const MISMATCH_THRESHOLD = 2;
+const REPORTED_AT_ONCE = new Set(['info payload', 'alarm payload']);
+const thresholdOf = (what: string): number => (REPORTED_AT_ONCE.has(what) ? 1 : MISMATCH_THRESHOLD);
+/** Maximum number of meters tracked per kind of mismatch, so that invented serials cannot exhaust memory. */
+const MAX_TRACKED_METERS = 1_000;
+/** Maximum number of meters named in one message. */
+const MAX_NAMED_METERS = 3;
 
-/** Whether a counter that fell went over its end: it was near it and is near its beginning. The rule of energy-consumption.ts. */
+/** Whether a counter that decreased rolled over: it was near its end and is near its start. Same rule as in consumption.ts. */
 const rolledOver = (before: number, value: number, modulus: number | null): boolean =>
   modulus !== null && before > 0.9 * modulus && value < 0.1 * modulus;
 
-export class Fit {
-  readonly #tell: () => void;
+export class DriftDetector {
+  readonly #onChange: () => void;
   readonly #now: () => number;
-  /** By what does not fit, such as `register map pulse`: the meters, and how often in a row. */
-  readonly #unfit = new Map<string, Map<string, number>>();
-  /** Why it does not, as was found last. */
-  readonly #why = new Map<string, string>();
-  readonly #last = new Map<string, number>();
-  readonly #back = new Map<string, number>();
+  /** Number of mismatches in a row by meter, by kind, such as `register map pulse`. */
+  readonly #mismatches = new Map<string, Map<string, number>>();
+  /** Last known reason by kind. */
+  readonly #reasons = new Map<string, string>();
+  readonly #lastValues = new Map<string, number>();
+  readonly #backwardsAt = new Map<string, number>();
 
-  /** @param tell called when a comparison would find other than before; `now`: the clock's `monotonic()` */
-  constructor(tell: () => void, now: () => number) {
-    this.#tell = tell;
+  /** @param onChange called when the result of `drift` changes; `now`: the clock's `monotonic()` */
+  constructor(onChange: () => void, now: () => number) {
+    this.#onChange = onChange;
     this.#now = now;
   }
 
-  /** `what` of the meter does not fit; and why, where that is known. */
-  fails(what: string, serial: string, why?: string): void {
-    if (why !== undefined) this.#why.set(what, why);
-    const all = this.#unfit.get(what) ?? new Map<string, number>();
-    if (all.size >= FOLLOWED && !all.has(serial)) return;
-    const times = Math.min((all.get(serial) ?? 0) + 1, NONSENSE + 1);
-    this.#unfit.set(what, all.set(serial, times));
-    if (times === enough(what)) this.#tell();
+  /** Records that the meter does not match `what`, with the reason if it is known. */
+  recordMismatch(what: string, serial: string, reason?: string): void {
+    if (reason !== undefined) this.#reasons.set(what, reason);
+    const all = this.#mismatches.get(what) ?? new Map<string, number>();
+    if (all.size >= MAX_TRACKED_METERS && !all.has(serial)) return;
+    const times = Math.min((all.get(serial) ?? 0) + 1, MISMATCH_THRESHOLD + 1);
+    this.#mismatches.set(what, all.set(serial, times));
+    if (times === thresholdOf(what)) this.#onChange();
   }
 
-  fits(what: string, serial: string): void {
-    const all = this.#unfit.get(what);
+  recordMatch(what: string, serial: string): void {
+    const all = this.#mismatches.get(what);
     if (!all?.delete(serial)) return;
-    if (all.size === 0) this.#unfit.delete(what);
-    this.#tell();
+    if (all.size === 0) this.#mismatches.delete(what);
+    this.#onChange();
   }
 
-  /** A value of the meter's counter; one that runs back, other than over its end, may be another quantity's. */
-  counted(serial: string, value: number, modulus: number | null): void {
-    const last = this.#last.get(serial);
-    this.#last.set(serial, value);
+  /** Records a counter value. A counter that decreases without a rollover may be another quantity. */
+  recordCounter(serial: string, value: number, modulus: number | null): void {
+    const last = this.#lastValues.get(serial);
+    this.#lastValues.set(serial, value);
     if (last === undefined || value >= last || rolledOver(last, value, modulus)) return;
-    this.#back.set(serial, this.#now());
-    this.#tell();
+    this.#backwardsAt.set(serial, this.#now());
+    this.#onChange();
   }
 
+  /** Current mismatches and backward counters, with the graph fields affected. */
   drift(): Drift[] {
-    const since = this.#now() - BACK_TOLD;
-    for (const [serial, at] of this.#back) if (at < since) this.#back.delete(serial);
-    const unfit = [...this.#unfit].flatMap(([what, all]) => {
-      const meters = [...all].filter(([, times]) => times >= enough(what)).map(([serial]) => serial);
+    const since = this.#now() - BACKWARDS_REPORTED_FOR;
+    for (const [serial, at] of this.#backwardsAt) if (at < since) this.#backwardsAt.delete(serial);
+    const mismatches = [...this.#mismatches].flatMap(([what, all]) => {
+      const meters = [...all].filter(([, times]) => times >= thresholdOf(what)).map(([serial]) => serial);
       if (meters.length === 0) return [];
-      const why = this.#why.get(what);
-      const sentence = `the ${what} does not fit ${named(meters)}${why === undefined ? '' : `: ${why}`}`;
-      return [{ what: sentence, fields: FIELDS[what.split(' ')[0] ?? ''] ?? REGISTER }];
+      const reason = this.#reasons.get(what);
+      const sentence = `the ${what} does not match ${listMeters(meters)}${reason === undefined ? '' : `: ${reason}`}`;
+      return [{ description: sentence, fields: FIELDS[what.split(' ')[0] ?? ''] ?? REGISTER_FIELDS }];
     });
-    if (this.#back.size === 0) return unfit;
-    const back = named([...this.#back.keys()]);
+    if (this.#backwardsAt.size === 0) return mismatches;
+    const meters = listMeters([...this.#backwardsAt.keys()]);
     return [
-      ...unfit,
-      { what: `the register of ${back} ran backwards (replaced, or another register map)`, fields: REGISTER },
+      ...mismatches,
+      {
+        description: `the register of ${meters} ran backwards (replaced, or another register map)`,
+        fields: REGISTER_FIELDS,
+      },
     ];
   }
 }
 
-function named(serials: readonly string[]): string {
-  const more = serials.length > NAMED ? ` and ${serials.length - NAMED} more` : '';
-  return `${serials.length > 1 ? 'meters' : 'meter'} ${serials.slice(0, NAMED).join(', ')}${more}`;
+function listMeters(serials: readonly string[]): string {
+  const more = serials.length > MAX_NAMED_METERS ? ` and ${serials.length - MAX_NAMED_METERS} more` : '';
+  return `${serials.length > 1 ? 'meters' : 'meter'} ${serials.slice(0, MAX_NAMED_METERS).join(', ')}${more}`;
 }

@@ -1,24 +1,24 @@
-/** The only room that talks to meters; keeps their registers, and answers from what was kept. */
+/** Reads meters by Modbus or MQTT and stores their readings. Every request is answered from the stored readings. */
 import { readFileSync } from 'node:fs';
-import type { Values } from '../../kit/config/settings.ts';
-import type { Call, Drift, Job, Services } from '../../kit/connector.ts';
+import type { Call } from '../../kit/call.ts';
+
+import type { Drift, Job } from '../../kit/connector.ts';
 import { SourceError } from '../../kit/errors.ts';
-import { byArguments, loader } from '../../kit/loader.ts';
+import { loader, memoizeByArguments } from '../../kit/loader.ts';
 import type { PageRequest } from '../../kit/pagination.ts';
-import type { Facts } from '../../kit/provenance.ts';
-import { inHalves } from '../../kit/tasks/group-commit.ts';
+import type { ProvenanceFacts } from '../../kit/provenance.ts';
+import type { Services } from '../../kit/services.ts';
+import { bisectBatch } from '../../kit/tasks/group-commit.ts';
 import * as mapping from '../mapping/index.ts';
 import type { Reading, WiredMeter } from '../model.ts';
-import type { energySettings } from '../settings.ts';
-import { Fit } from './drift-detector.ts';
-import { Inflow } from './inflow.ts';
-import { ModbusGateway } from './modbus.ts';
-import { Telemetry } from './telemetry.ts';
+import type { EnergySettings } from '../settings.ts';
+import { DriftDetector } from './drift-detector.ts';
+import { ModbusGateway } from './modbus-gateway.ts';
+import { MqttTelemetry } from './mqtt-telemetry.ts';
+import { ReadingIngest } from './reading-ingest.ts';
 
-export type EnergySettings = Values<typeof energySettings>;
-
-/** A meter as the hub keeps it. */
-export interface KnownMeter {
+/** A meter as stored by the hub. */
+export interface StoredMeter {
   readonly id: string;
   readonly installation: string;
   readonly medium: string | null;
@@ -27,7 +27,7 @@ export interface KnownMeter {
   readonly company: string | null;
 }
 
-export interface Bucket {
+export interface ConsumptionBucket {
   readonly start: Date;
   readonly value: string | null;
   readonly quality: string;
@@ -35,7 +35,7 @@ export interface Bucket {
   readonly corrected: Date | null;
 }
 
-/** Which consumption, of all installations named. */
+/** Consumption of a company, building, park or meter in [from, to), over these installations. */
 export interface EnergyQuery {
   readonly by: 'company' | 'building' | 'park' | 'meter';
   readonly installations: readonly string[];
@@ -45,35 +45,35 @@ export interface EnergyQuery {
   readonly bucket: string;
 }
 
-/** Which meters. */
-export interface MetersQuery {
+/** Meters of a company or building. */
+export interface MeterQuery {
   readonly by: 'company' | 'building';
   readonly installations: readonly string[];
   readonly ids: readonly string[] | undefined;
   readonly media: readonly string[] | undefined;
-  /** Only meters of these: what the caller may see. */
+  /** Only meters of these companies: those that the caller may see. Undefined: all. */
   readonly companies: readonly string[] | undefined;
 }
 
-/** Whose meters, where from. */
-export interface SourcesQuery {
+/** Installations among these that have meters of a company, building, park or meter id. */
+export interface MeterSourcesQuery {
   readonly by: 'company' | 'building' | 'park' | 'meter';
   readonly installations: readonly string[];
   readonly medium: string | null;
 }
 
-export interface Latest {
+export interface LatestReading {
   readonly time: Date;
   readonly value: string;
   readonly quality: string;
   readonly corrected: Date | null;
 }
 
-/** So many registers that could not be committed are kept in memory, the newest. */
-const MOST_UNKEPT = 10_000;
-/** So many meters silent in a row: the gateway is frozen. */
-const SILENT = 3;
-/** The park's calendar. */
+/** Maximum number of readings kept in memory while commits fail; the oldest are dropped. */
+const MAX_PENDING = 10_000;
+/** After this many silent meters in a row, the gateway is assumed to be frozen. */
+const MAX_SILENT_METERS = 3;
+/** Time zone of days, months and years. */
 const ZONE = 'Asia/Shanghai';
 
 export type EnergyRequest = ReturnType<EnergySource['request']>;
@@ -81,58 +81,58 @@ export type EnergyRequest = ReturnType<EnergySource['request']>;
 export class EnergySource {
   readonly #settings: EnergySettings;
   readonly #services: Services;
-  readonly #inflow: Inflow;
+  readonly #ingest: ReadingIngest;
   readonly #gateway: ModbusGateway | null;
-  readonly #telemetry: Telemetry | null;
+  readonly #telemetry: MqttTelemetry | null;
   readonly #meters: readonly WiredMeter[];
-  /** Read and not yet committed: a register that is asked for later is another reading, so they come with the next round. */
-  #unkept: readonly Reading[] = [];
-  readonly #fit: Fit;
-  #recalled = false;
-  /** Where the next round begins. */
-  #first = 0;
+  /** Readings that are not committed yet. They are committed with the next poll, because a later read gives other values. */
+  #pending: readonly Reading[] = [];
+  readonly #driftDetector: DriftDetector;
+  #countersLoaded = false;
+  /** Index of the meter at which the next poll starts. */
+  #nextMeter = 0;
 
   constructor(settings: EnergySettings, services: Services) {
     this.#settings = settings;
     this.#services = services;
-    this.#inflow = new Inflow(settings, services);
+    this.#ingest = new ReadingIngest(settings, services);
     const wired = settings.url.startsWith('modbus:');
     this.#gateway = wired ? new ModbusGateway(settings.url, settings.pause, settings.timeout, services) : null;
-    this.#fit = new Fit(
-      () => services.suspect(),
+    this.#driftDetector = new DriftDetector(
+      () => services.suspectDrift(),
       () => services.clock.monotonic(),
     );
-    this.#telemetry = wired ? null : new Telemetry(settings, services, this.#inflow, this.#fit);
-    this.#meters = wired ? metersOf(settings) : [];
+    this.#telemetry = wired ? null : new MqttTelemetry(settings, services, this.#ingest, this.#driftDetector);
+    this.#meters = wired ? configuredMeters(settings) : [];
   }
 
   get jobs(): readonly Job[] {
     if (this.#telemetry) return this.#telemetry.jobs;
-    return [{ name: 'poll meters', every: this.#settings.poll, run: () => this.#round() }];
+    return [{ name: 'poll meters', every: this.#settings.poll, run: () => this.#pollMeters() }];
   }
 
-  /** One cheap question: the first meter's register, or a visit to the broker. */
+  /** Reads the first meter's register, or connects to the broker. */
   async check(call: Call): Promise<void> {
     if (this.#telemetry) return this.#telemetry.check(call);
     const first = this.#meters[0];
     if (first) await this.#gateway?.read(call, first, 'check');
-    else await this.#gateway?.reach(call);
+    else await this.#gateway?.connect(call);
   }
 
-  /** What the rounds and payloads have shown: each of them compares every meter with what it is taken for. */
+  /** Mismatches found while polling and parsing; there is no separate comparison. */
   drift(): readonly Drift[] {
-    return this.#fit.drift();
+    return this.#driftDetector.drift();
   }
 
-  /** What is amiss though the source answers, or null. */
-  complaint(): string | null {
-    if (this.#telemetry) return this.#telemetry.complaint();
-    // A connection alone is no answer.
-    return this.#meters.length > 0 ? null : 'no meters are configured: name them by sheet or meters';
+  /** Why the source is DEGRADED although it responds, or null. */
+  deliveryProblem(): string | null {
+    if (this.#telemetry) return this.#telemetry.deliveryProblem();
+    // Without meters, a connection to the gateway proves nothing.
+    return this.#meters.length > 0 ? null : 'no meters are configured; set sheet or meters';
   }
 
   lag(): number | null {
-    return this.#inflow.lag();
+    return this.#ingest.lag();
   }
 
   async close(): Promise<void> {
@@ -140,121 +140,126 @@ export class EnergySource {
     await this.#gateway?.close();
   }
 
-  /** Everything is answered from what was kept; no call here reaches a meter. */
+  /** Queries of one request. They read the database only; none reaches a meter. */
   request(call: Call) {
     const { store, read } = this.#services;
-    const meters = loader<KnownMeter>((ids) => read((tx) => store.energy.metersByIds(tx, ids)));
-    const latest = loader<Latest>((ids) => read((tx) => store.energy.latestReadings(tx, ids)));
-    const pages = byArguments(
-      (args: { query: MetersQuery; page: { forward: boolean; limit: number; place: string | null } }) =>
-        loader<KnownMeter[]>((keys) =>
+    const meters = loader<StoredMeter>((ids) => read((tx) => store.energy.metersByIds(tx, ids)));
+    const latest = loader<LatestReading>((ids) => read((tx) => store.energy.latestReadings(tx, ids)));
+    const pages = memoizeByArguments(
+      (args: { query: MeterQuery; page: { forward: boolean; limit: number; place: string | null } }) =>
+        loader<StoredMeter[]>((keys) =>
           read((tx) => store.energy.meterPages(tx, args.query.by, keys, args.query, args.page)),
         ),
     );
-    const energy = byArguments((query: EnergyQuery) =>
-      loader<Bucket[]>(async (keys) => {
+    const energy = memoizeByArguments((query: EnergyQuery) =>
+      loader<ConsumptionBucket[]>(async (keys) => {
         const rows = await read((tx) => store.energy.consumption(tx, query.by, keys, query, { ...query, zone: ZONE }));
-        const found = new Map<string, Bucket[]>(keys.map((key) => [key, []]));
+        const found = new Map<string, ConsumptionBucket[]>(keys.map((key) => [key, []]));
         for (const row of rows) found.get(row.key)?.push(row);
         return found;
       }),
     );
-    const sources = byArguments((query: SourcesQuery) =>
+    const sources = memoizeByArguments((query: MeterSourcesQuery) =>
       loader<string[]>((keys) => read((tx) => store.energy.meterSources(tx, query.by, keys, query))),
     );
-    const companiesByBuilding = byArguments((query: Pick<SourcesQuery, 'installations' | 'medium'>) =>
+    const companiesByBuilding = memoizeByArguments((query: Pick<MeterSourcesQuery, 'installations' | 'medium'>) =>
       read((tx) => store.energy.companiesByBuilding(tx, query)),
     );
     return {
       meter: (id: string) => meters.load(id),
       latest: (id: string) => latest.load(id),
-      meters: async (key: string, query: MetersQuery, page: PageRequest): Promise<KnownMeter[]> => {
-        const place = page.place === null ? null : String(page.place[0]);
+      meters: async (key: string, query: MeterQuery, page: PageRequest): Promise<StoredMeter[]> => {
+        const place = page.position === null ? null : String(page.position[0]);
         return (await pages({ query, page: { forward: page.forward, limit: page.size + 1, place } }).load(key)) ?? [];
       },
-      meterCount: (key: string, query: MetersQuery) => read((tx) => store.energy.meterCount(tx, query.by, key, query)),
-      /** The time before which readings are past retention and gone; null: none are. */
+      meterCount: (key: string, query: MeterQuery) => read((tx) => store.energy.meterCount(tx, query.by, key, query)),
+      /** Time before which readings were deleted by retention; null: none were. */
       droppedBefore: () => read((tx) => store.energy.droppedBefore(tx, 'readings')),
-      energy: async (key: string, query: EnergyQuery): Promise<Bucket[]> => (await energy(query).load(key)) ?? [],
-      /** Installations that have such meters; none where nobody has. */
-      sources: async (key: string, { by, installations, medium }: SourcesQuery): Promise<string[]> =>
+      energy: async (key: string, query: EnergyQuery): Promise<ConsumptionBucket[]> =>
+        (await energy(query).load(key)) ?? [],
+      /** Installations that have such meters. */
+      sources: async (key: string, { by, installations, medium }: MeterSourcesQuery): Promise<string[]> =>
         (await sources({ by, installations, medium }).load(key)) ?? [],
-      /** Whose meters stand in which building (null: in none). */
+      /** Companies with meters, by building (null: no building). */
       companiesByBuilding,
-      facts: (recordedAt: Date | null = null): Promise<Facts> => this.#inflow.facts(call, recordedAt),
+      facts: (recordedAt: Date | null = null): Promise<ProvenanceFacts> => this.#ingest.facts(call, recordedAt),
     };
   }
 
-  /** Holds the counters against what they showed before; at first against what former processes have kept. */
-  async #compare(readings: readonly Reading[]): Promise<void> {
+  /** Compares counters with their previous values; the first time with the values stored by earlier processes. */
+  async #recordCounters(readings: readonly Reading[]): Promise<void> {
     const { read, store, globalId } = this.#services;
     const moduli = new Map(
       this.#meters.map(({ serial, modulus }) => [serial, modulus === null ? null : Number(modulus)]),
     );
     const count = (serial: string, value: string) =>
-      this.#fit.counted(serial, Number(value), moduli.get(serial) ?? null);
-    if (!this.#recalled) {
+      this.#driftDetector.recordCounter(serial, Number(value), moduli.get(serial) ?? null);
+    if (!this.#countersLoaded) {
       const ids = new Map([...moduli.keys()].map((serial) => [globalId(serial), serial]));
       const rows = await read((tx) => store.energy.latestReadings(tx, [...ids.keys()]));
       for (const [id, { value }] of rows) count(ids.get(id) as string, value);
-      this.#recalled = true;
+      this.#countersLoaded = true;
     }
     for (const { serial, value } of readings) count(serial, value);
   }
 
   /**
-   * One round over all meters, one after the other. A silent meter is told, and the others are read on; when several in a row
-   * keep silent the gateway is taken for frozen and the round ends, the next one beginning behind them.
+   * Reads all meters one after the other and commits their readings. A silent meter is logged and skipped; after several in a row the
+   * poll ends, and the next one starts behind them. Rejects with the first error when no meter could be read.
    */
-  async #round(): Promise<void> {
+  async #pollMeters(): Promise<void> {
     const gateway = this.#gateway;
     if (!gateway || this.#meters.length === 0) return;
     const found: Reading[] = [];
-    let fault: unknown = null;
+    let firstError: unknown = null;
     let silent = 0;
-    const first = this.#first;
-    for (let n = 0; n < this.#meters.length; n++) {
+    const first = this.#nextMeter;
+    for (let offset = 0; offset < this.#meters.length; offset++) {
       if (this.#services.signal.aborted) return;
-      const place = (first + n) % this.#meters.length;
-      const meter = this.#meters[place] as WiredMeter;
+      const index = (first + offset) % this.#meters.length;
+      const meter = this.#meters[index] as WiredMeter;
       try {
         const call = this.#services.call(this.#settings.timeout * 3);
         const { value, at } = await gateway.read(call, meter, 'poll meters');
         found.push({ serial: meter.serial, time: at, value, quality: 'GOOD', origin: `unit ${meter.unitId}` });
-        this.#fit.fits(`register map ${meter.map}`, meter.serial);
+        this.#driftDetector.recordMatch(`register map ${meter.map}`, meter.serial);
         silent = 0;
       } catch (error) {
-        fault ??= error;
-        const unfit = error instanceof SourceError && /REJECTED|MALFORMED/.test(error.code);
-        if (unfit) this.#fit.fails(`register map ${meter.map}`, meter.serial);
-        this.#services.log.debug('A meter gave no register.', { serial: meter.serial, error });
+        firstError ??= error;
+        const mismatch = error instanceof SourceError && /REJECTED|MALFORMED/.test(error.code);
+        if (mismatch) this.#driftDetector.recordMismatch(`register map ${meter.map}`, meter.serial);
+        this.#services.log.debug('Failed to read a meter.', { serial: meter.serial, error });
         silent = error instanceof SourceError && error.code === 'SOURCE_TIMEOUT' ? silent + 1 : 0;
-        if (gateway.connected && silent < SILENT) continue;
-        this.#first = (place + 1) % this.#meters.length;
+        if (gateway.isConnected && silent < MAX_SILENT_METERS) continue;
+        this.#nextMeter = (index + 1) % this.#meters.length;
         break;
       }
     }
-    this.#unkept = [...this.#unkept, ...found].slice(-MOST_UNKEPT);
-    await this.#inflow.know(this.#meters);
-    await this.#compare(this.#unkept);
-    if (this.#unkept.length > 0)
-      await inHalves(
-        this.#unkept,
+    this.#pending = [...this.#pending, ...found].slice(-MAX_PENDING);
+    await this.#ingest.saveMeters(this.#meters);
+    await this.#recordCounters(this.#pending);
+    if (this.#pending.length > 0)
+      await bisectBatch(
+        this.#pending,
         async (part) => {
-          await this.#inflow.take(part, []);
+          await this.#ingest.ingest({ readings: part });
         },
-        ({ serial }, error) => this.#services.log.warn('A register cannot be kept and is left out.', { serial, error }),
+        ({ serial }, error) => this.#services.log.warn('Skipped a reading that cannot be stored.', { serial, error }),
       );
-    this.#unkept = [];
-    if (fault !== null && found.length === 0) throw fault;
+    this.#pending = [];
+    if (firstError !== null && found.length === 0) throw firstError;
   }
 }
 
-/** Meters of the sheet and of the settings, checked together. */
-function metersOf(settings: EnergySettings): readonly WiredMeter[] {
-  const sheet = settings.sheet ? mapping.meterSheet(readFileSync(settings.sheet, 'utf8')) : [];
-  const listed = settings.meters.length > 0 ? mapping.meterList(settings.meters) : [];
-  const twice = listed.find((one) => sheet.some((other) => other.serial === one.serial));
-  if (twice) throw new Error(`Meter ${twice.serial} stands in the sheet and in the settings.`);
+/** Meters of the sheet and of the settings. Throws when a serial occurs in both. */
+function configuredMeters(settings: EnergySettings): readonly WiredMeter[] {
+  const sheet = settings.sheet ? mapping.parseMeterSheet(readFileSync(settings.sheet, 'utf8')) : [];
+  const listed = settings.meters.length > 0 ? mapping.parseMeterList(settings.meters) : [];
+  const duplicate = listed.find(({ serial }) => sheet.some((other) => other.serial === serial));
+  if (duplicate) {
+    throw new Error(
+      `Meter ${duplicate.serial} is listed in the sheet and in the settings. Remove one of the two entries.`,
+    );
+  }
   return [...sheet, ...listed];
 }

@@ -1,19 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { generate } from 'mqtt-packet';
 import { expect, test } from 'vitest';
-import { type LargeHead, MqttFrames } from './mqtt-frames.ts';
+import { type LargeMessageHeader, MqttFrames } from './mqtt-frames.ts';
 
 const LIMIT = 1_000;
 
-/** What comes out of these bytes, given in chunks of `chunk` bytes. */
+/** The result of these bytes when they are received in chunks of `chunk` bytes. */
 function read(bytes: Buffer, version: 4 | 5, chunk: number) {
   const small: Buffer[] = [];
-  const large: { head: LargeHead; pieces: Buffer[]; ended: boolean }[] = [];
+  const large: { head: LargeMessageHeader; pieces: Buffer[]; ended: boolean }[] = [];
   const frames = new MqttFrames(version, LIMIT, {
-    small: (some) => small.push(Buffer.from(some)),
-    begin: (head) => large.push({ head, pieces: [], ended: false }),
-    piece: (some) => void large.at(-1)?.pieces.push(some),
-    end: () => {
+    onPacketBytes: (some) => small.push(Buffer.from(some)),
+    onLargeBegin: (head) => large.push({ head, pieces: [], ended: false }),
+    onLargeChunk: (some) => void large.at(-1)?.pieces.push(some),
+    onLargeEnd: () => {
       const one = large.at(-1);
       if (one) one.ended = true;
     },
@@ -33,7 +33,7 @@ const publish = (version: 4 | 5, payload: Buffer, qos: 0 | 1 = 1) =>
   );
 
 test.each([4, 5] as const)(
-  'MQTT %i: packets go on as they are, payloads of larger ones come in pieces, however they are cut',
+  'MQTT %i: passes packets on unchanged and streams the payload of larger ones, for any chunk size',
   (version) => {
     const payloads = [randomBytes(5_000), randomBytes(20), randomBytes(1_001), randomBytes(20_000)];
     const ping = generate({ cmd: 'pingresp' });
@@ -57,6 +57,6 @@ test.each([4, 5] as const)(
   },
 );
 
-test('a length without an end is no packet', () => {
-  expect(() => read(Buffer.from([0x30, 0xff, 0xff, 0xff, 0xff, 0xff]), 4, 2)).toThrow('a packet has no length');
+test('rejects a remaining length of more than four bytes', () => {
+  expect(() => read(Buffer.from([0x30, 0xff, 0xff, 0xff, 0xff, 0xff]), 4, 2)).toThrow('invalid remaining length');
 });

@@ -1,24 +1,25 @@
-/** What the hub keeps of its own: parks, buildings, companies, sources, cases. */
+/** Resolvers of the hub's own records: parks, buildings, companies, sources, cases. */
 import { Arg, Args, Ctx, Directive, FieldResolver, ID, Query, Resolver, Root } from 'type-graphql';
 import { AUTHENTICATED, LIST_SIZE } from '../../../schema/graph/directives.ts';
 import { USCC } from '../../../schema/graph/scalars.ts';
 import { PageArgs } from '../../../schema/graph/shared.ts';
 import type { GraphContext } from '../../kit/connector.ts';
-import { connection, pageOf, paging, scopeOf } from '../../kit/pagination.ts';
+import { cursorScope } from '../../kit/cursor.ts';
+import { parsePageArguments, toConnection, toPage } from '../../kit/pagination.ts';
 import type { CompanyQuery, HubRequest } from '../source.ts';
-import * as show from './present.ts';
+import * as present from './present.ts';
 import * as types from './types.ts';
 
 type Context = GraphContext<HubRequest>;
 
-const { hub } = show;
+const { hub } = present;
 
 async function companyPage(context: Context, query: CompanyQuery, args: PageArgs) {
-  const scope = scopeOf('companies', query);
-  const page = paging(args, context.cursors, scope);
+  const scope = cursorScope('companies', query);
+  const page = parsePageArguments(args, context.cursors, scope);
   const rows = await hub(context).companies(query, page);
-  return connection(
-    pageOf(
+  return toConnection(
+    toPage(
       page,
       rows,
       (row) => [row.name ?? '', row.uscc],
@@ -32,35 +33,35 @@ async function companyPage(context: Context, query: CompanyQuery, args: PageArgs
 
 @Resolver(() => types.Park)
 export class ParkResolver {
-  @Query(() => types.Park, { nullable: true, description: 'Null when isthmus.yaml names no such park.' })
-  async park(@Arg('id', () => ID, { description: 'As in isthmus.yaml.' }) id: string, @Ctx() context: Context) {
+  @Query(() => types.Park, { nullable: true, description: 'A park by id; null if isthmus.yaml declares no such park.' })
+  async park(@Arg('id', () => ID, { description: 'Id in isthmus.yaml.' }) id: string, @Ctx() context: Context) {
     const park = await hub(context).park(id);
-    return park && show.park(park, context);
+    return park && present.park(park, context);
   }
 
-  @Query(() => [types.Park], { nullable: true, description: 'All parks of this hub.' })
+  @Query(() => [types.Park], { nullable: true, description: 'All parks.' })
   async parks(@Ctx() context: Context) {
-    return (await hub(context).parks()).map((park) => show.park(park, context));
+    return (await hub(context).parks()).map((park) => present.park(park, context));
   }
 
-  @FieldResolver(() => [types.Building], { nullable: true, description: 'In the order of isthmus.yaml.' })
+  @FieldResolver(() => [types.Building], { nullable: true, description: 'Buildings, in the order of isthmus.yaml.' })
   async buildings(@Root() park: { id: string }, @Ctx() context: Context) {
-    return (await hub(context).buildingsOf(park.id)).map((building) => show.building(building, context));
+    return (await hub(context).buildingsOf(park.id)).map((building) => present.building(building, context));
   }
 
   @Directive(LIST_SIZE)
   @FieldResolver(() => types.CompanyConnection, {
     nullable: true,
-    description: 'Companies that the installations of this park know. By name, then code.',
+    description: 'Companies reported by the installations of this park, ordered by name, then code.',
   })
   companies(
     @Root() park: { id: string },
     @Args(() => PageArgs) args: PageArgs,
-    @Arg('filter', () => types.CompanyFilter, { nullable: true, description: 'Which companies.' })
+    @Arg('filter', () => types.CompanyFilter, { nullable: true, description: 'Selects companies.' })
     filter: types.CompanyFilter | null,
     @Ctx() context: Context,
   ) {
-    return companyPage(context, show.companyQuery(filter, park.id), args);
+    return companyPage(context, present.companyQuery(filter, park.id), args);
   }
 
   @FieldResolver(() => [types.Source], { nullable: true, description: 'The installations of this park.' })
@@ -71,16 +72,19 @@ export class ParkResolver {
 
 @Resolver(() => types.Building)
 export class BuildingResolver {
-  @Query(() => types.Building, { nullable: true, description: 'Null when isthmus.yaml names no such building.' })
-  async building(@Arg('id', () => ID, { description: 'As in isthmus.yaml.' }) id: string, @Ctx() context: Context) {
+  @Query(() => types.Building, {
+    nullable: true,
+    description: 'A building by id; null if isthmus.yaml declares no such building.',
+  })
+  async building(@Arg('id', () => ID, { description: 'Id in isthmus.yaml.' }) id: string, @Ctx() context: Context) {
     const building = await hub(context).building(id);
-    return building && show.building(building, context);
+    return building && present.building(building, context);
   }
 
-  @FieldResolver(() => types.Park, { nullable: true, description: 'Where it stands.' })
+  @FieldResolver(() => types.Park, { nullable: true, description: 'The park.' })
   async park(@Root() building: { parkId: string }, @Ctx() context: Context) {
     const park = await hub(context).park(building.parkId);
-    return park && show.park(park, context);
+    return park && present.park(park, context);
   }
 }
 
@@ -88,7 +92,7 @@ export class BuildingResolver {
 export class CompanyResolver {
   @Query(() => types.Company, {
     nullable: true,
-    description: 'Null when no island has ever named this code. Never waits for an island.',
+    description: 'A company by credit code; null if no source has reported the code. Does not call any source.',
   })
   async company(@Arg('uscc', () => USCC, { description: 'Credit code.' }) uscc: string, @Ctx() context: Context) {
     const found = await hub(context).company(uscc);
@@ -96,20 +100,20 @@ export class CompanyResolver {
   }
 
   @Directive(LIST_SIZE)
-  @Query(() => types.CompanyConnection, { nullable: true, description: 'By name, then code.' })
+  @Query(() => types.CompanyConnection, { nullable: true, description: 'Companies, ordered by name, then code.' })
   companies(
     @Args(() => PageArgs) args: PageArgs,
-    @Arg('filter', () => types.CompanyFilter, { nullable: true, description: 'Which companies.' })
+    @Arg('filter', () => types.CompanyFilter, { nullable: true, description: 'Selects companies.' })
     filter: types.CompanyFilter | null,
     @Ctx() context: Context,
   ) {
-    return companyPage(context, show.companyQuery(filter), args);
+    return companyPage(context, present.companyQuery(filter), args);
   }
 
   @FieldResolver(() => String, {
     nullable: true,
     description:
-      'hub: the name last read from the register, kept so that lists and events need no island; null when never read. The authority is registration.legalName.',
+      'hub: the name last read from the register, stored so that lists and events need no source; null if never read. The authority is registration.legalName.',
   })
   async name(@Root() company: { uscc: string }, @Ctx() context: Context) {
     return (await hub(context).company(company.uscc))?.name ?? null;
@@ -117,28 +121,28 @@ export class CompanyResolver {
 
   @FieldResolver(() => [types.Identifier], {
     nullable: true,
-    description: 'hub: every id under which the islands know it.',
+    description: 'hub: its ids in the sources.',
   })
   async identifiers(@Root() company: { uscc: string }, @Ctx() context: Context) {
     const found = await hub(context).identifiers(company.uscc);
-    return found.map((one) => show.identifier(one, context));
+    return found.map((row) => present.identifier(row, context));
   }
 
-  @FieldResolver(() => [types.Conflict], { nullable: true, description: 'hub: facts on which islands disagree.' })
+  @FieldResolver(() => [types.Conflict], { nullable: true, description: 'hub: facts that sources report differently.' })
   async conflicts(@Root() company: { uscc: string }, @Ctx() context: Context) {
     const found = await hub(context).conflicts(company.uscc);
-    return found.map((one) => show.conflict(one, context));
+    return found.map((row) => present.conflict(row, context));
   }
 
   @Directive(AUTHENTICATED)
   @Directive(LIST_SIZE)
-  @FieldResolver(() => types.CaseConnection, { nullable: true, description: 'hub: filings under way and done.' })
+  @FieldResolver(() => types.CaseConnection, { nullable: true, description: 'hub: its filings with authorities.' })
   async cases(@Root() company: { uscc: string }, @Args(() => PageArgs) args: PageArgs, @Ctx() context: Context) {
-    const scope = scopeOf('cases', company.uscc);
-    const page = paging(args, context.cursors, scope);
+    const scope = cursorScope('cases', company.uscc);
+    const page = parsePageArguments(args, context.cursors, scope);
     const rows = await hub(context).cases(company.uscc, page);
-    return connection(
-      pageOf(
+    return toConnection(
+      toPage(
         page,
         rows,
         (row) => [row.since.getTime(), row.id],
@@ -146,49 +150,52 @@ export class CompanyResolver {
       ),
       context.cursors,
       scope,
-      (row) => show.filing(row, context),
+      (row) => present.filing(row, context),
     );
   }
 
-  @FieldResolver(() => show.ProvenanceType, { nullable: true, description: "hub: of the company's name." })
+  @FieldResolver(() => present.ProvenanceType, {
+    nullable: true,
+    description: "hub: provenance of the company's name.",
+  })
   async provenance(@Root() company: { uscc: string }, @Ctx() context: Context) {
-    return show.companyProvenance(await hub(context).company(company.uscc), context);
+    return present.companyProvenance(await hub(context).company(company.uscc), context);
   }
 }
 
 @Resolver(() => types.Source)
 export class SourceResolver {
-  @Query(() => types.Source, { nullable: true, description: 'By the id of its installation.' })
+  @Query(() => types.Source, { nullable: true, description: 'A source by the id of its installation.' })
   async source(@Arg('id', () => ID, { description: 'Id of the installation.' }) id: string, @Ctx() context: Context) {
     return (await hub(context).sources()).find((source) => source.id === id) ?? null;
   }
 
-  @Query(() => [types.Source], { nullable: true, description: 'Every installation of every park.' })
+  @Query(() => [types.Source], { nullable: true, description: 'The installations of all parks.' })
   async sources(
-    @Arg('filter', () => types.SourceFilter, { nullable: true, description: 'Which sources.' })
+    @Arg('filter', () => types.SourceFilter, { nullable: true, description: 'Selects sources.' })
     filter: types.SourceFilter | null,
     @Ctx() context: Context,
   ) {
-    return (await hub(context).sources()).filter(show.sourceTest(filter));
+    return (await hub(context).sources()).filter(present.sourceTest(filter));
   }
 
-  @FieldResolver(() => types.Park, { nullable: true, description: 'Where it stands.' })
+  @FieldResolver(() => types.Park, { nullable: true, description: 'The park.' })
   async park(@Root() source: { park: string }, @Ctx() context: Context) {
     const park = await hub(context).park(source.park);
-    return park && show.park(park, context);
+    return park && present.park(park, context);
   }
 }
 
 @Resolver(() => types.Case)
 export class CaseResolver {
   @Directive(AUTHENTICATED)
-  @Query(() => types.Case, { nullable: true, description: 'Null when no island has told of it.' })
+  @Query(() => types.Case, { nullable: true, description: 'A case by id; null if no source has reported it.' })
   async case(@Arg('id', () => ID, { description: 'Global id.' }) id: string, @Ctx() context: Context) {
     const found = await hub(context).case(id);
-    return found && show.filing(found, context);
+    return found && present.filing(found, context);
   }
 
-  @FieldResolver(() => types.Company, { nullable: true, description: 'For whom it is filed.' })
+  @FieldResolver(() => types.Company, { nullable: true, description: 'The company for which it is filed.' })
   company(@Root() filing: { companyCode?: string }) {
     return filing.companyCode ? { uscc: filing.companyCode } : null;
   }

@@ -1,4 +1,7 @@
-/** The event types: one per kind, as connectors/kit/events/event-types.ts declares them, in the hub, since a subgraph can only return types that it defines. */
+/**
+ * GraphQL types of events, one per kind declared in connectors/kit/events/event-types.ts, and of the event log and its
+ * subscription.
+ */
 import { isScalarType } from 'graphql';
 import {
   createUnionType,
@@ -27,21 +30,21 @@ import { EVENT_KINDS, EVENT_TYPES, type EventField, type EventType } from '../..
 import { Badge, Door, Meter, ParkingLot, Vehicle } from './stub-entities.ts';
 import { Building, Case, Company, Park, Source } from './types.ts';
 
-/** By name, each the name of a kind. */
+/** Enum object: each kind under its own name. */
 export const EventKind = Object.fromEntries(EVENT_KINDS.map((kind) => [kind, kind]));
 registerEnumType(EventKind, {
   name: 'EventKind',
-  description: 'Kinds of events, one per type below.',
+  description: 'Kinds of events. Each has its own type.',
   valuesConfig: Object.fromEntries(EVENT_KINDS.map((kind) => [kind, { description: EVENT_TYPES[kind].type }])),
 });
 
 registerEnumType(RecordChange, {
   name: 'RecordChange',
-  description: 'What happened to a row of a list that is followed.',
+  description: 'How a row of a followed list changed.',
   valuesConfig: {
-    NEW: { description: 'It was not in the list before.' },
-    CHANGED: { description: 'One of its declared fields has another value.' },
-    GONE: { description: 'It is no longer in the list.' },
+    NEW: { description: 'The row is new in the list.' },
+    CHANGED: { description: 'A declared field has a new value.' },
+    GONE: { description: 'The row is no longer in the list.' },
   },
 });
 
@@ -54,37 +57,37 @@ registerEnumType(GapReason, {
   name: 'GapReason',
   description: 'Why events are missing.',
   valuesConfig: {
-    RETENTION: { description: 'They are older than the log is kept.' },
+    RETENTION: { description: 'They are older than the retention period.' },
     RESTORE: { description: 'The database was restored from an older copy.' },
     INVALID_EVENT: {
-      description: 'They lie in the log, but do not fit their type and cannot be shown.',
+      description: 'They do not match their type and cannot be returned.',
     },
   },
 });
 
 @InterfaceType({
   description:
-    'One line of the event log. What it concerns are entities: the selection may walk on through the whole graph.',
+    'An event of the log. The things it concerns are entities, so a selection can continue into the whole graph.',
   resolveType: (value: { typename: string }) => value.typename,
 })
 export abstract class ParkEvent {
-  @Field(() => ID, { description: 'UUIDv7.' }) id!: string;
-  @Field(() => Cursor, { description: 'Place in the log, under the filter of this request: resume behind it.' })
+  @Field(() => ID, { description: 'Id of the event (UUIDv7).' }) id!: string;
+  @Field(() => Cursor, { description: 'Position in the log, valid for the filter of this request. Resume after it.' })
   cursor!: string;
-  @Field(() => DateTime, { description: 'When it happened.' }) time!: Date;
-  @Field(() => DateTime, { description: 'When the log got it.' }) recordedAt!: Date;
-  @Field(() => EventKind, { description: 'Tells the type.' }) kind!: string;
-  @Field(() => Park, { nullable: true, description: 'Where it happened.' }) park?: Park | null;
+  @Field(() => DateTime, { description: 'Time of the event.' }) time!: Date;
+  @Field(() => DateTime, { description: 'Time at which the event was written to the log.' }) recordedAt!: Date;
+  @Field(() => EventKind, { description: 'Kind; it determines the type.' }) kind!: string;
+  @Field(() => Park, { nullable: true, description: 'Park of the event.' }) park?: Park | null;
   @Field(() => Company, {
     nullable: true,
     description:
-      'Whom it concerns, where the source tells; of passages and drives for who may see persons or movements.',
+      'Company of the event, if the source reports it. For passages and drives it requires access:persons or parking:movements.',
   })
   company?: Company | null;
-  @Field(() => Provenance, { description: 'Which source said so.' }) provenance!: Provenance;
+  @Field(() => Provenance, { description: 'Source and time of the report.' }) provenance!: Provenance;
 }
 
-/** Classes of the entities and objects that the declaration of events names. */
+/** Classes of the entities and objects that event declarations name. */
 const CLASSES: Readonly<Record<string, new () => object>> = {
   ...{ Badge, Door, Meter, ParkingLot, Vehicle, Building, Case, Source, Quantity },
 };
@@ -100,75 +103,78 @@ function typeOf(field: EventField): unknown {
 const isNullable = (field: EventField): boolean =>
   field.from === 'data' ? field.data.nullable : field.from !== 'parts';
 
-/** The graph type of a kind, as it is declared. */
+/** Builds the GraphQL type of a declared event kind. */
 function eventClass({ type, description, fields }: EventType): new () => ParkEvent {
-  const made = class extends ParkEvent {};
-  Object.defineProperty(made, 'name', { value: type });
+  const eventType = class extends ParkEvent {};
+  Object.defineProperty(eventType, 'name', { value: type });
   for (const [name, field] of Object.entries(fields)) {
     const options = { description: field.description, ...(isNullable(field) ? { nullable: true } : {}) };
-    Field(() => typeOf(field) as never, options)(made.prototype, name);
+    Field(() => typeOf(field) as never, options)(eventType.prototype, name);
     if (field.from === 'column' && field.scopes.length > 0)
-      Directive(requiresScopes(...field.scopes))(made.prototype, name);
+      Directive(requiresScopes(...field.scopes))(eventType.prototype, name);
   }
-  ObjectType(type, { implements: ParkEvent, description, simpleResolvers: true })(made);
-  return made;
+  ObjectType(type, { implements: ParkEvent, description, simpleResolvers: true })(eventType);
+  return eventType;
 }
 
 export const EVENT_CLASSES = EVENT_KINDS.map((kind) => eventClass(EVENT_TYPES[kind]));
 
 @ObjectType({ description: 'Events in log order. Resume with `cursor`.', simpleResolvers: true })
 export class EventsBatch {
-  @Field(() => [ParkEvent], { description: 'In log order.' }) events!: ParkEvent[];
-  @Field(() => Cursor, { description: 'Behind the last of them.' }) cursor!: string;
+  @Field(() => [ParkEvent], { description: 'The events, in log order.' }) events!: ParkEvent[];
+  @Field(() => Cursor, { description: 'Position after the last event.' }) cursor!: string;
 }
 
-@ObjectType({ description: 'Events in this span cannot be had.', simpleResolvers: true })
+@ObjectType({ description: 'Events in this time range are not available.', simpleResolvers: true })
 export class Gap {
-  @Field(() => DateTime, { description: 'Begin of the span.' }) fromTime!: Date;
-  @Field(() => DateTime, { description: 'End of the span.' }) toTime!: Date;
-  @Field(() => GapReason, { description: 'Why.' }) reason!: string;
-  @Field(() => Cursor, { description: 'Behind the span.' }) cursor!: string;
+  @Field(() => DateTime, { description: 'Start of the range.' }) fromTime!: Date;
+  @Field(() => DateTime, { description: 'End of the range.' }) toTime!: Date;
+  @Field(() => GapReason, { description: 'Reason.' }) reason!: string;
+  @Field(() => Cursor, { description: 'Position after the range.' }) cursor!: string;
 }
 
-@ObjectType({ description: 'This client is slower than the log; nothing is lost.', simpleResolvers: true })
+@ObjectType({ description: 'The client is slower than the log. No events are lost.', simpleResolvers: true })
 export class Lagged {
-  @Field(() => Int, { description: 'Events not yet sent.' }) behind!: number;
-  @Field(() => Cursor, { description: 'Behind the last event that was sent.' }) cursor!: string;
+  @Field(() => Int, { description: 'Number of events not sent yet.' }) behind!: number;
+  @Field(() => Cursor, { description: 'Position after the last event sent.' }) cursor!: string;
 }
 
 export const EventDelivery = createUnionType({
   name: 'EventDelivery',
-  description: 'One delivery: events, or word of what was lost or delayed.',
+  description: 'One delivery: events, or a report of missing or delayed events.',
   types: () => [EventsBatch, Gap, Lagged] as const,
   resolveType: (value: object) => ('events' in value ? 'EventsBatch' : 'behind' in value ? 'Lagged' : 'Gap'),
 });
 
 @Directive(INACCESSIBLE)
-@ObjectType({ description: 'Internal: where a subscription begins.', simpleResolvers: true })
+@ObjectType({ description: 'Internal: the position at which a subscription starts.', simpleResolvers: true })
 export class EventStart {
-  @Field(() => String, { description: 'Position behind which it begins.' }) position!: string;
-  @Field(() => DateTime, { nullable: true, description: 'Begin of what is no longer held; null when nothing is lost.' })
+  @Field(() => String, { description: 'The first event is the one after this position.' }) position!: string;
+  @Field(() => DateTime, {
+    nullable: true,
+    description: 'Start of the missing time range; null if no events are missing.',
+  })
   gapFrom!: Date | null;
-  @Field(() => DateTime, { nullable: true, description: 'End of it.' }) gapTo!: Date | null;
-  @Field(() => GapReason, { nullable: true, description: 'Why.' }) gapReason!: GapReason | null;
+  @Field(() => DateTime, { nullable: true, description: 'End of the missing time range.' }) gapTo!: Date | null;
+  @Field(() => GapReason, { nullable: true, description: 'Reason for the gap.' }) gapReason!: GapReason | null;
 }
 
 @Directive(INACCESSIBLE)
-@ObjectType({ description: 'Internal: events in a row that do not fit their type.', simpleResolvers: true })
+@ObjectType({ description: 'Internal: consecutive events that do not match their type.', simpleResolvers: true })
 export class UnreadableEvents {
   @Field(() => String, { description: 'Position before the first of them.' }) before!: string;
   @Field(() => String, { description: 'Position of the last of them.' }) upTo!: string;
-  @Field(() => DateTime, { description: 'When the log got the first of them.' }) fromTime!: Date;
-  @Field(() => DateTime, { description: 'When it got the last of them.' }) toTime!: Date;
+  @Field(() => DateTime, { description: 'Time at which the first of them was logged.' }) fromTime!: Date;
+  @Field(() => DateTime, { description: 'Time at which the last of them was logged.' }) toTime!: Date;
 }
 
-@InputType({ description: 'Tests on an event kind.' })
+@InputType({ description: 'Filter on an event kind.' })
 export class EventKindFilter {
   @Field(() => EventKind, { nullable: true, description: 'Equal to.' }) eq?: string | null;
   @Field(() => [EventKind], { nullable: true, description: 'One of.' }) in?: string[] | null;
 }
 
-@InputType({ description: 'Which events; all given tests must hold.' })
+@InputType({ description: 'Selects events. All given conditions must match.' })
 export class EventFilter {
   @Field(() => EventKindFilter, { nullable: true, description: 'Of this kind.' }) kind?: EventKindFilter | null;
   @Field(() => IDFilter, { nullable: true, description: 'In this park.' }) park?: IDFilter | null;
@@ -178,11 +184,11 @@ export class EventFilter {
   @Field(() => IDFilter, { nullable: true, description: 'At this door.' }) door?: IDFilter | null;
   @Field(() => IDFilter, { nullable: true, description: 'At this car park.' }) lot?: IDFilter | null;
   @Field(() => IDFilter, { nullable: true, description: 'Of this meter.' }) meter?: IDFilter | null;
-  @Field(() => IDFilter, { nullable: true, description: 'Told by this installation.' }) source?: IDFilter | null;
-  @Field(() => TimeRange, { nullable: true, description: 'By when it happened.' }) time?: TimeRange | null;
+  @Field(() => IDFilter, { nullable: true, description: 'Reported by this installation.' }) source?: IDFilter | null;
+  @Field(() => TimeRange, { nullable: true, description: 'Time of the event.' }) time?: TimeRange | null;
 }
 
-export const EventEdge = edgeType('EventEdge', 'An event and its place.', () => ParkEvent as never);
+export const EventEdge = edgeType('EventEdge', 'An event with its cursor.', () => ParkEvent as never);
 const EventPage = connectionType('EventConnection', 'A page of the event log.', () => ParkEvent as never, EventEdge, {
   provenance: false,
 });
@@ -190,7 +196,7 @@ const EventPage = connectionType('EventConnection', 'A page of the event log.', 
 export class EventConnection extends EventPage {
   @Field(() => [Gap], {
     description:
-      'Events of this page that lie in the log and do not fit their type: they are missing from `nodes`, and counted in its size. Empty when all can be shown.',
+      'Ranges of events that do not match their type. They are missing from `nodes` but count towards the page size. Empty if there are none.',
   })
   gaps!: Gap[];
 }

@@ -1,18 +1,18 @@
-/** From the hub's model to what the graph shows. */
+/** Converts the hub's model to graph objects. */
 import { Provenance } from '../../../schema/graph/shared.ts';
 import type { GraphContext } from '../../kit/connector.ts';
-import { keyIn } from '../../kit/events/event-types.ts';
-import { type Facts, provenance, READ_AT, type ShownProvenance } from '../../kit/provenance.ts';
+import { entityId } from '../../kit/events/event-types.ts';
+import { type ProvenanceFacts, type ProvenanceObject, provenance, READ_AT } from '../../kit/provenance.ts';
 import type { Building, Case, Company, Conflict, Identifier, LoggedEvent, Park, Source } from '../model.ts';
 import type { CompanyQuery, HubRequest } from '../source.ts';
-import { eventShape, filterScope, keys, mayIdentify } from '../source.ts';
+import { eventShape, filterScope, matchingKeys, mayIdentify } from '../source.ts';
 import type { CompanyFilter, SourceFilter } from './types.ts';
 
 type Context = GraphContext<HubRequest>;
 
 export { filterScope, Provenance as ProvenanceType };
 
-/** Which delivery of a subscription; made by gateway/live. */
+/** Token of `_delivery`, as JSON; created by gateway/live. */
 export type DeliveryToken =
   | { readonly type: 'batch'; readonly after: string; readonly upTo: string; readonly limit: number }
   | {
@@ -24,7 +24,8 @@ export type DeliveryToken =
     }
   | { readonly type: 'lagged'; readonly position: string; readonly behind: number };
 
-const own = (context: Context, authority = true): ShownProvenance => {
+/** Provenance of the hub's own records. */
+const own = (context: Context, authority = true): ProvenanceObject => {
   const fetchedAt = context.now();
   const facts = {
     source: 'hub',
@@ -37,11 +38,12 @@ const own = (context: Context, authority = true): ShownProvenance => {
   return provenance(facts, context.clock, { authority });
 };
 
-const told = (
+/** Provenance of what an installation reported. */
+const reported = (
   context: Context,
   by: { installation: string; connector: string; fetchedAt: Date; recordedAt: Date | null },
-): ShownProvenance => {
-  const facts: Facts = {
+): ProvenanceObject => {
+  const facts: ProvenanceFacts = {
     source: by.installation,
     system: by.connector,
     fetchedAt: by.fetchedAt,
@@ -51,65 +53,65 @@ const told = (
   return provenance(facts, context.clock);
 };
 
-export const park = (one: Park, context: Context) => ({ ...one, provenance: own(context) });
+export const park = (row: Park, context: Context) => ({ ...row, provenance: own(context) });
 
-export const building = (one: Building, context: Context) => ({
-  id: one.id,
-  name: one.name,
-  floorArea: one.floorArea,
-  parkId: one.park,
+export const building = (row: Building, context: Context) => ({
+  id: row.id,
+  name: row.name,
+  floorArea: row.floorArea,
+  parkId: row.park,
   provenance: own(context),
 });
 
-/** The name is a copy: the register is its authority. */
-export function companyProvenance(one: Company | null, context: Context): ShownProvenance {
-  if (!one?.nameSource || !one.nameFetchedAt) return own(context);
-  // A name is public; which register of another park it came from is not.
-  if (!context.rows.sees({ park: one.namePark })) return own(context, false);
+/** Provenance of the company's name, which is a copy from the register. */
+export function companyProvenance(company: Company | null, context: Context): ProvenanceObject {
+  if (!company?.nameSource || !company.nameFetchedAt) return own(context);
+  // The name is public, but not from which register of another park it was read.
+  if (!context.rows.maySee({ park: company.namePark })) return own(context, false);
   return {
-    ...told(context, {
-      installation: one.nameSource,
+    ...reported(context, {
+      installation: company.nameSource,
       connector: 'registration',
-      fetchedAt: one.nameFetchedAt,
+      fetchedAt: company.nameFetchedAt,
       recordedAt: null,
     }),
     authority: false,
   };
 }
 
-export const identifier = (one: Identifier, context: Context) => ({
-  system: one.system,
-  value: one.value,
-  provenance: told(context, { ...one, fetchedAt: one.lastSeen, recordedAt: null }),
+export const identifier = (row: Identifier, context: Context) => ({
+  system: row.system,
+  value: row.value,
+  provenance: reported(context, { ...row, fetchedAt: row.lastSeen, recordedAt: null }),
 });
 
-export const conflict = (one: Conflict, context: Context) => ({
-  field: one.field,
-  values: one.values.map((each) => ({
-    value: each.value,
-    provenance: { ...told(context, each), authority: each.authority },
+export const conflict = (row: Conflict, context: Context) => ({
+  field: row.field,
+  values: row.values.map((fact) => ({
+    value: fact.value,
+    provenance: { ...reported(context, fact), authority: fact.authority },
   })),
 });
 
-export const filing = (one: Case, context: Context) => ({
-  id: one.id,
-  kind: one.kind,
-  state: one.state,
-  since: one.since,
-  receipt: one.receipt,
-  reason: one.reason,
-  companyCode: one.company,
-  owner: { park: one.park, company: one.company },
-  provenance: told(context, { ...one, fetchedAt: one.recordedAt, recordedAt: one.since }),
+export const filing = (row: Case, context: Context) => ({
+  id: row.id,
+  kind: row.kind,
+  state: row.state,
+  since: row.since,
+  receipt: row.receipt,
+  reason: row.reason,
+  companyCode: row.company,
+  owner: { park: row.park, company: row.company },
+  provenance: reported(context, { ...row, fetchedAt: row.recordedAt, recordedAt: row.since }),
 });
 
-/** The graph's filter as a question of the hub's tables. */
+/** The graph's filter as a query of the hub's tables; `inPark` limits it to one park. */
 export function companyQuery(filter: CompanyFilter | null | undefined, inPark?: string): CompanyQuery {
-  const parks = keys(filter?.park);
+  const parks = matchingKeys(filter?.park);
   const park = inPark === undefined ? parks : parks === undefined || parks.includes(inPark) ? [inPark] : [];
-  const source = keys(filter?.source);
-  const uscc = keys(filter?.uscc);
-  const nameEq = keys(filter?.name);
+  const source = matchingKeys(filter?.source);
+  const uscc = matchingKeys(filter?.uscc);
+  const nameEq = matchingKeys(filter?.name);
   const nameContains = filter?.name?.contains;
   return {
     ...(park ? { park } : {}),
@@ -120,11 +122,12 @@ export function companyQuery(filter: CompanyFilter | null | undefined, inPark?: 
   };
 }
 
+/** A predicate for the graph's source filter. */
 export function sourceTest(filter: SourceFilter | null | undefined): (source: Source) => boolean {
-  const parks = keys(filter?.park);
-  const systems = keys(filter?.system);
+  const parks = matchingKeys(filter?.park);
+  const systems = matchingKeys(filter?.system);
   const part = filter?.system?.contains?.toLowerCase();
-  const states = keys(filter?.state);
+  const states = matchingKeys(filter?.state);
   return (source) =>
     (!parks || parks.includes(source.park)) &&
     (!systems || systems.includes(source.system)) &&
@@ -132,14 +135,14 @@ export function sourceTest(filter: SourceFilter | null | undefined): (source: So
     (!states || states.includes(source.state));
 }
 
-/** One event with its entities as keys. */
+/** An event with its entities as keys. `company` is null unless the caller may see it. */
 export function event(row: LoggedEvent, scope: string, context: Context) {
   return {
     ...eventShape(row),
     ...(mayIdentify(context.principal, row.kind) ? {} : { company: null }),
     owner: { park: row.park, company: row.company },
-    cursor: context.cursors.seal(scope, [row.position]),
-    provenance: told(context, { ...row, fetchedAt: row.recordedAt, recordedAt: row.time }),
+    cursor: context.cursors.sign(scope, [row.position]),
+    provenance: reported(context, { ...row, fetchedAt: row.recordedAt, recordedAt: row.time }),
     source: () => sourceOf(row, context),
     case: () => caseOf(row, context),
     park: () => parkOf(row, context),
@@ -149,7 +152,7 @@ export function event(row: LoggedEvent, scope: string, context: Context) {
 
 async function sourceOf(row: LoggedEvent, context: Context) {
   const all = await hub(context).sources();
-  return all.find((one) => one.id === row.installation) ?? null;
+  return all.find(({ id }) => id === row.installation) ?? null;
 }
 
 async function caseOf(row: LoggedEvent, context: Context) {
@@ -164,21 +167,21 @@ async function parkOf(row: LoggedEvent, context: Context) {
 }
 
 async function buildingOf(row: LoggedEvent, context: Context) {
-  const id = keyIn(row.data['building']);
+  const id = entityId(row.data['building']);
   const found = id === null ? null : await hub(context).building(id);
   return found && building(found, context);
 }
 
-/** The hub has one installation: itself. */
+/** The hub's only installation. */
 export const hub = (context: Context): HubRequest => {
-  const one = context.installations.all()[0];
-  if (!one) throw new Error('The hub has no records of its own here.');
-  return one.source;
+  const installation = context.installations.all()[0];
+  if (!installation) throw new Error('The hub connector has no installation in this process.');
+  return installation.source;
 };
 
-/** Word of what was lost or delayed. */
+/** A `Gap` or `Lagged` delivery. */
 export function delivery(token: Exclude<DeliveryToken, { type: 'batch' }>, scope: string, context: Context) {
-  const cursor = context.cursors.seal(scope, [token.position]);
+  const cursor = context.cursors.sign(scope, [token.position]);
   if (token.type === 'lagged') return { behind: token.behind, cursor };
   return { fromTime: new Date(token.from), toTime: new Date(token.to), reason: token.reason, cursor };
 }

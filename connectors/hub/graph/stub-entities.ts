@@ -1,4 +1,4 @@
-/** Entities that islands own: the hub knows their keys, and answers nothing else of them. */
+/** Entities of other subgraphs that events name: the hub defines only their keys. */
 import { Directive, Field, ID, ObjectType } from 'type-graphql';
 import { key, requiresScopes } from '../../../schema/graph/directives.ts';
 
@@ -18,11 +18,12 @@ export class Badge {
 @Directive(requiresScopes('parking:read'))
 @Directive(key('id', false))
 @ObjectType({
-  description: 'A vehicle: plate and colour. The right stands on the type, since events hand vehicles out too.',
+  description:
+    'A vehicle, identified by plate and colour. The type itself requires a scope, because events return vehicles too.',
   simpleResolvers: true,
 })
 export class Vehicle {
-  @Field(() => ID, { description: 'Keyed hash of plate and colour; opaque.' }) id!: string;
+  @Field(() => ID, { description: 'Opaque id: a keyed hash of plate and colour.' }) id!: string;
 }
 
 @Directive(key('id', false))

@@ -1,4 +1,4 @@
-/** Parks, buildings, companies, sources, cases: what the hub itself answers for. */
+/** GraphQL types of the hub's own records: parks, buildings, companies, sources, cases. */
 import { Directive, Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
 import { key } from '../../../schema/graph/directives.ts';
 import { CaseKind, CaseState, SourceState } from '../../../schema/graph/enums.ts';
@@ -47,12 +47,12 @@ export enum ParkFunction {
 }
 registerEnumType(ParkFunction, {
   name: 'ParkFunction',
-  description: "What a park's main buildings serve.",
+  description: "Use of a park's main buildings.",
   valuesConfig: {
     MANUFACTURING: { description: 'Production.' },
     WAREHOUSING: { description: 'Storage and transport.' },
     COMMERCIAL: { description: 'Offices and trade.' },
-    COMPREHENSIVE: { description: 'Several of these.' },
+    COMPREHENSIVE: { description: 'Several of these uses.' },
   },
 });
 
@@ -64,7 +64,7 @@ export enum ParkLeadership {
 }
 registerEnumType(ParkLeadership, {
   name: 'ParkLeadership',
-  description: 'Who leads a park.',
+  description: 'Kind of body that runs a park.',
   valuesConfig: {
     GOVERNMENT: { description: 'A government body.' },
     REAL_ESTATE: { description: 'A real estate developer.' },
@@ -81,12 +81,12 @@ export enum ParkLevel {
 }
 registerEnumType(ParkLevel, {
   name: 'ParkLevel',
-  description: 'Standing as a development zone.',
+  description: 'Status as a development zone.',
   valuesConfig: {
     NATIONAL_ECONOMIC: { description: 'National economic and technological development zone.' },
     NATIONAL_HIGH_TECH: { description: 'National high-tech zone.' },
     PROVINCIAL: { description: 'Provincial development zone.' },
-    OTHER: { description: 'Another standing, or none.' },
+    OTHER: { description: 'Another status, or none.' },
   },
 });
 
@@ -94,11 +94,11 @@ export { SourceState };
 
 registerEnumType(SourceState, {
   name: 'SourceState',
-  description: 'Whether a source answers.',
+  description: 'Health of a source.',
   valuesConfig: {
-    UP: { description: 'It answers.' },
-    DEGRADED: { description: 'It answers, but some of its operations fail.' },
-    DOWN: { description: 'It does not answer.' },
+    UP: { description: 'The source responds.' },
+    DEGRADED: { description: 'The source responds, but some of its operations fail.' },
+    DOWN: { description: 'The source does not respond.' },
   },
 });
 
@@ -109,11 +109,11 @@ export enum BreakerState {
 }
 registerEnumType(BreakerState, {
   name: 'BreakerState',
-  description: 'Circuit breaker: CLOSED lets calls through.',
+  description: 'State of a circuit breaker.',
   valuesConfig: {
-    CLOSED: { description: 'Calls go through.' },
-    HALF_OPEN: { description: 'One call tries whether it works again.' },
-    OPEN: { description: 'Calls are refused at once.' },
+    CLOSED: { description: 'Calls are sent.' },
+    HALF_OPEN: { description: 'One trial call is sent.' },
+    OPEN: { description: 'Calls are rejected without being sent.' },
   },
 });
 
@@ -121,10 +121,10 @@ export { CaseKind };
 
 registerEnumType(CaseKind, {
   name: 'CaseKind',
-  description: 'What is filed.',
+  description: 'Kind of a case.',
   valuesConfig: {
-    REGISTRATION: { description: 'A change of an entry in the register.' },
-    TAX_CLEARANCE: { description: 'A certificate that no tax is owed.' },
+    REGISTRATION: { description: 'Change of an entry in the company register.' },
+    TAX_CLEARANCE: { description: 'Certificate that no tax is owed.' },
   },
 });
 
@@ -132,28 +132,26 @@ export { CaseState };
 
 registerEnumType(CaseState, {
   name: 'CaseState',
-  description: 'How far a case has come.',
+  description: 'State of a case.',
   valuesConfig: {
-    SENT: { description: "With the authority's system, not answered yet." },
-    ACCEPTED: { description: 'Taken up by the authority.' },
-    REJECTED: { description: 'Refused by the authority; `reason` says why.' },
-    WITHDRAWN: { description: 'Taken back.' },
-    COMPLETED: { description: 'Done.' },
+    SENT: { description: "Sent to the authority's system, without a response yet." },
+    ACCEPTED: { description: 'Accepted for processing by the authority.' },
+    REJECTED: { description: 'Rejected by the authority; see `reason`.' },
+    WITHDRAWN: { description: 'Withdrawn.' },
+    COMPLETED: { description: 'Completed.' },
   },
 });
 
 @Directive(key('id'))
-@ObjectType({ description: 'A park, as set up in isthmus.yaml.', simpleResolvers: true })
+@ObjectType({ description: 'A park, as declared in isthmus.yaml.', simpleResolvers: true })
 export class Park {
-  @Field(() => ID, { description: 'As in isthmus.yaml.' }) id!: string;
-  @Field(() => String, { nullable: true, description: 'As in isthmus.yaml.' }) name?: string | null;
-  @Field(() => RegionCode, { nullable: true, description: 'Where it lies.' }) region?: string | null;
+  @Field(() => ID, { description: 'Id in isthmus.yaml.' }) id!: string;
+  @Field(() => String, { nullable: true, description: 'Name in isthmus.yaml.' }) name?: string | null;
+  @Field(() => RegionCode, { nullable: true, description: 'Administrative region code.' }) region?: string | null;
   @Field(() => ParkKind, { nullable: true, description: 'Leading industry.' }) kind?: string | null;
-  @Field(() => ParkFunction, { nullable: true, description: 'What its main buildings serve.' }) function?:
-    | string
-    | null;
-  @Field(() => ParkLeadership, { nullable: true, description: 'Who leads it.' }) ledBy?: string | null;
-  @Field(() => ParkLevel, { nullable: true, description: 'National, provincial or other development zone.' })
+  @Field(() => ParkFunction, { nullable: true, description: 'Use of its main buildings.' }) function?: string | null;
+  @Field(() => ParkLeadership, { nullable: true, description: 'Kind of body that runs it.' }) ledBy?: string | null;
+  @Field(() => ParkLevel, { nullable: true, description: 'Status as a development zone.' })
   level?: string | null;
   @Field(() => Provenance, { nullable: true, description: "hub: of the park's own fields." })
   provenance?: Provenance | null;
@@ -162,8 +160,8 @@ export class Park {
 @Directive(key('id'))
 @ObjectType({ description: 'A building of a park.', simpleResolvers: true })
 export class Building {
-  @Field(() => ID, { description: 'As in isthmus.yaml.' }) id!: string;
-  @Field(() => String, { nullable: true, description: 'As in isthmus.yaml.' }) name?: string | null;
+  @Field(() => ID, { description: 'Id in isthmus.yaml.' }) id!: string;
+  @Field(() => String, { nullable: true, description: 'Name in isthmus.yaml.' }) name?: string | null;
   @Field(() => SquareMetres, { nullable: true, description: 'Measured gross floor area.' }) floorArea?: string | null;
   @Field(() => Provenance, { nullable: true, description: "hub: of the building's own fields." })
   provenance?: Provenance | null;
@@ -171,76 +169,76 @@ export class Building {
 
 @Directive(key('uscc'))
 @ObjectType({
-  description: 'A company, known by its credit code; each island adds what it knows.',
+  description: 'A company, identified by its credit code (USCC). Each source adds its own fields.',
   simpleResolvers: true,
 })
 export class Company {
-  @Field(() => USCC, { description: 'The key that joins the islands.' }) uscc!: string;
+  @Field(() => USCC, { description: 'Credit code (USCC), the key that joins the sources.' }) uscc!: string;
 }
 
-@ObjectType({ description: 'One id under which an island knows a company.', simpleResolvers: true })
+@ObjectType({ description: 'An id of a company in a source.', simpleResolvers: true })
 export class Identifier {
   @Field(() => String, { description: 'Kind of id, such as uscc, tenant-no or taxpayer-no.' }) system!: string;
-  @Field(() => String, { description: 'The id itself.' }) value!: string;
-  @Field(() => Provenance, { description: 'Which island said so, and when it last did.' }) provenance!: Provenance;
+  @Field(() => String, { description: 'The id.' }) value!: string;
+  @Field(() => Provenance, { description: 'Source of the id, and when it was last reported.' }) provenance!: Provenance;
 }
 
-@ObjectType({ description: "One island's version.", simpleResolvers: true })
+@ObjectType({ description: 'The value of a fact as reported by one source.', simpleResolvers: true })
 export class ConflictValue {
-  @Field(() => String, { nullable: true, description: 'As the island writes it.' }) value!: string | null;
-  @Field(() => Provenance, { description: 'Which island says so, and whether it is the authority.' })
+  @Field(() => String, { nullable: true, description: 'Value as written by the source.' }) value!: string | null;
+  @Field(() => Provenance, { description: 'Source of the value, and whether it is the authority.' })
   provenance!: Provenance;
 }
 
-@ObjectType({ description: 'A fact told differently by several islands.', simpleResolvers: true })
+@ObjectType({ description: 'A fact that sources report differently.', simpleResolvers: true })
 export class Conflict {
-  @Field(() => String, { description: 'Such as name or address.' }) field!: string;
-  @Field(() => [ConflictValue], { description: 'What each island says.' }) values!: ConflictValue[];
+  @Field(() => String, { description: 'Field name, such as name or address.' }) field!: string;
+  @Field(() => [ConflictValue], { description: 'The value of each source.' }) values!: ConflictValue[];
 }
 
-@InputType({ description: 'What may be asked of a list of companies: only what the hub itself knows.' })
+@InputType({ description: 'Selects companies by data that the hub itself stores.' })
 export class CompanyFilter {
   @Field(() => USCCFilter, { nullable: true, description: 'By credit code.' }) uscc?: USCCFilter | null;
-  @Field(() => StringFilter, { nullable: true, description: 'By the name kept in the hub.' })
+  @Field(() => StringFilter, { nullable: true, description: 'By the name stored in the hub.' })
   name?: StringFilter | null;
-  @Field(() => IDFilter, { nullable: true, description: 'Known to an installation of this park.' })
+  @Field(() => IDFilter, { nullable: true, description: 'Reported by an installation of this park.' })
   park?: IDFilter | null;
-  @Field(() => IDFilter, { nullable: true, description: 'Known to this installation.' }) source?: IDFilter | null;
+  @Field(() => IDFilter, { nullable: true, description: 'Reported by this installation.' }) source?: IDFilter | null;
 }
 
 @Directive(key('id'))
 @ObjectType({
-  description: 'One legacy system at one place (an installation) and how it is doing.',
+  description: 'An installation of a legacy system, and its health.',
   simpleResolvers: true,
 })
 export class Source {
   @Field(() => ID, { description: "The installation's id in isthmus.yaml." }) id!: string;
   @Field(() => String, { description: 'The connector: access-control, parking, registration, tax, energy.' })
   system!: string;
-  @Field(() => String, { description: 'What it speaks, such as sql, onvif, apds, x-road, sftp, modbus, mqtt.' })
+  @Field(() => String, { description: 'Protocol, such as sql, onvif, apds, x-road, sftp, modbus, mqtt.' })
   protocol!: string;
-  @Field(() => SourceState, { description: 'Whether it answers.' }) state!: string;
-  @Field(() => DateTime, { description: 'In this state since.' }) since!: Date;
-  @Field(() => String, { nullable: true, description: 'Why it is not UP, in our words; null when it is.' })
+  @Field(() => SourceState, { description: 'Current health.' }) state!: string;
+  @Field(() => DateTime, { description: 'Time since which it is in this state.' }) since!: Date;
+  @Field(() => String, { nullable: true, description: 'Why it is not UP; null if it is.' })
   reason!: string | null;
-  @Field(() => DateTime, { nullable: true, description: 'When a call last succeeded; null when none has.' })
+  @Field(() => DateTime, { nullable: true, description: 'Time of the last successful call; null if there was none.' })
   lastSuccess!: Date | null;
   @Field(() => Duration, {
     nullable: true,
-    description: 'How far its newest record is behind now; null when it does not tell.',
+    description: 'Age of its newest record; null if the source does not report it.',
   })
   lag!: number | null;
-  @Field(() => Int, { description: 'Failed calls in the last hour.' }) errors!: number;
-  @Field(() => BreakerState, { description: 'The worst of its circuit breakers.' }) breaker!: string;
+  @Field(() => Int, { description: 'Number of failed calls in the last hour.' }) errors!: number;
+  @Field(() => BreakerState, { description: 'Worst state of its circuit breakers.' }) breaker!: string;
 }
 
-@InputType({ description: "Tests on a source's state." })
+@InputType({ description: "Filter on a source's state." })
 export class SourceStateFilter {
   @Field(() => SourceState, { nullable: true, description: 'Equal to.' }) eq?: SourceState | null;
   @Field(() => [SourceState], { nullable: true, description: 'One of.' }) in?: SourceState[] | null;
 }
 
-@InputType({ description: 'Which sources.' })
+@InputType({ description: 'Selects sources.' })
 export class SourceFilter {
   @Field(() => IDFilter, { nullable: true, description: 'Of this park.' }) park?: IDFilter | null;
   @Field(() => StringFilter, { nullable: true, description: 'By connector.' }) system?: StringFilter | null;
@@ -249,27 +247,26 @@ export class SourceFilter {
 
 @Directive(key('id'))
 @ObjectType({
-  description:
-    'Something filed with an authority for a company, and how far it has come. Follows the CaseChanged events.',
+  description: 'A filing with an authority for a company, and its state. Updated by CaseChanged events.',
   simpleResolvers: true,
 })
 export class Case {
   @Field(() => ID, { description: 'Global id.' }) id!: string;
-  @Field(() => CaseKind, { nullable: true, description: 'What is filed.' }) kind?: string | null;
-  @Field(() => CaseState, { nullable: true, description: 'How far it has come.' }) state?: string | null;
-  @Field(() => DateTime, { nullable: true, description: 'In this state since.' }) since?: Date | null;
+  @Field(() => CaseKind, { nullable: true, description: 'Kind of filing.' }) kind?: string | null;
+  @Field(() => CaseState, { nullable: true, description: 'Current state.' }) state?: string | null;
+  @Field(() => DateTime, { nullable: true, description: 'Time since which it is in this state.' }) since?: Date | null;
   @Field(() => String, {
     nullable: true,
-    description: "Number given by the authority's system, null until it has answered.",
+    description: "Number assigned by the authority's system; null before it responds.",
   })
   receipt?: string | null;
-  @Field(() => String, { nullable: true, description: "The authority's reason for a refusal, in our words." })
+  @Field(() => String, { nullable: true, description: "The authority's reason for a rejection." })
   reason?: string | null;
-  @Field(() => Provenance, { nullable: true, description: 'Of the island that speaks with the authority.' })
+  @Field(() => Provenance, { nullable: true, description: 'Provenance: the installation that filed it.' })
   provenance?: Provenance | null;
 }
 
-export const CompanyEdge = edgeType('CompanyEdge', 'A company and its place.', () => Company);
+export const CompanyEdge = edgeType('CompanyEdge', 'A company with its cursor.', () => Company);
 export const CompanyConnection = connectionType(
   'CompanyConnection',
   'A page of companies.',
@@ -279,7 +276,7 @@ export const CompanyConnection = connectionType(
     provenance: false,
   },
 );
-export const CaseEdge = edgeType('CaseEdge', 'A case and its place.', () => Case);
+export const CaseEdge = edgeType('CaseEdge', 'A case with its cursor.', () => Case);
 export const CaseConnection = connectionType('CaseConnection', 'A page of cases.', () => Case, CaseEdge, {
   provenance: false,
 });

@@ -1,28 +1,28 @@
-/** Who is asking. Made by the gateway, carried to every connector; connectors mask and filter by it. */
+/** The authenticated caller. Created by the gateway and passed to every connector, which masks and filters values by it. */
 export interface Principal {
   /** The person or machine, as the issuer names it. */
   readonly subject: string;
-  /** The application that the subject uses; consent is given to clients. */
+  /** The application that the subject uses. Companies give their consent to clients. */
   readonly client: string;
   readonly roles: readonly string[];
   readonly scopes: ReadonlySet<string>;
   /** Ids of parks, or null for all. */
   readonly parks: readonly string[] | null;
-  /** Credit codes it may act for, or null for all. */
+  /** Credit codes of the companies that it may act for, or null for all. */
   readonly companies: readonly string[] | null;
-  /** Why it asks, such as `tax`; null when it did not say. */
+  /** The declared purpose, such as `tax`; null if there is none. */
   readonly purpose: string | null;
-  /** Purposes granted to its client: `tax` by every company (the demo's), `tax@<credit code>` by that one. */
+  /** Consents to its client: `tax` by every company (demo only), `tax@<credit code>` by one company. */
   readonly consents: ReadonlySet<string>;
-  /** When its token ends, in milliseconds since the epoch; null: never (no token). */
+  /** When its token expires, in milliseconds since the epoch; null: no token. */
   readonly expires: number | null;
 }
 
-/** One caller to all limits: who shows no token and is nobody is one with all others like it. */
-export const callerOf = (principal: Principal | null): string =>
+/** The key of a caller for all limits: client and subject. All callers without a token have the same one. */
+export const callerKey = (principal: Principal | null): string =>
   principal === null ? '-' : `${principal.client}\0${principal.subject}`;
 
-/** The hub itself: jobs, pollers, health checks. */
+/** The principal of the hub's own calls: jobs, pollers, health checks. */
 export const HUB_PRINCIPAL: Principal = {
   subject: 'isthmus',
   client: 'isthmus',
@@ -35,8 +35,8 @@ export const HUB_PRINCIPAL: Principal = {
   expires: null,
 };
 
-/** Nobody: a caller without a token where there is no anonymous role. Sees what is public, and no company's own rows. */
-export const NOBODY: Principal = {
+/** The principal of a caller without a token, if no anonymous role is configured. Sees public rows only. */
+export const ANONYMOUS: Principal = {
   ...HUB_PRINCIPAL,
   subject: 'anonymous',
   client: 'anonymous',
@@ -44,33 +44,34 @@ export const NOBODY: Principal = {
   companies: [],
 };
 
-/** Readable personal values and the right that each needs; without it they are null and the twin `…Masked` is filled. */
-export const UNMASKING = {
+/** Fields with personal values and the right that each requires. Without it the field is null and its `…Masked` field has a value. */
+export const UNMASK_SCOPES = {
   'Vehicle.plate': 'parking:plates',
   'Person.name': 'access:names',
   'Registration.legalRepresentative': 'registration:representatives',
 } as const;
 
-/** Whether the principal may read that value itself. */
-export const unmasked = (principal: Principal, field: keyof typeof UNMASKING): boolean =>
-  principal.scopes.has(UNMASKING[field]);
+/** Whether the principal may read the field unmasked. */
+export const mayUnmask = (principal: Principal, field: keyof typeof UNMASK_SCOPES): boolean =>
+  principal.scopes.has(UNMASK_SCOPES[field]);
 
-/** Fewer persons than this are not counted for who may not see persons; fewer companies than this not for who may not see companies. */
-export const FEW_PERSONS = 5;
-export const FEW_COMPANIES = 3;
+/** Smaller numbers of persons are withheld from callers who may not see persons. */
+export const MIN_PERSON_COUNT = 5;
+/** Smaller numbers of companies are withheld from callers who may not see companies. */
+export const MIN_COMPANY_COUNT = 3;
 
-/** Whether the principal holds the scope. */
-export const can = (principal: Principal, scope: string): boolean => principal.scopes.has(scope);
+/** Whether the principal has the right. */
+export const hasScope = (principal: Principal, scope: string): boolean => principal.scopes.has(scope);
 
-/** Whether it may see what belongs to this company; what belongs to none is for those who may see all. */
-export const mayCompany = ({ companies }: Principal, uscc: string | null): boolean =>
+/** Whether the principal may see rows of this company. Rows of no company (null) require access to all companies. */
+export const mayAccessCompany = ({ companies }: Principal, uscc: string | null): boolean =>
   companies === null || (uscc !== null && companies.includes(uscc));
 
-/** Whether it may see what belongs to this park. */
-export const mayPark = ({ parks }: Principal, park: string): boolean => parks === null || parks.includes(park);
+/** Whether the principal may see rows of this park. */
+export const mayAccessPark = ({ parks }: Principal, park: string): boolean => parks === null || parks.includes(park);
 
-/** Whether this company has granted the purpose to the principal's client. A company needs no consent of its own. */
-export const consented = (principal: Principal, purpose: string, uscc: string): boolean =>
+/** Whether the company has given the principal's client its consent for the purpose. A company needs none for its own rows. */
+export const hasConsent = (principal: Principal, purpose: string, uscc: string): boolean =>
   principal.consents.has(purpose) ||
   principal.consents.has(`${purpose}@${uscc}`) ||
   (principal.roles.includes('company') && (principal.companies?.includes(uscc) ?? false));

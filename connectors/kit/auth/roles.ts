@@ -1,17 +1,17 @@
-/** What each role holds. A token's roles are names of this table; a role that is not in it holds nothing. */
+/** Rights and rows of each role. The roles of a token are names of this table; other roles have no rights. */
 
 export interface Role {
-  /** In a sentence, for docs and the command line. */
-  readonly purpose: string;
+  /** Who the role is for, and what it may see. */
+  readonly description: string;
   readonly scopes: readonly string[];
-  /** Rows that it sees: all, or those that its token names. */
+  /** Visible rows: all, or those of the parks and companies that the token names. */
   readonly parks: 'all' | 'named';
   readonly companies: 'all' | 'named';
-  /** Purposes that every company is taken to have granted: the demo's invented companies only. */
+  /** Purposes for which every company is treated as having given its consent: demo only. */
   readonly consents: readonly string[];
 }
 
-/** Rights to read; none to write, none to unmask. */
+/** Rights to read, without those to unmask. */
 const READ = [
   'access:read',
   'access:persons',
@@ -24,7 +24,7 @@ const READ = [
 
 export const ROLES = {
   operator: {
-    purpose: 'runs parks: sees doors, people, cars and meters of its parks unmasked; no tax',
+    description: 'Operator of parks: sees doors, persons, vehicles and meters of its parks unmasked; no tax data.',
     scopes: [
       'access:read',
       'access:log',
@@ -44,29 +44,30 @@ export const ROLES = {
     consents: [],
   },
   portal: {
-    purpose: 'an e-service portal: files and reads for the companies that its token names, tax only by their consent',
+    description:
+      'E-service portal: files and reads for the companies that its token names; tax data only with their consent.',
     scopes: ['registration:read', 'registration:file', 'tax:read', 'tax:file', 'energy:read'],
     parks: 'all',
     companies: 'named',
     consents: [],
   },
   analyst: {
-    purpose:
-      'counts: sees no person, no badge, no plate, no movement of a vehicle, no tax, no single meter, and no group of fewer than five persons or three companies',
+    description:
+      'Statistics: no persons, badges, plates, vehicle movements, tax data or single meters, and no groups of fewer than five persons or three companies.',
     scopes: ['access:read', 'access:log', 'parking:read', 'registration:read'],
     parks: 'all',
     companies: 'all',
     consents: [],
   },
   developer: {
-    purpose: "the demo's caller from loopback: reads everything of the invented park, unmasks nothing",
+    description: 'Caller of the demo from this machine: reads everything of the demo park, masked.',
     scopes: [...READ, 'access:log', 'consent:read', 'audit:read', 'permits:write', 'registration:file', 'tax:file'],
     parks: 'all',
     companies: 'all',
     consents: ['tax'],
   },
   company: {
-    purpose: 'a company: sees itself, unmasked, and nobody else',
+    description: 'Company: sees its own rows, unmasked, and no others.',
     scopes: [
       ...READ,
       'access:names',
@@ -87,5 +88,5 @@ export const ROLES = {
 export type RoleName = keyof typeof ROLES;
 export const ROLE_NAMES = Object.keys(ROLES) as RoleName[];
 
-/** The role of that name; null when there is none. */
+/** The role of that name; null if there is none. */
 export const roleOf = (name: string): Role | null => (Object.hasOwn(ROLES, name) ? ROLES[name as RoleName] : null);

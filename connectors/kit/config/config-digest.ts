@@ -1,28 +1,33 @@
 /**
- * What two processes on one database must have in common: parks, installations, retention. Compared by value, so comments, order and
- * spelling of the file do not matter; secrets and what is a replica's own are left out.
+ * Hashes of the settings that all processes on one database must share: parks, installations, retention, audit digest. Values are
+ * compared, so comments, order and notation of the file do not matter. Secrets and per-replica settings are left out.
  */
 import { createHash } from 'node:crypto';
 import type { Config, InstallationConfig } from './config.ts';
+import { guardSettings } from './sections/guard.ts';
 import type { Setting, Settings } from './settings.ts';
 
-/** By part, such as `installation lakeside-parking`, and by setting: a short hash of the value. */
-export type Outline = Readonly<Record<string, Readonly<Record<string, string>>>>;
+/** A short hash of each value, by part, such as `installation lakeside-parking`, and by setting. Stored in the database. */
+export type ConfigHashes = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
 interface Declared {
   readonly name: string;
   readonly settings: Settings<unknown>;
 }
 
-/** The configuration's outline. `declared`: connectors and families, which say what of an installation is secret. */
-export function outlineOf(config: Config, declared: readonly Declared[]): Outline {
+/** Hashes a configuration. `declared`: connectors and families, whose declarations name the secrets. */
+export function hashConfig(config: Config, declared: readonly Declared[]): ConfigHashes {
   const parts: [string, Readonly<Record<string, unknown>>][] = [
     ...config.parks.map(({ id, ...park }) => [`park ${id}`, { ...park }] as [string, Record<string, unknown>]),
     ...config.installations.map(
-      (one) => [`installation ${one.id}`, installationOf(one, declared)] as [string, Record<string, unknown>],
+      (installation) =>
+        [`installation ${installation.id}`, sharedSettings(installation, declared)] as [
+          string,
+          Record<string, unknown>,
+        ],
     ),
     ['retention', { ...config.retention }],
-    // The second folder of the heads is a place on the replica's own machine.
+    // Left out: `heads`, a folder on the replica's own machine.
     ['audit', { digest: config.audit.digest, retention: config.audit.retention }],
   ];
   return Object.fromEntries(
@@ -35,26 +40,36 @@ export function outlineOf(config: Config, declared: readonly Declared[]): Outlin
   );
 }
 
-function installationOf(one: InstallationConfig, declared: readonly Declared[]): Record<string, unknown> {
-  const { park, connector, family, protocol, guard, settings } = one;
+function sharedSettings(installation: InstallationConfig, declared: readonly Declared[]): Record<string, unknown> {
+  const { park, connector, family, protocol, settings } = installation;
   const fields = (declared.find(({ name }) => name === (family ?? connector))?.settings.fields ?? {}) as Readonly<
     Record<string, Setting<unknown>>
   >;
   const values = Object.entries((settings ?? {}) as Record<string, unknown>).flatMap(([name, value]) => {
     const field = fields[name];
-    if (field?.ownOfReplica) return [];
-    return [[name, field?.secret ? addressIn(value) : withoutCredentials(value)]] as [string, unknown][];
+    if (field?.perReplica) return [];
+    return [[name, field?.secret ? addressOf(value) : withoutCredentials(value)]] as [string, unknown][];
   });
+  const guard = installation.guard && withFormerNames(installation.guard);
   return { park, connector, family, protocol, guard, ...Object.fromEntries(values) };
 }
 
-/** Of a secret only where it leads, if it is an address; undefined: nothing. */
-function addressIn(value: unknown): string | undefined {
+/** Replicas of the previous version hash the guard under the former names of its settings. */
+const withFormerNames = (guard: NonNullable<InstallationConfig['guard']>): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(guard).map(([name, value]) => [
+      guardSettings.fields[name as keyof typeof guard]?.formerName ?? name,
+      value,
+    ]),
+  );
+
+/** The address part of a secret that is a URL;  for other secrets, which are not hashed. */
+function addressOf(value: unknown): string | undefined {
   const url = typeof value === 'string' && value.includes('://') && URL.canParse(value) ? new URL(value) : null;
   return url ? `${url.protocol}//${url.host}${url.pathname}` : undefined;
 }
 
-/** Addresses below without user and password. */
+/** A URL without user and password; other values unchanged. */
 function withoutCredentials(value: unknown): unknown {
   if (typeof value !== 'string' || !value.includes('@') || !URL.canParse(value)) return value;
   const url = new URL(value);
@@ -63,26 +78,26 @@ function withoutCredentials(value: unknown): unknown {
   return url.href;
 }
 
-/** JSON with keys in order; maps and patterns by what they hold. */
+/** JSON with sorted keys; maps, sets and regular expressions by content. */
 const canonical = (value: unknown): string =>
-  JSON.stringify(value, (_, one: unknown) => {
-    if (one instanceof Map) return [...one];
-    if (one instanceof Set) return [...one];
-    if (one instanceof RegExp || typeof one === 'bigint') return String(one);
-    return one !== null && typeof one === 'object' && !Array.isArray(one)
-      ? Object.fromEntries(Object.entries(one).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : one;
+  JSON.stringify(value, (_, member: unknown) => {
+    if (member instanceof Map) return [...member];
+    if (member instanceof Set) return [...member];
+    if (member instanceof RegExp || typeof member === 'bigint') return String(member);
+    return member !== null && typeof member === 'object' && !Array.isArray(member)
+      ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : member;
   }) ?? 'null';
 
 const hashOf = (value: unknown): string =>
   createHash('sha256').update(canonical(value)).digest('base64url').slice(0, 16);
 
-/** Equal for outlines that say the same. */
-export const digestOf = (outline: Outline): string => hashOf(outline);
+/** One hash of all values. */
+export const configDigest = (outline: ConfigHashes): string => hashOf(outline);
 
-/** What differs, in words: `only here: park hillside; different: installation lakeside-parking (url)`; of each kind a few. */
-export function differences(here: Outline, there: Outline): string {
-  const only = (one: Outline, other: Outline) => Object.keys(one).filter((name) => !(name in other));
+/** Describes the differences: `only here: park hillside; different: installation lakeside-parking (url)`; at most ten of each kind. */
+export function describeDifferences(here: ConfigHashes, there: ConfigHashes): string {
+  const only = (parts: ConfigHashes, others: ConfigHashes) => Object.keys(parts).filter((name) => !(name in others));
   const different = Object.keys(here).flatMap((name) => {
     const [mine, theirs] = [here[name] ?? {}, there[name]];
     if (theirs === undefined) return [];

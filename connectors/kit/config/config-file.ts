@@ -1,18 +1,18 @@
 /**
- * isthmus.yaml: parks, installations, remote subgraphs. Read and checked as a whole; every fault is named at once, with its
- * line, what was found and an example. Secrets come from the environment by ${NAME}, with ${NAME:-default} where one is given.
+ * Reads and checks isthmus.yaml. All errors are reported at once, each with its line, the value found and an example.
+ * Secrets come from the environment by ${NAME} or ${NAME:-default}.
  */
 import { readFileSync } from 'node:fs';
 import type { Config } from './config.ts';
-import { type Known, readInstallations, readSubgraphs } from './installations.ts';
-import { idsOf, readParks } from './parks.ts';
+import { type KnownConnectors, readInstallations, readSubgraphs } from './installations.ts';
+import { createIdCheck, readParks } from './parks.ts';
 import { readAudit } from './sections/audit.ts';
 import { readAuth } from './sections/auth.ts';
+import { readDeadline } from './sections/deadline.ts';
 import { readExplorer } from './sections/explorer.ts';
 import { readLimits } from './sections/limits.ts';
 import { readOrigins } from './sections/origins.ts';
 import { readRetention } from './sections/retention.ts';
-import { readMilliseconds } from './settings.ts';
 import { ConfigError, ConfigText, entriesOf } from './yaml-text.ts';
 
 const SECTIONS = [
@@ -29,36 +29,40 @@ const SECTIONS = [
   'guard',
   'deadline',
 ];
-/** Roles that a caller without a token may have: one that sees invented companies only. */
+/** Roles that a caller without a token may have. The developer sees invented companies only. */
 const ANONYMOUS_ROLES = ['developer'];
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Reads the file; throws `ConfigError`. `environment` gives the values of ${NAME}. */
-export function readConfigFile(file: string, connectors: Known, environment: Environment = process.env): Config {
+/** Reads the file. `environment`: values of ${NAME}. Throws `ConfigError`. */
+export function readConfigFile(
+  file: string,
+  connectors: KnownConnectors,
+  environment: Environment = process.env,
+): Config {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
   } catch {
     throw new ConfigError(file, [
-      'the file cannot be read; name another with --config FILE, or see isthmus.example.yaml',
+      'file cannot be read; give another with --config FILE, or start from isthmus.example.yaml',
     ]);
   }
   return readConfig(text, file, connectors, environment);
 }
 
-/** Reads the text of a file; throws `ConfigError`. */
+/** Reads the text of a file. Throws `ConfigError`. */
 export function readConfig(
   text: string,
   file: string,
-  connectors: Known,
+  connectors: KnownConnectors,
   environment: Environment = process.env,
 ): Config {
   const source = new ConfigText(text, file, environment);
   for (const [name, { key }] of entriesOf(source.root)) {
-    if (!SECTIONS.includes(name)) source.fault(key, `${name} is not known here; known are ${SECTIONS.join(', ')}`);
+    if (!SECTIONS.includes(name)) source.addError(key, `unknown section ${name}; sections: ${SECTIONS.join(', ')}`);
   }
-  const takeId = idsOf(source);
+  const takeId = createIdCheck(source);
   const parks = readParks(source, takeId);
   const installations = readInstallations(source, { parks, connectors, takeId });
   const auth = section(source, 'auth', readAuth);
@@ -71,41 +75,34 @@ export function readConfig(
     auth,
     limits: section(source, 'limits', readLimits),
     anonymous,
-    explorer: section(source, 'explorer', (raw, fault) => readExplorer(raw, { auth, anonymous }, fault)),
+    explorer: section(source, 'explorer', (raw, addError) => readExplorer(raw, { auth, anonymous }, addError)),
     origins: section(source, 'origins', readOrigins),
     retention: section(source, 'retention', readRetention),
     audit: section(source, 'audit', readAudit),
-    deadline: readDeadline(source),
+    deadline: source.section('deadline') === undefined ? null : section(source, 'deadline', readDeadline),
   };
-  source.finish();
+  source.throwIfInvalid();
   return config;
 }
 
-/** A section that reads itself from plain values. */
-function section<T>(source: ConfigText, name: string, read: (raw: unknown, fault: (sentence: string) => void) => T): T {
+/** Reads a section from plain data; its errors are reported at the line of the section. */
+function section<T>(
+  source: ConfigText,
+  name: string,
+  read: (raw: unknown, addError: (message: string) => void) => T,
+): T {
   const node = source.section(name);
-  return read(source.plain(node), (sentence) => source.fault(node, sentence));
+  return read(source.toPlain(node), (message) => source.addError(node, message));
 }
 
 function readAnonymous(source: ConfigText): string | null {
   const node = source.section('anonymous');
-  const role = source.plain(node);
+  const role = source.toPlain(node);
   if (role !== null && !ANONYMOUS_ROLES.includes(String(role))) {
-    source.fault(
+    source.addError(
       node,
       `anonymous must be one of ${ANONYMOUS_ROLES.join(', ')} or absent, found ${JSON.stringify(role)}`,
     );
   }
   return role === null ? null : String(role);
-}
-
-function readDeadline(source: ConfigText): number | null {
-  const node = source.section('deadline');
-  if (node === undefined) return null;
-  try {
-    return readMilliseconds(source.plain(node));
-  } catch (error) {
-    source.fault(node, `deadline ${(error as Error).message}; example: deadline: 3s`);
-    return null;
-  }
 }

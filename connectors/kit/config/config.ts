@@ -1,4 +1,4 @@
-/** What isthmus.yaml says, once it is read and found sound. */
+/** The type of a valid isthmus.yaml. */
 import type { AuditConfig } from './sections/audit.ts';
 import type { AuthConfig } from './sections/auth.ts';
 import type { ExplorerConfig } from './sections/explorer.ts';
@@ -21,21 +21,21 @@ export interface BuildingConfig {
   readonly id: string;
   readonly name: string;
   readonly floorArea: string | null;
-  /** Codes by which legacy systems call it. */
+  /** Codes that legacy systems use for it. */
   readonly known: readonly string[];
 }
 
 export interface InstallationConfig {
   readonly id: string;
   readonly park: string;
-  /** Name of the connector; of one made from configuration, the system that the installation names. */
+  /** Name of the connector; for a connector family, the `system` of the installation. */
   readonly connector: string;
-  /** Name of the family that makes the connector; absent: it is written in code. */
+  /** Name of the connector family; absent: the connector is written in code. */
   readonly family?: string;
-  /** As the connector's declaration read them. */
+  /** Read by the connector's declaration. */
   readonly settings: unknown;
   readonly protocol: string;
-  /** Limits and times of its guard; absent: the defaults. */
+  /** Absent: the defaults. */
   readonly guard?: GuardSettings;
 }
 
@@ -43,22 +43,18 @@ export interface Config {
   readonly file: string;
   readonly parks: readonly ParkConfig[];
   readonly installations: readonly InstallationConfig[];
-  /** Connectors that live in a process of their own, by name. */
+  /** Connectors that run in their own process, by name. */
   readonly subgraphs: Readonly<Record<string, { readonly url: string }>>;
-  /** Whose tokens are taken. */
+  /** Accepted issuers and audiences. */
   readonly auth: AuthConfig;
-  /** The role of a caller from this machine without a token; null: such a caller is nobody. */
+  /** Role of a caller from this machine without a token; null: such a caller is unauthenticated. */
   readonly anonymous: string | null;
-  /** Web origins whose pages may use the hub, beside its own: `https://app.example`. */
+  /** Web origins, beside the hub's own, whose pages may call the hub: `https://app.example`. */
   readonly origins: readonly string[];
-  /** Whether the explorer is served, and where people sign in to it. */
   readonly explorer: ExplorerConfig;
-  /** What documents, operations and callers may use. */
   readonly limits: Limits;
-  /** How long the hub keeps what it writes itself. */
   readonly retention: Retention;
-  /** How the audit log is written and kept. */
   readonly audit: AuditConfig;
-  /** How long one operation may take, in milliseconds; null: the default. */
+  /** Deadline of an operation, in milliseconds; null: the default. */
   readonly deadline: number | null;
 }

@@ -1,59 +1,57 @@
-/** The sections `installations`, `guard` and `subgraphs` of isthmus.yaml: which systems stand where, and who speaks to them. */
+/** The sections `installations`, `guard` and `subgraphs` of isthmus.yaml. */
 import { isMap, type Node } from 'yaml';
-import type { AnyConnector, AnyFamily } from '../connector.ts';
+import type { AnyConnector, AnyConnectorFamily } from '../connector.ts';
 import type { InstallationConfig, ParkConfig } from './config.ts';
-import type { TakeId } from './parks.ts';
+import type { CheckId } from './parks.ts';
 import { type GuardSettings, guardSettings } from './sections/guard.ts';
-import { readSettings } from './settings.ts';
+import { readSettings, withCurrentNames } from './settings.ts';
 import { type ConfigText, entriesOf } from './yaml-text.ts';
 
-export type Known = readonly (AnyConnector | AnyFamily)[];
+/** Connectors and connector families that isthmus.yaml may name. */
+export type KnownConnectors = readonly (AnyConnector | AnyConnectorFamily)[];
 
-/** What is needed beside the text; `parks` are those of the same file. */
-interface Around {
+interface Context {
   readonly parks: readonly ParkConfig[];
-  readonly connectors: Known;
-  readonly takeId: TakeId;
+  readonly connectors: KnownConnectors;
+  readonly takeId: CheckId;
   readonly guardOf: GuardOf;
 }
 
-/** The guard of an installation that says `own` of it; null: nothing is said of it anywhere, or what all have in common is wrong. */
+/** Reads the guard of one installation, whose own settings are `own`; null when nothing is set, or the section `guard` is invalid. */
 type GuardOf = (node: Node, own: unknown, where: string) => GuardSettings | null;
 
-/** The installations, each with its settings as its connector's declaration reads them; faults are noted in the text. */
-export function readInstallations(
-  text: ConfigText,
-  given: Pick<Around, 'parks' | 'connectors' | 'takeId'>,
-): InstallationConfig[] {
-  const around = { ...given, guardOf: readGuard(text) };
-  return text.list('installations').flatMap((node) => readInstallation(text, node, around) ?? []);
+/** Reads the installations with the settings of their connectors; errors are added to `text`. */
+export function readInstallations(text: ConfigText, given: Omit<Context, 'guardOf'>): InstallationConfig[] {
+  const context = { ...given, guardOf: readGuard(text) };
+  return text.list('installations').flatMap((node) => readInstallation(text, node, context) ?? []);
 }
 
-/** Reads what the section `guard` says for all, and answers how to read one installation's own over it. */
+/** Reads the section `guard`, and returns the reader of an installation's own guard, which overrides single settings of the section. */
 function readGuard(text: ConfigText): GuardOf {
   const read = (node: Node | undefined, raw: unknown, where: string): GuardSettings | null => {
     if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
-      text.fault(node, `${where}guard must be a mapping; example: guard: { concurrency: 8, rate: 20 }`);
+      text.addError(node, `${where}guard must be a mapping; example: guard: { concurrency: 8, rate: 20 }`);
       return null;
     }
-    const { values, faults } = readSettings(guardSettings, raw as Record<string, unknown>);
-    for (const one of faults) text.fault(node, `${where}guard: ${one.name} ${one.problem}`);
+    const { values, errors } = readSettings(guardSettings, raw as Record<string, unknown>);
+    for (const { name, problem } of errors) text.addError(node, `${where}guard: ${name} ${problem}`);
     return values;
   };
   const section = text.section('guard');
-  const every = section === undefined ? {} : ((text.plain(section) ?? {}) as Record<string, unknown>);
-  const isSound = section === undefined || read(section, every, '') !== null;
+  const shared = section === undefined ? {} : ((text.toPlain(section) ?? {}) as Record<string, unknown>);
+  const isValid = section === undefined || read(section, shared, '') !== null;
+  const current = (raw: unknown) => withCurrentNames(guardSettings, (raw ?? {}) as Record<string, unknown>);
   return (node, own, where) =>
-    !isSound || (own === undefined && section === undefined)
+    !isValid || (own === undefined && section === undefined)
       ? null
-      : read(node, { ...every, ...((own ?? {}) as object) }, where);
+      : read(node, { ...current(shared), ...current(own) }, where);
 }
 
-function readInstallation(text: ConfigText, node: Node, around: Around): InstallationConfig | null {
-  const { parks, connectors, takeId, guardOf } = around;
-  const raw = text.plain(node) as Record<string, unknown> | null;
+function readInstallation(text: ConfigText, node: Node, context: Context): InstallationConfig | null {
+  const { parks, connectors, takeId, guardOf } = context;
+  const raw = text.toPlain(node) as Record<string, unknown> | null;
   if (!isMap(node) || raw === null) {
-    text.fault(
+    text.addError(
       node,
       'an installation must be a mapping; example: { id: lakeside-parking, park: lakeside, connector: parking, ... }',
     );
@@ -62,35 +60,35 @@ function readInstallation(text: ConfigText, node: Node, around: Around): Install
   const id = takeId(node, 'installation', raw['id']);
   const where = `installation ${id}: `;
   const park = String(raw['park'] ?? '');
-  if (!parks.some((one) => one.id === park)) {
-    text.fault(
+  if (!parks.some(({ id }) => id === park)) {
+    text.addError(
       node,
-      `${where}park must be one of ${parks.map((one) => one.id).join(', ') || '(none given)'}, found ${JSON.stringify(raw['park'] ?? null)}`,
+      `${where}park must be one of ${parks.map(({ id }) => id).join(', ') || '(none configured)'}, found ${JSON.stringify(raw['park'] ?? null)}`,
     );
   }
-  const connector = connectors.find((one) => one.name === raw['connector']);
+  const connector = connectors.find(({ name }) => name === raw['connector']);
   if (!connector) {
-    text.fault(
+    text.addError(
       node,
-      `${where}connector must be one of ${connectors.map((one) => one.name).join(', ')}, found ${JSON.stringify(raw['connector'] ?? null)}`,
+      `${where}connector must be one of ${connectors.map(({ name }) => name).join(', ')}, found ${JSON.stringify(raw['connector'] ?? null)}`,
     );
     return null;
   }
   const { id: _id, park: _park, connector: _connector, guard: ownGuard, ...rest } = raw;
-  const read = readSettings(connector.settings, { ...rest }, []);
-  const places = entriesOf(node);
-  for (const one of read.faults) {
-    const place = places.get(one.name);
-    if (!text.isUnfilled(place?.value)) text.fault(place?.key ?? node, `${where}${one.name} ${one.problem}`);
+  const read = readSettings(connector.settings, rest);
+  const entries = entriesOf(node);
+  for (const { name, problem } of read.errors) {
+    const entry = entries.get(name);
+    if (!text.hasMissingVariable(entry?.value)) text.addError(entry?.key ?? node, `${where}${name} ${problem}`);
   }
   if (read.values === null) return null;
   const guard = guardOf(node, ownGuard, where);
-  const system = 'make' in connector ? connector.system(read.values) : null;
-  const taken = system === null ? undefined : [{ name: 'hub' }, ...connectors].find((one) => one.name === system);
-  if (taken) {
-    text.fault(
-      places.get('system')?.key ?? node,
-      `${where}system ${system} is the name of a connector already; choose another`,
+  const system = 'createConnector' in connector ? connector.connectorName(read.values) : null;
+  const existing = system === null ? undefined : [{ name: 'hub' }, ...connectors].find(({ name }) => name === system);
+  if (existing) {
+    text.addError(
+      entries.get('system')?.key ?? node,
+      `${where}system ${system} is already the name of a connector; choose another name`,
     );
   }
   return {
@@ -104,26 +102,27 @@ function readInstallation(text: ConfigText, node: Node, around: Around): Install
   };
 }
 
-/** Connectors that live in a process of their own, by name. */
+/** Reads the connectors that run in their own process, by name. */
 export function readSubgraphs(
   text: ConfigText,
-  connectors: Known,
+  connectors: KnownConnectors,
   installations: readonly InstallationConfig[],
 ): Record<string, { url: string }> {
   const section = text.section('subgraphs');
   if (section === undefined) return {};
   const subgraphs: Record<string, { url: string }> = {};
-  const given = text.plain(section) as Record<string, { url?: unknown } | null> | null;
+  const given = text.toPlain(section) as Record<string, { url?: unknown } | null> | null;
   for (const [name, value] of Object.entries(given ?? {})) {
     const url = value?.url;
-    const isKnown = connectors.some((one) => one.name === name) || installations.some((one) => one.connector === name);
+    const isKnown =
+      connectors.some((connector) => connector.name === name) || installations.some((one) => one.connector === name);
     if (name !== 'hub' && !isKnown) {
-      text.fault(
+      text.addError(
         section,
-        `subgraphs: ${name} is no connector; known are hub, ${connectors.map((one) => one.name).join(', ')}`,
+        `subgraphs: unknown connector ${name}; connectors: hub, ${connectors.map(({ name }) => name).join(', ')}`,
       );
     } else if (typeof url !== 'string' || !/^https?:\/\//.test(url)) {
-      text.fault(section, `subgraphs: ${name} needs a url; example: ${name}: { url: "http://127.0.0.1:4101" }`);
+      text.addError(section, `subgraphs: ${name} needs a URL; example: ${name}: { url: "http://127.0.0.1:4101" }`);
     } else subgraphs[name] = { url };
   }
   return subgraphs;

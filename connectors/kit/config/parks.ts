@@ -1,43 +1,43 @@
-/** The section `parks` of isthmus.yaml, and the ids that the whole file gives. */
+/** The section `parks` of isthmus.yaml, and the check that ids are well formed and unique in the file. */
 import { isMap, isSeq, type Node, type YAMLMap } from 'yaml';
 import { isRegionCode } from '../identifiers.ts';
 import type { BuildingConfig, ParkConfig } from './config.ts';
 import type { ConfigText } from './yaml-text.ts';
 
-const PARK_WORDS = {
+const PARK_ENUMS = {
   kind: 'SOFTWARE LOGISTICS CHEMICAL CULTURAL_CREATIVE HIGH_TECH FILM_TELEVISION MEDICAL ANIMATION MIXED'.split(' '),
   function: 'MANUFACTURING WAREHOUSING COMMERCIAL COMPREHENSIVE'.split(' '),
   ledBy: 'GOVERNMENT REAL_ESTATE LARGE_ENTERPRISE SMALL_MICRO'.split(' '),
   level: 'NATIONAL_ECONOMIC NATIONAL_HIGH_TECH PROVINCIAL OTHER'.split(' '),
 } as const;
-const KNOWN = ['id', 'name', 'region', 'buildings', ...Object.keys(PARK_WORDS)];
+const SETTINGS = ['id', 'name', 'region', 'buildings', ...Object.keys(PARK_ENUMS)];
 
-/** Takes the id of a park, building or installation: well formed, and once for each kind of thing. */
-export type TakeId = (node: Node, what: string, id: unknown) => string;
+/** Checks an id and returns it. `kind`: park, building or installation; ids are unique within their kind. */
+export type CheckId = (node: Node, kind: string, id: unknown) => string;
 
 const ID = /^[a-z0-9][a-z0-9-]{0,62}$/;
 
-/** For one file. */
-export function idsOf(text: ConfigText): TakeId {
+/** The check for one file. */
+export function createIdCheck(text: ConfigText): CheckId {
   const seen = new Set<string>();
-  return (node, what, id) => {
+  return (node, kind, id) => {
     const idText = String(id ?? '');
     if (!ID.test(idText)) {
-      text.fault(
+      text.addError(
         node,
-        `the id of a ${what} must be lower-case letters, digits and hyphens, found ${JSON.stringify(id ?? null)}; example: id: lakeside`,
+        `${kind} id must consist of lower-case letters, digits and hyphens, found ${JSON.stringify(id ?? null)}; example: id: lakeside`,
       );
-    } else if (seen.has(`${what} ${idText}`)) text.fault(node, `two ${what}s have the id ${idText}`);
-    seen.add(`${what} ${idText}`);
+    } else if (seen.has(`${kind} ${idText}`)) text.addError(node, `${kind} id ${idText} is used twice`);
+    seen.add(`${kind} ${idText}`);
     return idText;
   };
 }
 
-/** The parks with their buildings; faults are noted in the text. */
-export function readParks(text: ConfigText, takeId: TakeId): ParkConfig[] {
+/** Reads the parks with their buildings; errors are added to `text`. */
+export function readParks(text: ConfigText, takeId: CheckId): ParkConfig[] {
   const parks = text.list('parks').flatMap((node) => readPark(text, node, takeId) ?? []);
   if (text.list('parks').length === 0) {
-    text.fault(
+    text.addError(
       text.root,
       'parks is missing or empty; example: parks: [ { id: lakeside, name: Lakeside Software Park, region: "500112" } ]',
     );
@@ -45,34 +45,35 @@ export function readParks(text: ConfigText, takeId: TakeId): ParkConfig[] {
   return parks;
 }
 
-function readPark(text: ConfigText, node: Node, takeId: TakeId): ParkConfig | null {
-  const raw = text.plain(node) as Record<string, unknown> | null;
+function readPark(text: ConfigText, node: Node, takeId: CheckId): ParkConfig | null {
+  const raw = text.toPlain(node) as Record<string, unknown> | null;
   if (!isMap(node) || raw === null) {
-    text.fault(
+    text.addError(
       node,
       'a park must be a mapping; example: { id: lakeside, name: Lakeside Software Park, region: "500112" }',
     );
     return null;
   }
   for (const name of Object.keys(raw)) {
-    if (!KNOWN.includes(name)) text.fault(node, `${name} is not known of a park; known are ${KNOWN.join(', ')}`);
+    if (!SETTINGS.includes(name))
+      text.addError(node, `park: unknown setting ${name}; settings: ${SETTINGS.join(', ')}`);
   }
   const id = takeId(node, 'park', raw['id']);
   if (typeof raw['name'] !== 'string')
-    text.fault(node, `park ${id} has no name; example: name: Lakeside Software Park`);
+    text.addError(node, `park ${id}: name is missing; example: name: Lakeside Software Park`);
   if (!isRegionCode(String(raw['region'] ?? ''))) {
-    text.fault(
+    text.addError(
       node,
-      `park ${id}: region must be six digits of GB/T 2260, found ${JSON.stringify(raw['region'] ?? null)}; example: region: "500112"`,
+      `park ${id}: region must be a six-digit code of GB/T 2260, found ${JSON.stringify(raw['region'] ?? null)}; example: region: "500112"`,
     );
   }
-  const word = (name: keyof typeof PARK_WORDS): string | null => {
+  const enumValue = (name: keyof typeof PARK_ENUMS): string | null => {
     const value = raw[name];
     if (value === undefined || value === null) return null;
-    if (!PARK_WORDS[name].includes(String(value))) {
-      text.fault(
+    if (!PARK_ENUMS[name].includes(String(value))) {
+      text.addError(
         node,
-        `park ${id}: ${name} must be one of ${PARK_WORDS[name].join(', ')}, found ${JSON.stringify(value)}`,
+        `park ${id}: ${name} must be one of ${PARK_ENUMS[name].join(', ')}, found ${JSON.stringify(value)}`,
       );
     }
     return String(value);
@@ -82,21 +83,21 @@ function readPark(text: ConfigText, node: Node, takeId: TakeId): ParkConfig | nu
     id,
     name: String(raw['name'] ?? id),
     region: String(raw['region'] ?? ''),
-    kind: word('kind'),
-    function: word('function'),
-    ledBy: word('ledBy'),
-    level: word('level'),
+    kind: enumValue('kind'),
+    function: enumValue('function'),
+    ledBy: enumValue('ledBy'),
+    level: enumValue('level'),
     buildings,
   };
 }
 
-function readBuildings(text: ConfigText, park: YAMLMap, parkId: string, takeId: TakeId): BuildingConfig[] {
+function readBuildings(text: ConfigText, park: YAMLMap, parkId: string, takeId: CheckId): BuildingConfig[] {
   const list = park.get('buildings', true) as Node | undefined;
-  if (list !== undefined && !isSeq(list)) text.fault(list, `park ${parkId}: buildings must be a list`);
+  if (list !== undefined && !isSeq(list)) text.addError(list, `park ${parkId}: buildings must be a list`);
   return (isSeq(list) ? (list.items as Node[]) : []).flatMap((node): BuildingConfig[] => {
-    const raw = text.plain(node) as Record<string, unknown> | null;
+    const raw = text.toPlain(node) as Record<string, unknown> | null;
     if (!isMap(node) || raw === null) {
-      text.fault(
+      text.addError(
         node,
         'a building must be a mapping; example: { id: lakeside-b01, name: Tower 1, floorArea: "12000", known: [B01] }',
       );
@@ -104,7 +105,10 @@ function readBuildings(text: ConfigText, park: YAMLMap, parkId: string, takeId: 
     }
     const area = raw['floorArea'];
     if (area != null && !/^\d+(\.\d+)?$/.test(String(area))) {
-      text.fault(node, `floorArea must be square metres such as "12000.5", found ${JSON.stringify(area)}`);
+      text.addError(
+        node,
+        `building ${String(raw['id'])}: floorArea must be square metres such as "12000.5", found ${JSON.stringify(area)}`,
+      );
     }
     return [
       {

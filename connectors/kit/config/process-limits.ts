@@ -1,20 +1,24 @@
-/** The limits of `isthmus.yaml` that hold for a process as a whole, set once when it starts. */
+/** Applies the limits of isthmus.yaml that hold for the whole process, once at start. */
 
-import { readCache } from '../guard/read-cache-memory.ts';
-import { limitSourceAnswers, sourceBytes } from '../protocols/response-body.ts';
-import { commitBytes, commitCount, limitCommits } from '../tasks/commit-queue.ts';
+import { processReadCache } from '../guard/read-cache-memory.ts';
+import { bufferedResponseBytes, setResponseLimits } from '../protocols/response-body.ts';
+import { pendingCommitBytes, pendingCommits, setCommitLimits } from '../tasks/commit-queue.ts';
 import type { ProcessLimits } from './sections/limits.ts';
 
-export function limitProcess(limits: ProcessLimits): void {
-  limitCommits(limits);
-  limitSourceAnswers(limits);
-  readCache.limit(limits.readCache);
+export function applyProcessLimits(limits: ProcessLimits): void {
+  setCommitLimits(limits);
+  setResponseLimits(limits);
+  processReadCache.setMaxBytes(limits.readCache);
 }
 
-/** What this process holds of each, by the name of its limit; `refused` of the read cache: readings put out to make room. */
-export const processUse = () => ({
-  commits: commitCount,
-  commitBytes,
-  readCache: { most: readCache.most, held: readCache.held, refused: readCache.evictions },
-  sourceBytes,
+/** Current use of each limit, for metrics. `rejections` of the read cache: evicted readings. */
+export const processLimitUsage = () => ({
+  commits: pendingCommits,
+  commitBytes: pendingCommitBytes,
+  readCache: {
+    limit: processReadCache.maxBytes,
+    used: processReadCache.usedBytes,
+    rejections: processReadCache.evictions,
+  },
+  sourceBytes: bufferedResponseBytes,
 });

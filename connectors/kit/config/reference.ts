@@ -1,30 +1,31 @@
-/** isthmus.example.yaml, its JSON Schema and the settings tables of the READMEs: all printed from the declarations. */
+/** Prints isthmus.example.yaml, its JSON Schema and the settings tables of the READMEs from the declarations. */
 
 import { ROLE_NAMES } from '../auth/roles.ts';
-import type { AnyConnector, AnyFamily } from '../connector.ts';
+import type { AnyConnector, AnyConnectorFamily } from '../connector.ts';
 import { ALGORITHMS } from './sections/auth.ts';
+import { DEFAULT_DEADLINE } from './sections/deadline.ts';
 import { guardSettings } from './sections/guard.ts';
-import { DEFAULT_LIMITS, LIMIT_NAMES, limitPurpose } from './sections/limits.ts';
+import { DEFAULT_LIMITS, LIMIT_NAMES, limitDescription } from './sections/limits.ts';
 import { RETENTION_NAMES } from './sections/retention.ts';
 import { type Setting, settingsTable } from './settings.ts';
 
 const OPEN = '<!-- settings -->';
 const CLOSE = '<!-- /settings -->';
 
-type Described = AnyConnector | AnyFamily;
+type Described = AnyConnector | AnyConnectorFamily;
 
 const fieldsOf = (connector: Described) =>
   Object.entries(connector.settings.fields as Readonly<Record<string, Setting<unknown>>>);
 
-/** The example file: every setting of every connector, with its purpose. */
-export function exampleYaml(islands: readonly Described[]): string {
-  const installations = islands.map((connector) => {
-    const lines = fieldsOf(connector).map(([name, one]) => {
+/** The example file, with every setting of every connector and its description. */
+export function exampleYaml(connectors: readonly Described[]): string {
+  const installations = connectors.map((connector) => {
+    const lines = fieldsOf(connector).map(([name, setting]) => {
       const variable = `LAKESIDE_${connector.name}_${name}`.toUpperCase().replaceAll('-', '_');
-      // A secret keeps its shape: a mapping of headers stays one.
-      const value = one.secret ? one.example.replace(/\$\{\w+\}/, `\${${variable}}`) : one.example;
-      const shown = value === '' ? '""' : value;
-      return one.required ? `    ${name}: ${shown} # ${one.purpose}` : `    # ${name}: ${shown} # ${one.purpose}`;
+      // Only the variable of the example is replaced: a mapping of headers stays a mapping.
+      const example = setting.secret ? setting.example.replace(/\$\{\w+\}/, `\${${variable}}`) : setting.example;
+      const line = `${name}: ${example === '' ? '""' : example} # ${setting.description}`;
+      return setting.required ? `    ${line}` : `    # ${line}`;
     });
     return [
       `  - id: lakeside-${connector.name}`,
@@ -33,67 +34,67 @@ export function exampleYaml(islands: readonly Described[]): string {
       ...lines,
     ].join('\n');
   });
-  return `# Isthmus: parks and the legacy systems in them. Printed from the settings' own declarations by \`isthmus schema\`.
+  return `# Isthmus: parks and the legacy systems in them. Generated from the settings' declarations by \`isthmus schema\`.
 # Secrets come from the environment by \${NAME}; \${NAME:-default} gives a default.
-# A setting behind # may be left out. Without the # it is set; one alone, several and all together are accepted.
+# Settings after # are optional. Remove the # to set one; any combination is valid.
 parks:
   - id: lakeside
     name: Lakeside Software Park
     region: "500112" # GB/T 2260
     kind: SOFTWARE
     buildings:
-      - { id: lakeside-b01, name: Tower 1, floorArea: "12000", known: [B01] } # known: what the legacy systems call it
+      - { id: lakeside-b01, name: Tower 1, floorArea: "12000", known: [B01] } # known: its codes in the legacy systems
 
 installations:
 ${installations.join('\n\n')}
 
-# Connectors in a process of their own (isthmus connector NAME):
+# Connectors that run in their own process (isthmus connector NAME):
 # subgraphs:
 #   parking: { url: "http://127.0.0.1:4101" }
 
-# Whose tokens are taken: signed by the issuer's own keys, made for this hub, access tokens only.
+# Accepted access tokens: signed by one of these issuers, for this audience.
 # auth:
-#   audience: https://hub.example # whom its tokens are made for; must be given where issuers are
+#   audience: https://hub.example # claim aud of the tokens; required with issuers
 #   issuers:
-#     - issuer: https://id.example/realms/park # as in the token's claim iss; its keys are found by OIDC discovery
-#       # jwks: https://id.example/realms/park/protocol/openid-connect/certs # address of its keys, where there is no discovery
+#     - issuer: https://id.example/realms/park # claim iss of the tokens; the keys are found by OIDC discovery
+#       # jwks: https://id.example/realms/park/protocol/openid-connect/certs # URL of the keys, if the issuer has no discovery
 #       # algorithms: [RS256, ES256, EdDSA]
-#       # type: at+jwt # header typ of its access tokens (RFC 9068); a list takes several: [at+jwt, JWT] for Keycloak, Entra ID and the like
-#       # rolesClaim: realm_access.roles # claim that names the roles
-#       # roles: { park-manager: operator, egov: portal } # its words for operator, portal, analyst, developer, company
+#       # type: at+jwt # header typ of its access tokens (RFC 9068), or a list: [at+jwt, JWT] for Keycloak, Entra ID and others
+#       # rolesClaim: realm_access.roles # claim that contains the roles
+#       # roles: { park-manager: operator, egov: portal } # from its role names to operator, portal, analyst, developer, company
 
-# The role of a caller from this machine without a token; absent: such a caller is nobody.
+# Role of a caller from this machine without a token; absent: such a caller is unauthenticated.
 # anonymous: developer
 
-# Web pages that may use the hub beside its own, by their exact origin; absent: none.
+# Web origins, beside the hub's own, whose pages may call the hub; absent: none.
 # origins: [https://app.example]
 
-# The explorer at /explorer/: false: not served; absent or true: served where somebody can sign in (auth) or the anonymous role is set,
-# by a token that people paste. With a client people sign in at the issuer; for several issuers, a list of clients. Needs the section auth.
+# The explorer at /explorer/. false: not served. Absent or true: served if callers can authenticate (auth) or the anonymous role is set;
+# users paste a token. With a client, users sign in at the issuer; for several issuers, give a list of clients. Requires the section auth.
 # explorer:
-#   clientId: isthmus-explorer # must be given: a public client (authorization code, PKCE S256) whose redirect address is https://hub.example/explorer/
-#   # issuer: https://id.example/realms/park # one of auth.issuers; may be left out where there is one
-#   # name: Park ID # what the button says; absent: the issuer's host
-#   # scopes: [openid] # scopes that are asked for
-#   # parameters: { resource: https://hub.example } # further parameters of the authorization request, such as resource or audience
+#   clientId: isthmus-explorer # required: a public client (authorization code, PKCE S256) with the redirect URI https://hub.example/explorer/
+#   # issuer: https://id.example/realms/park # one of auth.issuers; optional if there is only one
+#   # name: Park ID # label of the sign-in button; default: the issuer's host
+#   # scopes: [openid] # scopes of the authorization request
+#   # parameters: { resource: https://hub.example } # additional parameters of the authorization request, such as resource or audience
 
-# How long one operation may take.
-# deadline: 3s
+# Deadline of one operation.
+# deadline: ${DEFAULT_DEADLINE / 1_000}s
 
-# What stands around every call to a legacy system; also in one installation, over this.
+# Limits and times of the calls to legacy systems; an installation may override single settings.
 # guard:
 ${guardLines()}
 
-# What one document, one operation and one caller may use; absent ones have these values.
+# Limits of documents, operations, callers and the process; these are the defaults.
 # limits:
-${LIMIT_NAMES.map((name) => `#   ${name}: ${DEFAULT_LIMITS[name]} # ${limitPurpose(name)}`).join('\n')}
+${LIMIT_NAMES.map((name) => `#   ${name}: ${DEFAULT_LIMITS[name]} # ${limitDescription(name)}`).join('\n')}
 
-# How long the hub keeps its event log, the ids by which an event sent again is known, the answers of mutations, meters' readings and the
-# occupancy of car parks; absent: for ever.
+# How long the hub keeps events, the ids that identify repeated events, responses of mutations, meter readings and car park occupancy;
+# Default: forever.
 # retention: { events: 90d, keys: 180d, answers: 30d, readings: 1825d, occupancy: 730d }
 
-# What links the entries of the audit log (sha256 or sm3), how long they are kept, and a second folder for its signed heads; absent:
-# sha256, for ever, none.
+# Digest that links the audit log's entries (sha256 or sm3), how long entries are kept, and a second folder for signed head files;
+# Defaults: sha256, forever, none.
 # audit: { digest: sha256, retention: 1825d, heads: /mnt/audit-heads }
 `;
 }
@@ -102,8 +103,8 @@ const authSchema = {
   type: 'object',
   additionalProperties: false,
   properties: {
-    audience: { type: ['string', 'array'], items: { type: 'string' }, description: 'Whom a token must be made for' },
-    demo: { type: 'boolean', description: "Whether tokens of the demo's own issuer are taken" },
+    audience: { type: ['string', 'array'], items: { type: 'string' }, description: 'Accepted claim aud of a token' },
+    demo: { type: 'boolean', description: "Whether tokens of the demo's own issuer are accepted" },
     issuers: {
       type: 'array',
       items: {
@@ -118,7 +119,7 @@ const authSchema = {
             type: ['string', 'array'],
             items: { type: 'string' },
             minItems: 1,
-            description: 'Header typ of its access tokens, one or several; absent: at+jwt',
+            description: 'Header typ of its access tokens, one or more; default: at+jwt',
           },
           rolesClaim: { type: 'string' },
           roles: { type: 'object', additionalProperties: { enum: [...ROLE_NAMES] } },
@@ -133,22 +134,22 @@ const explorerClientSchema = {
   additionalProperties: false,
   required: ['clientId'],
   properties: {
-    issuer: { type: 'string', description: 'One of auth.issuers; may be left out where there is one' },
+    issuer: { type: 'string', description: 'One of auth.issuers; optional if there is only one' },
     clientId: {
       type: 'string',
       minLength: 1,
-      description: 'Public client at the issuer; redirect address: /explorer/ of the hub',
+      description: 'Public client of the issuer; redirect URI: /explorer/ of the hub',
     },
-    name: { type: 'string', minLength: 1, description: "What the button says; absent: the issuer's host" },
+    name: { type: 'string', minLength: 1, description: "Label of the sign-in button; default: the issuer's host" },
     scopes: {
       type: ['string', 'array'],
       items: { type: 'string' },
-      description: 'Scopes that are asked for; absent: openid',
+      description: 'Scopes of the authorization request; default: openid',
     },
     parameters: {
       type: 'object',
       additionalProperties: { type: 'string' },
-      description: 'Further parameters of the authorization request; resource is sent with token requests too',
+      description: 'Additional parameters of the authorization request; resource is sent with token requests too',
     },
   },
 };
@@ -157,20 +158,25 @@ const guardFields = () => Object.entries(guardSettings.fields as Readonly<Record
 
 const guardLines = (): string =>
   guardFields()
-    .map(([name, one]) => `#   ${name}: ${one.example} # ${one.purpose}`)
+    .map(([name, setting]) => `#   ${name}: ${setting.example} # ${setting.description}`)
     .join('\n');
 
 const guardSchema = () => ({
   type: 'object',
   additionalProperties: false,
   properties: Object.fromEntries(
-    guardFields().map(([name, one]) => [name, { ...one.schema, description: one.purpose }]),
+    guardFields().flatMap(([name, { schema, description: purpose, formerName }]) => [
+      [name, { ...schema, description: purpose }],
+      ...(formerName === undefined
+        ? []
+        : [[formerName, { ...schema, description: `Former name of ${name}`, deprecated: true }]]),
+    ]),
   ),
 });
 
 /** A JSON Schema of isthmus.yaml, for editors. */
-export function settingsSchema(islands: readonly Described[]): string {
-  const one = (connector: Described) => ({
+export function settingsSchema(connectors: readonly Described[]): string {
+  const installation = (connector: Described) => ({
     type: 'object',
     additionalProperties: false,
     required: [
@@ -187,7 +193,7 @@ export function settingsSchema(islands: readonly Described[]): string {
       connector: { const: connector.name },
       guard: guardSchema(),
       ...Object.fromEntries(
-        fieldsOf(connector).map(([name, field]) => [name, { ...field.schema, description: field.purpose }]),
+        fieldsOf(connector).map(([name, field]) => [name, { ...field.schema, description: field.description }]),
       ),
     },
   });
@@ -199,17 +205,17 @@ export function settingsSchema(islands: readonly Described[]): string {
     required: ['parks'],
     properties: {
       parks: { type: 'array', items: { type: 'object', required: ['id', 'name', 'region'] } },
-      installations: { type: 'array', items: { oneOf: islands.map(one) } },
+      installations: { type: 'array', items: { oneOf: connectors.map(installation) } },
       subgraphs: { type: 'object' },
       auth: authSchema,
       anonymous: { enum: ['developer'] },
       origins: {
         type: 'array',
         items: { type: 'string', pattern: '^https?://[^/?#*\\s]+/?$' },
-        description: 'Web pages that may use the hub beside its own, by their exact origin',
+        description: "Web origins, beside the hub's own, whose pages may call the hub",
       },
       explorer: {
-        description: 'Whether the explorer is served; a client, or a list of them: where people sign in to it',
+        description: 'Whether the explorer is served; a client, or a list of clients: for its sign-in',
         oneOf: [{ type: 'boolean' }, explorerClientSchema, { type: 'array', items: explorerClientSchema }],
       },
       guard: guardSchema(),
@@ -218,7 +224,7 @@ export function settingsSchema(islands: readonly Described[]): string {
         type: 'object',
         additionalProperties: false,
         properties: Object.fromEntries(
-          LIMIT_NAMES.map((name) => [name, { type: 'integer', minimum: 0, description: limitPurpose(name) }]),
+          LIMIT_NAMES.map((name) => [name, { type: 'integer', minimum: 0, description: limitDescription(name) }]),
         ),
       },
       retention: {
@@ -236,7 +242,7 @@ export function settingsSchema(islands: readonly Described[]): string {
   return `${JSON.stringify(schema, null, 2)}\n`;
 }
 
-/** The README with its settings table made anew between the two marks. */
+/** The README with its settings table replaced, between the two marks; unchanged without marks. */
 export function withSettingsTable(readme: string, connector: Described): string {
   const from = readme.indexOf(OPEN);
   const to = readme.indexOf(CLOSE);

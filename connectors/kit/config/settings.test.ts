@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import type { AnyConnector } from '../connector.ts';
-import { makeLog } from '../log.ts';
+import { createLog } from '../log.ts';
+import { hashConfig } from './config-digest.ts';
 import { readConfig } from './config-file.ts';
 import { readRetention } from './sections/retention.ts';
 import { bytes, milliseconds, readSettings, secret, settings, settingsTable, url } from './settings.ts';
@@ -14,30 +16,79 @@ const declaration = settings('parking', {
 const parking = { name: 'parking', settings: declaration, protocol: () => 'apds' } as unknown as AnyConnector;
 
 describe('settings', () => {
-  test('are read with their types and defaults', () => {
+  test('reads values with their types and defaults', () => {
     const read = readSettings(declaration, { url: 'https://x.example', token: 'abcdefgh' });
     expect(read.values).toEqual({ url: 'https://x.example', token: 'abcdefgh', timeout: 3000 });
   });
 
-  test('name all faults at once, never the secret', () => {
+  test('reports all errors at once, without secrets', () => {
     const read = readSettings(declaration, { url: 'ftp://x', token: 7, timeout: 'soon', colour: 'red' });
-    expect(read.faults.map((fault) => fault.name).sort()).toEqual(['colour', 'timeout', 'token', 'url']);
-    expect(JSON.stringify(read.faults)).not.toContain('7');
-    expect(readSettings(declaration, {}).faults).toHaveLength(2);
+    expect(read.errors.map(({ name }) => name).sort()).toEqual(['colour', 'timeout', 'token', 'url']);
+    expect(JSON.stringify(read.errors)).not.toContain('7');
+    expect(readSettings(declaration, {}).errors).toHaveLength(2);
   });
 
-  test('print their table', () => {
+  test('prints the settings table', () => {
     expect(settingsTable(declaration)).toContain(
-      '| `token` | Bearer token issued by the vendor | secret, (must be given) |',
+      '| `token` | Bearer token issued by the vendor | secret, (required) |',
     );
   });
 
-  test('a secret is struck out of every log line', () => {
+  test('redacts secrets in every log line', () => {
     const lines: string[] = [];
     readSettings(declaration, { url: 'https://x.example', token: 'verysecrettoken' });
-    makeLog((line) => lines.push(line)).info('calling with verysecrettoken', { error: new Error('verysecrettoken') });
+    createLog((line) => lines.push(line)).info('calling with verysecrettoken', { error: new Error('verysecrettoken') });
     expect(lines.join('')).not.toContain('verysecrettoken');
     expect(lines.join('')).toContain('[hidden]');
+  });
+});
+
+describe('former names', () => {
+  const read = (text: string) => readConfig(`parks: [${PARK}]\n${text}`, 'isthmus.yaml', [parking], {});
+  const PARK = '{ id: lakeside, name: Lakeside, region: "500112" }';
+  const installation = (guard: string) =>
+    `installations: [{ id: p1, park: lakeside, connector: parking, url: "https://x.example", token: abcdefgh${guard} }]`;
+  const guardOf = (text: string) => read(text).installations[0]?.guard;
+
+  test('are accepted, in the section guard and in an installation', () => {
+    const current = { serveStaleAfter: 2_000, failureThreshold: 7, openDuration: 3_000 };
+    expect(guardOf(`guard: { patience: 2s, faults: 7, pause: 3s }\n${installation('')}`)).toMatchObject(current);
+    expect(guardOf(installation(', guard: { patience: 2s, faults: 7, pause: 3s }'))).toMatchObject(current);
+    expect(guardOf(installation(', guard: { serveStaleAfter: 2s, failureThreshold: 7, openDuration: 3s }'))).toEqual(
+      guardOf(installation(', guard: { patience: 2s, faults: 7, pause: 3s }')),
+    );
+  });
+
+  test('override the section under either name', () => {
+    const shared = 'guard: { patience: 2s, failureThreshold: 7 }';
+    expect(guardOf(`${shared}\n${installation(', guard: { serveStaleAfter: 4s, faults: 9 }')}`)).toMatchObject({
+      serveStaleAfter: 4_000,
+      failureThreshold: 9,
+    });
+  });
+
+  test('are rejected together with the current name', () => {
+    expect(() => read('guard: { patience: 1s, serveStaleAfter: 2s }')).toThrow(
+      'guard: patience is the former name of serveStaleAfter, which is set too; remove patience',
+    );
+    expect(() => read(installation(', guard: { pause: 1s, openDuration: 2s }'))).toThrow(
+      'installation p1: guard: pause is the former name of openDuration, which is set too; remove pause',
+    );
+  });
+
+  test('keep the hash of the configuration', () => {
+    const guard = guardOf(installation(', guard: { patience: 2s }'));
+    const hashes = hashConfig(read(installation(', guard: { serveStaleAfter: 2s }')), [parking]);
+    // As computed before the renaming.
+    const before = {
+      ...{ concurrency: 8, queue: 200, rate: null, retries: 1, patience: 2_000, faults: 5, pause: 2_000 },
+      ...{ checkUp: 5_000, checkDown: 2_000, checkTime: 2_000, drift: 3_600_000, keep: {} },
+    };
+    const text = JSON.stringify(Object.fromEntries(Object.entries(before).sort(([a], [b]) => (a < b ? -1 : 1))));
+    expect(guard?.serveStaleAfter).toBe(2_000);
+    expect(hashes['installation p1']?.['guard']).toBe(
+      createHash('sha256').update(text).digest('base64url').slice(0, 16),
+    );
   });
 });
 
@@ -49,13 +100,13 @@ installations:
   - { id: p1, park: lakeside, connector: parking, url: "https://x.example", token: "\${TOKEN}" }
 anonymous: developer
 `;
-  test('is read, with secrets from the environment', () => {
+  test('is read with secrets from the environment', () => {
     const config = readConfig(good, 'isthmus.yaml', [parking], { TOKEN: 'abcdefgh' });
     expect(config.installations[0]).toMatchObject({ id: 'p1', protocol: 'apds', settings: { token: 'abcdefgh' } });
     expect(config.parks[0]?.buildings[0]?.known).toEqual(['B01']);
   });
 
-  test('names every fault with its line', () => {
+  test('reports every error with its line', () => {
     const bad = `
 parks:
   - { id: lakeside, name: Lakeside, region: "5001" }
@@ -76,33 +127,33 @@ colour: red
       'NOWHERE',
       'park must be one of lakeside',
       'trains',
-      'line 7: colour',
-      'two installations',
+      'line 7: unknown section colour',
+      'installation id p1 is used twice',
     ]) {
       expect(message).toContain(part);
     }
   });
 });
 
-test('bytes are read in thousands or in 1,024, and what is too small or has no unit is refused', () => {
-  const one = bytes('how much', '1GB', 1_000);
-  expect(['1kB', '1.5MB', '2GB', '1KiB', '64MiB', '1000 B'].map((raw) => one.read(raw))).toEqual([
+test('reads sizes in powers of 1,000 and 1,024, and rejects sizes without unit or below the minimum', () => {
+  const size = bytes('how much', '1GB', 1_000);
+  expect(['1kB', '1.5MB', '2GB', '1KiB', '64MiB', '1000 B'].map((raw) => size.read(raw))).toEqual([
     ...[1_000, 1_500_000, 2_000_000_000, 1_024, 67_108_864, 1_000],
   ]);
-  for (const raw of ['1', '1 gb', 5, '-1MB', 'much', '1EB']) expect(() => one.read(raw)).toThrow('such as 512kB');
-  expect(() => one.read('999B')).toThrow('must be at least 1000 bytes');
+  for (const raw of ['1', '1 gb', 5, '-1MB', 'much', '1EB']) expect(() => size.read(raw)).toThrow('such as 512kB');
+  expect(() => size.read('999B')).toThrow('must be at least 1000 bytes');
 });
 
-test('retention names each fault; readings and occupancy have times of their own', () => {
-  const faults: string[] = [];
-  const read = (raw: unknown) => readRetention(raw, (sentence) => void faults.push(sentence));
+test('reads the section retention and reports every error', () => {
+  const errors: string[] = [];
+  const read = (raw: unknown) => readRetention(raw, (message) => void errors.push(message));
   expect(read({ readings: '730d', occupancy: '1d' })).toEqual({
     ...{ events: null, keys: null, answers: null, readings: 730 * 86_400_000, occupancy: 86_400_000 },
   });
-  expect(faults).toEqual([]);
+  expect(errors).toEqual([]);
   read({ readings: 'long', reading: '1d' });
-  expect(faults).toEqual([
-    'retention: reading is not known; known are events, keys, answers, readings, occupancy',
+  expect(errors).toEqual([
+    'retention: unknown setting reading; settings: events, keys, answers, readings, occupancy',
     expect.stringContaining('example: retention: { readings: 90d }'),
   ]);
 });

@@ -1,83 +1,116 @@
 /**
- * Settings that describe themselves: name, purpose, default, secrecy and reading stand in one declaration, and the type,
- * the README table, isthmus.example.yaml and the start-up message come out of it.
+ * Declares settings: name, description, default, secrecy and parser in one place. The TypeScript type, the README table,
+ * isthmus.example.yaml, its JSON Schema and the error messages are derived from the declaration.
  */
-import { parseDuration } from '../../../schema/graph/scalars.ts';
-import { strikeOut } from '../log.ts';
+import { redactSecret } from '../log.ts';
+import { readBytes, readMilliseconds } from './units.ts';
 
-/** One setting. `read` takes what stood in the YAML and answers the value, or throws an `Error` whose message says what was expected. */
+export { readMilliseconds } from './units.ts';
+
 export interface Setting<T> {
-  readonly purpose: string;
+  readonly description: string;
   readonly example: string;
   readonly secret: boolean;
-  /** As it would stand in the file; undefined means: must be given. */
-  readonly fallback: unknown;
+  /** As written in the file; undefined: the setting is required. */
+  readonly defaultValue: unknown;
   readonly required: boolean;
-  /** Replicas of one hub may say different things of it, such as each its own address. */
-  readonly ownOfReplica?: boolean;
-  /** For the JSON Schema that editors use. */
+  /** The former name, still accepted. */
+  readonly formerName?: string;
+  /** Replicas of one hub may have different values, such as their own address. */
+  readonly perReplica?: boolean;
+  /** JSON Schema of the value, for editors. */
   readonly schema: Readonly<Record<string, unknown>>;
+  /** Parses the YAML value; throws an `Error` whose message says what is expected. */
   read(raw: unknown): T;
 }
 
-/** All settings of one connector (or of the gateway). */
+/** The settings of one connector, or of one section of isthmus.yaml. */
 export interface Settings<S> {
   readonly section: string;
   readonly fields: { readonly [K in keyof S]: Setting<S[K]> };
 }
 
-/** What was wrong with one setting. */
-export interface SettingFault {
+/** One invalid setting. `problem` continues the sentence after the setting's name, such as `must be true or false`. */
+export interface SettingError {
   readonly name: string;
   readonly problem: string;
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: inference needs the open end
+// biome-ignore lint/suspicious/noExplicitAny: values have any type; `ValuesOf` infers each
 type Fields = Record<string, Setting<any>>;
 type ValuesOf<F extends Fields> = { readonly [K in keyof F]: F[K] extends Setting<infer T> ? T : never };
-/** The type of the values that a declaration reads. */
+/** The type of a declaration's values. */
 export type Values<D> = D extends Settings<infer S> ? S : never;
 
-/** Declares the settings of one connector. */
+/** Declares settings. `section`: their connector or section, as error messages name it. */
 export function settings<F extends Fields>(section: string, fields: F): Settings<ValuesOf<F>> {
   return { section, fields: fields as unknown as Settings<ValuesOf<F>>['fields'] };
 }
 
-/** Reads all values; every fault is named, none hides another. */
-export function readSettings<S>(
+type AnyFields = Readonly<Record<string, Setting<unknown>>>;
+const fieldsOf = <S>(declaration: Settings<S>): AnyFields => declaration.fields as AnyFields;
+
+/** The values with former names replaced by current ones. A former name stays where the current name is given too, which `readSettings` rejects. */
+export function withCurrentNames<S>(
   declaration: Settings<S>,
   raw: Readonly<Record<string, unknown>>,
-  known: readonly string[] = [],
-): { values: S; faults: [] } | { values: null; faults: SettingFault[] } {
-  const faults: SettingFault[] = [];
+): Readonly<Record<string, unknown>> {
+  const current = new Map(Object.entries(fieldsOf(declaration)).map(([name, { formerName }]) => [formerName, name]));
+  return Object.fromEntries(
+    Object.entries(raw).map(([name, value]) => {
+      const renamedTo = current.get(name);
+      return [renamedTo === undefined || renamedTo in raw ? name : renamedTo, value];
+    }),
+  );
+}
+
+/** The values, or the errors. */
+export type SettingsResult<S> =
+  | { readonly values: S; readonly errors: readonly [] }
+  | { readonly values: null; readonly errors: readonly SettingError[] };
+
+/** Reads all values. Returns an error for every invalid, missing or unknown setting, without the values of secrets. */
+export function readSettings<S>(declaration: Settings<S>, raw: Readonly<Record<string, unknown>>): SettingsResult<S> {
+  const errors: SettingError[] = [];
   const values: Record<string, unknown> = {};
-  const fields = declaration.fields as Readonly<Record<string, Setting<unknown>>>;
-  for (const name of Object.keys(raw)) {
-    if (!(name in fields) && !known.includes(name)) {
-      const names = [...known, ...Object.keys(fields)].join(', ');
-      faults.push({ name, problem: `is not a setting of ${declaration.section}; known are ${names}` });
-    }
+  const fields = fieldsOf(declaration);
+  const current = withCurrentNames(declaration, raw);
+  for (const name of Object.keys(current)) {
+    if (name in fields) continue;
+    const renamedTo = Object.keys(fields).find((field) => fields[field]?.formerName === name);
+    const problem =
+      renamedTo === undefined
+        ? `is not a setting of ${declaration.section}; settings: ${Object.keys(fields).join(', ')}`
+        : `is the former name of ${renamedTo}, which is set too; remove ${name}`;
+    errors.push({ name, problem });
   }
   for (const [name, setting] of Object.entries(fields)) {
-    const given = raw[name] ?? setting.fallback;
+    const given = current[name] ?? setting.defaultValue;
     if (given === undefined || given === null) {
       if (setting.required) {
-        faults.push({ name, problem: `is missing (${setting.purpose}); example: ${name}: ${setting.example}` });
+        errors.push({ name, problem: `is missing (${setting.description}); example: ${name}: ${setting.example}` });
       } else values[name] = null;
       continue;
     }
     try {
       values[name] = setting.read(given);
     } catch (error) {
-      const found = setting.secret ? 'what stands there' : clipped(JSON.stringify(given));
+      const found = setting.secret ? 'a hidden value' : truncate(JSON.stringify(given));
       const expected = error instanceof Error ? error.message : String(error);
-      faults.push({ name, problem: `${expected}, found ${found}; example: ${name}: ${setting.example}` });
+      errors.push({ name, problem: `${expected}, found ${found}; example: ${name}: ${setting.example}` });
     }
   }
-  return faults.length > 0 ? { values: null, faults } : { values: values as S, faults: [] };
+  return errors.length > 0 ? { values: null, errors } : { values: values as S, errors: [] };
 }
 
-const clipped = (found: string): string => (found.length > 120 ? `${found.slice(0, 120)}…` : found);
+/** The values when nothing is set. Throws if a setting is required. */
+export function defaultsOf<S>(declaration: Settings<S>): S {
+  const { values, errors } = readSettings(declaration, {});
+  if (values === null) throw new Error(`${declaration.section}: ${errors[0]?.name} has no default.`);
+  return values;
+}
+
+const truncate = (text: string): string => (text.length > 120 ? `${text.slice(0, 120)}…` : text);
 
 interface Options<T> {
   readonly fallback?: unknown;
@@ -85,12 +118,12 @@ interface Options<T> {
   readonly schema?: Record<string, unknown>;
   readonly read: (raw: unknown) => T;
 }
-function make<T>(purpose: string, secret: boolean, options: Options<T>): Setting<T> {
+function declare<T>(purpose: string, secret: boolean, options: Options<T>): Setting<T> {
   const fallback = options.fallback;
   return {
-    purpose,
+    description: purpose,
     secret,
-    fallback,
+    defaultValue: fallback,
     required: fallback === undefined,
     example: options.example ?? (fallback === undefined || fallback === null ? '' : JSON.stringify(fallback)),
     schema: options.schema ?? { type: 'string' },
@@ -98,64 +131,67 @@ function make<T>(purpose: string, secret: boolean, options: Options<T>): Setting
   };
 }
 
-function asText(raw: unknown): string {
-  if (typeof raw !== 'string' || raw.trim() === '') throw new Error('must be a text');
+function parseText(raw: unknown): string {
+  if (typeof raw !== 'string' || raw.trim() === '') throw new Error('must be a non-empty string');
   return raw;
 }
 
-/** Any text. */
+/** A non-empty string. */
 export const text = (purpose: string, example: string, fallback?: string): Setting<string> =>
-  make(purpose, false, { example, fallback, read: asText });
+  declare(purpose, false, { example, fallback, read: parseText });
 
-/** A text that may be left out (null). */
+/** A non-empty string; null when absent. */
 export const optionalText = (purpose: string, example: string): Setting<string | null> =>
-  make<string | null>(purpose, false, { example, fallback: null, read: asText });
+  declare<string | null>(purpose, false, { example, fallback: null, read: parseText });
 
-/** A secret: it comes from the environment by `${NAME}` and is struck out of every log line. */
+/** A secret: set from the environment by `${NAME}` and redacted in every log line. */
 export const secret = (purpose: string, example = '"${NAME}"'): Setting<string> =>
-  make(purpose, true, {
+  declare(purpose, true, {
     example,
     read: (raw) => {
-      const value = asText(raw);
-      strikeOut(value);
+      const value = parseText(raw);
+      redactSecret(value);
       return value;
     },
   });
 
-/** A secret that may be left out (null). */
+/** A secret; null when absent. */
 export const optionalSecret = (purpose: string, example = '"${NAME}"'): Setting<string | null> =>
-  make<string | null>(purpose, true, { example, fallback: null, read: secret(purpose).read });
+  declare<string | null>(purpose, true, { example, fallback: null, read: secret(purpose).read });
 
-/** An address of one of the given schemes; a password in it is struck out of every log line. */
+/** A URL with one of the schemes. A password in it is redacted in every log line. */
 export const url = (
   purpose: string,
   example: string,
   schemes: readonly string[] = ['http', 'https'],
 ): Setting<string> =>
-  make(purpose, false, {
+  declare(purpose, false, {
     example,
     schema: { type: 'string', format: 'uri' },
     read: (raw) => readUrl(raw, schemes),
   });
 
-/** An address that carries a password and is therefore secret as a whole. */
+/** A URL that may contain a password and is treated as a secret. */
 export const secretUrl = (purpose: string, example: string, schemes: readonly string[]): Setting<string> =>
-  make(purpose, true, { example, read: (raw) => readUrl(raw, schemes) });
+  declare(purpose, true, { example, read: (raw) => readUrl(raw, schemes) });
 
-/** An address that may be left out (null). */
+/** A URL; null when absent. */
 export const optionalUrl = (
   purpose: string,
   example: string,
   schemes: readonly string[] = ['http', 'https'],
 ): Setting<string | null> =>
-  make<string | null>(purpose, false, { example, fallback: null, read: (raw) => readUrl(raw, schemes) });
+  declare<string | null>(purpose, false, { example, fallback: null, read: (raw) => readUrl(raw, schemes) });
 
-/** The same setting, left out when the files of two replicas are compared. */
-export const ownOfReplica = <T>(setting: Setting<T>): Setting<T> => ({ ...setting, ownOfReplica: true });
+/** The same setting under a new name: `formerName` is still accepted. */
+export const renamed = <T>(formerName: string, setting: Setting<T>): Setting<T> => ({ ...setting, formerName });
+
+/** The same setting, ignored when the configurations of two replicas are compared. */
+export const perReplica = <T>(setting: Setting<T>): Setting<T> => ({ ...setting, perReplica: true });
 
 function readUrl(raw: unknown, schemes: readonly string[]): string {
-  const value = asText(raw);
-  const expected = `must be an address beginning with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`;
+  const value = parseText(raw);
+  const expected = `must be a URL that starts with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`;
   let parsed: URL;
   try {
     parsed = new URL(value);
@@ -163,31 +199,17 @@ function readUrl(raw: unknown, schemes: readonly string[]): string {
     throw new Error(expected);
   }
   if (!schemes.includes(parsed.protocol.slice(0, -1))) throw new Error(expected);
-  if (parsed.password) strikeOut(decodeURIComponent(parsed.password));
+  if (parsed.password) redactSecret(decodeURIComponent(parsed.password));
   return value;
 }
 
-/** A duration: `3s`, `500ms`, `10m`, `2h`, `1d`, or ISO 8601 such as PT3S. The value is in milliseconds. */
+/** A duration such as `500ms`, `3s`, `10m`, `2h`, `1d` or `PT3S` (ISO 8601). The value is in milliseconds. */
 export const milliseconds = (purpose: string, fallback: string): Setting<number> =>
-  make(purpose, false, { example: fallback, fallback, read: readMilliseconds });
+  declare(purpose, false, { example: fallback, fallback, read: readMilliseconds });
 
-/** `3s`, `500ms`, `10m`, `2h`, `1d` or ISO 8601 to milliseconds; throws with what was expected. */
-export function readMilliseconds(raw: unknown): number {
-  const value = typeof raw === 'string' ? raw.trim() : '';
-  const short = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(value);
-  const unit = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-  const result = short
-    ? Number(short[1]) * unit[short[2] as keyof typeof unit]
-    : value.startsWith('P')
-      ? parseDuration(value)
-      : null;
-  if (result === null || result < 0) throw new Error('must be a duration such as 500ms, 3s, 10m, 2h, 1d or PT3S');
-  return result;
-}
-
-/** A number of bytes: `512kB`, `8MB`, `1GB` (thousands), `64KiB`, `8MiB`, `1GiB` (1,024), at least `min`. The value is in bytes. */
+/** A size of at least `min` bytes: `512kB`, `8MB`, `1GB` (powers of 1,000) or `64KiB`, `8MiB`, `1GiB` (powers of 1,024). The value is in bytes. */
 export const bytes = (purpose: string, fallback: string, min = 0): Setting<number> =>
-  make(purpose, false, {
+  declare(purpose, false, {
     example: fallback,
     fallback,
     read: (raw) => {
@@ -197,33 +219,24 @@ export const bytes = (purpose: string, fallback: string, min = 0): Setting<numbe
     },
   });
 
-const BYTES = { B: 1, kB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 };
-
-function readBytes(raw: unknown): number {
-  const found = /^(\d+(?:\.\d+)?) ?(\w+)$/.exec(typeof raw === 'string' ? raw.trim() : '');
-  const unit = found ? BYTES[found[2] as keyof typeof BYTES] : undefined;
-  if (unit === undefined) throw new Error('must be a number of bytes such as 512kB, 8MB, 1GB or 64MiB');
-  return Math.round(Number(found?.[1]) * unit);
-}
-
-/** A whole number within bounds. */
+/** An integer from `min` to `max`. */
 export const integer = (purpose: string, fallback: number | undefined, min: number, max: number): Setting<number> =>
-  make(purpose, false, {
+  declare(purpose, false, {
     example: String(fallback ?? min),
     fallback,
     schema: { type: 'integer', minimum: min, maximum: max },
     read: (raw) => {
       const value = typeof raw === 'string' && /^\d+$/.test(raw) ? Number(raw) : raw;
       if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
-        throw new Error(`must be a whole number from ${min} to ${max}`);
+        throw new Error(`must be an integer from ${min} to ${max}`);
       }
       return value;
     },
   });
 
-/** Yes or no. */
+/** A boolean. */
 export const flag = (purpose: string, fallback: boolean): Setting<boolean> =>
-  make(purpose, false, {
+  declare(purpose, false, {
     example: String(fallback),
     fallback,
     schema: { type: 'boolean' },
@@ -234,41 +247,41 @@ export const flag = (purpose: string, fallback: boolean): Setting<boolean> =>
     },
   });
 
-/** One of a few words. */
+/** One of several strings. */
 export const choice = <const C extends readonly string[]>(
   purpose: string,
-  words: C,
+  values: C,
   fallback?: C[number],
 ): Setting<C[number]> =>
-  make(purpose, false, {
-    example: fallback ?? words[0] ?? '',
+  declare(purpose, false, {
+    example: fallback ?? values[0] ?? '',
     fallback,
-    schema: { enum: words },
+    schema: { enum: values },
     read: (raw) => {
-      const found = words.find((word) => word === raw);
-      if (found === undefined) throw new Error(`must be one of ${words.join(', ')}`);
-      return found;
+      const chosen = values.find((value) => value === raw);
+      if (chosen === undefined) throw new Error(`must be one of ${values.join(', ')}`);
+      return chosen;
     },
   });
 
-/** A list or mapping with a shape of its own; `read` throws an `Error` that says what was expected. */
-export const structure = <T>(
+/** A value with its own parser, such as a list or mapping; `read` throws an `Error` whose message says what is expected. */
+export const custom = <T>(
   purpose: string,
   example: string,
   read: (raw: unknown) => T,
   fallback?: unknown,
-): Setting<T> => make(purpose, false, { example, fallback, schema: {}, read });
+): Setting<T> => declare(purpose, false, { example, fallback, schema: {}, read });
 
-/** The README's table of a declaration: one row a setting, in Markdown. `npm run schema` prints it between two marks. */
+/** The settings as a Markdown table, one row each. `npm run schema` writes it into the connector's README. */
 export function settingsTable<S>(declaration: Settings<S>): string {
-  const rows = Object.entries(declaration.fields as Readonly<Record<string, Setting<unknown>>>).map(([name, one]) => {
-    const given = one.required
-      ? '(must be given)'
-      : one.fallback === null
+  const rows = Object.entries(fieldsOf(declaration)).map(([name, setting]) => {
+    const standard = setting.required
+      ? '(required)'
+      : setting.defaultValue === null
         ? '(none)'
-        : `\`${JSON.stringify(one.fallback)}\``;
-    const shown = one.secret ? 'secret, ' : '';
-    return `| \`${name}\` | ${one.purpose} | ${shown}${given} | \`${one.example}\` |`;
+        : `\`${JSON.stringify(setting.defaultValue)}\``;
+    const secrecy = setting.secret ? 'secret, ' : '';
+    return `| \`${name}\` | ${setting.description} | ${secrecy}${standard} | \`${setting.example}\` |`;
   });
-  return ['| setting | what it says | default | example |', '| --- | --- | --- | --- |', ...rows].join('\n');
+  return ['| setting | meaning | default | example |', '| --- | --- | --- | --- |', ...rows].join('\n');
 }

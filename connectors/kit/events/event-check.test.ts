@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import { eventFault, newEventFault } from './event-check.ts';
+import { findEventProblem, findNewEventProblem } from './event-check.ts';
 import { EVENT_KINDS } from './event-types.ts';
 
 const time = new Date('2026-03-01T08:00:00Z');
-/** Data that fits, for every kind. */
-const FITTING: Readonly<Record<string, Record<string, unknown>>> = {
+/** Valid data for every kind. */
+const VALID: Readonly<Record<string, Record<string, unknown>>> = {
   ACCESS_DENIED: { reason: null },
   DOOR_STATE_CHANGED: { state: 'OPEN' },
   OCCUPANCY_CHANGED: { occupied: 2 ** 31 - 1 },
@@ -16,24 +16,24 @@ const FITTING: Readonly<Record<string, Record<string, unknown>>> = {
   CASE_CHANGED: { state: 'SENT', kind: 'REGISTRATION', receipt: 'R1', reason: null },
   RECORD_CHANGED: { change: 'NEW', type: 'WorkOrder', record: 'lakeside-orders:7' },
 };
-const fault = (kind: string, data: Record<string, unknown>, more = {}) =>
-  eventFault({ kind, time, data: { ...FITTING[kind], ...data }, ...more });
+const problemOf = (kind: string, data: Record<string, unknown>, more = {}) =>
+  findEventProblem({ kind, time, data: { ...VALID[kind], ...data }, ...more });
 
-test.each(EVENT_KINDS)('%s with what it declares fits', (kind) => {
-  expect(fault(kind, {})).toBeNull();
-  expect(fault(kind, { said: 'something more' })).toBeNull();
+test.each(EVENT_KINDS)('accepts %s with its declared and with additional fields', (kind) => {
+  expect(problemOf(kind, {})).toBeNull();
+  expect(problemOf(kind, { said: 'something more' })).toBeNull();
 });
 
 test.each(['lakeside-b01', { id: 'lakeside-b01' }, null])(
-  'the key of an entity is its id or the object that has it: %o',
+  'accepts an id, or an object with the id, as key of an entity: %o',
   (building) => {
-    expect(fault('RECORD_CHANGED', { building })).toBeNull();
+    expect(problemOf('RECORD_CHANGED', { building })).toBeNull();
   },
 );
 
 test.each([
-  ['OCCUPANCY_CHANGED', { occupied: 'many' }, 'occupied', 'must be an Int, a whole number of 32 bits, found a text'],
-  ['OCCUPANCY_CHANGED', { occupied: '5' }, 'occupied', 'found a text'],
+  ['OCCUPANCY_CHANGED', { occupied: 'many' }, 'occupied', 'must be an Int, a 32-bit integer, found a string'],
+  ['OCCUPANCY_CHANGED', { occupied: '5' }, 'occupied', 'found a string'],
   ['OCCUPANCY_CHANGED', { occupied: undefined }, 'occupied', 'found nothing'],
   ['OCCUPANCY_CHANGED', { occupied: null }, 'occupied', 'found null'],
   ['OCCUPANCY_CHANGED', { occupied: 2 ** 31 }, 'occupied', 'found a number'],
@@ -46,10 +46,10 @@ test.each([
   ['METER_READING_TAKEN', { value: 12n }, 'value', 'found a bigint'],
   ['METER_READING_TAKEN', { unit: null }, 'unit', 'must be a String'],
   ['METER_ALARM', { alarm: 'a\0b' }, 'alarm', 'without NUL'],
-  ['METER_ALARM', { alarm: '\ud800' }, 'alarm', 'half a surrogate pair'],
+  ['METER_ALARM', { alarm: '\ud800' }, 'alarm', 'lone surrogates'],
   ['METER_ALARM', { alarm: 'x'.repeat(70_000) }, 'alarm', 'at most 65536 characters'],
   ['METER_ALARM', { said: { deep: ['a\0b'] } }, 'said', 'NUL'],
-  ['REGISTRATION_CHANGED', { fields: 'address' }, 'fields', 'must be a list, found a text'],
+  ['REGISTRATION_CHANGED', { fields: 'address' }, 'fields', 'must be a list, found a string'],
   ['REGISTRATION_CHANGED', { fields: ['address', null] }, 'fields[1]', 'found null'],
   ['REGISTRATION_CHANGED', { fields: null }, 'fields', 'must be a list, found null'],
   ['RECORD_CHANGED', { record: 7 }, 'record', 'must be an ID'],
@@ -57,14 +57,14 @@ test.each([
   ['RECORD_CHANGED', { building: 7 }, 'building', 'must be an ID'],
   ['RECORD_CHANGED', { building: { id: 7 } }, 'building', 'must be an ID'],
   ['CASE_CHANGED', { kind: 'OTHER' }, 'kind', 'must be one of CaseKind'],
-])('%s with %o: %s', (kind, data, field, problem) => {
-  expect(fault(kind, data)).toMatchObject({ field, problem: expect.stringContaining(problem) });
+])('rejects %s with %o at %s', (kind, data, field, problem) => {
+  expect(problemOf(kind, data)).toMatchObject({ field, problem: expect.stringContaining(problem) });
 });
 
-test('keys, times and kinds are checked as well; what is found is named by its type, never by its value', () => {
-  const entered = (more: object) => eventFault({ kind: 'VEHICLE_ENTERED', time, ...more });
+test('rejects invalid keys, times and kinds, without the value in the message', () => {
+  const entered = (more: object) => findEventProblem({ kind: 'VEHICLE_ENTERED', time, ...more });
   expect(entered({ company: '91500112MA5U0H4T21', vehicle: 'v', lot: null })).toBeNull();
-  expect(entered({ company: '9150' })).toEqual({ field: 'company', problem: 'must be a USCC, found a text' });
+  expect(entered({ company: '9150' })).toEqual({ field: 'company', problem: 'must be a USCC, found a string' });
   expect(entered({ vehicle: 7 })?.field).toBe('vehicle');
   expect(entered({ lot: 'x'.repeat(513) })?.field).toBe('lot');
   expect(entered({ time: new Date(Number.NaN) })?.field).toBe('time');
@@ -74,7 +74,7 @@ test('keys, times and kinds are checked as well; what is found is named by its t
   expect(entered({ data: [] })?.field).toBe('data');
   expect(entered({ kind: 'NOBODY_KNOWS' })?.field).toBe('kind');
   expect(entered({ kind: 'constructor' })?.field).toBe('kind');
-  const named = (foreignId: unknown) => newEventFault({ kind: 'VEHICLE_ENTERED', time, foreignId })?.field;
+  const named = (foreignId: unknown) => findNewEventProblem({ kind: 'VEHICLE_ENTERED', time, foreignId })?.field;
   expect(named('one')).toBeUndefined();
   expect([named(''), named(7), named('a\0'), named('字'.repeat(667))]).toEqual(Array(4).fill('foreignId'));
 });

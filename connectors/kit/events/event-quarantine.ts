@@ -1,28 +1,29 @@
-/** What is done with events that do not fit their type: kept, said in the log, counted. */
+/** Stores, logs and counts events that do not match the type of their kind. */
 import { channel } from 'node:diagnostics_channel';
 import type { QuarantinedEvent } from '../../../schema/database/events/event-quarantine.ts';
 import type { Log } from '../log.ts';
-import { type CheckedEvent, type EventFault, newEventFault } from './event-check.ts';
+import { type CheckedEvent, type EventProblem, findNewEventProblem } from './event-check.ts';
 
-/** Events that do not fit their type: {installation, found, count}; `found` is `append` (refused) or `log` (stored, passed over). */
+/** Channel of invalid events: {installation, found, count}. `found`: `append` (rejected) or `log` (stored earlier, skipped when read). */
 const invalidEvents = channel('isthmus:events:invalid');
 
-/** `METER_READING_TAKEN.value must be a Decimal, found a number`. */
-export const sentenceOf = (kind: string, { field, problem }: EventFault): string => `${kind}.${field} ${problem}`;
+/** Such as `METER_READING_TAKEN.value must be a Decimal, found a number`. */
+export const describeProblem = (kind: string, { field, problem }: EventProblem): string =>
+  `${kind}.${field} ${problem}`;
 
-/** An event does not fit its type, and the connector keeps it itself. Known as a refusal of a value, like the database's own (SQLSTATE class 22). */
-export class EventRefused extends Error {
-  override name = 'EventRefused';
+/** Thrown by `emit` with `strict`. Its code is of SQLSTATE class 22 (data exception), like the database's own rejection of a value. */
+export class InvalidEventError extends Error {
+  override name = 'InvalidEventError';
   readonly code = '22000';
-  readonly fault: EventFault;
-  constructor(kind: string, fault: EventFault) {
-    super(sentenceOf(kind, fault));
-    this.fault = fault;
+  readonly eventProblem: EventProblem;
+  constructor(kind: string, eventProblem: EventProblem) {
+    super(describeProblem(kind, eventProblem));
+    this.eventProblem = eventProblem;
   }
 }
 
-/** JSON that never fails: what JSON cannot hold is named by its type. */
-function asJson(event: object): string {
+/** JSON that never fails: values without a JSON form are replaced by their type. */
+function toJson(event: object): string {
   const above: object[] = [];
   return JSON.stringify(event, function (this: object, _, value: unknown) {
     if (typeof value === 'bigint' || typeof value === 'number') return Number.isFinite(value) ? value : String(value);
@@ -35,50 +36,49 @@ function asJson(event: object): string {
   });
 }
 
-/** An event of the log, as its row. */
-export function quarantined(
+/** The quarantine row of a stored event. */
+export function toQuarantinedEvent(
   row: { readonly position: string; readonly id: string; readonly kind: string; readonly installation: string },
-  { field, problem }: EventFault,
+  { field, problem }: EventProblem,
 ): QuarantinedEvent {
   const { position, id, kind, installation } = row;
-  return { installation, position, key: id, kind, field, reason: problem, event: asJson(row) };
+  return { installation, position, key: id, kind, field, reason: problem, event: toJson(row) };
 }
 
-/** Those that may be appended, and those that may not. */
-export function sorted<E extends CheckedEvent & { readonly foreignId: unknown }>(
+/** Splits new events into valid ones and quarantine rows of the others. */
+export function splitEvents<E extends CheckedEvent & { readonly foreignId: unknown }>(
   installation: string,
   events: readonly E[],
-): { readonly sound: readonly E[]; readonly refused: readonly QuarantinedEvent[] } {
-  let refused: QuarantinedEvent[] | null = null;
-  const sound = events.filter((event) => {
-    const fault = newEventFault(event);
-    if (fault === null) return true;
-    refused ??= [];
-    refused.push({
+): { readonly valid: readonly E[]; readonly rejected: readonly QuarantinedEvent[] } {
+  const rejected: QuarantinedEvent[] = [];
+  const valid = events.filter((event) => {
+    const found = findNewEventProblem(event);
+    if (found === null) return true;
+    rejected.push({
       ...{ installation, position: null, key: String(event.foreignId), kind: String(event.kind) },
-      ...{ field: fault.field, reason: fault.problem, event: asJson(event) },
+      ...{ field: found.field, reason: found.problem, event: toJson(event) },
     });
     return false;
   });
-  return { sound: refused === null ? events : sound, refused: refused ?? [] };
+  return { valid, rejected };
 }
 
-/** Says and counts those that are new; one line for all that were refused together, one for each that lies in the log. */
-export function reportInvalid(log: Log, events: readonly QuarantinedEvent[]): void {
-  const refused = events.filter((one) => one.position === null);
-  const [first] = refused;
+/** Logs and counts invalid events: one line for all that were rejected together, one for each stored event. */
+export function reportInvalidEvents(log: Log, events: readonly QuarantinedEvent[]): void {
+  const rejected = events.filter(({ position }) => position === null);
+  const [first] = rejected;
   if (first) {
-    const reason = sentenceOf(first.kind, { field: first.field, problem: first.reason });
+    const reason = describeProblem(first.kind, { field: first.field, problem: first.reason });
     const { installation } = first;
-    log.warn('Events do not fit their type and were not written; they are kept in event_quarantine.', {
-      ...{ installation, count: refused.length, reason },
+    log.warn(`Rejected ${rejected.length} invalid events of ${installation}. They are stored in event_quarantine.`, {
+      ...{ installation, count: rejected.length, reason },
     });
-    invalidEvents.publish({ installation, found: 'append', count: refused.length });
+    invalidEvents.publish({ installation, found: 'append', count: rejected.length });
   }
   for (const { installation, position, kind, field, reason } of events) {
     if (position === null) continue;
-    log.warn('An event of the log does not fit its type and is passed over; it is named in event_quarantine.', {
-      ...{ installation, position, reason: sentenceOf(kind, { field, problem: reason }) },
+    log.warn(`Skipped invalid event ${position} of the log. It is listed in event_quarantine.`, {
+      ...{ installation, position, reason: describeProblem(kind, { field, problem: reason }) },
     });
     invalidEvents.publish({ installation, found: 'log', count: 1 });
   }

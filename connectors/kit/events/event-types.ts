@@ -1,12 +1,12 @@
 /**
- * THE KINDS OF EVENTS: each with its type in the graph, the entities that it names and the data that it carries. The graph's types, the
- * enum `EventKind` and the check of every event before it is appended are made from this one declaration.
+ * Declares every event kind: its GraphQL type, the entities that it references and its data. The GraphQL types, the enum `EventKind` and
+ * the check of every event are derived from this declaration.
  */
 import { GraphQLID, GraphQLInt, type GraphQLScalarType, GraphQLString } from 'graphql';
 import { CaseKind, CaseState, DoorState, RecordChange, SourceState } from '../../../schema/graph/enums.ts';
 import { Decimal } from '../../../schema/graph/scalars.ts';
 
-/** Columns of the log that hold keys of entities. */
+/** Columns of the event log that contain keys of entities. */
 export const KEY_COLUMNS = ['company', 'vehicle', 'door', 'badge', 'lot', 'meter', 'case'] as const;
 export type KeyColumn = (typeof KEY_COLUMNS)[number];
 
@@ -16,7 +16,7 @@ export interface EnumType {
   readonly values: Readonly<Record<string, string>>;
 }
 
-/** The key of an entity: its id, alone or as an object with it. */
+/** The key of an entity: its id, or an object with the member `id`. */
 export interface KeyType {
   readonly name: string;
   readonly key: true;
@@ -24,34 +24,34 @@ export interface KeyType {
 
 export type ValueType = GraphQLScalarType | EnumType | KeyType;
 
-/** One value in an event's `data`. */
+/** One value in the `data` of an event. */
 export interface DataField {
   readonly type: ValueType;
   readonly list: boolean;
   readonly nullable: boolean;
 }
 
-/** A field of the graph type beside those of `ParkEvent`. */
+/** A field of the GraphQL type, in addition to those of the interface `ParkEvent`. */
 export type EventField = { readonly description: string } & (
   | {
-      /** An entity whose key the log holds in the column of that name; always nullable. */
+      /** An entity whose key is in the column of the same name. Always nullable. */
       readonly from: 'column';
       readonly entity: string;
       readonly scopes: readonly string[];
     }
   | {
-      /** A value of `data`, of the same name. */
+      /** The value of `data` with the same name. */
       readonly from: 'data';
       readonly data: DataField;
     }
   | {
-      /** An object made of several values of `data`. */
+      /** An object of several values of `data`. */
       readonly from: 'parts';
       readonly object: string;
       readonly parts: Readonly<Record<string, DataField>>;
     }
   | {
-      /** An entity that is looked up when it is asked for; `data` holds its id under the same name, or the log's row tells it. Always nullable. */
+      /** An entity that is resolved on request, by the id in `data` under the same name, or by the row if `data` is null. Always nullable. */
       readonly from: 'lookup';
       readonly entity: string;
       readonly data: DataField | null;
@@ -59,17 +59,17 @@ export type EventField = { readonly description: string } & (
 );
 
 export interface EventType {
-  /** Name of the concrete type in the graph. */
+  /** Name of the GraphQL type. */
   readonly type: string;
   readonly description: string;
   readonly fields: Readonly<Record<string, EventField>>;
-  /** Values of `data` that the graph type does not show. */
+  /** Values of `data` that are not fields of the GraphQL type. */
   readonly hidden: Readonly<Record<string, DataField>>;
 }
 
-const one = (type: ValueType): DataField => ({ type, list: false, nullable: false });
-const maybe = (type: ValueType): DataField => ({ type, list: false, nullable: true });
-const many = (type: ValueType): DataField => ({ type, list: true, nullable: false });
+const required = (type: ValueType): DataField => ({ type, list: false, nullable: false });
+const optional = (type: ValueType): DataField => ({ type, list: false, nullable: true });
+const list = (type: ValueType): DataField => ({ type, list: true, nullable: false });
 
 const entity = (name: string, description: string, ...scopes: string[]): EventField => ({
   ...{ from: 'column', entity: name, description, scopes },
@@ -93,74 +93,77 @@ const RECORD_CHANGE = { name: 'RecordChange', values: RecordChange };
 
 const drive = {
   vehicle: entity('Vehicle', 'Null when no plate was read.', 'parking:movements'),
-  lot: entity('ParkingLot', 'Where.'),
+  lot: entity('ParkingLot', 'The car park.'),
 };
-const passage = { door: entity('Door', 'Which one.'), badge: entity('Badge', 'Whose.', 'access:persons') };
-const meter = entity('Meter', 'Which one.');
+const passage = {
+  door: entity('Door', 'The door.'),
+  badge: entity('Badge', 'The badge that was read.', 'access:persons'),
+};
+const meter = entity('Meter', 'The meter.');
 
 export const EVENT_TYPES = {
-  ACCESS_GRANTED: event('AccessGranted', 'A door let someone in.', passage),
-  ACCESS_DENIED: event('AccessDenied', 'A door did not.', {
+  ACCESS_GRANTED: event('AccessGranted', 'A door granted access.', passage),
+  ACCESS_DENIED: event('AccessDenied', 'A door denied access.', {
     ...passage,
-    reason: data(maybe(GraphQLString), 'Why, where the source tells.'),
+    reason: data(optional(GraphQLString), 'Reason given by the source; null if it gives none.'),
   }),
-  DOOR_STATE_CHANGED: event('DoorStateChanged', 'A door opened, closed, was forced.', {
-    door: entity('Door', 'Which one.'),
-    state: data(one(DOOR_STATE), 'Its state from then on.'),
+  DOOR_STATE_CHANGED: event('DoorStateChanged', 'The state of a door changed.', {
+    door: entity('Door', 'The door.'),
+    state: data(required(DOOR_STATE), 'The new state.'),
   }),
-  VEHICLE_ENTERED: event('VehicleEntered', 'A vehicle drove in.', drive),
-  VEHICLE_EXITED: event('VehicleExited', 'A vehicle drove out.', drive),
-  OCCUPANCY_CHANGED: event('OccupancyChanged', "A car park's measured occupation moved.", {
-    lot: entity('ParkingLot', 'Which one.'),
-    occupied: data(one(GraphQLInt), 'Measured, not entries minus exits.'),
+  VEHICLE_ENTERED: event('VehicleEntered', 'A vehicle entered a car park.', drive),
+  VEHICLE_EXITED: event('VehicleExited', 'A vehicle left a car park.', drive),
+  OCCUPANCY_CHANGED: event('OccupancyChanged', "A car park's measured occupancy changed.", {
+    lot: entity('ParkingLot', 'The car park.'),
+    occupied: data(required(GraphQLInt), 'Occupied spaces as measured, not entries minus exits.'),
   }),
-  METER_READING_TAKEN: event('MeterReadingTaken', 'A register value came in.', {
+  METER_READING_TAKEN: event('MeterReadingTaken', 'A meter register was read.', {
     meter,
     reading: {
-      ...{ from: 'parts', object: 'Quantity', parts: { value: one(Decimal), unit: one(GraphQLString) } },
-      description: 'The register, not a difference.',
+      ...{ from: 'parts', object: 'Quantity', parts: { value: required(Decimal), unit: required(GraphQLString) } },
+      description: 'The register value, not a difference.',
     },
     corrects: data(
-      maybe(Decimal),
-      'The earlier value of the same time, where this one corrects it; null: it is the first.',
+      optional(Decimal),
+      'The earlier value for the same time that this one corrects; null: this is the first.',
     ),
   }),
-  METER_ALARM: event('MeterAlarm', 'A meter complained.', {
+  METER_ALARM: event('MeterAlarm', 'A meter raised an alarm.', {
     meter,
-    alarm: data(one(GraphQLString), 'What it complains of, in our words.'),
+    alarm: data(required(GraphQLString), 'The alarm, in the words of the hub.'),
   }),
-  REGISTRATION_CHANGED: event('RegistrationChanged', 'The register changed an entry.', {
-    fields: data(many(GraphQLString), 'Names of the fields of Registration.'),
+  REGISTRATION_CHANGED: event('RegistrationChanged', 'An entry of the company register changed.', {
+    fields: data(list(GraphQLString), 'Names of the changed fields of Registration.'),
   }),
-  TAX_FILE_RECEIVED: event('TaxFileReceived', 'A file from the tax office was taken in.', {
-    name: data(one(GraphQLString), 'Name of the file.'),
-    rows: data(one(GraphQLInt), 'Rows taken in.'),
-    refused: data(one(GraphQLInt), 'Rows refused, reported with line and reason.'),
+  TAX_FILE_RECEIVED: event('TaxFileReceived', 'A file of the tax office was imported.', {
+    name: data(required(GraphQLString), 'File name.'),
+    rows: data(required(GraphQLInt), 'Imported rows.'),
+    refused: data(required(GraphQLInt), 'Rejected rows; the report names line and reason.'),
   }),
   SOURCE_STATE_CHANGED: event(
     'SourceStateChanged',
-    'A source went up or down.',
+    'The state of a source changed.',
     {
-      source: lookup('Source', 'As it is now.'),
-      from: data(one(SOURCE_STATE), 'State before.'),
-      to: data(one(SOURCE_STATE), 'State from then on.'),
+      source: lookup('Source', 'The source in its current state.'),
+      from: data(required(SOURCE_STATE), 'The previous state.'),
+      to: data(required(SOURCE_STATE), 'The new state.'),
     },
-    { reason: maybe(GraphQLString) },
+    { reason: optional(GraphQLString) },
   ),
   CASE_CHANGED: event(
     'CaseChanged',
-    'A case moved on.',
-    { case: lookup('Case', 'As it is now.'), state: data(one(CASE_STATE), 'State from then on.') },
-    { kind: one(CASE_KIND), receipt: maybe(GraphQLString), reason: maybe(GraphQLString) },
+    'The state of a case changed.',
+    { case: lookup('Case', 'The case in its current state.'), state: data(required(CASE_STATE), 'The new state.') },
+    { kind: required(CASE_KIND), receipt: optional(GraphQLString), reason: optional(GraphQLString) },
   ),
   RECORD_CHANGED: event(
     'RecordChanged',
-    'A row of a system that is connected by configuration is new, changed or gone.',
+    'A record of a system that is connected by configuration was added, changed or removed.',
     {
-      change: data(one(RECORD_CHANGE), 'What happened.'),
-      type: data(one(GraphQLString), 'Its type in this graph, such as WorkOrder.'),
-      record: data(one(GraphQLID), 'Its global id, which the root field of its type takes.'),
-      building: lookup('Building', 'Where it belongs, as the row says.', maybe({ name: 'Building', key: true })),
+      change: data(required(RECORD_CHANGE), 'The kind of change.'),
+      type: data(required(GraphQLString), 'GraphQL type of the record, such as WorkOrder.'),
+      record: data(required(GraphQLID), 'Global id of the record, for the root field of its type.'),
+      building: lookup('Building', 'Building that the record names.', optional({ name: 'Building', key: true })),
     },
   ),
 } as const satisfies Readonly<Record<string, EventType>>;
@@ -168,21 +171,21 @@ export const EVENT_TYPES = {
 export type EventKind = keyof typeof EVENT_TYPES;
 export const EVENT_KINDS = Object.keys(EVENT_TYPES) as readonly EventKind[];
 
-/** What is declared of a kind; undefined for a kind that this version does not know. */
+/** The declaration of a kind; undefined for a kind that this version does not know. */
 export const eventType = (kind: string): EventType | undefined =>
   Object.hasOwn(EVENT_TYPES, kind) ? EVENT_TYPES[kind as EventKind] : undefined;
 
-/** The id that a `KeyType` value holds; null when it holds none. */
-export function keyIn(value: unknown): string | null {
+/** The id in a `KeyType` value; null if there is none. */
+export function entityId(value: unknown): string | null {
   const id = typeof value === 'object' && value !== null ? (value as { id?: unknown }).id : value;
   return typeof id === 'string' ? id : null;
 }
 
-/** Every value that the `data` of the type may hold, by name. */
+/** All values of `data` that the type declares, by name. */
 export function dataFields(type: EventType): Readonly<Record<string, DataField>> {
-  const shown = Object.entries(type.fields).flatMap(([name, field]): [string, DataField][] => {
+  const visible = Object.entries(type.fields).flatMap(([name, field]): [string, DataField][] => {
     if (field.from === 'parts') return Object.entries(field.parts);
     return field.from !== 'column' && field.data !== null ? [[name, field.data]] : [];
   });
-  return { ...Object.fromEntries(shown), ...type.hidden };
+  return { ...Object.fromEntries(visible), ...type.hidden };
 }

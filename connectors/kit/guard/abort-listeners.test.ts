@@ -3,58 +3,59 @@ import { createServer } from 'node:http';
 import { request } from 'undici';
 import { expect, test } from 'vitest';
 import { systemClock } from '../clock.ts';
-import { Health } from '../health.ts';
+import { DEFAULT_GUARD_POLICY } from '../config/sections/guard.ts';
 import { hubCall } from '../host/services.ts';
+import { Health } from '../monitoring/health.ts';
 import { listen } from '../testing/simulator.ts';
 import { onAbort } from './abort-listeners.ts';
-import { DEFAULT_POLICY } from './guard.ts';
-import { makeGuard } from './source-guard.ts';
+
+import { createSourceGuard } from './source-guard.ts';
 
 const listeners = (signal: AbortSignal): number => getEventListeners(signal, 'abort').length;
 
-test('however many wait for a signal, it has one listener, and none when nobody waits', () => {
-  const control = new AbortController();
-  const told: number[] = [];
-  const leave = Array.from({ length: 40 }, (_, i) => onAbort(control.signal, () => told.push(i)));
-  expect(listeners(control.signal)).toBe(1);
-  for (const one of leave) one();
-  for (const one of leave) one();
-  expect(listeners(control.signal)).toBe(0);
-  const last = onAbort(control.signal, () => told.push(100));
-  onAbort(control.signal, () => last());
-  expect(listeners(control.signal)).toBe(1);
-  control.abort();
-  expect([told, listeners(control.signal)]).toEqual([[100], 0]);
-  onAbort(control.signal, () => told.push(200))();
-  expect(told).toEqual([100]);
+test('callbacks of one signal share one listener, which is removed with the removeLast of them', () => {
+  const controller = new AbortController();
+  const called: number[] = [];
+  const removals = Array.from({ length: 40 }, (_, i) => onAbort(controller.signal, () => called.push(i)));
+  expect(listeners(controller.signal)).toBe(1);
+  for (const remove of removals) remove();
+  for (const remove of removals) remove();
+  expect(listeners(controller.signal)).toBe(0);
+  const removeLast = onAbort(controller.signal, () => called.push(100));
+  onAbort(controller.signal, () => removeLast());
+  expect(listeners(controller.signal)).toBe(1);
+  controller.abort();
+  expect([called, listeners(controller.signal)]).toEqual([[100], 0]);
+  onAbort(controller.signal, () => called.push(200))();
+  expect(called).toEqual([100]);
 });
 
-test('a query with many calls to a vendor warns of no leak, and leaves no listener', async () => {
-  let asked = 0;
-  let most = 0;
-  const control = new AbortController();
+test('many calls with one signal cause no leak warning and leave no listener', async () => {
+  let requests = 0;
+  let maxListeners = 0;
+  const controller = new AbortController();
   const vendor = createServer((_, response) => {
-    asked++;
-    most = Math.max(most, listeners(control.signal));
+    requests++;
+    maxListeners = Math.max(maxListeners, listeners(controller.signal));
     setTimeout(() => response.end('1'), 20);
   });
   const url = `http://127.0.0.1:${await listen(vendor)}`;
   const warnings: string[] = [];
-  const note = (warning: Error) => void warnings.push(`${warning.name}: ${warning.message}`);
-  process.on('warning', note);
+  const onWarning = (warning: Error) => void warnings.push(`${warning.name}: ${warning.message}`);
+  process.on('warning', onWarning);
   const clock = systemClock;
-  const guard = makeGuard(
+  const guard = createSourceGuard(
     {
       installation: { id: 'test', connector: 'parking', park: 'lakeside' },
       clock,
       health: new Health(clock),
-      tell: () => undefined,
+      publishCall: () => undefined,
     },
-    { ...DEFAULT_POLICY, timeout: 10_000 },
+    { ...DEFAULT_GUARD_POLICY, timeout: 10_000 },
   );
-  const call = hubCall(10_000, control.signal);
+  const call = hubCall(10_000, controller.signal);
   const get = async (signal: AbortSignal) => (await request(url, { signal })).body.text();
-  // Calls of their own, calls that wait at the gate, and calls that are several requests each.
+  // Single calls, calls that wait in the queue, and calls of several requests each.
   await Promise.all(
     Array.from({ length: 40 }, (_, i) => [
       guard.read(call, { operation: 'lots', key: String(i) }, get),
@@ -65,10 +66,10 @@ test('a query with many calls to a vendor warns of no leak, and leaves no listen
     ]).flat(),
   );
   await new Promise((resolve) => setImmediate(resolve));
-  process.off('warning', note);
+  process.off('warning', onWarning);
   vendor.closeAllConnections();
   await new Promise((resolve) => vendor.close(resolve));
-  expect(asked).toBe(40 + 40 + 20);
+  expect(requests).toBe(40 + 40 + 20);
   expect(warnings).toEqual([]);
-  expect([most, listeners(control.signal)]).toEqual([1, 0]);
+  expect([maxListeners, listeners(controller.signal)]).toEqual([1, 0]);
 }, 20_000);

@@ -1,37 +1,36 @@
-/** Waiting for a signal to abort: however many wait for one signal, it has one listener. */
+/** Callbacks for an abort signal. All callbacks of one signal share one listener. */
 
-/** Those who wait for one signal, and the one listener that tells them. */
-interface Waiting {
+interface Registration {
   readonly callbacks: Set<() => void>;
   readonly listener: () => void;
 }
 
-const waiting = new WeakMap<AbortSignal, Waiting>();
+const registrations = new WeakMap<AbortSignal, Registration>();
 
 /**
- * Calls `callback` once when the signal aborts; not when it has aborted already. Returns what ends the wait; call it when the work is
- * over. An operation calls many systems at once with one signal, and Node takes more than ten listeners on a signal for a leak.
+ * Calls `callback` once when the signal aborts; never if it is aborted already. Returns a function that removes the callback: call it
+ * when the work is done. An operation makes many calls with one signal, and Node warns of a leak above ten listeners.
  */
 export function onAbort(signal: AbortSignal, callback: () => void): () => void {
   if (signal.aborted) return () => undefined;
-  let all = waiting.get(signal);
-  if (!all) {
+  let registration = registrations.get(signal);
+  if (!registration) {
     const callbacks = new Set<() => void>();
     const listener = () => {
-      waiting.delete(signal);
-      for (const one of callbacks) one();
+      registrations.delete(signal);
+      for (const each of callbacks) each();
     };
-    all = { callbacks, listener };
-    waiting.set(signal, all);
+    registration = { callbacks, listener };
+    registrations.set(signal, registration);
     signal.addEventListener('abort', listener, { once: true });
   }
-  const { callbacks, listener } = all;
-  // Its own function, so that the same callback given twice is told twice.
-  const one = () => callback();
-  callbacks.add(one);
+  const { callbacks, listener } = registration;
+  // A function of its own, so that a callback that is registered twice is called twice.
+  const own = () => callback();
+  callbacks.add(own);
   return () => {
-    if (!callbacks.delete(one) || callbacks.size > 0 || waiting.get(signal)?.callbacks !== callbacks) return;
-    waiting.delete(signal);
+    if (!callbacks.delete(own) || callbacks.size > 0 || registrations.get(signal)?.callbacks !== callbacks) return;
+    registrations.delete(signal);
     signal.removeEventListener('abort', listener);
   };
 }

@@ -1,72 +1,72 @@
 import { expect, test } from 'vitest';
 import { rejected, unavailable } from '../errors.ts';
-import { steppedClock } from '../testing/test-clock.ts';
-import { Breakers } from './circuit-breaker.ts';
+import { manualClock } from '../testing/test-clock.ts';
+import { CircuitBreakers } from './circuit-breaker.ts';
 
-const fails = async () => {
-  throw unavailable('it is down');
+const failing = async () => {
+  throw unavailable('down');
 };
-const answers = async () => ({ value: 7, slow: false });
+const responding = async () => ({ value: 7, slow: false });
 
-function opened() {
-  const clock = steppedClock(new Date('2026-03-01T12:00:00Z'));
-  const breakers = new Breakers({ faults: 3, pause: 2_000 }, clock);
-  const ask = (how: () => Promise<{ value: number; slow: boolean }>) =>
-    breakers.execute('lots', how).then(
-      (timed) => timed.value,
+function createBreakers() {
+  const clock = manualClock(new Date('2026-03-01T12:00:00Z'));
+  const breakers = new CircuitBreakers({ failureThreshold: 3, openDuration: 2_000 }, clock);
+  const call = (send: () => Promise<{ value: number; slow: boolean }>) =>
+    breakers.execute('lots', send).then(
+      (result) => result.value,
       (error: Error) => error.message,
     );
-  return { clock, breakers, ask };
+  return { clock, breakers, call };
 }
 
 test.each([0, 600_000, -600_000])(
-  'an open breaker lets one call try after its pause, to the millisecond, also with the wall clock set by %d ms',
-  async (by) => {
-    const { clock, breakers, ask } = opened();
-    for (let n = 0; n < 3; n++) await ask(fails);
-    expect([breakers.worst, breakers.isOpen('lots')]).toEqual(['OPEN', true]);
-    clock.pass(1_000);
-    clock.set(by);
+  'allows a trial call exactly after the open duration, with the wall clock set by %d ms',
+  async (adjustment) => {
+    const { clock, breakers, call } = createBreakers();
+    for (let i = 0; i < 3; i++) await call(failing);
+    expect([breakers.worstState, breakers.isOpen('lots')]).toEqual(['OPEN', true]);
+    clock.advance(1_000);
+    clock.adjustWallClock(adjustment);
     expect(breakers.isOpen('lots')).toBe(true);
-    clock.pass(999);
-    expect(await ask(answers)).toContain('the circuit breaker is open');
-    clock.pass(1);
+    clock.advance(999);
+    expect(await call(responding)).toContain('circuit breaker is open');
+    clock.advance(1);
     expect(breakers.isOpen('lots')).toBe(false);
-    expect([await ask(answers), breakers.worst]).toEqual([7, 'CLOSED']);
+    expect([await call(responding), breakers.worstState]).toEqual([7, 'CLOSED']);
   },
 );
 
-test('one call tries while others wait for its outcome; one fault opens it for another pause', async () => {
-  const { clock, breakers, ask } = opened();
-  for (let n = 0; n < 3; n++) await ask(fails);
-  clock.pass(2_000);
-  let refuse = (_: Error): void => undefined;
-  const trial = ask(() => new Promise((_, reject) => (refuse = reject)));
-  let asked = 0;
-  const other = ask(async () => {
-    asked++;
-    return answers();
+test('other calls wait for the trial call; a failed trial opens the breaker again', async () => {
+  const { clock, breakers, call } = createBreakers();
+  for (let i = 0; i < 3; i++) await call(failing);
+  clock.advance(2_000);
+  let rejectTrial = (_: Error): void => undefined;
+  const trial = call(() => new Promise((_, reject) => (rejectTrial = reject)));
+  let sent = 0;
+  const other = call(async () => {
+    sent++;
+    return responding();
   });
-  expect([breakers.worst, breakers.isOpen('lots')]).toEqual(['HALF_OPEN', false]);
-  refuse(unavailable('it is still down'));
+  expect([breakers.worstState, breakers.isOpen('lots')]).toEqual(['HALF_OPEN', false]);
+  rejectTrial(unavailable('still down'));
   expect(await trial).toContain('still down');
-  expect(await other).toContain('the circuit breaker is open');
-  expect([asked, breakers.worst]).toEqual([0, 'OPEN']);
-  clock.pass(2_000);
-  expect(await ask(answers)).toBe(7);
+  expect(await other).toContain('circuit breaker is open');
+  expect([sent, breakers.worstState]).toEqual([0, 'OPEN']);
+  clock.advance(2_000);
+  expect(await call(responding)).toBe(7);
 });
 
-test('a good answer forgets the faults before it; slow ones count, refusals of the source do not', async () => {
-  const { breakers, ask } = opened();
-  await ask(fails);
-  await ask(fails);
-  await ask(answers);
-  await ask(fails);
-  await ask(async () => ({ value: 1, slow: true }));
-  await ask(async () => {
-    throw rejected('not you');
+test('a success resets the failures; slow responses count, rejections do not', async () => {
+  const { breakers, call } = createBreakers();
+  await call(failing);
+  await call(failing);
+  await call(responding);
+  await call(failing);
+  await call(async () => ({ value: 1, slow: true }));
+  await call(async () => {
+    throw rejected('forbidden');
   });
-  expect(breakers.worst).toBe('CLOSED');
-  await ask(fails);
-  expect(breakers.worst).toBe('OPEN');
+  expect(breakers.worstState).toBe('CLOSED');
+  await call(failing);
+  expect(breakers.worstState).toBe('OPEN');
 });

@@ -1,119 +1,118 @@
-/** One circuit breaker for each operation of a source. Slow answers and nonsense count like no answer; a refusal does not. */
-import { systemClock } from '../clock.ts';
-import type { Clock } from '../connector.ts';
-import { SourceError, sourceFault, unavailable } from '../errors.ts';
-import type { Breaker } from '../health.ts';
+/**
+ * One circuit breaker for each operation of a source. Missing, slow and malformed responses are failures; a rejection by the source
+ * is not.
+ */
+import { type Clock, systemClock } from '../clock.ts';
+import { type GuardPolicy, MAX_RECOVERY_PAUSE } from '../config/sections/guard.ts';
+import { SourceError, toSourceError, unavailable } from '../errors.ts';
+import type { BreakerState } from '../monitoring/health.ts';
 
-export interface BreakerLimits {
-  /** Faults in a row that open an operation's breaker. */
-  readonly faults: number;
-  /** How long it stays open before one call may try, in milliseconds; never above 5 s. */
-  readonly pause: number;
-}
-
-/** What one call brought, and whether it took too long for a healthy source. */
-export interface Timed<T> {
+/** The result of one call, and whether it took too long for a healthy source. */
+export interface TimedResult<T> {
   readonly value: T;
   readonly slow: boolean;
 }
 
-const MOST_PAUSE = 5_000;
-
-/** Whether the fault speaks against the source: not when the source refused, our own code failed, or the caller left. */
-export function counts(error: unknown): boolean {
-  const fault = sourceFault(error);
-  return fault instanceof SourceError && fault.code !== 'SOURCE_REJECTED' && !fault.callers;
+/** False when the source rejected the request, the hub's own code failed, or the caller caused the error. */
+export function isSourceFailure(error: unknown): boolean {
+  const failure = toSourceError(error);
+  return failure instanceof SourceError && failure.code !== 'SOURCE_REJECTED' && !failure.causedByCaller;
 }
 
-/** One operation's breaker. Times are the clock's `monotonic()`. */
+/** The breaker of one operation. Times are the clock's `monotonic()`. */
 interface Circuit {
-  /** Faults in a row while it is closed. */
-  faults: number;
-  /** When it opened last; null: it is closed. */
+  /** Consecutive failures while closed. */
+  failures: number;
+  /** When it last opened; null: it is closed. */
   openedAt: number | null;
-  /** The one call that tries whether the source answers again; others wait for its outcome. */
+  /** The one call that tests whether the source has recovered; other calls wait for its result. */
   trial: Promise<unknown> | null;
-  askedAt: number;
+  lastCallAt: number;
 }
 
-export class Breakers {
-  readonly #limits: BreakerLimits;
+export class CircuitBreakers {
+  readonly #limits: GuardPolicy['breaker'];
   readonly #clock: Clock;
-  readonly #all = new Map<string, Circuit>();
+  readonly #circuits = new Map<string, Circuit>();
 
-  constructor(limits: BreakerLimits, clock: Clock = systemClock) {
+  constructor(limits: GuardPolicy['breaker'], clock: Clock = systemClock) {
     this.#limits = limits;
     this.#clock = clock;
   }
 
-  /** Rejects at once while the operation's breaker is open. */
-  async execute<T>(operation: string, ask: () => Promise<Timed<T>>): Promise<Timed<T>> {
-    let one = this.#all.get(operation);
-    if (!one) {
-      one = { faults: 0, openedAt: null, trial: null, askedAt: 0 };
-      this.#all.set(operation, one);
+  /** Sends the call and counts its result. Rejects with SOURCE_UNAVAILABLE, without a call, while the operation's breaker is open. */
+  async execute<T>(operation: string, send: () => Promise<TimedResult<T>>): Promise<TimedResult<T>> {
+    let circuit = this.#circuits.get(operation);
+    if (!circuit) {
+      circuit = { failures: 0, openedAt: null, trial: null, lastCallAt: 0 };
+      this.#circuits.set(operation, circuit);
     }
-    one.askedAt = this.#clock.monotonic();
-    while (one.trial !== null) await one.trial.catch(() => undefined);
-    if (one.openedAt === null) return this.#run(one, ask, false);
-    if (this.#clock.monotonic() - one.openedAt < this.#pause) throw unavailable('the circuit breaker is open');
-    const trial = this.#run(one, ask, true).finally(() => {
-      one.trial = null;
+    circuit.lastCallAt = this.#clock.monotonic();
+    while (circuit.trial !== null) await circuit.trial.catch(() => undefined);
+    if (circuit.openedAt === null) return this.#run(circuit, send, { isTrial: false });
+    if (this.#clock.monotonic() - circuit.openedAt < this.#openDuration) throw unavailable('circuit breaker is open');
+    const trial = this.#run(circuit, send, { isTrial: true }).finally(() => {
+      circuit.trial = null;
     });
-    one.trial = trial;
+    circuit.trial = trial;
     return trial;
   }
 
-  /** Whether a call of this operation would be refused at once. */
+  /** Whether a call of this operation would be rejected without reaching the source. */
   isOpen(operation: string): boolean {
-    const one = this.#all.get(operation);
-    if (!one || one.openedAt === null || one.trial !== null) return false;
-    return this.#clock.monotonic() - one.openedAt < this.#pause;
+    const circuit = this.#circuits.get(operation);
+    if (!circuit || circuit.openedAt === null || circuit.trial !== null) return false;
+    return this.#clock.monotonic() - circuit.openedAt < this.#openDuration;
   }
 
-  /** The source answers again: breakers that nobody has called for a while are forgotten, the next call decides anew. */
-  healed(): void {
-    for (const [operation, one] of this.#all) {
-      if (this.#clock.monotonic() - one.askedAt > 2 * this.#pause) this.#all.delete(operation);
+  /** Closes the breakers of operations that have not been called for two open durations. To be called when the source has recovered. */
+  forgetIdle(): void {
+    for (const [operation, circuit] of this.#circuits) {
+      if (this.#clock.monotonic() - circuit.lastCallAt > 2 * this.#openDuration) this.#circuits.delete(operation);
     }
   }
 
-  /** The worst state of all. */
-  get worst(): Breaker {
-    let worst: Breaker = 'CLOSED';
-    for (const { openedAt, trial } of this.#all.values()) {
+  /** The worst state of all operations. */
+  get worstState(): BreakerState {
+    let worst: BreakerState = 'CLOSED';
+    for (const { openedAt, trial } of this.#circuits.values()) {
       if (openedAt !== null && trial === null) return 'OPEN';
       if (trial !== null) worst = 'HALF_OPEN';
     }
     return worst;
   }
 
-  /** Runs one call and counts its outcome. `trial`: one fault opens it again, anything else closes it. */
-  async #run<T>(one: Circuit, ask: () => Promise<Timed<T>>, trial: boolean): Promise<Timed<T>> {
-    let fault = true;
+  /** Runs one call and counts its result. A failed trial opens the breaker again; any other result of a trial closes it. */
+  async #run<T>(
+    circuit: Circuit,
+    send: () => Promise<TimedResult<T>>,
+    { isTrial }: { readonly isTrial: boolean },
+  ): Promise<TimedResult<T>> {
+    let failed = true;
     try {
-      const timed = await ask();
-      fault = timed.slow;
-      if (!fault) one.faults = 0;
-      return timed;
+      const result = await send();
+      failed = result.slow;
+      if (!failed) circuit.failures = 0;
+      return result;
     } catch (error) {
-      fault = counts(error);
+      failed = isSourceFailure(error);
       throw error;
     } finally {
-      if (fault) this.#failed(one, trial);
-      else if (trial) {
-        one.openedAt = null;
-        one.faults = 0;
+      if (failed) this.#recordFailure(circuit, isTrial);
+      else if (isTrial) {
+        circuit.openedAt = null;
+        circuit.failures = 0;
       }
     }
   }
 
-  #failed(one: Circuit, trial: boolean): void {
-    one.faults++;
-    if (trial || (one.openedAt === null && one.faults >= this.#limits.faults)) one.openedAt = this.#clock.monotonic();
+  #recordFailure(circuit: Circuit, isTrial: boolean): void {
+    circuit.failures++;
+    const opens = circuit.openedAt === null && circuit.failures >= this.#limits.failureThreshold;
+    if (isTrial || opens) circuit.openedAt = this.#clock.monotonic();
   }
 
-  get #pause(): number {
-    return Math.min(this.#limits.pause, MOST_PAUSE);
+  get #openDuration(): number {
+    return Math.min(this.#limits.openDuration, MAX_RECOVERY_PAUSE);
   }
 }

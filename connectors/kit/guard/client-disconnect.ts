@@ -1,55 +1,55 @@
-/** The client's going away: a word for those who look, a signal for those who wait. */
+/** The connection of a client, and the call of one operation of that client. */
 
 import type { Principal } from '../auth/principal.ts';
-import type { Call, Noted } from '../connector.ts';
+import type { Call, SourceCondition } from '../call.ts';
 
-/** A signal costs more than the rest of a small request's bookkeeping, and most requests end before anybody waits: it is made on asking. */
-export class Departure {
-  #gone = false;
-  #control: AbortController | null = null;
+/** Creates its abort signal on first use: most requests end before anything waits, and a signal is their largest allocation. */
+export class ClientConnection {
+  #isClosed = false;
+  #controller: AbortController | null = null;
 
-  get gone(): boolean {
-    return this.#gone;
+  get isClosed(): boolean {
+    return this.#isClosed;
   }
 
-  /** Aborts when the client goes; aborted when it has gone. */
+  /** Aborts when the client disconnects; already aborted if it has. */
   get signal(): AbortSignal {
-    if (this.#control === null) {
-      this.#control = new AbortController();
-      if (this.#gone) this.#control.abort();
+    if (this.#controller === null) {
+      this.#controller = new AbortController();
+      if (this.#isClosed) this.#controller.abort();
     }
-    return this.#control.signal;
+    return this.#controller.signal;
   }
 
-  /** The client has gone. */
-  leave(): void {
-    this.#gone = true;
-    this.#control?.abort();
+  /** Records that the client has disconnected. */
+  close(): void {
+    this.#isClosed = true;
+    this.#controller?.abort();
   }
 }
 
 /**
- * The call of one client's operation. `signal` and `gone` are no members of its own: a copy of the call with another signal must not
- * bring this one's word along.
+ * The call of one client's operation. `signal` and `isCancelled` are accessors of the prototype: a copy (`{ ...call, signal }`) must
+ * not take `isCancelled` along, which speaks of the original signal.
  */
 export class ClientCall implements Call {
   readonly principal: Principal;
   readonly deadline: number;
-  readonly noted = new Map<string, Noted>();
-  declare calls?: Map<string, number>;
-  readonly #client: AbortSignal | Departure;
+  readonly sourceConditions = new Map<string, SourceCondition>();
+  declare callCounts?: Map<string, number>;
+  readonly #client: AbortSignal | ClientConnection;
 
-  constructor(client: AbortSignal | Departure, principal: Principal, deadline: number) {
+  constructor(client: AbortSignal | ClientConnection, principal: Principal, deadline: number) {
     this.#client = client;
     this.principal = principal;
     this.deadline = deadline;
   }
 
   get signal(): AbortSignal {
-    return this.#client instanceof Departure ? this.#client.signal : this.#client;
+    return this.#client instanceof ClientConnection ? this.#client.signal : this.#client;
   }
 
-  get gone(): boolean {
-    return this.#client instanceof Departure ? this.#client.gone : this.#client.aborted;
+  get isCancelled(): boolean {
+    return this.#client instanceof ClientConnection ? this.#client.isClosed : this.#client.aborted;
   }
 }

@@ -1,270 +1,293 @@
 /**
- * The door in front of one legacy system: so many calls at once, so many a second, so many waiting. Callers take turns: who has
- * fewest calls under way, and was let in longest ago, is next; so one caller's thousand calls do not stand before another's one. Nor
- * does who came first take all there is: each caller of late has an equal share, and of it so much is kept free as it has used of late.
+ * The queue in front of one legacy system. Limits the calls in progress, the calls per second and the waiting calls. The next call is
+ * that of the caller with the fewest calls in progress; among equals, of the one admitted longest ago. Each recent caller has an equal
+ * share of the capacity. Of a share that is not in use, as much stays free as its caller used recently.
  */
 
-import { systemClock } from '../clock.ts';
-import type { Clock } from '../connector.ts';
-import { unavailable } from '../errors.ts';
+import { type Clock, systemClock } from '../clock.ts';
+import { type SourceError, unavailable } from '../errors.ts';
 import { onAbort } from './abort-listeners.ts';
 
-export interface GateLimits {
-  /** Calls under way at once. */
+export interface FairQueueLimits {
+  /** Calls in progress at once. */
   readonly concurrency: number;
-  /** Calls that may wait for a place. */
+  /** Calls that may wait. */
   readonly queue: number;
-  /** Calls that the source may see in any one second; null: no such limit. */
+  /** Calls that the source may receive in any one second; null: no limit. */
   readonly rate: number | null;
 }
 
-interface Waiting {
-  /** Who wants it; a shared call has more than one. */
-  readonly askers: ReadonlySet<string>;
+interface QueuedCall {
+  /** A shared call has more than one. */
+  readonly callerKeys: ReadonlySet<string>;
   readonly urgent: boolean;
-  readonly enter: (who: string) => void;
-  readonly refuse: () => void;
+  readonly admit: (callerKey: string) => void;
+  readonly reject: () => void;
 }
 
-/** What one caller has at this door. */
-interface Caller {
-  /** Calls under way. */
-  under: number;
-  /** When it was last let in, as a count of all entries; and by the clock. */
-  last: number;
-  at: number;
-  /** When its calls of the last second ended, oldest first; empty where no rate is set. */
-  readonly ended: number[];
-  /** The most it had at once (calls under way; those and the calls of the last second) in this span and in the one before. */
-  readonly most: { under: number; counted: number }[];
-  span: number;
+/** Recent use of the queue by one caller. */
+interface CallerUse {
+  /** Calls in progress. */
+  running: number;
+  /** The number of its last admission, counted over all callers. */
+  lastAdmission: number;
+  lastAdmittedAt: number;
+  /** When its calls of the last second ended, oldest first; empty without a rate limit. */
+  readonly recentEnds: number[];
+  /**
+   * The maxima of the current and the previous period: calls in progress (`running`), and those plus the calls of the last second
+   * (`rated`).
+   */
+  readonly peaks: { running: number; rated: number }[];
+  period: number;
 }
 
-const NOBODY: ReadonlySet<string> = new Set(['']);
+const NO_CALLER: ReadonlySet<string> = new Set(['']);
 const SECOND = 1_000;
-/** So long after its last call a caller's share is kept free, in milliseconds. */
-const SPAN = 5_000;
+/** Milliseconds. A caller's share stays reserved for so long after its last admission. */
+const PERIOD = 5_000;
 
-function full(): Error {
-  const error = unavailable('too many calls wait for it already');
-  error.callers = true;
-  return error;
-}
-
-export class Gate {
-  readonly #limits: GateLimits;
+export class FairQueue {
+  readonly #limits: FairQueueLimits;
   readonly #clock: Clock;
-  readonly #waiting: Waiting[] = [];
-  /** Callers of late; who has nothing here and has been away for a while is forgotten. */
-  readonly #callers = new Map<string, Caller>();
-  #entered = 0;
-  /** When the last calls ended, oldest first; those of the last second. Kept only where `rate` is set. */
-  readonly #ended: number[] = [];
-  #under = 0;
-  #swept = 0;
+  readonly #queue: QueuedCall[] = [];
+  /** Recent callers; idle ones are removed once per period. */
+  readonly #callers = new Map<string, CallerUse>();
+  #admissions = 0;
+  /** When the calls of the last second ended, oldest first; empty without a rate limit. */
+  readonly #recentEnds: number[] = [];
+  #running = 0;
+  #sweptAt = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(limits: GateLimits, clock: Clock = systemClock) {
+  constructor(limits: FairQueueLimits, clock: Clock = systemClock) {
     this.#limits = limits;
     this.#clock = clock;
   }
 
-  get waiting(): number {
-    return this.#waiting.length;
+  /** Calls that wait. */
+  get queued(): number {
+    return this.#queue.length;
   }
 
-  get under(): number {
-    return this.#under;
+  /** Calls in progress. */
+  get running(): number {
+    return this.#running;
   }
 
   /**
-   * A place; call what it answers when done. Rejects when the queue is full, or with the signal's reason. `urgent` (the
-   * host's own check) waits before all others. A full queue loses the newest call of the caller who waits with most. A call that
-   * several share (`askers`, to which more may come: tell `asked`) enters as the one of them whose turn is first.
+   * Resolves with a function that ends the call, when the call may start. Rejects with SOURCE_UNAVAILABLE (caused by the caller) if
+   * the queue is full, or with the signal's reason. `urgent` (the host's health check) goes before all other calls and is never
+   * rejected for a full queue. A full queue rejects the newest call of the caller with most waiting calls. A shared call has several
+   * `callerKeys` and is admitted as the one whose turn comes first; call `recheck` after adding a key.
    */
-  enter(signal: AbortSignal, urgent = false, askers: ReadonlySet<string> = NOBODY): Promise<() => void> {
+  acquire(
+    signal: AbortSignal,
+    options: { readonly urgent?: boolean; readonly callerKeys?: ReadonlySet<string> } = {},
+  ): Promise<() => void> {
+    const { urgent = false, callerKeys = NO_CALLER } = options;
     if (signal.aborted) return Promise.reject(signal.reason);
-    const [who = ''] = askers;
-    if (this.#waiting.length === 0 && this.#pause() === 0 && (urgent || this.#mayEnter(who)))
-      return Promise.resolve(this.#take(who));
-    if (this.#waiting.length >= this.#limits.queue && !urgent && !this.#makeRoom(who)) return Promise.reject(full());
+    const [callerKey = ''] = callerKeys;
+    if (this.#queue.length === 0 && this.#pause() === 0 && (urgent || this.#hasShare(callerKey)))
+      return Promise.resolve(this.#start(callerKey));
+    if (this.#queue.length >= this.#limits.queue && !urgent && !this.#evictNewest(callerKey))
+      return Promise.reject(this.#full());
     return new Promise((resolve, reject) => {
-      const one: Waiting = {
-        askers,
+      const call: QueuedCall = {
+        callerKeys,
         urgent,
-        enter: (as) => {
-          stay();
-          resolve(this.#take(as));
+        admit: (admittedAs) => {
+          removeListener();
+          resolve(this.#start(admittedAs));
         },
-        refuse: () => {
-          stay();
-          reject(full());
+        reject: () => {
+          removeListener();
+          reject(this.#full());
         },
       };
-      const leave = () => {
-        const at = this.#waiting.indexOf(one);
-        if (at >= 0) this.#waiting.splice(at, 1);
+      const cancel = () => {
+        const index = this.#queue.indexOf(call);
+        if (index >= 0) this.#queue.splice(index, 1);
         reject(signal.reason);
       };
-      const stay = onAbort(signal, leave);
-      if (urgent) this.#waiting.unshift(one);
-      else this.#waiting.push(one);
-      this.#next();
+      const removeListener = onAbort(signal, cancel);
+      if (urgent) this.#queue.unshift(call);
+      else this.#queue.push(call);
+      this.#admit();
     });
   }
 
-  /** Somebody else wants a call that may be waiting. */
-  asked(): void {
-    if (this.#waiting.length > 0) this.#next();
+  /** To be called when a waiting call has a further caller. */
+  recheck(): void {
+    if (this.#queue.length > 0) this.#admit();
+  }
+
+  #full(): SourceError {
+    const error = unavailable(`queue is full: ${this.#limits.queue} calls are waiting`);
+    error.causedByCaller = true;
+    return error;
   }
 
   /**
-   * Milliseconds until a call may begin; infinite while all places are taken. A call counts from its begin until a second after
-   * its end: when it reached the source lies between, and however long it was on its way, no second there sees more than `rate`.
+   * Milliseconds until a call may start; infinite while `concurrency` is reached. A call counts against the rate from its start until
+   * one second after its end: it reached the source at some time between, so no second there has more than `rate` calls.
    */
   #pause(): number {
     const { concurrency, rate } = this.#limits;
-    if (this.#under >= concurrency) return Number.POSITIVE_INFINITY;
+    if (this.#running >= concurrency) return Number.POSITIVE_INFINITY;
     if (rate === null) return 0;
     const now = this.#clock.monotonic();
-    if (this.#under + ofLate(this.#ended, now) < rate) return 0;
-    return this.#ended.length > 0 ? (this.#ended[0] as number) + SECOND - now : Number.POSITIVE_INFINITY;
+    if (this.#running + countRecent(this.#recentEnds, now) < rate) return 0;
+    return this.#recentEnds.length > 0 ? (this.#recentEnds[0] as number) + SECOND - now : Number.POSITIVE_INFINITY;
   }
 
-  /** Sends the newest call of the greediest caller away, when that is somebody else with more calls waiting. */
-  #makeRoom(who: string): boolean {
-    const waiting = new Map<string, number>();
-    for (const one of this.#waiting) {
-      const [only = ''] = one.askers;
-      if (!one.urgent && one.askers.size <= 1) waiting.set(only, (waiting.get(only) ?? 0) + 1);
+  /** Rejects the newest call of the caller with most waiting calls; false if that is this caller, or has no more than this one. */
+  #evictNewest(callerKey: string): boolean {
+    const counts = new Map<string, number>();
+    for (const call of this.#queue) {
+      const [only = ''] = call.callerKeys;
+      if (!call.urgent && call.callerKeys.size <= 1) counts.set(only, (counts.get(only) ?? 0) + 1);
     }
-    const [greediest, most] = [...waiting].sort((a, b) => b[1] - a[1])[0] ?? ['', 0];
-    if (greediest === who || most <= (waiting.get(who) ?? 0) + 1) return false;
-    const at = this.#waiting.findLastIndex(
-      (one) => !one.urgent && one.askers.size <= 1 && (greediest === '' || one.askers.has(greediest)),
+    const [largest, count] = [...counts].sort((a, b) => b[1] - a[1])[0] ?? ['', 0];
+    if (largest === callerKey || count <= (counts.get(callerKey) ?? 0) + 1) return false;
+    const index = this.#queue.findLastIndex(
+      (call) => !call.urgent && call.callerKeys.size <= 1 && (largest === '' || call.callerKeys.has(largest)),
     );
-    this.#waiting.splice(at, 1)[0]?.refuse();
+    this.#queue.splice(index, 1)[0]?.reject();
     return true;
   }
 
-  /** Whose turn it is, and its place in the queue; null: what is free is kept for others than those who wait. */
-  #turn(): { at: number; who: string } | null {
-    let best: { at: number; who: string } | null = null;
-    let bestUnder = 0;
-    let bestLast = 0;
-    const may = new Map<string, boolean>();
-    for (const [at, { askers, urgent }] of this.#waiting.entries()) {
-      if (urgent) return { at, who: [...askers][0] ?? '' };
-      for (const who of askers) {
-        const known = this.#callers.get(who);
-        const under = known?.under ?? 0;
-        const last = known?.last ?? 0;
-        if (best && (under > bestUnder || (under === bestUnder && last >= bestLast))) continue;
-        let allowed = may.get(who);
-        if (allowed === undefined) {
-          allowed = this.#mayEnter(who);
-          may.set(who, allowed);
+  /** The call to admit next and its caller; null: the free capacity is reserved for callers that do not wait. */
+  #nextCall(): { index: number; callerKey: string } | null {
+    let best: { index: number; callerKey: string } | null = null;
+    let bestRunning = 0;
+    let bestAdmission = 0;
+    const shares = new Map<string, boolean>();
+    for (const [index, { callerKeys, urgent }] of this.#queue.entries()) {
+      if (urgent) return { index, callerKey: [...callerKeys][0] ?? '' };
+      for (const callerKey of callerKeys) {
+        const use = this.#callers.get(callerKey);
+        const running = use?.running ?? 0;
+        const admission = use?.lastAdmission ?? 0;
+        if (best && (running > bestRunning || (running === bestRunning && admission >= bestAdmission))) continue;
+        let hasShare = shares.get(callerKey);
+        if (hasShare === undefined) {
+          hasShare = this.#hasShare(callerKey);
+          shares.set(callerKey, hasShare);
         }
-        if (!allowed) continue;
-        best = { at, who };
-        bestUnder = under;
-        bestLast = last;
+        if (!hasShare) continue;
+        best = { index, callerKey };
+        bestRunning = running;
+        bestAdmission = admission;
       }
     }
     return best;
   }
 
-  /** Whether this caller may take one of the free places: within its share always, beyond it what is not kept for others. */
-  #mayEnter(who: string): boolean {
+  /** Whether the caller may use free capacity: always within its share, beyond it only what is not reserved for others. */
+  #hasShare(callerKey: string): boolean {
     const { concurrency, rate } = this.#limits;
     const now = this.#clock.monotonic();
-    const mine = this.#callers.get(who);
-    // One call is within every share.
-    if (!mine || (mine.under === 0 && ofLate(mine.ended, now) === 0)) return true;
-    const others: Caller[] = [];
-    for (const one of this.#callers.values()) if (one !== mine && !isAway(one, now)) others.push(one);
+    const own = this.#callers.get(callerKey);
+    // A single call is within every share.
+    if (!own || (own.running === 0 && countRecent(own.recentEnds, now) === 0)) return true;
+    const others: CallerUse[] = [];
+    for (const use of this.#callers.values()) if (use !== own && !isIdle(use, now)) others.push(use);
     if (others.length === 0) return true;
-    const callers = others.length + 1;
-    const kept = (all: number, used: (one: Caller) => number, most: (one: Caller) => number): boolean => {
-      const share = Math.max(1, all / callers);
-      if (used(mine) + 1 <= share) return true;
-      let free = all - used(mine);
-      for (const one of others) free -= Math.max(used(one), Math.min(share, most(one)));
+    const callerCount = others.length + 1;
+    const hasCapacity = (
+      capacity: number,
+      used: (use: CallerUse) => number,
+      peak: (use: CallerUse) => number,
+    ): boolean => {
+      const share = Math.max(1, capacity / callerCount);
+      if (used(own) + 1 <= share) return true;
+      let free = capacity - used(own);
+      for (const other of others) free -= Math.max(used(other), Math.min(share, peak(other)));
       return free >= 1;
     };
-    const places = kept(
+    const hasSlot = hasCapacity(
       concurrency,
-      (one) => one.under,
-      (one) => Math.max(...one.most.map((span) => span.under)),
+      (use) => use.running,
+      (use) => Math.max(...use.peaks.map((peak) => peak.running)),
     );
-    if (!places || rate === null) return places;
-    return kept(
+    if (!hasSlot || rate === null) return hasSlot;
+    return hasCapacity(
       rate,
-      (one) => one.under + ofLate(one.ended, now),
-      (one) => Math.max(...one.most.map((span) => span.counted)),
+      (use) => use.running + countRecent(use.recentEnds, now),
+      (use) => Math.max(...use.peaks.map((peak) => peak.rated)),
     );
   }
 
-  #take(who: string): () => void {
+  /** Counts a call as started; returns the function that ends it. */
+  #start(callerKey: string): () => void {
     const now = this.#clock.monotonic();
-    if (now - this.#swept > SPAN) {
-      this.#swept = now;
-      for (const [name, one] of this.#callers) if (isAway(one, now)) this.#callers.delete(name);
+    if (now - this.#sweptAt > PERIOD) {
+      this.#sweptAt = now;
+      for (const [key, use] of this.#callers) if (isIdle(use, now)) this.#callers.delete(key);
     }
-    this.#under++;
-    const caller = this.#callers.get(who) ?? { under: 0, last: 0, at: 0, ended: [], most: [], span: -2 };
-    caller.under++;
-    caller.last = ++this.#entered;
-    caller.at = now;
-    const span = Math.floor(now / SPAN);
-    if (span !== caller.span) {
-      caller.most.unshift({ under: 0, counted: 0 });
-      caller.most.length = Math.min(caller.most.length, span === caller.span + 1 ? 2 : 1);
-      caller.span = span;
+    this.#running++;
+    const use = this.#callers.get(callerKey) ?? {
+      running: 0,
+      lastAdmission: 0,
+      lastAdmittedAt: 0,
+      recentEnds: [],
+      peaks: [],
+      period: -2,
+    };
+    use.running++;
+    use.lastAdmission = ++this.#admissions;
+    use.lastAdmittedAt = now;
+    const period = Math.floor(now / PERIOD);
+    if (period !== use.period) {
+      use.peaks.unshift({ running: 0, rated: 0 });
+      use.peaks.length = Math.min(use.peaks.length, period === use.period + 1 ? 2 : 1);
+      use.period = period;
     }
-    const most = caller.most[0] as { under: number; counted: number };
-    most.under = Math.max(most.under, caller.under);
-    most.counted = Math.max(most.counted, caller.under + ofLate(caller.ended, now));
-    this.#callers.set(who, caller);
-    let left = false;
+    const peak = use.peaks[0] as { running: number; rated: number };
+    peak.running = Math.max(peak.running, use.running);
+    peak.rated = Math.max(peak.rated, use.running + countRecent(use.recentEnds, now));
+    this.#callers.set(callerKey, use);
+    let hasEnded = false;
     return () => {
-      if (left) return;
-      left = true;
-      this.#under--;
-      caller.under--;
+      if (hasEnded) return;
+      hasEnded = true;
+      this.#running--;
+      use.running--;
       if (this.#limits.rate !== null) {
-        const end = this.#clock.monotonic();
-        this.#ended.push(end);
-        caller.ended.push(end);
+        const endedAt = this.#clock.monotonic();
+        this.#recentEnds.push(endedAt);
+        use.recentEnds.push(endedAt);
       }
-      this.#next();
+      this.#admit();
     };
   }
 
-  #next(): void {
+  /** Admits waiting calls while there is capacity, then sets a timer for the next one. */
+  #admit(): void {
     clearTimeout(this.#timer);
-    while (this.#waiting.length > 0) {
+    while (this.#queue.length > 0) {
       const pause = this.#pause();
-      const turn = pause === 0 ? this.#turn() : null;
-      if (turn) {
-        this.#waiting.splice(turn.at, 1)[0]?.enter(turn.who);
+      const next = pause === 0 ? this.#nextCall() : null;
+      if (next) {
+        this.#queue.splice(next.index, 1)[0]?.admit(next.callerKey);
         continue;
       }
-      // Who waits for its share waits for a call of its own to end, or to be a second ago.
+      // A caller beyond its share waits until one of its calls ends, or has ended one second ago.
       const soonest =
-        pause > 0 ? pause : (this.#ended[0] ?? Number.POSITIVE_INFINITY) + SECOND - this.#clock.monotonic();
-      // A little later than the sum says: timers may fire early.
-      if (Number.isFinite(soonest)) this.#timer = setTimeout(() => this.#next(), Math.max(soonest, 0) + 1);
+        pause > 0 ? pause : (this.#recentEnds[0] ?? Number.POSITIVE_INFINITY) + SECOND - this.#clock.monotonic();
+      // One millisecond more, since timers may fire early.
+      if (Number.isFinite(soonest)) this.#timer = setTimeout(() => this.#admit(), Math.max(soonest, 0) + 1);
       return;
     }
   }
 }
 
-/** Whether nothing is kept free for this caller any more. */
-const isAway = (one: Caller, now: number): boolean => one.under === 0 && now - one.at > SPAN;
+/** Whether nothing is reserved for this caller any more. */
+const isIdle = (use: CallerUse, now: number): boolean => use.running === 0 && now - use.lastAdmittedAt > PERIOD;
 
-/** How many of these moments are of the last second; older ones are dropped. */
-function ofLate(moments: number[], now: number): number {
-  while (moments.length > 0 && (moments[0] as number) + SECOND <= now) moments.shift();
-  return moments.length;
+/** How many of these times, oldest first, are within the last second; removes older ones. */
+function countRecent(times: number[], now: number): number {
+  while (times.length > 0 && (times[0] as number) + SECOND <= now) times.shift();
+  return times.length;
 }

@@ -1,127 +1,135 @@
 /**
- * The memory for what was last read, one for all sources of this process: whatever has not been asked for longest makes room, whichever
- * source it is of. What was put out is not known in memory any more; the table `kept` still has what is durable.
+ * The memory of the read cache: one for all sources of this process, limited in bytes. The least recently used readings are evicted,
+ * whichever source they belong to; the database table `kept` still has the durable ones.
  */
 import { LRUCache } from 'lru-cache';
 import { DEFAULT_LIMITS } from '../config/sections/limits.ts';
-import type { KeptValue } from './read-cache.ts';
+import type { READ_AT } from '../provenance.ts';
 
-/** What lies in the cache. */
-export interface CachedEntry extends KeptValue {
-  /** Told when it was put out to make room. */
-  readonly evicted?: (key: string, one: CachedEntry) => void;
+/** One reading of a source. */
+export interface CachedReading {
+  readonly value: unknown;
+  readonly fetchedAt: Date;
+  readonly recordedAt: Date | null;
+  /** Absent: another process read it, or this one before a restart. */
+  readonly [READ_AT]?: number;
 }
 
-/** What still has to be written to the database may take this part of the whole. */
-const UNSAVED = 4;
-/** No single reading takes more than this part of it. */
-const LARGEST = 8;
-/** Of an entry besides its key and value, in bytes. */
-const ENTRY = 200;
+export interface MemoryEntry extends CachedReading {
+  /** Called when the entry is evicted; not when it is replaced or removed. */
+  readonly onEvicted?: (memoryKey: string, entry: MemoryEntry) => void;
+}
 
-export class ReadCache {
-  #entries!: LRUCache<string, CachedEntry>;
-  #unsaved!: LRUCache<string, KeptValue>;
-  #most = 0;
+/** Readings that wait to be written to the database use at most 1/4 of the memory. */
+const UNSAVED_PART = 4;
+/** One reading uses at most 1/8 of it. */
+const LARGEST_PART = 8;
+/** Bytes of an entry besides its key and value. */
+const ENTRY_OVERHEAD = 200;
+
+export class ReadCacheMemory {
+  #entries!: LRUCache<string, MemoryEntry>;
+  #unsaved!: LRUCache<string, CachedReading>;
+  #maxBytes = 0;
   #evictions = 0;
-  #spaces = 0;
+  #partitions = 0;
 
-  constructor(most: number) {
-    this.limit(most);
+  constructor(maxBytes: number) {
+    this.setMaxBytes(maxBytes);
   }
 
-  /** Bytes at most, of all together; to be said before anything is kept: it begins empty. */
-  limit(most: number): void {
-    if (most === this.#most) return;
-    this.#most = most;
-    const unsaved = Math.max(Math.floor(most / UNSAVED), 1);
-    const entries = Math.max(most - unsaved, 1);
-    const lost = () => void this.#evictions++;
-    this.#entries = new LRUCache<string, CachedEntry>({
-      maxSize: entries,
-      maxEntrySize: Math.max(Math.floor(entries / LARGEST), 1),
+  /** Sets the limit. To be called before anything is cached: a new limit empties the memory. */
+  setMaxBytes(maxBytes: number): void {
+    if (maxBytes === this.#maxBytes) return;
+    this.#maxBytes = maxBytes;
+    const unsavedBytes = Math.max(Math.floor(maxBytes / UNSAVED_PART), 1);
+    const entryBytes = Math.max(maxBytes - unsavedBytes, 1);
+    const maxEntrySize = Math.max(Math.floor(entryBytes / LARGEST_PART), 1);
+    this.#entries = new LRUCache<string, MemoryEntry>({
+      maxSize: entryBytes,
+      maxEntrySize,
       sizeCalculation: sizeOf,
-      dispose: (one, key, reason) => {
+      dispose: (entry, memoryKey, reason) => {
         if (reason !== 'evict') return;
-        lost();
-        one.evicted?.(key, one);
+        this.#evictions++;
+        entry.onEvicted?.(memoryKey, entry);
       },
     });
-    this.#unsaved = new LRUCache<string, KeptValue>({
-      maxSize: unsaved,
-      maxEntrySize: Math.max(Math.floor(entries / LARGEST), 1),
+    this.#unsaved = new LRUCache<string, CachedReading>({
+      maxSize: unsavedBytes,
+      maxEntrySize,
       sizeCalculation: sizeOf,
-      dispose: (_one, _key, reason) => {
-        if (reason === 'evict') lost();
+      dispose: (_reading, _memoryKey, reason) => {
+        if (reason === 'evict') this.#evictions++;
       },
     });
   }
 
-  get most(): number {
-    return this.#most;
+  get maxBytes(): number {
+    return this.#maxBytes;
   }
 
-  /** Bytes that are held, roughly. */
-  get held(): number {
+  /** Bytes in use, estimated. */
+  get usedBytes(): number {
     return this.#entries.calculatedSize + this.#unsaved.calculatedSize;
   }
 
-  /** Readings that were put out to make room. */
+  /** Readings evicted since the process started. */
   get evictions(): number {
     return this.#evictions;
   }
 
-  /** A part of it for one source, with keys of its own. */
-  space<T extends CachedEntry>(): CacheSpace<T> {
-    const prefix = `${++this.#spaces}\0`;
-    const own = (key: string) => prefix + key;
+  /** A part of the memory for one source, with keys of its own. */
+  partition<T extends MemoryEntry>(): CachePartition<T> {
+    const prefix = `${++this.#partitions}\0`;
+    const memoryKey = (key: string) => prefix + key;
     return {
-      get: (key) => this.#entries.get(own(key)) as T | undefined,
-      set: (key, one) => void this.#entries.set(own(key), one),
-      keyOf: (whole) => whole.slice(prefix.length),
+      get: (key) => this.#entries.get(memoryKey(key)) as T | undefined,
+      set: (key, entry) => void this.#entries.set(memoryKey(key), entry),
+      ownKey: (key) => key.slice(prefix.length),
       unsaved: {
-        get: (key) => this.#unsaved.get(own(key)),
-        set: (key, one) => void this.#unsaved.set(own(key), one),
-        delete: (key) => void this.#unsaved.delete(own(key)),
+        get: (key) => this.#unsaved.get(memoryKey(key)),
+        set: (key, reading) => void this.#unsaved.set(memoryKey(key), reading),
+        delete: (key) => void this.#unsaved.delete(memoryKey(key)),
       },
       clear: () => {
-        for (const all of [this.#entries, this.#unsaved] as LRUCache<string, KeptValue>[])
-          for (const key of [...all.keys()]) if (key.startsWith(prefix)) all.delete(key);
+        for (const cache of [this.#entries, this.#unsaved] as LRUCache<string, CachedReading>[])
+          for (const key of [...cache.keys()]) if (key.startsWith(prefix)) cache.delete(key);
       },
     };
   }
 }
 
-/** One source's part of the cache. */
-export interface CacheSpace<T extends CachedEntry> {
+/** The part of the memory that one source uses. */
+export interface CachePartition<T extends MemoryEntry> {
   get(key: string): T | undefined;
-  set(key: string, one: T): void;
-  /** The source's own key, from the one that `evicted` is told. */
-  keyOf(whole: string): string;
-  /** What still has to be written to the database. */
+  set(key: string, entry: T): void;
+  /** The source's own key for the `memoryKey` that `onEvicted` receives. */
+  ownKey(memoryKey: string): string;
+  /** Readings that are not written to the database yet. */
   readonly unsaved: {
-    get(key: string): KeptValue | undefined;
-    set(key: string, one: KeptValue): void;
+    get(key: string): CachedReading | undefined;
+    set(key: string, reading: CachedReading): void;
     delete(key: string): void;
   };
-  /** Forgets all of it. */
+  /** Removes everything of this source. */
   clear(): void;
 }
 
-/** The cache of this process. */
-export const readCache = new ReadCache(DEFAULT_LIMITS.readCache);
+/** The memory of this process. */
+export const processReadCache = new ReadCacheMemory(DEFAULT_LIMITS.readCache);
 
-function sizeOf(one: KeptValue, key: string): number {
-  return ENTRY + 2 * key.length + bytesOf(one.value, 1);
+function sizeOf(reading: CachedReading, key: string): number {
+  return ENTRY_OVERHEAD + 2 * key.length + bytesOf(reading.value, 1);
 }
 
-/** Roughly what a value takes in memory. */
-function bytesOf(value: unknown, least: number): number {
+/** Estimated bytes of a value in memory. */
+function bytesOf(value: unknown, minimum: number): number {
   if (typeof value === 'string') return 24 + 2 * value.length;
-  if (typeof value !== 'object' || value === null) return 8 + least;
+  if (typeof value !== 'object' || value === null) return 8 + minimum;
   let sum = 48;
-  if (value instanceof Map) for (const [key, one] of value) sum += bytesOf(key, 0) + bytesOf(one, 0);
-  else if (Array.isArray(value)) for (const one of value) sum += bytesOf(one, 0);
+  if (value instanceof Map) for (const [key, item] of value) sum += bytesOf(key, 0) + bytesOf(item, 0);
+  else if (Array.isArray(value)) for (const item of value) sum += bytesOf(item, 0);
   else if (!(value instanceof Date)) for (const key in value) sum += 16 + bytesOf((value as never)[key], 0);
   return sum;
 }

@@ -1,55 +1,56 @@
-/** What a guard keeps, with the hub's database behind it. */
+/** The read cache of an installation, with its durable readings in the hub's database. */
 import { createHash } from 'node:crypto';
 import type { Database } from '../../../schema/database/database.ts';
-import { findKept, saveKept, trimKept } from '../../../schema/database/hub/read-cache.ts';
-import { pack, unpack } from '../../../schema/database/json-codec.ts';
-import type { Clock } from '../connector.ts';
+import { findCachedReading, saveCachedReadings, trimCachedReadings } from '../../../schema/database/hub/read-cache.ts';
+import { decodeJson, encodeJson } from '../../../schema/database/json-codec.ts';
+import type { Clock } from '../clock.ts';
+import type { CacheAges } from '../config/sections/guard.ts';
 import type { Log } from '../log.ts';
-import { type Keeping, Kept, type KeptStore } from './read-cache.ts';
+import { ReadCache, type ReadCacheStore } from './read-cache.ts';
 
-/** Readings of one installation that are kept in the database at most. */
-const MOST = 50_000;
-/** Every so many writings the table is trimmed. */
-const TRIM = 100;
+/** Readings of one installation in the database. */
+const MAX_STORED = 50_000;
+/** The table is trimmed to MAX_STORED once in so many batches. */
+const TRIM_INTERVAL = 100;
 
 const digest = (key: string): Buffer => createHash('sha256').update(key).digest();
 
-function keptStore(database: Database, installation: string, clock: Clock): KeptStore {
-  let writings = 0;
+function databaseStore(database: Database, installation: string, clock: Clock): ReadCacheStore {
+  let batches = 0;
   return {
     find: async (key) => {
-      const row = await findKept(database.plain, installation, digest(key));
-      return row && { value: unpack(row.value), fetchedAt: row.fetchedAt, recordedAt: row.recordedAt };
+      const row = await findCachedReading(database.plain, installation, digest(key));
+      return row && { value: decodeJson(row.value), fetchedAt: row.fetchedAt, recordedAt: row.recordedAt };
     },
-    save: async (all) => {
-      const rows = [...all].map(([key, one]) => ({
+    save: async (readings) => {
+      const rows = [...readings].map(([key, { value, fetchedAt, recordedAt, until }]) => ({
         key: digest(key),
-        value: pack(one.value),
-        fetchedAt: one.fetchedAt,
-        recordedAt: one.recordedAt,
-        until: one.until,
+        value: encodeJson(value),
+        fetchedAt,
+        recordedAt,
+        until,
       }));
-      await saveKept(database.plain, installation, rows, clock.now());
-      if (++writings % TRIM === 0) await trimKept(database.plain, installation, MOST);
+      await saveCachedReadings(database.plain, installation, rows, clock.now());
+      if (++batches % TRIM_INTERVAL === 0) await trimCachedReadings(database.plain, installation, MAX_STORED);
     },
   };
 }
 
-/** The readings of one installation. `pause`: between two writings, in milliseconds. */
-export function makeKept(parts: {
-  readonly policies: Readonly<Record<string, Keeping>>;
+/** The cache of one installation. `saveDelay`: milliseconds between two batches that are written to the database. */
+export function createReadCache(options: {
+  readonly ages: Readonly<Record<string, CacheAges>>;
   readonly database: Database;
   readonly installation: string;
   readonly clock: Clock;
   readonly log: Log;
-  readonly pause?: number;
-}): Kept {
-  const { policies, clock, log } = parts;
-  return new Kept({
-    policies,
+  readonly saveDelay?: number;
+}): ReadCache {
+  const { ages, database, installation, clock, log, saveDelay } = options;
+  return new ReadCache({
+    ages,
     clock,
-    store: keptStore(parts.database, parts.installation, clock),
-    ...(parts.pause === undefined ? {} : { pause: parts.pause }),
-    onFault: (error) => log.warn('What was last read cannot be written to the database or read from it.', { error }),
+    store: databaseStore(database, installation, clock),
+    ...(saveDelay === undefined ? {} : { saveDelay }),
+    onError: (error) => log.warn('Read cache: database access failed. Readings stay in memory.', { error }),
   });
 }

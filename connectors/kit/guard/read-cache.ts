@@ -1,25 +1,21 @@
 /**
- * What one installation has been read last: the short fresh cache and the last known good in one. It lies below the graph,
- * unmasked; rights and masks are applied at every reading of it. Keyed by operation and all arguments of the source call.
+ * The readings of one installation: fresh ones are returned without a call, older ones while the source does not respond. Holds
+ * values before masking; rights and masks are applied whenever one is used. The key is the operation with all arguments of the source
+ * call.
  */
-import type { Clock, EventKind } from '../connector.ts';
+import type { Clock } from '../clock.ts';
+import type { CacheAges } from '../config/sections/guard.ts';
 import { ageOf, READ_AT } from '../provenance.ts';
-import { type CachedEntry, type CacheSpace, type ReadCache, readCache } from './read-cache-memory.ts';
+import {
+  type CachedReading,
+  type CachePartition,
+  type MemoryEntry,
+  processReadCache,
+  type ReadCacheMemory,
+} from './read-cache-memory.ts';
 
-/** How a connector declares the readings of one type. */
-export interface Keeping {
-  /** A reading this young is answered without asking again, in milliseconds; 0: always ask. */
-  readonly fresh: number;
-  /** A reading up to this age is answered, marked stale, while the source does not answer; 0: never. */
-  readonly usable: number;
-  /** Whether it is needed after a restart: then it is also written to the database, in batches. */
-  readonly durable?: boolean;
-  /** Events of this installation after which a reading is not fresh any more. */
-  readonly changedBy?: readonly EventKind[];
-}
-
-/** An event, as far as it says what it is about. */
-export interface ToldEvent {
+/** The parts of an event that say what it concerns. Ids are global. */
+export interface InvalidationEvent {
   readonly kind: string;
   readonly company?: string | null | undefined;
   readonly vehicle?: string | null | undefined;
@@ -30,137 +26,134 @@ export interface ToldEvent {
   readonly case?: string | null | undefined;
 }
 
-/** One kept reading. */
-export interface KeptValue {
-  readonly value: unknown;
-  readonly fetchedAt: Date;
-  readonly recordedAt: Date | null;
-  /** Absent: it was read by another process, or in an earlier life of this one. */
-  readonly [READ_AT]?: number;
+/** Where durable readings are stored. */
+export interface ReadCacheStore {
+  /** Resolves with null when there is none. */
+  find(key: string): Promise<CachedReading | null>;
+  /** `until`: when the reading is too old to be used. */
+  save(readings: ReadonlyMap<string, CachedReading & { readonly until: Date }>): Promise<void>;
 }
 
-/** Where durable readings go. The host gives the hub's database. */
-export interface KeptStore {
-  find(key: string): Promise<KeptValue | null>;
-  save(all: ReadonlyMap<string, KeptValue & { readonly until: Date }>): Promise<void>;
-}
-
-interface Entry extends KeptValue {
+interface Entry extends CachedReading {
   readonly type: string;
   /** Global ids and codes that the reading is about; null: any event of its kinds concerns it. */
   readonly about: readonly string[] | null;
   fresh: boolean;
-  readonly evicted: CachedEntry['evicted'] & {};
+  readonly onEvicted: MemoryEntry['onEvicted'] & {};
 }
 
-export interface KeptOptions {
-  readonly policies: Readonly<Record<string, Keeping>>;
+export interface ReadCacheOptions {
+  /** Cache ages by type; other types are not cached. */
+  readonly ages: Readonly<Record<string, CacheAges>>;
   readonly clock: Clock;
-  /** Where readings lie in memory; absent: the cache of this process. */
-  readonly cache?: ReadCache;
-  /** Absent: nothing outlives the process. */
-  readonly store?: KeptStore;
-  /** Pause between two writings, in milliseconds. */
-  readonly pause?: number;
-  /** Told when the store cannot be written or read. */
-  readonly onFault?: (error: unknown) => void;
+  /** Absent: the memory of this process. */
+  readonly memory?: ReadCacheMemory;
+  /** Absent: nothing survives a restart. */
+  readonly store?: ReadCacheStore;
+  /** Milliseconds between two batches that are written to the store. */
+  readonly saveDelay?: number;
+  /** Called when the store cannot be read or written. */
+  readonly onError?: (error: unknown) => void;
 }
 
-const PAUSE = 1_000;
-const NEVER: Keeping = { fresh: 0, usable: 0 };
+const SAVE_DELAY = 1_000;
+const NOT_CACHED: CacheAges = { fresh: 0, usable: 0 };
 
-export class Kept {
-  readonly #options: KeptOptions;
-  readonly #entries: CacheSpace<Entry>;
-  /** Keys of what still has to be written; the readings lie in the cache, and one that was put out is not written. */
+export class ReadCache {
+  readonly #options: ReadCacheOptions;
+  readonly #entries: CachePartition<Entry>;
+  /** Until when each reading that is not written yet can be used; by key. The readings are in the memory; evicted ones are not written. */
   readonly #unsaved = new Map<string, Date>();
   #timer: NodeJS.Timeout | undefined;
   #saving: Promise<void> = Promise.resolve();
-  /** By type: grows with each event and change. A reading that began before it is not fresh. */
+  /** By type: incremented by each event and each write. A reading that started in an earlier epoch is not fresh. */
   readonly #epochs = new Map<string, number>();
-  /** By type: the readings that may still be fresh. */
-  readonly #young = new Map<string, Map<string, Entry>>();
+  /** By type: the readings that may be fresh. */
+  readonly #fresh = new Map<string, Map<string, Entry>>();
 
-  /** What the cache has put out is held nowhere else. */
-  readonly #evicted = (whole: string, one: CachedEntry): void => {
-    const young = this.#young.get((one as Entry).type);
-    const key = this.#entries.keyOf(whole);
-    if (young?.get(key) === one) young.delete(key);
+  /** Without it, evicted readings would stay reachable. */
+  readonly #onEvicted = (memoryKey: string, entry: MemoryEntry): void => {
+    const fresh = this.#fresh.get((entry as Entry).type);
+    const key = this.#entries.ownKey(memoryKey);
+    if (fresh?.get(key) === entry) fresh.delete(key);
   };
 
-  constructor(options: KeptOptions) {
+  constructor(options: ReadCacheOptions) {
     this.#options = options;
-    this.#entries = (options.cache ?? readCache).space();
+    this.#entries = (options.memory ?? processReadCache).partition();
   }
 
-  /** Marks the beginning of a reading, for `put`. */
+  /** The current epoch of the type. To be read before a reading starts, for `set`. */
   epoch(type: string): number {
     return this.#epochs.get(type) ?? 0;
   }
 
-  keeping(type: string): Keeping {
-    return this.#options.policies[type] ?? NEVER;
+  /** The ages of a type; both 0 if it is not cached. */
+  agesOf(type: string): CacheAges {
+    return this.#options.ages[type] ?? NOT_CACHED;
   }
 
-  /** A reading that is young enough not to ask again. */
-  fresh(type: string, key: string): KeptValue | null {
-    const { fresh } = this.keeping(type);
+  /** A reading that can be returned without a call, or null. */
+  getFresh(type: string, key: string): CachedReading | null {
+    const { fresh } = this.agesOf(type);
     if (fresh === 0) return null;
-    const one = this.#entries.get(key);
-    return one?.fresh && this.#age(one) < fresh ? one : null;
+    const entry = this.#entries.get(key);
+    return entry?.fresh && this.#age(entry) < fresh ? entry : null;
   }
 
-  /** The last reading that may still be shown while the source is dark; looked for in the database, too. */
-  async usable(type: string, key: string): Promise<KeptValue | null> {
-    const { usable, durable } = this.keeping(type);
+  /** The last reading that can be used while the source does not respond, from memory or from the store; null if there is none. */
+  async getStale(type: string, key: string): Promise<CachedReading | null> {
+    const { usable, durable } = this.agesOf(type);
     if (usable === 0) return null;
-    let one: KeptValue | null = this.#entries.get(key) ?? null;
-    if (one === null && durable && this.#options.store) {
+    let reading: CachedReading | null = this.#entries.get(key) ?? null;
+    if (reading === null && durable && this.#options.store) {
       try {
-        one = this.#entries.unsaved.get(key) ?? this.#dated(await this.#options.store.find(key));
+        reading = this.#entries.unsaved.get(key) ?? this.#dated(await this.#options.store.find(key));
       } catch (error) {
-        this.#options.onFault?.(error);
+        this.#options.onError?.(error);
       }
-      // Meanwhile another caller may have read it anew.
+      // Another caller may have read a newer value during the wait.
       const newer = this.#entries.get(key);
-      if (newer) one = newer;
-      else if (one) this.#entries.set(key, { ...one, type, about: null, fresh: false, evicted: this.#evicted });
+      if (newer) reading = newer;
+      else if (reading) {
+        this.#entries.set(key, { ...reading, type, about: null, fresh: false, onEvicted: this.#onEvicted });
+      }
     }
-    return one !== null && this.#age(one) < usable ? one : null;
+    return reading !== null && this.#age(reading) < usable ? reading : null;
   }
 
-  /** Keeps a reading that began at `epoch`. */
-  put(type: string, key: string, one: KeptValue, about: readonly string[] | null, epoch: number): void {
-    const { fresh, usable, durable } = this.keeping(type);
+  /** Stores a reading that started in `epoch`. */
+  set(type: string, key: string, reading: CachedReading, about: readonly string[] | null, epoch: number): void {
+    const { fresh, usable, durable } = this.agesOf(type);
     if (fresh === 0 && usable === 0) return;
     const entry: Entry = {
-      ...one,
+      ...reading,
       type,
       about,
       fresh: fresh > 0 && epoch === this.epoch(type),
-      evicted: this.#evicted,
+      onEvicted: this.#onEvicted,
     };
-    this.#young.get(type)?.delete(key);
+    this.#fresh.get(type)?.delete(key);
     this.#entries.set(key, entry);
-    // One that is too large for the cache is not held elsewhere either.
+    // An entry that is too large for the memory must not be referenced here either.
     if (entry.fresh && this.#entries.get(key) === entry) {
-      const young = this.#young.get(type) ?? new Map<string, Entry>();
-      this.#young.set(type, young.set(key, entry));
-      for (const [old, one] of young) {
-        if (this.#age(one) < fresh) break;
-        young.delete(old);
+      const ofType = this.#fresh.get(type) ?? new Map<string, Entry>();
+      this.#fresh.set(type, ofType.set(key, entry));
+      for (const [oldKey, old] of ofType) {
+        if (this.#age(old) < fresh) break;
+        ofType.delete(oldKey);
       }
     }
     if (!durable || usable === 0 || !this.#options.store) return;
-    this.#entries.unsaved.set(key, one);
-    this.#unsaved.set(key, new Date(one.fetchedAt.getTime() + usable));
-    this.#timer ??= setTimeout(() => void this.flush(), this.#options.pause ?? PAUSE).unref();
+    this.#entries.unsaved.set(key, reading);
+    this.#unsaved.set(key, new Date(reading.fetchedAt.getTime() + usable));
+    this.#timer ??= setTimeout(() => void this.flush(), this.#options.saveDelay ?? SAVE_DELAY).unref();
   }
 
-  /** What the installation itself has told: readings that it concerns are asked anew. Answers the types concerned. */
-  changed(events: readonly ToldEvent[]): ReadonlySet<string> {
+  /** Readings that these events concern are no longer fresh. Returns the types concerned. */
+  invalidate(events: readonly InvalidationEvent[]): ReadonlySet<string> {
     const types = new Set<string>();
-    for (const [type, { changedBy }] of Object.entries(this.#options.policies)) {
+    for (const [type, { changedBy }] of Object.entries(this.#options.ages)) {
       const concerning = events.filter((event) => changedBy?.some((kind) => kind === event.kind));
       if (concerning.length === 0) continue;
       types.add(type);
@@ -170,23 +163,23 @@ export class Kept {
     return types;
   }
 
-  /** Something was changed over there by us: nothing is fresh any more. */
-  acted(): void {
-    for (const type of Object.keys(this.#options.policies)) this.#expire(type, () => true);
+  /** No reading is fresh any more. To be called after a write to the source. */
+  clearFresh(): void {
+    for (const type of Object.keys(this.#options.ages)) this.#expire(type, () => true);
   }
 
-  #expire(type: string, which: (one: Entry) => boolean): void {
+  #expire(type: string, isConcerned: (entry: Entry) => boolean): void {
     this.#epochs.set(type, this.epoch(type) + 1);
-    const { fresh } = this.keeping(type);
-    const young = this.#young.get(type);
-    for (const [key, one] of young ?? []) {
-      const over = which(one);
-      if (over) one.fresh = false;
-      if (over || this.#age(one) >= fresh) young?.delete(key);
+    const { fresh } = this.agesOf(type);
+    const ofType = this.#fresh.get(type);
+    for (const [key, entry] of ofType ?? []) {
+      const expires = isConcerned(entry);
+      if (expires) entry.fresh = false;
+      if (expires || this.#age(entry) >= fresh) ofType?.delete(key);
     }
   }
 
-  /** Writes what is to outlive the process; resolves when it is written, and never rejects. One writing at a time. */
+  /** Writes durable readings to the store, one batch at a time. Resolves when they are written, or the store has failed; never rejects. */
   flush(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -195,18 +188,22 @@ export class Kept {
   }
 
   async #save(): Promise<void> {
-    const { store, onFault } = this.#options;
-    const batch = new Map<string, KeptValue & { until: Date }>();
+    const { store, onError } = this.#options;
+    const batch = new Map<string, CachedReading & { until: Date }>();
     for (const [key, until] of this.#unsaved) {
-      const one = this.#entries.unsaved.get(key);
-      if (one) batch.set(key, { value: one.value, fetchedAt: one.fetchedAt, recordedAt: one.recordedAt, until });
-      else this.#unsaved.delete(key);
+      const reading = this.#entries.unsaved.get(key);
+      if (!reading) {
+        this.#unsaved.delete(key);
+        continue;
+      }
+      const { value, fetchedAt, recordedAt } = reading;
+      batch.set(key, { value, fetchedAt, recordedAt, until });
     }
     if (!store || batch.size === 0) return;
     try {
       await store.save(batch);
     } catch (error) {
-      onFault?.(error);
+      onError?.(error);
       return;
     }
     for (const [key, { until }] of batch) {
@@ -216,25 +213,25 @@ export class Kept {
     }
   }
 
-  /** Forgets everything; what is to outlive the process has been flushed before. */
+  /** Removes all readings from memory. To be called after `flush`. */
   close(): void {
     clearTimeout(this.#timer);
     this.#entries.clear();
-    this.#young.clear();
+    this.#fresh.clear();
     this.#unsaved.clear();
   }
 
-  #age(one: KeptValue): number {
-    return ageOf(one, this.#options.clock);
+  #age(reading: CachedReading): number {
+    return ageOf(reading, this.#options.clock);
   }
 
-  /** What was stored is as old as the wall clock says now; from now on it ages by what passes. */
-  #dated(one: KeptValue | null): KeptValue | null {
-    return one && { ...one, [READ_AT]: this.#options.clock.monotonic() - this.#age(one) };
+  /** Fixes the age of a stored reading: by the wall clock now, by the monotonic clock from now on. */
+  #dated(reading: CachedReading | null): CachedReading | null {
+    return reading && { ...reading, [READ_AT]: this.#options.clock.monotonic() - this.#age(reading) };
   }
 }
 
-const idsOf = (event: ToldEvent): string[] =>
+const idsOf = (event: InvalidationEvent): string[] =>
   [event.company, event.vehicle, event.door, event.badge, event.lot, event.meter, event.case].filter(
     (id): id is string => typeof id === 'string',
   );

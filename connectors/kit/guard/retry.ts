@@ -1,119 +1,129 @@
-/** One call to a source, and its further tries: a place at the gate, the operation's breaker, the time limit. */
-
-import { callerOf } from '../auth/principal.ts';
+/**
+ * One call to a source with its retries. Every attempt waits in the fair queue, passes the operation's circuit breaker and has its
+ * own timeout; the caller's deadline limits all attempts together.
+ */
+import { callerKey } from '../auth/principal.ts';
+import type { Call, SourceCondition } from '../call.ts';
 import { systemClock } from '../clock.ts';
-import type { Call, Noted } from '../connector.ts';
-import { SourceError, sourceFault } from '../errors.ts';
-import type { Breakers, Timed } from './circuit-breaker.ts';
-import type { Gate } from './fair-queue.ts';
-import type { Call1, GuardPolicy, GuardTools, ReadRequest } from './guard.ts';
-import { outOfTime, sleep, within } from './timeouts.ts';
+import type { GuardPolicy } from '../config/sections/guard.ts';
+import { SourceError, toSourceError } from '../errors.ts';
+import type { CircuitBreakers, TimedResult } from './circuit-breaker.ts';
+import type { FairQueue } from './fair-queue.ts';
+import type { GuardContext, ReadRequest, SourceRequest } from './guard.ts';
+import { deadlineExceeded, sleep, withTimeout } from './timeouts.ts';
 
-/** A call on behalf of all who share it. */
-export type SharedCall = Call & { readonly askers?: ReadonlySet<string> };
+/** A call made on behalf of several callers. `callerKeys` is live: callers may join while the call waits. */
+export type SharedCall = Call & { readonly callerKeys?: ReadonlySet<string> };
 
-const WORSE = { slow: 0, stale: 1, down: 2 };
+/** Milliseconds. The pause before retry n (from 0) is BACKOFF × 2^n × a random factor from 0.5 to 1.5. */
+const BACKOFF = 50;
+const SEVERITY: Readonly<Record<SourceCondition, number>> = { slow: 0, stale: 1, down: 2 };
 
-/** Notes for the caller how the installation answered: the worst of all its answers counts. */
-export function note(call: Call, installation: string, how: Noted): void {
-  const before = call.noted.get(installation);
-  if (before === undefined || WORSE[how] > WORSE[before]) call.noted.set(installation, how);
+/** Records the installation's condition for `extensions.sources` of the response; the worst one of the call is kept. */
+export function recordCondition(call: Call, installation: string, condition: SourceCondition): void {
+  const recorded = call.sourceConditions.get(installation);
+  if (recorded === undefined || SEVERITY[condition] > SEVERITY[recorded]) {
+    call.sourceConditions.set(installation, condition);
+  }
 }
 
-export class Attempts {
-  readonly #tools: GuardTools;
+export class Retry {
+  readonly #context: GuardContext;
   readonly #policy: GuardPolicy;
-  readonly #gate: Gate;
-  readonly #breakers: Breakers;
+  readonly #queue: FairQueue;
+  readonly #breakers: CircuitBreakers;
 
-  constructor(tools: GuardTools, policy: GuardPolicy, gate: Gate, breakers: Breakers) {
-    this.#tools = tools;
+  constructor(context: GuardContext, policy: GuardPolicy, queue: FairQueue, breakers: CircuitBreakers) {
+    this.#context = context;
     this.#policy = policy;
-    this.#gate = gate;
+    this.#queue = queue;
     this.#breakers = breakers;
   }
 
-  /** Asks, and asks again after a fault that may pass, as long as there is time. Rejects with the fault of the last try. */
-  async tries<T>(call: SharedCall, request: ReadRequest, ask: Call1<T>): Promise<T> {
-    const { health } = this.#tools;
-    const most = request.retry === false ? 0 : this.#policy.retries;
-    for (let n = 0; ; n++) {
+  /**
+   * Sends the request, at most `policy.retries` + 1 times (once if `request.retry` is false). Retries only retryable errors of the
+   * source, while the circuit is closed and the next attempt can start before `call.deadline`. Rejects with the error of the last
+   * attempt; every `SourceError` names source and operation.
+   */
+  async run<T>(call: SharedCall, request: ReadRequest, send: SourceRequest<T>): Promise<T> {
+    const { health } = this.#context;
+    const { operation } = request;
+    const maxRetries = request.retry === false ? 0 : this.#policy.retries;
+    for (let retry = 0; ; retry++) {
       try {
-        const value = await this.#once(call, request, ask);
-        health.succeeded(request.operation);
+        const value = await this.#attempt(call, request, send);
+        health.recordSuccess(operation);
         return value;
       } catch (error) {
-        if (!(error instanceof SourceError && error.callers)) health.failed(request.operation, error);
-        const pause = 50 * 2 ** n * (0.5 + Math.random());
-        const again =
+        if (!(error instanceof SourceError && error.causedByCaller)) health.recordFailure(operation, error);
+        const pause = BACKOFF * 2 ** retry * (0.5 + Math.random());
+        const canRetry =
           error instanceof SourceError &&
           error.retryable &&
-          !error.callers &&
-          n < most &&
-          !this.#breakers.isOpen(request.operation);
-        if (!again || call.signal.aborted || systemClock.monotonic() + pause >= call.deadline) throw error;
+          !error.causedByCaller &&
+          retry < maxRetries &&
+          !this.#breakers.isOpen(operation) &&
+          !call.signal.aborted &&
+          systemClock.monotonic() + pause < call.deadline;
+        if (!canRetry) throw error;
         await sleep(pause, call.signal);
       }
     }
   }
 
-  /** One try. */
-  async #once<T>(call: SharedCall, { operation, breaker }: ReadRequest, ask: Call1<T>): Promise<T> {
-    const { installation } = this.#tools;
-    const policy = this.#policy;
-    const started = performance.now();
+  /** Makes one attempt and publishes its `SourceCallEvent`, whatever the result. */
+  async #attempt<T>(call: SharedCall, { operation, breaker }: ReadRequest, send: SourceRequest<T>): Promise<T> {
+    const { installation, publishCall } = this.#context;
+    const startedAt = performance.now();
     let code: string | null = null;
     let detail: string | null = null;
-    let waited: number | null = null;
+    let queuedMs: number | null = null;
     try {
-      const left = call.deadline - systemClock.monotonic();
-      if (left <= 0) throw outOfTime('the time of the whole operation was used up');
-      const asking = async (): Promise<Timed<T>> => {
-        const leave = await within(
-          left,
+      const remaining = call.deadline - systemClock.monotonic();
+      if (remaining <= 0) throw deadlineExceeded('operation deadline exceeded before the call started');
+      const sendQueued = async (): Promise<TimedResult<T>> => {
+        const callerKeys = call.callerKeys ?? new Set([callerKey(call.principal)]);
+        const release = await withTimeout(
+          remaining,
           call.signal,
-          (signal) =>
-            this.#gate.enter(signal, operation === 'check', call.askers ?? new Set([callerOf(call.principal)])),
-          true,
+          (signal) => this.#queue.acquire(signal, { urgent: operation === 'check', callerKeys }),
+          { limitedBy: 'caller' },
         );
-        call.calls?.set(installation.id, (call.calls.get(installation.id) ?? 0) + 1);
-        const began = performance.now();
-        waited = began - started;
+        call.callCounts?.set(installation.id, (call.callCounts.get(installation.id) ?? 0) + 1);
+        const sentAt = performance.now();
+        queuedMs = sentAt - startedAt;
         try {
-          const rest = call.deadline - systemClock.monotonic();
-          const value = await within(Math.min(policy.timeout, rest), call.signal, ask, rest < policy.timeout / 2);
-          return { value, slow: performance.now() - began > policy.slow * policy.timeout };
+          const left = call.deadline - systemClock.monotonic();
+          const { timeout, slow } = this.#policy;
+          // With less than half a timeout left, a missing response says nothing about the source.
+          const limitedBy = left < timeout / 2 ? 'caller' : 'source';
+          const value = await withTimeout(Math.min(timeout, left), call.signal, send, { limitedBy });
+          return { value, slow: performance.now() - sentAt > slow * timeout };
         } finally {
-          leave();
+          release();
         }
       };
-      const timed = await (breaker === false ? asking() : this.#breakers.execute<T>(operation, asking));
-      if (timed.slow) note(call, installation.id, 'slow');
-      return timed.value;
+      const result = await (breaker === false ? sendQueued() : this.#breakers.execute<T>(operation, sendQueued));
+      if (result.slow) recordCondition(call, installation.id, 'slow');
+      return result.value;
     } catch (error) {
-      const named = this.#named(error, operation);
-      code = named instanceof SourceError ? named.code : 'INTERNAL';
-      detail = named instanceof Error ? named.message : String(named);
-      throw named;
+      const failure = this.#withOrigin(error, operation);
+      code = failure instanceof SourceError ? failure.code : 'INTERNAL';
+      detail = failure instanceof Error ? failure.message : String(failure);
+      throw failure;
     } finally {
-      this.#tools.tell({
-        source: installation.id,
-        system: installation.connector,
-        operation,
-        milliseconds: performance.now() - started,
-        waited,
-        code,
-        detail,
-      });
+      const { id: source, connector: system } = installation;
+      publishCall({ source, system, operation, milliseconds: performance.now() - startedAt, queuedMs, code, detail });
     }
   }
 
-  #named(error: unknown, operation: string): unknown {
-    const fault = sourceFault(error);
-    if (fault instanceof SourceError) {
-      fault.source = this.#tools.installation.id;
-      fault.operation = operation;
+  /** The error as a `SourceError` that names source and operation, where it is one. */
+  #withOrigin(error: unknown, operation: string): unknown {
+    const failure = toSourceError(error);
+    if (failure instanceof SourceError) {
+      failure.source = this.#context.installation.id;
+      failure.operation = operation;
     }
-    return fault;
+    return failure;
   }
 }

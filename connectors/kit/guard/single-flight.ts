@@ -1,80 +1,79 @@
-/** Calls that equal readers share: who asks what is being asked already waits for that answer. */
+/** Calls in progress that equal reads share. */
 
-import { callerOf } from '../auth/principal.ts';
+import { callerKey } from '../auth/principal.ts';
+import type { Call } from '../call.ts';
 import { systemClock } from '../clock.ts';
-import type { Call } from '../connector.ts';
-import type { Known } from '../provenance.ts';
-import type { Gate } from './fair-queue.ts';
+import type { Sourced } from '../provenance.ts';
+import type { FairQueue } from './fair-queue.ts';
 import type { SharedCall } from './retry.ts';
 import { withDeadline } from './timeouts.ts';
 
-/** What is under way for equal readers, and what it is of. */
 interface Flight {
-  readonly answer: Promise<Known<unknown>>;
+  readonly result: Promise<Sourced<unknown>>;
+  /** The type that is read. */
   readonly type: string | undefined;
-  /** Who waits for it. */
-  readonly askers: Set<string>;
+  readonly callerKeys: Set<string>;
 }
 
-export interface FlightsParts {
-  /** The installation's life: a shared call ends with it. */
-  readonly life: AbortSignal;
-  readonly gate: Gate;
-  /** How long one call may take, in milliseconds. */
+export interface SingleFlightOptions {
+  /** Aborts when the installation is closed; ends shared calls. */
+  readonly signal: AbortSignal;
+  readonly queue: FairQueue;
+  /** Of one call, in milliseconds. */
   readonly timeout: number;
 }
 
-export class Flights {
-  readonly #parts: FlightsParts;
-  readonly #under = new Map<string, Flight>();
+export class SingleFlight {
+  readonly #options: SingleFlightOptions;
+  readonly #flights = new Map<string, Flight>();
 
-  constructor(parts: FlightsParts) {
-    this.#parts = parts;
+  constructor(options: SingleFlightOptions) {
+    this.#options = options;
   }
 
-  /** The answer to a reader who asks what is under way already; null: it is not. */
-  join<T>(call: Call, key: string): Promise<Known<T>> | null {
-    const under = this.#under.get(key);
-    if (under === undefined) return null;
-    const who = callerOf(call.principal);
-    if (!under.askers.has(who)) {
-      // It may wait for the turn of somebody who has had more than this one.
-      under.askers.add(who);
-      this.#parts.gate.asked();
+  /** The result of the call in progress for this key, limited by the caller's deadline; null if there is none. */
+  join<T>(call: Call, key: string): Promise<Sourced<T>> | null {
+    const flight = this.#flights.get(key);
+    if (flight === undefined) return null;
+    const joining = callerKey(call.principal);
+    if (!flight.callerKeys.has(joining)) {
+      flight.callerKeys.add(joining);
+      // The turn of the joining caller may come before that of the others.
+      this.#options.queue.recheck();
     }
-    return withDeadline(under.answer as Promise<Known<T>>, call);
+    return withDeadline(flight.result as Promise<Sourced<T>>, call);
   }
 
   /**
-   * A call that all equal readers share: it ends with the installation, not with the reader who came first. Its own time is
-   * that of the reader who began it, but at least that of one call. `type`: of what is read.
+   * Starts a call that equal reads can join. It is not cancelled with the caller who started it; its deadline is that of this caller,
+   * but at least one timeout from now. `type`: the type that is read.
    */
-  begin<T>(
+  start<T>(
     call: Call,
     key: string,
     type: string | undefined,
-    run: (call: SharedCall) => Promise<Known<T>>,
-  ): Promise<Known<T>> {
-    const { life, timeout } = this.#parts;
-    const askers = new Set([callerOf(call.principal)]);
+    run: (call: SharedCall) => Promise<Sourced<T>>,
+  ): Promise<Sourced<T>> {
+    const { signal, timeout } = this.#options;
+    const callerKeys = new Set([callerKey(call.principal)]);
     const deadline = Math.max(call.deadline, systemClock.monotonic() + timeout);
-    const answer = run({ ...call, deadline, signal: life, askers });
-    const one: Flight = { answer, type, askers };
-    this.#under.set(key, one);
-    const land = () => {
-      if (this.#under.get(key) === one) this.#under.delete(key);
+    const result = run({ ...call, deadline, signal, callerKeys });
+    const flight: Flight = { result, type, callerKeys };
+    this.#flights.set(key, flight);
+    const remove = () => {
+      if (this.#flights.get(key) === flight) this.#flights.delete(key);
     };
-    answer.then(land, land);
-    return withDeadline(answer, call);
+    result.then(remove, remove);
+    return withDeadline(result, call);
   }
 
-  /** What is under way of these types may be older than what has happened: nobody joins it any more. */
-  forget(types: ReadonlySet<string>): void {
-    for (const [key, one] of this.#under) if (one.type !== undefined && types.has(one.type)) this.#under.delete(key);
+  /** Lets no further reads join calls in progress of these types: their results may be older than an event. */
+  detach(types: ReadonlySet<string>): void {
+    for (const [key, { type }] of this.#flights) if (type !== undefined && types.has(type)) this.#flights.delete(key);
   }
 
-  /** Nobody joins anything that is under way now. */
-  forgetAll(): void {
-    this.#under.clear();
+  /** Lets no further reads join any call in progress. */
+  detachAll(): void {
+    this.#flights.clear();
   }
 }

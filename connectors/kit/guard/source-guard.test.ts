@@ -1,36 +1,38 @@
 import { describe, expect, test } from 'vitest';
 import { systemClock } from '../clock.ts';
+import { type CacheAges, DEFAULT_GUARD_POLICY, type GuardPolicy } from '../config/sections/guard.ts';
 import { rejected, SourceError, unavailable } from '../errors.ts';
-import { Health } from '../health.ts';
 import { hubCall } from '../host/services.ts';
 import { loader } from '../loader.ts';
-import { clockOf } from '../testing/test-clock.ts';
-import { DEFAULT_POLICY, type GuardPolicy, type SourceCallFact } from './guard.ts';
-import { type Keeping, Kept, type KeptStore, type KeptValue } from './read-cache.ts';
-import { makeGuard } from './source-guard.ts';
+import { Health } from '../monitoring/health.ts';
+import { clockFrom } from '../testing/test-clock.ts';
+import type { SourceCallEvent } from './guard.ts';
+import { ReadCache, type ReadCacheStore } from './read-cache.ts';
+import type { CachedReading } from './read-cache-memory.ts';
+import { createSourceGuard } from './source-guard.ts';
 
 const clock = systemClock;
 
-function guarded(policy: Partial<GuardPolicy> = {}) {
+function createGuard(policy: Partial<GuardPolicy> = {}) {
   const health = new Health(clock);
-  const facts: SourceCallFact[] = [];
-  const guard = makeGuard(
+  const events: SourceCallEvent[] = [];
+  const guard = createSourceGuard(
     {
       installation: { id: 'test', connector: 'parking', park: 'lakeside' },
       clock,
       health,
-      tell: (fact) => facts.push(fact),
+      publishCall: (event) => events.push(event),
     },
-    { ...DEFAULT_POLICY, timeout: 100, ...policy },
+    { ...DEFAULT_GUARD_POLICY, timeout: 100, ...policy },
   );
-  return { guard, health, facts };
+  return { guard, health, events };
 }
 const call = (time = 2_000) => hubCall(time, new AbortController().signal);
 const never = () => new Promise<never>(() => undefined);
 
 describe('guard', () => {
-  test('a value carries its facts', async () => {
-    const { guard } = guarded();
+  test('returns a value with its source and the time of its recording', async () => {
+    const { guard } = createGuard();
     const known = await guard.read(
       call(),
       { operation: 'lots' },
@@ -43,8 +45,8 @@ describe('guard', () => {
     });
   });
 
-  test('a slow source is SOURCE_TIMEOUT within the deadline, even if it ignores its signal', async () => {
-    const { guard } = guarded({ retries: 5 });
+  test('rejects with SOURCE_TIMEOUT within the deadline, even if the request ignores its signal', async () => {
+    const { guard } = createGuard({ retries: 5 });
     const started = performance.now();
     const at = call(250);
     await expect(guard.read(at, { operation: 'lots' }, never)).rejects.toMatchObject({
@@ -52,148 +54,148 @@ describe('guard', () => {
       source: 'test',
     });
     expect(performance.now() - started).toBeLessThan(1_000);
-    expect(at.noted.get('test')).toBe('down');
+    expect(at.sourceConditions.get('test')).toBe('down');
   });
 
-  test('a fault that may pass is tried again, a refusal and a change are not', async () => {
-    const { guard } = guarded();
-    let tries = 0;
+  test('retries a retryable error, but no rejection and no write', async () => {
+    const { guard } = createGuard();
+    let attempts = 0;
     const flaky = async () => {
-      if (++tries === 1) throw unavailable('reset');
+      if (++attempts === 1) throw unavailable('reset');
       return 'ok';
     };
     expect((await guard.read(call(), { operation: 'lots' }, flaky)).value).toBe('ok');
-    tries = 0;
-    const refuse = async () => {
-      tries++;
+    attempts = 0;
+    const reject = async () => {
+      attempts++;
       throw rejected('no');
     };
-    await expect(guard.read(call(), { operation: 'lots' }, refuse)).rejects.toMatchObject({ code: 'SOURCE_REJECTED' });
-    expect(tries).toBe(1);
-    tries = 0;
-    await expect(guard.act(call(), 'grant', flaky)).rejects.toMatchObject({ code: 'SOURCE_UNAVAILABLE' });
-    expect(tries).toBe(1);
+    await expect(guard.read(call(), { operation: 'lots' }, reject)).rejects.toMatchObject({ code: 'SOURCE_REJECTED' });
+    expect(attempts).toBe(1);
+    attempts = 0;
+    await expect(guard.write(call(), 'grant', flaky)).rejects.toMatchObject({ code: 'SOURCE_UNAVAILABLE' });
+    expect(attempts).toBe(1);
   });
 
-  test('equal reads under way share one call', async () => {
-    const { guard } = guarded();
+  test('equal reads in progress share one call', async () => {
+    const { guard } = createGuard();
     let calls = 0;
-    const ask = async () => {
+    const send = async () => {
       calls++;
       await new Promise((resolve) => setTimeout(resolve, 20));
       return calls;
     };
-    const both = await Promise.all([1, 2].map(() => guard.read(call(), { operation: 'lots', key: 'a' }, ask)));
+    const both = await Promise.all([1, 2].map(() => guard.read(call(), { operation: 'lots', key: 'a' }, send)));
     expect([calls, both[1]?.value]).toEqual([1, 1]);
   });
 
-  test('the breaker opens after faults in a row, and heals', async () => {
-    const { guard, health } = guarded({ retries: 0, breaker: { faults: 2, pause: 60 } });
+  test('the circuit breaker opens after consecutive failures and closes after a successful trial', async () => {
+    const { guard, health } = createGuard({ retries: 0, breaker: { failureThreshold: 2, openDuration: 60 } });
     const fail = async () => {
       throw Object.assign(new Error('refused'), { code: 'ECONNREFUSED' });
     };
     for (let n = 0; n < 2; n++)
       await expect(guard.read(call(), { operation: 'lots' }, fail)).rejects.toBeInstanceOf(SourceError);
     expect(health.snapshot().breaker).toBe('OPEN');
-    let asked = false;
+    let sent = false;
     const probe = async () => {
-      asked = true;
+      sent = true;
       return 1;
     };
     await expect(guard.read(call(), { operation: 'lots' }, probe)).rejects.toMatchObject({
       code: 'SOURCE_UNAVAILABLE',
     });
-    expect(asked).toBe(false);
+    expect(sent).toBe(false);
     await new Promise((resolve) => setTimeout(resolve, 80));
     expect((await guard.read(call(), { operation: 'lots' }, probe)).value).toBe(1);
     expect(health.snapshot().breaker).toBe('CLOSED');
   });
 
-  test('slow answers open the breaker like faults, and are noted for the caller; quick ones do not', async () => {
+  test('slow responses open the circuit breaker and are reported to the caller; fast ones are not', async () => {
     const read = async (slow: number) => {
-      const { guard, health } = guarded({ slow, breaker: { faults: 2, pause: 5_000 } });
+      const { guard, health } = createGuard({ slow, breaker: { failureThreshold: 2, openDuration: 5_000 } });
       const at = call();
       for (let n = 0; n < 2; n++) await guard.read(at, { operation: 'lots' }, async () => n);
-      return [health.snapshot().breaker, at.noted.get('test')];
+      return [health.snapshot().breaker, at.sourceConditions.get('test')];
     };
-    // No answer takes less than nothing; none here takes a hundred times its limit.
+    // Every call takes longer than 0, and none takes a hundred times the timeout.
     expect(await read(0)).toEqual(['OPEN', 'slow']);
     expect(await read(100)).toEqual(['CLOSED', undefined]);
   });
 
-  test('never more calls at once than allowed, and a full queue refuses', async () => {
-    const { guard } = guarded({ concurrency: 2, queue: 1, timeout: 1_000 });
-    let under = 0;
-    let most = 0;
-    const ask = async () => {
-      most = Math.max(most, ++under);
+  test('limits concurrent calls and rejects a call when the queue is full', async () => {
+    const { guard } = createGuard({ concurrency: 2, queue: 1, timeout: 1_000 });
+    let running = 0;
+    let maxRunning = 0;
+    const send = async () => {
+      maxRunning = Math.max(maxRunning, ++running);
       await new Promise((resolve) => setTimeout(resolve, 30));
-      under--;
+      running--;
     };
     const all = await Promise.allSettled(
-      [1, 2, 3, 4].map((n) => guard.read(call(), { operation: 'lots', key: String(n) }, ask)),
+      [1, 2, 3, 4].map((n) => guard.read(call(), { operation: 'lots', key: String(n) }, send)),
     );
-    expect(most).toBe(2);
+    expect(maxRunning).toBe(2);
     expect(all.filter((one) => one.status === 'rejected')).toHaveLength(1);
   });
 
   test('mirrored data is stale when old or when the source is down', () => {
-    const { guard, health } = guarded();
-    health.checked(null);
-    expect(guard.mirrored(call(), new Date(), null, 1_000).stale).toBe(false);
-    expect(guard.mirrored(call(), new Date(0), null, 1_000).stale).toBe(true);
-    health.checked(unavailable('gone'));
+    const { guard, health } = createGuard();
+    health.recordCheck(null);
+    expect(guard.mirrorFacts(call(), new Date(), null, 1_000).stale).toBe(false);
+    expect(guard.mirrorFacts(call(), new Date(0), null, 1_000).stale).toBe(true);
+    health.recordCheck(unavailable('connection refused'));
     const at = call();
-    expect(guard.mirrored(at, new Date(), null, 1_000).stale).toBe(true);
-    expect(at.noted.get('test')).toBe('stale');
+    expect(guard.mirrorFacts(at, new Date(), null, 1_000).stale).toBe(true);
+    expect(at.sourceConditions.get('test')).toBe('stale');
   });
 });
 
-describe('what was read last', () => {
+describe('read cache', () => {
   let now = 0;
-  const stepped = clockOf(() => new Date(now));
-  const keeping = (of: Partial<Keeping> = {}, policy: Partial<GuardPolicy> = {}, store?: KeptStore) => {
+  const clockAtNow = clockFrom(() => new Date(now));
+  const cachedGuard = (of: Partial<CacheAges> = {}, policy: Partial<GuardPolicy> = {}, store?: ReadCacheStore) => {
     now = 1_000_000;
-    const health = new Health(stepped);
-    health.checked(null);
-    const kept = new Kept({
-      policies: { Lot: { fresh: 1_000, usable: 60_000, changedBy: ['VEHICLE_ENTERED'], ...of } },
-      clock: stepped,
+    const health = new Health(clockAtNow);
+    health.recordCheck(null);
+    const cache = new ReadCache({
+      ages: { Lot: { fresh: 1_000, usable: 60_000, changedBy: ['VEHICLE_ENTERED'], ...of } },
+      clock: clockAtNow,
       ...(store ? { store } : {}),
     });
-    const guard = makeGuard(
+    const guard = createSourceGuard(
       {
         installation: { id: 'test', connector: 'parking', park: 'lakeside' },
-        clock: stepped,
+        clock: clockAtNow,
         health,
-        tell: () => undefined,
-        kept,
+        publishCall: () => undefined,
+        cache,
       },
-      { ...DEFAULT_POLICY, timeout: 100, patience: 30, retries: 0, ...policy },
+      { ...DEFAULT_GUARD_POLICY, timeout: 100, serveStaleAfter: 30, retries: 0, ...policy },
     );
     let calls = 0;
-    const source = { answer: async (): Promise<unknown> => 7 };
+    const source = { respond: async (): Promise<unknown> => 7 };
     const read = (at = call()) =>
       guard.read(at, { operation: 'lots', key: '', type: 'Lot' }, () => {
         calls++;
-        return source.answer();
+        return source.respond();
       });
-    return { guard, kept, health, read, source, calls: () => calls };
+    return { guard, cache, health, read, source, calls: () => calls };
   };
-  const refuse = async () => {
-    throw unavailable('gone');
+  const fail = async () => {
+    throw unavailable('connection refused');
   };
 
-  test('is answered while fresh, and asked anew after an event of its own, after a change, and when old', async () => {
-    const { guard, read, source, calls } = keeping();
+  test('returns a fresh reading; reads again after a concerning event, after a write and when it is old', async () => {
+    const { guard, read, source, calls } = cachedGuard();
     await read();
-    source.answer = async () => 8;
+    source.respond = async () => 8;
     expect((await read()).value).toBe(7);
-    guard.changed([{ kind: 'OCCUPANCY_CHANGED' }]);
+    guard.invalidate([{ kind: 'OCCUPANCY_CHANGED' }]);
     expect([(await read()).value, calls()]).toEqual([7, 1]);
-    guard.changed([{ kind: 'VEHICLE_ENTERED' }]);
+    guard.invalidate([{ kind: 'VEHICLE_ENTERED' }]);
     expect([(await read()).value, calls()]).toEqual([8, 2]);
-    await guard.act(call(), 'grant', async () => 1);
+    await guard.write(call(), 'grant', async () => 1);
     await read();
     expect(calls()).toBe(3);
     now += 1_000;
@@ -201,53 +203,53 @@ describe('what was read last', () => {
     expect(calls()).toBe(4);
   });
 
-  test('a reading that began before the event is not fresh after it, and nobody joins it', async () => {
-    const { guard, read, source, calls } = keeping();
-    let tell: (value: unknown) => void = () => undefined;
-    source.answer = () => new Promise((resolve) => (tell = resolve));
+  test('a reading that started before an event is neither fresh nor shared after it', async () => {
+    const { guard, read, source, calls } = cachedGuard();
+    let resolveRead: (value: unknown) => void = () => undefined;
+    source.respond = () => new Promise((resolve) => (resolveRead = resolve));
     const before = read();
-    guard.changed([{ kind: 'VEHICLE_ENTERED' }]);
-    source.answer = async () => 'after';
+    guard.invalidate([{ kind: 'VEHICLE_ENTERED' }]);
+    source.respond = async () => 'after';
     expect((await read()).value).toBe('after');
-    tell('before');
+    resolveRead('before');
     await before;
-    guard.changed([{ kind: 'VEHICLE_ENTERED' }]);
+    guard.invalidate([{ kind: 'VEHICLE_ENTERED' }]);
     await read();
     expect(calls()).toBe(3);
   });
 
-  test('is shown, marked, while the source fails, as long as its age allows; no other way', async () => {
-    const { read, source } = keeping();
+  test('returns a stale reading while the source fails, up to the usable age', async () => {
+    const { read, source } = cachedGuard();
     await read();
-    source.answer = refuse;
+    source.respond = fail;
     now += 5_000;
     const at = call();
     expect(await read(at)).toMatchObject({ value: 7, facts: { stale: true, fetchedAt: new Date(1_000_000) } });
-    expect(at.noted.get('test')).toBe('stale');
+    expect(at.sourceConditions.get('test')).toBe('stale');
     now += 60_000;
     const late = call();
     await expect(read(late)).rejects.toMatchObject({ code: 'SOURCE_UNAVAILABLE' });
-    expect(late.noted.get('test')).toBe('down');
+    expect(late.sourceConditions.get('test')).toBe('down');
   });
 
-  test('a slow source is waited for only so long, and a dark one not at all, while there is something to show', async () => {
-    const { read, source, health, calls } = keeping({}, { timeout: 2_000 });
+  test('returns a stale reading after serveStaleAfter, and without a call to a source that is down', async () => {
+    const { read, source, health, calls } = cachedGuard({}, { timeout: 2_000 });
     await read();
     now += 5_000;
-    source.answer = never;
+    source.respond = never;
     expect((await read()).facts.stale).toBe(true);
-    health.checked(unavailable('gone'));
+    health.recordCheck(unavailable('connection refused'));
     const before = calls();
     expect((await read()).facts.stale).toBe(true);
     expect(calls()).toBe(before);
   });
 
-  test('a pause of the hub itself does not count against the source', async () => {
-    const { read, source, health } = keeping({}, { timeout: 200, patience: 100 });
+  test('a pause of this process does not count as a slow source', async () => {
+    const { read, source, health } = cachedGuard({}, { timeout: 200, serveStaleAfter: 100 });
     await read();
     now += 5_000;
-    // The answer needs some turns of the loop, and the hub stands still for longer than anybody would wait.
-    source.answer = async () => {
+    // The response needs some turns of the event loop, and the process is blocked for longer than the timeout.
+    source.respond = async () => {
       for (let turn = 0; turn < 4; turn++) await new Promise((resolve) => setImmediate(resolve));
       return 8;
     };
@@ -258,60 +260,61 @@ describe('what was read last', () => {
     expect(health.snapshot().errors).toBe(0);
   });
 
-  test('keys of a batch are kept each for itself: those that are not are errors, the others are shown', async () => {
-    const { guard } = keeping();
-    let dark = false;
-    const ask = (keys: readonly string[]) =>
+  test('caches each key of a batch: cached keys are returned, the others are errors', async () => {
+    const { guard } = cachedGuard();
+    let isDown = false;
+    const loadMany = (keys: readonly string[]) =>
       loader((wanted) =>
         guard.readMany(call(), { operation: 'cars', type: 'Lot' }, wanted, async (some) => {
-          if (dark) throw unavailable('gone');
+          if (isDown) throw unavailable('connection refused');
           return new Map(some.map((key) => [key, `car ${key}`]));
         }),
       ).loadMany(keys);
-    expect((await ask(['a', 'b'])).map((one) => one?.facts.stale)).toEqual([false, false]);
-    dark = true;
+    expect((await loadMany(['a', 'b'])).map((one) => one?.facts.stale)).toEqual([false, false]);
+    isDown = true;
     now += 5_000;
-    expect(await ask(['b', 'a'])).toMatchObject([
+    expect(await loadMany(['b', 'a'])).toMatchObject([
       { value: 'car b', facts: { stale: true, fetchedAt: new Date(1_000_000) } },
       { value: 'car a', facts: { stale: true, fetchedAt: new Date(1_000_000) } },
     ]);
-    const [a, c] = await Promise.allSettled([ask(['a']), ask(['a', 'c'])]);
+    const [a, c] = await Promise.allSettled([loadMany(['a']), loadMany(['a', 'c'])]);
     expect([a.status, c.status]).toEqual(['fulfilled', 'rejected']);
   });
 
-  test('outlives the process where it is declared so', async () => {
-    const rows = new Map<string, KeptValue>();
-    const store: KeptStore = {
+  test('durable readings survive a restart', async () => {
+    const rows = new Map<string, CachedReading>();
+    const store: ReadCacheStore = {
       find: async (key) => rows.get(key) ?? null,
       save: async (all) => {
         for (const [key, one] of all) rows.set(key, one);
       },
     };
-    const first = keeping({ durable: true }, {}, store);
+    const first = cachedGuard({ durable: true }, {}, store);
     await first.read();
-    await first.kept.flush();
-    const second = keeping({ durable: true }, {}, store);
-    second.source.answer = refuse;
+    await first.cache.flush();
+    const second = cachedGuard({ durable: true }, {}, store);
+    second.source.respond = fail;
     expect(await second.read()).toMatchObject({ value: 7, facts: { stale: true } });
-    // What another process read may have changed since: it is shown while the source is away, and never answered as fresh.
+    // A reading of another process may be out of date: it is used while the source fails, but never as fresh.
     expect(await second.read()).toMatchObject({ value: 7, facts: { stale: true } });
     expect(second.calls()).toBe(2);
   });
 });
 
-test('an overloaded source never sees more calls in a second than it allows; who waits too long is told', async () => {
-  const { guard, health } = guarded({ rate: 5, queue: 20, retries: 0, timeout: 3_000 });
-  const begun: number[] = [];
+test('limits the calls per second and rejects calls that wait beyond their deadline', async () => {
+  const { guard, health } = createGuard({ rate: 5, queue: 20, retries: 0, timeout: 3_000 });
+  const startedAt: number[] = [];
   const all = await Promise.allSettled(
     Array.from({ length: 40 }, (_, n) =>
       guard.read(call(2_400), { operation: 'lots', key: String(n) }, async () => {
-        begun.push(performance.now());
+        startedAt.push(performance.now());
         return n;
       }),
     ),
   );
-  for (let n = 5; n < begun.length; n++) expect((begun[n] ?? 0) - (begun[n - 5] ?? 0)).toBeGreaterThanOrEqual(999);
-  expect(begun.length).toBeGreaterThanOrEqual(10);
-  expect(all.filter((one) => one.status === 'fulfilled')).toHaveLength(begun.length);
+  for (let n = 5; n < startedAt.length; n++)
+    expect((startedAt[n] ?? 0) - (startedAt[n - 5] ?? 0)).toBeGreaterThanOrEqual(999);
+  expect(startedAt.length).toBeGreaterThanOrEqual(10);
+  expect(all.filter((one) => one.status === 'fulfilled')).toHaveLength(startedAt.length);
   expect(health.snapshot().breaker).toBe('CLOSED');
 });

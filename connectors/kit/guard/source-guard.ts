@@ -1,40 +1,40 @@
-/** The guard at work: what is fresh is answered at once, what is asked already is shared, what fails is answered from what was read last. */
-
-import type { Call } from '../connector.ts';
+/**
+ * Reads and writes of one installation. A fresh reading is returned from the cache; equal reads in progress share one call; a read that
+ * fails, or takes too long, is answered with the last usable reading, marked stale.
+ */
+import type { Call } from '../call.ts';
+import { DEFAULT_GUARD_POLICY, type GuardPolicy } from '../config/sections/guard.ts';
 import { SourceError } from '../errors.ts';
-import { type Facts, type Known, READ_AT } from '../provenance.ts';
-import { momentsOf } from '../stored-age.ts';
-import { Breakers } from './circuit-breaker.ts';
-import { Gate } from './fair-queue.ts';
-import {
-  DEFAULT_POLICY,
-  type Guard,
-  type GuardPolicy,
-  type GuardTools,
-  PartlyKept,
-  type ReadRequest,
-  type SourceAnswerFact,
-} from './guard.ts';
-import { Kept, type KeptValue } from './read-cache.ts';
-import { Attempts, note, type SharedCall } from './retry.ts';
-import { Flights } from './single-flight.ts';
-import { patiently } from './timeouts.ts';
+import { storedAgesOf } from '../monitoring/stored-age.ts';
+import { type ProvenanceFacts, READ_AT, type Sourced } from '../provenance.ts';
+import { CircuitBreakers } from './circuit-breaker.ts';
+import { FairQueue } from './fair-queue.ts';
+import { type Guard, type GuardContext, PartialCacheError, type ReadRequest, type SourceReadEvent } from './guard.ts';
+import { ReadCache } from './read-cache.ts';
+import type { CachedReading } from './read-cache-memory.ts';
+import { Retry, recordCondition, type SharedCall } from './retry.ts';
+import { SingleFlight } from './single-flight.ts';
+import { withStaleFallback } from './timeouts.ts';
 
-export function makeGuard(tools: GuardTools, policy: GuardPolicy = DEFAULT_POLICY): Guard {
-  const { installation, clock, health } = tools;
-  const gate = new Gate(policy, clock);
-  const breakers = new Breakers(policy.breaker, clock);
-  const kept = tools.kept ?? new Kept({ policies: {}, clock });
-  const moments = momentsOf(clock);
-  const life = tools.signal ?? new AbortController().signal;
-  health.watchBreakers(() => breakers.worst);
+/** Creates the guard of one installation. */
+export function createSourceGuard(context: GuardContext, policy: GuardPolicy = DEFAULT_GUARD_POLICY): Guard {
+  const { installation, clock, health } = context;
+  const queue = new FairQueue(policy, clock);
+  const breakers = new CircuitBreakers(policy.breaker, clock);
+  const cache = context.cache ?? new ReadCache({ ages: {}, clock });
+  const storedAges = storedAgesOf(clock);
+  const signal = context.signal ?? new AbortController().signal;
+  health.watchBreakers(() => breakers.worstState);
 
-  const attempts = new Attempts(tools, policy, gate, breakers);
-  const flights = new Flights({ life, gate, timeout: policy.timeout });
-  const told = (operation: string, from: SourceAnswerFact['from']) =>
-    tools.answered?.({ source: installation.id, operation, from });
+  const retry = new Retry(context, policy, queue, breakers);
+  const singleFlight = new SingleFlight({ signal, queue, timeout: policy.timeout });
+  const publishRead = (operation: string, from: SourceReadEvent['from']) =>
+    context.publishRead?.({ source: installation.id, operation, from });
 
-  const facts = ({ fetchedAt, recordedAt, [READ_AT]: readAt }: Omit<KeptValue, 'value'>, stale: boolean): Facts => ({
+  const factsOf = (
+    { fetchedAt, recordedAt, [READ_AT]: readAt }: Omit<CachedReading, 'value'>,
+    stale: boolean,
+  ): ProvenanceFacts => ({
     source: installation.id,
     system: installation.connector,
     fetchedAt,
@@ -42,173 +42,176 @@ export function makeGuard(tools: GuardTools, policy: GuardPolicy = DEFAULT_POLIC
     recordedAt,
     stale,
   });
-  const known = <T>(value: T, recordedAt: Date | null): Known<T> => {
-    moments.look();
-    return { value, facts: facts({ fetchedAt: clock.now(), [READ_AT]: clock.monotonic(), recordedAt }, false) };
+  const readNow = <T>(value: T, recordedAt: Date | null): Sourced<T> => {
+    storedAges.noticeClockChange();
+    return { value, facts: factsOf({ fetchedAt: clock.now(), [READ_AT]: clock.monotonic(), recordedAt }, false) };
   };
-  const shown = <T>(one: KeptValue, stale: boolean): Known<T> => ({
-    value: one.value as T,
-    facts: facts(one, stale),
+  const fromCache = <T>(reading: CachedReading, stale: boolean): Sourced<T> => ({
+    value: reading.value as T,
+    facts: factsOf(reading, stale),
   });
 
-  /** The answer of the call that equal readers share, begun by the first of them. */
-  function flight<T>(call: Call, request: ReadRequest, key: string, run: (call: SharedCall) => Promise<Known<T>>) {
-    const joined = flights.join<T>(call, key);
-    if (joined === null) return flights.begin(call, key, request.type, run);
-    told(request.operation, 'shared');
+  /** Joins the call in progress for this key, or starts one. */
+  function share<T>(
+    call: Call,
+    request: ReadRequest,
+    key: string,
+    run: (call: SharedCall) => Promise<Sourced<T>>,
+  ): Promise<Sourced<T>> {
+    const joined = singleFlight.join<T>(call, key);
+    if (joined === null) return singleFlight.start(call, key, request.type, run);
+    publishRead(request.operation, 'shared');
     return joined;
   }
 
-  /** What was read last, where the policy allows its age, marked; null otherwise. */
-  async function lastKnown<T>(call: Call, request: ReadRequest, keptKey: string): Promise<Known<T> | null> {
+  /** The last usable reading, marked stale; null if there is none. */
+  async function readStale<T>(call: Call, request: ReadRequest, cacheKey: string): Promise<Sourced<T> | null> {
     if (request.type === undefined) return null;
-    const one = await kept.usable(request.type, keptKey);
-    if (one === null) return null;
-    note(call, installation.id, 'stale');
-    told(request.operation, 'kept');
-    return shown<T>(one, true);
+    const reading = await cache.getStale(request.type, cacheKey);
+    if (reading === null) return null;
+    recordCondition(call, installation.id, 'stale');
+    publishRead(request.operation, 'kept');
+    return fromCache<T>(reading, true);
   }
 
-  const dark = (operation: string): boolean => health.state === 'DOWN' || breakers.isOpen(operation);
+  const isDown = (operation: string): boolean => health.state === 'DOWN' || breakers.isOpen(operation);
 
   const guard: Guard = {
-    async read(call, request, ask, recordedAt) {
-      type T = Awaited<ReturnType<typeof ask>>;
+    async read(call, request, send, recordedAt) {
+      type T = Awaited<ReturnType<typeof send>>;
       const { type, operation, key } = request;
-      const keptKey = `${operation}\0${key ?? ''}`;
-      const run = async (at: SharedCall): Promise<Known<T>> => {
-        const epoch = type === undefined ? 0 : kept.epoch(type);
-        const value = await attempts.tries(at, request, ask);
-        told(operation, 'live');
-        const made = known(value, recordedAt?.(value) ?? null);
+      const cacheKey = `${operation}\0${key ?? ''}`;
+      const run = async (sharedCall: SharedCall): Promise<Sourced<T>> => {
+        const epoch = type === undefined ? 0 : cache.epoch(type);
+        const value = await retry.run(sharedCall, request, send);
+        publishRead(operation, 'live');
+        const sourced = readNow(value, recordedAt?.(value) ?? null);
         if (type !== undefined && key !== undefined) {
-          kept.put(type, keptKey, { ...made.facts, value }, request.about ?? null, epoch);
+          cache.set(type, cacheKey, { ...sourced.facts, value }, request.about ?? null, epoch);
         }
-        return made;
+        return sourced;
       };
       try {
         if (key === undefined) return await run(call);
-        if (type === undefined) return await flight(call, request, keptKey, run);
-        const young = kept.fresh(type, keptKey);
-        if (young) {
-          told(operation, 'fresh');
-          return shown<T>(young, false);
+        if (type === undefined) return await share(call, request, cacheKey, run);
+        const fresh = cache.getFresh(type, cacheKey);
+        if (fresh) {
+          publishRead(operation, 'fresh');
+          return fromCache<T>(fresh, false);
         }
-        // A source that is known to be dark is not waited for while there is something to show.
-        const before = dark(operation) ? await lastKnown<T>(call, request, keptKey) : null;
-        if (before) return before;
-        const live = flight(call, request, keptKey, run);
-        return await patiently(live, policy.patience, () => lastKnown<T>(call, request, keptKey));
+        // Without waiting for a source that is known to be down.
+        const stale = isDown(operation) ? await readStale<T>(call, request, cacheKey) : null;
+        if (stale) return stale;
+        const live = share(call, request, cacheKey, run);
+        return await withStaleFallback(live, policy.serveStaleAfter, () => readStale<T>(call, request, cacheKey));
       } catch (error) {
-        if (error instanceof SourceError && !(error instanceof PartlyKept)) {
-          const last = key === undefined ? null : await lastKnown<T>(call, request, keptKey);
-          if (last) return last;
-          note(call, installation.id, 'down');
+        if (error instanceof SourceError && !(error instanceof PartialCacheError)) {
+          const stale = key === undefined ? null : await readStale<T>(call, request, cacheKey);
+          if (stale) return stale;
+          recordCondition(call, installation.id, 'down');
         }
         throw error;
       }
     },
-    async readMany(call, request, keys, ask, recordedAt) {
-      type V = typeof ask extends (
+    async readMany(call, request, keys, send, recordedAt) {
+      type V = typeof send extends (
         keys: readonly string[],
         signal: AbortSignal,
       ) => Promise<ReadonlyMap<string, infer U>>
         ? U
         : never;
       const { operation, type } = request;
-      const wanted = [...new Set(keys)];
-      const keptKey = (key: string) => `${operation}\0${request.key ?? ''}\0${key}`;
-      const found = new Map<string, Known<V | null>>();
-      for (const key of type === undefined ? [] : wanted) {
-        const young = kept.fresh(type as string, keptKey(key));
-        if (young) found.set(key, shown<V | null>(young, false));
+      const distinctKeys = [...new Set(keys)];
+      const cacheKey = (key: string) => `${operation}\0${request.key ?? ''}\0${key}`;
+      const found = new Map<string, Sourced<V | null>>();
+      for (const key of type === undefined ? [] : distinctKeys) {
+        const fresh = cache.getFresh(type as string, cacheKey(key));
+        if (fresh) found.set(key, fromCache<V | null>(fresh, false));
       }
-      if (found.size > 0) told(operation, 'fresh');
-      const missing = wanted.filter((key) => !found.has(key));
+      if (found.size > 0) publishRead(operation, 'fresh');
+      const missing = distinctKeys.filter((key) => !found.has(key));
       if (missing.length === 0) return found;
-      const each = (all: Known<ReadonlyMap<string, V>>, key: string): Known<V | null> => {
-        const value = all.value.get(key) ?? null;
+      const valueOfKey = (batch: Sourced<ReadonlyMap<string, V>>, key: string): Sourced<V | null> => {
+        const value = batch.value.get(key) ?? null;
         return {
           value,
-          facts: { ...all.facts, recordedAt: value === null ? null : (recordedAt?.(value) ?? null) },
+          facts: { ...batch.facts, recordedAt: value === null ? null : (recordedAt?.(value) ?? null) },
         };
       };
-      const run = async (at: SharedCall): Promise<Known<ReadonlyMap<string, V>>> => {
-        const epoch = type === undefined ? 0 : kept.epoch(type);
-        const all = known(await attempts.tries(at, request, (signal) => ask(missing, signal)), null);
-        told(operation, 'live');
+      const run = async (sharedCall: SharedCall): Promise<Sourced<ReadonlyMap<string, V>>> => {
+        const epoch = type === undefined ? 0 : cache.epoch(type);
+        const batch = readNow(await retry.run(sharedCall, request, (signal) => send(missing, signal)), null);
+        publishRead(operation, 'live');
         for (const key of type === undefined ? [] : missing) {
-          const { value, facts: of } = each(all, key);
-          kept.put(
-            type as string,
-            keptKey(key),
-            { ...of, value },
-            request.about === undefined ? [key] : request.about,
-            epoch,
-          );
+          const { value, facts } = valueOfKey(batch, key);
+          const about = request.about === undefined ? [key] : request.about;
+          cache.set(type as string, cacheKey(key), { ...facts, value }, about, epoch);
         }
-        return all;
+        return batch;
       };
-      /** Those of the missing that are kept; null when not one is. */
-      const keptOnes = async (): Promise<Map<string, Known<V | null>> | null> => {
-        const all = await Promise.all(
-          missing.map(async (key) => [key, await lastKnown<V | null>(call, request, keptKey(key))] as const),
+      /** The usable readings of the missing keys; null if there is none. */
+      const readStaleValues = async (): Promise<Map<string, Sourced<V | null>> | null> => {
+        const readings = await Promise.all(
+          missing.map(async (key) => [key, await readStale<V | null>(call, request, cacheKey(key))] as const),
         );
-        const some = new Map(all.flatMap(([key, one]) => (one ? [[key, one] as const] : [])));
-        return some.size > 0 ? some : null;
+        const usable = new Map(readings.flatMap(([key, reading]) => (reading ? [[key, reading] as const] : [])));
+        return usable.size > 0 ? usable : null;
       };
-      const whole = async (): Promise<Map<string, Known<V | null>> | null> => {
-        const some = await keptOnes();
-        return some?.size === missing.length ? some : null;
+      /** The same, but null unless every missing key has one. */
+      const readAllStale = async (): Promise<Map<string, Sourced<V | null>> | null> => {
+        const stale = await readStaleValues();
+        return stale?.size === missing.length ? stale : null;
       };
-      const add = (more: ReadonlyMap<string, Known<V | null>>) => {
-        for (const [key, one] of more) found.set(key, one);
+      const withFound = (values: ReadonlyMap<string, Sourced<V | null>>) => {
+        for (const [key, value] of values) found.set(key, value);
         return found;
       };
       try {
-        const before = type !== undefined && dark(operation) ? await whole() : null;
-        if (before) return add(before);
-        const flightKey = `${keptKey('')}${[...missing].sort().join('\0')}`;
-        const live = flight(call, request, flightKey, run).then(
-          (all) => new Map(missing.map((key) => [key, each(all, key)])),
+        const stale = type !== undefined && isDown(operation) ? await readAllStale() : null;
+        if (stale) return withFound(stale);
+        const flightKey = `${cacheKey('')}${[...missing].sort().join('\0')}`;
+        const live = share(call, request, flightKey, run).then(
+          (batch) => new Map(missing.map((key) => [key, valueOfKey(batch, key)])),
         );
-        return add(type === undefined ? await live : await patiently(live, policy.patience, whole));
+        return withFound(
+          type === undefined ? await live : await withStaleFallback(live, policy.serveStaleAfter, readAllStale),
+        );
       } catch (error) {
         if (!(error instanceof SourceError)) throw error;
-        const some = await keptOnes();
-        if (some?.size === missing.length) return add(some);
-        note(call, installation.id, 'down');
-        throw some || found.size > 0 ? new PartlyKept(error, add(some ?? new Map())) : error;
+        const stale = await readStaleValues();
+        if (stale?.size === missing.length) return withFound(stale);
+        recordCondition(call, installation.id, 'down');
+        throw stale || found.size > 0 ? new PartialCacheError(error, withFound(stale ?? new Map())) : error;
       }
     },
-    async act(call, operation, ask) {
+    async write(call, operation, send) {
       try {
-        const value = await attempts.tries(call, { operation, retry: false }, ask);
-        return known(value, null);
+        const value = await retry.run(call, { operation, retry: false }, send);
+        return readNow(value, null);
       } catch (error) {
-        if (error instanceof SourceError) note(call, installation.id, 'down');
+        if (error instanceof SourceError) recordCondition(call, installation.id, 'down');
         throw error;
       } finally {
-        kept.acted();
-        flights.forgetAll();
+        cache.clearFresh();
+        singleFlight.detachAll();
       }
     },
-    mirrored(call, fetchedAt, recordedAt, fresh) {
-      const stale = fetchedAt === null || moments.age(fetchedAt) > fresh || health.state === 'DOWN';
-      if (stale) note(call, installation.id, 'stale');
-      return facts({ fetchedAt: fetchedAt ?? new Date(0), recordedAt }, stale);
+    mirrorFacts(call, fetchedAt, recordedAt, fresh) {
+      const stale = fetchedAt === null || storedAges.ageOf(fetchedAt) > fresh || health.state === 'DOWN';
+      if (stale) recordCondition(call, installation.id, 'stale');
+      return factsOf({ fetchedAt: fetchedAt ?? new Date(0), recordedAt }, stale);
     },
-    heard(operation) {
-      health.succeeded(operation);
+    recordPush(operation) {
+      health.recordSuccess(operation);
     },
-    changed(events) {
-      // What is under way may have been read before the event.
-      flights.forget(kept.changed(events));
+    invalidate(events) {
+      // Calls in progress may have read before the events.
+      singleFlight.detach(cache.invalidate(events));
     },
-    healed() {
-      breakers.healed();
+    recordRecovery() {
+      breakers.forgetIdle();
     },
-    load: () => ({ waiting: gate.waiting, under: gate.under }),
+    load: () => ({ queued: queue.queued, running: queue.running }),
   };
   return guard;
 }

@@ -1,128 +1,144 @@
-/** Waiting with an end. */
+/** Timeouts, deadlines and pauses of source calls. */
 import { setMaxListeners } from 'node:events';
+import type { Call } from '../call.ts';
 import { systemClock } from '../clock.ts';
-import type { Call } from '../connector.ts';
 import { type SourceError, timeout } from '../errors.ts';
 import { onAbort } from './abort-listeners.ts';
+import type { SourceRequest } from './guard.ts';
 
-type Call1<T> = (signal: AbortSignal) => Promise<T>;
+/** A pause-tolerant timer ticks this often in its time, and at least every MAX_TICK milliseconds. */
+const TICKS = 8;
+const MAX_TICK = 50;
+/** Concurrent requests of one guarded call: each adds a listener to the call's own signal and removes it when it ends. */
+const MAX_REQUESTS = 256;
 
-/** A pause is waited for in so many pieces, none longer than that many milliseconds. */
-const PIECES = 8;
-const LONGEST = 50;
-/** Requests of one guarded call at once: each has a listener on the call's own signal, and takes it away when it ends. */
-const MOST_REQUESTS = 256;
+/** Calls `callback` after so many milliseconds; returns a function that cancels the timer. */
+type Timer = (milliseconds: number, callback: () => void) => () => void;
 
 /**
- * Calls `done` when `milliseconds` have passed in which this process could listen. Time in which it stood still itself (a long
- * computation, a busy machine) counts as two pieces at most: what a source said meanwhile lies unread, and is not late. Answers what
- * cancels it.
+ * A timer that measures only time in which this process could receive data. Between two ticks at most two tick lengths count: after a
+ * pause of the process (a long computation, a busy machine) a response may be received but unread, and is not late.
  */
-export const attentively: Timer = (milliseconds, done) => {
-  const piece = Math.min(milliseconds / PIECES, LONGEST);
+export const pauseTolerantTimer: Timer = (milliseconds, callback) => {
+  const tickLength = Math.min(milliseconds / TICKS, MAX_TICK);
   let left = milliseconds;
-  let before = performance.now();
+  let previous = performance.now();
   let timer: NodeJS.Timeout;
-  const next = () => {
-    timer = setTimeout(tick, Math.max(Math.min(left, piece), 0));
+  const schedule = () => {
+    timer = setTimeout(tick, Math.max(Math.min(left, tickLength), 0));
   };
   const tick = () => {
     const now = performance.now();
-    left -= Math.min(now - before, 2 * piece);
-    before = now;
-    if (left > 0.5) next();
-    else done();
+    left -= Math.min(now - previous, 2 * tickLength);
+    previous = now;
+    if (left > 0.5) schedule();
+    else callback();
   };
-  next();
+  schedule();
   return () => clearTimeout(timer);
 };
 
-/** A fault of the caller's own time; says nothing of the source. */
-export function outOfTime(detail: string): SourceError {
-  const fault = timeout(detail);
-  fault.callers = true;
-  return fault;
+const exactTimer: Timer = (milliseconds, callback) => {
+  const timer = setTimeout(callback, Math.max(milliseconds, 0));
+  return () => clearTimeout(timer);
+};
+
+/** SOURCE_TIMEOUT because the caller's time is used up; not a failure of the source. */
+export function deadlineExceeded(detail: string): SourceError {
+  const error = timeout(detail);
+  error.causedByCaller = true;
+  return error;
 }
 
 /**
- * Runs `ask` with a signal that aborts after `limit` milliseconds or with `outer`; rejects then even if `ask` does not stop.
- * `hurried`: the limit is the caller's own, so that running out of it says nothing of the source; else it is what the source
- * is given, and our own pauses are not counted against it.
+ * Sends the request with a signal that aborts after `limit` milliseconds or with `outer`, and rejects with SOURCE_TIMEOUT then, even
+ * if the request does not stop. `limitedBy: 'caller'`: the limit is the caller's deadline, and the error is not a failure of the
+ * source. `'source'` (default): the limit is the source's timeout, and pauses of this process do not count.
  */
-export function within<T>(limit: number, outer: AbortSignal, ask: Call1<T>, hurried = false): Promise<T> {
-  return limited(limit, outer, ask, hurried ? outOfTime : timeout, hurried ? onTheClock : attentively);
-}
-
-/** Calls `done` after so long; answers what cancels it. */
-type Timer = (milliseconds: number, done: () => void) => () => void;
-
-const onTheClock: Timer = (milliseconds, done) => {
-  const timer = setTimeout(done, Math.max(milliseconds, 0));
-  return () => clearTimeout(timer);
-};
-
-async function limited<T>(
+export function withTimeout<T>(
   limit: number,
   outer: AbortSignal,
-  ask: Call1<T>,
-  fault: (detail: string) => SourceError,
+  send: SourceRequest<T>,
+  { limitedBy = 'source' }: { readonly limitedBy?: 'caller' | 'source' } = {},
+): Promise<T> {
+  return limitedBy === 'caller'
+    ? race(limit, outer, send, deadlineExceeded, exactTimer)
+    : race(limit, outer, send, timeout, pauseTolerantTimer);
+}
+
+async function race<T>(
+  limit: number,
+  outer: AbortSignal,
+  send: SourceRequest<T>,
+  timeoutError: (detail: string) => SourceError,
   timer: Timer,
 ): Promise<T> {
-  const control = new AbortController();
-  setMaxListeners(MOST_REQUESTS, control.signal);
-  let late: () => void = () => undefined;
-  const over = new Promise<never>((_, reject) => {
-    late = () => {
-      const detail = outer.aborted ? 'the caller went away' : `no answer within ${Math.round(limit)} ms`;
-      reject(outer.aborted ? outOfTime(detail) : fault(detail));
+  const controller = new AbortController();
+  setMaxListeners(MAX_REQUESTS, controller.signal);
+  let expire: () => void = () => undefined;
+  const expired = new Promise<never>((_, reject) => {
+    expire = () => {
+      reject(
+        outer.aborted
+          ? deadlineExceeded('client disconnected')
+          : timeoutError(`no response within ${Math.round(limit)} ms`),
+      );
     };
   });
   const abort = () => {
-    late();
-    control.abort(outOfTime('nobody waits any more'));
+    expire();
+    controller.abort(deadlineExceeded('call cancelled: no caller is waiting'));
   };
-  const cancel = timer(limit, abort);
+  const cancelTimer = timer(limit, abort);
   if (outer.aborted) abort();
-  const leave = onAbort(outer, abort);
+  const removeListener = onAbort(outer, abort);
   try {
-    return await Promise.race([ask(control.signal), over]);
+    return await Promise.race([send(controller.signal), expired]);
   } finally {
-    cancel();
-    leave();
+    cancelTimer();
+    removeListener();
   }
 }
 
-/** A shared flight, but no longer than this caller's own deadline. */
-export function withDeadline<T>(flight: Promise<T>, call: Call): Promise<T> {
-  return limited(call.deadline - systemClock.monotonic(), call.signal, () => flight, timeout, onTheClock);
+/** The result of a shared call, limited by this caller's own deadline and signal. */
+export function withDeadline<T>(shared: Promise<T>, call: Call): Promise<T> {
+  return race(call.deadline - systemClock.monotonic(), call.signal, () => shared, timeout, exactTimer);
 }
 
-/** The live answer if it comes in time or there is nothing else; the live question goes on by itself then. */
-export async function patiently<T>(live: Promise<T>, patience: number, other: () => Promise<T | null>): Promise<T> {
-  let cancel: () => void = () => undefined;
+/**
+ * The live result if it arrives within `serveStaleAfter` milliseconds or if `getStale` resolves with null; otherwise the stale value,
+ * while the live call continues.
+ */
+export async function withStaleFallback<T>(
+  live: Promise<T>,
+  serveStaleAfter: number,
+  getStale: () => Promise<T | null>,
+): Promise<T> {
+  let cancelTimer: () => void = () => undefined;
   const late = new Promise<'late'>((resolve) => {
-    cancel = attentively(patience, () => resolve('late'));
+    cancelTimer = pauseTolerantTimer(serveStaleAfter, () => resolve('late'));
   });
   try {
     const first = await Promise.race([live, late]);
     if (first !== 'late') return first as T;
   } finally {
-    cancel();
+    cancelTimer();
   }
-  const kept = await other();
-  if (kept === null) return live;
+  const stale = await getStale();
+  if (stale === null) return live;
   live.catch(() => undefined);
-  return kept;
+  return stale;
 }
 
+/** Resolves after so many milliseconds, or when the signal aborts. */
 export function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
       clearTimeout(timer);
-      leave();
+      removeListener();
       resolve();
     };
     const timer = setTimeout(done, milliseconds);
-    const leave = onAbort(signal, done);
+    const removeListener = onAbort(signal, done);
   });
 }

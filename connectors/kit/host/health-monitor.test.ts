@@ -1,13 +1,14 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { systemClock } from '../clock.ts';
-import { DEFAULT_PACE } from '../config/sections/check-intervals.ts';
-import type { Drift, Opened, Services } from '../connector.ts';
-import { Health } from '../health.ts';
+import { DEFAULT_CHECK_INTERVALS } from '../config/sections/check-intervals.ts';
+import type { Drift, OpenedSource } from '../connector.ts';
 import { silentLog } from '../log.ts';
-import { Lookout } from './health-monitor.ts';
+import { Health } from '../monitoring/health.ts';
+import type { Services } from '../services.ts';
+import { HealthMonitor } from './health-monitor.ts';
 
 const HOUR = 3_600_000;
-const GONE: Drift = { what: 'the column state is gone', fields: ['Door.state'] };
+const GONE: Drift = { description: 'the column state is gone', fields: ['Door.state'] };
 const closed = new AbortController();
 
 beforeEach(() => {
@@ -17,74 +18,74 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** A lookout over a source that always answers; `found` is what the next comparisons find. */
-function watched(found: { now: readonly Drift[] }, answers = true) {
+/** A monitor of a source that responds if `responds` is set. `found.now` is the result of the next drift checks. */
+function monitored(found: { now: readonly Drift[] }, responds = true) {
   const health = new Health(systemClock);
   let comparisons = 0;
   const opened = {
     check: async () => {
-      if (answers) health.succeeded('check');
+      if (responds) health.recordSuccess('check');
     },
     drift: async () => {
       comparisons++;
       return found.now;
     },
-  } as unknown as Opened;
+  } as unknown as OpenedSource;
   const services = {
     installation: { id: 'doors', connector: 'access-control', park: 'lakeside' },
-    guard: { healed: () => undefined },
+    guard: { recordRecovery: () => undefined },
     clock: systemClock,
     log: silentLog,
   } as unknown as Services;
-  const lookout = new Lookout({
-    ...{ services, health, pace: { ...DEFAULT_PACE, drift: HOUR }, signal: closed.signal },
-    opened: () => opened,
-    looked: () => undefined,
+  const monitor = new HealthMonitor({
+    ...{ services, health, intervals: { ...DEFAULT_CHECK_INTERVALS, drift: HOUR }, signal: closed.signal },
+    source: () => opened,
+    onCheck: () => undefined,
   });
-  return { lookout, health, comparisons: () => comparisons };
+  return { monitor, health, comparisons: () => comparisons };
 }
 
-test('compares what the source offers at the first look and again each hour, with a look in between', async () => {
+test('checks for drift at the first check and again each hour', async () => {
   const found: { now: readonly Drift[] } = { now: [] };
-  const { lookout, health, comparisons } = watched(found);
-  lookout.start();
+  const { monitor, health, comparisons } = monitored(found);
+  monitor.start();
   await vi.advanceTimersByTimeAsync(HOUR - 60_000);
   expect([comparisons(), health.snapshot().state]).toEqual([1, 'UP']);
   found.now = [GONE];
   await vi.advanceTimersByTimeAsync(120_000);
   expect(health.snapshot()).toMatchObject({
     state: 'DEGRADED',
-    reason: 'offers other than it was set up for: the column state is gone (concerns Door.state)',
+    reason: 'has drifted: the column state is gone (affects Door.state)',
   });
-  lookout.stop();
+  monitor.stop();
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test('a source that has drifted, or is suspected, is compared again within seconds', async () => {
+test('checks for drift again within seconds while drift is found or suspected', async () => {
   const found: { now: readonly Drift[] } = { now: [] };
-  const { lookout, health, comparisons } = watched(found);
-  lookout.start();
+  const { monitor, health, comparisons } = monitored(found);
+  monitor.start();
   await vi.advanceTimersByTimeAsync(60_000);
   expect(comparisons()).toBe(1);
-  lookout.suspect();
+  monitor.compareSoon();
   found.now = [GONE];
   await vi.advanceTimersByTimeAsync(20_000);
   expect(health.snapshot().state).toBe('DEGRADED');
   found.now = [];
   await vi.advanceTimersByTimeAsync(20_000);
   expect(health.snapshot().state).toBe('UP');
-  lookout.stop();
+  monitor.stop();
 });
 
-test('a check in which nothing was asked is no sign of life', async () => {
-  const { lookout, health } = watched({ now: [] }, false);
-  await lookout.check();
+test('a check without a response of the source does not make it UP', async () => {
+  const { monitor, health } = monitored({ now: [] }, false);
+  await monitor.check();
   expect(health.snapshot()).toMatchObject({
     state: 'DEGRADED',
-    reason: 'has answered nothing: there is nothing to ask of it',
+    reason: 'sent no response in the last check',
   });
-  // A job that had nothing to do is none either.
-  health.succeeded('job poll meters');
+  // Nor does a job that had nothing to do.
+  health.recordSuccess('job poll meters');
   expect(health.snapshot().state).toBe('DEGRADED');
-  lookout.stop();
+  monitor.stop();
 });

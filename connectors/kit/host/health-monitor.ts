@@ -1,133 +1,135 @@
-/** Looks at one source now and again: whether it is there, and whether it still offers what its connector was written for. */
-
-import type { HostPace } from '../config/sections/check-intervals.ts';
-import type { Drift, Opened, Services } from '../connector.ts';
-import type { Health } from '../health.ts';
-import { driftSentence } from '../monitoring/drift.ts';
+/** Checks one source at intervals: whether it responds, and whether it still offers what its connector expects (drift). */
+import type { CheckIntervals } from '../config/sections/check-intervals.ts';
+import type { Drift, OpenedSource } from '../connector.ts';
+import { describeDrift } from '../monitoring/drift.ts';
+import type { Health } from '../monitoring/health.ts';
+import type { Services } from '../services.ts';
 import { hubCall } from './services.ts';
 
-/** A source that has drifted, or is suspected, is compared this often at most, in milliseconds. */
-const CLOSELY = 10_000;
+/** Milliseconds between drift checks while drift is found or suspected. */
+const DRIFT_RECHECK = 10_000;
 
-export interface LookoutParts {
+export interface HealthMonitorOptions {
   readonly services: Services;
   readonly health: Health;
-  readonly pace: HostPace;
-  /** Aborts when the installation is closed; nothing is looked at afterwards. */
+  readonly intervals: CheckIntervals;
+  /** Aborts when the installation is closed; no check starts afterwards. */
   readonly signal: AbortSignal;
-  /** What is looked at; null while it is not open. */
-  readonly opened: () => Opened | null;
-  /** Told after each look whose outcome counts. */
-  readonly looked: () => void;
+  /** The source to check; null while it is not open. */
+  readonly source: () => OpenedSource | null;
+  /** Called after each check, unless the installation was closed meanwhile. */
+  readonly onCheck: () => void;
 }
 
-export class Lookout {
-  readonly #parts: LookoutParts;
+export class HealthMonitor {
+  readonly #options: HealthMonitorOptions;
   #timer: NodeJS.Timeout | undefined;
   #checking: Promise<void> | null = null;
-  #announced = false;
+  #hasChecked = false;
+  /** Time of the last drift check, by the clock's `monotonic()`. */
   #comparedAt: number | null = null;
-  /** Whether the next comparison is due before its time. */
+  /** Whether the next drift check is due after `DRIFT_RECHECK`. */
   #suspected = false;
-  /** What was found at the last comparison. */
-  #drift: string | null = null;
+  #lastDrift: string | null = null;
 
-  constructor(parts: LookoutParts) {
-    this.#parts = parts;
+  constructor(options: HealthMonitorOptions) {
+    this.#options = options;
   }
 
-  /** Whether a first look has told how the source is. */
-  get announced(): boolean {
-    return this.#announced;
+  /** Whether a check has ended, with success or failure. */
+  get hasChecked(): boolean {
+    return this.#hasChecked;
   }
 
-  /** Begins to look, at once. */
+  /** Starts the first check now. */
   start(): void {
-    this.#next(0);
+    this.#schedule(0);
   }
 
-  /** A call has failed: look at once, unless a look is under way or the source is known to be down. */
-  soon(): void {
-    if (this.#checking === null && this.#parts.health.state !== 'DOWN') this.#next(0);
+  /** Starts a check now after a failed call, unless one is running or the source is known to be down. */
+  checkSoon(): void {
+    if (this.#checking === null && this.#options.health.state !== 'DOWN') this.#schedule(0);
   }
 
-  /** Something in the source's answers is not as it was: compare soon. */
-  suspect(): void {
+  /** Brings the next drift check forward, after a response that did not match the expected format. */
+  compareSoon(): void {
     this.#suspected = true;
   }
 
-  /** Looks now; resolves when the outcome is known. One look at a time. */
+  /** Checks now, or joins the running check. Resolves when the outcome is recorded; never rejects. */
   check(): Promise<void> {
-    const { health, pace } = this.#parts;
-    this.#checking ??= this.#look().finally(() => {
+    const { health, intervals } = this.#options;
+    this.#checking ??= this.#runCheck().finally(() => {
       this.#checking = null;
-      this.#next(health.state === 'UP' ? pace.checkUp : pace.checkDown);
+      this.#schedule(health.state === 'UP' ? intervals.checkUp : intervals.checkDown);
     });
     return this.#checking;
   }
 
-  /** No further look; the one under way goes on, see `ended`. */
+  /** Schedules no further check. A running one continues; see `settled`. */
   stop(): void {
     clearTimeout(this.#timer);
   }
 
-  /** Resolves when the look under way, if any, is over. */
-  async ended(): Promise<void> {
+  /** Resolves when no check is running. */
+  async settled(): Promise<void> {
     await this.#checking?.catch(() => undefined);
   }
 
-  #next(pause: number): void {
+  #schedule(delay: number): void {
     clearTimeout(this.#timer);
-    if (this.#parts.signal.aborted) return;
-    this.#timer = setTimeout(() => void this.check(), pause);
+    if (this.#options.signal.aborted) return;
+    this.#timer = setTimeout(() => void this.check(), delay);
   }
 
-  async #look(): Promise<void> {
-    const { services, health, pace, signal } = this.#parts;
-    const opened = this.#parts.opened();
-    // What could not be opened has been told, and is asked nothing.
+  async #runCheck(): Promise<void> {
+    const { services, health, intervals, signal } = this.#options;
+    const opened = this.#options.source();
+    // The failure to open is logged already.
     if (opened === null) return;
-    const call = hubCall(pace.checkTime, signal);
-    const before = health.answers;
+    const call = hubCall(intervals.checkTime, signal);
+    const before = health.responseCount;
     try {
       await opened.check(call);
-      services.guard.healed();
-      health.complained(opened.complaint?.() ?? null);
-      // UP is who has answered: a check that asked nothing does not show it.
-      health.checked(null, health.answers > before);
-      await this.#compare(opened);
+      services.guard.recordRecovery();
+      health.recordDeliveryProblem(opened.deliveryProblem?.() ?? null);
+      // A check without a response of the source does not prove that the source is up.
+      health.recordCheck(null, { responded: health.responseCount > before });
+      await this.#checkDrift(opened);
     } catch (error) {
       if (signal.aborted) return;
-      health.checked(error);
-      if (!this.#announced) {
-        // The state is DOWN from the start, so no change tells of a source that was never up.
+      health.recordCheck(error);
+      if (!this.#hasChecked) {
+        // The initial state is DOWN, so a source that was never up causes no change of state, which would be logged.
         const { reason } = health.snapshot();
-        services.log.warn(`The source ${services.installation.id} is down: it ${reason}.`, { error });
+        services.log.warn(`Source ${services.installation.id} is DOWN: ${reason}.`, { error });
       }
     }
-    this.#announced = true;
-    this.#parts.looked();
+    this.#hasChecked = true;
+    this.#options.onCheck();
   }
 
-  /** Whether the source still offers what its connector was written for: at first, then now and again, and on suspicion. */
-  async #compare(opened: Opened): Promise<void> {
-    const { services, health, pace, signal } = this.#parts;
+  /** Compares what the source offers with what the connector expects, when due. */
+  async #checkDrift(opened: OpenedSource): Promise<void> {
+    const { services, health, intervals, signal } = this.#options;
     if (!opened.drift || signal.aborted) return;
-    const pause = this.#suspected ? Math.min(pace.drift, CLOSELY) : pace.drift;
-    if (this.#comparedAt !== null && services.clock.monotonic() - this.#comparedAt < pause) return;
+    const interval = this.#suspected ? Math.min(intervals.drift, DRIFT_RECHECK) : intervals.drift;
+    if (this.#comparedAt !== null && services.clock.monotonic() - this.#comparedAt < interval) return;
     this.#comparedAt = services.clock.monotonic();
     this.#suspected = false;
     let found: readonly Drift[];
     try {
-      found = await opened.drift(hubCall(pace.checkTime, signal));
+      found = await opened.drift(hubCall(intervals.checkTime, signal));
     } catch (error) {
-      services.log.debug('What the source offers could not be compared.', { error });
+      services.log.debug(`Drift check of source ${services.installation.id} failed.`, { error });
       return;
     }
-    const sentence = driftSentence(found);
-    if (sentence && sentence !== this.#drift) services.log.warn(`The source ${services.installation.id} ${sentence}.`);
-    this.#drift = sentence;
-    this.#suspected ||= sentence !== null;
-    health.drifted(sentence);
+    const description = describeDrift(found);
+    if (description && description !== this.#lastDrift) {
+      services.log.warn(`Source ${services.installation.id} has drifted: ${description}.`);
+    }
+    this.#lastDrift = description;
+    this.#suspected ||= description !== null;
+    health.recordDrift(description);
   }
 }

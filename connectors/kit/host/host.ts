@@ -1,35 +1,34 @@
-/**
- * Brings one connector to life: opens its installations and answers as a subgraph. gateway/main does it in its own process,
- * connectors/serve behind a port.
- */
+/** Opens the installations of one connector and serves its subgraph, in the gateway's process or in the connector's own. */
 import type { GraphQLError } from 'graphql';
-import { systemClock } from '../clock.ts';
+import { RowRights } from '../auth/row-rights.ts';
+import type { Call, Subgraph } from '../call.ts';
+import { type Clock, systemClock } from '../clock.ts';
 import type { InstallationConfig } from '../config/config.ts';
-import type { Call, Clock, GraphContext, Services, Subgraph, WebhookAnswer, WebhookRequest } from '../connector.ts';
-import { Overloaded } from '../errors.ts';
-import type { HealthSnapshot } from '../health.ts';
-import { RowRights } from '../row-rights.ts';
-import { type BuiltGraph, buildGraph, executor, shown } from '../subgraph/subgraph-schema.ts';
-import { visible } from '../subgraph/visible-installations.ts';
-import { type Limited, limited } from '../tasks/concurrency-limit.ts';
-import { busyRefusal } from '../webhooks/webhook-body.ts';
+import type { GraphContext, WebhookRequest, WebhookResponse } from '../connector.ts';
+import { OverloadedError } from '../errors.ts';
+import type { HealthSnapshot } from '../monitoring/health.ts';
+import type { Services } from '../services.ts';
+import { type BuiltGraph, buildGraph, createExecutor, toPublicError } from '../subgraph/subgraph-schema.ts';
+import { visibleInstallations } from '../subgraph/visible-installations.ts';
+import { type ConcurrencyLimit, limitConcurrency } from '../tasks/concurrency-limit.ts';
+import { busyRejection } from '../webhooks/webhook-body.ts';
 import type { WebhookTarget } from '../webhooks/webhook-response.ts';
-import { Installation, type Lent, type SourceStatus } from './installation.ts';
+import { Installation, type InstallationOptions, type SourceStatus } from './installation.ts';
 import { HostParkLookup } from './park-lookup.ts';
 
-export interface HostOptions extends Lent {
+export interface HostOptions extends InstallationOptions {
   readonly installations: readonly InstallationConfig[];
   readonly clock?: Clock;
-  /** Built before, so that many hosts share it. */
+  /** Default: built from the connector. Given so that several hosts share it. */
   readonly graph?: BuiltGraph;
-  /** Opens installations; shared by all hosts of a process, so that they do not open all at once. */
-  readonly opening?: Limited;
-  /** Interrupts the opening: what is open is closed, and `raise` rejects with the signal's reason. */
+  /** Shared by all hosts of a process, to limit how many installations open at once. */
+  readonly opening?: ConcurrencyLimit;
+  /** Cancels `Host.open`: open installations are closed, and it rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Installations that open at once: each reads the database, and half of the hub's connections are to stay free. */
-export const OPEN_AT_ONCE = 8;
+/** Each opening installation reads the database; half of the connection pool stays free. */
+export const MAX_CONCURRENT_OPENS = 8;
 
 export class Host {
   readonly name: string;
@@ -46,24 +45,24 @@ export class Host {
     this.#parks = new HostParkLookup(options);
     this.name = options.connector.name;
     const { name, sdl, schema } = graph;
-    const run = executor(graph, (request) => this.#context(request.call), options.log);
-    const direct = {
-      context: (call: Call) => this.#context(call),
-      shown: (error: GraphQLError) => shown(error, name, options.log),
+    const run = createExecutor(graph, (request) => this.#context(request.call), options.log);
+    const inProcess = {
+      createContext: (call: Call) => this.#context(call),
+      toPublicError: (error: GraphQLError) => toPublicError(error, name, options.log),
     };
-    this.subgraph = { name, sdl, schema, direct, execute: run };
+    this.subgraph = { name, sdl, schema, inProcess, execute: run };
   }
 
-  /** With it the gateway signs who asks (see passport.ts). */
+  /** Signs the principal of requests to this subgraph; see principal-token.ts. */
   get principalKey(): Buffer {
     return this.#options.keys.principal;
   }
 
-  /** Opens every installation; waits for no source. */
-  static async raise(options: HostOptions): Promise<Host> {
+  /** Opens every installation, without waiting for its source. */
+  static async open(options: HostOptions): Promise<Host> {
     const graph = options.graph ?? (await buildGraph(options.connector.name, options.connector.graph));
     const host = new Host(options, graph);
-    const opening = options.opening ?? limited(OPEN_AT_ONCE);
+    const opening = options.opening ?? limitConcurrency(MAX_CONCURRENT_OPENS);
     const { signal } = options;
     await Promise.all(
       options.installations.map((config) => {
@@ -79,73 +78,74 @@ export class Host {
     return host;
   }
 
-  /** Whether the database answers: without it nothing can be asked. */
-  async ready(): Promise<boolean> {
+  /** Whether the database responds. */
+  async isDatabaseUp(): Promise<boolean> {
     return this.#options.database.plain.query('SELECT 1').then(
       () => true,
       () => false,
     );
   }
 
-  /** How the installations are doing. */
-  sources(): SourceStatus[] {
-    return [...this.#installations.values()].map((one) => one.status());
+  /** The status of every installation. */
+  sourceStatuses(): SourceStatus[] {
+    return [...this.#installations.values()].map((installation) => installation.status());
   }
 
-  /** The installation's own services, for tests that step a job by hand. */
+  /** The installation's services; for tests. */
   services(installation: string): Services | undefined {
     return this.#installations.get(installation)?.services;
   }
 
-  /** Runs the installation's job of that name once, now, under its lease; for tests. */
+  /** Runs a job of an installation once, now, under its lease; for tests. */
   async runJob(installation: string, job: string): Promise<void> {
     const found = this.#installations.get(installation);
-    if (!found) throw new Error(`${installation} runs no jobs here.`);
+    if (!found) throw new Error(`Unknown installation ${installation}.`);
     await found.runJob(job);
   }
 
-  /** Checks the installation now and answers when the outcome is known. */
+  /** Checks an installation now and returns the outcome; null if it is unknown. */
   async check(installation: string): Promise<HealthSnapshot | null> {
     return (await this.#installations.get(installation)?.check()) ?? null;
   }
 
-  /** Where the calls for an installation go; null when there is no such installation here or it takes none. */
+  /** The handler of an installation's webhooks; null if the installation is unknown or accepts none. */
   webhookTarget(installation: string): WebhookTarget | null {
     const found = this.#installations.get(installation);
     if (!found) return null;
-    // It may take them once it can be opened.
-    if (!found.opened) return { refusal: busyRefusal('The installation could not be opened yet; send it again.') };
+    // Not open yet: it may accept webhooks later.
+    if (!found.opened)
+      return { rejection: busyRejection('The installation is not open yet. Send the webhook again later.') };
     if (!found.opened.webhook) return null;
     return {
-      needs: found.opened.webhookNeeds,
-      take: async (request) => (await this.webhook(installation, request)) ?? { status: 404 },
+      requirements: found.opened.webhookRequirements,
+      handle: async (request) => (await this.handleWebhook(installation, request)) ?? { status: 404 },
     };
   }
 
-  /** A signed call of the legacy system; null when there is no such installation here or it takes none. */
-  async webhook(installation: string, request: WebhookRequest): Promise<WebhookAnswer | null> {
+  /** Handles a webhook of an installation; null if the installation is unknown or accepts none. */
+  async handleWebhook(installation: string, request: WebhookRequest): Promise<WebhookResponse | null> {
     try {
       return (await this.#installations.get(installation)?.opened?.webhook?.(request)) ?? null;
     } catch (error) {
-      if (!(error instanceof Overloaded)) throw error;
-      const { status, headers = {}, message } = busyRefusal(error.message);
+      if (!(error instanceof OverloadedError)) throw error;
+      const { status, headers = {}, message } = busyRejection(error.message);
       return { status, headers, body: message };
     }
   }
 
-  /** Ends everything; idempotent. */
+  /** Closes all installations. Idempotent. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await Promise.all([...this.#installations.values()].map((one) => one.close()));
+    await Promise.all([...this.#installations.values()].map((installation) => installation.close()));
   }
 
   #context(call: Call): GraphContext<object> {
     return {
       call,
       principal: call.principal,
-      rows: new RowRights(call.principal, this.#parks.request()),
-      installations: visible(this.#installations, call),
+      rows: new RowRights(call.principal, this.#parks.forRequest()),
+      installations: visibleInstallations(this.#installations, call),
       now: () => this.#clock.now(),
       clock: this.#clock,
       cursors: this.#options.keys.cursors,

@@ -1,150 +1,155 @@
-/** One installation at work: what stands around it (guard, health, what is kept), its jobs, its checks and its row. */
+/** Runs one installation: opens its source with guard, read cache and health, then its jobs, checks and status row. */
 import type { Database } from '../../../schema/database/database.ts';
-import { systemClock } from '../clock.ts';
+import { type Clock, systemClock } from '../clock.ts';
 import type { InstallationConfig, ParkConfig } from '../config/config.ts';
-import { DEFAULT_PACE, type HostPace } from '../config/sections/check-intervals.ts';
-import { keepingOf, paceOf, policyOf } from '../config/sections/guard.ts';
-import type { AnyConnector, Clock, Opened, Services } from '../connector.ts';
-import { DEFAULT_POLICY, type GuardPolicy, type SourceCallFact } from '../guard/guard.ts';
-import type { Kept } from '../guard/read-cache.ts';
-import { makeKept } from '../guard/read-cache-store.ts';
-import { makeGuard } from '../guard/source-guard.ts';
-import { Health, type HealthSnapshot } from '../health.ts';
+import { type CheckIntervals, checkIntervalsOf, DEFAULT_CHECK_INTERVALS } from '../config/sections/check-intervals.ts';
+import { cacheAgesOf, DEFAULT_GUARD_POLICY, type GuardPolicy, guardPolicyOf } from '../config/sections/guard.ts';
+import type { AnyConnector, OpenedSource } from '../connector.ts';
+import type { SourceCallEvent } from '../guard/guard.ts';
+import type { ReadCache } from '../guard/read-cache.ts';
+import { createReadCache } from '../guard/read-cache-store.ts';
+import { createSourceGuard } from '../guard/source-guard.ts';
 import type { Log } from '../log.ts';
-import { sourceAnswers, sourceCalls, sourceStates } from '../monitoring/diagnostics-channels.ts';
-import { Lookout } from './health-monitor.ts';
+import { sourceCallChannel, sourceReadChannel, sourceStateChannel } from '../monitoring/diagnostics-channels.ts';
+import { Health, type HealthSnapshot } from '../monitoring/health.ts';
+import type { Services } from '../services.ts';
+import { HealthMonitor } from './health-monitor.ts';
 import { JobRunner } from './job-runner.ts';
-import { newOwner } from './lease-owner.ts';
-import { type Keys, makeServices } from './services.ts';
-import { SourceWriter } from './source-status-writer.ts';
+import { createLeaseOwner } from './lease-owner.ts';
+import { createServices, type Keys } from './services.ts';
+import { SourceStatusWriter } from './source-status-writer.ts';
 
-/** What the host lends to each of its installations. */
-export interface Lent {
+/** Shared by all installations of a host. */
+export interface InstallationOptions {
   readonly connector: AnyConnector;
   readonly parks: readonly ParkConfig[];
   readonly database: Database;
   readonly keys: Keys;
   readonly log: Log;
-  readonly pace?: Partial<HostPace>;
+  readonly intervals?: Partial<CheckIntervals>;
   readonly policy?: Partial<GuardPolicy>;
-  /** False: nothing that was read is kept, every question goes to the source (a test that counts or breaks them). */
-  readonly keep?: boolean;
-  /** False: no jobs and no lease (a test that only asks). */
-  readonly jobs?: boolean;
+  /** False: no read cache, every read calls the source; for tests. */
+  readonly cacheReads?: boolean;
+  /** False: no jobs and no lease; for tests. */
+  readonly runJobs?: boolean;
 }
 
-/** How one installation is doing, for `/readyz`. */
+/** Status of one installation, as in `/readyz`. */
 export interface SourceStatus extends HealthSnapshot {
   readonly id: string;
   readonly system: string;
   readonly protocol: string;
   readonly park: string;
-  /** Calls that wait for a place. */
+  /** Calls in the guard's queue. */
   readonly waiting: number;
 }
 
 export class Installation {
   readonly config: InstallationConfig;
   readonly services: Services;
-  /** Null: not open yet, or it could not be opened. */
-  opened: Opened | null = null;
-  readonly #lent: Lent;
+  /** Null: not opened yet, or failed to open. */
+  opened: OpenedSource | null = null;
+  readonly #options: InstallationOptions;
   readonly #log: Log;
   readonly #health: Health;
-  readonly #control = new AbortController();
-  readonly #kept: Kept;
-  readonly #lookout: Lookout;
-  readonly #row: SourceWriter;
-  #runner: JobRunner | null = null;
+  readonly #abortController = new AbortController();
+  readonly #cache: ReadCache;
+  readonly #monitor: HealthMonitor;
+  readonly #statusWriter: SourceStatusWriter;
+  #jobRunner: JobRunner | null = null;
   #heartbeat: NodeJS.Timeout | undefined;
-  readonly #pace: HostPace;
+  readonly #intervals: CheckIntervals;
 
-  constructor(config: InstallationConfig, lent: Lent, clock: Clock) {
-    const { connector, database, keys, parks } = lent;
-    const { signal } = this.#control;
+  constructor(config: InstallationConfig, options: InstallationOptions, clock: Clock) {
+    const { connector, database, keys, parks } = options;
+    const { signal } = this.#abortController;
     const info = { id: config.id, connector: config.connector, park: config.park };
-    const log = lent.log.child({ source: config.id });
+    const log = options.log.child({ source: config.id });
     const health = new Health(clock);
-    const pace = { ...DEFAULT_PACE, ...(config.guard ? paceOf(config.guard) : {}), ...lent.pace };
+    const intervals = {
+      ...DEFAULT_CHECK_INTERVALS,
+      ...(config.guard ? checkIntervalsOf(config.guard) : {}),
+      ...options.intervals,
+    };
     this.config = config;
-    this.#pace = pace;
-    this.#lent = lent;
+    this.#intervals = intervals;
+    this.#options = options;
     this.#log = log;
     this.#health = health;
-    this.#kept = makeKept({
-      policies: lent.keep === false ? {} : keepingOf(connector.keeps?.(config.settings) ?? {}, config.guard),
+    this.#cache = createReadCache({
+      ages: options.cacheReads === false ? {} : cacheAgesOf(connector.cacheAges?.(config.settings) ?? {}, config.guard),
       database,
       installation: config.id,
       clock,
       log,
     });
-    const suspect = () => this.#lookout.suspect();
-    const guard = makeGuard(
+    const suspectDrift = () => this.#monitor.compareSoon();
+    const guard = createSourceGuard(
       {
         installation: info,
         clock,
         health,
-        tell: (fact) => {
-          if (fact.code === 'SOURCE_MALFORMED') suspect();
-          tellCall(fact, log);
+        publishCall: (event) => {
+          if (event.code === 'SOURCE_MALFORMED') suspectDrift();
+          publishCall(event, log);
         },
-        answered: (fact) => sourceAnswers.publish(fact),
-        kept: this.#kept,
+        publishRead: (event) => sourceReadChannel.publish(event),
+        cache: this.#cache,
         signal,
       },
-      limitsOf(config, lent.policy),
+      policyOf(config, options.policy),
     );
-    const buildings = buildingsOf(parks, config.park);
-    this.services = makeServices({ info, database, keys, guard, log, clock, signal, buildings, suspect });
+    const buildings = buildingIdsByCode(parks, config.park);
+    this.services = createServices({ info, database, keys, guard, log, clock, signal, buildings, suspectDrift });
     const { services } = this;
-    this.#row = new SourceWriter({ config, database, clock, services, heartbeat: pace.heartbeat });
-    this.#lookout = new Lookout({
+    this.#statusWriter = new SourceStatusWriter({ config, database, clock, services, heartbeat: intervals.heartbeat });
+    this.#monitor = new HealthMonitor({
       services,
       health,
-      pace,
+      intervals: intervals,
       signal,
-      opened: () => this.opened,
-      looked: () => this.#save(),
+      source: () => this.opened,
+      onCheck: () => this.#saveStatus(),
     });
     health.onChange = (from, to, reason) => {
-      sourceStates.publish({ source: config.id, system: config.connector, from, to, reason });
-      if (to === 'DOWN') log.warn(`The source ${config.id} is down: it ${reason}.`);
-      else if (to === 'DEGRADED') log.warn(`The source ${config.id} is degraded: ${reason}.`);
-      else log.info(`The source ${config.id} is up.`);
-      this.#save();
+      sourceStateChannel.publish({ source: config.id, system: config.connector, from, to, reason });
+      if (to === 'UP') log.info(`Source ${config.id} is UP.`);
+      else log.warn(`Source ${config.id} is ${to}: ${reason}.`);
+      this.#saveStatus();
     };
-    health.onTrouble = () => this.#lookout.soon();
+    health.onRetryableFailure = () => this.#monitor.checkSoon();
   }
 
-  /** Opens it and begins its jobs and checks; waits for no source. What cannot be opened is logged and stays down. */
+  /** Opens the source and starts its jobs and checks, without waiting for it to respond. A failure to open is logged; the source stays DOWN. */
   async open(): Promise<void> {
     const { config } = this;
-    const { connector, database } = this.#lent;
+    const { connector, database } = this.#options;
     const health = this.#health;
     try {
       this.opened = await connector.open(config.settings, this.services);
     } catch (error) {
-      health.checked(error);
-      this.#log.error(`The installation ${config.id} cannot be opened; the others go on.`, { error });
+      health.recordCheck(error);
+      this.#log.error(`Failed to open installation ${config.id}. Other installations are not affected.`, { error });
       return;
     }
     const { jobs } = this.opened;
-    if (this.#lent.jobs !== false && jobs && jobs.length > 0) {
-      this.#runner = new JobRunner({
+    if (this.#options.runJobs !== false && jobs && jobs.length > 0) {
+      this.#jobRunner = new JobRunner({
         name: config.id,
         jobs,
         database,
         log: this.#log,
-        owner: newOwner(),
+        owner: createLeaseOwner(),
         clock: this.services.clock,
-        signal: this.#control.signal,
-        outcome: (job, error) => (error === null ? health.succeeded(`job ${job}`) : health.failed(`job ${job}`, error)),
+        signal: this.#abortController.signal,
+        onOutcome: (job, error) =>
+          error === null ? health.recordSuccess(`job ${job}`) : health.recordFailure(`job ${job}`, error),
       });
-      this.#runner.start();
+      this.#jobRunner.start();
     }
-    this.#lookout.start();
-    // Its row says that this process is alive, however seldom the source is looked at.
-    this.#heartbeat = setInterval(() => this.#save(), this.#pace.heartbeat);
+    this.#monitor.start();
+    // The row also shows that this process is alive, however rarely the source is checked.
+    this.#heartbeat = setInterval(() => this.#saveStatus(), this.#intervals.heartbeat);
   }
 
   status(): SourceStatus {
@@ -153,78 +158,81 @@ export class Installation {
       system: this.config.connector,
       protocol: this.config.protocol,
       park: this.config.park,
-      waiting: this.services.guard.load().waiting,
+      waiting: this.services.guard.load().queued,
       ...this.#health.snapshot(),
     };
   }
 
-  /** Checks it now and answers when the outcome is known. */
+  /** Checks the source now. Resolves when the outcome is recorded. */
   async check(): Promise<HealthSnapshot> {
-    await this.#lookout.check();
+    await this.#monitor.check();
     return this.#health.snapshot();
   }
 
-  /** Runs the job of that name once, now, under its lease; for tests. */
+  /** Runs a job once, now, under the lease; for tests. */
   async runJob(job: string): Promise<void> {
-    if (!this.#runner) throw new Error(`${this.config.id} runs no jobs here.`);
-    await this.#runner.once(job);
+    if (!this.#jobRunner) throw new Error(`Installation ${this.config.id} has no jobs in this process.`);
+    await this.#jobRunner.runNow(job);
   }
 
-  /** Ends its calls, jobs and checks; what is being written is written. Once only. */
+  /** Aborts calls, jobs and checks, and completes writes in progress. Call once. */
   async close(): Promise<void> {
     clearInterval(this.#heartbeat);
-    this.#lookout.stop();
-    this.#control.abort();
-    await this.#runner?.stop();
-    await this.#lookout.ended();
+    this.#monitor.stop();
+    this.#abortController.abort();
+    await this.#jobRunner?.stop();
+    await this.#monitor.settled();
     await this.opened?.close();
-    await this.#kept.flush();
-    this.#kept.close();
-    await this.#row.ended();
+    await this.#cache.flush();
+    this.#cache.close();
+    await this.#statusWriter.settled();
   }
 
-  #save(): void {
-    // The hub's own installation belongs to no park: it is no legacy system, and no source in the graph.
+  #saveStatus(): void {
+    // The hub's own installation has no park and is not a source in the graph.
     if (this.config.park === '') return;
-    if (!this.#lookout.announced || this.#control.signal.aborted) return;
-    // Who works for the installation writes its row; the others only where it has never been written here.
-    if (this.#runner && !this.#runner.holding && this.#row.written) return;
-    this.#row.save(this.#health.snapshot(), () => this.opened?.lag?.() ?? null);
+    if (!this.#monitor.hasChecked || this.#abortController.signal.aborted) return;
+    // The lease holder writes the row; another process writes it once, so that the row exists.
+    if (this.#jobRunner && !this.#jobRunner.holdsLease && this.#statusWriter.hasWritten) return;
+    this.#statusWriter.save(this.#health.snapshot(), () => this.opened?.lag?.() ?? null);
   }
 }
 
-/** The guard's limits: defaults, then what the installation's settings and the file say, then a test's. */
-function limitsOf(config: InstallationConfig, own: Partial<GuardPolicy> | undefined): GuardPolicy {
+/** The guard's policy. Later parts override: defaults, the setting `timeout`, the section `guard`, a test's values. */
+function policyOf(config: InstallationConfig, overrides: Partial<GuardPolicy> | undefined): GuardPolicy {
   const timeout = (config.settings as { timeout?: unknown } | null)?.timeout;
   return {
-    ...DEFAULT_POLICY,
+    ...DEFAULT_GUARD_POLICY,
     ...(typeof timeout === 'number' ? { timeout } : {}),
-    ...(config.guard ? policyOf(config.guard) : {}),
-    ...own,
+    ...(config.guard ? guardPolicyOf(config.guard) : {}),
+    ...overrides,
   };
 }
 
-/** Ids of a park's buildings by what legacy systems call them. */
-function buildingsOf(parks: readonly ParkConfig[], park: string): ReadonlyMap<string, string> {
+/** Ids of a park's buildings, by id and by the codes of the legacy systems. */
+function buildingIdsByCode(parks: readonly ParkConfig[], park: string): ReadonlyMap<string, string> {
   const buildings = new Map<string, string>();
-  for (const building of parks.find((one) => one.id === park)?.buildings ?? []) {
+  for (const building of parks.find(({ id }) => id === park)?.buildings ?? []) {
     buildings.set(building.id, building.id);
     for (const code of building.known) buildings.set(code, building.id);
   }
   return buildings;
 }
 
-const complained = new Map<string, number>();
+const loggedAt = new Map<string, number>();
 
-/** Tells the fact; nonsense of a source is logged once a minute per operation, since health alone would not show it. */
-function tellCall(fact: SourceCallFact, log: Log): void {
-  sourceCalls.publish(fact);
-  if (fact.code === null) return;
-  const key = `${fact.source} ${fact.operation} ${fact.code}`;
-  const loud = fact.code === 'SOURCE_MALFORMED' || fact.code === 'INTERNAL';
+/** Publishes the event. Logs an invalid response once a minute per operation, because it need not change the health. */
+function publishCall(event: SourceCallEvent, log: Log): void {
+  sourceCallChannel.publish(event);
+  const { queuedMs, ...rest } = event;
+  const { source, operation, code } = rest;
+  if (code === null) return;
+  const fields = { ...rest, waited: queuedMs };
+  const key = `${source} ${operation} ${code}`;
+  const isInvalid = code === 'SOURCE_MALFORMED' || code === 'INTERNAL';
   const now = systemClock.monotonic();
-  if (loud && now - (complained.get(key) ?? Number.NEGATIVE_INFINITY) > 60_000) {
-    complained.set(key, now);
-    log.warn(`An answer of ${fact.source} cannot be used.`, { ...fact });
-  } else log.debug('A call to the source failed.', { ...fact });
+  if (isInvalid && now - (loggedAt.get(key) ?? Number.NEGATIVE_INFINITY) > 60_000) {
+    loggedAt.set(key, now);
+    log.warn(`Source ${source} returned an invalid response to ${operation}.`, fields);
+  } else log.debug(`Call to source ${source} failed.`, fields);
 }

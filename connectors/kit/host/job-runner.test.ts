@@ -1,38 +1,38 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { takeLease } from '../../../schema/database/processes/leases.ts';
-import { systemClock } from '../clock.ts';
-import type { Clock, Services } from '../connector.ts';
+import { acquireLease } from '../../../schema/database/processes/leases.ts';
+import { type Clock, systemClock } from '../clock.ts';
 import { silentLog } from '../log.ts';
-import { steppedClock } from '../testing/test-clock.ts';
-import { freshDatabase } from '../testing/test-database.ts';
+import type { Services } from '../services.ts';
+import { manualClock } from '../testing/test-clock.ts';
+import { createTestDatabase } from '../testing/test-database.ts';
 import { JobRunner } from './job-runner.ts';
-import { LeaseLost, loadKeys, makeServices, type ServicesParts } from './services.ts';
+import { createServices, LeaseLost, loadKeys, type ServicesOptions } from './services.ts';
 
-let database: Awaited<ReturnType<typeof freshDatabase>>;
+let database: Awaited<ReturnType<typeof createTestDatabase>>;
 const closed = new AbortController();
 
 beforeAll(async () => {
-  database = await freshDatabase();
+  database = await createTestDatabase();
 });
 afterAll(() => database?.drop());
 
-/** A runner of one job, which writes what `value` answers as its state. */
+/** A runner of one job, which stores the result of `value` as its state. */
 async function runner(owner: string, value: () => Promise<string>, clock: Clock = systemClock): Promise<JobRunner> {
-  const services: Services = makeServices({
+  const services: Services = createServices({
     ...{
       database,
       keys: await loadKeys(database),
       info: { id: 'doors', connector: 'access-control', park: 'lakeside' },
     },
     ...{ clock, log: silentLog, signal: closed.signal },
-  } as unknown as ServicesParts);
+  } as unknown as ServicesOptions);
   const run = async () => {
     const read = await value();
     await services.transaction((tx) => services.state.set(tx, 'log', read));
   };
   return new JobRunner({
     ...{ name: 'doors', jobs: [{ name: 'log', every: 3_600_000, run }], database, owner, log: silentLog },
-    ...{ clock, signal: closed.signal, outcome: () => undefined },
+    ...{ clock, signal: closed.signal, onOutcome: () => undefined },
   });
 }
 const state = async () =>
@@ -40,61 +40,61 @@ const state = async () =>
     (row: { value: unknown }) => row.value,
   );
 
-test('a job whose lease another process took while it read commits nothing', async () => {
+test('a job commits nothing after another process acquired its lease', async () => {
   const reading = { other: false };
   const first = await runner('first', async () => {
     if (!reading.other) return 'read under the lease';
     await database.plain.query("UPDATE lease SET until = now() - interval '1 second' WHERE name = 'doors'");
-    expect(await takeLease(database.plain, 'doors', 'second', 60_000)).toMatchObject({ owner: 'second' });
+    expect(await acquireLease(database.plain, 'doors', 'second', 60_000)).toMatchObject({ owner: 'second' });
     return 'read before the lease was lost';
   });
   try {
-    await first.once('log');
+    await first.runNow('log');
     expect(await state()).toEqual(['read under the lease']);
     reading.other = true;
-    await expect(first.once('log')).rejects.toBeInstanceOf(LeaseLost);
+    await expect(first.runNow('log')).rejects.toBeInstanceOf(LeaseLost);
     expect(await state()).toEqual(['read under the lease']);
-    expect(first.holding).toBe(false);
+    expect(first.holdsLease).toBe(false);
   } finally {
     await first.stop();
   }
 });
 
-test('a lease that its holder lost and got back has another fence: the job that began before commits nothing', async () => {
+test('a job commits nothing after its lease was lost and acquired again, which has another fence', async () => {
   const own = await runner('third', async () => {
     for (const owner of ['fourth', 'third']) {
       await database.plain.query("UPDATE lease SET until = now() - interval '1 second' WHERE name = 'doors'");
-      await takeLease(database.plain, 'doors', owner, 60_000);
+      await acquireLease(database.plain, 'doors', owner, 60_000);
     }
     return 'read two holders ago';
   });
   await database.plain.query("UPDATE lease SET until = now() - interval '1 second' WHERE name = 'doors'");
   try {
-    await expect(own.once('log')).rejects.toBeInstanceOf(LeaseLost);
+    await expect(own.runNow('log')).rejects.toBeInstanceOf(LeaseLost);
     expect(await state()).toEqual(['read under the lease']);
   } finally {
     await own.stop();
   }
 });
 
-test('a lease that nobody renews is free once its time has passed here, though the database’s clock was set back', async () => {
-  const clock = steppedClock(new Date());
+test('acquires a lease that was not renewed for its duration, although the database clock was set back', async () => {
+  const clock = manualClock(new Date());
   const heir = await runner('heir', async () => 'read by the heir', clock);
-  // As it stands after the database's clock was set back ten minutes and its holder died elsewhere.
+  // The row after the database's clock was set back ten minutes and its holder died on another machine.
   await database.plain.query(
     "UPDATE lease SET owner = 'elsewhere', until = now() + interval '10 minutes', fence = fence + 1 WHERE name = 'doors'",
   );
   try {
-    await expect(heir.once('log')).rejects.toThrow('Another process holds the lease');
-    clock.pass(13_000);
-    clock.set(600_000);
-    await expect(heir.once('log')).rejects.toThrow('Another process holds the lease');
-    // A renewal begins the count anew.
+    await expect(heir.runNow('log')).rejects.toThrow('Another process holds the lease');
+    clock.advance(13_000);
+    clock.adjustWallClock(600_000);
+    await expect(heir.runNow('log')).rejects.toThrow('Another process holds the lease');
+    // A renewal restarts the wait.
     await database.plain.query("UPDATE lease SET until = until + interval '3 seconds' WHERE name = 'doors'");
-    clock.pass(1);
-    await expect(heir.once('log')).rejects.toThrow('Another process holds the lease');
-    clock.pass(13_001);
-    await heir.once('log');
+    clock.advance(1);
+    await expect(heir.runNow('log')).rejects.toThrow('Another process holds the lease');
+    clock.advance(13_001);
+    await heir.runNow('log');
     expect(await state()).toEqual(['read by the heir']);
   } finally {
     await heir.stop();

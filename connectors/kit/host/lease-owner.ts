@@ -1,9 +1,9 @@
-/** Who holds a lease: a process, so named that its heir on the same machine can tell whether it still lives. */
+/** Names the holder of a lease: a process. Another process on the same machine can tell from the name whether it is dead. */
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 
-/** This machine since its last start, and the processes that see one another's numbers (a container's own); empty where the system tells neither. */
-function placeOf(): string {
+/** Boot id and PID namespace of this machine or container; empty where the system provides neither. */
+function readMachineId(): string {
   try {
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
     return `${boot}:${readlinkSync('/proc/self/ns/pid').replace(/\D/g, '')}`;
@@ -12,17 +12,17 @@ function placeOf(): string {
   }
 }
 
-const place = placeOf();
-const owned = (pid: number): string => `${hostname()}:${place}:${pid}:`;
-let number = 1;
+const machineId = readMachineId();
+const ownerPrefix = (pid: number): string => `${hostname()}:${machineId}:${pid}:`;
+let nextNumber = 1;
 
-/** A name that no other holder has. */
-export const newOwner = (): string => `${owned(process.pid)}${number++}`;
+/** A unique owner name: host, machine id, PID and a number. */
+export const createLeaseOwner = (): string => `${ownerPrefix(process.pid)}${nextNumber++}`;
 
-/** Whether that holder was a process of this place that is no more. False where it cannot be known: then the lease runs out. */
-export function isGone(owner: string): boolean {
+/** Whether the owner was a process of this machine that no longer exists. False if unknown: its lease then expires by time. */
+export function isDeadOwner(owner: string): boolean {
   const pid = Number(/:(\d+):\d+$/.exec(owner)?.[1]);
-  if (place === '' || !pid || !owner.startsWith(owned(pid))) return false;
+  if (machineId === '' || !pid || !owner.startsWith(ownerPrefix(pid))) return false;
   try {
     process.kill(pid, 0);
     return false;

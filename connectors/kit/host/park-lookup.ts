@@ -1,42 +1,45 @@
-/** Which park a record belongs to: the park of a building, of an installation's records, and the parks in which a company is known. */
+/** Finds the park of a record for row rights: of a building, of an installation's record, and the parks that know a company. */
 import { LRUCache } from 'lru-cache';
 import type { Database } from '../../../schema/database/database.ts';
 import { parksOfCompanies } from '../../../schema/database/hub/identities.ts';
+import type { ParkLookup } from '../auth/row-rights.ts';
 import type { InstallationConfig, ParkConfig } from '../config/config.ts';
 import { loader } from '../loader.ts';
-import type { ParkLookup } from '../row-rights.ts';
 
-/** Pairs of company and park that are remembered. A company that is known in a park stays known there. */
-const MOST_REMEMBERED = 50_000;
+/** Pairs of company and park. They are cached forever: a company that is known in a park stays known there. */
+const MAX_CACHED = 50_000;
 
-export interface ParkLookupParts {
+export interface ParkLookupOptions {
   readonly parks: readonly ParkConfig[];
   readonly installations: readonly InstallationConfig[];
   readonly database: Database;
 }
 
-/** Made once for a host; `request` gives what one request looks things up with. */
+/** One for each host. */
 export class HostParkLookup {
   readonly #database: Database;
   readonly #parkOfBuilding: ReadonlyMap<string, string>;
   readonly #parkOfInstallation: ReadonlyMap<string, string>;
-  readonly #known = new LRUCache<string, true>({ max: MOST_REMEMBERED });
+  readonly #known = new LRUCache<string, true>({ max: MAX_CACHED });
 
-  constructor({ parks, installations, database }: ParkLookupParts) {
+  constructor({ parks, installations, database }: ParkLookupOptions) {
     this.#database = database;
-    this.#parkOfBuilding = new Map(parks.flatMap(({ id, buildings }) => buildings.map((one) => [one.id, id] as const)));
+    this.#parkOfBuilding = new Map(
+      parks.flatMap((park) => buildingsOf(park).map((building) => [building, park.id] as const)),
+    );
     this.#parkOfInstallation = new Map(installations.map(({ id, park }) => [id, park]));
   }
 
-  request(): ParkLookup {
-    const asked = loader<readonly string[]>((codes) => parksOfCompanies(this.#database.plain, codes));
+  /** The lookup of one request; companies that it looks up together are read by one query. */
+  forRequest(): ParkLookup {
+    const parksByCompany = loader<readonly string[]>((codes) => parksOfCompanies(this.#database.plain, codes));
     return {
-      ofBuilding: (id) => this.#parkOfBuilding.get(id) ?? null,
-      ofRecord: (id) => this.#parkOfInstallation.get(id.slice(0, Math.max(id.indexOf(':'), 0))) ?? null,
-      ofCompany: (uscc, parks) => {
-        const remembered = parks?.filter((park) => this.#known.has(`${park}\0${uscc}`)) ?? [];
-        if (remembered.length > 0) return remembered;
-        return asked.load(uscc).then((found) => {
+      parkOfBuilding: (id) => this.#parkOfBuilding.get(id) ?? null,
+      parkOfRecord: (id) => this.#parkOfInstallation.get(id.slice(0, Math.max(id.indexOf(':'), 0))) ?? null,
+      parksOfCompany: (uscc, parks) => {
+        const cached = parks?.filter((park) => this.#known.has(`${park}\0${uscc}`)) ?? [];
+        if (cached.length > 0) return cached;
+        return parksByCompany.load(uscc).then((found) => {
           const all = found ?? [];
           for (const park of all) this.#known.set(`${park}\0${uscc}`, true);
           return parks === null ? all : all.filter((park) => parks.includes(park));
@@ -45,3 +48,5 @@ export class HostParkLookup {
     };
   }
 }
+
+const buildingsOf = ({ buildings }: ParkConfig): string[] => buildings.map(({ id }) => id);

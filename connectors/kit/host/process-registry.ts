@@ -1,6 +1,6 @@
 /**
- * This process among those that work on the database. Processes with the same isthmus.yaml are parts of one hub; one with another file
- * is refused while any of them is alive. A replica whose running file is changed takes the others along: they are told to follow.
+ * Registers the processes that share a database, with the hashes of their configuration. A process with a different isthmus.yaml is
+ * rejected while another one is alive. When the file of a running process is changed, the others report that theirs is outdated.
  */
 import { hostname } from 'node:os';
 import type { Database, Tx } from '../../../schema/database/database.ts';
@@ -16,185 +16,189 @@ import {
   renewProcess,
   setConfiguration,
 } from '../../../schema/database/processes/processes.ts';
-import { differences, digestOf, type Outline } from '../config/config-digest.ts';
+import { type ConfigHashes, configDigest, describeDifferences } from '../config/config-digest.ts';
 import type { Log } from '../log.ts';
-import { isGone, newOwner } from './lease-owner.ts';
+import { createLeaseOwner, isDeadOwner } from './lease-owner.ts';
 
-/** A row lasts this long without renewal, and is renewed three times within. Milliseconds. */
-const LASTS = 10_000;
-const RENEW = 3_000;
-/** A row is looked at so often whether it is renewed, in milliseconds. */
-const LOOK = 250;
+/** Milliseconds. A row expires without renewal; three renewals fit into its lifetime. */
+const LIFETIME = 10_000;
+const RENEW_INTERVAL = 3_000;
+/** Milliseconds between looks at another process's row, to see whether it is renewed. */
+const POLL_INTERVAL = 250;
 
-/** The process may not work on this database; the message is a sentence for people. */
-export class PresenceRefused extends Error {
-  override name = 'PresenceRefused';
+/** Another process uses the database with a different configuration. The message is for the operator. */
+export class ProcessRejectedError extends Error {
+  override name = 'ProcessRejectedError';
 }
 
-/** Those of this process. */
-const ours = new Set<string>();
+/** The owners of rows that this process has written. */
+const ownOwners = new Set<string>();
 
 /** Such as `the hub on park-server (process 4711)`. */
-export const inWords = ({ role, host, pid }: Pick<HubProcess, 'role' | 'host' | 'pid'>): string =>
+export const describeProcess = ({ role, host, pid }: Pick<HubProcess, 'role' | 'host' | 'pid'>): string =>
   `the ${role} on ${host} (process ${pid})`;
 
-/** The processes alive, without those of this machine that are known to be dead. */
-export async function aliveProcesses(tx: Tx): Promise<HubProcess[]> {
-  // One of our own number that is not of this run is dead: the number came again, as in a container that was begun anew.
-  return (await liveProcesses(tx)).filter(({ owner }) => !isGone(owner) && (ours.has(owner) || !isOwn(owner)));
+/** The registered processes, without those of this machine that are dead. */
+export async function findLiveProcesses(tx: Tx): Promise<HubProcess[]> {
+  // A row with our PID that this run did not write is of a dead process: PIDs repeat, as in a restarted container.
+  return (await liveProcesses(tx)).filter(
+    ({ owner }) => !isDeadOwner(owner) && (ownOwners.has(owner) || !hasOwnPid(owner)),
+  );
 }
 
-const mark = newOwner();
-/** Whether the owner's name was made at this place by a process of our number. */
-const isOwn = (owner: string): boolean =>
-  owner.slice(0, owner.lastIndexOf(':')) === mark.slice(0, mark.lastIndexOf(':'));
+const ownMark = createLeaseOwner();
+/** Whether the owner was a process of this machine with our PID. */
+const hasOwnPid = (owner: string): boolean =>
+  owner.slice(0, owner.lastIndexOf(':')) === ownMark.slice(0, ownMark.lastIndexOf(':'));
 
-export interface PresenceOptions {
+export interface ProcessRegistrationOptions {
   readonly database: Database;
   /** Such as `hub`, or `connector parking`. */
   readonly role: string;
-  readonly outline: Outline;
+  readonly hashes: ConfigHashes;
   readonly log: Log;
-  /** How long a row lasts, and the pause between renewals, in milliseconds; for tests. */
-  readonly pace?: { readonly lasts: number; readonly renew: number };
+  /** Lifetime of a row and time between renewals, in milliseconds; for tests. */
+  readonly timing?: { readonly lifetime: number; readonly renewInterval: number };
 }
 
-export class Presence {
+export class ProcessRegistration {
   readonly #database: Database;
   readonly #log: Log;
   readonly #self: Omit<HubProcess, 'until'>;
-  readonly #pace: NonNullable<PresenceOptions['pace']>;
-  #outline: Outline;
+  readonly #timing: NonNullable<ProcessRegistrationOptions['timing']>;
+  #hashes: ConfigHashes;
   #digest: string;
-  /** A newer configuration than ours, if there is one. */
+  /** The configuration that another process has set after ours. */
   #newer: HubConfiguration | null = null;
   #timer: NodeJS.Timeout | undefined;
   #work: Promise<void> = Promise.resolve();
-  #left = false;
+  #hasLeft = false;
 
-  private constructor(options: PresenceOptions) {
+  private constructor(options: ProcessRegistrationOptions) {
     this.#database = options.database;
     this.#log = options.log;
-    this.#pace = options.pace ?? { lasts: LASTS, renew: RENEW };
-    this.#outline = options.outline;
-    this.#digest = digestOf(options.outline);
-    this.#self = { owner: newOwner(), role: options.role, host: hostname(), pid: process.pid };
+    this.#timing = options.timing ?? { lifetime: LIFETIME, renewInterval: RENEW_INTERVAL };
+    this.#hashes = options.hashes;
+    this.#digest = configDigest(options.hashes);
+    this.#self = { owner: createLeaseOwner(), role: options.role, host: hostname(), pid: process.pid };
   }
 
   /**
-   * Joins the processes on the database. Rejects with `PresenceRefused` when another one is alive and was given another file. One that
-   * may be dead is waited for until its row has run out, ten seconds at most; where it can be known that it is dead, nobody waits.
+   * Registers this process. Rejects with `ProcessRejectedError` if a live process has a different configuration. Waits up to 10 s for the
+   * row of a process that may be dead to expire; not if the process was on this machine and is known to be dead.
    */
-  static async join(options: PresenceOptions): Promise<Presence> {
-    const presence = new Presence(options);
+  static async register(options: ProcessRegistrationOptions): Promise<ProcessRegistration> {
+    const registration = new ProcessRegistration(options);
     const seen = new Map<string, number>();
     for (;;) {
-      const others = await presence.#database.transaction((tx) => presence.#tryToJoin(tx));
+      const others = await registration.#database.transaction((tx) => registration.#tryRegister(tx));
       if (others === null) break;
       const { alive, newest } = others;
       const renewed = alive.find(({ owner, until }) => {
         const before = seen.get(owner);
         seen.set(owner, until.getTime());
-        return ours.has(owner) || (before !== undefined && until.getTime() > before);
+        return ownOwners.has(owner) || (before !== undefined && until.getTime() > before);
       });
-      if (renewed) throw new PresenceRefused(presence.#refusal(renewed, newest));
-      await new Promise((resolve) => setTimeout(resolve, LOOK));
+      if (renewed) throw new ProcessRejectedError(registration.#rejectionMessage(renewed, newest));
+      await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL));
     }
-    presence.#plan();
-    return presence;
+    registration.#scheduleRenewal();
+    return registration;
   }
 
-  /** Null: it has joined. Else who is alive, and the newest of their configurations. */
-  async #tryToJoin(tx: Tx): Promise<{ alive: HubProcess[]; newest: HubConfiguration } | null> {
+  /** Null if registered; otherwise the live processes and the newest configuration. */
+  async #tryRegister(tx: Tx): Promise<{ alive: HubProcess[]; newest: HubConfiguration } | null> {
     await lockProcesses(tx);
-    const alive = await aliveProcesses(tx);
-    const dead = (await liveProcesses(tx)).filter((one) => alive.every(({ owner }) => owner !== one.owner));
+    const alive = await findLiveProcesses(tx);
+    const owners = (await liveProcesses(tx)).map(({ owner }) => owner);
     await forgetProcesses(
       tx,
-      dead.map((one) => one.owner),
+      owners.filter((owner) => alive.every((process) => process.owner !== owner)),
     );
     if (alive.length === 0) await forgetConfigurations(tx);
     const known = await configurations(tx);
     const [newest] = known;
     if (newest && known.every(({ digest }) => digest !== this.#digest)) return { alive, newest };
-    if (!newest) await this.#set(tx);
+    if (!newest) await this.#storeConfiguration(tx);
     await this.#renew(tx);
-    this.#compare(newest ?? null);
+    this.#compareWith(newest ?? null);
     return null;
   }
 
-  #refusal(other: HubProcess, newest: HubConfiguration): string {
+  #rejectionMessage(other: HubProcess, newest: HubConfiguration): string {
     return [
-      `The database is in use by ${inWords(other)} with another isthmus.yaml (${differences(this.#outline, newest.outline)}).`,
-      'Two files on one database would write over each other: start with the same file, change the running one first (it is followed while it runs), stop the other process, or name another database in DATABASE_URL. Nothing was changed.',
+      `The database is in use by ${describeProcess(other)} with a different isthmus.yaml (${describeDifferences(this.#hashes, newest.outline)}).`,
+      'Start with the same file, change the file of the running process first (it is reloaded), stop that process, or set DATABASE_URL to another database. Nothing was changed.',
     ].join(' ');
   }
 
-  /** Whether another process goes by a newer file. */
-  get isBehind(): boolean {
+  /** Whether another process has set a newer configuration. */
+  get isOutdated(): boolean {
     return this.#newer !== null;
   }
 
-  /** A sentence for readiness; null when all processes go by the same file. */
-  get note(): string | null {
+  /** The sentence for /readyz; null when the configuration is current. */
+  get outdatedMessage(): string | null {
     return (
       this.#newer &&
-      `isthmus.yaml has been changed elsewhere, by ${this.#newer.setBy}; this process goes by an older one (${differences(this.#outline, this.#newer.outline)})`
+      `isthmus.yaml was changed in ${this.#newer.setBy}; this process uses an older version (${describeDifferences(this.#hashes, this.#newer.outline)})`
     );
   }
 
-  /** This process goes by another file now, and the others are told to follow. */
-  async change(outline: Outline): Promise<void> {
-    this.#outline = outline;
-    this.#digest = digestOf(outline);
+  /** Stores the new configuration of this process; the others become outdated. */
+  async setConfiguration(hashes: ConfigHashes): Promise<void> {
+    this.#hashes = hashes;
+    this.#digest = configDigest(hashes);
     await this.#database.transaction(async (tx) => {
       await lockProcesses(tx);
-      await this.#set(tx);
+      await this.#storeConfiguration(tx);
       await this.#renew(tx);
     });
     this.#newer = null;
   }
 
-  /** Others need not wait until the row has run out. */
-  async leave(): Promise<void> {
-    this.#left = true;
+  /** Removes the row, so that others need not wait until it expires. */
+  async unregister(): Promise<void> {
+    this.#hasLeft = true;
     clearTimeout(this.#timer);
     await this.#work;
-    ours.delete(this.#self.owner);
+    ownOwners.delete(this.#self.owner);
     await dropProcess(this.#database.plain, this.#self.owner).catch(() => undefined);
   }
 
-  #set(tx: Tx): Promise<void> {
-    return setConfiguration(tx, { digest: this.#digest, outline: this.#outline, setBy: inWords(this.#self) });
+  #storeConfiguration(tx: Tx): Promise<void> {
+    return setConfiguration(tx, { digest: this.#digest, outline: this.#hashes, setBy: describeProcess(this.#self) });
   }
 
   async #renew(tx: Tx): Promise<void> {
-    await renewProcess(tx, { ...this.#self, configuration: this.#digest }, this.#pace.lasts);
-    ours.add(this.#self.owner);
+    await renewProcess(tx, { ...this.#self, configuration: this.#digest }, this.#timing.lifetime);
+    ownOwners.add(this.#self.owner);
   }
 
-  #plan(): void {
-    if (this.#left) return;
+  #scheduleRenewal(): void {
+    if (this.#hasLeft) return;
     this.#timer = setTimeout(() => {
-      this.#work = this.#look().finally(() => this.#plan());
-    }, this.#pace.renew);
+      this.#work = this.#renewAndCompare().finally(() => this.#scheduleRenewal());
+    }, this.#timing.renewInterval);
     this.#timer.unref();
   }
 
-  async #look(): Promise<void> {
+  async #renewAndCompare(): Promise<void> {
     try {
       await this.#renew(this.#database.plain);
-      this.#compare((await configurations(this.#database.plain))[0] ?? null);
+      this.#compareWith((await configurations(this.#database.plain))[0] ?? null);
     } catch {
-      // The next one tries again; readiness tells of a database that is away.
+      // Retried at the next renewal; /readyz reports an unavailable database.
     }
   }
 
-  /** Says once that another process goes by a newer file. */
-  #compare(newest: HubConfiguration | null): void {
+  /** Logs once for each newer configuration. */
+  #compareWith(newest: HubConfiguration | null): void {
     const before = this.#newer?.digest ?? null;
     this.#newer = newest && newest.digest !== this.#digest ? newest : null;
     if (this.#newer && this.#newer.digest !== before)
-      this.#log.warn(`${this.note}. Save the same file here; until then each writes its own parks and sources.`);
+      this.#log.warn(
+        `${this.outdatedMessage}. Save the same file here; until then, each process writes its own parks and sources.`,
+      );
   }
 }

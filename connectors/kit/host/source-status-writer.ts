@@ -1,60 +1,61 @@
-/** Writes how one source is doing into the hub's table, and the event when it is another state than the one written there. */
-
-import { patiently } from '../../../schema/database/connection-pool.ts';
+/** Writes the status row of one source, and an event when its state has changed. */
+import { withoutPoolTimeout } from '../../../schema/database/connection-pool.ts';
 import type { Database } from '../../../schema/database/database.ts';
 import { saveSource } from '../../../schema/database/hub/source-status.ts';
+import type { Clock } from '../clock.ts';
 import type { InstallationConfig } from '../config/config.ts';
-import type { Clock, Services } from '../connector.ts';
-import type { HealthSnapshot } from '../health.ts';
+import type { HealthSnapshot } from '../monitoring/health.ts';
+import type { Services } from '../services.ts';
 
-export interface SourceWriterParts {
+export interface SourceStatusWriterOptions {
   readonly config: InstallationConfig;
   readonly database: Database;
   readonly clock: Clock;
   readonly services: Services;
-  /** Pause between writings when nothing changed, in milliseconds. */
+  /** Milliseconds between writes of an unchanged row. */
   readonly heartbeat: number;
 }
 
-export class SourceWriter {
-  readonly #parts: SourceWriterParts;
+export class SourceStatusWriter {
+  readonly #options: SourceStatusWriterOptions;
   #saving: Promise<void> = Promise.resolve();
-  /** When it was written last, by the clock's `monotonic()`. */
+  /** Time of the last write, by the clock's `monotonic()`. */
   #savedAt = Number.NEGATIVE_INFINITY;
-  #saved = '';
+  /** State, reason and breaker of the last successful write; empty: none. */
+  #savedState = '';
 
-  constructor(parts: SourceWriterParts) {
-    this.#parts = parts;
+  constructor(options: SourceStatusWriterOptions) {
+    this.#options = options;
   }
 
-  /** Whether this process has written the row before, and well. */
-  get written(): boolean {
-    return this.#saved !== '';
+  /** Whether the last write of this process succeeded. */
+  get hasWritten(): boolean {
+    return this.#savedState !== '';
   }
 
-  /** Writes the row when something has changed or half a heartbeat has passed. One writing at a time; `lag` is asked when it begins. */
+  /** Writes the row if it has changed or half a heartbeat has passed, after any write in progress. `lag` is called when the write starts. */
   save(snapshot: HealthSnapshot, lag: () => number | null): void {
-    const mark = `${snapshot.state} ${snapshot.reason} ${snapshot.breaker}`;
-    const now = this.#parts.clock.monotonic();
-    const due = now - this.#savedAt >= this.#parts.heartbeat / 2;
-    if (mark === this.#saved && !due) return;
-    this.#saved = mark;
+    const state = `${snapshot.state} ${snapshot.reason} ${snapshot.breaker}`;
+    const now = this.#options.clock.monotonic();
+    const isDue = now - this.#savedAt >= this.#options.heartbeat / 2;
+    if (state === this.#savedState && !isDue) return;
+    this.#savedState = state;
     this.#savedAt = now;
     this.#saving = this.#saving
-      .then(() => patiently(() => this.#write(snapshot, lag())))
+      .then(() => withoutPoolTimeout(() => this.#write(snapshot, lag())))
       .catch((error) => {
-        this.#saved = '';
-        this.#parts.services.log.warn('The state of the source could not be written.', { error });
+        this.#savedState = '';
+        this.#options.services.log.warn(`Failed to write the status of source ${this.#options.config.id}.`, { error });
       });
   }
 
-  /** Resolves when all that was to be written is written, or has failed. */
-  ended(): Promise<void> {
+  /** Resolves when all writes have ended. */
+  settled(): Promise<void> {
     return this.#saving;
   }
 
   async #write(snapshot: HealthSnapshot, lag: number | null): Promise<void> {
-    const { config, database, services } = this.#parts;
+    const { config, database, services } = this.#options;
     await database.transaction(async (tx) => {
       const rows: { state: string }[] = await tx.query('SELECT state FROM source WHERE id = $1 FOR UPDATE', [
         config.id,

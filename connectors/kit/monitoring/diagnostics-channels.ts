@@ -1,11 +1,11 @@
-/** Facts that rooms tell on `node:diagnostics_channel`; gateway/ops listens. docs/operations.md lists the names. */
+/** Channels of `node:diagnostics_channel` that connectors and host publish on; metrics subscribe. Listed in docs/operations.md. */
 import { channel } from 'node:diagnostics_channel';
 
-/** One call to a source ended: `SourceCallFact`. */
-export const sourceCalls = channel('isthmus:source:call');
+/** A call to a source has ended: `SourceCallEvent`. */
+export const sourceCallChannel = channel('isthmus:source:call');
 /** A source's state changed: {source, system, from, to, reason}. */
-export const sourceStates = channel('isthmus:source:state');
+export const sourceStateChannel = channel('isthmus:source:state');
 /** Events were committed: {installation, count}. */
-export const eventsWritten = channel('isthmus:events:written');
-/** Where one answer came from: `SourceAnswerFact`. */
-export const sourceAnswers = channel('isthmus:source:answer');
+export const eventsWrittenChannel = channel('isthmus:events:written');
+/** Where the result of a read came from: `SourceReadEvent`. */
+export const sourceReadChannel = channel('isthmus:source:answer');

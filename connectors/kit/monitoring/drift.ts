@@ -1,43 +1,48 @@
-/** What a source offers, compared with what its connector was written for. */
+/** Drift: differences between what a source offers and what its connector expects. */
 import type { Drift } from '../connector.ts';
 
+/** Parts that a description of drift names before it counts the others. */
+const MAX_NAMED = 5;
+
 /**
- * The parts (columns, elements, registers) that are expected and not offered, each with the graph fields that live on it. Names are
- * compared without regard to case, as databases do.
+ * The expected parts (columns, elements, registers) that the source does not offer. `expected`: graph fields by the part that they
+ * depend on. `describe`: what is wrong with a missing part. Names are compared without regard to case, as databases do.
  */
-export function missing(
+export function findMissing(
   expected: Readonly<Record<string, readonly string[]>>,
   offered: Iterable<string>,
-  say: (part: string) => string,
+  describe: (part: string) => string,
 ): Drift[] {
-  const there = new Set([...offered].map((one) => one.toLowerCase()));
+  const present = new Set([...offered].map((part) => part.toLowerCase()));
   return Object.entries(expected).flatMap(([part, fields]) =>
-    there.has(part.toLowerCase()) ? [] : [{ what: say(part), fields }],
+    present.has(part.toLowerCase()) ? [] : [{ description: describe(part), fields }],
   );
 }
 
-/** Names of all that JSON records hold, as paths without places in lists, such as `name.string`. */
-export function pathsOf(records: readonly unknown[]): ReadonlySet<string> {
-  const found = new Set<string>();
-  const walk = (value: unknown, path: string): void => {
-    if (Array.isArray(value)) for (const one of value as unknown[]) walk(one, path);
+/** Paths of all values in JSON records, without list indexes, such as `name.string`. Nulls are left out. */
+export function jsonPaths(records: readonly unknown[]): ReadonlySet<string> {
+  const paths = new Set<string>();
+  const visit = (value: unknown, path: string): void => {
+    if (Array.isArray(value)) for (const item of value as unknown[]) visit(item, path);
     else if (typeof value === 'object' && value !== null) {
-      for (const [name, one] of Object.entries(value)) {
-        if (one === null) continue;
-        const at = path === '' ? name : `${path}.${name}`;
-        found.add(at);
-        walk(one, at);
+      for (const [name, member] of Object.entries(value)) {
+        if (member === null) continue;
+        const memberPath = path === '' ? name : `${path}.${name}`;
+        paths.add(memberPath);
+        visit(member, memberPath);
       }
     }
   };
-  walk(records, '');
-  return found;
+  visit(records, '');
+  return paths;
 }
 
-/** One sentence for people; null when nothing has drifted. */
-export function driftSentence(all: readonly Drift[]): string | null {
-  if (all.length === 0) return null;
-  const told = all.slice(0, 5).map(({ what, fields }) => `${what} (concerns ${fields.join(', ')})`);
-  const more = all.length > 5 ? ` and ${all.length - 5} more` : '';
-  return `offers other than it was set up for: ${told.join('; ')}${more}`;
+/** The first five differences with the graph fields that they affect, and the number of the others; null without drift. */
+export function describeDrift(drift: readonly Drift[]): string | null {
+  if (drift.length === 0) return null;
+  const named = drift
+    .slice(0, MAX_NAMED)
+    .map(({ description, fields }) => `${description} (affects ${fields.join(', ')})`);
+  const more = drift.length > MAX_NAMED ? ` and ${drift.length - MAX_NAMED} more` : '';
+  return `${named.join('; ')}${more}`;
 }

@@ -1,17 +1,17 @@
-/** What sources sent and could not be understood, counted for metrics. */
+/** Publishes counts of payloads that a source sent and the hub rejected, for metrics. */
 import { channel } from 'node:diagnostics_channel';
 
-/** Refused payloads of one installation: kept, or taken away by the bound of bytes (`dropped`) or of time (`expired`). */
-export interface RefusedFact {
+/** Rejected payloads of one installation: `kept`, or deleted because of the limit of bytes (`dropped`) or of age (`expired`). */
+export interface RejectedPayloadsEvent {
   readonly source: string;
   readonly outcome: 'kept' | 'dropped' | 'expired';
   readonly count: number;
   readonly bytes: number;
 }
 
-const refusedPayloads = channel('isthmus:payloads:refused');
+const rejectedPayloadsChannel = channel('isthmus:payloads:refused');
 
-/** Tells it, after the commit. Nothing is told of nothing. */
-export function tellRefused(fact: RefusedFact): void {
-  if (fact.count > 0) refusedPayloads.publish(fact);
+/** Publishes the event, unless its count is 0. To be called after the commit. */
+export function publishRejectedPayloads(event: RejectedPayloadsEvent): void {
+  if (event.count > 0) rejectedPayloadsChannel.publish(event);
 }

@@ -1,53 +1,58 @@
-/** What a source's row says, where its process may have died or cannot be reached: one rule for the graph, `/readyz` and `/metrics`. */
-import type { SourceReport } from '../../../schema/database/hub/source-status.ts';
-import type { Clock } from '../connector.ts';
-import type { HealthSnapshot } from '../health.ts';
+/**
+ * The status of a source from its row in the database, also when its process has died or cannot be reached. The same for the graph,
+ * `/readyz` and `/metrics`.
+ */
+import type { SourceStatusRow } from '../../../schema/database/hub/source-status.ts';
+import type { Clock } from '../clock.ts';
+import type { HealthSnapshot } from './health.ts';
 
-/** A row that was not written for this long tells the truth no more, in milliseconds. */
-const SILENT = 15_000;
+/** Milliseconds. A row that was not written for longer is out of date. */
+const MAX_ROW_AGE = 15_000;
 
-/** A source as it is shown. */
 export interface ReportedSource extends HealthSnapshot {
   readonly id: string;
   readonly system: string;
   readonly protocol: string;
   readonly park: string;
-  /** How far its newest record is behind, in milliseconds. */
+  /** How far the newest record of the source is behind now, in milliseconds; null if unknown. */
   readonly lag: number | null;
 }
 
-export class SourceReports {
+export class SourceReporter {
   readonly #clock: Clock;
-  /** By id: which writing was seen last, how old it was then, and when that was, by the clock's `monotonic()`. */
-  readonly #seen = new Map<string, { written: number; age: number; at: number; looked: number }>();
+  /** By id: the last row seen, its age then, and when that was and when a row was last seen, by `monotonic()`. */
+  readonly #seen = new Map<string, { writtenAt: number; age: number; firstSeenAt: number; lastSeenAt: number }>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
   /**
-   * The row, or DOWN with the reason where a gateway cannot reach its connector's process, or that process has not written for
-   * fifteen seconds.
+   * The status in the row; DOWN with the reason if a gateway cannot reach the connector's process, or if that process has not written
+   * the row for 15 seconds.
    */
-  shown(row: SourceReport): ReportedSource {
+  report(row: SourceStatusRow): ReportedSource {
     const { id, system, protocol, park, lastSuccess, errors, breaker } = row;
     const lag = row.lagMs === null ? null : Number(row.lagMs);
-    const known = { id, system, protocol, park, lastSuccess, lag, errors, breaker };
-    if (row.outage) return { ...known, state: 'DOWN', since: row.outage.since, reason: row.outage.reason };
-    if (this.#age(row) <= SILENT) return { ...known, state: row.state, since: row.since, reason: row.reason };
-    return { ...known, state: 'DOWN', since: row.updatedAt, reason: 'is not reported on by the process that asks it' };
+    const common = { id, system, protocol, park, lastSuccess, lag, errors, breaker };
+    if (row.outage) return { ...common, state: 'DOWN', since: row.outage.since, reason: row.outage.reason };
+    if (this.#age(row) <= MAX_ROW_AGE) return { ...common, state: row.state, since: row.since, reason: row.reason };
+    const reason = `its connector process has not reported for ${MAX_ROW_AGE / 1_000} s`;
+    return { ...common, state: 'DOWN', since: row.updatedAt, reason };
   }
 
-  /** How old the row is: what was written since the last look is at most as old as that look, wherever the database's clock was set to. */
-  #age({ id, updatedAt, age }: SourceReport): number {
+  /** Milliseconds. A row that is new since the last look is at most as old as that look, whatever the database's clock was set to. */
+  #age({ id, updatedAt, age }: SourceStatusRow): number {
     const now = this.#clock.monotonic();
-    const written = updatedAt.getTime();
-    const before = this.#seen.get(id);
-    const most = before ? now - before.looked : Number.POSITIVE_INFINITY;
+    const writtenAt = updatedAt.getTime();
+    const previous = this.#seen.get(id);
+    const maxAge = previous ? now - previous.lastSeenAt : Number.POSITIVE_INFINITY;
     const seen =
-      before?.written === written ? before : { written, age: Math.min(Math.max(age, 0), most), at: now, looked: now };
-    seen.looked = now;
+      previous?.writtenAt === writtenAt
+        ? previous
+        : { writtenAt, age: Math.min(Math.max(age, 0), maxAge), firstSeenAt: now, lastSeenAt: now };
+    seen.lastSeenAt = now;
     this.#seen.set(id, seen);
-    return seen.age + now - seen.at;
+    return seen.age + now - seen.firstSeenAt;
   }
 }

@@ -1,17 +1,17 @@
-/** Refusing a request whose body is not read. */
+/** Responses that are sent before the body of the request is read. */
 import type { IncomingMessage } from 'node:http';
 
-/** The client may go on sending for so long before the connection is cut, in milliseconds: time to read why it is refused. */
+/** Milliseconds between the response and the end of the connection, in which the client can read the response. */
 const LINGER = 500;
 
 /**
- * To be called before the answer is written, with `connection: close` among its headers. The rest of the body stays unread in the
- * kernel; the connection is half-closed behind the answer and cut a little later, since a client that is still sending would lose the
- * answer to a connection that is reset at once.
+ * To be called before the response is written, which must have the header `connection: close`. The rest of the body is not read; the
+ * connection is half-closed after the response and destroyed 500 ms later. If it were reset at once, a client that is still sending would
+ * lose the response.
  */
-export function leaveUnread(request: IncomingMessage): void {
+export function prepareEarlyResponse(request: IncomingMessage): void {
   const { socket } = request;
-  // With a listener of its own nothing flows, and node does not read the body away behind the answer.
+  // With a `readable` listener the stream is paused, and Node does not drain the body after the response.
   request.on('readable', () => undefined);
   request.on('error', () => undefined);
   socket.destroySoon = () => {

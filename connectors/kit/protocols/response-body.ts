@@ -1,51 +1,51 @@
 /**
- * Reading what sources answer: one answer is bounded, and so is all that this process holds of answers that are being read. Use it for
- * every answer that is read whole; `readAnswer` for one, `AnswerHold` for a list of pages that are held together.
+ * Reads responses of sources into memory. Limits the size of one response and of all responses that this process is reading. For every
+ * response that is read as a whole: `readResponse` for one, `ResponseBuffer` for the pages of a list.
  */
 
 import { DEFAULT_LIMITS } from '../config/sections/limits.ts';
-import { malformed, unavailable } from '../errors.ts';
-import { Budget } from '../tasks/shared-budget.ts';
+import { malformed, type SourceError, unavailable } from '../errors.ts';
+import { SharedBudget } from '../tasks/shared-budget.ts';
 
-/** Bytes of all answers under way in this process. */
-export const sourceBytes = new Budget(DEFAULT_LIMITS.sourceBytes);
-let mostOfOne = DEFAULT_LIMITS.sourceAnswer;
-/** The pages of one list may be so many times as much as one answer, together. */
-const PAGES = 4;
+/** Bytes of all responses that are being read in this process. */
+export const bufferedResponseBytes = new SharedBudget(DEFAULT_LIMITS.sourceBytes);
+let maxResponseBytes = DEFAULT_LIMITS.sourceAnswer;
+/** The pages of one list together may be so many times the size of one response. */
+const LIST_FACTOR = 4;
 
 /** Sets `limits.sourceAnswer` and `limits.sourceBytes` for this process. */
-export function limitSourceAnswers(limits: { readonly sourceAnswer: number; readonly sourceBytes: number }): void {
-  mostOfOne = limits.sourceAnswer;
-  sourceBytes.most = limits.sourceBytes;
+export function setResponseLimits(limits: { readonly sourceAnswer: number; readonly sourceBytes: number }): void {
+  maxResponseBytes = limits.sourceAnswer;
+  bufferedResponseBytes.limit = limits.sourceBytes;
 }
 
-/** An answer over HTTP, its body not read yet. */
-export interface UnreadAnswer {
+/** An HTTP response whose body is not read yet. */
+export interface UnreadResponse {
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly body: AsyncIterable<Uint8Array> & { destroy?(): unknown };
 }
 
-/** What one call holds of answers until it is released. */
-export class AnswerHold {
-  #held = 0;
+/** The responses of one call; their bytes count against the limit until `release`. */
+export class ResponseBuffer {
+  #bytes = 0;
 
   /**
-   * The body of an answer. Rejects with SOURCE_MALFORMED when it is larger than one may be (told by its length, before it is read, where
-   * it has one), and with SOURCE_UNAVAILABLE, which says nothing of the source, when this process is reading too much already.
+   * Reads the body of a response. Rejects with SOURCE_MALFORMED if it is too large, before reading it if it has a Content-Length; with
+   * SOURCE_UNAVAILABLE (not a failure of the source) if the limit of this process is reached.
    */
-  async read({ headers, body }: UnreadAnswer): Promise<Buffer> {
+  async read({ headers, body }: UnreadResponse): Promise<Buffer> {
     const length = Number(headers['content-length']);
     try {
-      if (length > mostOfOne) throw malformed(`the answer is larger than ${mostOfOne} bytes (limits.sourceAnswer)`);
+      if (length > maxResponseBytes) throw tooLarge('response', maxResponseBytes);
       const parts: Uint8Array[] = [];
       let size = 0;
       for await (const part of body) {
         size += part.length;
-        if (size > mostOfOne) throw malformed(`the answer is larger than ${mostOfOne} bytes (limits.sourceAnswer)`);
-        if (this.#held + part.length > PAGES * mostOfOne)
-          throw malformed(`the pages of the list are larger than ${PAGES * mostOfOne} bytes (limits.sourceAnswer)`);
-        if (!sourceBytes.take(part.length)) throw busy();
-        this.#held += part.length;
+        if (size > maxResponseBytes) throw tooLarge('response', maxResponseBytes);
+        if (this.#bytes + part.length > LIST_FACTOR * maxResponseBytes)
+          throw tooLarge('list', LIST_FACTOR * maxResponseBytes);
+        if (!bufferedResponseBytes.tryReserve(part.length)) throw processLimitReached();
+        this.#bytes += part.length;
         parts.push(part);
       }
       return Buffer.concat(parts);
@@ -55,25 +55,29 @@ export class AnswerHold {
     }
   }
 
-  /** To be called when the answers are no longer held; once or more often. */
+  /** To be called when the responses are no longer referenced. May be called more than once. */
   release(): void {
-    sourceBytes.give(this.#held);
-    this.#held = 0;
+    bufferedResponseBytes.release(this.#bytes);
+    this.#bytes = 0;
   }
 }
 
-function busy() {
-  const fault = unavailable('this process is reading as many bytes of answers as it may (limits.sourceBytes)');
-  fault.callers = true;
-  return fault;
+function tooLarge(what: 'response' | 'list', limit: number): SourceError {
+  return malformed(`${what} is larger than ${limit} bytes (limits.sourceAnswer)`);
 }
 
-/** Reads one answer and hands its bytes to `use`; they count as held until that returns. */
-export async function readAnswer<T>(answer: UnreadAnswer, use: (bytes: Buffer) => T): Promise<T> {
-  const hold = new AnswerHold();
+function processLimitReached(): SourceError {
+  const error = unavailable('this process is reading too many bytes of responses (limits.sourceBytes)');
+  error.causedByCaller = true;
+  return error;
+}
+
+/** Reads one response and passes its bytes to `use`. They count against the limit until `use` returns. */
+export async function readResponse<T>(response: UnreadResponse, use: (bytes: Buffer) => T): Promise<T> {
+  const buffer = new ResponseBuffer();
   try {
-    return use(await hold.read(answer));
+    return use(await buffer.read(response));
   } finally {
-    hold.release();
+    buffer.release();
   }
 }

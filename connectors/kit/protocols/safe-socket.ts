@@ -1,8 +1,8 @@
-/** Sockets for drivers that parse where they listen: what such a listener throws, nobody catches, and it ends the process. */
+/** Sockets for drivers that parse in their `data` listener. An exception there is not caught by anything and would end the process. */
 import { Socket } from 'node:net';
 
-/** A socket, not yet connected, that a fault of its reader ends with an error instead. */
-export function soundSocket(): Socket {
+/** Returns an unconnected socket. An exception in its `data` listener destroys it with an error that has no code. */
+export function createSafeSocket(): Socket {
   const socket = new Socket();
   const emit = socket.emit.bind(socket) as (event: string | symbol, ...rest: unknown[]) => boolean;
   socket.emit = (event: string | symbol, ...rest: unknown[]): boolean => {
@@ -10,10 +10,7 @@ export function soundSocket(): Socket {
     try {
       return emit(event, ...rest);
     } catch (error) {
-      // Without a code: it is the source that speaks nonsense.
-      socket.destroy(
-        new Error(`the answer makes no sense to the driver: ${(error as Error).message}`, { cause: error }),
-      );
+      socket.destroy(new Error(`driver failed to parse the response: ${(error as Error).message}`, { cause: error }));
       return true;
     }
   };

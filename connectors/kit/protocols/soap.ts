@@ -1,25 +1,25 @@
 /**
- * SOAP 1.1 and 1.2 messages: written by us, read by a strict parser with namespaces resolved. Nothing is downloaded, and no text is
- * turned into a number. Why not a WSDL client: docs/decisions/0010-soap-by-hand.md.
+ * SOAP 1.1 and 1.2: messages as text, and over HTTP. The parser is strict and resolves namespaces; it downloads nothing and converts no
+ * text to numbers. Why not a WSDL client: docs/decisions/0010-hand-written-soap.md.
  */
 import { SaxesParser } from 'saxes';
 import { Agent, request } from 'undici';
 import { malformed, rejected, SourceError, unavailable } from '../errors.ts';
-import { readAnswer } from './response-body.ts';
+import { readResponse } from './response-body.ts';
 
 export const SOAP11 = 'http://schemas.xmlsoap.org/soap/envelope/';
 export const SOAP12 = 'http://www.w3.org/2003/05/soap-envelope';
 
-/** An element: its name is `{namespace}local`, or `local` without one. */
+/** An element. Names are `{namespace}local`, or `local` without a namespace. */
 export interface XmlElement {
   readonly name: string;
   readonly attributes: Readonly<Record<string, string>>;
   readonly children: readonly XmlElement[];
-  /** Its own text, without that of its children. */
+  /** Its text, without that of its children. */
   readonly text: string;
 }
 
-/** Makes an element; `content` is a text or children. */
+/** Creates an element; `content` is its text or its children. */
 export function element(
   name: string,
   content: string | readonly XmlElement[] = [],
@@ -30,7 +30,7 @@ export function element(
     : { name, attributes, children: content, text: '' };
 }
 
-/** What a SOAP body may be instead of an answer. */
+/** A fault in a SOAP body. */
 export interface SoapFault {
   /** Without prefix, such as `Client`, `Server.ServerProxy.NetworkError` or `Sender`. */
   readonly code: string;
@@ -44,7 +44,7 @@ export interface SoapMessage {
   readonly fault: SoapFault | null;
 }
 
-/** The message as text. */
+/** The SOAP message as text. */
 export function writeEnvelope(
   headers: readonly XmlElement[],
   body: XmlElement,
@@ -57,7 +57,7 @@ export function writeEnvelope(
   return `<?xml version="1.0" encoding="UTF-8"?>\n${writeXml(envelope)}`;
 }
 
-/** An element as text; namespaces get prefixes n1, n2 … at the root. */
+/** The element as text. Namespaces are declared at the root with the prefixes n1, n2 … */
 export function writeXml(root: XmlElement): string {
   const prefixes = new Map<string, string>();
   const qualified = (name: string): string => {
@@ -71,30 +71,30 @@ export function writeXml(root: XmlElement): string {
     }
     return `${prefix}:${local}`;
   };
-  const write = (one: XmlElement): string => {
-    const name = qualified(one.name);
-    const attributes = Object.entries(one.attributes).map(
-      ([key, value]) => ` ${qualified(key)}="${escaped(value, IN_ATTRIBUTES)}"`,
+  const write = (element: XmlElement): string => {
+    const name = qualified(element.name);
+    const attributes = Object.entries(element.attributes).map(
+      ([key, value]) => ` ${qualified(key)}="${escapeXml(value, IN_ATTRIBUTES)}"`,
     );
-    const inner = one.children.length > 0 ? one.children.map(write).join('') : escaped(one.text);
+    const inner = element.children.length > 0 ? element.children.map(write).join('') : escapeXml(element.text);
     return `<${name}${attributes.join('')}>${inner}</${name}>`;
   };
   const text = write(root);
-  const declared = [...prefixes].map(([namespace, prefix]) => ` xmlns:${prefix}="${escaped(namespace)}"`).join('');
+  const declared = [...prefixes].map(([namespace, prefix]) => ` xmlns:${prefix}="${escapeXml(namespace)}"`).join('');
   return text.replace(/^<[^\s>/]+/, (start) => `${start}${declared}`);
 }
 
-/** Also carriage returns, which a reader would turn into line feeds, and in attributes what it would turn into spaces. */
-const escaped = (text: string, what: RegExp = /[&<>"\r]/g): string =>
-  text.replace(what, (one) => ESCAPES[one] ?? `&#${one.charCodeAt(0)};`);
+/** Escapes also carriage returns, which a parser would read as line feeds, and in attributes all whitespace that it would normalize. */
+const escapeXml = (text: string, characters: RegExp = /[&<>"\r]/g): string =>
+  text.replace(characters, (character) => ESCAPES[character] ?? `&#${character.charCodeAt(0)};`);
 const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
 const IN_ATTRIBUTES = /[&<>"\r\n\t]/g;
 
 /**
- * Reads any XML; rejects (SOURCE_MALFORMED) what is not well-formed. Document types and their entities are not followed. The values of
- * the attributes in `names` are names themselves (`type="tns:Meter"`), and come as `{namespace}local`.
+ * Parses XML. Throws SOURCE_MALFORMED if it is not well-formed or has a document type. `nameAttributes`: attributes whose values are
+ * qualified names (`type="tns:Meter"`), which are returned as `{namespace}local`.
  */
-export function readXml(text: string, names: readonly string[] = []): XmlElement {
+export function readXml(text: string, nameAttributes: readonly string[] = []): XmlElement {
   interface Open {
     name: string;
     attributes: Record<string, string>;
@@ -104,51 +104,51 @@ export function readXml(text: string, names: readonly string[] = []): XmlElement
   const parser = new SaxesParser({ xmlns: true });
   const open: Open[] = [];
   let root: XmlElement | null = null;
-  const full = (uri: string, local: string): string => (uri ? `{${uri}}${local}` : local);
+  const fullName = (uri: string, local: string): string => (uri ? `{${uri}}${local}` : local);
   parser.on('error', (error) => {
-    throw malformed(`no well-formed XML: ${error.message}`);
+    throw malformed(`XML is not well-formed: ${error.message}`);
   });
   parser.on('doctype', () => {
-    throw malformed('a document type is not taken');
+    throw malformed('XML has a document type, which is not supported');
   });
   parser.on('opentag', (tag) => {
     const attributes: Record<string, string> = {};
-    for (const one of Object.values(tag.attributes)) {
-      if (one.uri === 'http://www.w3.org/2000/xmlns/') continue;
-      const [, prefix = '', name = ''] = /^(?:([^:]*):)?(.*)$/.exec(one.value.trim()) ?? [];
-      attributes[full(one.uri, one.local)] = names.includes(one.name)
-        ? full(parser.resolve(prefix) ?? '', name)
-        : one.value;
+    for (const attribute of Object.values(tag.attributes)) {
+      if (attribute.uri === 'http://www.w3.org/2000/xmlns/') continue;
+      const [, prefix = '', name = ''] = /^(?:([^:]*):)?(.*)$/.exec(attribute.value.trim()) ?? [];
+      attributes[fullName(attribute.uri, attribute.local)] = nameAttributes.includes(attribute.name)
+        ? fullName(parser.resolve(prefix) ?? '', name)
+        : attribute.value;
     }
-    open.push({ name: full(tag.uri, tag.local), attributes, children: [], text: '' });
+    open.push({ name: fullName(tag.uri, tag.local), attributes, children: [], text: '' });
   });
-  const add = (part: string) => {
+  const addText = (part: string) => {
     const top = open.at(-1);
     if (top) top.text += part;
   };
-  parser.on('text', add);
-  parser.on('cdata', add);
+  parser.on('text', addText);
+  parser.on('cdata', addText);
   parser.on('closetag', () => {
-    const done = open.pop();
-    if (!done) return;
+    const element = open.pop();
+    if (!element) return;
     const parent = open.at(-1);
-    const made: XmlElement = done.children.length > 0 ? { ...done, text: done.text.trim() } : done;
-    if (parent) parent.children.push(made);
-    else root = made;
+    const closed: XmlElement = element.children.length > 0 ? { ...element, text: element.text.trim() } : element;
+    if (parent) parent.children.push(closed);
+    else root = closed;
   });
   parser.write(text).close();
-  if (root === null) throw malformed('the document is empty');
+  if (root === null) throw malformed('XML document is empty');
   return root;
 }
 
-/** Reads a SOAP message of either version. */
+/** Parses a SOAP message of either version. Throws SOURCE_MALFORMED if it is not one. */
 export function readEnvelope(text: string): SoapMessage {
   const envelope = readXml(text);
-  const version = [SOAP11, SOAP12].find((one) => envelope.name === `{${one}}Envelope`);
-  if (!version) throw malformed(`the root is ${envelope.name}, no SOAP envelope`);
-  const part = (name: string) => envelope.children.find((one) => one.name === `{${version}}${name}`);
+  const version = [SOAP11, SOAP12].find((namespace) => envelope.name === `{${namespace}}Envelope`);
+  if (!version) throw malformed(`root element is ${envelope.name}, not a SOAP envelope`);
+  const part = (name: string) => envelope.children.find((child) => child.name === `{${version}}${name}`);
   const body = part('Body');
-  if (!body) throw malformed('the envelope has no Body');
+  if (!body) throw malformed('SOAP envelope has no Body');
   const [first = null] = body.children;
   const isFault = first?.name === `{${version}}Fault`;
   return {
@@ -159,34 +159,34 @@ export function readEnvelope(text: string): SoapMessage {
 }
 
 function readFault(fault: XmlElement, version: string): SoapFault {
-  const bare = (text: string): string => text.trim().replace(/^[^:]*:/, '');
+  const withoutPrefix = (text: string): string => text.trim().replace(/^[^:]*:/, '');
   if (version === SOAP11) {
-    const part = (name: string) => fault.children.find((one) => local(one) === name);
+    const part = (name: string) => fault.children.find((element) => localName(element) === name);
     return {
-      code: bare(part('faultcode')?.text ?? ''),
+      code: withoutPrefix(part('faultcode')?.text ?? ''),
       text: (part('faultstring')?.text ?? '').trim(),
       detail: part('detail') ?? null,
     };
   }
-  const code = fault.children.find((one) => local(one) === 'Code');
+  const code = fault.children.find((element) => localName(element) === 'Code');
   const values = [child(code, 'Value'), child(child(code, 'Subcode'), 'Value')]
-    .map((one) => bare(one?.text ?? ''))
+    .map((value) => withoutPrefix(value?.text ?? ''))
     .filter(Boolean);
   return {
     code: values.join('.'),
     text: (
       child(
-        fault.children.find((one) => local(one) === 'Reason'),
+        fault.children.find((element) => localName(element) === 'Reason'),
         'Text',
       )?.text ?? ''
     ).trim(),
-    detail: fault.children.find((one) => local(one) === 'Detail') ?? null,
+    detail: fault.children.find((element) => localName(element) === 'Detail') ?? null,
   };
 }
 
 /**
- * The bytes as text, by the charset of `contentType`, else by the XML declaration, else UTF-8. Bytes that do not fit are refused
- * (SOURCE_MALFORMED), not replaced: half a name is no name.
+ * Decodes by the charset of `contentType`, else of the XML declaration, else as UTF-8. Throws SOURCE_MALFORMED for invalid bytes instead
+ * of replacing them, since they may be part of a name.
  */
 export function decodeXml(bytes: Buffer, contentType = ''): string {
   const declared = /^\s*<\?xml[^>]*?encoding=["']([\w.:-]+)["']/.exec(bytes.subarray(0, 200).toString('latin1'))?.[1];
@@ -194,23 +194,20 @@ export function decodeXml(bytes: Buffer, contentType = ''): string {
   try {
     return new TextDecoder(label, { fatal: true }).decode(bytes);
   } catch (error) {
-    throw malformed(`the bytes are not ${label.slice(0, 40)}`, error);
+    throw malformed(`response is not encoded in ${label.slice(0, 40)}`, error);
   }
 }
 
-/** Name without its namespace. */
-export const local = (one: XmlElement): string => one.name.replace(/^\{[^}]*\}/, '');
+/** The name without its namespace. */
+export const localName = (element: XmlElement): string => element.name.replace(/^\{[^}]*\}/, '');
 
-/** The first child of that local name. */
-export const child = (one: XmlElement | null | undefined, name: string): XmlElement | undefined =>
-  one?.children.find((each) => local(each) === name);
+/** The first child with that local name. */
+export const child = (element: XmlElement | null | undefined, name: string): XmlElement | undefined =>
+  element?.children.find((candidate) => localName(candidate) === name);
 
-const EMPTY = `<?xml version="1.0" encoding="UTF-8"?>\n<s:Envelope xmlns:s="${SOAP11}"><s:Body/></s:Envelope>`;
+const EMPTY_ENVELOPE = `<?xml version="1.0" encoding="UTF-8"?>\n<s:Envelope xmlns:s="${SOAP11}"><s:Body/></s:Envelope>`;
 
-/**
- * Sends messages over HTTP. A fault comes with status 500 and is an answer. Rejects with SOURCE_UNAVAILABLE for statuses that may
- * pass (408, 429, 5xx), SOURCE_REJECTED for the other refusals, SOURCE_MALFORMED for what is no SOAP.
- */
+/** Sends SOAP messages over HTTP. */
 export class SoapTransport {
   readonly #url: string;
   readonly #agent: Agent;
@@ -219,13 +216,17 @@ export class SoapTransport {
     this.#agent = new Agent({ keepAliveTimeout: 10_000, connections: 8, connect: { timeout: 2_000, ...tls } });
   }
 
-  /** `headers` stand beside, or in the place of, those of a message of SOAP 1.1 without an action. */
+  /**
+   * Resolves with the response; a SOAP fault (status 500) is a response. Rejects with SOURCE_UNAVAILABLE for the statuses 408, 429 and
+   * 5xx, SOURCE_REJECTED for other 4xx, SOURCE_MALFORMED if the response is not SOAP. `headers` are added to those of SOAP 1.1 without an
+   * action, or replace them.
+   */
   async send(
     envelope: string,
     signal: AbortSignal,
     headers: Readonly<Record<string, string>> = {},
   ): Promise<SoapMessage> {
-    const answer = await request(this.#url, {
+    const response = await request(this.#url, {
       method: 'POST',
       headers: { 'content-type': 'text/xml; charset=utf-8', soapaction: '""', ...headers },
       body: envelope,
@@ -233,12 +234,12 @@ export class SoapTransport {
       signal,
     }).catch((error: unknown) => {
       const code = String((error as { code?: unknown }).code ?? '');
-      // A certificate that one side does not take: neither an answer nor our own fault.
-      throw /CERT|SIGNATURE|SSL|TLS|EPROTO/.test(code) ? unavailable(`no TLS connection: ${code}`, error) : error;
+      // A certificate that one side rejects is neither a response nor an error of the hub.
+      throw /CERT|SIGNATURE|SSL|TLS|EPROTO/.test(code) ? unavailable(`TLS connection failed: ${code}`, error) : error;
     });
-    const { statusCode: status } = answer;
-    return readAnswer(answer, (bytes) => {
-      const read = () => readEnvelope(decodeXml(bytes, String(answer.headers['content-type'] ?? '')));
+    const { statusCode: status } = response;
+    return readResponse(response, (bytes) => {
+      const read = () => readEnvelope(decodeXml(bytes, String(response.headers['content-type'] ?? '')));
       if (status === 500 && /:?Envelope[\s>]/.test(bytes.toString('latin1'))) return read();
       if (status >= 500 || status === 408 || status === 429) throw unavailable(`HTTP ${status} without a SOAP message`);
       if (status >= 400) throw rejected(`HTTP ${status}`);
@@ -247,15 +248,15 @@ export class SoapTransport {
   }
 
   /**
-   * Whether HTTP answers there; what it thinks of a GET does not matter. Some services of SOAP answer any GET with a 5xx: from those an
-   * empty message must bring a message, which may be a fault, or a refusal.
+   * Resolves if the service is reachable: it responds to a GET with any status below 500. Some SOAP services respond to every GET with
+   * 500; those must respond to an empty message with a SOAP message, a fault or a rejection.
    */
-  async reach(signal: AbortSignal, headers: Readonly<Record<string, string>> = {}): Promise<void> {
-    const answer = await request(this.#url, { method: 'GET', headers, dispatcher: this.#agent, signal });
-    await answer.body.dump();
-    if ([502, 503, 504].includes(answer.statusCode)) throw unavailable(`HTTP ${answer.statusCode}`);
-    if (answer.statusCode < 500) return;
-    await this.send(EMPTY, signal, headers).catch((error: unknown) => {
+  async checkReachable(signal: AbortSignal, headers: Readonly<Record<string, string>> = {}): Promise<void> {
+    const response = await request(this.#url, { method: 'GET', headers, dispatcher: this.#agent, signal });
+    await response.body.dump();
+    if ([502, 503, 504].includes(response.statusCode)) throw unavailable(`HTTP ${response.statusCode}`);
+    if (response.statusCode < 500) return;
+    await this.send(EMPTY_ENVELOPE, signal, headers).catch((error: unknown) => {
       if (!(error instanceof SourceError && error.code === 'SOURCE_REJECTED')) throw error;
     });
   }

@@ -1,17 +1,17 @@
 import { createServer, type Socket } from 'node:net';
 import { expect, test } from 'vitest';
 import { listen } from '../testing/simulator.ts';
-import { freshDatabase } from '../testing/test-database.ts';
+import { createTestDatabase } from '../testing/test-database.ts';
 import { openVendorDatabase } from './sql.ts';
 
-/** Asks a server that says this, message by message, whatever it is told; one of MySQL begins. */
-async function askOf(kind: 'postgres' | 'mysql', ...says: readonly Buffer[]): Promise<unknown> {
+/** Queries a server that sends these messages one by one, whatever it receives; a MySQL server sends the first one unasked. */
+async function queryServer(kind: 'postgres' | 'mysql', ...messages: readonly Buffer[]): Promise<unknown> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
-    const left = [...says];
-    const say = () => void socket.write(left.shift() ?? '');
-    if (kind === 'mysql') say();
-    sockets.add(socket.on('error', () => undefined).on('data', say));
+    const left = [...messages];
+    const sendNext = () => void socket.write(left.shift() ?? '');
+    if (kind === 'mysql') sendNext();
+    sockets.add(socket.on('error', () => undefined).on('data', sendNext));
   });
   const database = await openVendorDatabase(`${kind}://reader:secret@127.0.0.1:${await listen(server)}/doors`, 5_000);
   try {
@@ -22,7 +22,7 @@ async function askOf(kind: 'postgres' | 'mysql', ...says: readonly Buffer[]): Pr
     await new Promise((resolve) => server.close(resolve));
   }
 }
-/** One message of PostgreSQL's protocol: its letter, the length, the rest. */
+/** One message of PostgreSQL's protocol: type, length, content. */
 const message = (letter: string, ...rest: (string | number)[]) => {
   const parts = rest.map((one) => (typeof one === 'string' ? Buffer.from(one) : Buffer.from([0, 0, 0, one])));
   const body = Buffer.concat(parts);
@@ -30,37 +30,39 @@ const message = (letter: string, ...rest: (string | number)[]) => {
 };
 const SCRAM = message('R', 10, 'SCRAM-SHA-256\0\0');
 
-test('a greeting that cannot be made sense of is the fault of the source, not of the hub', async () => {
-  expect(await askOf('postgres', SCRAM, message('R', 11, 'r=of another,s=c2FsdA==,i=4096'))).toMatchObject({
+test('reports an invalid greeting as SOURCE_MALFORMED', async () => {
+  expect(await queryServer('postgres', SCRAM, message('R', 11, 'r=of another,s=c2FsdA==,i=4096'))).toMatchObject({
     code: 'SOURCE_MALFORMED',
   });
 });
 
-test('rows that the driver fails on end the connection, not the hub', async () => {
+test('closes the connection when the driver fails to parse a row', async () => {
   const ready = Buffer.concat([message('R', 0), Buffer.from('Z\0\0\0\x05I', 'latin1')]);
-  // Two values, of which the first says that it is longer than the message.
+  // Two values; the length of the first exceeds the message.
   const row = Buffer.from('D\0\0\0\x0a\0\x02\x31\x38\x38\x57', 'latin1');
-  expect(await askOf('postgres', ready, row)).toMatchObject({ code: 'SOURCE_MALFORMED' });
+  expect(await queryServer('postgres', ready, row)).toMatchObject({ code: 'SOURCE_MALFORMED' });
 });
 
-test('so does a greeting of MySQL that ends too early', async () => {
-  expect(await askOf('mysql', Buffer.from('\x03\0\0\0\x0a\x38\0', 'latin1'))).toMatchObject({
+test('reports a truncated MySQL greeting as SOURCE_MALFORMED', async () => {
+  expect(await queryServer('mysql', Buffer.from('\x03\0\0\0\x0a\x38\0', 'latin1'))).toMatchObject({
     code: 'SOURCE_MALFORMED',
   });
 });
 
-test('no statement of a session can write: PostgreSQL refuses it on every connection of the pool', async () => {
-  const vendor = await freshDatabase({ migrated: false });
+test('PostgreSQL rejects writes on every connection of the pool', async () => {
+  const vendor = await createTestDatabase({ migrated: false });
   await vendor.plain.query(`CREATE TABLE door (id int);
     CREATE FUNCTION add_door() RETURNS int LANGUAGE sql AS 'INSERT INTO door VALUES (1) RETURNING id'`);
   const database = await openVendorDatabase(vendor.url, 5_000);
   try {
     const write = (sql: string) => database.select(sql, [], AbortSignal.timeout(10_000));
-    const all = await Promise.allSettled(
+    const results = await Promise.allSettled(
       ['INSERT INTO door VALUES (1)', 'SELECT add_door()', 'SELECT add_door()', 'DROP TABLE door'].map(write),
     );
-    for (const one of all)
-      expect(one).toMatchObject({ reason: { code: 'SOURCE_REJECTED', detail: expect.stringContaining('read-only') } });
+    for (const result of results)
+      expect(result).toMatchObject({
+        reason: { code: 'SOURCE_REJECTED', detail: expect.stringContaining('read-only') },
+      });
     expect(await vendor.plain.query('SELECT * FROM door')).toEqual([]);
   } finally {
     await database.close();
@@ -68,10 +70,10 @@ test('no statement of a session can write: PostgreSQL refuses it on every connec
   }
 });
 
-/** A MySQL server that lets everybody in and answers each statement with OK, or with an error once it `refuses`. */
-async function pretendMysql() {
-  const asked: string[] = [];
-  const answers = { refuses: false };
+/** A MySQL server that accepts every login and responds to each statement with OK, or with an error if `rejects` is set. */
+async function fakeMysql() {
+  const statements: string[] = [];
+  const behavior = { rejects: false };
   const packet = (number: number, hex: string, text = ''): Buffer => {
     const body = Buffer.concat([Buffer.from(hex.replaceAll(' ', ''), 'hex'), Buffer.from(text)]);
     return Buffer.concat([Buffer.from([body.length, 0, 0, number]), body]);
@@ -88,30 +90,30 @@ async function pretendMysql() {
     socket.on('data', (bytes: Buffer) => {
       if (!greeted) socket.write(ok(2));
       else if (bytes[4] === 3) {
-        asked.push(bytes.toString('utf8', 5));
-        socket.write(answers.refuses ? packet(1, 'ff cb04', '#42000Access denied') : ok(1));
+        statements.push(bytes.toString('utf8', 5));
+        socket.write(behavior.rejects ? packet(1, 'ff cb04', '#42000Access denied') : ok(1));
       } else socket.end();
       greeted = true;
     });
   });
   const port = await listen(server);
-  return { asked, answers, port, close: () => new Promise((resolve) => server.close(resolve)) };
+  return { statements, behavior, port, close: () => new Promise((resolve) => server.close(resolve)) };
 }
 
-test('a session of MySQL is set read only before its first statement; one that refuses is asked nothing more', async () => {
-  const vendor = await pretendMysql();
+test('sets a MySQL session to read-only before its first statement, and sends none if that is rejected', async () => {
+  const vendor = await fakeMysql();
   const open = () => openVendorDatabase(`mysql://reader:secret@127.0.0.1:${vendor.port}/doors`, 5_000);
-  const [database, refused] = [await open(), await open()];
+  const [database, rejecting] = [await open(), await open()];
   try {
     const signal = AbortSignal.timeout(10_000);
     for (const sql of ['SELECT 1', 'SELECT 2']) await database.select(sql, [], signal);
-    expect(vendor.asked).toEqual(['SET SESSION TRANSACTION READ ONLY', 'SELECT 1', 'SELECT 2']);
-    vendor.answers.refuses = true;
-    await expect(refused.select('SELECT 3', [], signal)).rejects.toMatchObject({ code: 'SOURCE_REJECTED' });
-    expect(vendor.asked).not.toContain('SELECT 3');
+    expect(vendor.statements).toEqual(['SET SESSION TRANSACTION READ ONLY', 'SELECT 1', 'SELECT 2']);
+    vendor.behavior.rejects = true;
+    await expect(rejecting.select('SELECT 3', [], signal)).rejects.toMatchObject({ code: 'SOURCE_REJECTED' });
+    expect(vendor.statements).not.toContain('SELECT 3');
   } finally {
     await database.close();
-    await refused.close();
+    await rejecting.close();
     await vendor.close();
   }
 });

@@ -1,39 +1,39 @@
 /**
- * The only file that knows drivers. Statements are written once: names in double quotes, `?` for values, LIMIT as `{limit n}`;
- * each dialect says it in its own words. Dates come as texts: they carry no zone.
+ * Read-only access to vendors' databases; the only file that uses their drivers. Statements are written once, with names in double quotes,
+ * `?` for values and `{limit n}` for LIMIT, and translated to each dialect. Dates are returned as text, because they have no time zone.
  */
 import { malformed, rejected, SourceError, timeout, unavailable } from '../errors.ts';
-import { soundSocket } from './safe-socket.ts';
+import { createSafeSocket } from './safe-socket.ts';
 
-/** One row by column, values as the driver gives them. */
+/** One row by column, with the values of the driver. */
 export type Row = Readonly<Record<string, unknown>>;
 
-/** A vendor's database, read only. */
+/** A read-only connection pool to a vendor's database. */
 export interface VendorDatabase {
-  /** Rows of one SELECT. A signal that aborts ends the connection, so that nothing waits for a frozen server. Rejects with `SourceError`. */
+  /** Rows of one SELECT. When the signal aborts, the connection is closed, so that nothing waits for a frozen server. Rejects with `SourceError`. */
   select(sql: string, values: readonly (string | number)[], signal: AbortSignal): Promise<readonly Row[]>;
-  /** Idempotent. */
+  /** Closes all connections. Idempotent. */
   close(): Promise<void>;
 }
 
-/** Connections at once: door systems are small. */
-const MOST = 4;
+/** Connections of one pool; access control systems are small. */
+const MAX_CONNECTIONS = 4;
 
 /**
- * By the address's scheme. Opens no connection. `wait` is the time for connecting, in milliseconds. PostgreSQL and MySQL sessions
- * are set read only before their first statement; a server that refuses that is not asked anything.
+ * Creates the pool for the scheme of the address, without connecting. `connectTimeout` in milliseconds. Sessions of PostgreSQL and MySQL
+ * are set to read-only before their first statement; if the server rejects that, no statement is sent.
  */
-export async function openVendorDatabase(url: string, wait: number): Promise<VendorDatabase> {
-  if (/^(mysql|mariadb):/.test(url)) return openMysql(url.replace(/^mariadb:/, 'mysql:'), wait);
-  if (url.startsWith('mssql:')) return openMssql(url, wait);
-  return openPostgres(url, wait);
+export async function openVendorDatabase(url: string, connectTimeout: number): Promise<VendorDatabase> {
+  if (/^(mysql|mariadb):/.test(url)) return openMysql(url.replace(/^mariadb:/, 'mysql:'), connectTimeout);
+  if (url.startsWith('mssql:')) return openMssql(url, connectTimeout);
+  return openPostgres(url, connectTimeout);
 }
 
-async function openPostgres(url: string, wait: number): Promise<VendorDatabase> {
+async function openPostgres(url: string, connectTimeout: number): Promise<VendorDatabase> {
   const { default: pg } = await import('pg');
   const asText = (value: string) => value;
   const types = {
-    // Every kind of date and time stays the text that the server wrote.
+    // Dates and times stay the text of the server.
     getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
       [1082, 1114, 1184].includes(oid)
         ? asText
@@ -41,26 +41,26 @@ async function openPostgres(url: string, wait: number): Promise<VendorDatabase> 
   };
   const pool = new pg.Pool({
     connectionString: url,
-    max: MOST,
-    connectionTimeoutMillis: wait,
+    max: MAX_CONNECTIONS,
+    connectionTimeoutMillis: connectTimeout,
     idleTimeoutMillis: 30_000,
     application_name: 'isthmus',
-    statement_timeout: Math.max(wait * 2, 10_000),
+    statement_timeout: Math.max(connectTimeout * 2, 10_000),
     allowExitOnIdle: true,
-    stream: soundSocket,
+    stream: createSafeSocket,
     types,
   });
-  // A lost idle connection is replaced at the next question.
+  // A lost idle connection is replaced by the next statement.
   pool.on('error', () => undefined);
   const readOnly = new WeakSet<object>();
   let closing: Promise<void> | undefined;
   return {
     async select(sql, values, signal) {
-      let n = 0;
-      const text = limits(sql, (count) => `LIMIT ${count}`).replaceAll('?', () => `$${++n}`);
-      return guarded(async () => {
+      let parameter = 0;
+      const text = replaceLimit(sql, (count) => `LIMIT ${count}`).replaceAll('?', () => `$${++parameter}`);
+      return withSourceErrors(async () => {
         const client = await untilAborted(pool.connect(), signal, (late) => late.release(true));
-        client.on('error', swallow);
+        client.on('error', ignore);
         let broken = true;
         const abort = () => {
           if (broken) client.release(true);
@@ -77,12 +77,12 @@ async function openPostgres(url: string, wait: number): Promise<VendorDatabase> 
           }
           return rows as Row[];
         } catch (error) {
-          // A refused statement leaves the connection whole; anything else does not.
+          // After a rejected statement the connection can be used again; after other errors it cannot.
           if (broken) client.release(!(error as { code?: string }).code);
           broken = false;
           throw error;
         } finally {
-          client.removeListener('error', swallow);
+          client.removeListener('error', ignore);
           signal.removeEventListener('abort', abort);
         }
       });
@@ -94,14 +94,14 @@ async function openPostgres(url: string, wait: number): Promise<VendorDatabase> 
   };
 }
 
-async function openMysql(url: string, wait: number): Promise<VendorDatabase> {
+async function openMysql(url: string, connectTimeout: number): Promise<VendorDatabase> {
   const { createPool } = await import('mysql2/promise');
   const pool = createPool({
     uri: url,
-    connectionLimit: MOST,
-    maxIdle: MOST,
+    connectionLimit: MAX_CONNECTIONS,
+    maxIdle: MAX_CONNECTIONS,
     idleTimeout: 30_000,
-    connectTimeout: wait,
+    connectTimeout: connectTimeout,
     dateStrings: true,
     supportBigNumbers: true,
     charset: 'utf8mb4',
@@ -110,7 +110,7 @@ async function openMysql(url: string, wait: number): Promise<VendorDatabase> {
     }: {
       config: { socketPath?: string; port: number; host: string };
     }) => {
-      const socket = soundSocket().setNoDelay(true).setKeepAlive(true);
+      const socket = createSafeSocket().setNoDelay(true).setKeepAlive(true);
       return socketPath ? socket.connect(socketPath) : socket.connect(Number(port), host);
     },
   });
@@ -118,13 +118,13 @@ async function openMysql(url: string, wait: number): Promise<VendorDatabase> {
   let closing: Promise<void> | undefined;
   return {
     async select(sql, values, signal) {
-      const text = limits(sql, (count) => `LIMIT ${count}`).replaceAll('"', '`');
-      return guarded(async () => {
+      const text = replaceLimit(sql, (count) => `LIMIT ${count}`).replaceAll('"', '`');
+      return withSourceErrors(async () => {
         const connection = await untilAborted(pool.getConnection(), signal, (late) => late.destroy());
-        let held = true;
+        let inUse = true;
         const abort = () => {
-          if (held) connection.destroy();
-          held = false;
+          if (inUse) connection.destroy();
+          inUse = false;
         };
         signal.addEventListener('abort', abort, { once: true });
         try {
@@ -134,8 +134,8 @@ async function openMysql(url: string, wait: number): Promise<VendorDatabase> {
           return rows as Row[];
         } finally {
           signal.removeEventListener('abort', abort);
-          if (held) connection.release();
-          held = false;
+          if (inUse) connection.release();
+          inUse = false;
         }
       });
     },
@@ -146,7 +146,7 @@ async function openMysql(url: string, wait: number): Promise<VendorDatabase> {
   };
 }
 
-/** Untested: there was no SQL Server to try it with. The package is optional and loaded only for such an address. */
+/** Untested: no SQL Server was available. The package is optional and loaded only for such an address. */
 interface MssqlModule {
   ConnectionPool: new (
     url: string,
@@ -161,28 +161,28 @@ interface MssqlModule {
   };
 }
 
-async function openMssql(url: string, wait: number): Promise<VendorDatabase> {
+async function openMssql(url: string, connectTimeout: number): Promise<VendorDatabase> {
   const name: string = 'mssql';
   const { default: mssql } = (await import(name)) as { default: MssqlModule };
   const address = new URL(url);
   address.protocol = 'mssql:';
-  address.searchParams.set('Connection Timeout', String(Math.ceil(wait / 1000)));
+  address.searchParams.set('Connection Timeout', String(Math.ceil(connectTimeout / 1000)));
   const pool = new mssql.ConnectionPool(address.toString());
   let connected: Promise<unknown> | undefined;
   let closing: Promise<void> | undefined;
   return {
     select: (sql, values, signal) =>
-      guarded(async () => {
+      withSourceErrors(async () => {
         connected ??= pool.connect().catch((error: unknown) => {
           connected = undefined;
           throw error;
         });
         await connected;
         const request = pool.request();
-        let n = 0;
-        // Dates as texts, like the other dialects; paging needs an ORDER BY, which every limited statement here has.
-        const text = limits(sql, (count) => `OFFSET 0 ROWS FETCH NEXT ${count} ROWS ONLY`)
-          .replaceAll('?', () => `@v${++n}`)
+        let parameter = 0;
+        // Dates as text, like the other dialects. OFFSET requires an ORDER BY, which every limited statement has.
+        const text = replaceLimit(sql, (count) => `OFFSET 0 ROWS FETCH NEXT ${count} ROWS ONLY`)
+          .replaceAll('?', () => `@v${++parameter}`)
           .replaceAll('l."time" AS "time"', 'CONVERT(varchar(23), l."time", 121) AS "time"');
         values.forEach((value, i) => void request.input(`v${i + 1}`, value));
         const abort = () => request.cancel();
@@ -200,21 +200,25 @@ async function openMssql(url: string, wait: number): Promise<VendorDatabase> {
   };
 }
 
-const swallow = (): void => undefined;
-const limits = (sql: string, say: (count: string) => string): string =>
-  sql.replace(/\{limit (\d+)\}/g, (_all, count: string) => say(count));
+const ignore = (): void => undefined;
+const replaceLimit = (sql: string, limitClause: (count: string) => string): string =>
+  sql.replace(/\{limit (\d+)\}/g, (_match, count: string) => limitClause(count));
 
-/** The connection, unless the signal aborts first; one that comes too late is given to `late`. */
-async function untilAborted<T>(connecting: Promise<T>, signal: AbortSignal, late: (connection: T) => void): Promise<T> {
+/** The connection. Rejects if the signal aborts first; a connection that opens later is passed to `onLate`. */
+async function untilAborted<T>(
+  connecting: Promise<T>,
+  signal: AbortSignal,
+  onLate: (connection: T) => void,
+): Promise<T> {
   if (signal.aborted) {
-    connecting.then(late, swallow);
-    throw timeout('the call was ended');
+    connecting.then(onLate, ignore);
+    throw timeout('call cancelled before a connection was available');
   }
-  let abort: () => void = swallow;
+  let abort: () => void = ignore;
   const aborted = new Promise<never>((_, reject) => {
     abort = () => {
-      connecting.then(late, swallow);
-      reject(timeout('the call was ended'));
+      connecting.then(onLate, ignore);
+      reject(timeout('call cancelled before a connection was available'));
     };
     signal.addEventListener('abort', abort, { once: true });
   });
@@ -225,21 +229,21 @@ async function untilAborted<T>(connecting: Promise<T>, signal: AbortSignal, late
   }
 }
 
-async function guarded<T>(ask: () => Promise<T>): Promise<T> {
+async function withSourceErrors<T>(query: () => Promise<T>): Promise<T> {
   try {
-    return await ask();
+    return await query();
   } catch (error) {
-    throw fault(error);
+    throw toDatabaseError(error);
   }
 }
 
-/** A driver's error as one of four kinds. Its text goes to the log only. */
-function fault(error: unknown): unknown {
+/** The error of a driver as a `SourceError`. Its text is for the log only. */
+function toDatabaseError(error: unknown): unknown {
   if (error instanceof SourceError || !(error instanceof Error)) return error;
   const code = String((error as { code?: unknown }).code ?? '');
   const text = error.message;
   if (/^(28|3D|42501)|^ER_\w*ACCESS_DENIED|^ER_BAD_DB|^ELOGIN/.test(code)) return rejected(`${code}: ${text}`, error);
-  // No such table or column: this is another vendor's database, or another version of it.
+  // A missing table or column: a database of another vendor or version.
   if (/^42(P01|703)|^ER_NO_SUCH_TABLE|^ER_BAD_FIELD|^EREQUEST/.test(code)) return malformed(text, error);
   if (
     /^57014|^ETIME|^ER_QUERY_TIMEOUT/.test(code) ||
@@ -253,7 +257,7 @@ function fault(error: unknown): unknown {
   if (/terminated|closed state|closing|not queryable|connection (was )?(lost|ended)/i.test(text)) {
     return unavailable(text, error);
   }
-  // A driver that gives no code, or read beyond the end, could not make sense of what it heard, from its greeting to its rows.
+  // An error without a code, or for reading out of range: the driver failed to parse what the server sent.
   return code && !/^ERR_(OUT_OF_RANGE|BUFFER)/.test(code)
     ? rejected(`${code}: ${text}`, error)
     : malformed(text, error);

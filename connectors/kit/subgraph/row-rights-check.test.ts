@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { HUB_PRINCIPAL } from '../auth/principal.ts';
-import type { GraphContext, WrittenGraph } from '../connector.ts';
-import { makeLog } from '../log.ts';
-import { PART, type ParkLookup, RowRights, type RowRules } from '../row-rights.ts';
-import { buildGraph, executor } from './subgraph-schema.ts';
+import { PART, type ParkLookup, RowRights, type RowRules } from '../auth/row-rights.ts';
+import type { GraphContext, SdlGraph } from '../connector.ts';
+import { createLog } from '../log.ts';
+import { buildGraph, createExecutor } from './subgraph-schema.ts';
 
 const SDL = `
 type Query { one(id: ID!): Thing  all: [Thing!]  page: ThingConnection  holder: Holder }
@@ -22,7 +22,7 @@ const thing = (id: string, next: unknown = null): object => ({
   part: { text: `of ${id}`, thing: { id: 'other' } },
   next,
 });
-const graph = (change: Partial<WrittenGraph> = {}): WrittenGraph => ({
+const graph = (change: Partial<SdlGraph> = {}): SdlGraph => ({
   sdl: SDL,
   rows,
   fields: {
@@ -41,54 +41,52 @@ const graph = (change: Partial<WrittenGraph> = {}): WrittenGraph => ({
 });
 
 const lookup: ParkLookup = {
-  ofBuilding: () => null,
-  ofRecord: () => null,
-  ofCompany: async () => [],
+  parkOfBuilding: () => null,
+  parkOfRecord: () => null,
+  parksOfCompany: async () => [],
 };
-async function ask(query: string, companies: string[] | null) {
+async function execute(query: string, companies: string[] | null) {
   const lines: string[] = [];
   const principal = { ...HUB_PRINCIPAL, companies };
   const context = { principal, rows: new RowRights(principal, lookup) } as unknown as GraphContext<object>;
-  const run = executor(
+  const run = createExecutor(
     await buildGraph('things', graph()),
     () => context,
-    makeLog((line) => lines.push(line)),
+    createLog((line) => lines.push(line)),
   );
   const variables = { r: ['mine', 'other'].map((id) => ({ __typename: 'Thing', id })) };
-  const answer = await run({ query, variables, call: undefined as never });
-  return { ...answer, lines };
+  const response = await run({ query, variables, call: undefined as never });
+  return { ...response, lines };
 }
 
-test('a row of somebody else is null wherever a resolver returns it', async () => {
+test('returns null for a row of another owner, from any resolver', async () => {
   const query =
     '{ mine: one(id: "mine") { id next { id } part { text thing { id } } } other: one(id: "other") { id } all { id } holder { things { id } } }';
-  expect((await ask(query, ['mine'])).data).toEqual({
+  expect((await execute(query, ['mine'])).data).toEqual({
     mine: { id: 'mine', next: null, part: { text: 'of mine', thing: null } },
     other: null,
     all: [{ id: 'mine' }],
     holder: { things: [{ id: 'mine' }] },
   });
-  expect(JSON.stringify((await ask(query, null)).data)).toContain('of mine');
-  expect((await ask(query, null)).data?.['all']).toHaveLength(2);
+  expect(JSON.stringify((await execute(query, null)).data)).toContain('of mine');
+  expect((await execute(query, null)).data?.['all']).toHaveLength(2);
 });
 
-test('an entity of somebody else is null by its key', async () => {
+test('returns null for an entity of another owner', async () => {
   const query = 'query ($r: [_Any!]!) { _entities(representations: $r) { ... on Thing { id } } }';
-  expect((await ask(query, ['mine'])).data).toEqual({ _entities: [{ id: 'mine' }, null] });
+  expect((await execute(query, ['mine'])).data).toEqual({ _entities: [{ id: 'mine' }, null] });
 });
 
-test('a connection that holds a row of somebody else shows nothing, and the log names the field', async () => {
-  const { data, errors, lines } = await ask('{ page { totalCount nodes { id } } }', ['mine']);
+test('fails a connection with a row of another owner and logs the field', async () => {
+  const { data, errors, lines } = await execute('{ page { totalCount nodes { id } } }', ['mine']);
   expect(data).toEqual({ page: null });
   expect(errors?.[0]?.extensions?.['code']).toBe('INTERNAL');
   expect(lines.join()).toContain('Query.page returned rows that the caller may not see');
 });
 
-test('a type without a rule cannot be served, nor a part as a root field', async () => {
+test('rejects a type without a rule, and a part as root field', async () => {
   const { Part: _, ...few } = rows;
-  await expect(buildGraph('things', graph({ rows: few }))).rejects.toThrow(
-    /does not say whose rows these types are: Part/,
-  );
+  await expect(buildGraph('things', graph({ rows: few }))).rejects.toThrow(/things without a row rule: Part/);
   await expect(buildGraph('things', graph({ rows: { ...rows, Holder: PART } }))).rejects.toThrow(
     /Query.holder of things returns Holder, which is declared as part of another row/,
   );

@@ -1,4 +1,4 @@
-/** From a connector's decorated classes to a Federation 2 subgraph: schema, SDL, `_service`, `_entities`, execution. */
+/** Builds a Federation 2 subgraph from a connector's graph: schema, SDL, `_service`, `_entities`; and executes requests. */
 import { randomUUID } from 'node:crypto';
 import { printSchemaWithDirectives } from '@graphql-tools/utils';
 import {
@@ -28,20 +28,12 @@ import { buildSchema, Resolver } from 'type-graphql';
 import { FEDERATION, FEDERATION_DIRECTIVES } from '../../../schema/graph/directives.ts';
 import { SCALARS } from '../../../schema/graph/scalars.ts';
 import { Money, PageInfo, Provenance, Quantity } from '../../../schema/graph/shared.ts';
-import type {
-  DecoratedGraph,
-  Graph,
-  GraphContext,
-  SubgraphError,
-  SubgraphRequest,
-  SubgraphResponse,
-  WrittenGraph,
-} from '../connector.ts';
+import type { SubgraphError, SubgraphRequest, SubgraphResponse } from '../call.ts';
+import type { DecoratedGraph, Graph, GraphContext, SdlGraph } from '../connector.ts';
 import { HubError, publicError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { checkRows, entityCheck } from './row-rights-check.ts';
+import { addRowChecks, createEntityCheck } from './row-rights-check.ts';
 
-/** A connector's graph, built once. */
 export interface BuiltGraph {
   readonly name: string;
   readonly schema: GraphQLSchema;
@@ -50,17 +42,17 @@ export interface BuiltGraph {
 
 const ENTITY_SDL = /^(type|interface) (\w+)[^{\n]*@key\(/gm;
 
-/** Builds schema and SDL. A subgraph without root query fields gets a Query that holds only the federation fields. */
+/** Builds schema and SDL. Without root query fields, Query consists of the federation fields. Throws if a type has no row rule. */
 export async function buildGraph(name: string, graph: Graph): Promise<BuiltGraph> {
-  if ('sdl' in graph) return fromText(name, graph);
-  const raw = await decorated(graph);
-  return assembled(name, raw, printed(raw), graph);
+  if ('sdl' in graph) return buildFromSdl(name, graph);
+  const raw = await buildDecoratedSchema(graph);
+  return assemble(name, raw, printSdl(raw), graph);
 }
 
-const printed = (raw: GraphQLSchema): string =>
+const printSdl = (raw: GraphQLSchema): string =>
   printSchemaWithDirectives(raw, { assumeValid: true }).replace(/^schema\s*\{[^}]*\}\s*/m, '');
 
-function decorated(graph: Pick<DecoratedGraph, 'resolvers' | 'types'>): Promise<GraphQLSchema> {
+function buildDecoratedSchema(graph: Pick<DecoratedGraph, 'resolvers' | 'types'>): Promise<GraphQLSchema> {
   return buildSchema({
     // biome-ignore lint/complexity/noBannedTypes: type-graphql takes classes as Function
     resolvers: [...graph.resolvers] as unknown as [Function, ...Function[]],
@@ -68,39 +60,39 @@ function decorated(graph: Pick<DecoratedGraph, 'resolvers' | 'types'>): Promise<
     directives: [...specifiedDirectives],
     skipCheck: true,
     validate: false,
-    // Subscriptions are delivered by the gateway from the event log; nothing is ever published here.
+    // The gateway delivers subscriptions from the event log; nothing is published here.
     pubSub: {
       publish: () => undefined,
       subscribe: () =>
         ({ [Symbol.asyncIterator]: () => ({ next: async () => ({ done: true, value: undefined }) }) }) as never,
     },
-    // Resolver classes hold no state: one object each is enough.
-    container: { get: (target: new () => object) => instanceOf(target) },
+    // Resolver classes are stateless: one instance each.
+    container: { get: (target: new () => object) => singletonOf(target) },
   });
 }
 
-function assembled(
+function assemble(
   name: string,
   raw: GraphQLSchema,
   body: string,
   graph: Pick<Graph, 'references' | 'rows'>,
 ): BuiltGraph {
   const used = FEDERATION_DIRECTIVES.filter((directive) => new RegExp(`${directive}\\b`).test(body));
-  const sdl = `extend schema @link(url: "${FEDERATION}", import: [${used.map((one) => `"${one}"`).join(', ')}])\n\n${body.trim()}\n`;
+  const sdl = `extend schema @link(url: "${FEDERATION}", import: [${used.map((directive) => `"${directive}"`).join(', ')}])\n\n${body.trim()}\n`;
   const entities = [...body.matchAll(ENTITY_SDL)]
     .filter((match) => isResolvable(body, match.index))
     .map((match) => match[2] ?? '');
-  const schema = withFederation(raw, sdl, entities, graph);
-  checkRows(name, schema, graph.rows);
+  const schema = addFederation(raw, sdl, entities, graph);
+  addRowChecks(name, schema, graph.rows);
   return { name, sdl, schema };
 }
 
-/** A graph as text: the shared types that it names are added, the house's scalars read and print, its resolvers are hung in. */
-async function fromText(name: string, graph: WrittenGraph): Promise<BuiltGraph> {
-  sharedSchema ??= decorated({ resolvers: [Nothing], types: [Provenance, PageInfo, Money, Quantity] });
+/** Builds a graph from SDL: adds the shared types that it references, and attaches our scalars and its resolvers. */
+async function buildFromSdl(name: string, graph: SdlGraph): Promise<BuiltGraph> {
+  sharedSchema ??= buildDecoratedSchema({ resolvers: [EmptyResolver], types: [Provenance, PageInfo, Money, Quantity] });
   const shared = await sharedSchema;
   const own = parse(graph.sdl);
-  const texts = new Map(parse(printed(shared)).definitions.map((one) => ['name' in one ? one.name?.value : '', one]));
+  const texts = new Map(parse(printSdl(shared)).definitions.map((one) => ['name' in one ? one.name?.value : '', one]));
   const added = new Map<string, DefinitionNode>();
   const add = (node: ASTNode): void => {
     visit(node, {
@@ -118,26 +110,24 @@ async function fromText(name: string, graph: WrittenGraph): Promise<BuiltGraph> 
   const body = print({ kind: Kind.DOCUMENT, definitions: [...own.definitions, ...added.values()] });
   const schema = buildASTSchema(parse(body), { assumeValid: true, assumeValidSDL: true });
   for (const type of Object.values(schema.getTypeMap())) {
-    const house = isScalarType(type) ? SCALARS.get(type.name) : undefined;
-    if (house)
-      Object.assign(type, {
-        serialize: house.serialize,
-        parseValue: house.parseValue,
-        parseLiteral: house.parseLiteral,
-      });
+    const scalar = isScalarType(type) ? SCALARS.get(type.name) : undefined;
+    if (scalar) {
+      const { serialize, parseValue, parseLiteral } = scalar;
+      Object.assign(type, { serialize, parseValue, parseLiteral });
+    }
     if (!isObjectType(type)) continue;
     for (const [field, resolve] of Object.entries(graph.fields[type.name] ?? {})) {
       const found = type.getFields()[field];
-      if (!found) throw new Error(`${name}: ${type.name}.${field} has a resolver, but the text does not name it.`);
+      if (!found) throw new Error(`${name}: ${type.name}.${field} has a resolver but is not in the SDL.`);
       found.resolve = (root, args, context) => resolve(root, args, context as GraphContext<object>);
     }
   }
-  return assembled(name, schema, body, graph);
+  return assemble(name, schema, body, graph);
 }
 
-/** Whoever needs the shared types' text gets it from the classes that all other subgraphs are printed from. */
+/** Gives a resolver to a schema of the shared types only, whose SDL is used in graphs made from SDL. */
 @Resolver()
-class Nothing {}
+class EmptyResolver {}
 let sharedSchema: Promise<GraphQLSchema> | undefined;
 
 function isResolvable(body: string, at: number): boolean {
@@ -146,20 +136,20 @@ function isResolvable(body: string, at: number): boolean {
 }
 
 const instances = new Map<new () => object, object>();
-function instanceOf(target: new () => object): object {
-  let one = instances.get(target);
-  if (!one) {
-    one = new target();
-    instances.set(target, one);
+function singletonOf(target: new () => object): object {
+  let instance = instances.get(target);
+  if (!instance) {
+    instance = new target();
+    instances.set(target, instance);
   }
-  return one;
+  return instance;
 }
 
 interface Representation {
   readonly __typename: string;
 }
 
-function withFederation(
+function addFederation(
   raw: GraphQLSchema,
   sdl: string,
   entities: readonly string[],
@@ -173,15 +163,15 @@ function withFederation(
   const schema = extendSchema(raw, extension, { assumeValid: true, assumeValidSDL: true });
   const fields = schema.getQueryType()?.getFields() ?? {};
   const checks = new Map(
-    entities.map((one) => {
-      const type = schema.getType(one);
-      return [one, type ? entityCheck(type, rows, schema) : null];
+    entities.map((name) => {
+      const type = schema.getType(name);
+      return [name, type ? createEntityCheck(type, rows, schema) : null];
     }),
   );
   const checked = (type: string, found: unknown, context: GraphContext<object>): unknown => {
     const check = checks.get(type);
-    if (!check || context.rows.all) return found;
-    return found instanceof Promise ? found.then((one) => check(one, context.rows)) : check(found, context.rows);
+    if (!check || context.rows.seesAll) return found;
+    return found instanceof Promise ? found.then((value) => check(value, context.rows)) : check(found, context.rows);
   };
   if (fields['_service']) fields['_service'].resolve = () => ({ sdl });
   if (fields['_entities']) {
@@ -194,7 +184,7 @@ function withFederation(
         const { __typename: type } = representation;
         const reference = references[type];
         const found = reference ? reference(representation, context as GraphContext<object>) : representation;
-        return named(checked(type, found, context as GraphContext<object>), type);
+        return withTypename(checked(type, found, context as GraphContext<object>), type);
       });
     const entity = schema.getType('_Entity');
     if (isUnionType(entity)) {
@@ -205,16 +195,16 @@ function withFederation(
   return schema;
 }
 
-/** The type of an entity object, remembered beside it: the object itself stays as the connector made it. */
+/** The types of entity objects, kept apart so that the objects are not changed. */
 const typeNames = new WeakMap<object, string>();
-function named(found: unknown, typename: string): unknown {
-  if (found instanceof Promise) return found.then((value) => named(value, typename));
+function withTypename(found: unknown, typename: string): unknown {
+  if (found instanceof Promise) return found.then((value) => withTypename(value, typename));
   if (typeof found === 'object' && found !== null) typeNames.set(found, typename);
   return found;
 }
 
-/** Executes requests against a built graph. Documents are parsed and checked once. */
-export function executor(
+/** Creates the function that executes requests. Documents are parsed and validated once. */
+export function createExecutor(
   built: BuiltGraph,
   context: (request: SubgraphRequest) => GraphContext<object>,
   log: Log,
@@ -228,10 +218,10 @@ export function executor(
       } catch (error) {
         return { errors: [{ message: (error as Error).message, extensions: { code: 'GRAPHQL_PARSE_FAILED' } }] };
       }
-      const faults = validate(built.schema, document);
-      if (faults.length > 0) {
+      const errors = validate(built.schema, document);
+      if (errors.length > 0) {
         return {
-          errors: faults.map((one) => ({ message: one.message, extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } })),
+          errors: errors.map(({ message }) => ({ message, extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } })),
         };
       }
       documents.set(request.query, document);
@@ -245,33 +235,38 @@ export function executor(
     })) as ExecutionResult;
     return {
       ...(result.data === undefined ? {} : { data: result.data as Record<string, unknown> | null }),
-      ...(result.errors ? { errors: result.errors.map((error) => shown(error, built.name, log)) } : {}),
+      ...(result.errors ? { errors: result.errors.map((error) => toPublicError(error, built.name, log)) } : {}),
     };
   };
 }
 
-/** How `getArgumentValues` of graphql-js begins its faults. */
-const ARGUMENT = /^Argument "\w+" (has invalid value|of (required|non-null) type) /;
-/** Characters of a message that repeats what the client sent. */
-const LONGEST = 400;
+/** Start of the error messages of `getArgumentValues` in graphql-js. */
+const ARGUMENT_ERROR = /^Argument "\w+" (has invalid value|of (required|non-null) type) /;
+/** Characters of a message that contains client input. */
+const MAX_MESSAGE_LENGTH = 400;
 
-/** A fault as clients may see it; the log has what they may not, under the same id. */
-export function shown(error: GraphQLError, subgraph: string, log: Log): SubgraphError {
+/** The error as clients may see it. An internal error is logged in full under the `errorId` that the client gets. */
+export function toPublicError(error: GraphQLError, subgraph: string, log: Log): SubgraphError {
   const path = error.path ? { path: error.path } : {};
   const original = error.originalError;
-  // What has no path was found before execution: a variable that cannot be read, whoever says so.
+  // Without a path, the error occurred before execution: an invalid variable.
   if (error.path === undefined && !(original instanceof HubError)) {
     return { message: error.message, extensions: { code: 'BAD_USER_INPUT' } };
   }
-  // A scalar's refusal of an argument comes as it is, or wrapped with its place; so does graphql-js's own (a null that a list may not hold).
-  const isOfGraphql = original === undefined || original instanceof GraphQLError;
-  if (isOfGraphql && (error.extensions['code'] === 'BAD_USER_INPUT' || ARGUMENT.test(error.message))) {
-    return { message: error.message.slice(0, LONGEST), ...path, extensions: { code: 'BAD_USER_INPUT' } };
+  // An invalid argument: the error of a scalar, as it is or wrapped by graphql-js, or an error of graphql-js.
+  const isGraphqlError = original === undefined || original instanceof GraphQLError;
+  if (isGraphqlError && (error.extensions['code'] === 'BAD_USER_INPUT' || ARGUMENT_ERROR.test(error.message))) {
+    return { message: error.message.slice(0, MAX_MESSAGE_LENGTH), ...path, extensions: { code: 'BAD_USER_INPUT' } };
   }
   const errorId = randomUUID();
-  const open = publicError(original ?? error, () => errorId);
-  if (open.extensions['code'] === 'INTERNAL') {
-    log.error('A resolver failed.', { errorId, subgraph, path: error.path?.join('.'), error: original ?? error });
+  const safe = publicError(original ?? error, () => errorId);
+  if (safe.extensions['code'] === 'INTERNAL') {
+    log.error(`Resolver of ${subgraph} failed with an internal error.`, {
+      errorId,
+      subgraph,
+      path: error.path?.join('.'),
+      error: original ?? error,
+    });
   }
-  return { message: open.message, ...path, extensions: open.extensions };
+  return { message: safe.message, ...path, extensions: safe.extensions };
 }

@@ -1,62 +1,69 @@
-/** The installations that one caller may see, as resolvers get them. */
-
-import { mayPark } from '../auth/principal.ts';
+/** The installations that the caller may see, as resolvers use them. */
+import { mayAccessPark } from '../auth/principal.ts';
+import type { Call } from '../call.ts';
 import type { InstallationConfig } from '../config/config.ts';
-import type { Call, Installations, Installed, Opened } from '../connector.ts';
+import type { InstallationHandle, Installations, OpenedSource } from '../connector.ts';
 import { unavailable } from '../errors.ts';
 
-/** One installation of this process, as far as a request looks at it. */
-export interface Place {
+/** The part of an installation of this process that requests use. */
+export interface HostedInstallation {
   readonly config: InstallationConfig;
-  /** Null: it could not be opened. */
-  readonly opened: Opened | null;
+  /** Null: not open. */
+  readonly opened: OpenedSource | null;
 }
 
-/** Those that the caller may see, for one request: each one's request object is made at first use. */
-export function visible(places: ReadonlyMap<string, Place>, call: Call): Installations<object> {
-  const made = new Map<string, Installed<object>>();
-  const of = (place: Place): Installed<object> => {
-    let one = made.get(place.config.id);
-    if (!one) {
+/** The installations that the caller may see, for one request. An installation's request object is created at first use. */
+export function visibleInstallations(
+  hosted: ReadonlyMap<string, HostedInstallation>,
+  call: Call,
+): Installations<object> {
+  const handles = new Map<string, InstallationHandle<object>>();
+  const handleOf = ({ config: { id, park }, opened }: HostedInstallation): InstallationHandle<object> => {
+    let handle = handles.get(id);
+    if (!handle) {
       let source: object | null = null;
-      one = {
-        id: place.config.id,
-        park: place.config.park,
+      handle = {
+        id,
+        park,
         get source() {
-          if (!place.opened) {
-            const fault = unavailable('the installation could not be opened');
-            fault.source = place.config.id;
-            throw fault;
+          if (!opened) {
+            const error = unavailable('the installation is not open');
+            error.source = id;
+            throw error;
           }
-          source ??= place.opened.request(call);
+          source ??= opened.request(call);
           return source;
         },
       };
-      made.set(place.config.id, one);
+      handles.set(id, handle);
     }
-    return one;
+    return handle;
   };
-  // Row rights over parks, once for all connectors; the hub's own records belong to no park.
-  const seen = (place: Place | undefined): Place | undefined =>
-    place && (place.config.connector === 'hub' || mayPark(call.principal, place.config.park)) ? place : undefined;
+  // Row rights by park, for all connectors. The hub's own records belong to no park.
+  const ifVisible = (installation: HostedInstallation | undefined): HostedInstallation | undefined =>
+    installation && (installation.config.connector === 'hub' || mayAccessPark(call.principal, installation.config.park))
+      ? installation
+      : undefined;
   return {
     all: (park) =>
-      [...places.values()].filter((place) => seen(place) && (park === undefined || place.config.park === park)).map(of),
+      [...hosted.values()]
+        .filter((installation) => ifVisible(installation) && (park === undefined || installation.config.park === park))
+        .map(handleOf),
     byId: (id) => {
-      const place = seen(places.get(id));
-      return place && of(place);
+      const installation = ifVisible(hosted.get(id));
+      return installation && handleOf(installation);
     },
-    owner: (globalId) => {
+    byGlobalId: (globalId) => {
       const colon = globalId.indexOf(':');
-      const place = colon > 0 ? seen(places.get(globalId.slice(0, colon))) : undefined;
-      if (!place) return undefined;
-      const one = of(place);
+      const installation = colon > 0 ? ifVisible(hosted.get(globalId.slice(0, colon))) : undefined;
+      if (!installation) return undefined;
+      const handle = handleOf(installation);
       return {
-        id: one.id,
-        park: one.park,
+        id: handle.id,
+        park: handle.park,
         local: globalId.slice(colon + 1),
         get source() {
-          return one.source;
+          return handle.source;
         },
       };
     },

@@ -2,8 +2,8 @@ import { buildSchema, execute, type GraphQLError, parse } from 'graphql';
 import { expect, test } from 'vitest';
 import { SCALARS } from '../../../schema/graph/scalars.ts';
 import { HubError } from '../errors.ts';
-import { makeLog } from '../log.ts';
-import { shown } from './subgraph-schema.ts';
+import { createLog } from '../log.ts';
+import { toPublicError } from './subgraph-schema.ts';
 
 const schema = buildSchema(`
   scalar USCC
@@ -23,11 +23,11 @@ Object.assign(schema.getType('JSON') as object, {
   },
 });
 
-async function told(query: string, variableValues: Record<string, unknown>, company: () => unknown = () => null) {
+async function errorsOf(query: string, variableValues: Record<string, unknown>, company: () => unknown = () => null) {
   const lines: string[] = [];
-  const log = makeLog((line) => lines.push(line), 'info');
+  const log = createLog((line) => lines.push(line), 'info');
   const { errors = [] } = await execute({ schema, document: parse(query), variableValues, rootValue: { company } });
-  return { errors: errors.map((one: GraphQLError) => shown(one, 'test', log)), lines };
+  return { errors: errors.map((error: GraphQLError) => toPublicError(error, 'test', log)), lines };
 }
 
 test.each([
@@ -38,32 +38,29 @@ test.each([
     { v: { uscc: 'x' } },
     /at "v.uscc"; USCC exp/,
   ],
-  ['a scalar that throws what it likes', 'query ($v: JSON) { company(any: $v) }', { v: 1 }, /Expected type "JSON"/],
+  ['a scalar that throws any error', 'query ($v: JSON) { company(any: $v) }', { v: 1 }, /Expected type "JSON"/],
   [
-    'a null within',
+    'a null in a list',
     'query ($v: String = "a") { company(filter: { in: [$v] }) }',
     { v: null },
     /Argument "filter" has inv/,
   ],
-])(
-  'a value of a variable that cannot be read is bad input, and no line in the log: %s',
-  async (_, query, variables, message) => {
-    const { errors, lines } = await told(query, variables);
-    expect(errors).toHaveLength(1);
-    expect(errors[0]?.message).toMatch(message);
-    expect(errors[0]?.extensions).toEqual({ code: 'BAD_USER_INPUT' });
-    expect(lines).toEqual([]);
-  },
-);
+])('reports an invalid variable as BAD_USER_INPUT without logging: %s', async (_, query, variables, message) => {
+  const { errors, lines } = await errorsOf(query, variables);
+  expect(errors).toHaveLength(1);
+  expect(errors[0]?.message).toMatch(message);
+  expect(errors[0]?.extensions).toEqual({ code: 'BAD_USER_INPUT' });
+  expect(lines).toEqual([]);
+});
 
-test('what a source gives in another form stays a fault of the hub, with its id in the log', async () => {
-  const { errors, lines } = await told('{ company }', {}, () => 'no code');
+test('reports an invalid value of a source as INTERNAL with its id in the log', async () => {
+  const { errors, lines } = await errorsOf('{ company }', {}, () => 'no code');
   expect(errors[0]?.extensions).toMatchObject({ code: 'INTERNAL', errorId: expect.any(String) });
   expect(lines.join()).toContain(String(errors[0]?.extensions?.['errorId']));
 });
 
-test('a refusal of a resolver keeps its words', async () => {
-  const { errors } = await told('{ company }', {}, () => {
+test('keeps message and code of a HubError', async () => {
+  const { errors } = await errorsOf('{ company }', {}, () => {
     throw new HubError('CURSOR_INVALID', 'not ours');
   });
   expect(errors[0]).toMatchObject({ message: 'not ours', extensions: { code: 'CURSOR_INVALID' } });

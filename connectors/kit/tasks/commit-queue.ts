@@ -1,44 +1,44 @@
-/** What waits for a commit in this process, webhooks and messages alike: bounded in number and bytes. */
+/** Limits what waits for a database commit in this process, webhooks and messages together: in number and bytes. */
 
 import { DEFAULT_LIMITS } from '../config/sections/limits.ts';
-import { Budget } from './shared-budget.ts';
+import { SharedBudget } from './shared-budget.ts';
 
-export const commitCount = new Budget(DEFAULT_LIMITS.commits);
-export const commitBytes = new Budget(DEFAULT_LIMITS.commitBytes);
+export const pendingCommits = new SharedBudget(DEFAULT_LIMITS.commits);
+export const pendingCommitBytes = new SharedBudget(DEFAULT_LIMITS.commitBytes);
 
 /** Sets `limits.commits` and `limits.commitBytes` for this process. */
-export function limitCommits(limits: { readonly commits: number; readonly commitBytes: number }): void {
-  commitCount.most = limits.commits;
-  commitBytes.most = limits.commitBytes;
+export function setCommitLimits(limits: { readonly commits: number; readonly commitBytes: number }): void {
+  pendingCommits.limit = limits.commits;
+  pendingCommitBytes.limit = limits.commitBytes;
 }
 
-/** One queue's part of it: half at most, so that one source's flood leaves room for the others. */
-export class CommitShare {
+/** The share of one queue: at most half of each limit, so that one source cannot use all of it. */
+export class CommitQueueShare {
   #count = 0;
   #bytes = 0;
 
-  /** Whether the queue holds its part, or there is no room in the process. */
-  get full(): boolean {
+  /** Whether the queue uses its share, or a limit of the process is reached. */
+  get isFull(): boolean {
     return (
-      this.#count >= commitCount.most / 2 ||
-      this.#bytes >= commitBytes.most / 2 ||
-      commitCount.held >= commitCount.most ||
-      commitBytes.held >= commitBytes.most
+      this.#count >= pendingCommits.limit / 2 ||
+      this.#bytes >= pendingCommitBytes.limit / 2 ||
+      pendingCommits.used >= pendingCommits.limit ||
+      pendingCommitBytes.used >= pendingCommitBytes.limit
     );
   }
 
-  /** Takes a place for what has come; where that is more than there is room for, too: ask `full` before more is let in. */
-  enter(bytes: number): void {
+  /** Counts one item, also beyond the limits: check `isFull` before. */
+  reserve(bytes: number): void {
     this.#count++;
     this.#bytes += bytes;
-    commitCount.force(1);
-    commitBytes.force(bytes);
+    pendingCommits.reserve(1);
+    pendingCommitBytes.reserve(bytes);
   }
 
-  leave(bytes: number): void {
+  release(bytes: number): void {
     this.#count--;
     this.#bytes -= bytes;
-    commitCount.give(1);
-    commitBytes.give(bytes);
+    pendingCommits.release(1);
+    pendingCommitBytes.release(bytes);
   }
 }

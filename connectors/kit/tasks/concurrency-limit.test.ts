@@ -1,24 +1,24 @@
 import { expect, test } from 'vitest';
-import { limited } from './concurrency-limit.ts';
+import { limitConcurrency } from './concurrency-limit.ts';
 
-test('so many at once, in order, and a rejection gives its place back', async () => {
-  const run = limited(3);
-  let now = 0;
-  let most = 0;
-  const begun: number[] = [];
+test('runs at most so many tasks at once, in order, also when tasks reject', async () => {
+  const run = limitConcurrency(3);
+  let running = 0;
+  let maxRunning = 0;
+  const started: number[] = [];
   const outcomes = await Promise.allSettled(
     Array.from({ length: 20 }, (_, i) =>
       run(async () => {
-        begun.push(i);
-        most = Math.max(most, ++now);
+        started.push(i);
+        maxRunning = Math.max(maxRunning, ++running);
         await new Promise((resolve) => setImmediate(resolve));
-        now--;
-        if (i % 4 === 0) throw new Error('no');
+        running--;
+        if (i % 4 === 0) throw new Error('failed');
         return i;
       }),
     ),
   );
-  expect(most).toBe(3);
-  expect(begun).toEqual(Array.from({ length: 20 }, (_, i) => i));
-  expect(outcomes.filter((one) => one.status === 'rejected')).toHaveLength(5);
+  expect(maxRunning).toBe(3);
+  expect(started).toEqual(Array.from({ length: 20 }, (_, i) => i));
+  expect(outcomes.filter(({ status }) => status === 'rejected')).toHaveLength(5);
 });

@@ -1,11 +1,12 @@
-/** So many at once: the rest waits in order. */
+/** A limit on concurrent tasks. */
 
-export type Limited = <T>(work: () => Promise<T>) => Promise<T>;
+/** Runs `work` when fewer tasks than the limit are running; settles with its result. */
+export type ConcurrencyLimit = <T>(work: () => Promise<T>) => Promise<T>;
 
-/** Answers a function that runs at most `most` pieces of work at a time, first come, first served. */
-export function limited(most: number): Limited {
+/** At most `maxConcurrent` tasks run at once; the others wait in order. */
+export function limitConcurrency(maxConcurrent: number): ConcurrencyLimit {
   const waiting: (() => void)[] = [];
-  let free = most;
+  let free = maxConcurrent;
   return async (work) => {
     if (free > 0) free--;
     else await new Promise<void>((resolve) => waiting.push(resolve));

@@ -1,87 +1,90 @@
-/** What comes in piece by piece is committed in batches: commits of one log stand in line, so a batch costs hardly more than one piece. */
+/**
+ * Group commit: items that arrive one by one are committed in batches. Commits of one log are serialized, so a batch takes hardly longer
+ * than one item.
+ */
 
-import { Overloaded } from '../errors.ts';
-import { CommitShare, commitCount } from './commit-queue.ts';
+import { OverloadedError } from '../errors.ts';
+import { CommitQueueShare, pendingCommits } from './commit-queue.ts';
 
-/** Whether the database refused a value (SQLSTATE classes 22 and 23), not the whole work. */
-export const isDataFault = (error: unknown): boolean =>
+/** Whether the database rejected a value (SQLSTATE classes 22 and 23) rather than the whole transaction. */
+export const isDataError = (error: unknown): boolean =>
   /^2[23]/.test(String((error as { code?: unknown } | null)?.code ?? ''));
 
 /**
- * Works a batch at once. When the database takes offence at a value, halves find the item that bears it, and only that one is handed
- * to `offended`. Rejects with any other fault; what was worked before it stays worked.
+ * Commits a batch. If the database rejects a value, bisects the batch to find the rejected item and passes it to `onRejected`; the other
+ * items are committed. Rejects with any other error; items committed before stay committed.
  */
-export async function inHalves<T>(
+export async function bisectBatch<T>(
   batch: readonly T[],
-  work: (batch: readonly T[]) => Promise<void>,
-  offended: (item: T, error: unknown) => Promise<void> | void,
+  commit: (batch: readonly T[]) => Promise<void>,
+  onRejected: (item: T, error: unknown) => Promise<void> | void,
 ): Promise<void> {
   try {
-    await work(batch);
+    await commit(batch);
   } catch (error) {
-    if (!isDataFault(error)) throw error;
+    if (!isDataError(error)) throw error;
     if (batch.length === 1) {
-      await offended(batch[0] as T, error);
+      await onRejected(batch[0] as T, error);
       return;
     }
     const half = batch.length >> 1;
-    await inHalves(batch.slice(0, half), work, offended);
-    await inHalves(batch.slice(half), work, offended);
+    await bisectBatch(batch.slice(0, half), commit, onRejected);
+    await bisectBatch(batch.slice(half), commit, onRejected);
   }
 }
 
-interface Waiting<T> {
+interface PendingItem<T> {
   readonly item: T;
   resolve(): void;
   reject(error: unknown): void;
 }
 
-/**
- * Group commit: what arrives while one batch is being committed is the next batch. `add` resolves after the commit that holds the item,
- * and rejects when it failed; an item that the database takes offence at fails alone.
- */
+/** Items that arrive while one batch is being committed are the next batch. */
 export class GroupCommit<T> {
-  readonly #work: (batch: readonly T[]) => Promise<void>;
-  readonly #most: number;
-  readonly #share = new CommitShare();
-  #waiting: Waiting<T>[] = [];
-  #busy = false;
+  readonly #commit: (batch: readonly T[]) => Promise<void>;
+  readonly #maxBatch: number;
+  readonly #share = new CommitQueueShare();
+  #pending: PendingItem<T>[] = [];
+  #running = false;
 
-  /** `most`: items of one batch. */
-  constructor(work: (batch: readonly T[]) => Promise<void>, most: number) {
-    this.#work = work;
-    this.#most = most;
+  /** `commit` writes one batch in one transaction; `maxBatch`: items of a batch. */
+  constructor(commit: (batch: readonly T[]) => Promise<void>, maxBatch: number) {
+    this.#commit = commit;
+    this.#maxBatch = maxBatch;
   }
 
-  /** `bytes`: what it came as. Rejects with `Overloaded` when too much waits for a commit already: then it is not taken. */
+  /**
+   * Resolves when the item is committed. Rejects with the error of the commit, or of this item alone if the database rejected it; with
+   * `OverloadedError`, and without taking the item, if too much waits for a commit. `bytes`: its size as received.
+   */
   add(item: T, bytes = 0): Promise<void> {
-    if (this.#share.full) {
-      commitCount.refuse();
-      return Promise.reject(new Overloaded('Too much waits to be written; send it again.'));
+    if (this.#share.isFull) {
+      pendingCommits.recordRejection();
+      return Promise.reject(new OverloadedError('Too many items wait to be committed. Send it again later.'));
     }
-    this.#share.enter(bytes);
+    this.#share.reserve(bytes);
     return new Promise<void>((resolve, reject) => {
-      this.#waiting.push({ item, resolve, reject });
-      if (!this.#busy) void this.#run();
-    }).finally(() => this.#share.leave(bytes));
+      this.#pending.push({ item, resolve, reject });
+      if (!this.#running) void this.#run();
+    }).finally(() => this.#share.release(bytes));
   }
 
   async #run(): Promise<void> {
-    this.#busy = true;
-    while (this.#waiting.length > 0) {
-      const batch = this.#waiting.splice(0, this.#most);
-      // Halves that were committed before another fault are resolved already; to reject them then does nothing.
-      await inHalves(
+    this.#running = true;
+    while (this.#pending.length > 0) {
+      const batch = this.#pending.splice(0, this.#maxBatch);
+      // Items that were committed before an error are resolved already; rejecting them then has no effect.
+      await bisectBatch(
         batch,
         async (part) => {
-          await this.#work(part.map((one) => one.item));
-          for (const one of part) one.resolve();
+          await this.#commit(part.map(({ item }) => item));
+          for (const pending of part) pending.resolve();
         },
-        (one, error) => one.reject(error),
+        (pending, error) => pending.reject(error),
       ).catch((error: unknown) => {
-        for (const one of batch) one.reject(error);
+        for (const pending of batch) pending.reject(error);
       });
     }
-    this.#busy = false;
+    this.#running = false;
   }
 }

@@ -1,27 +1,27 @@
 import { expect, test } from 'vitest';
-import { inRounds } from './periodic-task.ts';
+import { startPeriodicTask } from './periodic-task.ts';
 
-test('a round now and at intervals, never two at once; a fault is told and the next one comes', async () => {
-  let [begun, atOnce, most] = [0, 0, 0];
-  const faults: unknown[] = [];
-  const rounds = inRounds(
+test('runs now and at intervals, never twice at once; reports an error and runs again', async () => {
+  let [runs, running, maxRunning] = [0, 0, 0];
+  const errors: unknown[] = [];
+  const task = startPeriodicTask(
     1,
     async () => {
-      begun++;
-      most = Math.max(most, ++atOnce);
+      runs++;
+      maxRunning = Math.max(maxRunning, ++running);
       await new Promise((resolve) => setTimeout(resolve, 5));
-      atOnce--;
-      if (begun === 2) throw new Error('the second');
+      running--;
+      if (runs === 2) throw new Error('second run');
     },
-    (error) => faults.push(error),
+    (error) => errors.push(error),
   );
-  await rounds.first;
-  expect(begun).toBe(1);
-  await expect.poll(() => begun, { timeout: 10_000 }).toBeGreaterThan(3);
-  await rounds.close();
-  const ended = begun;
-  expect([atOnce, most]).toEqual([0, 1]);
-  expect(faults).toEqual([new Error('the second')]);
+  await task.first;
+  expect(runs).toBe(1);
+  await expect.poll(() => runs, { timeout: 10_000 }).toBeGreaterThan(3);
+  await task.close();
+  const runsAtClose = runs;
+  expect([running, maxRunning]).toEqual([0, 1]);
+  expect(errors).toEqual([new Error('second run')]);
   await new Promise((resolve) => setTimeout(resolve, 20));
-  expect(begun).toBe(ended);
+  expect(runs).toBe(runsAtClose);
 });

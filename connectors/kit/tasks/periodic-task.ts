@@ -1,28 +1,28 @@
-/** Upkeep that comes round. */
+/** A task that runs periodically. */
 
 /**
- * Runs `work` now and every `pause` milliseconds, never two at once; the process is not kept alive by it. Faults go to `failed`, and the
- * next round comes all the same. After `close` none begins and none is told; it resolves when the one under way has ended.
+ * Runs `task` now and every `interval` milliseconds, never twice at once; does not keep the process alive. Errors go to `onError`, and the
+ * next run takes place. After `close` no run starts and no error is reported; `close` resolves when the current run has ended.
  */
-export function inRounds(
-  pause: number,
-  work: () => Promise<void>,
-  failed: (error: unknown) => void,
+export function startPeriodicTask(
+  interval: number,
+  task: () => Promise<void>,
+  onError: (error: unknown) => void,
 ): { readonly first: Promise<void>; close(): Promise<void> } {
   let closed = false;
-  const round = async (): Promise<void> => {
+  const run = async (): Promise<void> => {
     if (closed) return;
     try {
-      await work();
+      await task();
     } catch (error) {
-      if (!closed) failed(error);
+      if (!closed) onError(error);
     }
   };
-  const first = round();
+  const first = run();
   let running = first;
   const timer = setInterval(() => {
-    running = running.then(round);
-  }, pause);
+    running = running.then(run);
+  }, interval);
   timer.unref();
   return {
     first,

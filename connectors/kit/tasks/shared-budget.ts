@@ -1,52 +1,51 @@
-/** An amount (bytes, or pieces of work) that everybody in this process shares; what finds no room is refused, never kept waiting. */
-export class Budget {
-  #most: number;
-  #held = 0;
-  #refused = 0;
+/** An amount (bytes, or a number of tasks) that all users in this process share. What exceeds it is rejected, never queued. */
+export class SharedBudget {
+  #limit: number;
+  #used = 0;
+  #rejections = 0;
 
-  constructor(most: number) {
-    this.#most = most;
+  constructor(limit: number) {
+    this.#limit = limit;
   }
 
-  get most(): number {
-    return this.#most;
+  get limit(): number {
+    return this.#limit;
   }
 
-  set most(most: number) {
-    this.#most = most;
+  set limit(limit: number) {
+    this.#limit = limit;
   }
 
-  /** What is taken now. */
-  get held(): number {
-    return this.#held;
+  get used(): number {
+    return this.#used;
   }
 
-  /** How often there was no room. */
-  get refused(): number {
-    return this.#refused;
+  /** Rejections since the process started. */
+  get rejections(): number {
+    return this.#rejections;
   }
 
-  /** Takes that much; false, and nothing is taken, where there is no room. */
-  take(amount: number): boolean {
-    if (this.#held + amount > this.#most) {
-      this.#refused++;
+  /** Reserves the amount; returns false, and reserves nothing, if it exceeds the limit. */
+  tryReserve(amount: number): boolean {
+    if (this.#used + amount > this.#limit) {
+      this.#rejections++;
       return false;
     }
-    this.#held += amount;
+    this.#used += amount;
     return true;
   }
 
-  /** Notes that something was refused that was not asked for by `take`. */
-  refuse(): void {
-    this.#refused++;
+  /** Counts a rejection that `tryReserve` did not decide. */
+  recordRejection(): void {
+    this.#rejections++;
   }
 
-  /** Takes that much also where there is no room: what has come already and cannot be sent back. */
-  force(amount: number): void {
-    this.#held += amount;
+  /** Reserves the amount, also beyond the limit: for what has arrived already. */
+  reserve(amount: number): void {
+    this.#used += amount;
   }
 
-  give(amount: number): void {
-    this.#held -= amount;
+  release(amount: number): void {
+    this.#used -= amount;
   }
 }

@@ -1,15 +1,15 @@
-/** Files of a simulator that a later life reads: written whole or not at all, whenever the process is ended. */
+/** Atomic writes for files that a simulator reads after a restart: complete or absent, even if the process is killed. */
 import { linkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 
-/** Puts the text in place of the file's former content. The file is readable by its owner alone. */
-export function writeWholeFile(path: string, text: string): void {
+/** Replaces the file's content. The file's mode is 0600. */
+export function replaceFile(path: string, text: string): void {
   const draft = `${path}.${process.pid}`;
   writeFileSync(draft, text, { mode: 0o600 });
   renameSync(draft, path);
 }
 
-/** Makes the file; one that is there already stays as it is, also when another process makes it at the same time. */
-export function makeWholeFile(path: string, text: string): void {
+/** Creates the file (mode 0600). An existing file is kept, even when another process creates it at the same time. */
+export function createFile(path: string, text: string): void {
   const draft = `${path}.${process.pid}`;
   writeFileSync(draft, text, { mode: 0o600 });
   try {

@@ -1,6 +1,6 @@
 /**
- * A TCP proxy that does to a connection what networks and dying servers do. It knows no protocol: the same nine faults stand
- * before a database, an HTTP server, an SFTP server, a Modbus meter and a broker.
+ * A TCP proxy that injects nine network faults. It is independent of the protocol, so the same faults apply to a database, an HTTP
+ * server, an SFTP server, a Modbus gateway and an MQTT broker.
  */
 import { randomBytes } from 'node:crypto';
 import { connect, createServer, type Server, type Socket } from 'node:net';
@@ -18,29 +18,29 @@ export const FAULTS = [
 ] as const;
 
 /**
- * `latency`: each chunk comes late · `refused`: nobody listens, what stood is cut · `reset`: accepted, then reset at the first
- * byte · `half-open`: what stands stays open and silent, as after a lost FIN; new connections are accepted and never served ·
- * `black-hole`: requests go through, answers vanish · `drip`: one byte at a time · `garbage`: random bytes instead of the answer ·
- * `endless`: the answer never stops · `duplicate`: each chunk of the answer comes twice.
+ * `latency`: every chunk is delayed · `refused`: the port is closed and open connections are cut · `reset`: accepted, then reset at
+ * the first byte · `half-open`: open connections stay open and silent, as after a lost FIN; new ones are accepted and never served ·
+ * `black-hole`: requests pass, responses are dropped · `drip`: responses arrive one byte at a time · `garbage`: random bytes instead
+ * of the response · `endless`: the response never ends · `duplicate`: each chunk of the response is sent twice.
  */
 export type Fault = (typeof FAULTS)[number];
 
 export interface ChaosOptions {
   readonly target: { readonly host: string; readonly port: number };
-  /** How late a chunk comes under `latency`, in milliseconds. */
+  /** Delay of a chunk under `latency`, in milliseconds. */
   readonly latency?: number;
   /** Pause between two bytes under `drip`, in milliseconds. */
   readonly drip?: number;
 }
 
-export interface Chaos {
+export interface ChaosProxy {
   readonly port: number;
-  /** From now on, for what stands and what comes; null: everything goes through. Connections that the old fault has hurt are cut. */
-  set(fault: Fault | null): Promise<void>;
-  /** Connections that were accepted since the start. */
+  /** Applies the fault to open and new connections; null: traffic passes unchanged. Cuts open connections if a fault was set before. */
+  setFault(fault: Fault | null): Promise<void>;
+  /** Connections accepted since the start. */
   readonly accepted: number;
-  /** How often the fault of this moment has been at work since it was set: connections cut or left alone, chunks changed or withheld. */
-  readonly hurt: number;
+  /** How often the current fault had an effect since it was set: connections cut or left unserved, chunks changed or withheld. */
+  readonly affected: number;
   close(): Promise<void>;
 }
 
@@ -49,10 +49,10 @@ interface Pair {
   readonly target: Socket | null;
 }
 
-const NOISE = 16 * 1024;
+const ENDLESS_CHUNK = 16 * 1024;
 
-/** Listens on a free port of the loopback. */
-export async function chaosProxy(options: ChaosOptions): Promise<Chaos> {
+/** Starts the proxy on a free loopback port. */
+export async function startChaosProxy(options: ChaosOptions): Promise<ChaosProxy> {
   const { target, latency = 3_000, drip = 200 } = options;
   const pairs = new Set<Pair>();
   let fault: Fault | null = null;
@@ -69,31 +69,31 @@ export async function chaosProxy(options: ChaosOptions): Promise<Chaos> {
     pair.target?.destroy();
   };
 
-  /** Hands on what one side said, in order, the way the fault of this moment wants it. */
-  const relay = (pair: Pair, from: Socket, to: Socket, answer: boolean): void => {
+  /** Forwards the bytes of one side in order, with the current fault applied. */
+  const relay = (pair: Pair, from: Socket, to: Socket, { isResponse }: { isResponse: boolean }): void => {
     let last: Promise<void> = Promise.resolve();
     const alive = () => pairs.has(pair) && !to.destroyed;
     const write = (bytes: Buffer) => void (alive() && to.write(bytes));
-    const pour = (bytes: Buffer) => {
+    const writeEndlessly = (bytes: Buffer) => {
       if (!alive() || fault !== 'endless') return;
-      // Three megabytes a second: without an end, yet the machine has time for others.
-      if (to.write(bytes)) setTimeout(() => pour(bytes), 5);
-      else to.once('drain', () => pour(bytes));
+      // About 3 MB/s, so that the machine has time for other work.
+      if (to.write(bytes)) setTimeout(() => writeEndlessly(bytes), 5);
+      else to.once('drain', () => writeEndlessly(bytes));
     };
-    const hand = async (bytes: Buffer): Promise<void> => {
-      if (touches(fault, answer)) hurt++;
+    const forward = async (bytes: Buffer): Promise<void> => {
+      if (isAffected(fault, isResponse)) hurt++;
       switch (fault) {
         case 'reset':
           return cut(pair, true);
         case 'half-open':
           return;
         case 'black-hole':
-          return answer ? undefined : write(bytes);
+          return isResponse ? undefined : write(bytes);
         case 'latency':
           await pause(latency);
           return write(bytes);
         case 'drip':
-          if (!answer) return write(bytes);
+          if (!isResponse) return write(bytes);
           for (const byte of bytes) {
             if (!alive()) return;
             write(Buffer.of(byte));
@@ -101,20 +101,20 @@ export async function chaosProxy(options: ChaosOptions): Promise<Chaos> {
           }
           return;
         case 'garbage':
-          return write(answer ? randomBytes(Math.max(bytes.length, 64)) : bytes);
+          return write(isResponse ? randomBytes(Math.max(bytes.length, 64)) : bytes);
         case 'endless':
           write(bytes);
-          if (answer) pour(randomBytes(NOISE));
+          if (isResponse) writeEndlessly(randomBytes(ENDLESS_CHUNK));
           return;
         case 'duplicate':
           write(bytes);
-          return answer ? write(bytes) : undefined;
+          return isResponse ? write(bytes) : undefined;
         default:
           return write(bytes);
       }
     };
     from.on('data', (bytes: Buffer) => {
-      last = last.then(() => hand(bytes));
+      last = last.then(() => forward(bytes));
     });
     from.on('end', () => void last.then(() => (fault === 'half-open' ? undefined : to.end())));
     from.on('error', () => cut(pair));
@@ -132,26 +132,26 @@ export async function chaosProxy(options: ChaosOptions): Promise<Chaos> {
     client.on('close', () => cut(pair));
     if (upstream === null) return void client.resume();
     upstream.setNoDelay(true);
-    relay(pair, client, upstream, false);
-    relay(pair, upstream, client, true);
+    relay(pair, client, upstream, { isResponse: false });
+    relay(pair, upstream, client, { isResponse: true });
   };
 
   const listen = (): Promise<void> =>
     new Promise((resolve, reject) => {
-      const made = createServer(accept);
-      made.once('error', reject);
-      made.listen(port, '127.0.0.1', () => {
-        port = (made.address() as { port: number }).port;
-        server = made;
+      const created = createServer(accept);
+      created.once('error', reject);
+      created.listen(port, '127.0.0.1', () => {
+        port = (created.address() as { port: number }).port;
+        server = created;
         resolve();
       });
     });
-  const shut = (): Promise<void> =>
+  const stopListening = (): Promise<void> =>
     new Promise((resolve) => {
       if (!server) return resolve();
-      const old = server;
+      const current = server;
       server = null;
-      old.close(() => resolve());
+      current.close(() => resolve());
       for (const pair of [...pairs]) cut(pair);
     });
 
@@ -163,23 +163,23 @@ export async function chaosProxy(options: ChaosOptions): Promise<Chaos> {
     get accepted() {
       return accepted;
     },
-    get hurt() {
+    get affected() {
       return hurt;
     },
-    set: async (next) => {
-      const before = fault;
+    setFault: async (next) => {
+      const previous = fault;
       fault = next;
       hurt = 0;
-      if (before !== null) for (const pair of [...pairs]) cut(pair);
-      if (next === 'refused') await shut();
+      if (previous !== null) for (const pair of [...pairs]) cut(pair);
+      if (next === 'refused') await stopListening();
       else if (server === null) await listen();
     },
-    close: shut,
+    close: stopListening,
   };
 }
 
-/** Whether the fault does something to a chunk of an answer, or of a question. */
-const touches = (fault: Fault | null, answer: boolean): boolean =>
-  fault !== null && (answer || fault === 'reset' || fault === 'half-open' || fault === 'latency');
+/** Whether the fault affects a chunk of a response, or of a request. */
+const isAffected = (fault: Fault | null, isResponse: boolean): boolean =>
+  fault !== null && (isResponse || fault === 'reset' || fault === 'half-open' || fault === 'latency');
 
 const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));

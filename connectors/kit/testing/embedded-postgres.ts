@@ -1,8 +1,8 @@
-/** A real PostgreSQL for pretend legacy systems and their tests, lent from the ground. */
+/** A real PostgreSQL server for simulators and their tests. */
 
 export {
-  type Embedded,
+  type EmbeddedCluster,
   type EmbeddedOptions,
-  startEmbedded,
+  startEmbeddedPostgres,
 } from '../../../schema/database/embedded/embedded-postgres.ts';
 export { type Client, openClient } from '../../../schema/database/plain-client.ts';

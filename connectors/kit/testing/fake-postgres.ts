@@ -1,10 +1,13 @@
 import type { Socket } from 'node:net';
 
-/** Just enough of PostgreSQL's protocol to answer every question with one row of texts, or (null) to refuse the password. */
-export function pretendPostgres(
+/**
+ * Implements the minimum of PostgreSQL's protocol: answers every query with `row`, or, when it is null, rejects the password and
+ * calls `onRejected`.
+ */
+export function fakePostgres(
   socket: Socket,
   row: Record<string, string> | null,
-  refused = (): void => undefined,
+  onRejected = (): void => undefined,
 ): void {
   const message = (type: string, ...parts: (Buffer | string)[]) => {
     const body = Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(`${part}\0`) : part)));
@@ -15,19 +18,20 @@ export function pretendPostgres(
   const int16 = (value: number) => Buffer.from([value >> 8, value & 255]);
   const int32 = (value: number) => Buffer.from([value >> 24, (value >> 16) & 255, (value >> 8) & 255, value & 255]);
   const ready = message('Z', Buffer.from('I'));
-  let greeted = false;
+  let startupReceived = false;
   socket.on('data', (bytes: Buffer) => {
-    if (!greeted) {
-      greeted = true;
+    if (!startupReceived) {
+      startupReceived = true;
       if (row === null) {
-        refused();
+        onRejected();
         socket.end(message('E', 'SFATAL', 'C28P01', 'Mpassword authentication failed', Buffer.from([0])));
       } else socket.write(Buffer.concat([message('R', int32(0)), ready]));
       return;
     }
+    // 0x58: Terminate.
     if (row === null || bytes[0] === 0x58) return;
-    const names = Object.entries(row);
-    const columns = names.flatMap(([name]) => [
+    const entries = Object.entries(row);
+    const columns = entries.flatMap(([name]) => [
       name,
       int32(0),
       int16(0),
@@ -36,13 +40,13 @@ export function pretendPostgres(
       int32(-1),
       int16(0),
     ]);
-    const values = names.flatMap(([, value]) => [int32(Buffer.byteLength(value)), Buffer.from(value)]);
+    const values = entries.flatMap(([, value]) => [int32(Buffer.byteLength(value)), Buffer.from(value)]);
     socket.write(
       Buffer.concat([
         message('1'),
         message('2'),
-        message('T', int16(names.length), ...columns),
-        message('D', int16(names.length), ...values),
+        message('T', int16(entries.length), ...columns),
+        message('D', int16(entries.length), ...values),
         message('C', 'SELECT 1'),
         ready,
       ]),

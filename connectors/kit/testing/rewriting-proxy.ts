@@ -1,42 +1,42 @@
-/** An HTTP server between hub and simulator that changes the text of answers: a vendor that has renamed something. */
+/** An HTTP proxy between hub and simulator that edits response bodies, as if the vendor had changed its API. */
 import { createServer, request } from 'node:http';
 import { listen } from './simulator.ts';
 
-export interface Rewriting {
-  /** Its own base address; paths are the target's. */
+export interface RewritingProxy {
+  /** Base URL of the proxy; paths are the target's. */
   readonly url: string;
-  /** From now on; null: answers go through as they are. */
-  rewrite(how: ((text: string) => string) | null): void;
+  /** Applies the edit to all further responses; null: responses pass unchanged. */
+  rewrite(edit: ((text: string) => string) | null): void;
   close(): Promise<void>;
 }
 
-/** @param target base address of a simulator that speaks plain HTTP and UTF-8 */
-export async function rewriting(target: string): Promise<Rewriting> {
-  let change: ((text: string) => string) | null = null;
+/** Starts the proxy on a free loopback port. `target` is the base URL of a simulator that serves UTF-8 over plain HTTP. */
+export async function startRewritingProxy(target: string): Promise<RewritingProxy> {
+  let edit: ((text: string) => string) | null = null;
   const { host, pathname } = new URL(target);
-  const server = createServer((asked, answer) => {
-    const onward = request(
-      `http://${host}${asked.url ?? ''}`,
-      { method: asked.method, headers: { ...asked.headers, host } },
-      (told) => {
+  const server = createServer((incoming, response) => {
+    const upstream = request(
+      `http://${host}${incoming.url ?? ''}`,
+      { method: incoming.method, headers: { ...incoming.headers, host } },
+      (original) => {
         const parts: Buffer[] = [];
-        told.on('data', (part: Buffer) => parts.push(part));
-        told.on('end', () => {
+        original.on('data', (part: Buffer) => parts.push(part));
+        original.on('end', () => {
           const text = Buffer.concat(parts).toString('utf8');
-          const body = Buffer.from(change ? change(text) : text);
-          const { 'content-length': _, 'transfer-encoding': __, ...headers } = told.headers;
-          answer.writeHead(told.statusCode ?? 502, { ...headers, 'content-length': body.length }).end(body);
+          const body = Buffer.from(edit ? edit(text) : text);
+          const { 'content-length': _, 'transfer-encoding': __, ...headers } = original.headers;
+          response.writeHead(original.statusCode ?? 502, { ...headers, 'content-length': body.length }).end(body);
         });
       },
     );
-    onward.on('error', () => answer.destroy());
-    asked.pipe(onward);
+    upstream.on('error', () => response.destroy());
+    incoming.pipe(upstream);
   });
   const port = await listen(server);
   return {
     url: `http://127.0.0.1:${port}${pathname === '/' ? '' : pathname}`,
-    rewrite: (how) => {
-      change = how;
+    rewrite: (next) => {
+      edit = next;
     },
     close: () =>
       new Promise((resolve) => {

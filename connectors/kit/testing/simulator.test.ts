@@ -3,8 +3,8 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Moment, story, world } from './park/index.ts';
-import { Journal, listen, readJournal, tellStory } from './simulator.ts';
+import { createWorld, type Moment, scenario } from './park/index.ts';
+import { Journal, listen, playScenario, readJournal } from './simulator.ts';
 
 let directory: string;
 beforeEach(() => {
@@ -13,7 +13,7 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 describe('the journal', () => {
-  test('keeps what was served, across lives, readable from outside', () => {
+  test('keeps its lines across restarts and is readable from another process', () => {
     new Journal(directory).append({ operation: 'GET /lots', status: 200 });
     const second = new Journal(directory);
     second.append({ operation: 'webhook', at: new Date(0), lot: 'lot-1' });
@@ -24,7 +24,7 @@ describe('the journal', () => {
     expect(Date.now() - Date.parse(second.entries()[0]?.at ?? '')).toBeLessThan(60_000);
   });
 
-  test('is bounded: two files, the newest lines', () => {
+  test('is limited to two files with the newest lines', () => {
     const journal = new Journal(directory, 1_000);
     for (let i = 0; i < 200; i++) journal.append({ operation: 'step', i });
     expect(readdirSync(directory).sort()).toEqual(['journal.1.jsonl', 'journal.jsonl']);
@@ -34,40 +34,40 @@ describe('the journal', () => {
   });
 });
 
-describe('telling the story', () => {
-  test('tells each moment once, in order, also when the clock jumps, and goes on after a failure', async () => {
-    const park = world();
+describe('playing the scenario', () => {
+  test('plays each moment once and in order, also when the clock jumps, and continues after a failure', async () => {
+    const park = createWorld();
     const begin = new Date('2026-11-18T05:00:00Z');
     let now = begin;
-    const told: Moment[] = [];
-    const teller = tellStory({ world: park, now: () => now, live: true }, async (moment) => {
-      told.push(moment);
+    const played: Moment[] = [];
+    const playback = playScenario({ world: park, now: () => now, live: true }, async (moment) => {
+      played.push(moment);
       await Promise.resolve();
-      if (told.length === 2) throw new Error('on purpose');
+      if (played.length === 2) throw new Error('on purpose');
     });
     for (const seconds of [30, 31, 600]) {
       now = new Date(begin.getTime() + seconds * 1_000);
-      const due = [...story(park, begin, new Date(now.getTime() + 1))];
-      await expect.poll(() => told.length, { timeout: 5_000 }).toBe(due.length);
-      expect(told).toEqual(due);
+      const due = [...scenario(park, begin, new Date(now.getTime() + 1))];
+      await expect.poll(() => played.length, { timeout: 5_000 }).toBe(due.length);
+      expect(played).toEqual(due);
     }
-    teller.stop();
+    playback.stop();
     now = new Date(begin.getTime() + 900_000);
-    const before = told.length;
+    const before = played.length;
     await new Promise((resolve) => setTimeout(resolve, 1_200));
-    expect(told).toHaveLength(before);
+    expect(played).toHaveLength(before);
   });
 
-  test('tells nothing when it is not live', async () => {
-    let told = 0;
+  test('plays nothing when it is not live', async () => {
+    let played = 0;
     const past = new Date(Date.now() - 60_000);
-    tellStory({ world: world(), now: () => new Date(), live: false }, () => void told++, past);
+    playScenario({ world: createWorld(), now: () => new Date(), live: false }, () => void played++, past);
     await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(told).toBe(0);
+    expect(played).toBe(0);
   });
 });
 
-test('a restart listens where it did, or elsewhere when somebody else sits there', async () => {
+test('a restart listens on the previous port, or on another one when that is occupied', async () => {
   const first = createServer();
   const port = await listen(first);
   const rival = createServer();

@@ -1,30 +1,30 @@
-/** What every simulator is: a pretend legacy system with a state folder, a journal of what it served, and a start and an end. */
+/** Base of all simulators: state folder, journal of served requests, scenario playback, start and stop. */
 import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, statSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { join } from 'node:path';
-import { type Moment, story, type World } from './park/index.ts';
+import { type Moment, scenario, type World } from './park/index.ts';
 
 export interface SimulatorOptions {
-  /** Its own folder: state that survives a restart, and the journal. Exists. */
+  /** Existing folder for its journal and for state that survives a restart. */
   readonly directory: string;
   readonly world: World;
-  /** The only clock it may ask. */
+  /** The only clock it may use. */
   now(): Date;
-  /** How much of the past it holds, in milliseconds: 60 days in the demo, little in tests. */
+  /** Length of the history that it serves, in milliseconds: 60 days in the demo, little in tests. */
   readonly history: number;
-  /** Ports of its former life by the names it gave them, so that a restart listens on the same ones. */
+  /** Ports of its previous run by name, so that a restart listens on the same ones. */
   readonly ports?: Readonly<Record<string, number>>;
-  /** Tell the story in real time; false: the past only. */
+  /** Plays the scenario in real time; false: history only. */
   readonly live: boolean;
-  /** Interrupts a start that takes long; it then rejects, and no process of it is left. */
+  /** Cancels a start: `start` rejects and leaves no process running. */
   readonly signal?: AbortSignal;
 }
 
-/** A simulator that answers. */
-export interface Running {
-  /** Where it listens, by name, such as `http` or `modbus-1`. Loopback. */
+/** A started simulator. */
+export interface RunningSimulator {
+  /** Loopback ports by name, such as `http` or `modbus-1`. */
   readonly ports: Readonly<Record<string, number>>;
-  /** What isthmus.demo.yaml mentions, such as LAKESIDE_PARKING_URL and LAKESIDE_PARKING_TOKEN. */
+  /** Environment variables that isthmus.demo.yaml uses, such as LAKESIDE_PARKING_URL and LAKESIDE_PARKING_TOKEN. */
   readonly env: Readonly<Record<string, string>>;
   /** Idempotent; leaves no timer, socket or process. */
   close(): Promise<void>;
@@ -33,62 +33,62 @@ export interface Running {
 export interface Simulator {
   /** The connector's name. */
   readonly name: string;
-  /** Resolves once it answers on all its ports. */
-  start(options: SimulatorOptions): Promise<Running>;
+  /** Resolves once it serves all its ports. */
+  start(options: SimulatorOptions): Promise<RunningSimulator>;
 }
 
-/** One line of a journal: what was served and when. */
+/** One line of a journal: a served request or a sent message. */
 export interface JournalEntry {
   /** ISO 8601, UTC. */
   readonly at: string;
-  /** What was asked or told, in the simulator's words, such as `GET /sessions` or `webhook`. */
+  /** In the simulator's terms, such as `GET /sessions` or `webhook`. */
   readonly operation: string;
   readonly [detail: string]: unknown;
 }
 
-const FILE = 'journal.jsonl';
-const BEFORE = 'journal.1.jsonl';
+const CURRENT_FILE = 'journal.jsonl';
+const PREVIOUS_FILE = 'journal.1.jsonl';
 
 /**
- * The truth about what a simulator served, as JSON lines. Written at once, so that nothing is lost when the process is
- * killed; bounded to two files, of which the older is dropped.
+ * Journal of what a simulator served, as JSON lines. Written synchronously, so that nothing is lost when the process is killed.
+ * Limited to two files; the older one is dropped.
  */
 export class Journal {
   readonly #directory: string;
   readonly #limit: number;
   #size: number;
 
-  /** @param limit bytes of one file */
+  /** @param limit maximum size of one file, in bytes */
   constructor(directory: string, limit = 4 * 1024 * 1024) {
     mkdirSync(directory, { recursive: true });
     this.#directory = directory;
     this.#limit = limit;
-    const path = join(directory, FILE);
+    const path = join(directory, CURRENT_FILE);
     this.#size = existsSync(path) ? statSync(path).size : 0;
   }
 
-  /** Adds a line; `at` is now unless it is told. */
+  /** Appends a line; `at` defaults to now. */
   append(entry: { readonly operation: string; readonly at?: Date | string; readonly [detail: string]: unknown }): void {
     const at = entry.at instanceof Date ? entry.at.toISOString() : (entry.at ?? new Date().toISOString());
     const line = `${JSON.stringify({ ...entry, at })}\n`;
-    const path = join(this.#directory, FILE);
+    const path = join(this.#directory, CURRENT_FILE);
     if (this.#size > 0 && this.#size + line.length > this.#limit) {
-      renameSync(path, join(this.#directory, BEFORE));
+      renameSync(path, join(this.#directory, PREVIOUS_FILE));
       this.#size = 0;
     }
     appendFileSync(path, line);
     this.#size += Buffer.byteLength(line);
   }
 
-  /** All lines that are still there, oldest first; only those of one operation where one is named. */
+  /** All retained lines, oldest first; only those of `operation` where it is given. */
   entries(operation?: string): JournalEntry[] {
     return readJournal(this.#directory, operation);
   }
 }
 
-/** The journal in a simulator's folder, also of another process; a line that is being written is left out. */
+/** Reads the journal in a simulator's folder, also that of another process; skips an incomplete last line. */
 export function readJournal(directory: string, operation?: string): JournalEntry[] {
-  return [BEFORE, FILE].flatMap((name) => {
+  return [PREVIOUS_FILE, CURRENT_FILE].flatMap((name) => {
     const path = join(directory, name);
     if (!existsSync(path)) return [];
     const text = readFileSync(path, 'utf8');
@@ -101,41 +101,42 @@ export function readJournal(directory: string, operation?: string): JournalEntry
   });
 }
 
-/** How long the teller sleeps at most, so that a clock that is stepped is noticed. */
-const NAP = 1_000;
+/** Milliseconds. Maximum sleep during playback, so that a clock that is set forward is noticed. */
+const MAX_SLEEP = 1_000;
 
 /**
- * Follows the story from `from` (now, unless told otherwise) by one timer; moments come in order, each after `on` has
- * settled for the one before. Does nothing when `options.live` is false. A rejection of `on` is written to stderr and
- * the story goes on. After `stop()` nothing more is told, except what is under way.
+ * Plays the scenario from `from` (default: now) with one timer: calls `on` for each moment in order, after the previous call has
+ * settled. Does nothing when `options.live` is false. A rejection of `on` is written to stderr and playback continues.
+ * After `stop()` no further moment is played; a running call completes.
  */
-export function tellStory(
+export function playScenario(
   options: Pick<SimulatorOptions, 'world' | 'now' | 'live'>,
   on: (moment: Moment) => void | Promise<void>,
   from: Date = options.now(),
 ): { stop(): void } {
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
-  let told = from;
-  const tell = async () => {
-    const until = new Date(Math.max(told.getTime(), options.now().getTime() + 1));
-    for (const moment of story(options.world, told, until)) {
+  let playedUntil = from;
+  const play = async () => {
+    const until = new Date(Math.max(playedUntil.getTime(), options.now().getTime() + 1));
+    for (const moment of scenario(options.world, playedUntil, until)) {
       if (stopped) return;
       try {
         await on(moment);
       } catch (error) {
-        process.stderr.write(`The story stumbled: ${error instanceof Error ? error.message : String(error)}\n`);
+        const message = error instanceof Error ? error.message : String(error);
+        process.stderr.write(`Failed to play a moment of the scenario: ${message}\n`);
       }
     }
-    told = until;
-    if (!stopped) timer = setTimeout(() => void tell(), pause());
+    playedUntil = until;
+    if (!stopped) timer = setTimeout(() => void play(), pause());
   };
-  /** Until the next moment, if one comes within a nap. */
+  /** Milliseconds until the next moment, at most the maximum sleep. */
   const pause = (): number => {
-    const next = story(options.world, told, new Date(told.getTime() + NAP)).next();
-    return next.done ? NAP : Math.max(5, next.value.at.getTime() - options.now().getTime());
+    const next = scenario(options.world, playedUntil, new Date(playedUntil.getTime() + MAX_SLEEP)).next();
+    return next.done ? MAX_SLEEP : Math.max(5, next.value.at.getTime() - options.now().getTime());
   };
-  if (options.live) timer = setTimeout(() => void tell(), 0);
+  if (options.live) timer = setTimeout(() => void play(), 0);
   return {
     stop() {
       stopped = true;
@@ -145,8 +146,8 @@ export function tellStory(
 }
 
 /**
- * Listens on loopback: on the port of the former life if there was one (waiting up to two seconds for it to become free),
- * else on a free one. Answers the port.
+ * Listens on `port` (waiting up to two seconds for it to become free), or on a free port when it is 0 or stays occupied.
+ * Returns the port.
  */
 export async function listen(server: Server, port = 0, host = '127.0.0.1'): Promise<number> {
   const attempt = (wanted: number) =>

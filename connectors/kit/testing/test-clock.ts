@@ -1,45 +1,45 @@
 /** Clocks for tests. */
-import type { Clock } from '../connector.ts';
+import type { Clock } from '../clock.ts';
 
-/** Time passes as `now` says, for both readings. */
-export const clockOf = (now: () => Date): Clock => ({ now, monotonic: () => now().getTime() });
+/** A clock whose wall time and monotonic time both follow `now`. */
+export const clockFrom = (now: () => Date): Clock => ({ now, monotonic: () => now().getTime() });
 
-/** A clock that stands until it is stepped. */
-export interface SteppedClock extends Clock {
-  /** So many milliseconds pass. */
-  pass(milliseconds: number): void;
-  /** The wall clock is set by so many milliseconds, back if negative; nothing passes. */
-  set(milliseconds: number): void;
+/** A clock that only moves when the test advances it. */
+export interface ManualClock extends Clock {
+  /** Advances wall and monotonic time, in milliseconds. */
+  advance(milliseconds: number): void;
+  /** Shifts the wall clock only, in milliseconds; negative: backwards. */
+  adjustWallClock(milliseconds: number): void;
 }
 
-export function steppedClock(start: Date): SteppedClock {
-  let passed = 0;
+export function manualClock(start: Date): ManualClock {
+  let elapsed = 0;
   let wall = start.getTime();
   return {
     now: () => new Date(wall),
-    monotonic: () => passed,
-    pass: (milliseconds) => {
-      passed += milliseconds;
+    monotonic: () => elapsed,
+    advance: (milliseconds) => {
+      elapsed += milliseconds;
       wall += milliseconds;
     },
-    set: (milliseconds) => {
+    adjustWallClock: (milliseconds) => {
       wall += milliseconds;
     },
   };
 }
 
 /**
- * Sets the wall clock of this process by so many milliseconds: `Date`, for our code and for libraries. Timers and `performance.now()`
- * go on as they were, as on a machine whose clock is set. Returns what sets it back.
+ * Shifts the global `Date` of this process by `milliseconds`, for our code and for libraries. Timers and `performance.now()` are not
+ * affected, as on a machine whose clock is set. Returns a function that restores the clock.
  */
-export function setDate(milliseconds: number): () => void {
+export function shiftSystemDate(milliseconds: number): () => void {
   const Real = globalThis.Date;
   class Shifted extends Real {
-    constructor(...given: unknown[]) {
-      if (given.length === 0) super(Real.now() + milliseconds);
-      else super(...(given as [number]));
+    constructor(...args: unknown[]) {
+      if (args.length === 0) super(Real.now() + milliseconds);
+      else super(...(args as [number]));
     }
-    /** A date that was made before is one, too. */
+    /** Dates created before the shift are instances as well. */
     static override [Symbol.hasInstance](value: unknown): boolean {
       return value instanceof Real;
     }

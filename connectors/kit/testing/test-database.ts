@@ -1,21 +1,21 @@
-/** A database of its own for each test file, in the one cluster that the test run started. */
+/** One database per test file, in the PostgreSQL cluster that the test run started. */
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { migrate } from '../../../migrations/migrate.ts';
 import { type Database, openDatabase } from '../../../schema/database/database.ts';
 
-/** Address of the test run's cluster; set by tests/global.ts. */
+/** URL of the test run's cluster, set by tests/global-setup.ts. Throws when ISTHMUS_TEST_CLUSTER is not set. */
 export function clusterUrl(): string {
   const url = process.env['ISTHMUS_TEST_CLUSTER'];
   if (!url)
     throw new Error(
-      'ISTHMUS_TEST_CLUSTER is not set: run the tests by `npx --no-install vitest`, which starts the cluster.',
+      'ISTHMUS_TEST_CLUSTER is not set. Run the tests with `npx --no-install vitest`, which starts the cluster.',
     );
   return url;
 }
 
-/** Makes an empty database and brings it to this version. `url` can be handed to other processes. */
-export async function freshDatabase(
+/** Creates an empty database and, unless `migrated` is false, migrates it. Its `url` can be given to other processes. */
+export async function createTestDatabase(
   options: { migrated?: boolean } = {},
 ): Promise<Database & { drop(): Promise<void> }> {
   const name = `t_${randomBytes(6).toString('hex')}`;
@@ -30,9 +30,9 @@ export async function freshDatabase(
   };
   await admin(`CREATE DATABASE ${name}`);
   const url = clusterUrl().replace(/\/[^/?]+(\?|$)/, `/${name}$1`);
-  const database = await openDatabase(url, { pool: 8, name: 'isthmus test' });
+  const database = await openDatabase(url, { poolSize: 8, name: 'isthmus test' });
   if (options.migrated !== false) await migrate(database.source);
-  database.settle();
+  database.endStartup();
   return {
     ...database,
     drop: async () => {
@@ -43,10 +43,10 @@ export async function freshDatabase(
 }
 
 /**
- * From now on no transaction that writes events commits: all its statements succeed, and COMMIT itself fails with `no commit`.
- * Answers what ends this.
+ * Makes every transaction that writes events fail at COMMIT with `no commit`; its statements succeed.
+ * Returns a function that ends this.
  */
-export async function refuseCommits(database: Database): Promise<() => Promise<void>> {
+export async function failCommits(database: Database): Promise<() => Promise<void>> {
   await database.plain.query(`
     CREATE FUNCTION no_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no commit'; END $$;
     CREATE CONSTRAINT TRIGGER no_commit AFTER UPDATE ON event_head DEFERRABLE INITIALLY DEFERRED

@@ -1,4 +1,4 @@
-/** One installation hosted for a test: settings as isthmus.yaml gives them, a database of the test's, the demo's park. */
+/** Hosts one installation for a test, with settings as in isthmus.yaml, the test's database and the demo park. */
 import { expect } from 'vitest';
 import type { Database } from '../../../schema/database/database.ts';
 import type { InstallationConfig, ParkConfig } from '../config/config.ts';
@@ -7,10 +7,10 @@ import type { AnyConnector } from '../connector.ts';
 import { Host, type HostOptions } from '../host/host.ts';
 import { loadKeys } from '../host/services.ts';
 import { silentLog } from '../log.ts';
-import { type World, world } from './park/index.ts';
+import { createWorld, type World } from './park/index.ts';
 
-/** The demo's park as isthmus.yaml describes it. */
-export function demoPark(demo: World): ParkConfig {
+/** The demo park as isthmus.yaml describes it. */
+export function demoParkConfig(demo: World): ParkConfig {
   return {
     id: demo.park.id,
     name: demo.park.name,
@@ -28,30 +28,30 @@ export function demoPark(demo: World): ParkConfig {
   };
 }
 
-/** The installation that these settings make; they must be right. */
-export function installationOf(
+/** The configuration of an installation with these settings. Fails the test when a setting is invalid. */
+export function installationConfig(
   connector: AnyConnector,
   id: string,
   raw: Readonly<Record<string, unknown>>,
   park = 'lakeside',
 ): InstallationConfig {
-  const { values, faults } = readSettings(connector.settings, raw);
+  const { values, errors: faults } = readSettings(connector.settings, raw);
   expect(faults).toEqual([]);
   return { id, park, connector: connector.name, settings: values, protocol: connector.protocol(values) };
 }
 
-/** Hosts it; `more` says what is unusual. The caller closes it. */
-export async function raiseIsland(
+/** Starts a host with this installation; `more` overrides host options. The caller closes the host. */
+export async function startInstallation(
   connector: AnyConnector,
   installation: { id: string; raw: Readonly<Record<string, unknown>>; park?: string },
   database: Database,
   more: Partial<Omit<HostOptions, 'connector' | 'database'>> = {},
 ): Promise<Host> {
-  return Host.raise({
+  return Host.open({
     connector,
     database,
-    installations: [installationOf(connector, installation.id, installation.raw, installation.park)],
-    parks: [demoPark(world())],
+    installations: [installationConfig(connector, installation.id, installation.raw, installation.park)],
+    parks: [demoParkConfig(createWorld())],
     keys: await loadKeys(database),
     log: silentLog,
     ...more,

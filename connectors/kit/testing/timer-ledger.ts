@@ -1,26 +1,27 @@
-/** A ledger of timers: which of those that some work has begun are still running, whether or not they keep the process alive. */
+/** Records which timers a piece of work has started and not cleared, including those that do not keep the process alive. */
 import { AsyncLocalStorage, createHook } from 'node:async_hooks';
 
 export interface TimerLedger {
-  /** Does the work; its timers are entered, also those that begin later on its behalf. */
+  /** Runs the work and records its timers, including those started later in its async context. */
   run<T>(work: () => Promise<T>): Promise<T>;
-  /** Where each timer that still runs was begun. */
+  /** Stack traces of where the timers that are still active were started. */
   running(): string[];
+  /** Stops recording. */
   stop(): void;
 }
 
-/** Timers of the suite itself and of its database, which outlives what is tested. */
-const SUITE = /^[^\n]*\/kit\/testing\/|\/node_modules\/typeorm\//;
+/** Timers of the test suite and of its database connection, which outlives the code under test. */
+const TEST_SUITE_FRAME = /^[^\n]*\/kit\/testing\/|\/node_modules\/typeorm\//;
 
-/** Only what `run` does is entered: other work of the process may go on beside it. */
+/** Only timers started within `run` are recorded; other work of the process is ignored. */
 export function timerLedger(): TimerLedger {
   const within = new AsyncLocalStorage<true>();
   const running = new Map<number, string>();
   const hook = createHook({
     init: (id, type) => {
       if (type !== 'Timeout' || !within.getStore()) return;
-      const stack = begunAt();
-      if (!SUITE.test(stack)) running.set(id, stack);
+      const stack = callerStack();
+      if (!TEST_SUITE_FRAME.test(stack)) running.set(id, stack);
     },
     destroy: (id) => void running.delete(id),
   }).enable();
@@ -31,8 +32,8 @@ export function timerLedger(): TimerLedger {
   };
 }
 
-/** The lines of the stack that lie outside of Node itself and of this file. */
-function begunAt(): string {
+/** Stack frames outside Node and this file. */
+function callerStack(): string {
   const lines = (new Error().stack ?? '').split('\n').slice(1);
-  return lines.filter((line) => !/node:|testing\/timers\.ts/.test(line)).join('\n');
+  return lines.filter((line) => !/node:|testing\/timer-ledger\.ts/.test(line)).join('\n');
 }

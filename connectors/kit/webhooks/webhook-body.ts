@@ -1,188 +1,198 @@
-/** The body of one webhook while it is read: into one buffer that its length was reserved for, or on to another process piece by piece. */
+/**
+ * The body of one webhook while it is received: read into one buffer for which memory is reserved, or forwarded to another process piece
+ * by piece.
+ */
 import type { IncomingMessage } from 'node:http';
 import type { Writable } from 'node:stream';
 
-/** Why a call is not taken. `message` is for the people who run the legacy system. */
-export interface WebhookRefusal {
+/** The response to a webhook that is not accepted. `message` is for the operator of the legacy system. */
+export interface WebhookRejection {
   readonly status: number;
   readonly message: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** The vendor repeats the delivery after a 503. */
-export const busyRefusal = (message: string): WebhookRefusal => ({
+/** 503 with Retry-After: the sender repeats the delivery. */
+export const busyRejection = (message: string): WebhookRejection => ({
   status: 503,
   message,
   headers: { 'retry-after': '2' },
 });
-export const FULL = busyRefusal('Too many calls are being read; send it again.');
+export const INTAKE_FULL = busyRejection('Too many webhooks are being received. Send it again later.');
 
-/** Bodies up to this size (bytes) count as small. */
-export const SMALL = 64 * 1024;
+/** Bytes. Bodies up to this size count as small. */
+export const SMALL_BODY = 64 * 1024;
 
-/** A body of unknown length begins with room for so many bytes, and doubles it; one that is passed on holds no more than that. */
-const FIRST = 16 * 1024;
-/** So many bytes must come again and again for a body to count as moving. */
-const PIECE = 16 * 1024;
+/** Bytes reserved at first for a body of unknown length (doubled as it grows), and for a forwarded body. */
+const INITIAL_SIZE = 16 * 1024;
+/** Bytes. A body makes progress when so many have arrived. */
+const PROGRESS_SIZE = 16 * 1024;
 
-export interface WebhookBodyParts {
+export interface WebhookBodyOptions {
   readonly installation: string;
-  /** Bytes at most. */
-  readonly most: number;
-  /** As the head says it; null: it does not. */
+  readonly maxBytes: number;
+  /** The Content-Length; null if there is none. */
   readonly length: number | null;
-  readonly passing: boolean;
-  /** Takes more bytes for it; false: there are none. */
+  /** Whether the body is forwarded to another process. */
+  readonly forwarded: boolean;
+  /** Reserves more bytes for the body; returns false if there are none. */
   reserve(body: WebhookBody, amount: number): boolean;
-  /** It counts as large from now on; false: there is no place for it then. */
-  outgrown(body: WebhookBody): boolean;
-  /** A buffer of at least that many bytes; whole ones that nobody else has seen come back. */
+  /** Called when the body becomes large; returns false if there is no slot for a large body. */
+  requestLargeSlot(body: WebhookBody): boolean;
+  /** `take` returns a buffer of at least so many bytes; `give` returns one that nothing else references. */
   readonly buffers: { take(bytes: number): Buffer; give(buffer: Buffer): void };
-  left(body: WebhookBody): void;
+  onRelease(body: WebhookBody): void;
 }
 
 export class WebhookBody {
-  readonly begunAt = performance.now();
-  /** When it last moved on by a piece. */
-  movedAt = this.begunAt;
-  /** Bytes that are kept free for it. */
+  readonly startedAt = performance.now();
+  /** When it last made progress. */
+  progressedAt = this.startedAt;
+  /** Bytes reserved for it. */
   reserved: number;
-  /** Whether it counts as large: by its length, or by what has come. */
-  large: boolean;
-  readonly #parts: WebhookBodyParts;
+  /** Whether it counts as large: by its Content-Length, or by the bytes received. */
+  isLarge: boolean;
+  readonly #options: WebhookBodyOptions;
   #received = 0;
-  #moved = 0;
-  #refusal: WebhookRefusal | null = null;
-  #onCut: () => void = () => undefined;
+  /** `#received` when it last made progress. */
+  #progress = 0;
+  #rejection: WebhookRejection | null = null;
+  #onAbort: () => void = () => undefined;
 
-  constructor(parts: WebhookBodyParts) {
-    this.#parts = parts;
-    const { length, most, passing } = parts;
-    this.reserved = Math.min(passing ? FIRST : (length ?? FIRST), most);
-    this.large = (length ?? 0) > SMALL;
+  constructor(options: WebhookBodyOptions) {
+    this.#options = options;
+    const { length, maxBytes, forwarded } = options;
+    this.reserved = Math.min(forwarded ? INITIAL_SIZE : (length ?? INITIAL_SIZE), maxBytes);
+    this.isLarge = (length ?? 0) > SMALL_BODY;
   }
 
   get installation(): string {
-    return this.#parts.installation;
+    return this.#options.installation;
   }
 
-  /** Ends the reading with this refusal. */
-  cut(refusal: WebhookRefusal): void {
-    this.#refusal ??= refusal;
-    this.leave();
-    this.#onCut();
+  /** Stops receiving the body, which is answered with this rejection. */
+  abort(rejection: WebhookRejection): void {
+    this.#rejection ??= rejection;
+    this.release();
+    this.#onAbort();
   }
 
-  /** Gives its place back; once or more often. */
-  leave(): void {
-    this.#parts.left(this);
+  /** Releases its slot and bytes. May be called more than once. */
+  release(): void {
+    this.#options.onRelease(this);
   }
 
-  /** The whole body, or why it is not taken. Rejects when the client goes away. Its place is given back then. */
-  async read(request: IncomingMessage): Promise<Buffer | WebhookRefusal> {
-    const { buffers } = this.#parts;
-    let whole: Buffer | null = null;
+  /**
+   * Resolves with the whole body, or with the rejection if it was aborted; releases its slot. Rejects with `WebhookClientDisconnected`
+   * if the client disconnects.
+   */
+  async read(request: IncomingMessage): Promise<Buffer | WebhookRejection> {
+    const { buffers } = this.#options;
+    let buffer: Buffer | null = null;
     let size = 0;
-    const refusal = await this.#follow(request, (part) => {
-      // Most calls are one piece.
-      if (size === 0 && part.length === this.#parts.length) whole = part;
+    const rejection = await this.#receive(request, (part) => {
+      // Most bodies arrive in one part, which needs no copy.
+      if (size === 0 && part.length === this.#options.length) buffer = part;
       else {
-        whole ??= buffers.take(this.reserved);
-        if (whole.length < size + part.length) {
-          const larger = this.#grown(size + part.length);
+        buffer ??= buffers.take(this.reserved);
+        if (buffer.length < size + part.length) {
+          const larger = this.#grow(size + part.length);
           if (!larger) return;
-          whole.copy(larger, 0, 0, size);
-          buffers.give(whole);
-          whole = larger;
+          buffer.copy(larger, 0, 0, size);
+          buffers.give(buffer);
+          buffer = larger;
         }
-        part.copy(whole, size);
+        part.copy(buffer, size);
       }
       size += part.length;
     });
-    this.leave();
-    if (refusal === null) return (whole ?? Buffer.alloc(0)).subarray(0, size);
-    if (whole) buffers.give(whole);
-    return refusal;
+    this.release();
+    if (rejection === null) return (buffer ?? Buffer.alloc(0)).subarray(0, size);
+    if (buffer) buffers.give(buffer);
+    return rejection;
   }
 
-  /** Hands the body on; resolves at its end, or with why it is not taken (`into` is destroyed then). Rejects when the client goes away. */
-  async pass(request: IncomingMessage, into: Writable): Promise<WebhookRefusal | null> {
-    const onward = () => request.resume();
-    into.on('drain', onward);
+  /**
+   * Writes the body to `target`. Resolves with null at its end, or with the rejection if it was aborted; `target` is destroyed then.
+   * Rejects with `WebhookClientDisconnected` if the client disconnects.
+   */
+  async forward(request: IncomingMessage, target: Writable): Promise<WebhookRejection | null> {
+    const resume = () => request.resume();
+    target.on('drain', resume);
     try {
-      const refusal = await this.#follow(request, (part) => {
-        if (!into.destroyed && !into.write(part)) request.pause();
+      const rejection = await this.#receive(request, (part) => {
+        if (!target.destroyed && !target.write(part)) request.pause();
       });
-      if (refusal) into.destroy();
-      else into.end();
-      return refusal;
+      if (rejection) target.destroy();
+      else target.end();
+      return rejection;
     } catch (error) {
-      into.destroy(error as Error);
+      target.destroy(error as Error);
       throw error;
     } finally {
-      into.off('drain', onward);
-      this.leave();
+      target.off('drain', resume);
+      this.release();
     }
   }
 
-  #grown(least: number): Buffer | null {
-    const size = Math.min(Math.max(2 * this.reserved, least), this.#parts.most);
-    if (!this.#parts.reserve(this, size - this.reserved)) {
-      this.cut(FULL);
+  /** A buffer of at least so many bytes; null, and the body is aborted, if they cannot be reserved. */
+  #grow(minimum: number): Buffer | null {
+    const size = Math.min(Math.max(2 * this.reserved, minimum), this.#options.maxBytes);
+    if (!this.#options.reserve(this, size - this.reserved)) {
+      this.abort(INTAKE_FULL);
       return null;
     }
     this.reserved = size;
-    return this.#parts.buffers.take(size);
+    return this.#options.buffers.take(size);
   }
 
-  /** Gives each part to `take` until the end; resolves with the refusal, if there is one. */
-  #follow(request: IncomingMessage, take: (part: Buffer) => void): Promise<WebhookRefusal | null> {
+  /** Calls `onPart` with each part. Resolves with null at the end of the body, or with the rejection. */
+  #receive(request: IncomingMessage, onPart: (part: Buffer) => void): Promise<WebhookRejection | null> {
     return new Promise((resolve, reject) => {
       const stop = (): void => {
         request.off('data', onData);
         request.off('end', onEnd);
-        request.off('close', onGone);
+        request.off('close', onClose);
         request.pause();
       };
-      const end = (): void => {
+      const onEnd = (): void => {
         stop();
-        resolve(this.#refusal);
+        resolve(this.#rejection);
       };
       const onData = (part: Buffer): void => {
         this.#received += part.length;
-        if (this.#received > this.#parts.most) {
-          this.cut({ status: 413, message: `A call may hold ${this.#parts.most} bytes.` });
+        if (this.#received > this.#options.maxBytes) {
+          this.abort({ status: 413, message: `Body is too large: at most ${this.#options.maxBytes} bytes.` });
           return;
         }
-        if (this.#received - this.#moved >= PIECE) {
-          this.#moved = this.#received;
-          this.movedAt = performance.now();
+        if (this.#received - this.#progress >= PROGRESS_SIZE) {
+          this.#progress = this.#received;
+          this.progressedAt = performance.now();
         }
-        if (this.#received > SMALL && !this.large) {
-          this.large = true;
-          if (!this.#parts.outgrown(this)) this.cut(FULL);
+        if (this.#received > SMALL_BODY && !this.isLarge) {
+          this.isLarge = true;
+          if (!this.#options.requestLargeSlot(this)) this.abort(INTAKE_FULL);
         }
-        if (!this.#refusal) take(part);
+        if (!this.#rejection) onPart(part);
       };
-      const onEnd = (): void => end();
-      const onGone = (): void => {
+      const onClose = (): void => {
         if (request.complete) return;
         stop();
-        this.leave();
-        reject(new WebhookGone('The client went away while it was sending.'));
+        this.release();
+        reject(new WebhookClientDisconnected('The client disconnected before the end of the body.'));
       };
-      this.#onCut = end;
-      if (this.#refusal) return end();
-      if (request.destroyed) return onGone();
+      this.#onAbort = onEnd;
+      if (this.#rejection) return onEnd();
+      if (request.destroyed) return onClose();
       request.on('data', onData);
       request.on('end', onEnd);
-      request.on('close', onGone);
+      request.on('close', onClose);
       request.on('error', () => undefined);
     });
   }
 }
 
-/** Nobody is left to be answered. */
-export class WebhookGone extends Error {
-  override name = 'WebhookGone';
+/** The client has disconnected: no response can be sent. */
+export class WebhookClientDisconnected extends Error {
+  override name = 'WebhookClientDisconnected';
 }

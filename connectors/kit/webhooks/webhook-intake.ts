@@ -1,197 +1,208 @@
 /**
- * Webhooks on their way in: what a call's head says is checked before a byte of its body is read, and what all bodies under way hold is
- * bounded. A body that does not come is cut off; sooner, where its place is wanted for another call.
+ * Admits webhooks. The headers are checked before any of the body is read, and the memory of all bodies that are being received is
+ * limited. A body that arrives too slowly is aborted; sooner if another webhook needs its slot.
  */
 import type { IncomingMessage } from 'node:http';
 import type { ProcessLimits } from '../config/sections/limits.ts';
-import type { WebhookNeeds } from '../connector.ts';
-import { Budget } from '../tasks/shared-budget.ts';
-import { FULL, SMALL, WebhookBody, type WebhookRefusal } from './webhook-body.ts';
+import type { WebhookRequirements } from '../connector.ts';
+import { SharedBudget } from '../tasks/shared-budget.ts';
+import { INTAKE_FULL, SMALL_BODY, WebhookBody, type WebhookRejection } from './webhook-body.ts';
 
 export type IntakeLimits = Pick<ProcessLimits, 'webhook' | 'webhooks' | 'webhookBytes'>;
 
 /** In milliseconds. */
-export interface IntakeTimes {
-  /** A further `PIECE` of a body must come within this time. */
+export interface IntakeTimeouts {
+  /** Without progress of a body. */
   readonly idle: number;
-  /** The whole of it must come within this time. */
-  readonly whole: number;
-  /** A body may take this long before its place may be given to another call. */
+  /** For a whole body. */
+  readonly total: number;
+  /** Without progress, until a body may be aborted in favour of another webhook. */
   readonly grace: number;
 }
 
-const TIMES: IntakeTimes = { idle: 5_000, whole: 25_000, grace: 500 };
-/** How often bodies under way are looked at, in milliseconds. */
-const LOOK = 250;
-/** One of so many parts of all places and bytes is kept for small bodies. */
-const KEPT_FOR_SMALL = 4;
-/** A large body waits so many times longer before it takes another's place. */
-const LARGE_GRACE = 4;
+const DEFAULT_TIMEOUTS: IntakeTimeouts = { idle: 5_000, total: 25_000, grace: 500 };
+/** Milliseconds between two checks for slow bodies. */
+const CHECK_INTERVAL = 250;
+/** 1/4 of all slots and bytes is reserved for small bodies. */
+const SMALL_BODY_PART = 4;
+/** A large body waits so many times the grace period before another one is aborted for it. */
+const LARGE_GRACE_FACTOR = 4;
 
-const SLOW: WebhookRefusal = { status: 408, message: 'The body came too slowly; send it again.' };
+const TOO_SLOW: WebhookRejection = { status: 408, message: 'The body arrived too slowly. Send it again.' };
+
+type WebhookHeaders = Pick<IncomingMessage, 'method' | 'headers'>;
 
 export class WebhookIntake {
   readonly limits: IntakeLimits;
-  readonly places: Budget;
-  readonly bytes: Budget;
-  readonly #times: IntakeTimes;
+  readonly slots: SharedBudget;
+  readonly bytes: SharedBudget;
+  readonly #timeouts: IntakeTimeouts;
   readonly #bodies = new Set<WebhookBody>();
-  readonly #perInstallation = new Map<string, Budget>();
+  /** Slots in use by installation. */
+  readonly #slotsOf = new Map<string, SharedBudget>();
   #timer: NodeJS.Timeout | undefined;
   /**
-   * Large buffers of bodies that never came whole, for the next ones: else they would pile up until they are collected. As many as
-   * bodies may be under way, and none once no body is.
+   * Large buffers of aborted bodies, for reuse: otherwise they would accumulate until the next garbage collection. At most as many as
+   * bodies may be received at once; none while no body is received.
    */
-  #spare: Buffer[] = [];
+  #spareBuffers: Buffer[] = [];
   readonly #buffers = {
     take: (bytes: number): Buffer => {
-      const at = bytes > SMALL ? this.#spare.findIndex((one) => one.length >= bytes) : -1;
-      return at < 0 ? Buffer.allocUnsafeSlow(bytes) : (this.#spare.splice(at, 1)[0] as Buffer);
+      const index = bytes > SMALL_BODY ? this.#spareBuffers.findIndex((buffer) => buffer.length >= bytes) : -1;
+      return index < 0 ? Buffer.allocUnsafeSlow(bytes) : (this.#spareBuffers.splice(index, 1)[0] as Buffer);
     },
     give: (buffer: Buffer): void => {
-      const spare = this.#spare.reduce((sum, one) => sum + one.length, buffer.length);
-      if (buffer.length > SMALL && this.bytes.held + spare <= this.bytes.most) this.#spare.push(buffer);
+      const spareBytes = this.#spareBuffers.reduce((sum, spare) => sum + spare.length, buffer.length);
+      if (buffer.length > SMALL_BODY && this.bytes.used + spareBytes <= this.bytes.limit)
+        this.#spareBuffers.push(buffer);
     },
   };
 
-  constructor(limits: IntakeLimits, times: Partial<IntakeTimes> = {}) {
+  constructor(limits: IntakeLimits, timeouts: Partial<IntakeTimeouts> = {}) {
     this.limits = limits;
-    this.places = new Budget(limits.webhooks);
-    this.bytes = new Budget(limits.webhookBytes);
-    this.#times = { ...TIMES, ...times };
+    this.slots = new SharedBudget(limits.webhooks);
+    this.bytes = new SharedBudget(limits.webhookBytes);
+    this.#timeouts = { ...DEFAULT_TIMEOUTS, ...timeouts };
   }
 
   /**
-   * A place for the call's body, or why it is refused: all without reading it. `passing`: the body is handed on piece by piece to another
-   * process, which holds it.
+   * Checks the headers and reserves a slot, without reading the body. Returns the body to be received, or a rejection. `forwarded`: the
+   * body is forwarded to another process, which buffers it and checks the method.
    */
   admit(
-    request: Pick<IncomingMessage, 'method' | 'headers'>,
+    request: WebhookHeaders,
     installation: string,
-    { needs = {}, passing = false }: { readonly needs?: WebhookNeeds | undefined; readonly passing?: boolean } = {},
-  ): WebhookBody | WebhookRefusal {
-    const most = Math.min(this.limits.webhook, needs.most ?? this.limits.webhook);
-    const refused = refusalOf(request, needs, most, !passing);
-    if (refused) return refused;
+    options: { readonly requirements?: WebhookRequirements | undefined; readonly forwarded?: boolean } = {},
+  ): WebhookBody | WebhookRejection {
+    const { requirements = {}, forwarded = false } = options;
+    const maxBytes = Math.min(this.limits.webhook, requirements.maxBytes ?? this.limits.webhook);
+    const rejection = checkHeaders(request, requirements, { maxBytes, checkMethod: !forwarded });
+    if (rejection) return rejection;
     const declared = request.headers['content-length'];
     const length = declared === undefined ? null : Number(declared);
     const body = new WebhookBody({
       installation,
-      most,
+      maxBytes,
       length: length ?? (request.headers['transfer-encoding'] === undefined ? 0 : null),
-      passing,
-      reserve: (one, amount) => this.#reserve(one, amount),
-      outgrown: (one) => this.#outgrown(one),
+      forwarded,
+      reserve: (growing, amount) => this.#reserve(growing, amount),
+      requestLargeSlot: (growing) => this.#hasLargeSlot(growing),
       buffers: this.#buffers,
-      left: (one) => this.#left(one),
+      onRelease: (released) => this.#release(released),
     });
-    const own = this.#perInstallation.get(installation) ?? new Budget(Math.ceil(this.limits.webhooks / 2));
-    const { large } = body;
-    const enter = () =>
-      this.places.held < this.#share(this.places, large) &&
-      own.held < this.#share(own, large) &&
-      this.bytes.held + body.reserved <= this.#share(this.bytes, large);
-    const ownFull = own.held >= this.#share(own, large);
-    if (!enter() && !(this.#makeRoom(installation, { own: ownFull, large }) && enter())) {
-      this.places.refuse();
-      return FULL;
+    const ownSlots = this.#slotsOf.get(installation) ?? new SharedBudget(Math.ceil(this.limits.webhooks / 2));
+    const { isLarge } = body;
+    const fits = () =>
+      this.slots.used < this.#limit(this.slots, isLarge) &&
+      ownSlots.used < this.#limit(ownSlots, isLarge) &&
+      this.bytes.used + body.reserved <= this.#limit(this.bytes, isLarge);
+    const ownOnly = ownSlots.used >= this.#limit(ownSlots, isLarge);
+    if (!fits() && !(this.#abortSlowest(installation, { ownOnly, isLarge }) && fits())) {
+      this.slots.recordRejection();
+      return INTAKE_FULL;
     }
-    this.places.force(1);
-    own.force(1);
-    this.bytes.force(body.reserved);
-    this.#perInstallation.set(installation, own);
+    this.slots.reserve(1);
+    ownSlots.reserve(1);
+    this.bytes.reserve(body.reserved);
+    this.#slotsOf.set(installation, ownSlots);
     this.#bodies.add(body);
-    this.#timer ??= setInterval(() => this.#look(), LOOK).unref();
+    this.#timer ??= setInterval(() => this.#abortTimedOut(), CHECK_INTERVAL).unref();
     return body;
   }
 
-  #share(budget: Budget, large: boolean): number {
-    return large ? budget.most - Math.floor(budget.most / KEPT_FOR_SMALL) : budget.most;
+  /** The part of the budget that a large or a small body may use. */
+  #limit(budget: SharedBudget, isLarge: boolean): number {
+    return isLarge ? budget.limit - Math.floor(budget.limit / SMALL_BODY_PART) : budget.limit;
   }
 
-  /** A body whose length nobody knew turns out to be large: it has its place already. */
-  #outgrown(body: WebhookBody): boolean {
-    const fits = () => this.places.held <= this.#share(this.places, true);
-    if (fits() || (this.#makeRoom(body.installation, { large: true, but: body }) && fits())) return true;
-    this.places.refuse();
+  /** Whether a body of unknown length that has become large, and has its slot already, may keep it. */
+  #hasLargeSlot(body: WebhookBody): boolean {
+    const fits = () => this.slots.used <= this.#limit(this.slots, true);
+    if (fits() || (this.#abortSlowest(body.installation, { isLarge: true, except: body }) && fits())) return true;
+    this.slots.recordRejection();
     return false;
   }
 
-  /** More bytes for it. */
+  /** Reserves more bytes for a body. */
   #reserve(body: WebhookBody, amount: number): boolean {
-    const fits = () => this.bytes.held + amount <= this.#share(this.bytes, body.large);
-    if (!fits() && !(this.#makeRoom(body.installation, { large: true, but: body }) && fits())) {
-      this.bytes.refuse();
+    const fits = () => this.bytes.used + amount <= this.#limit(this.bytes, body.isLarge);
+    if (!fits() && !(this.#abortSlowest(body.installation, { isLarge: true, except: body }) && fits())) {
+      this.bytes.recordRejection();
       return false;
     }
-    this.bytes.force(amount);
+    this.bytes.reserve(amount);
     return true;
   }
 
-  /** Cuts the slowest body off (`own`: of this installation) where it has had its time, which is longer for a `large` one; whether one was. */
-  #makeRoom(
+  /**
+   * Aborts the body without progress for the longest time, if that exceeds the grace period, which is longer in favour of a large body.
+   * `ownOnly`: only a body of this installation. Returns whether a body was aborted.
+   */
+  #abortSlowest(
     installation: string,
-    { own = false, large, but }: { own?: boolean; large: boolean; but?: WebhookBody },
+    options: { readonly ownOnly?: boolean; readonly isLarge: boolean; readonly except?: WebhookBody },
   ): boolean {
+    const { ownOnly = false, isLarge, except } = options;
     const now = performance.now();
-    const grace = this.#times.grace * (large ? LARGE_GRACE : 1);
+    const grace = this.#timeouts.grace * (isLarge ? LARGE_GRACE_FACTOR : 1);
     let slowest: WebhookBody | null = null;
-    for (const one of this.#bodies) {
-      if (one === but || (own && one.installation !== installation)) continue;
-      if (now - one.movedAt < grace) continue;
-      if (slowest === null || one.movedAt < slowest.movedAt) slowest = one;
+    for (const body of this.#bodies) {
+      if (body === except || (ownOnly && body.installation !== installation)) continue;
+      if (now - body.progressedAt < grace) continue;
+      if (slowest === null || body.progressedAt < slowest.progressedAt) slowest = body;
     }
-    slowest?.cut(FULL);
+    slowest?.abort(INTAKE_FULL);
     return slowest !== null;
   }
 
-  #look(): void {
+  #abortTimedOut(): void {
     const now = performance.now();
-    for (const one of this.#bodies)
-      if (now - one.movedAt > this.#times.idle || now - one.begunAt > this.#times.whole) one.cut(SLOW);
+    const { idle, total } = this.#timeouts;
+    for (const body of this.#bodies)
+      if (now - body.progressedAt > idle || now - body.startedAt > total) body.abort(TOO_SLOW);
   }
 
-  #left(body: WebhookBody): void {
+  #release(body: WebhookBody): void {
     if (!this.#bodies.delete(body)) return;
-    this.places.give(1);
-    this.bytes.give(body.reserved);
-    const own = this.#perInstallation.get(body.installation);
-    own?.give(1);
-    if (own?.held === 0) this.#perInstallation.delete(body.installation);
+    this.slots.release(1);
+    this.bytes.release(body.reserved);
+    const ownSlots = this.#slotsOf.get(body.installation);
+    ownSlots?.release(1);
+    if (ownSlots?.used === 0) this.#slotsOf.delete(body.installation);
     if (this.#bodies.size > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
-    this.#spare = [];
+    this.#spareBuffers = [];
   }
 }
 
-/** What the head alone says against a call. */
-function refusalOf(
-  { method, headers }: Pick<IncomingMessage, 'method' | 'headers'>,
-  needs: WebhookNeeds,
-  most: number,
-  known: boolean,
-): WebhookRefusal | null {
-  const methods = needs.methods ?? ['POST'];
-  if (known && !methods.includes(method ?? ''))
+/** The rejection that the headers alone require; null if there is none. */
+function checkHeaders(
+  { method, headers }: WebhookHeaders,
+  requirements: WebhookRequirements,
+  { maxBytes, checkMethod }: { readonly maxBytes: number; readonly checkMethod: boolean },
+): WebhookRejection | null {
+  const methods = requirements.methods ?? ['POST'];
+  if (checkMethod && !methods.includes(method ?? ''))
     return {
       status: 405,
-      message: `Only ${methods.join(', ')} is taken here.`,
+      message: `Method ${method ?? ''} is not allowed. Use ${methods.join(' or ')}.`,
       headers: { allow: methods.join(', ') },
     };
   const encoding = headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity')
-    return { status: 415, message: 'Compressed calls are not read: send the body as it is.' };
-  for (const [name, fits] of Object.entries(needs.headers ?? {})) {
+    return { status: 415, message: `Content-Encoding ${encoding} is not supported. Send the body uncompressed.` };
+  for (const [name, isValid] of Object.entries(requirements.headers ?? {})) {
     const value = headers[name.toLowerCase()];
     const text = Array.isArray(value) ? value.join(', ') : value;
-    if (text === undefined) return { status: 401, message: `The header ${name} is missing.` };
-    if (!fits(text)) return { status: 401, message: `The header ${name} is not of its form, or too old.` };
+    if (text === undefined) return { status: 401, message: `Header ${name} is missing.` };
+    if (!isValid(text)) return { status: 401, message: `Header ${name} is invalid or too old.` };
   }
   const type = (headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
-  if (needs.types && !needs.types.includes(type))
-    return { status: 415, message: `The content type must be one of ${needs.types.join(', ')}.` };
+  if (requirements.mediaTypes && !requirements.mediaTypes.includes(type))
+    return { status: 415, message: `Content-Type is not supported. Use ${requirements.mediaTypes.join(' or ')}.` };
   const length = Number(headers['content-length'] ?? 0);
-  if (!(length <= most)) return { status: 413, message: `A call may hold ${most} bytes, this one says ${length}.` };
+  if (!(length <= maxBytes))
+    return { status: 413, message: `Body is too large: ${length} bytes, at most ${maxBytes} are accepted.` };
   return null;
 }

@@ -1,96 +1,100 @@
-/** One webhook from its head to its answer; the same in the hub and in a connector's own process. */
+/** Handles one webhook from its headers to its response; the same in the hub and in a connector's own process. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { PassThrough, type Readable } from 'node:stream';
-import type { WebhookAnswer, WebhookNeeds, WebhookRequest } from '../connector.ts';
-import { leaveUnread } from '../protocols/early-response.ts';
-import { busyRefusal, type WebhookBody, WebhookGone, type WebhookRefusal } from './webhook-body.ts';
+import type { WebhookRequest, WebhookRequirements, WebhookResponse } from '../connector.ts';
+import { prepareEarlyResponse } from '../protocols/early-response.ts';
+import { busyRejection, type WebhookBody, WebhookClientDisconnected, type WebhookRejection } from './webhook-body.ts';
 import type { WebhookIntake } from './webhook-intake.ts';
 
 export type WebhookHead = Omit<WebhookRequest, 'body'>;
 
-/** Where the calls for one installation go: it is here, in a process of its own, or cannot take them now. */
+/** Where the webhooks of one installation go: it is in this process, in another one, or cannot take them now. */
 export type WebhookTarget =
-  | { readonly needs: WebhookNeeds | undefined; take(request: WebhookRequest): Promise<WebhookAnswer> }
-  /** Hands the bytes on as they come; rejects when the process cannot be reached. */
-  | { pass(head: WebhookHead, body: Readable): Promise<WebhookAnswer> }
-  | { readonly refusal: WebhookRefusal };
+  | {
+      readonly requirements: WebhookRequirements | undefined;
+      handle(request: WebhookRequest): Promise<WebhookResponse>;
+    }
+  /** Sends the body to the process as it arrives; rejects if the process cannot be reached. */
+  | { forward(head: WebhookHead, body: Readable): Promise<WebhookResponse> }
+  | { readonly rejection: WebhookRejection };
 
-/** Buffered of a body that is passed on, in bytes. */
-const PASSING = 16 * 1024;
-const NOWHERE: WebhookRefusal = { status: 404, message: 'No such installation takes calls here.' };
-const UNREACHED = busyRefusal('The connector of this installation cannot be reached; send it again.');
+/** Bytes of a forwarded body that are buffered. */
+const FORWARD_BUFFER = 16 * 1024;
+const NOT_FOUND: WebhookRejection = { status: 404, message: 'No installation of this name accepts webhooks.' };
+const UNREACHABLE = busyRejection('The connector of this installation cannot be reached. Send it again later.');
 
 /** Requests whose client waits for `100 Continue` before it sends the body. */
 export const awaitsContinue = new WeakSet<IncomingMessage>();
 
-/** Answers the call. Rejects with `WebhookGone` when the client goes away before the end of its body. */
-export async function answerWebhook(
+/** Responds to the webhook. Rejects with `WebhookClientDisconnected` if the client disconnects before the end of the body. */
+export async function respondToWebhook(
   request: IncomingMessage,
   response: ServerResponse,
-  at: {
+  options: {
     readonly installation: string;
     readonly path: string;
-    /** Null: there is none of that name, or it takes no calls. */
+    /** Null: there is no installation of this name, or it accepts no webhooks. */
     readonly target: WebhookTarget | null;
     readonly intake: WebhookIntake;
   },
 ): Promise<void> {
-  const { target, intake, installation } = at;
-  if (target === null) return refuse(request, response, NOWHERE);
-  if ('refusal' in target) return refuse(request, response, target.refusal);
-  const passing = 'pass' in target;
-  const body = intake.admit(request, installation, passing ? { passing } : { needs: target.needs });
-  if ('status' in body) return refuse(request, response, body);
+  const { target, intake, installation, path } = options;
+  if (target === null) return reject(request, response, NOT_FOUND);
+  if ('rejection' in target) return reject(request, response, target.rejection);
+  const forwarded = 'forward' in target;
+  const body = intake.admit(request, installation, forwarded ? { forwarded } : { requirements: target.requirements });
+  if ('status' in body) return reject(request, response, body);
   if (awaitsContinue.delete(request)) response.writeContinue();
-  const head = { method: request.method ?? 'POST', path: at.path, headers: headersOf(request) };
-  if (passing) return pass(request, response, body, (bytes) => target.pass(head, bytes));
-  const read = await body.read(request);
-  if (!Buffer.isBuffer(read)) return refuse(request, response, read);
-  const answer = await target.take({ ...head, body: read });
-  response.writeHead(answer.status, answer.headers ?? {});
-  response.end(answer.body ?? '');
+  const head = { method: request.method ?? 'POST', path, headers: headersOf(request) };
+  if (forwarded) return forward(request, response, body, (bytes) => target.forward(head, bytes));
+  const bytes = await body.read(request);
+  if (!Buffer.isBuffer(bytes)) return reject(request, response, bytes);
+  const { status, headers, body: text } = await target.handle({ ...head, body: bytes });
+  response.writeHead(status, headers ?? {});
+  response.end(text ?? '');
 }
 
-/** Streams the body to where it is taken: refused there by its head, it is read no further here. */
-async function pass(
+/** Streams the body to another process. If that process responds before the end of the body, the rest is not read. */
+async function forward(
   request: IncomingMessage,
   response: ServerResponse,
   body: WebhookBody,
-  send: (bytes: Readable) => Promise<WebhookAnswer>,
+  send: (bytes: Readable) => Promise<WebhookResponse>,
 ): Promise<void> {
-  const bytes = new PassThrough({ highWaterMark: PASSING });
+  const bytes = new PassThrough({ highWaterMark: FORWARD_BUFFER });
   bytes.on('error', () => undefined);
-  const sent = body.pass(request, bytes);
-  // Looked at below, or of no account once there is an answer.
-  sent.catch(() => undefined);
-  let answer: WebhookAnswer;
+  const forwarding = body.forward(request, bytes);
+  // Awaited below, or irrelevant once there is a response.
+  forwarding.catch(() => undefined);
+  let received: WebhookResponse;
   try {
-    answer = await send(bytes);
+    received = await send(bytes);
   } catch {
-    body.cut(UNREACHED);
-    return refuse(request, response, (await sent) ?? UNREACHED);
+    body.abort(UNREACHABLE);
+    return reject(request, response, (await forwarding) ?? UNREACHABLE);
   }
-  body.cut(UNREACHED);
+  body.abort(UNREACHABLE);
   bytes.destroy();
+  const { status, headers, body: text } = received;
   if (request.complete) {
-    response.writeHead(answer.status, answer.headers ?? {});
-    response.end(answer.body ?? '');
+    response.writeHead(status, headers ?? {});
+    response.end(text ?? '');
     return;
   }
-  leaveUnread(request);
-  response.writeHead(answer.status, { ...answer.headers, connection: 'close' });
-  response.end(answer.body ?? '');
+  prepareEarlyResponse(request);
+  response.writeHead(status, { ...headers, connection: 'close' });
+  response.end(text ?? '');
 }
 
-/** Answers without reading what is still to come, and ends the connection. */
-function refuse(request: IncomingMessage, response: ServerResponse, refusal: WebhookRefusal): void {
-  const headers: Record<string, string> = { 'content-type': 'application/json; charset=utf-8', ...refusal.headers };
+/** Responds without reading the rest of the body, and closes the connection. */
+function reject(request: IncomingMessage, response: ServerResponse, rejection: WebhookRejection): void {
+  const headers: Record<string, string> = { 'content-type': 'application/json; charset=utf-8', ...rejection.headers };
   if (!request.complete) {
-    leaveUnread(request);
+    prepareEarlyResponse(request);
     headers['connection'] = 'close';
   }
-  response.writeHead(refusal.status, headers);
-  response.end(JSON.stringify({ error: refusal.message }));
+  response.writeHead(rejection.status, headers);
+  response.end(JSON.stringify({ error: rejection.message }));
 }
 
 const headersOf = (request: IncomingMessage): Record<string, string | undefined> =>
@@ -98,4 +102,4 @@ const headersOf = (request: IncomingMessage): Record<string, string | undefined>
     Object.entries(request.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : value]),
   );
 
-export { WebhookGone };
+export { WebhookClientDisconnected };

@@ -1,75 +1,75 @@
-/** From parking's model to what the graph shows; plates are masked here, after every cache. */
-
-import { unmasked } from '../../kit/auth/principal.ts';
-import type { GraphContext, Installed, Known } from '../../kit/connector.ts';
+/** Converts the parking model to graph objects. Plates are masked here, after every cache. */
+import { mayUnmask } from '../../kit/auth/principal.ts';
+import type { GraphContext, InstallationHandle, Sourced } from '../../kit/connector.ts';
 import { maskPlate } from '../../kit/identifiers.ts';
-import { type Facts, provenance } from '../../kit/provenance.ts';
+import { type ProvenanceFacts, provenance } from '../../kit/provenance.ts';
 import type { Lot, Permit, Session, VehicleKey } from '../model.ts';
 import type { ParkingRequest } from '../source/request.ts';
 
 export type Context = GraphContext<ParkingRequest>;
-export type At = Installed<ParkingRequest>;
+export type ParkingInstallation = InstallationHandle<ParkingRequest>;
 
-/** A vehicle; its plate only for who may see plates. */
+/** A vehicle; `plate` is null unless the caller may read plates. */
 export function vehicle(
   key: VehicleKey & { readonly company?: string | null },
-  at: At,
-  facts: Facts,
+  at: ParkingInstallation,
+  facts: ProvenanceFacts,
   context: Context,
 ) {
-  const open = unmasked(context.principal, 'Vehicle.plate');
+  const readable = mayUnmask(context.principal, 'Vehicle.plate');
   return {
     id: at.source.vehicleId(key),
-    plate: open ? key.plate : null,
+    plate: readable ? key.plate : null,
     plateMasked: maskPlate(key.plate),
     colour: key.colour,
     company: key.company ? { uscc: key.company } : null,
-    provenance: provenance(facts, context.clock, { masked: open ? [] : ['plate'] }),
+    provenance: provenance(facts, context.clock, { masked: readable ? [] : ['plate'] }),
     key,
     owner: { park: at.park, company: key.company ?? null },
   };
 }
 
-export function lot(one: Lot, at: At, facts: Facts, context: Context) {
-  const { capacity, occupied } = one;
+export function lot(row: Lot, at: ParkingInstallation, facts: ProvenanceFacts, context: Context) {
+  const { capacity, occupied } = row;
   return {
-    id: `${at.id}:${one.id}`,
-    name: one.name,
+    id: `${at.id}:${row.id}`,
+    name: row.name,
     capacity,
     occupied,
     free: capacity === null || occupied === null ? null : Math.max(capacity - occupied, 0),
-    provenance: provenance({ ...facts, recordedAt: one.measuredAt }, context.clock),
+    provenance: provenance({ ...facts, recordedAt: row.measuredAt }, context.clock),
   };
 }
 
-export function session(one: Session, at: At, facts: Facts, context: Context) {
+export function session(row: Session, at: ParkingInstallation, facts: ProvenanceFacts, context: Context) {
   return {
-    id: `${at.id}:${one.id}`,
-    enteredAt: one.enteredAt,
-    exitedAt: one.exitedAt,
-    fee: one.fee,
-    vehicle: one.vehicle && vehicle({ ...one.vehicle, company: one.company }, at, facts, context),
-    lotId: one.lot === null ? null : `${at.id}:${one.lot}`,
-    owner: { park: at.park, company: one.company },
-    provenance: provenance({ ...facts, recordedAt: one.exitedAt ?? one.enteredAt }, context.clock),
+    id: `${at.id}:${row.id}`,
+    enteredAt: row.enteredAt,
+    exitedAt: row.exitedAt,
+    fee: row.fee,
+    vehicle: row.vehicle && vehicle({ ...row.vehicle, company: row.company }, at, facts, context),
+    lotId: row.lot === null ? null : `${at.id}:${row.lot}`,
+    owner: { park: at.park, company: row.company },
+    provenance: provenance({ ...facts, recordedAt: row.exitedAt ?? row.enteredAt }, context.clock),
   };
 }
 
-export function permit(one: Permit, at: At, facts: Facts, context: Context) {
-  const over = one.validTo !== null && one.validTo <= context.now();
+export function permit(row: Permit, at: ParkingInstallation, facts: ProvenanceFacts, context: Context) {
+  const expired = row.validTo !== null && row.validTo <= context.now();
   return {
-    id: `${at.id}:${one.id}`,
-    vehicle: one.vehicle && vehicle({ ...one.vehicle, company: one.company }, at, facts, context),
+    id: `${at.id}:${row.id}`,
+    vehicle: row.vehicle && vehicle({ ...row.vehicle, company: row.company }, at, facts, context),
     at,
-    specification: one.specification,
-    company: one.company === null ? null : { uscc: one.company },
-    validFrom: one.validFrom,
-    validTo: one.validTo,
-    state: one.revoked ? 'REVOKED' : over ? 'EXPIRED' : 'ACTIVE',
+    specification: row.specification,
+    company: row.company === null ? null : { uscc: row.company },
+    validFrom: row.validFrom,
+    validTo: row.validTo,
+    state: row.revoked ? 'REVOKED' : expired ? 'EXPIRED' : 'ACTIVE',
     provenance: provenance(facts, context.clock),
-    owner: { park: at.park, company: one.company },
+    owner: { park: at.park, company: row.company },
   };
 }
 
-export const knownLot = (known: Known<Lot | null>, at: At, context: Context) =>
+/** The lot, or null if the source does not know it. */
+export const lotOrNull = (known: Sourced<Lot | null>, at: ParkingInstallation, context: Context) =>
   known.value && lot(known.value, at, known.facts, context);

@@ -4,7 +4,7 @@ import { key, requiresScopes } from '../../../schema/graph/directives.ts';
 import { DateTime, Decimal, Plate, USCC } from '../../../schema/graph/scalars.ts';
 import { connectionType, edgeType, Money, Provenance } from '../../../schema/graph/shared.ts';
 
-/** Whatever says when a single vehicle came and went, by whichever way it is reached. */
+/** Scopes for everything that shows when a single vehicle came and went, on every path to it. */
 export const MOVEMENTS = requiresScopes('parking:read', 'parking:movements');
 
 export enum PlateColour {
@@ -17,7 +17,7 @@ export enum PlateColour {
 }
 registerEnumType(PlateColour, {
   name: 'PlateColour',
-  description: 'Yellow, blue and green plates may carry the same text.',
+  description: 'Colour of a number plate. Yellow, blue and green plates may carry the same text.',
   valuesConfig: {
     BLUE: { description: 'Small vehicles.' },
     YELLOW: { description: 'Large vehicles.' },
@@ -35,41 +35,43 @@ export enum PermitState {
 }
 registerEnumType(PermitState, {
   name: 'PermitState',
-  description: 'Whether a permit holds now.',
+  description: 'State of a permit.',
   valuesConfig: {
-    ACTIVE: { description: 'It holds, or will from `validFrom` on.' },
-    EXPIRED: { description: 'Its time is over.' },
-    REVOKED: { description: 'It was taken back.' },
+    ACTIVE: { description: 'In force, or will be from `validFrom` on.' },
+    EXPIRED: { description: '`validTo` has passed.' },
+    REVOKED: { description: 'Revoked.' },
   },
 });
 
 @Directive(key('id'))
-@ObjectType({ description: 'A park, as set up in isthmus.yaml.', simpleResolvers: true })
+@ObjectType({ description: 'A park, as declared in isthmus.yaml.', simpleResolvers: true })
 export class Park {
-  @Field(() => ID, { description: 'As in isthmus.yaml.' }) id!: string;
+  @Field(() => ID, { description: 'Id in isthmus.yaml.' }) id!: string;
 }
 
 @Directive(key('uscc'))
 @ObjectType({
-  description: 'A company, known by its credit code; each island adds what it knows.',
+  description: 'A company, identified by its credit code (USCC). Each source adds its own fields.',
   simpleResolvers: true,
 })
 export class Company {
-  @Field(() => USCC, { description: 'The key that joins the islands.' }) uscc!: string;
+  @Field(() => USCC, { description: 'Credit code (USCC), the key that joins the sources.' }) uscc!: string;
 }
 
 @Directive(requiresScopes('parking:read'))
 @Directive(key('id'))
 @ObjectType({
-  description: 'A vehicle: plate and colour. The right stands on the type, since events hand vehicles out too.',
+  description:
+    'A vehicle, identified by plate and colour. The type itself requires a scope, because events return vehicles too.',
   simpleResolvers: true,
 })
 export class Vehicle {
-  @Field(() => ID, { description: 'Keyed hash of plate and colour; opaque.' }) id!: string;
-  @Field(() => Plate, { nullable: true, description: 'Null when masked.' }) plate?: string | null;
-  @Field(() => String, { nullable: true, description: 'Such as 京A·**345.' }) plateMasked?: string | null;
-  @Field(() => PlateColour, { nullable: true, description: 'Part of what it is known by.' }) colour?: string | null;
-  @Field(() => Company, { nullable: true, description: 'Holder of its newest right to park; null when none is known.' })
+  @Field(() => ID, { description: 'Opaque id: a keyed hash of plate and colour.' }) id!: string;
+  @Field(() => Plate, { nullable: true, description: 'Null if masked.' }) plate?: string | null;
+  @Field(() => String, { nullable: true, description: 'Masked plate, such as 京A·**345.' }) plateMasked?: string | null;
+  @Field(() => PlateColour, { nullable: true, description: 'Plate colour; with the plate, it identifies the vehicle.' })
+  colour?: string | null;
+  @Field(() => Company, { nullable: true, description: 'Holder of its newest parking permit; null if none is known.' })
   company?: Company | null;
   @Field(() => Provenance, { nullable: true, description: "parking: of the vehicle's own fields." })
   provenance?: Provenance | null;
@@ -79,94 +81,101 @@ export class Vehicle {
 @ObjectType({ description: 'A car park.', simpleResolvers: true })
 export class ParkingLot {
   @Field(() => ID, { description: 'Global id.' }) id!: string;
-  @Field(() => String, { nullable: true, description: "The vendor's name for it." }) name?: string | null;
-  @Field(() => Int, { nullable: true, description: 'Places.' }) capacity?: number | null;
-  @Field(() => Int, { nullable: true, description: 'Measured, not entries minus exits.' }) occupied?: number | null;
+  @Field(() => String, { nullable: true, description: 'Name given by the vendor.' }) name?: string | null;
+  @Field(() => Int, { nullable: true, description: 'Number of places.' }) capacity?: number | null;
+  @Field(() => Int, { nullable: true, description: 'Measured occupancy, not entries minus exits.' }) occupied?:
+    | number
+    | null;
   @Field(() => Int, { nullable: true, description: 'capacity - occupied, never below 0.' }) free?: number | null;
   @Field(() => Provenance, { nullable: true, description: 'parking: of this reading.' }) provenance?: Provenance | null;
 }
 
-@ObjectType({ description: 'One bucket; null where nothing was measured.', simpleResolvers: true })
+@ObjectType({
+  description: 'Occupancy in one time bucket. Values are null if nothing was measured.',
+  simpleResolvers: true,
+})
 export class OccupancyBucket {
-  @Field(() => DateTime, { description: 'Begin of the bucket.' }) start!: Date;
+  @Field(() => DateTime, { description: 'Start of the bucket.' }) start!: Date;
   @Field(() => Decimal, { nullable: true, description: 'Mean of the measurements.' }) mean!: string | null;
   @Field(() => Int, { nullable: true, description: 'Smallest measurement.' }) min!: number | null;
   @Field(() => Int, { nullable: true, description: 'Largest measurement.' }) max!: number | null;
-  @Field(() => Int, { description: 'Measurements left out as impossible.' }) flagged!: number;
+  @Field(() => Int, { description: 'Number of impossible measurements, which are left out.' }) flagged!: number;
 }
 
-@ObjectType({ description: 'Occupation over time.', simpleResolvers: true })
+@ObjectType({ description: 'Occupancy over time.', simpleResolvers: true })
 export class OccupancySeries {
   @Field(() => [OccupancyBucket], { description: 'Every bucket from `from` to `to`, oldest first.' })
   buckets!: readonly OccupancyBucket[];
   @Field(() => DateTime, {
     nullable: true,
     description:
-      'The range begins before this time, before which observations are past retention and gone: earlier buckets are null. Null: nothing of the range is gone.',
+      'Observations before this time were deleted by retention, so earlier buckets are null. Null if the whole range is available.',
   })
   droppedBefore!: Date | null;
-  @Field(() => Provenance, { description: 'Of the mirrored observations.' }) provenance!: Provenance;
+  @Field(() => Provenance, { description: 'Provenance of the mirrored observations.' }) provenance!: Provenance;
 }
 
 @Directive(MOVEMENTS)
-@ObjectType({ description: 'From entry to exit (APDS session).', simpleResolvers: true })
+@ObjectType({ description: 'A stay from entry to exit (APDS session).', simpleResolvers: true })
 export class ParkingSession {
   @Field(() => ID, { description: 'Global id.' }) id!: string;
-  @Field(() => Vehicle, { nullable: true, description: 'Null when no plate was read.' }) vehicle?: Vehicle | null;
-  @Field(() => DateTime, { description: 'When it drove in.' }) enteredAt!: Date;
-  @Field(() => DateTime, { nullable: true, description: 'When it drove out; null while it is parked.' })
+  @Field(() => Vehicle, { nullable: true, description: 'Null if no plate was read.' }) vehicle?: Vehicle | null;
+  @Field(() => DateTime, { description: 'Time of entry.' }) enteredAt!: Date;
+  @Field(() => DateTime, { nullable: true, description: 'Time of exit; null while the vehicle is parked.' })
   exitedAt!: Date | null;
-  @Field(() => Money, { nullable: true, description: 'What was paid; null when nothing was.' }) fee!: Money | null;
-  @Field(() => Provenance, { description: 'Of this reading.' }) provenance!: Provenance;
+  @Field(() => Money, { nullable: true, description: 'Amount paid; null if nothing was paid.' }) fee!: Money | null;
+  @Field(() => Provenance, { description: 'Source and age of this record.' }) provenance!: Provenance;
 }
 
-@ObjectType({ description: 'The right to park (APDS assigned right).', simpleResolvers: true })
+@ObjectType({ description: 'A parking permit (APDS assigned right).', simpleResolvers: true })
 export class ParkingPermit {
   @Field(() => ID, { description: 'Global id.' }) id!: string;
-  @Field(() => Vehicle, { nullable: true, description: 'Null when it is for no certain vehicle.' })
+  @Field(() => Vehicle, { nullable: true, description: 'Null if it names no single vehicle.' })
   vehicle?: Vehicle | null;
-  @Field(() => Company, { nullable: true, description: 'Its holder.' }) company?: Company | null;
-  @Field(() => DateTime, { description: 'Holds from here, inclusive.' }) validFrom!: Date;
-  @Field(() => DateTime, { nullable: true, description: 'Holds until here, exclusive; null: for ever.' })
+  @Field(() => Company, { nullable: true, description: 'Holder of the permit.' }) company?: Company | null;
+  @Field(() => DateTime, { description: 'Start of validity, inclusive.' }) validFrom!: Date;
+  @Field(() => DateTime, { nullable: true, description: 'End of validity, exclusive; null for no end.' })
   validTo!: Date | null;
-  @Field(() => PermitState, { description: 'Whether it holds now.' }) state!: string;
-  @Field(() => Provenance, { description: 'Of this reading.' }) provenance!: Provenance;
+  @Field(() => PermitState, { description: 'Current state.' }) state!: string;
+  @Field(() => Provenance, { description: 'Source and age of this record.' }) provenance!: Provenance;
 }
 
-@InputType({ description: 'Who may park where and how long.' })
+@InputType({ description: 'The permit to create.' })
 export class GrantParkingPermitInput {
-  @Field(() => ID, { description: 'The same id again gets the same answer.' }) clientMutationId!: string;
-  @Field(() => ID, { description: 'Which car park.' }) lot!: string;
-  @Field(() => Plate, { description: 'Which vehicle.' }) plate!: string;
-  @Field(() => PlateColour, { description: 'Which vehicle.' }) colour!: PlateColour;
-  @Field(() => USCC, { nullable: true, description: 'Holder of the right.' }) uscc?: string | null;
-  @Field(() => DateTime, { description: 'From here, inclusive.' }) validFrom!: Date;
-  @Field(() => DateTime, { nullable: true, description: 'Until here, exclusive; null: for ever.' })
+  @Field(() => ID, { description: 'Repeating a request with the same id returns the first result.' })
+  clientMutationId!: string;
+  @Field(() => ID, { description: 'Global id of the car park.' }) lot!: string;
+  @Field(() => Plate, { description: 'Plate of the vehicle.' }) plate!: string;
+  @Field(() => PlateColour, { description: 'Plate colour of the vehicle.' }) colour!: PlateColour;
+  @Field(() => USCC, { nullable: true, description: 'Holder of the permit.' }) uscc?: string | null;
+  @Field(() => DateTime, { description: 'Start of validity, inclusive.' }) validFrom!: Date;
+  @Field(() => DateTime, { nullable: true, description: 'End of validity, exclusive; null for no end.' })
   validTo?: Date | null;
 }
 
-@InputType({ description: 'Which permit to end.' })
+@InputType({ description: 'The permit to revoke.' })
 export class RevokeParkingPermitInput {
-  @Field(() => ID, { description: 'The same id again gets the same answer.' }) clientMutationId!: string;
-  @Field(() => ID, { description: 'Which permit.' }) permit!: string;
-  @Field(() => String, { nullable: true, description: 'Why; the vendor keeps it.' }) reason?: string | null;
+  @Field(() => ID, { description: 'Repeating a request with the same id returns the first result.' })
+  clientMutationId!: string;
+  @Field(() => ID, { description: 'Global id of the permit.' }) permit!: string;
+  @Field(() => String, { nullable: true, description: 'Reason; it is passed to the vendor.' }) reason?: string | null;
 }
 
-@ObjectType({ description: 'The permit as the parking system now shows it.', simpleResolvers: true })
+@ObjectType({ description: 'The permit as confirmed by the parking system.', simpleResolvers: true })
 export class GrantParkingPermitPayload {
-  @Field(() => ID, { description: 'As given.' }) clientMutationId!: string;
-  @Field(() => ParkingPermit, { description: 'As confirmed.' }) permit!: ParkingPermit;
-  @Field(() => Provenance, { description: 'Of the confirmation.' }) provenance!: Provenance;
+  @Field(() => ID, { description: 'The id from the input.' }) clientMutationId!: string;
+  @Field(() => ParkingPermit, { description: 'The confirmed permit.' }) permit!: ParkingPermit;
+  @Field(() => Provenance, { description: 'Source and time of the confirmation.' }) provenance!: Provenance;
 }
 
-@ObjectType({ description: 'The permit as the parking system now shows it.', simpleResolvers: true })
+@ObjectType({ description: 'The permit as confirmed by the parking system.', simpleResolvers: true })
 export class RevokeParkingPermitPayload {
-  @Field(() => ID, { description: 'As given.' }) clientMutationId!: string;
-  @Field(() => ParkingPermit, { description: 'As confirmed.' }) permit!: ParkingPermit;
-  @Field(() => Provenance, { description: 'Of the confirmation.' }) provenance!: Provenance;
+  @Field(() => ID, { description: 'The id from the input.' }) clientMutationId!: string;
+  @Field(() => ParkingPermit, { description: 'The confirmed permit.' }) permit!: ParkingPermit;
+  @Field(() => Provenance, { description: 'Source and time of the confirmation.' }) provenance!: Provenance;
 }
 
-export const VehicleEdge = edgeType('VehicleEdge', 'A vehicle and its place.', () => Vehicle);
+export const VehicleEdge = edgeType('VehicleEdge', 'A vehicle with its cursor.', () => Vehicle);
 export const VehicleConnection = connectionType(
   'VehicleConnection',
   'A page of vehicles.',
@@ -176,7 +185,7 @@ export const VehicleConnection = connectionType(
     provenance: true,
   },
 );
-export const ParkingSessionEdge = edgeType('ParkingSessionEdge', 'A session and its place.', () => ParkingSession);
+export const ParkingSessionEdge = edgeType('ParkingSessionEdge', 'A session with its cursor.', () => ParkingSession);
 export const ParkingSessionConnection = connectionType(
   'ParkingSessionConnection',
   'A page of sessions.',

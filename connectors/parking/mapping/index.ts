@@ -1,4 +1,4 @@
-/** The vendor's APDS records to our model; pure, and owner of the vendor's words. */
+/** Maps the vendor's APDS records to the model, and the hub's changes to APDS. Pure functions; only this folder knows APDS names. */
 import { malformed } from '../../kit/errors.ts';
 import { parsePlate, parseUscc } from '../../kit/identifiers.ts';
 import type {
@@ -13,14 +13,14 @@ import type {
   Session,
   VehicleKey,
 } from '../model.ts';
-import { list, multilingual, object, optionalTime, type Raw, reference, text, time, whole } from './checks.ts';
+import { integer, list, multilingual, object, optionalTime, type Raw, reference, text, time } from './field-checks.ts';
 
-export * from './expected.ts';
-export * from './lists.ts';
+export * from './drift.ts';
+export * from './list-responses.ts';
 
-/** Contract lots and dead counters answer with this figure instead of the truth. */
-const UNKNOWN = 9999;
-/** Ways of counting that measure; the others (`derived`, `expected`) are calculations. */
+/** Contract lots and broken counters report this count for "unknown". */
+const UNKNOWN_COUNT = 9999;
+/** Values of `occupancyCalculation` for measured counts; `derived` and `expected` counts are ignored. */
 const MEASURED: readonly unknown[] = [undefined, null, 'counted', 'verified'];
 
 const COLOURS: Readonly<Record<string, PlateColour>> = {
@@ -31,40 +31,40 @@ const COLOURS: Readonly<Record<string, PlateColour>> = {
   white: 'WHITE',
   black: 'BLACK',
 };
-const WORDS = new Map(Object.entries(COLOURS).map(([theirs, ours]) => [ours, theirs]));
+const COLOUR_NAMES = new Map(Object.entries(COLOURS).map(([name, colour]) => [colour, name]));
 
-/** Instants are asked for in whole seconds since the epoch: the second that `time` lies in. */
-export const secondOf = (time: Date): number => Math.floor(time.getTime() / 1000);
-/** The first whole second that is not before `time`. */
-export const secondFrom = (time: Date): number => Math.ceil(time.getTime() / 1000);
+/** Seconds since the epoch, rounded down. */
+export const floorSeconds = (time: Date): number => Math.floor(time.getTime() / 1000);
+/** Seconds since the epoch, rounded up. */
+export const ceilSeconds = (time: Date): number => Math.ceil(time.getTime() / 1000);
 
-/** An APDS place with its supply, its measured occupancy and the rights that are granted for it. */
+/** Maps an APDS place with its supply, measured occupancy and right specifications. */
 export function lot(body: unknown, where = 'place'): Lot {
   const raw = object(body, where);
   const { supply, demand } = supplyAndDemand(
     raw['hierarchyElementReference'] ?? {},
     `${where}.hierarchyElementReference`,
   );
-  const capacity = supply === UNKNOWN ? null : supply;
+  const capacity = supply === UNKNOWN_COUNT ? null : supply;
   const count = demand?.count ?? null;
   return {
     id: text(raw['id'], `${where}.id`),
     name: multilingual(raw['name'], `${where}.name`),
     capacity,
-    // The figure stands for "not known" only where it cannot be a count.
-    occupied: count === UNKNOWN && (capacity === null || capacity < UNKNOWN) ? null : count,
+    // In a lot with enough places the value may be a real count.
+    occupied: count === UNKNOWN_COUNT && (capacity === null || capacity < UNKNOWN_COUNT) ? null : count,
     measuredAt: demand?.time ?? null,
-    specifications: list(raw['rightSpecifications'] ?? [], `${where}.rightSpecifications`).map((one, i) =>
-      reference(one, `${where}.rightSpecifications[${i}]`),
+    specifications: list(raw['rightSpecifications'] ?? [], `${where}.rightSpecifications`).map((specification, i) =>
+      reference(specification, `${where}.rightSpecifications[${i}]`),
     ),
   };
 }
 
-/** An APDS session. */
+/** Maps an APDS session. */
 export function session(body: unknown, where = 'session'): Session {
   const raw = object(body, where);
   const { vehicle, company } = credentials(raw['identifiedCredentials'], `${where}.identifiedCredentials`);
-  // The standard spells it so; some vendors have mended it.
+  // `hierachyElement` is the spelling of the standard; some vendors have corrected it.
   const element = raw['hierachyElement'] ?? raw['hierarchyElement'];
   return {
     id: text(raw['id'], `${where}.id`),
@@ -77,13 +77,13 @@ export function session(body: unknown, where = 'session'): Session {
   };
 }
 
-/** An APDS assigned right, with its planned uses. */
+/** Maps an APDS assigned right with its planned uses. */
 export function permit(body: unknown, where = 'assignedRight'): Permit {
   const raw = object(body, where);
   const holder = object(raw['rightHolder'], `${where}.rightHolder`);
-  const uses = list(raw['plannedUses'] ?? [], `${where}.plannedUses`).map((one, i) => {
+  const uses = list(raw['plannedUses'] ?? [], `${where}.plannedUses`).map((value, i) => {
     const at = `${where}.plannedUses[${i}]`;
-    const use = object(one, at);
+    const use = object(value, at);
     return {
       from: time(use['startTime'], `${at}.startTime`),
       to: optionalTime(use['expiryTime'] ?? use['endTime'], `${at}.endTime`),
@@ -105,14 +105,14 @@ export function permit(body: unknown, where = 'assignedRight'): Permit {
   };
 }
 
-/** The assigned right that we ask the vendor to create, under our own id. */
+/** The assigned right to create, under an id of the hub. */
 export function assignedRight(id: string, grant: Grant, specification: Reference, now: Date): Raw {
   const issuer = [{ language: 'en', string: 'Isthmus' }];
   const vehicle = {
     type: 'licensePlate',
     identifier: { className: 'VehicleCredential', id: grant.plate },
     issuer,
-    plateColour: WORDS.get(grant.colour),
+    plateColour: COLOUR_NAMES.get(grant.colour),
   };
   const customer = { type: 'electronicID', identifier: { className: 'CustomerCredential', id: grant.uscc }, issuer };
   return {
@@ -131,7 +131,7 @@ export function assignedRight(id: string, grant: Grant, specification: Reference
   };
 }
 
-/** The same assigned right with all its uses cancelled; the rest goes back as it came. */
+/** The assigned right with all its uses cancelled and everything else unchanged. */
 export function cancelled(body: unknown, now: Date, reason: string | null): Raw {
   const raw = object(body, 'assignedRight');
   const { validFrom } = permit(body);
@@ -144,7 +144,7 @@ export function cancelled(body: unknown, now: Date, reason: string | null): Raw 
   };
 }
 
-/** An APDS observation of a place's occupancy. Impossible figures are kept: the store flags them. */
+/** Maps an APDS observation of a place's occupancy. Impossible counts are kept; the store flags them. */
 export function observation(body: unknown, where = 'observation'): Observation {
   const raw = object(body, where);
   const at = `${where}.hierarchyElement`;
@@ -154,64 +154,64 @@ export function observation(body: unknown, where = 'observation'): Observation {
     id: text(raw['id'], `${where}.id`),
     lot: reference(element['elementId'], `${at}.elementId`).id,
     time: time(raw['observationStartTime'], `${where}.observationStartTime`),
-    occupied: whole(demand?.count, `${at}.demandTable.demandType.count`),
-    capacity: supply === UNKNOWN ? null : supply,
+    occupied: integer(demand?.count, `${at}.demandTable.demandType.count`),
+    capacity: supply === UNKNOWN_COUNT ? null : supply,
   };
 }
 
-/** A webhook's body: one topic, one or several objects. Topics that we did not ask for are taken and left alone. */
+/** Maps a webhook body: one topic with one or more objects. Topics without a subscription are ignored. */
 export function gateEvents(body: unknown): GateEvent[] {
   const raw = object(body, 'event');
   const topic = text(raw['topic'], 'event.topic');
   time(raw['eventTime'], 'event.eventTime');
-  return list(raw['data'], 'event.data').flatMap((one, i): GateEvent[] => {
+  return list(raw['data'], 'event.data').flatMap((value, i): GateEvent[] => {
     const where = `event.data[${i}]`;
     switch (topic) {
       case 'SessionCreated':
-        return gateEventsOf(session(one, where), true);
+        return sessionEvents(session(value, where), true);
       case 'SessionUpdated':
-        return gateEventsOf(session(one, where), false);
+        return sessionEvents(session(value, where), false);
       case 'ObservationCreated':
-        return [{ kind: 'occupancy', observation: observation(one, where) }];
+        return [{ kind: 'occupancy', observation: observation(value, where) }];
       case 'ObservationDeleted':
-        return [{ kind: 'withdrawn', observation: text(object(one, where)['id'], `${where}.id`) }];
+        return [{ kind: 'withdrawn', observation: text(object(value, where)['id'], `${where}.id`) }];
       default:
         return [];
     }
   });
 }
 
-/** What a session tells: that it began (`created`), and that it is over; a session that comes late may tell both. */
-export function gateEventsOf(one: Session, created: boolean): GateEvent[] {
-  const { enteredAt, exitedAt } = one;
+/** Events of a session: the entry if `created`, and the exit if it has ended. A session reported late may have both. */
+export function sessionEvents(session: Session, created: boolean): GateEvent[] {
+  const { enteredAt, exitedAt } = session;
   return [
-    ...(created ? [{ kind: 'entered', time: enteredAt, session: one } as const] : []),
-    ...(exitedAt === null ? [] : [{ kind: 'exited', time: exitedAt, session: one } as const]),
+    ...(created ? [{ kind: 'entered', time: enteredAt, session } as const] : []),
+    ...(exitedAt === null ? [] : [{ kind: 'exited', time: exitedAt, session } as const]),
   ];
 }
 
-/** The topics that `gateEvents` reads. */
+/** The webhook topics to subscribe to: those that `gateEvents` maps. */
 export const TOPICS = ['SessionCreated', 'SessionUpdated', 'ObservationCreated', 'ObservationDeleted'];
 
-/** Id of the subscription that the vendor has made, and where it calls. */
+/** Id and callback address of the vendor's webhook subscription. */
 export function subscription(body: unknown): { id: string; endpoint: unknown } {
   const raw = object(body, 'subscription');
   return { id: text(raw['id'], 'subscription.id'), endpoint: raw['endpoint'] };
 }
 
-/** `_无_`, nothing, or a plate without its colour: no certain vehicle. */
+/** Vehicle, company and contract of a credential list. `_无_`, no plate, or a plate without colour: no vehicle. */
 function credentials(value: unknown, where: string) {
   let vehicle: VehicleKey | null = null;
   let company: string | null = null;
   let contract: string | null = null;
-  list(value, where).forEach((one, i) => {
+  list(value, where).forEach((credential, i) => {
     const at = `${where}[${i}]`;
-    const raw = object(one, at);
+    const raw = object(credential, at);
     const identifier = object(raw['identifier'], `${at}.identifier`);
     const id = text(identifier['id'], `${at}.identifier.id`);
     if (identifier['className'] === 'CustomerCredential') company ??= parseUscc(id);
     else if (identifier['className'] === 'OtherCredential' && raw['type'] === 'permit') contract ??= id;
-    else if (identifier['className'] === 'VehicleCredential') vehicle ??= plateOf(id, raw['plateColour'], at);
+    else if (identifier['className'] === 'VehicleCredential') vehicle ??= vehicleOf(id, raw['plateColour'], at);
   });
   return { vehicle, company, contract } as {
     vehicle: VehicleKey | null;
@@ -220,51 +220,51 @@ function credentials(value: unknown, where: string) {
   };
 }
 
-function plateOf(id: string, word: unknown, where: string): VehicleKey | null {
+function vehicleOf(id: string, colourName: unknown, where: string): VehicleKey | null {
   const plate = parsePlate(id);
-  if (plate === null || word == null) return null;
-  const colour = COLOURS[text(word, `${where}.plateColour`)];
-  if (colour === undefined) throw malformed(`${where}.plateColour is not known`);
+  if (plate === null || colourName == null) return null;
+  const colour = COLOURS[text(colourName, `${where}.plateColour`)];
+  if (colour === undefined) throw malformed(`${where}.plateColour is unknown`);
   return { plate, colour };
 }
 
-/** The newest supply and the newest measured demand of an element; null where there is none. */
+/** The supply and the newest measured demand of an element; null if there is none. */
 function supplyAndDemand(value: unknown, where: string) {
   const raw = object(value, where);
   const supply = list(raw['supply'] ?? [], `${where}.supply`)[0];
   const counts = list(raw['demandTable'] ?? [], `${where}.demandTable`)
-    .flatMap((one, i) => list(object(one, `${where}.demandTable[${i}]`)['demandType'] ?? [], `${where}.demandType`))
-    .map((one) => object(one, `${where}.demandType`))
-    .filter((one) => one['count'] != null && MEASURED.includes(one['occupancyCalculation']))
-    .map((one) => ({
-      count: whole(one['count'], `${where}.demandType.count`),
-      time: time(one['recordDateTime'], `${where}.demandType.recordDateTime`),
+    .flatMap((table, i) => list(object(table, `${where}.demandTable[${i}]`)['demandType'] ?? [], `${where}.demandType`))
+    .map((demand) => object(demand, `${where}.demandType`))
+    .filter((demand) => demand['count'] != null && MEASURED.includes(demand['occupancyCalculation']))
+    .map((demand) => ({
+      count: integer(demand['count'], `${where}.demandType.count`),
+      time: time(demand['recordDateTime'], `${where}.demandType.recordDateTime`),
     }));
   return {
     supply:
       supply === undefined
         ? null
-        : whole(object(supply, `${where}.supply`)['supplyQuantity'], `${where}.supplyQuantity`),
+        : integer(object(supply, `${where}.supply`)['supplyQuantity'], `${where}.supplyQuantity`),
     demand: counts.sort((a, b) => b.time.getTime() - a.time.getTime())[0] ?? null,
   };
 }
 
-/** What was paid over all segments; null when nothing was. Summed in ten-thousandths, which JSON numbers hold exactly. */
+/** Sum paid over all segments; null if nothing was paid. Summed in ten-thousandths, which a JavaScript number holds exactly. */
 function fee(segments: readonly unknown[], where: string): Money | null {
-  const paid = segments.flatMap((one, i) => {
+  const paid = segments.flatMap((segment, i) => {
     const at = `${where}[${i}].financialTransactions`;
-    return list(object(one, `${where}[${i}]`)['financialTransactions'] ?? [], at).map((each) => {
-      const value = object(object(each, at)['value'], `${at}.value`);
+    return list(object(segment, `${where}[${i}]`)['financialTransactions'] ?? [], at).map((transaction) => {
+      const value = object(object(transaction, at)['value'], `${at}.value`);
       const amount = value['currencyValue'];
       const scaled = typeof amount === 'number' ? Math.round(amount * 10_000) : Number.NaN;
-      if (!Number.isSafeInteger(scaled)) throw malformed(`${at}.value.currencyValue is no amount`);
+      if (!Number.isSafeInteger(scaled)) throw malformed(`${at}.value.currencyValue is not an amount`);
       return { scaled, currency: text(value['currencyType'], `${at}.value.currencyType`) };
     });
   });
   const first = paid[0];
   if (!first) return null;
-  if (paid.some((one) => one.currency !== first.currency)) throw malformed(`${where} is paid in several currencies`);
-  const sum = paid.reduce((all, one) => all + one.scaled, 0);
+  if (paid.some(({ currency }) => currency !== first.currency)) throw malformed(`${where} has several currencies`);
+  const sum = paid.reduce((total, { scaled }) => total + scaled, 0);
   const digits = String(Math.abs(sum)).padStart(5, '0');
   const value = `${sum < 0 ? '-' : ''}${digits.slice(0, -4)}.${digits.slice(-4).replace(/0{1,2}$/, '')}`;
   return { value, currency: first.currency };

@@ -1,47 +1,47 @@
 /**
- * A pretend parking back end, written from the manual of APDS (ISO/TS 5206-1): REST with a token and paging, webhooks signed and
- * told at least once. An independent witness: it shares nothing with the connector.
+ * Simulates the parking vendor, written from the APDS manual (ISO/TS 5206-1): REST with token and paging, signed webhooks delivered
+ * at least once. Shares no code with the connector, so that it tests it independently.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { Journal, listen, type Running, type Simulator, tellStory } from '../../kit/testing/simulator.ts';
-import { Backend } from './backend.ts';
+import { Journal, listen, playScenario, type RunningSimulator, type Simulator } from '../../kit/testing/simulator.ts';
+import { RestApi } from './rest-api.ts';
 
 const TOKEN = 'lakeside-parking-demo-token';
 const SECRET = 'lakeside-parking-demo-webhook-secret';
 
 async function handle(
-  backend: Backend,
+  api: RestApi,
   journal: Journal,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://localhost');
-  const say = (status: number, body: unknown) => {
+  const respond = (status: number, body: unknown) => {
     response.writeHead(status, { 'content-type': 'application/json' });
     response.end(JSON.stringify(body));
   };
   const parts: Buffer[] = [];
   for await (const part of request as AsyncIterable<Buffer>) parts.push(part);
   if (request.headers['x-mcc-access-token'] !== TOKEN)
-    return say(401, { status: 'error', code: 401, message: 'No or wrong token' });
+    return respond(401, { status: 'error', code: 401, message: 'No or wrong token' });
   const text = Buffer.concat(parts).toString('utf8');
   const body = text ? (JSON.parse(text) as unknown) : {};
-  const made = backend.answer(request.method ?? 'GET', url.pathname, url.searchParams, body);
-  journal.append({ operation: `${request.method} ${url.pathname}`, query: url.search, status: made.status });
-  say(made.status, made.body);
+  const result = api.handle(request.method ?? 'GET', url.pathname, url.searchParams, body);
+  journal.append({ operation: `${request.method} ${url.pathname}`, query: url.search, status: result.status });
+  respond(result.status, result.body);
 }
 
 export const simulator: Simulator = {
   name: 'parking',
-  start: async (options): Promise<Running> => {
+  start: async (options): Promise<RunningSimulator> => {
     const journal = new Journal(options.directory);
-    const backend = new Backend(options, journal, SECRET);
+    const api = new RestApi(options, journal, SECRET);
     const server = createServer((request, response) => {
-      handle(backend, journal, request, response).catch(() => response.destroy());
+      handle(api, journal, request, response).catch(() => response.destroy());
     });
     const port = await listen(server, options.ports?.['http']);
-    const teller = tellStory(options, (moment) => {
-      if (moment.kind === 'enter' || moment.kind === 'exit') backend.drive(moment);
+    const teller = playScenario(options, (moment) => {
+      if (moment.kind === 'enter' || moment.kind === 'exit') api.drive(moment);
     });
     let closed: Promise<void> | undefined;
     return {
@@ -54,7 +54,7 @@ export const simulator: Simulator = {
       close: () => {
         closed ??= new Promise((resolve) => {
           teller.stop();
-          backend.close();
+          api.close();
           server.closeAllConnections();
           server.close(() => resolve());
         });

@@ -1,22 +1,23 @@
-/** Who holds which contract: what the hub must know to name companies while the vendor is dark. */
-import type { Claim, Services, Tx } from '../../kit/connector.ts';
+/** Copies permit holders and parking contracts to the hub, so that companies can be named while the vendor is down. */
+import type { Tx } from '../../kit/connector.ts';
+import type { Claim, Services } from '../../kit/services.ts';
 import * as mapping from '../mapping/index.ts';
 import type { VehicleKey } from '../model.ts';
-import { newestHolders } from './holders.ts';
 import type { ParkingApi } from './http.ts';
+import { currentHolders } from './vehicle-holders.ts';
 
-/** Reads the vendor's whole list of rights; `also` runs in the transaction that keeps what it says. */
-export async function readContracts(
+/** Reads all assigned rights and stores holders and contracts. `onStored` runs in the same transaction. */
+export async function storeContracts(
   services: Services,
   api: ParkingApi,
   vehicleId: (vehicle: VehicleKey) => string,
-  also: (tx: Tx) => Promise<void>,
+  onStored: (tx: Tx) => Promise<void>,
 ): Promise<void> {
   const { guard, transaction, identify, store, installation, clock } = services;
   const all = await guard.read(services.call(30_000), { operation: 'poll contracts' }, (signal) =>
-    api.all('/rights/assigned', { expand: 'plannedUses' }, mapping.permit, signal),
+    api.getAll('/rights/assigned', { expand: 'plannedUses' }, mapping.permit, signal),
   );
-  const vehicles = newestHolders(all.value, clock.now()).map(({ vehicle, company }) => ({
+  const vehicles = currentHolders(all.value, clock.now()).map(({ vehicle, company }) => ({
     ...vehicle,
     id: vehicleId(vehicle),
     company,
@@ -24,15 +25,18 @@ export async function readContracts(
   await transaction(async (tx) => {
     await store.parking.assignVehicles(tx, installation.id, vehicles);
     await identify(tx, [
-      ...all.value.flatMap((one) => claims(null, one.company, one.contract)),
-      ...vehicles.flatMap((one) => claims(one.id, null, null)),
+      ...all.value.flatMap((permit) => identityClaims(null, permit.company, permit.contract)),
+      ...vehicles.flatMap((vehicle) => identityClaims(vehicle.id, null, null)),
     ]);
-    await also(tx);
+    await onStored(tx);
   });
 }
 
-/** Under which ids parking knows a company and its vehicles. No plates: the hub's identities and log hold none. */
-export function claims(vehicle: string | null, company: string | null, contract: string | null): Claim[] {
+/**
+ * Identity claims for a vehicle, a company and its contract number. Plates are never claimed: identities and the event log hold
+ * none.
+ */
+export function identityClaims(vehicle: string | null, company: string | null, contract: string | null): Claim[] {
   return [
     ...(vehicle ? [{ entity: 'VEHICLE', key: vehicle, system: 'vehicle', value: vehicle } as const] : []),
     ...(company ? [{ entity: 'COMPANY', key: company, system: 'uscc', value: company } as const] : []),

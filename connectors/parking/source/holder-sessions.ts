@@ -1,72 +1,73 @@
-/** The sessions of companies, a page for each. */
-import type { Call, Known } from '../../kit/connector.ts';
+/** Sessions by permit holder, one page per company. */
+import type { Call } from '../../kit/call.ts';
+import type { Sourced } from '../../kit/connector.ts';
 import type { Guard } from '../../kit/guard/guard.ts';
-import { withFacts } from '../../kit/provenance.ts';
+import { sourced } from '../../kit/provenance.ts';
 import * as mapping from '../mapping/index.ts';
 import type { Session } from '../model.ts';
-import type { SessionSlice, Sliced } from './answers.ts';
 import type { ParkingApi, Query } from './http.ts';
+import type { SessionSlice, SliceResult } from './result-types.ts';
 import type { Vehicles } from './vehicles.ts';
 
-export interface HolderSessionsParts {
+export interface HolderSessionsDependencies {
   readonly guard: Guard;
   readonly api: ParkingApi;
   readonly vehicles: Vehicles;
 }
 
 export class HolderSessions {
-  readonly #parts: HolderSessionsParts;
-  /** Whether the vendor answers a page for each holder when asked for several; found out by asking. */
-  #groups = true;
+  readonly #dependencies: HolderSessionsDependencies;
+  /** Whether the vendor supports `group_by`; set to false by the first response without groups. */
+  #supportsGrouping = true;
 
-  constructor(parts: HolderSessionsParts) {
-    this.#parts = parts;
+  constructor(parts: HolderSessionsDependencies) {
+    this.#dependencies = parts;
   }
 
-  /** A page for each holder: in one call where the vendor can group, else a call for each, under the guard's limit. */
+  /** One page per holder: in one call if the vendor supports `group_by`, else one call per holder, limited by the guard. */
   async pages(
     call: Call,
     holders: readonly string[],
     slice: SessionSlice,
-  ): Promise<ReadonlyMap<string, Known<Sliced<Session>>>> {
-    const { guard, api, vehicles } = this.#parts;
-    const query = (wanted: readonly string[]): Query => ({
+  ): Promise<ReadonlyMap<string, Sourced<SliceResult<Session>>>> {
+    const { guard, api, vehicles } = this.#dependencies;
+    const query = (requested: readonly string[]): Query => ({
       credential_class: 'CustomerCredential',
-      credential_id: wanted,
+      credential_id: requested,
       expand: ['credentials', 'segments', 'segments.financialTransactions'],
       offset: slice.offset,
       page_size: slice.size,
       ...(slice.instant === null ? {} : { reference_instant: slice.instant }),
-      ...(slice.from === null ? {} : { start_after: mapping.secondOf(slice.from) }),
-      ...(slice.to === null ? {} : { start_before: mapping.secondFrom(slice.to) }),
+      ...(slice.from === null ? {} : { start_after: mapping.floorSeconds(slice.from) }),
+      ...(slice.to === null ? {} : { start_before: mapping.ceilSeconds(slice.to) }),
     });
-    const key = (wanted: readonly string[]) => JSON.stringify([[...wanted].sort(), slice]);
-    if (holders.length > 1 && this.#groups) {
+    const key = (requested: readonly string[]) => JSON.stringify([[...requested].sort(), slice]);
+    if (holders.length > 1 && this.#supportsGrouping) {
       const found = await guard.read(
         call,
         { operation: 'sessions of holders', key: key(holders), type: 'ParkingSession' },
         async (signal) => {
           const body = await api.get('/sessions', { ...query(holders), group_by: 'credential' }, signal);
           const groups = mapping.groups(body, mapping.session);
-          await vehicles.remember([...(groups?.values() ?? [])].flatMap((one) => one.items));
+          await vehicles.save([...(groups?.values() ?? [])].flatMap((page) => page.items));
           return groups;
         },
       );
       const { value, facts } = found;
       if (value !== null) {
-        const none = { items: [], total: 0, instant: slice.instant };
-        return new Map(holders.map((holder) => [holder, withFacts(value.get(holder) ?? none, facts)]));
+        const empty = { items: [], total: 0, instant: slice.instant };
+        return new Map(holders.map((holder) => [holder, sourced(value.get(holder) ?? empty, facts)]));
       }
-      this.#groups = false;
+      this.#supportsGrouping = false;
     }
     const pages = holders.map(async (holder) => {
       const page = await guard.read(
         call,
         { operation: 'sessions of a holder', key: key([holder]), type: 'ParkingSession' },
         async (signal) => {
-          const answer = mapping.page(await api.get('/sessions', query([holder]), signal), mapping.session);
-          await vehicles.remember(answer.items);
-          return answer;
+          const found = mapping.page(await api.get('/sessions', query([holder]), signal), mapping.session);
+          await vehicles.save(found.items);
+          return found;
         },
       );
       return [holder, page] as const;

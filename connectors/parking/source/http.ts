@@ -1,15 +1,15 @@
-/** The vendor's REST API over HTTP: token, deadline, pages, and what its status codes mean. */
+/** HTTP client of the vendor's REST API: token, paging, and status codes mapped to source errors. */
 import { Agent, request } from 'undici';
 import { malformed, rejected, unavailable } from '../../kit/errors.ts';
-import { AnswerHold, readAnswer } from '../../kit/protocols/response-body.ts';
+import { ResponseBuffer, readResponse } from '../../kit/protocols/response-body.ts';
 import * as mapping from '../mapping/index.ts';
 
 export type Query = Readonly<Record<string, string | number | readonly string[] | undefined>>;
 
-/** Rows asked for in one page of a list that is read to its end. */
-const PAGE = 1_000;
-/** A list that goes on further than this is no list of one park's rights. */
-const MOST_PAGES = 200;
+/** Rows per page of a list that is read completely. */
+const PAGE_SIZE = 1_000;
+/** A longer list is rejected as malformed. */
+const MAX_PAGES = 200;
 
 export class ParkingApi {
   readonly #base: string;
@@ -21,74 +21,74 @@ export class ParkingApi {
     this.#token = token;
   }
 
-  /** GET with the query's values; lists are joined by commas, as APDS has it. */
-  async get(path: string, query: Query, signal: AbortSignal, hold?: AnswerHold): Promise<unknown> {
-    const found = await this.find(path, query, signal, hold);
+  /** GET; list values are joined by commas, as APDS defines. Throws SOURCE_REJECTED on 404. */
+  async get(path: string, query: Query, signal: AbortSignal, buffer?: ResponseBuffer): Promise<unknown> {
+    const found = await this.getOrNull(path, query, signal, buffer);
     if (found === null) throw rejected(`HTTP 404 to GET ${path}`);
     return found;
   }
 
-  /** GET of what may not be there: null then. */
-  find(path: string, query: Query, signal: AbortSignal, hold?: AnswerHold): Promise<unknown> {
+  /** Like `get`, but resolves with null on 404. */
+  getOrNull(path: string, query: Query, signal: AbortSignal, buffer?: ResponseBuffer): Promise<unknown> {
     const search = new URLSearchParams();
     for (const [name, value] of Object.entries(query)) {
       if (value !== undefined) search.set(name, typeof value === 'object' ? value.join(',') : String(value));
     }
-    return this.#send('GET', `${path}${search.size > 0 ? `?${search}` : ''}`, undefined, signal, hold);
+    return this.#send('GET', `${path}${search.size > 0 ? `?${search}` : ''}`, undefined, signal, buffer);
   }
 
   /**
-   * A list read to its end, page by page. All pages are asked for the view of the first page's instant, so that what
-   * changes meanwhile moves no row from one page to another; what was deleted meanwhile is left out. The pages count as one
-   * answer until the last has come: see `AnswerHold`.
+   * Reads a whole list page by page. All pages are requested for the reference instant of the first page, so that concurrent
+   * changes move no row between pages; rows deleted in the meantime are left out. All pages count towards one response size
+   * limit. Throws SOURCE_MALFORMED after MAX_PAGES pages.
    */
-  async all<T extends { readonly id: string }>(
+  async getAll<T extends { readonly id: string }>(
     path: string,
     query: Query,
     item: (raw: unknown, where: string) => T,
     signal: AbortSignal,
   ): Promise<T[]> {
     const items: T[] = [];
-    const gone = new Set<string>();
-    const hold = new AnswerHold();
+    const deleted = new Set<string>();
+    const buffer = new ResponseBuffer();
     let instant: number | undefined;
     try {
-      for (let n = 0; n < MOST_PAGES; n++) {
-        const asked = { ...query, offset: items.length, page_size: PAGE, reference_instant: instant };
-        const page = mapping.page(await this.get(path, asked, signal, hold), item);
+      for (let count = 0; count < MAX_PAGES; count++) {
+        const pageQuery = { ...query, offset: items.length, page_size: PAGE_SIZE, reference_instant: instant };
+        const page = mapping.page(await this.get(path, pageQuery, signal, buffer), item);
         instant ??= page.instant;
         items.push(...page.items);
-        for (const id of page.deleted) gone.add(id);
-        if (page.items.length === 0 || items.length >= page.total) return items.filter((one) => !gone.has(one.id));
+        for (const id of page.deleted) deleted.add(id);
+        if (page.items.length === 0 || items.length >= page.total) return items.filter(({ id }) => !deleted.has(id));
       }
     } finally {
-      hold.release();
+      buffer.release();
     }
-    throw malformed(`${path} has no end after ${MOST_PAGES} pages`);
+    throw malformed(`${path} has more than ${MAX_PAGES} pages`);
   }
 
-  /** A change; answers the body. */
+  /** Sends a change and resolves with the response body. Throws SOURCE_REJECTED if the vendor rejects it, also with status 200. */
   async change(method: 'POST' | 'PUT', path: string, body: unknown, signal: AbortSignal): Promise<unknown> {
-    const answer = await this.#send(method, path, body, signal);
-    if (answer === null) throw rejected(`HTTP 404 to ${method} ${path}`);
-    const no = mapping.refusal(answer);
-    if (no !== null) throw rejected(`${no} to ${method} ${path}`);
-    return answer;
+    const response = await this.#send(method, path, body, signal);
+    if (response === null) throw rejected(`HTTP 404 to ${method} ${path}`);
+    const rejection = mapping.rejectionReason(response);
+    if (rejection !== null) throw rejected(`${rejection} to ${method} ${path}`);
+    return response;
   }
 
   close(): Promise<void> {
     return this.#agent.close();
   }
 
-  /** The answer's JSON; null for 404. `hold`: it is held together with others. */
+  /** The response as JSON; null for 404. With `buffer`, the response counts towards the size limit shared by all pages of a list. */
   async #send(
     method: 'GET' | 'POST' | 'PUT',
     path: string,
     body: unknown,
     signal: AbortSignal,
-    hold?: AnswerHold,
+    buffer?: ResponseBuffer,
   ): Promise<unknown> {
-    const answer = await request(`${this.#base}${path}`, {
+    const response = await request(`${this.#base}${path}`, {
       method,
       headers: {
         'x-mcc-access-token': this.#token,
@@ -99,7 +99,7 @@ export class ParkingApi {
       dispatcher: this.#agent,
       signal,
     });
-    const { statusCode } = answer;
+    const { statusCode } = response;
     const read = (bytes: Buffer): unknown => {
       if (statusCode === 404) return null;
       if (statusCode === 429 || statusCode >= 500) throw unavailable(`HTTP ${statusCode}`);
@@ -107,9 +107,9 @@ export class ParkingApi {
       try {
         return JSON.parse(bytes.toString('utf8'));
       } catch (error) {
-        throw malformed('the answer is not JSON', error);
+        throw malformed('response is not valid JSON', error);
       }
     };
-    return hold ? read(await hold.read(answer)) : readAnswer(answer, read);
+    return buffer ? read(await buffer.read(response)) : readResponse(response, read);
   }
 }

@@ -1,81 +1,88 @@
-/** The only room that talks to the parking vendor; speaks our model outward. */
-import type { Call, Drift, Job, Services, WebhookAnswer, WebhookNeeds, WebhookRequest } from '../../kit/connector.ts';
+/** The parking source: the only module that calls the vendor. It returns the model, never the vendor's records. */
+import type { Call } from '../../kit/call.ts';
+import type { Drift, Job, WebhookRequest, WebhookRequirements, WebhookResponse } from '../../kit/connector.ts';
+import type { Services } from '../../kit/services.ts';
 import * as mapping from '../mapping/index.ts';
 import type { ParkingSettings } from '../settings.ts';
 import { HolderSessions } from './holder-sessions.ts';
 import { ParkingApi, type Query } from './http.ts';
-import { Inflow } from './inflow.ts';
+import { Ingestion } from './ingestion.ts';
 import { Permits } from './permits.ts';
-import { type ParkingRequest, type RequestParts, requestOf } from './request.ts';
+import { createRequest, type ParkingRequest, type RequestDependencies } from './request.ts';
 import { Vehicles } from './vehicles.ts';
-import { maySign } from './webhook-signature.ts';
+import { isRecentSignature } from './webhook-signature.ts';
 
-/** Records of each kind that are looked at for drift, and how young they are where many come, in milliseconds. */
-const COMPARED = 20;
-const RECENT = 86_400_000;
+/** Number of records of each kind that the drift check compares. */
+const DRIFT_SAMPLE = 20;
+/** Milliseconds. Kinds with a time filter are compared by records of the last day. */
+const DRIFT_PERIOD = 86_400_000;
 
 export class ParkingSource {
   readonly #services: Services;
   readonly #api: ParkingApi;
-  readonly #inflow: Inflow;
-  readonly #parts: RequestParts;
+  readonly #ingestion: Ingestion;
+  readonly #dependencies: RequestDependencies;
 
   constructor(settings: ParkingSettings, services: Services) {
     const api = new ParkingApi(settings.url, settings.token);
     const vehicles = new Vehicles(services);
-    const inflow = new Inflow(settings, services, api, (vehicle) => vehicles.id(vehicle));
-    const permits = new Permits(services, api, (all) => vehicles.remember(all));
+    const inflow = new Ingestion(settings, services, api, (vehicle) => vehicles.id(vehicle));
+    const permits = new Permits(services, api, (granted) => vehicles.save(granted));
     const sessions = new HolderSessions({ guard: services.guard, api, vehicles });
     this.#services = services;
     this.#api = api;
-    this.#inflow = inflow;
-    this.#parts = { services, api, vehicles, sessions, inflow, permits };
+    this.#ingestion = inflow;
+    this.#dependencies = { services, api, vehicles, sessions, ingestion: inflow, permits };
   }
 
-  /** One cheap question. */
+  /** Health check: requests one place. */
   async check(call: Call): Promise<void> {
     await this.#services.guard.read(call, { operation: 'check', retry: false }, (signal) =>
       this.#api.get('/places', { page_size: 1 }, signal),
     );
   }
 
-  /** What the vendor's records lack; those of the last day where many come. */
+  /** Expected fields that are missing from all sampled records of a kind. */
   async drift(call: Call): Promise<readonly Drift[]> {
     const found: Drift[] = [];
-    for (const one of mapping.EXPECTED) {
-      const query: Query = { expand: one.expand, page_size: COMPARED };
-      const recent = mapping.secondOf(new Date(this.#services.clock.now().getTime() - RECENT));
+    for (const expected of mapping.EXPECTED_RECORDS) {
+      const query: Query = { expand: expected.expand, page_size: DRIFT_SAMPLE };
+      const start = mapping.floorSeconds(new Date(this.#services.clock.now().getTime() - DRIFT_PERIOD));
       const { value } = await this.#services.guard.read(call, { operation: 'check', retry: false }, (signal) =>
-        this.#api.get(one.path, one.since === null ? query : { ...query, [one.since]: recent }, signal),
+        this.#api.get(
+          expected.path,
+          expected.sinceParameter === null ? query : { ...query, [expected.sinceParameter]: start },
+          signal,
+        ),
       );
-      found.push(...mapping.driftOf(value, one));
+      found.push(...mapping.findDrift(value, expected));
     }
     return found;
   }
 
   get jobs(): readonly Job[] {
-    return this.#inflow.jobs;
+    return this.#ingestion.jobs;
   }
 
-  /** Only calls whose signature may be right are read. */
-  get webhookNeeds(): WebhookNeeds {
-    return { headers: { 'x-signature': (value) => maySign(value, this.#services.clock.now()) } };
+  /** Rejects a webhook before its body is read unless the signature header is well-formed and recent. */
+  get webhookNeeds(): WebhookRequirements {
+    return { headers: { 'x-signature': (value) => isRecentSignature(value, this.#services.clock.now()) } };
   }
 
-  webhook(request: WebhookRequest): Promise<WebhookAnswer> {
-    return this.#inflow.webhook(request);
+  webhook(request: WebhookRequest): Promise<WebhookResponse> {
+    return this.#ingestion.webhook(request);
   }
 
   lag(): number | null {
-    return this.#inflow.lag();
+    return this.#ingestion.lag();
   }
 
   close(): Promise<void> {
     return this.#api.close();
   }
 
-  /** For one request: fresh loaders. */
+  /** Creates the loaders of one request. */
   request(call: Call): ParkingRequest {
-    return requestOf(this.#parts, call);
+    return createRequest(this.#dependencies, call);
   }
 }

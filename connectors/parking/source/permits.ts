@@ -1,90 +1,98 @@
-/** Permits granted and taken back: once each, found again by our own id, and answered as the vendor then shows them. */
-import type { Call, Known, Services } from '../../kit/connector.ts';
+/** Grants and revokes permits, each once per clientMutationId, and returns them as the vendor confirms them. */
+import type { Call } from '../../kit/call.ts';
+import type { Sourced } from '../../kit/connector.ts';
 import { badInput, unavailable } from '../../kit/errors.ts';
+import type { Services } from '../../kit/services.ts';
 import * as mapping from '../mapping/index.ts';
 import type { Grant, Lot, Permit } from '../model.ts';
 import type { ParkingApi } from './http.ts';
 
 const EXPAND = { expand: 'plannedUses' };
-const at = (id: string): string => `/rights/assigned/${encodeURIComponent(id)}`;
+const pathOf = (id: string): string => `/rights/assigned/${encodeURIComponent(id)}`;
 
 export class Permits {
   readonly #services: Services;
   readonly #api: ParkingApi;
-  readonly #named: (permits: readonly Permit[]) => Promise<void>;
+  readonly #saveVehicles: (permits: readonly Permit[]) => Promise<void>;
 
-  /** @param named keeps what the ids of the permits' vehicles mean, before anyone is told of them */
-  constructor(services: Services, api: ParkingApi, named: (permits: readonly Permit[]) => Promise<void>) {
+  /** @param saveVehicles stores the vehicles of the permits under their opaque ids before a permit is returned */
+  constructor(services: Services, api: ParkingApi, saveVehicles: (permits: readonly Permit[]) => Promise<void>) {
     this.#services = services;
     this.#api = api;
-    this.#named = named;
+    this.#saveVehicles = saveVehicles;
   }
 
-  /** `lots` is asked only when the grant is really sent: a repeated one is answered while the vendor is dark. */
+  /**
+   * Creates a permit under an id of the hub. A repeated call with the same clientMutationId returns the first result, also while
+   * the vendor is down; `lots` is read only if the permit is sent. Throws BAD_USER_INPUT for a lot that has no permits.
+   */
   async grant(
     call: Call,
     clientMutationId: string,
     grant: Grant,
     lots: () => Promise<readonly Lot[]>,
-  ): Promise<Known<Permit>> {
-    const { once, guard, clock } = this.#services;
+  ): Promise<Sourced<Permit>> {
+    const { runOnce: once, guard, clock } = this.#services;
     const granted = await once(
       call,
       { mutation: 'grantParkingPermit', clientMutationId, payload: grant },
       async (ownId) => {
-        const lot = (await lots()).find((one) => one.id === grant.lot);
-        if (!lot) throw badInput('lot is not known to this parking system.');
+        const lot = (await lots()).find(({ id }) => id === grant.lot);
+        if (!lot) throw badInput('Unknown lot: this parking system has no lot with this id.');
         const specification = lot.specifications[0];
-        if (!specification) throw badInput('No permits are granted for this lot.');
+        if (!specification) throw badInput('This lot does not offer permits. Choose another lot.');
         const right = mapping.assignedRight(ownId, grant, specification, clock.now());
-        await guard.act(call, 'grant permit', (signal) => this.#api.change('POST', '/rights/assigned', right, signal));
-        const shown = await this.#permit(call, ownId);
-        // Taken over there, but not shown yet: the next try asks for it by our id.
-        if (shown === null) throw unavailable('the permit is not shown yet');
-        return shown;
+        await guard.write(call, 'grant permit', (signal) =>
+          this.#api.change('POST', '/rights/assigned', right, signal),
+        );
+        const created = await this.#readPermit(call, ownId);
+        // Accepted but not readable yet: the next attempt looks it up by our id.
+        if (created === null) throw unavailable('permit was accepted, but is not readable yet');
+        return created;
       },
-      (ownId) => this.#permit(call, ownId),
+      (ownId) => this.#readPermit(call, ownId),
     );
-    await this.#named([granted.value]);
+    await this.#saveVehicles([granted.value]);
     return granted;
   }
 
-  async revoke(call: Call, clientMutationId: string, id: string, reason: string | null): Promise<Known<Permit>> {
-    const { once, guard, clock } = this.#services;
+  /** Cancels all uses of a permit. Sends nothing if it is revoked already. Throws BAD_USER_INPUT for an unknown permit. */
+  async revoke(call: Call, clientMutationId: string, id: string, reason: string | null): Promise<Sourced<Permit>> {
+    const { runOnce: once, guard, clock } = this.#services;
     const revoked = await once(
       call,
       { mutation: 'revokeParkingPermit', clientMutationId, payload: { permit: id, reason } },
       async () => {
-        const raw = await this.#raw(call, id);
-        if (raw === null) throw badInput('permit is not known to this parking system.');
+        const raw = await this.#readRaw(call, id);
+        if (raw === null) throw badInput('Unknown permit: this parking system has no permit with this id.');
         if (!mapping.permit(raw).revoked) {
           const right = mapping.cancelled(raw, clock.now(), reason);
-          await guard.act(call, 'revoke permit', (signal) => this.#api.change('PUT', at(id), right, signal));
+          await guard.write(call, 'revoke permit', (signal) => this.#api.change('PUT', pathOf(id), right, signal));
         }
-        const shown = await this.#permit(call, id);
-        if (!shown?.value.revoked) throw unavailable('the permit is not shown as revoked yet');
-        return shown;
+        const permit = await this.#readPermit(call, id);
+        if (!permit?.value.revoked) throw unavailable('revocation was accepted, but the permit does not show it yet');
+        return permit;
       },
       async () => {
-        const shown = await this.#permit(call, id);
-        return shown?.value.revoked ? shown : null;
+        const permit = await this.#readPermit(call, id);
+        return permit?.value.revoked ? permit : null;
       },
     );
-    await this.#named([revoked.value]);
+    await this.#saveVehicles([revoked.value]);
     return revoked;
   }
 
-  async #raw(call: Call, id: string): Promise<unknown> {
+  async #readRaw(call: Call, id: string): Promise<unknown> {
     const found = await this.#services.guard.read(call, { operation: 'permit by id' }, (signal) =>
-      this.#api.find(at(id), EXPAND, signal),
+      this.#api.getOrNull(pathOf(id), EXPAND, signal),
     );
     return found.value;
   }
 
-  /** As the vendor shows it now; null when it has none of this id. */
-  async #permit(call: Call, id: string): Promise<Known<Permit> | null> {
+  /** The permit as the vendor has it now; null if there is none with this id. */
+  async #readPermit(call: Call, id: string): Promise<Sourced<Permit> | null> {
     const found = await this.#services.guard.read(call, { operation: 'permit by id' }, async (signal) => {
-      const raw = await this.#api.find(at(id), EXPAND, signal);
+      const raw = await this.#api.getOrNull(pathOf(id), EXPAND, signal);
       return raw === null ? null : mapping.permit(raw);
     });
     return found.value && { ...found, value: found.value };

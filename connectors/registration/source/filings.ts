@@ -1,44 +1,51 @@
-/** Filings with the register: sent once, taken back, and followed until they are done. */
-import type { Call, Known, NewEvent, Services } from '../../kit/connector.ts';
+/** Filings with the register: submitted once, withdrawn, and polled until they are completed. */
+import type { Call } from '../../kit/call.ts';
+import type { Sourced } from '../../kit/connector.ts';
 import { badInput, HubError, malformed, rejected } from '../../kit/errors.ts';
+import type { NewEvent, Services } from '../../kit/services.ts';
 import * as mapping from '../mapping.ts';
 import type { Application, Filing } from '../model.ts';
-import type { Bus } from './bus.ts';
+import type { XRoadClient } from './x-road-client.ts';
 
-/** Applications read from our table at once. */
-const PAGE = 200;
-/** What XML cannot carry: control characters and halves of characters. */
-const UNWRITABLE = /[^\t\n\r\x20-\u{d7ff}\u{e000}-\u{fffd}\u{10000}-\u{10ffff}]/u;
-const DONE: readonly Application['state'][] = ['REJECTED', 'WITHDRAWN', 'COMPLETED'];
+/** Applications read from the hub's table at once. */
+const PAGE_SIZE = 200;
+/** Characters that XML does not allow: control characters and unpaired surrogates. */
+const INVALID_XML = /[^\t\n\r\x20-\u{d7ff}\u{e000}-\u{fffd}\u{10000}-\u{10ffff}]/u;
+const FINAL_STATES: readonly Application['state'][] = ['REJECTED', 'WITHDRAWN', 'COMPLETED'];
 
 export class Filings {
-  readonly #bus: Bus;
+  readonly #client: XRoadClient;
   readonly #services: Services;
 
-  constructor(bus: Bus, services: Services) {
-    this.#bus = bus;
+  constructor(bus: XRoadClient, services: Services) {
+    this.#client = bus;
     this.#services = services;
   }
 
-  /** Sends the filing under our own id. When a former answer was lost, the register is asked for that id instead. */
-  async submit(call: Call, clientMutationId: string, filing: Filing): Promise<Known<Application>> {
-    const { guard, installation, once } = this.#services;
-    mayActFor(call, filing.uscc);
-    if (!/^\d/.test(filing.capital.value)) throw badInput('capital must not be negative.');
-    if (!/^[A-Z]{3}$/.test(filing.capital.currency)) throw badInput('capital.currency must be a code of ISO 4217.');
+  /**
+   * Submits the filing under the hub's id. If the response of an earlier attempt was lost, queries the register by that id instead of
+   * submitting again. Throws BAD_USER_INPUT for invalid fields, FORBIDDEN for a company that the caller may not act for.
+   */
+  async submit(call: Call, clientMutationId: string, filing: Filing): Promise<Sourced<Application>> {
+    const { guard, installation, runOnce: once } = this.#services;
+    assertMayActFor(call, filing.uscc);
+    if (!/^\d/.test(filing.capital.value)) throw badInput('Invalid capital.value: it must not be negative.');
+    if (!/^[A-Z]{3}$/.test(filing.capital.currency))
+      throw badInput('Invalid capital.currency: it must be an ISO 4217 code such as CNY.');
     for (const name of ['legalName', 'legalRepresentative', 'scope', 'address'] as const) {
-      if (filing[name].trim() === '') throw badInput(`${name} must not be empty.`);
-      if (UNWRITABLE.test(filing[name])) throw badInput(`${name} holds a character that the register cannot take.`);
+      if (filing[name].trim() === '') throw badInput(`Invalid ${name}: it must not be empty.`);
+      if (INVALID_XML.test(filing[name]))
+        throw badInput(`Invalid ${name}: it contains a character that XML does not allow. Remove control characters.`);
     }
     const known = await once(
       call,
       { mutation: 'submitRegistration', clientMutationId, payload: { installation: installation.id, ...filing } },
       (reference) =>
-        guard.act(call, 'submit application', async (signal) =>
-          expected(
+        guard.write(call, 'submit application', async (signal) =>
+          assertMatches(
             { reference },
-            present(
-              await this.#bus.ask('submitApplication', mapping.filingFields(reference, filing), signal, {
+            requireApplication(
+              await this.#client.request('submitApplication', mapping.filingFields(reference, filing), signal, {
                 user: call.principal.subject,
                 issue: reference,
               }),
@@ -50,77 +57,83 @@ export class Filings {
           call,
           { operation: 'application by reference', key: reference },
           async (signal) =>
-            expected(
+            assertMatches(
               { reference },
-              mapping.application(await this.#bus.ask('getApplication', { REFERENCE: reference }, signal)),
+              mapping.parseApplication(await this.#client.request('getApplication', { REFERENCE: reference }, signal)),
             ),
         );
         return value === null ? null : { value, facts };
       },
     );
-    await this.#tell([known.value]);
+    await this.#saveStates([known.value]);
     return known;
   }
 
-  /** Takes a filing back; one that is done already is BAD_USER_INPUT. */
-  async withdraw(call: Call, clientMutationId: string, number: string): Promise<Known<Application>> {
-    const { guard, globalId, once } = this.#services;
+  /** Withdraws a filing. Throws BAD_USER_INPUT when it is completed already. */
+  async withdraw(call: Call, clientMutationId: string, number: string): Promise<Sourced<Application>> {
+    const { guard, globalId, runOnce: once } = this.#services;
     const ask = (operation: 'withdrawApplication' | 'getApplication') => async (signal: AbortSignal) =>
-      expected(
+      assertMatches(
         { number },
-        present(
-          await this.#bus.ask(operation, { APPLNO: number }, signal, { user: call.principal.subject, issue: number }),
+        requireApplication(
+          await this.#client.request(operation, { APPLNO: number }, signal, {
+            user: call.principal.subject,
+            issue: number,
+          }),
         ),
       );
     const now = () => guard.read(call, { operation: 'application by number', key: number }, ask('getApplication'));
-    // Whose filing it is, only the register knows once it is done.
-    if (call.principal.companies !== null) mayActFor(call, (await now()).value.uscc);
+    // After completion only the register knows the company of a filing.
+    if (call.principal.companies !== null) assertMayActFor(call, (await now()).value.uscc);
     const known = await once(
       call,
       { mutation: 'withdrawRegistration', clientMutationId, payload: { case: globalId(number) } },
-      () => guard.act(call, 'withdraw application', ask('withdrawApplication')),
+      () => guard.write(call, 'withdraw application', ask('withdrawApplication')),
       async () => {
         const found = await now();
         return found.value.state === 'WITHDRAWN' ? found : null;
       },
     );
     if (known.value.state !== 'WITHDRAWN') {
-      throw badInput(`The application cannot be taken back: it is ${known.value.state} already.`);
+      throw badInput(`The application cannot be withdrawn: its state is ${known.value.state}.`);
     }
-    await this.#tell([known.value]);
+    await this.#saveStates([known.value]);
     return known;
   }
 
-  /** Looks at every application under way. One that cannot be read does not hold up the others; the run fails in the end. */
-  async follow(call: Call): Promise<void> {
+  /** Reads the state of every open application. Continues after an error and rejects with the last one at the end. */
+  async pollApplications(call: Call): Promise<void> {
     const { guard, installation, read, store } = this.#services;
-    let fault: unknown;
+    let lastError: unknown;
     for (let after = ''; !call.signal.aborted; ) {
-      const page = await read((tx) => store.registration.openApplications(tx, installation.id, after, PAGE));
+      const page = await read((tx) => store.registration.openApplications(tx, installation.id, after, PAGE_SIZE));
       for (const one of page) {
         if (call.signal.aborted) return;
         try {
           const { value } = await guard.read(call, { operation: 'poll application' }, async (signal) =>
-            expected(one, mapping.application(await this.#bus.ask('getApplication', { APPLNO: one.number }, signal))),
+            assertMatches(
+              one,
+              mapping.parseApplication(await this.#client.request('getApplication', { APPLNO: one.number }, signal)),
+            ),
           );
-          if (value && value.state !== one.state) await this.#tell([value]);
+          if (value && value.state !== one.state) await this.#saveStates([value]);
         } catch (error) {
-          fault = error;
+          lastError = error;
         }
       }
       const last = page.at(-1);
-      if (!last || page.length < PAGE) break;
+      if (!last || page.length < PAGE_SIZE) break;
       after = last.number;
     }
-    if (fault) throw fault;
+    if (lastError) throw lastError;
   }
 
-  /** Writes the case's state before anyone is answered. */
-  async #tell(applications: readonly Application[]): Promise<void> {
+  /** Stores the states and emits their events; awaited before a mutation returns. */
+  async #saveStates(applications: readonly Application[]): Promise<void> {
     const { store, installation, transaction, emit, globalId } = this.#services;
     await transaction(async (tx) => {
       for (const one of applications) {
-        await store.registration.saveApplication(tx, installation.id, one, DONE.includes(one.state));
+        await store.registration.saveApplication(tx, installation.id, one, FINAL_STATES.includes(one.state));
       }
       await emit(
         tx,
@@ -139,24 +152,24 @@ export class Filings {
   }
 }
 
-function mayActFor({ principal }: Call, uscc: string): void {
+function assertMayActFor({ principal }: Call, uscc: string): void {
   if (principal.companies !== null && !principal.companies.includes(uscc)) {
-    throw new HubError('FORBIDDEN', 'You may not act for this company.');
+    throw new HubError('FORBIDDEN', 'Access denied: you may not act for this company. Use a token that includes it.');
   }
 }
 
-/** Refuses an application that is not the one that was sent or asked for. */
-function expected<T extends Application | null>(asked: { number?: string; reference?: string }, one: T): T {
+/** Throws SOURCE_MALFORMED when the application is not the requested one. */
+function assertMatches<T extends Application | null>(requested: { number?: string; reference?: string }, found: T): T {
   for (const name of ['number', 'reference'] as const) {
-    if (one && asked[name] !== undefined && one[name] !== asked[name]) {
-      throw malformed(`application: its ${name} is not the one that was asked for`);
+    if (found && requested[name] !== undefined && found[name] !== requested[name]) {
+      throw malformed(`application has another ${name} than requested`);
     }
   }
-  return one;
+  return found;
 }
 
-function present(body: Parameters<typeof mapping.application>[0]): Application {
-  const one = mapping.application(body);
-  if (one === null) throw rejected('the register knows no such application');
-  return one;
+function requireApplication(body: Parameters<typeof mapping.parseApplication>[0]): Application {
+  const application = mapping.parseApplication(body);
+  if (application === null) throw rejected('application not found in the register');
+  return application;
 }

@@ -1,47 +1,51 @@
-/** The only room that talks to the register; speaks our model outward. */
-import type { Call, Drift, Job, Known, Services } from '../../kit/connector.ts';
+/** Reads the company register over X-Road and returns model objects. */
+import type { Call } from '../../kit/call.ts';
+import type { Drift, Job, Sourced } from '../../kit/connector.ts';
 import { malformed } from '../../kit/errors.ts';
-import { byArguments } from '../../kit/loader.ts';
-import { missing } from '../../kit/monitoring/drift.ts';
+import { memoizeByArguments } from '../../kit/loader.ts';
+import { findMissing } from '../../kit/monitoring/drift.ts';
+import type { Services } from '../../kit/services.ts';
 import * as mapping from '../mapping.ts';
 import type { Entry, Filing } from '../model.ts';
-import { Bus, type RegistrationSettings } from './bus.ts';
+import type { RegistrationSettings } from '../settings.ts';
 import { Filings } from './filings.ts';
-import { readRegister } from './reading.ts';
+import { syncRegister } from './register-sync.ts';
+import { XRoadClient } from './x-road-client.ts';
 
-export type { RegistrationSettings } from './bus.ts';
 export type RegistrationRequest = ReturnType<RegistrationSource['request']>;
 
-/** Entries that are looked at for drift. */
-const COMPARED = 20;
+/** Number of entries that are compared for drift. */
+const DRIFT_SAMPLE = 20;
 
 export class RegistrationSource {
   readonly #settings: RegistrationSettings;
   readonly #services: Services;
-  readonly #bus: Bus;
+  readonly #client: XRoadClient;
   readonly #filings: Filings;
 
   constructor(settings: RegistrationSettings, services: Services) {
     this.#settings = settings;
     this.#services = services;
-    this.#bus = new Bus(settings);
-    this.#filings = new Filings(this.#bus, services);
+    this.#client = new XRoadClient(settings);
+    this.#filings = new Filings(this.#client, services);
   }
 
-  /** One cheap question: a page of one. */
+  /** Requests a page of one entry. */
   async check(call: Call): Promise<void> {
     await this.#services.guard.read(call, { operation: 'check', retry: false }, (signal) =>
-      this.#bus.ask('listCompanies', { OFFSET: '0', LIMIT: '1' }, signal),
+      this.#client.request('listCompanies', { OFFSET: '0', LIMIT: '1' }, signal),
     );
   }
 
-  /** Elements that no entry of a page has any more; a page of few entries says nothing. */
+  /** Expected elements that no entry of a page has. Reports nothing when the page is smaller than the sample. */
   async drift(call: Call): Promise<readonly Drift[]> {
     const { value } = await this.#services.guard.read(call, { operation: 'check', retry: false }, async (signal) =>
-      mapping.elementsOf(await this.#bus.ask('listCompanies', { OFFSET: '0', LIMIT: String(COMPARED) }, signal)),
+      mapping.elementNames(
+        await this.#client.request('listCompanies', { OFFSET: '0', LIMIT: String(DRIFT_SAMPLE) }, signal),
+      ),
     );
-    if (value.entries < COMPARED) return [];
-    return missing(mapping.ELEMENTS, value.names, (part) => `no entry of ${value.entries} has ${part}`);
+    if (value.entries < DRIFT_SAMPLE) return [];
+    return findMissing(mapping.WATCHED_ELEMENTS, value.names, (part) => `no entry of ${value.entries} has ${part}`);
   }
 
   get jobs(): readonly Job[] {
@@ -49,33 +53,35 @@ export class RegistrationSource {
       {
         name: 'poll register',
         every: this.#settings.sync,
-        run: (call) => readRegister(call, this.#bus, this.#services),
+        run: (call) => syncRegister(call, this.#client, this.#services),
       },
-      { name: 'poll applications', every: this.#settings.follow, run: (call) => this.#filings.follow(call) },
+      { name: 'poll applications', every: this.#settings.follow, run: (call) => this.#filings.pollApplications(call) },
     ];
   }
 
   close(): Promise<void> {
-    return this.#bus.close();
+    return this.#client.close();
   }
 
-  /** What one request needs. The register knows no batch: each code is a call, under the guard's limit, equal ones shared. */
+  /** Reads and mutations of one request. The register has no batch operation: each credit code is one call, shared if repeated. */
   request(call: Call) {
-    const entries = byArguments((uscc: string): { known: Promise<Known<Entry | null>> } => ({
+    const entries = memoizeByArguments((uscc: string): { known: Promise<Sourced<Entry | null>> } => ({
       known: this.#services.guard.read(
         call,
         { operation: 'company', key: uscc, type: 'Registration', about: [uscc] },
         async (signal) => {
           const user = call.principal.subject;
-          const one = mapping.entry(await this.#bus.ask('getCompany', { UNISCID: uscc }, signal, { user }));
-          if (one && one.uscc !== uscc) throw malformed('company.UNISCID is not the one that was asked for');
-          return one;
+          const entry = mapping.parseEntry(
+            await this.#client.request('getCompany', { UNISCID: uscc }, signal, { user }),
+          );
+          if (entry && entry.uscc !== uscc) throw malformed('company.UNISCID differs from the requested one');
+          return entry;
         },
-        (one) => one?.changedAt ?? (one?.approvedOn ? new Date(`${one.approvedOn}T00:00:00+08:00`) : null),
+        (entry) => entry?.changedAt ?? (entry?.approvedOn ? new Date(`${entry.approvedOn}T00:00:00+08:00`) : null),
       ),
     }));
     return {
-      /** What the register says now; null when it does not know the code. */
+      /** The register entry; null when the register does not have the code. */
       entry: (uscc: string) => entries(uscc).known,
       submit: (clientMutationId: string, filing: Filing) => this.#filings.submit(call, clientMutationId, filing),
       withdraw: (clientMutationId: string, number: string) => this.#filings.withdraw(call, clientMutationId, number),

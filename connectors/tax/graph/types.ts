@@ -1,4 +1,4 @@
-/** The tax office's part of the graph: what its types look like. */
+/** GraphQL types of the tax subgraph. */
 import { ArgsType, Directive, Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
 import { key } from '../../../schema/graph/directives.ts';
 import { CalendarDate, Period, USCC } from '../../../schema/graph/scalars.ts';
@@ -11,7 +11,7 @@ import {
   PageArgs,
   Provenance,
 } from '../../../schema/graph/shared.ts';
-import type { ShownProvenance } from '../../kit/provenance.ts';
+import type { ProvenanceObject } from '../../kit/provenance.ts';
 import type * as model from '../model.ts';
 
 export enum TaxStanding {
@@ -25,24 +25,23 @@ registerEnumType(TaxStanding, {
   name: 'TaxStanding',
   description: 'Standing with the tax office.',
   valuesConfig: {
-    GOOD: { description: 'Nothing is owed.' },
+    GOOD: { description: 'No tax is owed.' },
     ARREARS: { description: 'Tax or returns are overdue.' },
-    UNDER_REVIEW: { description: 'The office looks into it.' },
-    DEREGISTERED: { description: 'No longer a taxpayer.' },
-    UNKNOWN: { description: 'No file has told it.' },
+    UNDER_REVIEW: { description: 'Under review by the tax office.' },
+    DEREGISTERED: { description: 'Deregistered as a taxpayer.' },
+    UNKNOWN: { description: 'Not given in any file.' },
   },
 });
 
 @Directive(key('uscc'))
-@ObjectType({ description: 'A company, known by its credit code; each island adds what it knows.' })
+@ObjectType({ description: 'A company, identified by its credit code (USCC). Each source adds its own fields.' })
 export class Company {
-  @Field(() => USCC, { description: 'Its credit code.' }) uscc!: string;
+  @Field(() => USCC, { description: 'Credit code (USCC), the key that joins the sources.' }) uscc!: string;
 }
 
 @Directive(key('id', false))
 @ObjectType({
-  description:
-    'Something filed with an authority for a company, and how far it has come. Follows the CaseChanged events.',
+  description: 'A filing with an authority for a company, and its state. Updated by CaseChanged events.',
 })
 export class Case {
   @Field(() => ID, { description: 'Global id.' }) id!: string;
@@ -50,43 +49,48 @@ export class Case {
 
 @ObjectType({ description: 'A tax return.' })
 export class TaxFiling implements Pick<model.Filing, 'period' | 'filedOn'> {
-  @Field(() => ID, { description: "The office's number behind the installation's name." }) id!: string;
-  @Field(() => Period, { description: 'The time it is about.' }) period!: string;
-  @Field(() => CalendarDate, { nullable: true, description: 'Null while it is due.' }) filedOn!: string | null;
+  @Field(() => ID, { description: 'Installation id and number of the return.' }) id!: string;
+  @Field(() => Period, { description: 'Period of the return.' }) period!: string;
+  @Field(() => CalendarDate, { nullable: true, description: 'Day of filing; null while the return is due.' }) filedOn!:
+    | string
+    | null;
   @Field(() => Money, { nullable: true, description: 'Tax declared.' }) amount!: Money;
-  @Field(() => Provenance, { description: 'Where this comes from.' }) provenance!: ShownProvenance;
+  @Field(() => Provenance, { description: 'Source and age of this record.' }) provenance!: ProvenanceObject;
 }
 
-@ObjectType({ description: 'An invoice (SAF-T). A negative one points to its original.' })
+@ObjectType({
+  description: 'An invoice or credit note (SAF-T). A credit note has negative amounts and names its original.',
+})
 export class Invoice implements Pick<model.Invoice, 'issuedOn' | 'cancelled' | 'original'> {
   @Field(() => ID, { description: 'Number as printed, leading zeros kept.' }) id!: string;
   @Field(() => CalendarDate, { description: 'Day of issue.' }) issuedOn!: string;
-  @Field(() => Money, { description: 'Sum of its lines, not rounded.' }) net!: Money;
-  @Field(() => Money, { description: 'Tax on it.' }) tax!: Money;
-  @Field(() => Money, { description: 'As printed.' }) gross!: Money;
-  @Field(() => Boolean, { description: 'Cancelled invoices enter no sum.' }) cancelled!: boolean;
-  @Field(() => ID, { nullable: true, description: 'Number of the invoice that it corrects.' }) original!: string | null;
-  @Field(() => Provenance, { description: 'Where this comes from.' }) provenance!: ShownProvenance;
+  @Field(() => Money, { description: 'Net amount: the sum of its lines, not rounded.' }) net!: Money;
+  @Field(() => Money, { description: 'Tax amount.' }) tax!: Money;
+  @Field(() => Money, { description: 'Gross amount, as printed.' }) gross!: Money;
+  @Field(() => Boolean, { description: 'Whether it is cancelled. Cancelled invoices are left out of sums.' })
+  cancelled!: boolean;
+  @Field(() => ID, { nullable: true, description: 'Number of the corrected invoice.' }) original!: string | null;
+  @Field(() => Provenance, { description: 'Source and age of this record.' }) provenance!: ProvenanceObject;
 }
 
-@ObjectType({ description: 'Sums of a period, cancelled invoices left out.' })
+@ObjectType({ description: 'Sums of one period, without cancelled invoices.' })
 export class TaxTotal implements Pick<model.Totals, 'period' | 'invoices'> {
-  @Field(() => Period, { description: 'Which period.' }) period!: string;
-  @Field(() => Int, { description: 'How many invoices.' }) invoices!: number;
+  @Field(() => Period, { description: 'The period.' }) period!: string;
+  @Field(() => Int, { description: 'Number of invoices.' }) invoices!: number;
   @Field(() => Money, { description: 'Sum of their net amounts.' }) net!: Money;
   @Field(() => Money, { description: 'Sum of their tax.' }) tax!: Money;
 }
 
-@ObjectType({ description: 'What the tax office has sent about a company.' })
+@ObjectType({ description: 'Data from the tax office about a company.' })
 export class TaxAccount {
-  @Field(() => TaxStanding, { description: 'By the newest file that tells it.' }) standing!: TaxStanding;
-  @Field(() => Provenance, { description: 'Where this comes from.' }) provenance!: ShownProvenance;
+  @Field(() => TaxStanding, { description: 'Standing in the newest file that gives it.' }) standing!: TaxStanding;
+  @Field(() => Provenance, { description: 'Source and age of this record.' }) provenance!: ProvenanceObject;
   uscc!: string;
-  /** Ids of the installations that know the company. */
+  /** Ids of the installations with data about the company. */
   installations!: readonly string[];
 }
 
-export const TaxFilingEdge = edgeType('TaxFilingEdge', 'A return and its place.', () => TaxFiling);
+export const TaxFilingEdge = edgeType('TaxFilingEdge', 'A return with its cursor.', () => TaxFiling);
 export const TaxFilingConnection = connectionType(
   'TaxFilingConnection',
   'A page of returns.',
@@ -94,7 +98,7 @@ export const TaxFilingConnection = connectionType(
   TaxFilingEdge,
   { provenance: false },
 );
-export const InvoiceEdge = edgeType('InvoiceEdge', 'An invoice and its place.', () => Invoice);
+export const InvoiceEdge = edgeType('InvoiceEdge', 'An invoice with its cursor.', () => Invoice);
 export const InvoiceConnection = connectionType(
   'InvoiceConnection',
   'A page of invoices.',
@@ -107,31 +111,33 @@ export const InvoiceConnection = connectionType(
 
 @ArgsType()
 export class InvoiceArgs extends PageArgs {
-  @Field(() => DateRange, { nullable: true, description: 'Only those of these days.' }) issued?: DateRange | null;
-  @Field(() => DecimalFilter, { nullable: true, description: 'Only those of this gross amount.' })
+  @Field(() => DateRange, { nullable: true, description: 'Limits the invoices by day of issue.' })
+  issued?: DateRange | null;
+  @Field(() => DecimalFilter, { nullable: true, description: 'Limits the invoices by gross amount.' })
   gross?: DecimalFilter | null;
 }
 
-/** Both of one kind: months, quarters or years. */
+/** Both periods must be months, both quarters, or both years. */
 @ArgsType()
 export class TotalsArgs {
   @Field(() => Period, { description: 'First period.' }) from!: string;
-  @Field(() => Period, { description: 'Last period, of the same kind.' }) to!: string;
+  @Field(() => Period, { description: 'Last period, of the same length as the first.' }) to!: string;
 }
 
-@InputType({ description: 'Clearance for which company, up to which period.' })
+@InputType({ description: 'The clearance to request.' })
 export class RequestTaxClearanceInput {
-  @Field(() => ID, { description: 'The same id again gives the same answer.' }) clientMutationId!: string;
-  @Field(() => ID, { description: 'Of which tax office.' }) installation!: string;
+  @Field(() => ID, { description: 'Repeating a request with the same id returns the first result.' })
+  clientMutationId!: string;
+  @Field(() => ID, { description: 'Installation id of the tax office.' }) installation!: string;
   @Field(() => USCC, { description: 'The company.' }) uscc!: string;
-  @Field(() => Period, { description: 'Up to the end of this period.' }) until!: string;
+  @Field(() => Period, { description: 'Clearance up to the end of this period.' }) until!: string;
 }
 
-@ObjectType({ description: "What the tax office's system confirmed." })
+@ObjectType({ description: 'The clearance request, as sent.' })
 export class RequestTaxClearancePayload {
-  @Field(() => ID, { description: "The client's own id." }) clientMutationId!: string;
-  @Field(() => String, { nullable: true, description: "The office's number; null until it has answered." })
+  @Field(() => ID, { description: 'The id from the input.' }) clientMutationId!: string;
+  @Field(() => String, { nullable: true, description: 'Number assigned by the tax office; null before it replies.' })
   receipt!: string | null;
-  @Field(() => Case, { nullable: true, description: 'Follow it in the hub.' }) case!: Case | null;
-  @Field(() => Provenance, { description: 'Where this comes from.' }) provenance!: ShownProvenance;
+  @Field(() => Case, { nullable: true, description: 'The case that follows the request.' }) case!: Case | null;
+  @Field(() => Provenance, { description: 'Source and age of this record.' }) provenance!: ProvenanceObject;
 }

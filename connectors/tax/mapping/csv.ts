@@ -1,12 +1,12 @@
-/** The office's CSV layout: GB18030 (or UTF-8 with its mark), one table for all kinds of rows, Chinese words. See the README. */
+/** The tax office's CSV layout: GB18030 or UTF-8 with BOM, one table for all kinds of rows, Chinese names. Described in the README. */
 import { type CsvError, parse } from 'csv-parse/sync';
 import iconv from 'iconv-lite';
 import type { ClearanceReply, ClearanceRequest, Fault, ReadFile, Standing } from '../model.ts';
-import { beijing, daysOf, inBeijing } from './calendar.ts';
-import { exact } from './money.ts';
-import { type Head, judge, type RawRow, type ReadOptions, type Tail } from './rows.ts';
+import { daysOfPeriod, formatBeijingTime, parseBeijingTime } from './calendar.ts';
+import { parseDecimal } from './decimal.ts';
+import { type FileHeader, type FileTrailer, type RawRow, type ReadOptions, validateFile } from './validate-rows.ts';
 
-/** The table's heading. */
+/** The heading row. */
 export const COLUMNS = '类别,纳税人识别号,纳税人名称,状态,单号,所属期,日期,金额,税额,价税合计,原单号'.split(',');
 const REPLY_COLUMNS = '类别,申请编号,结果,文书号,原因,时间'.split(',');
 const KINDS = { 账户: 'account', 申报: 'filing', 发票: 'invoice' } as const;
@@ -23,35 +23,35 @@ const RESULTS: Readonly<Record<string, ClearanceReply['state']>> = {
   办结: 'COMPLETED',
 };
 
-/** The office's usual reasons, in our words; others stay as it wrote them. */
+/** English texts of the office's usual reasons; other reasons are passed on unchanged. */
 const REASONS: Readonly<Record<string, string>> = {
   欠税未清: 'tax is owed',
   申报未齐: 'returns are missing',
-  资料不符: 'the particulars do not fit',
+  资料不符: 'the particulars do not match',
 };
 
 type Cells = Readonly<Record<string, string>>;
 
-/** Text by its mark: UTF-8 when it begins with one, else GB18030. */
+/** Decodes UTF-8 if the bytes begin with a BOM, else GB18030. */
 const textOf = (bytes: Buffer): string =>
   bytes.subarray(0, 3).equals(Buffer.from([0xef, 0xbb, 0xbf]))
     ? iconv.decode(bytes, 'utf8')
     : iconv.decode(bytes, 'gb18030');
 
-/** The first line of what begins with these bytes. */
+/** The first line of a file. */
 export const firstLine = (bytes: Buffer): string => textOf(bytes.subarray(0, 512)).split(/\r?\n/)[0] ?? '';
 
-/** Whether the bytes begin like this layout. */
+/** Whether the file has this layout. */
 export const isCsv = (bytes: Buffer): boolean => firstLine(bytes) === COLUMNS.join(',');
 
-/** Rows below the heading, with their lines; a fault where one could not be taken apart. */
+/** The rows below the heading with their lines; a fault for a row that cannot be parsed. */
 function table(bytes: Buffer, columns: readonly string[]): ({ line: number; cells: Cells } | Fault)[] {
   const faults: Fault[] = [];
   const skipped = (error: CsvError | undefined) => {
     faults.push({
       line: Number(error?.['lines'] ?? 0),
       reason: 'RECORD_LENGTH',
-      detail: 'The row has too few or many cells.',
+      detail: 'The row has too few or too many cells.',
     });
     return undefined;
   };
@@ -64,45 +64,45 @@ function table(bytes: Buffer, columns: readonly string[]): ({ line: number; cell
   );
 }
 
-/** One file in this layout. */
+/** Reads a file in this layout. */
 export function readCsv(bytes: Buffer, options: ReadOptions): ReadFile {
   let all: ReturnType<typeof table>;
   try {
     all = table(bytes, COLUMNS);
   } catch (error) {
-    const detail = `The table cannot be taken apart: ${(error as CsvError).code ?? 'unknown'}.`;
+    const detail = `The table cannot be parsed: ${(error as CsvError).code ?? 'unknown error'}.`;
     return { taken: false, layout: 'csv', recordedAt: null, reason: 'NOT_WELL_FORMED', detail, faults: [] };
   }
   const first = all.shift();
-  const head = first && 'cells' in first ? readHead(first.line, first.cells) : 'There is no first row.';
+  const head = first && 'cells' in first ? readHead(first.line, first.cells) : 'The header row is missing.';
   const last = all.at(-1);
   const tail = last && 'cells' in last ? readTail(last.line, last.cells) : null;
   if (tail) all.pop();
-  return judge(
-    { layout: 'csv', head, rows: all.map((one) => ('cells' in one ? readRow(one.line, one.cells) : one)), tail },
+  return validateFile(
+    { layout: 'csv', head, rows: all.map((row) => ('cells' in row ? readRow(row.line, row.cells) : row)), tail },
     options,
   );
 }
 
 const cell = (cells: Cells, name: string): string => cells[name] ?? '';
 
-function readHead(line: number, cells: Cells): Head | string {
-  if (cell(cells, '类别') !== '文件') return 'The first row does not say what the file is.';
+function readHead(line: number, cells: Cells): FileHeader | string {
+  if (cell(cells, '类别') !== '文件') return 'The first row is not a header row.';
   const [day = '', time = ''] = cell(cells, '日期').split(' ');
-  const recordedAt = beijing(day, time);
-  if (!recordedAt) return 'The first row has no time of making.';
+  const recordedAt = parseBeijingTime(day, time);
+  if (!recordedAt) return 'The header row has no creation time.';
   const scope = cell(cells, '状态');
-  if (scope !== '全量' && scope !== '增量') return 'The first row says neither whole nor part.';
-  const words = cell(cells, '纳税人名称').split(/\s+/);
-  const contents = words.map((word) => KINDS[word as keyof typeof KINDS]);
-  if (contents.includes(undefined as never)) return 'The first row names no contents.';
+  if (scope !== '全量' && scope !== '增量') return 'The header row has neither 全量 (full) nor 增量 (partial).';
+  const kindNames = cell(cells, '纳税人名称').split(/\s+/);
+  const contents = kindNames.map((name) => KINDS[name as keyof typeof KINDS]);
+  if (contents.includes(undefined as never)) return 'The header row has an unknown content.';
   const period = cell(cells, '所属期');
-  if (!daysOf(period)) return 'The first row names no period.';
+  if (!daysOfPeriod(period)) return 'The header row has no valid period.';
   return { line, recordedAt, full: scope === '全量', contents: new Set(contents), period };
 }
 
-function readTail(line: number, cells: Cells): Tail | null {
-  const [rows, total] = [cell(cells, '单号'), exact(cell(cells, '金额'))];
+function readTail(line: number, cells: Cells): FileTrailer | null {
+  const [rows, total] = [cell(cells, '单号'), parseDecimal(cell(cells, '金额'))];
   return cell(cells, '类别') === '结束' && /^\d+$/.test(rows) && total ? { line, rows: Number(rows), total } : null;
 }
 
@@ -127,25 +127,25 @@ function readRow(line: number, cells: Cells): RawRow | Fault {
   };
 }
 
-/** A request for clearance as the office reads it: GB18030, one row. */
+/** Formats a clearance request for the office: GB18030, one row. */
 export function writeRequest(request: ClearanceRequest): Buffer {
-  const row = ['完税证明申请', request.reference, request.taxpayerNo, request.until, inBeijing(request.at)];
+  const row = ['完税证明申请', request.reference, request.taxpayerNo, request.until, formatBeijingTime(request.at)];
   return iconv.encode(`类别,申请编号,纳税人识别号,截至所属期,时间\r\n${row.join(',')}\r\n`, 'gb18030');
 }
 
-/** The office's answers; a fault for what is none. */
+/** Parses the office's replies; a fault for each invalid row. */
 export function readReplies(bytes: Buffer): (ClearanceReply | Fault)[] {
   if (firstLine(bytes) !== REPLY_COLUMNS.join(',')) {
-    return [{ line: 1, reason: 'LAYOUT_UNKNOWN', detail: 'This is no answer to a request.' }];
+    return [{ line: 1, reason: 'LAYOUT_UNKNOWN', detail: 'The file is not a reply to a clearance request.' }];
   }
-  return table(bytes, REPLY_COLUMNS).map((one) => {
-    if (!('cells' in one)) return one;
-    const { line, cells } = one;
+  return table(bytes, REPLY_COLUMNS).map((row) => {
+    if (!('cells' in row)) return row;
+    const { line, cells } = row;
     const [day = '', time = ''] = cell(cells, '时间').split(' ');
-    const [at, state] = [beijing(day, time), RESULTS[cell(cells, '结果')]];
+    const [at, state] = [parseBeijingTime(day, time), RESULTS[cell(cells, '结果')]];
     const [reference, reason] = [cell(cells, '申请编号'), cell(cells, '原因')];
     if (!at || !state || reference === '') {
-      return { line, reason: 'VALUE_INVALID', detail: 'The answer lacks reference, result or time.' } as const;
+      return { line, reason: 'VALUE_INVALID', detail: 'The reply lacks reference, result or time.' } as const;
     }
     return {
       reference,

@@ -1,15 +1,15 @@
-/** From the bytes of a file to our model: the layout is found by how the file begins, not by its name. Pure. */
+/** Maps the bytes of a file to the model. The layout is detected from the first bytes, never from the file name. Pure functions. */
 import type { ReadFile, Reason } from '../model.ts';
 import { isCsv, readCsv } from './csv.ts';
-import { isFixed, readFixed } from './fixed.ts';
-import type { ReadOptions } from './rows.ts';
+import { isFixedWidth, readFixedWidth } from './fixed-width.ts';
 import { isXml, readSaftFile } from './saft/index.ts';
+import type { ReadOptions } from './validate-rows.ts';
 
 export { readReplies, writeRequest } from './csv.ts';
-export { driftOf } from './expected.ts';
-export type { ReadOptions } from './rows.ts';
+export { findDrift } from './drift.ts';
+export type { ReadOptions } from './validate-rows.ts';
 
-/** Reads one file; never throws for what stands in it. */
+/** Reads a file; invalid content never throws. */
 export function readTaxFile(bytes: Buffer, options: ReadOptions): ReadFile {
   const reading = steps(bytes, options);
   for (;;) {
@@ -18,8 +18,8 @@ export function readTaxFile(bytes: Buffer, options: ReadOptions): ReadFile {
   }
 }
 
-/** The same, letting others have their turn between the pieces of a large file. */
-export async function readTaxFileInTurns(bytes: Buffer, options: ReadOptions): Promise<ReadFile> {
+/** Like `readTaxFile`, but yields to the event loop between the chunks of a large file. */
+export async function readTaxFileAsync(bytes: Buffer, options: ReadOptions): Promise<ReadFile> {
   const reading = steps(bytes, options);
   for (;;) {
     const { done, value } = reading.next();
@@ -29,14 +29,14 @@ export async function readTaxFileInTurns(bytes: Buffer, options: ReadOptions): P
 }
 
 function* steps(bytes: Buffer, options: ReadOptions): Generator<void, ReadFile> {
-  if (bytes.length === 0) return refused('EMPTY', 'The file is empty.');
+  if (bytes.length === 0) return rejectedFile('EMPTY', 'The file is empty.');
   if (isXml(bytes)) return yield* readSaftFile(bytes, options);
-  if (isFixed(bytes)) return readFixed(bytes, options);
+  if (isFixedWidth(bytes)) return readFixedWidth(bytes, options);
   if (isCsv(bytes)) return readCsv(bytes, options);
-  return refused('LAYOUT_UNKNOWN', 'The file begins like none of the known layouts.');
+  return rejectedFile('LAYOUT_UNKNOWN', 'The file starts like none of the known layouts.');
 }
 
-/** A file that is refused before it is read. */
-export const refused = (reason: Reason, detail: string): ReadFile => ({
+/** The result for a file that is rejected before it is read. */
+export const rejectedFile = (reason: Reason, detail: string): ReadFile => ({
   ...{ taken: false, layout: null, recordedAt: null, reason, detail, faults: [] },
 });

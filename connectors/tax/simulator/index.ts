@@ -1,33 +1,33 @@
 /**
- * A pretend tax office: an SFTP drop on loopback, on which it lays the files that the park's story tells of and answers
- * requests for clearance. Written from the manual of its layouts; knows nothing of the connector.
+ * Simulates the tax office: an SFTP server on loopback to which it writes the files of the scenario and replies to clearance requests.
+ * Written from the manual of the layouts; shares no code with the connector.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import iconv from 'iconv-lite';
-import { makeWholeFile, writeWholeFile } from '../../kit/testing/atomic-file.ts';
-import { type Company, story, type TaxFile } from '../../kit/testing/park/index.ts';
+import { createFile, replaceFile } from '../../kit/testing/atomic-file.ts';
+import { type Company, scenario, type TaxFile } from '../../kit/testing/park/index.ts';
 import {
   Journal,
-  type Running,
+  playScenario,
+  type RunningSimulator,
   type Simulator,
   type SimulatorOptions,
-  tellStory,
 } from '../../kit/testing/simulator.ts';
-import { bills, returns, standing } from './figures.ts';
-import { makeHostKey, serveDrop } from './sftp.ts';
-import { auditFile, type Delivery, filings, invoices, standings } from './write.ts';
+import { type Delivery, invoicesFile, returnsFile, saftFile, standingsFile } from './file-writers.ts';
+import { generateInvoices, generateReturns, standing } from './generated-data.ts';
+import { makeHostKey, serveDrop } from './sftp-server.ts';
 
 const USER = 'isthmus';
-/** The hub's folder on the drop. */
+/** The hub's folder on the server. */
 const FOLDER = 'park';
-/** How often the office looks for requests, and how long it takes over each step of one. */
-const LOOK = 500;
-const ACCEPTING = 2_000;
-const DECIDING = 5_000;
-/** After a long time off it does not lay all that it missed, only the newest. */
-const MOST_MISSED = 12;
+/** Milliseconds: interval of looking for requests, and time from a request to acceptance and to decision. */
+const POLL_INTERVAL = 500;
+const ACCEPT_AFTER = 2_000;
+const DECIDE_AFTER = 5_000;
+/** After downtime only this many of the newest missed files are written. */
+const MAX_MISSED = 12;
 const DAY = 86_400_000;
 
 interface Secrets {
@@ -38,19 +38,19 @@ interface Secrets {
 
 export const simulator: Simulator = {
   name: 'tax',
-  async start(options: SimulatorOptions): Promise<Running> {
+  async start(options: SimulatorOptions): Promise<RunningSimulator> {
     const root = join(options.directory, 'drop');
     await mkdir(join(root, FOLDER), { recursive: true });
     const secrets = await secretsOf(options.directory);
     const journal = new Journal(options.directory);
     const office = new Office(options, join(root, FOLDER), journal);
-    await office.layHistory();
+    await office.writeHistory();
     const server = await serveDrop({
       ...{ root, hostKey: secrets.hostKey, username: USER, password: secrets.password, port: options.ports?.['sftp'] },
-      told: (operation, detail) => journal.append({ operation, ...detail }),
+      onOperation: (operation, detail) => journal.append({ operation, ...detail }),
     });
-    const teller = tellStory(options, (moment) => (moment.kind === 'tax-file' ? office.lay(moment) : undefined));
-    office.attend();
+    const teller = playScenario(options, (moment) => (moment.kind === 'tax-file' ? office.deliver(moment) : undefined));
+    office.watchRequests();
     let closing: Promise<void> | undefined;
     return {
       ports: { sftp: server.port },
@@ -68,14 +68,14 @@ export const simulator: Simulator = {
   },
 };
 
-/** The same password and host key at every start of this folder. */
+/** Password and host key, stored in the folder so that they stay the same across restarts. */
 async function secretsOf(directory: string): Promise<Secrets> {
   const file = join(directory, 'secrets.json');
-  const known = await readFile(file, 'utf8').catch(() => null);
-  if (known !== null) return JSON.parse(known) as Secrets;
-  const made = { password: randomBytes(18).toString('base64url'), ...makeHostKey() };
-  makeWholeFile(file, JSON.stringify(made));
-  return made;
+  const stored = await readFile(file, 'utf8').catch(() => null);
+  if (stored !== null) return JSON.parse(stored) as Secrets;
+  const created = { password: randomBytes(18).toString('base64url'), ...makeHostKey() };
+  createFile(file, JSON.stringify(created));
+  return created;
 }
 
 class Office {
@@ -94,15 +94,15 @@ class Office {
     this.#until = join(options.directory, 'until.json');
   }
 
-  /** At first the books of the months that `history` touches, two at least; later what was missed while it was off. */
-  async layHistory(): Promise<void> {
+  /** On the first start, writes files for the months of `history`, at least two; later, those missed while it was stopped. */
+  async writeHistory(): Promise<void> {
     const now = this.#options.now();
     const { companies } = this.#options.world;
-    const told = await readFile(this.#until, 'utf8').catch(() => null);
-    if (told !== null) {
-      const missed = [...story(this.#options.world, new Date(JSON.parse(told) as string), now)];
-      const files = missed.filter((one): one is TaxFile => one.kind === 'tax-file').slice(-MOST_MISSED);
-      for (const file of files) await this.lay(file);
+    const until = await readFile(this.#until, 'utf8').catch(() => null);
+    if (until !== null) {
+      const missed = [...scenario(this.#options.world, new Date(JSON.parse(until) as string), now)];
+      const files = missed.filter((moment): moment is TaxFile => moment.kind === 'tax-file').slice(-MAX_MISSED);
+      for (const file of files) await this.deliver(file);
       return;
     }
     const months = Math.max(2, Math.ceil(this.#options.history / (30 * DAY)));
@@ -114,20 +114,20 @@ class Office {
       const number = Math.floor(at.getTime() / 1_000);
       for (const nature of ['filings', 'invoices', 'accounts'] as const) {
         if (nature === 'accounts' && back > 1) continue;
-        await this.#deliver({ kind: 'tax-file', at, number, nature, period, companies });
+        await this.#writeFiles({ kind: 'tax-file', at, number, nature, period, companies });
       }
     }
-    // Last: a history that was interrupted is laid anew.
-    writeWholeFile(this.#until, JSON.stringify(now));
+    // Written last, so that an interrupted history is repeated.
+    replaceFile(this.#until, JSON.stringify(now));
   }
 
-  /** Lays what one moment of the story tells of. */
-  async lay(file: TaxFile): Promise<void> {
-    await this.#deliver(file);
-    writeWholeFile(this.#until, JSON.stringify(file.at));
+  /** Writes the files of one moment of the scenario. */
+  async deliver(file: TaxFile): Promise<void> {
+    await this.#writeFiles(file);
+    replaceFile(this.#until, JSON.stringify(file.at));
   }
 
-  async #deliver(file: TaxFile): Promise<void> {
+  async #writeFiles(file: TaxFile): Promise<void> {
     const { world } = this.#options;
     const { number, at, period, nature, companies } = file;
     const whole = companies.length === world.companies.length;
@@ -135,27 +135,27 @@ class Office {
     const name = `${period.replace('-', '')}_${number}`;
     if (nature === 'accounts') {
       const all = companies.map((company) => ({ company, standing: standing(world, company, whole ? null : number) }));
-      await this.#lay(`NSR_${name}.txt`, standings(delivery, all));
+      await this.#write(`NSR_${name}.txt`, standingsFile(delivery, all));
     } else if (nature === 'filings') {
       const today = new Date(at.getTime() + 8 * 3_600_000).toISOString().slice(0, 10);
-      const all = companies.map((company) => ({ company, returns: returns(world, company, period, today) }));
-      await this.#lay(`SB_${name}.txt`, filings(delivery, all));
+      const all = companies.map((company) => ({ company, returns: generateReturns(world, company, period, today) }));
+      await this.#write(`SB_${name}.txt`, returnsFile(delivery, all));
     } else {
       const abroad = companies.filter(hasForeignBooks);
       const home = companies.filter((company) => !hasForeignBooks(company));
-      const all = home.map((company) => ({ company, bills: bills(world, company, period) }));
-      // Those with foreign books are not in it, so it is never the whole.
+      const all = home.map((company) => ({ company, bills: generateInvoices(world, company, period) }));
+      // Companies with foreign books are missing, so the file is always partial.
       if (all.length > 0)
-        await this.#lay(`FP_${name}.csv`, invoices({ ...delivery, whole: false }, all, number % 3 === 0));
+        await this.#write(`FP_${name}.csv`, invoicesFile({ ...delivery, whole: false }, all, number % 3 === 0));
       for (const company of abroad) {
-        const bytes = auditFile(delivery, company, bills(world, company, period));
-        await this.#lay(`SAFT_${company.taxpayerNo}_${name}.xml`, bytes, false);
+        const bytes = saftFile(delivery, company, generateInvoices(world, company, period));
+        await this.#write(`SAFT_${company.taxpayerNo}_${name}.xml`, bytes, false);
       }
     }
   }
 
-  /** Writes under a hidden name first; audit files come without a marker, as their makers know none. */
-  async #lay(name: string, bytes: Buffer, marker = true, folder = this.#folder): Promise<void> {
+  /** Writes a file under a hidden name and renames it. SAF-T files have no marker. */
+  async #write(name: string, bytes: Buffer, marker = true, folder = this.#folder): Promise<void> {
     const hidden = join(folder, `.${name}.part`);
     await writeFile(hidden, bytes);
     await rename(hidden, join(folder, name));
@@ -163,40 +163,41 @@ class Office {
     this.#journal.append({ operation: 'lay', name, bytes: bytes.length, at: this.#options.now() });
   }
 
-  /** From now on it takes requests off the drop and answers them. */
-  attend(): void {
+  /** Starts taking requests and replying to them. */
+  watchRequests(): void {
     this.#timer = setTimeout(() => {
-      this.#working = this.#look()
+      this.#working = this.#processRequests()
         .catch(() => undefined)
         .finally(() => {
-          if (!this.#closed) this.attend();
+          if (!this.#closed) this.watchRequests();
         });
-    }, LOOK);
+    }, POLL_INTERVAL);
   }
 
   readonly #pending: { due: number; reference: string; taxpayerNo: string; step: number }[] = [];
 
-  async #look(): Promise<void> {
+  async #processRequests(): Promise<void> {
     const outbound = join(this.#folder, 'outbound');
     const names = await readdir(outbound).catch(() => []);
-    for (const name of names.filter((one) => /^clearance-[^/]+\.csv$/.test(one))) {
+    for (const name of names.filter((file) => /^clearance-[^/]+\.csv$/.test(file))) {
       const text = iconv.decode(await readFile(join(outbound, name)), 'gb18030');
       await rm(join(outbound, name));
       const [, reference = '', taxpayerNo = ''] = (text.split(/\r?\n/)[1] ?? '').split(',');
       this.#journal.append({ operation: 'request', reference, taxpayerNo });
-      this.#pending.push({ due: Date.now() + ACCEPTING, reference, taxpayerNo, step: 0 });
+      this.#pending.push({ due: Date.now() + ACCEPT_AFTER, reference, taxpayerNo, step: 0 });
     }
-    const due = this.#pending.filter((one) => one.due <= Date.now());
-    for (const one of due) {
-      await this.#answer(one.reference, one.taxpayerNo, one.step);
-      this.#pending.splice(this.#pending.indexOf(one), 1);
-      if (one.step === 0) this.#pending.push({ ...one, due: Date.now() + DECIDING - ACCEPTING, step: 1 });
+    const due = this.#pending.filter((request) => request.due <= Date.now());
+    for (const request of due) {
+      await this.#reply(request.reference, request.taxpayerNo, request.step);
+      this.#pending.splice(this.#pending.indexOf(request), 1);
+      if (request.step === 0)
+        this.#pending.push({ ...request, due: Date.now() + DECIDE_AFTER - ACCEPT_AFTER, step: 1 });
     }
   }
 
-  async #answer(reference: string, taxpayerNo: string, step: number): Promise<void> {
+  async #reply(reference: string, taxpayerNo: string, step: number): Promise<void> {
     const { world, now } = this.#options;
-    const company = world.companies.find((one) => one.taxpayerNo === taxpayerNo);
+    const company = world.companies.find((candidate) => candidate.taxpayerNo === taxpayerNo);
     const owes = !company || standing(world, company, null) === 'arrears';
     const time = new Date(now().getTime() + 8 * 3_600_000).toISOString().slice(0, 19).replace('T', ' ');
     const receipt = `渝税${step === 0 ? '受' : '证'}${reference.slice(0, 8)}`;
@@ -204,7 +205,7 @@ class Office {
     const text = `类别,申请编号,结果,文书号,原因,时间\r\n完税证明答复,${reference},${result},${time}\r\n`;
     const folder = join(this.#folder, 'replies');
     await mkdir(folder, { recursive: true });
-    await this.#lay(`reply-${reference}-${step + 1}.csv`, iconv.encode(text, 'gb18030'), true, folder);
+    await this.#write(`reply-${reference}-${step + 1}.csv`, iconv.encode(text, 'gb18030'), true, folder);
   }
 
   async close(): Promise<void> {
@@ -215,5 +216,5 @@ class Office {
   }
 }
 
-/** Every eighth company keeps its books abroad. */
+/** Every eighth company has foreign books, delivered as SAF-T. */
 const hasForeignBooks = (company: Company): boolean => company.index % 8 === 7;

@@ -1,29 +1,31 @@
-/** Requests for tax clearance: a file laid on the drop, and the office's answers that move the case. */
-import type { Call, NewEvent, Tx } from '../../kit/connector.ts';
+/** Requests for tax clearance: files written to the SFTP folder, and the office's replies that update the case. */
+import type { Call } from '../../kit/call.ts';
+import type { Tx } from '../../kit/connector.ts';
 import { SourceError } from '../../kit/errors.ts';
-import { type Known, withFacts } from '../../kit/provenance.ts';
+import { type Sourced, sourced } from '../../kit/provenance.ts';
+import type { NewEvent } from '../../kit/services.ts';
 import { writeRequest } from '../mapping/index.ts';
 import type { ClearanceReply } from '../model.ts';
-import type { Installation } from './index.ts';
+import type { Installation } from './installation.ts';
 
-/** How far a case has come; it never goes back. */
-const STEPS: Readonly<Record<string, number>> = { PREPARED: 0, SENT: 1, ACCEPTED: 2, REJECTED: 3, COMPLETED: 3 };
+/** Order of the states: a case never returns to an earlier one. */
+const STATE_ORDER: Readonly<Record<string, number>> = { PREPARED: 0, SENT: 1, ACCEPTED: 2, REJECTED: 3, COMPLETED: 3 };
 
 export class Clearances {
-  readonly #at: Installation;
+  readonly #installation: Installation;
   constructor(at: Installation) {
-    this.#at = at;
+    this.#installation = at;
   }
 
-  /** Writes the request once; answers the case's global id when it lies on the drop. */
+  /** Writes the request once per clientMutationId. Resolves with the case's global id when the file is in the SFTP folder. */
   async request(
     call: Call,
     request: { clientMutationId: string; company: string; until: string },
-  ): Promise<Known<string>> {
-    const { services } = this.#at;
+  ): Promise<Sourced<string>> {
+    const { services } = this.#installation;
     const { clientMutationId, company, until } = request;
     const payload = { installation: services.installation.id, company, until };
-    return services.once(
+    return services.runOnce(
       call,
       { mutation: 'requestTaxClearance', clientMutationId, payload },
       (reference) => this.#send(call, { reference, company, until }),
@@ -31,8 +33,8 @@ export class Clearances {
     );
   }
 
-  async #send(call: Call, request: { reference: string; company: string; until: string }): Promise<Known<string>> {
-    const { services, drop } = this.#at;
+  async #send(call: Call, request: { reference: string; company: string; until: string }): Promise<Sourced<string>> {
+    const { services, drop } = this.#installation;
     const { reference, company, until } = request;
     const at = services.clock.now();
     const file = fileOf(reference);
@@ -41,11 +43,11 @@ export class Clearances {
     );
     const bytes = writeRequest({ reference, taxpayerNo: this.#taxpayerNo(company), until, at });
     try {
-      const { facts } = await services.guard.act(call, 'request clearance', (signal) =>
+      const { facts } = await services.guard.write(call, 'request clearance', (signal) =>
         drop.write(file, bytes, signal),
       );
-      await services.transaction((tx) => this.#sent(tx, reference, company, at));
-      return withFacts(services.globalId(reference), facts);
+      await services.transaction((tx) => this.#markSent(tx, reference, company, at));
+      return sourced(services.globalId(reference), facts);
     } catch (error) {
       if (error instanceof SourceError && error.code === 'SOURCE_REJECTED') {
         const { id } = services.installation;
@@ -55,45 +57,45 @@ export class Clearances {
     }
   }
 
-  /** A former try ended unknown: the case has moved, or the file lies there, or it was not done. */
-  async #recover(call: Call, reference: string): Promise<Known<string> | null> {
-    const { services, drop } = this.#at;
+  /** Finds the result of an earlier attempt with unknown outcome; null if the request was not written. */
+  async #recover(call: Call, reference: string): Promise<Sourced<string> | null> {
+    const { services, drop } = this.#installation;
     const { id } = services.installation;
     const row = await services.read((tx) => services.store.tax.taxClearance(tx, id, reference));
     if (row === null) return null;
-    const { value: there, facts } = await services.guard.read(call, { operation: 'find clearance' }, (signal) =>
-      drop.has(fileOf(reference), signal),
+    const { value: exists, facts } = await services.guard.read(call, { operation: 'find clearance' }, (signal) =>
+      drop.exists(fileOf(reference), signal),
     );
     if (row.state === 'PREPARED') {
-      // Not there may also mean taken away already: the same reference again is the same request to the office.
-      if (!there) return null;
-      await services.transaction((tx) => this.#sent(tx, reference, row.company, services.clock.now()));
+      // The office may have taken the file already; a second file with the same reference is the same request to it.
+      if (!exists) return null;
+      await services.transaction((tx) => this.#markSent(tx, reference, row.company, services.clock.now()));
     }
-    return withFacts(services.globalId(reference), facts);
+    return sourced(services.globalId(reference), facts);
   }
 
-  /** Moves the case by an answer of the office; false when no request of ours has that reference. */
-  async answered(tx: Tx, reply: ClearanceReply): Promise<boolean> {
-    const { services } = this.#at;
+  /** Applies a reply of the office to its case; returns false for an unknown reference. */
+  async applyReply(tx: Tx, reply: ClearanceReply): Promise<boolean> {
+    const { services } = this.#installation;
     const { id } = services.installation;
     const row = await services.store.tax.taxClearance(tx, id, reply.reference);
     if (row === null) return false;
-    // The answer may be quicker than our own note that the file is written.
-    if (row.state === 'PREPARED') await this.#sent(tx, row.reference, row.company, services.clock.now());
-    if ((STEPS[reply.state] ?? 0) > (STEPS[row.state] ?? 0)) {
-      await services.store.tax.moveTaxClearance(tx, id, reply);
+    // The reply may arrive before the request is recorded as sent.
+    if (row.state === 'PREPARED') await this.#markSent(tx, row.reference, row.company, services.clock.now());
+    if ((STATE_ORDER[reply.state] ?? 0) > (STATE_ORDER[row.state] ?? 0)) {
+      await services.store.tax.updateTaxClearance(tx, id, reply);
       await services.emit(tx, [this.#event(row.company, reply)]);
     }
     return true;
   }
 
-  async #sent(tx: Tx, reference: string, company: string, at: Date): Promise<void> {
-    const { services } = this.#at;
+  async #markSent(tx: Tx, reference: string, company: string, at: Date): Promise<void> {
+    const { services } = this.#installation;
     const { id } = services.installation;
     const row = await services.store.tax.taxClearance(tx, id, reference);
     if (row?.state !== 'PREPARED') return;
     const step = { reference, state: 'SENT', at, receipt: null, reason: null } as const;
-    await services.store.tax.moveTaxClearance(tx, id, step);
+    await services.store.tax.updateTaxClearance(tx, id, step);
     await services.emit(tx, [this.#event(company, step)]);
   }
 
@@ -106,13 +108,13 @@ export class Clearances {
       kind: 'CASE_CHANGED',
       time: step.at,
       company,
-      case: this.#at.services.globalId(step.reference),
+      case: this.#installation.services.globalId(step.reference),
       data: { state: step.state, kind: 'TAX_CLEARANCE', receipt: step.receipt, reason: step.reason },
     };
   }
 
   #taxpayerNo(company: string): string {
-    const found = Object.entries(this.#at.settings.companies).find(([, code]) => code === company);
+    const found = Object.entries(this.#installation.settings.companies).find(([, code]) => code === company);
     return found?.[0] ?? company;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The drop, spoken to by SFTP: the only file that knows the protocol's library. One connection is kept as long as it lives;
- * the library does not connect again by itself, so every fault makes a new one.
+ * The tax office's SFTP folder; the only module that uses the SFTP library. One connection is reused until it fails. The library does
+ * not reconnect, so a new connection is made after every retryable error.
  */
 import { connect, type Socket } from 'node:net';
 import SftpClient from 'ssh2-sftp-client';
@@ -8,7 +8,7 @@ import { malformed, rejected, SourceError, timeout, unavailable } from '../../ki
 import type { TaxSettings } from '../settings.ts';
 
 /** One entry of a folder. */
-export interface Entry {
+export interface DirectoryEntry {
   readonly name: string;
   readonly size: number;
   readonly modifiedAt: Date;
@@ -24,7 +24,7 @@ const NO_SUCH_FILE = 2;
 const PERMISSION_DENIED = 3;
 const FAILURE = 4;
 
-export class Drop {
+export class SftpDrop {
   readonly #settings: TaxSettings;
   readonly #root: string;
   #session: Promise<Session> | null = null;
@@ -37,38 +37,37 @@ export class Drop {
     this.#root = path === '' ? '.' : path;
   }
 
-  /** Files of a folder below the drop ('' is the drop itself); null when the folder is not there. */
-  async list(folder: string, signal: AbortSignal): Promise<readonly Entry[] | null> {
+  /** Files of a subfolder ('' is the folder itself); null if it does not exist. */
+  async list(folder: string, signal: AbortSignal): Promise<readonly DirectoryEntry[] | null> {
     const path = this.#path(folder);
-    const found = await this.#ask(signal, (client) => orNull(client.list(path)));
+    const found = await this.#run(signal, (client) => orNull(client.list(path)));
     if (found === null) return null;
     return found
-      .filter((one) => one.type !== 'd' && !/[/\\\0]/.test(one.name))
-      .map((one) => {
-        const where = JSON.stringify(one.name);
-        if (!Number.isSafeInteger(one.size)) throw malformed(`the listing gives no size for ${where}`);
-        if (!Number.isFinite(one.modifyTime)) throw malformed(`the listing gives no modifyTime for ${where}`);
-        return { name: one.name, size: one.size, modifiedAt: new Date(one.modifyTime) };
+      .filter(({ type, name }) => type !== 'd' && !/[/\\\0]/.test(name))
+      .map(({ name, size, modifyTime }) => {
+        if (!Number.isSafeInteger(size)) throw malformed(`listing has no size for ${JSON.stringify(name)}`);
+        if (!Number.isFinite(modifyTime)) throw malformed(`listing has no modifyTime for ${JSON.stringify(name)}`);
+        return { name, size, modifiedAt: new Date(modifyTime) };
       });
   }
 
-  /** Bytes of a file from `start`, at most `length`; fewer at its end. Null when the file is not there. */
+  /** At most `length` bytes of a file from `start`, fewer at its end; null if the file does not exist. */
   read(file: string, start: number, length: number, signal: AbortSignal): Promise<Buffer | null> {
     const options = { readStreamOptions: { start, end: start + length - 1 } };
-    return this.#ask(signal, async (client) => {
+    return this.#run(signal, async (client) => {
       const bytes = await orNull(client.get(this.#path(file), undefined, options as never));
-      // Nothing at all comes as an empty list instead of a buffer.
+      // For zero bytes the library returns an empty list instead of a buffer.
       return bytes === null ? null : Buffer.isBuffer(bytes) ? bytes : Buffer.alloc(0);
     });
   }
 
-  /** Moves a file in one step, over one of that name; false when it is not there (any more). */
+  /** Moves a file atomically, replacing a file of the new name; returns false if it does not exist. */
   async move(from: string, to: string, signal: AbortSignal): Promise<boolean> {
     const [source, target] = [this.#path(from), this.#path(to)];
-    const moved = await this.#ask(signal, (client) =>
+    const moved = await this.#run(signal, (client) =>
       orNull(client.posixRename(source, target)).catch(async (error: Error) => {
         if (!/does not support this extended request/.test(error.message)) throw error;
-        // Plain renaming must not replace: what is in the way goes first.
+        // A plain rename does not replace, so the file in the way is deleted first.
         if ((await client.exists(source)) === false) return null;
         await client.delete(target, true);
         return orNull(client.rename(source, target));
@@ -77,46 +76,45 @@ export class Drop {
     return moved !== null;
   }
 
-  /** Writes a file so that nobody sees half of it: under a hidden name, then moved. */
+  /** Writes a file under a hidden name and moves it, so that readers never see a partial file. */
   async write(file: string, bytes: Buffer, signal: AbortSignal): Promise<void> {
     const slash = file.lastIndexOf('/') + 1;
     const hidden = `${file.slice(0, slash)}.${file.slice(slash)}.part`;
-    await this.#ask(signal, (client) => client.put(bytes, this.#path(hidden)));
-    if (!(await this.move(hidden, file, signal)))
-      throw rejected(`the file ${hidden} was gone before it could be moved`);
+    await this.#run(signal, (client) => client.put(bytes, this.#path(hidden)));
+    if (!(await this.move(hidden, file, signal))) throw rejected(`file ${hidden} disappeared before it was moved`);
   }
 
-  /** Whether the file is there. */
-  has(file: string, signal: AbortSignal): Promise<boolean> {
-    return this.#ask(signal, async (client) => (await client.exists(this.#path(file))) === '-');
+  /** Whether the file exists. */
+  exists(file: string, signal: AbortSignal): Promise<boolean> {
+    return this.#run(signal, async (client) => (await client.exists(this.#path(file))) === '-');
   }
 
-  /** Deletes a file; one that is not there is no fault. */
+  /** Deletes a file if it exists. */
   async remove(file: string, signal: AbortSignal): Promise<void> {
-    await this.#ask(signal, (client) => client.delete(this.#path(file), true));
+    await this.#run(signal, (client) => client.delete(this.#path(file), true));
   }
 
-  /** Makes the folders that are not there yet. */
-  async furnish(folders: readonly string[], signal: AbortSignal): Promise<void> {
+  /** Creates the subfolders that do not exist. */
+  async createFolders(folders: readonly string[], signal: AbortSignal): Promise<void> {
     for (const folder of folders) {
-      await this.#ask(signal, async (client) => {
+      await this.#run(signal, async (client) => {
         const path = this.#path(folder);
         if ((await client.exists(path)) !== false) return;
         await client.mkdir(path).catch(async (error: Error) => {
-          // The office may have made it in the meantime.
+          // The office may have created it in the meantime.
           if ((await client.exists(path)) === false) throw error;
         });
       });
     }
   }
 
-  /** One cheap question. */
+  /** Health check: the folder exists. Throws SOURCE_REJECTED if not. */
   async ping(signal: AbortSignal): Promise<void> {
-    const there = await this.#ask(signal, (client) => client.exists(this.#root));
-    if (there !== 'd') throw rejected('the folder of the drop is not there');
+    const type = await this.#run(signal, (client) => client.exists(this.#root));
+    if (type !== 'd') throw rejected('SFTP folder does not exist');
   }
 
-  /** Idempotent; the connection is closed when this resolves. */
+  /** Closes the connection; idempotent. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#session = null;
@@ -135,32 +133,32 @@ export class Drop {
     return name === '' ? this.#root : `${this.#root}/${name}`;
   }
 
-  /** One question over the connection of the moment; a fault of the connection, or `signal`, ends it. */
-  async #ask<T>(signal: AbortSignal, work: (client: SftpClient) => Promise<T>): Promise<T> {
+  /** Runs one operation on the current connection. A connection error or `signal` closes the connection. */
+  async #run<T>(signal: AbortSignal, work: (client: SftpClient) => Promise<T>): Promise<T> {
     let session: Session | null = null;
-    const drop = () => {
+    const closeSession = () => {
       this.#session = null;
       session?.socket.destroy();
     };
-    signal.addEventListener('abort', drop, { once: true });
+    signal.addEventListener('abort', closeSession, { once: true });
     try {
       this.#session ??= this.#connect();
       session = await this.#session;
-      if (signal.aborted) throw unavailable('the question was given up while the connection was made');
+      if (signal.aborted) throw unavailable('call cancelled while connecting');
       return await work(session.client);
     } catch (error) {
-      const fault = named(error);
-      // A no, or nonsense, came over a connection that works; others may be using it.
-      if (fault.retryable) drop();
-      throw fault;
+      const failure = toSftpError(error);
+      // A rejection or an invalid response arrived over a working connection, which other calls may be using.
+      if (failure.retryable) closeSession();
+      throw failure;
     } finally {
-      signal.removeEventListener('abort', drop);
+      signal.removeEventListener('abort', closeSession);
     }
   }
 
-  /** Several questions may wait for one connection, so it has a time limit of its own. */
+  /** Connects, with a timeout of its own because several calls may be waiting for the connection. */
   async #connect(): Promise<Session> {
-    if (this.#closed) throw unavailable('the installation is closed');
+    if (this.#closed) throw unavailable('installation is closed');
     const { url, hostKey, password, privateKey, timeout: limit } = this.#settings;
     const { hostname, port, username } = new URL(url);
     const socket = connect({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 22), noDelay: true });
@@ -170,9 +168,9 @@ export class Drop {
       if (this.#current === socket) this.#session = null;
     });
     this.#current = socket;
-    // The library writes to the console where nobody listens.
-    const deaf = { error: () => undefined, end: () => undefined, close: () => undefined };
-    const client = new SftpClient('isthmus', deaf);
+    // Without listeners the library writes to the console.
+    const ignoreEvents = { error: () => undefined, end: () => undefined, close: () => undefined };
+    const client = new SftpClient('isthmus', ignoreEvents);
     let trusted = true;
     try {
       socket.setTimeout(limit, () => socket.destroy(timeout(`no connection within ${limit} ms`)));
@@ -184,8 +182,8 @@ export class Drop {
         ...(password === null ? {} : { password }),
         ...(privateKey === null ? {} : { privateKey }),
         hostHash: 'sha256',
-        hostVerifier: (seen: string) => {
-          trusted = hostKey.includes(seen);
+        hostVerifier: (fingerprint: string) => {
+          trusted = hostKey.includes(fingerprint);
           return trusted;
         },
         readyTimeout: limit,
@@ -196,34 +194,34 @@ export class Drop {
     } catch (error) {
       if (this.#current === socket) this.#session = null;
       socket.destroy();
-      throw trusted ? named(error) : rejected('the host key is another than the one in the settings', error);
+      throw trusted ? toSftpError(error) : rejected('host key does not match the setting hostKey', error);
     }
   }
 
-  /** The socket of the newest connection: an older one that closes late must not take it along. */
+  /** The socket of the newest connection; an older socket that closes late must not reset the session. */
   #current: Socket | null = null;
 }
 
-/** The answer, or null when the file or folder is not there. */
-const orNull = <T>(answer: Promise<T>): Promise<T | null> =>
-  answer.catch((error: { code?: unknown }) => {
+/** The result, or null if the file or folder does not exist. */
+const orNull = <T>(result: Promise<T>): Promise<T | null> =>
+  result.catch((error: { code?: unknown }) => {
     if (error.code === NO_SUCH_FILE || error.code === 'ENOENT') return null;
     throw error;
   });
 
 const NETWORK = /^(E(CONN|HOST|NET|PIPE|AI_|NOTFOUND|ADDR)|ERR_(STREAM|SOCKET|NOT_CONNECTED))/;
-const GONE =
+const DISCONNECTED =
   /Unexpected (end|close) event|No response from server|Not connected|Keepalive timeout|Connection lost|Channel/i;
-const SLOW = /Timed out while waiting for handshake|ETIMEDOUT/;
-const REFUSED = /authentication methods failed|no matching|Unable to (start|request) subsystem|Permission denied/i;
+const TIMED_OUT = /Timed out while waiting for handshake|ETIMEDOUT/;
+const REJECTED = /authentication methods failed|no matching|Unable to (start|request) subsystem|Permission denied/i;
 
-/** A fault of the library in the house's words. The library says most things only in its messages. */
-function named(error: unknown): SourceError {
+/** Converts an error of the library, most of which differ only in their messages. */
+function toSftpError(error: unknown): SourceError {
   if (error instanceof SourceError) return error;
   const { message, code } = error as { message: string; code?: unknown };
   if (code === PERMISSION_DENIED || code === FAILURE || code === NO_SUCH_FILE) return rejected(message, error);
-  if (SLOW.test(message)) return timeout(message, error);
-  if (REFUSED.test(message)) return rejected(message, error);
-  if (NETWORK.test(String(code ?? '')) || GONE.test(message)) return unavailable(message, error);
+  if (TIMED_OUT.test(message)) return timeout(message, error);
+  if (REJECTED.test(message)) return rejected(message, error);
+  if (NETWORK.test(String(code ?? '')) || DISCONNECTED.test(message)) return unavailable(message, error);
   return malformed(message, error);
 }

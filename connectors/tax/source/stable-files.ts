@@ -1,19 +1,22 @@
-/** Tells finished files from growing ones: by a marker beside them, or because two listings show the same size and time. */
-import type { Entry } from './sftp.ts';
+/** Decides which files are complete: those with a marker file, or with unchanged size and time in two listings. */
+import type { DirectoryEntry } from './sftp.ts';
 
-/** Endings of files that somebody is still writing, and of what stands beside files. */
-const LEFT_ALONE = /^\.|\.(ok|part|filepart|tmp|reason)$/i;
+/** Names of hidden and partial files, markers and reason files. */
+const IGNORED = /^\.|\.(ok|part|filepart|tmp|reason)$/i;
 
-export class Settling {
+export class StableFiles {
+  /** The previous listing: name to size and time. */
   #before = new Map<string, string>();
 
-  /** Those of a new listing that may be taken; an empty one only with its marker. */
-  finished(listing: readonly Entry[]): Entry[] {
-    const names = new Set(listing.map((one) => one.name));
-    const files = listing.filter((one) => !LEFT_ALONE.test(one.name));
+  /** The files of a new listing that may be processed; an empty file only if it has a marker. */
+  finished(listing: readonly DirectoryEntry[]): DirectoryEntry[] {
+    const names = new Set(listing.map(({ name }) => name));
+    const files = listing.filter(({ name }) => !IGNORED.test(name));
     const before = this.#before;
-    const shape = (one: Entry) => `${one.size} ${one.modifiedAt.getTime()}`;
-    this.#before = new Map(files.map((one) => [one.name, shape(one)]));
-    return files.filter((one) => names.has(`${one.name}.ok`) || (one.size > 0 && before.get(one.name) === shape(one)));
+    const fingerprint = ({ size, modifiedAt }: DirectoryEntry) => `${size} ${modifiedAt.getTime()}`;
+    this.#before = new Map(files.map((file) => [file.name, fingerprint(file)]));
+    return files.filter(
+      (file) => names.has(`${file.name}.ok`) || (file.size > 0 && before.get(file.name) === fingerprint(file)),
+    );
   }
 }

@@ -1,76 +1,83 @@
-/** `isthmus audit …`, `isthmus export audit`: the commands that look at the hub's own database, whether the hub runs or not. */
+/** `isthmus audit trim`, `erase`, and `isthmus export audit`: commands on the hub's database, whether or not the hub is running. */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { systemClock } from '../../../connectors/kit/clock.ts';
-import { isBlank, migrate } from '../../../migrations/migrate.ts';
-import { type Database, openDatabase, shownUrl } from '../../../schema/database/database.ts';
+import { isEmptyDatabase, migrate } from '../../../migrations/migrate.ts';
+import { type Database, openDatabase, withoutPassword } from '../../../schema/database/database.ts';
 import { hasCluster } from '../../../schema/database/embedded/data-folder.ts';
-import { startEmbedded } from '../../../schema/database/embedded/embedded-postgres.ts';
-import { addressFile, headFolder, keyFile, NothingThereError, nothingThere } from '../../data-folder.ts';
+import { startEmbeddedPostgres } from '../../../schema/database/embedded/embedded-postgres.ts';
+import {
+  addressFile,
+  auditHeadsFolder,
+  MissingDataError,
+  missingDataError,
+  signingKeyFile,
+} from '../../data-folder.ts';
 import { type GatewaySettings, readEnvironment } from '../../environment.ts';
-import { eraseFromAudit, ownHeads, trimAudit } from '../../trust/audit/audit-maintenance.ts';
-import { exportAudit } from '../../trust/audit/export/audit-export.ts';
-import { verifyFile, verifyOptions } from '../../trust/audit/export/verification-report.ts';
-import type { HeadText } from '../../trust/audit/head-files.ts';
-import { signProven } from '../../trust/audit/statement-signer.ts';
+import { eraseEntity, readOwnHeadFiles, trimAuditLog } from '../../trust/audit/audit-maintenance.ts';
+import { exportAuditLog } from '../../trust/audit/export/audit-export.ts';
+import { readVerifyOptions, verifyExportFile } from '../../trust/audit/export/verification-report.ts';
+import type { HeadFileText } from '../../trust/audit/head-files.ts';
+import { signProvenEntries } from '../../trust/audit/statement-signer.ts';
 import { readSigningKey, type SigningKey } from '../../trust/signing/signing-key.ts';
 
 /**
- * Calls `work` with the hub's database, its signing key and a reader of this machine's head files. An embedded database that does not
- * run is started for that time. Makes neither key nor database: throws `NothingThereError` where there is none.
+ * Calls `work` with the hub's database, its signing key, a reader of this machine's head files and a description of where the database
+ * is. Starts an embedded database that is not running, and stops it afterwards. Creates neither key nor database: throws
+ * `NothingThereError` if one is missing.
  */
 async function withHub<T>(
-  work: (database: Database, key: SigningKey, heads: () => HeadText[], from: string) => Promise<T>,
+  work: (database: Database, key: SigningKey, readHeads: () => HeadFileText[], from: string) => Promise<T>,
 ): Promise<T> {
   const settings = readEnvironment(process.env);
-  const file = keyFile(settings);
+  const file = signingKeyFile(settings);
   if (!existsSync(file)) {
-    const or = 'name the key itself: ISTHMUS_SIGNING_KEY=/path/to/signing-key.pem';
-    throw nothingThere(`no signing key (${file})`, settings.data, or);
+    const alternative = 'name the key itself: ISTHMUS_SIGNING_KEY=/path/to/signing-key.pem';
+    throw missingDataError(`no signing key (${file})`, settings.data, alternative);
   }
   const key = readSigningKey(file);
-  const { database, from, close } = await openRecords(settings);
+  const { database, from, close } = await openHubDatabase(settings);
   try {
-    if (await isBlank(database.source)) {
-      throw new NothingThereError(
-        `The database at ${shownUrl(database.url)} holds no records of a hub. Check DATABASE_URL. Nothing was made.`,
+    if (await isEmptyDatabase(database.source)) {
+      throw new MissingDataError(
+        `The database at ${withoutPassword(database.url)} holds no records of a hub. Check DATABASE_URL. Nothing was created.`,
       );
     }
     await migrate(database.source);
-    return await work(database, key, () => ownHeads(headFolder(settings.data)), from);
+    return await work(database, key, () => readOwnHeadFiles(auditHeadsFolder(settings.data)), from);
   } finally {
     await close();
   }
 }
 
-interface Records {
+interface HubDatabase {
   readonly database: Database;
-  /** Where it is, for people. */
+  /** Where the records are, for messages: the data folder or the address of the database. */
   readonly from: string;
   close(): Promise<void>;
 }
 
-/** The database in DATABASE_URL, that of the running hub, or the embedded one of the data folder. */
-async function openRecords({ databaseUrl, data }: GatewaySettings): Promise<Records> {
-  const at = async (url: string): Promise<Records> => {
-    const database = await openDatabase(url, { pool: 3 });
-    const from = databaseUrl === null ? `the data folder ${resolve(data)}` : shownUrl(url);
+/** Opens the database in DATABASE_URL, that of the running hub, or the embedded one in the data folder. */
+async function openHubDatabase({ databaseUrl, data }: GatewaySettings): Promise<HubDatabase> {
+  const open = async (url: string): Promise<HubDatabase> => {
+    const database = await openDatabase(url, { poolSize: 3 });
+    const from = databaseUrl === null ? `the data folder ${resolve(data)}` : withoutPassword(url);
     return { database, from, close: () => database.close() };
   };
-  if (databaseUrl !== null) return at(databaseUrl);
+  if (databaseUrl !== null) return open(databaseUrl);
   const directory = resolve(data, 'database');
   if (!(await hasCluster(directory))) {
-    throw nothingThere(`no database (${directory})`, data, 'name its database: DATABASE_URL=postgres://...');
+    throw missingDataError(`no database (${directory})`, data, 'name its database: DATABASE_URL=postgres://...');
   }
   const address = addressFile(data);
   if (existsSync(address)) {
-    // A killed hub leaves the address of a database that no longer runs.
-    const running = await at(readFileSync(address, 'utf8').trim()).catch(() => null);
+    // A killed hub leaves the address of a database that is no longer running.
+    const running = await open(readFileSync(address, 'utf8').trim()).catch(() => null);
     if (running !== null) return running;
   }
-  const embedded = await startEmbedded({ directory });
+  const embedded = await startEmbeddedPostgres({ directory });
   try {
-    const { database, from, close } = await at(embedded.url);
+    const { database, from, close } = await open(embedded.url);
     return { database, from, close: () => close().finally(() => embedded.stop()) };
   } catch (error) {
     await embedded.stop();
@@ -78,61 +85,66 @@ async function openRecords({ databaseUrl, data }: GatewaySettings): Promise<Reco
   }
 }
 
-/** `isthmus export audit FILE`; `heads` are paths besides the hub's own folder, `trusted` ids of keys besides its own. False when the log does not agree with itself or with the head files. */
+/**
+ * `isthmus export audit FILE`. `heads`: paths in addition to the hub's own folder; `trusted`: ids of keys in addition to its own.
+ * Resolves with false when the log is inconsistent or contradicts a head file.
+ */
 export async function exportCommand(
   file: string,
-  given: { readonly trusted?: readonly string[] | undefined; readonly heads?: readonly string[] | undefined },
+  options: { readonly trusted?: readonly string[] | undefined; readonly heads?: readonly string[] | undefined },
   say: (text: string) => void,
 ): Promise<boolean> {
-  const others = () => verifyOptions({ heads: given.heads ?? [] }).heads ?? [];
-  others();
-  refuseTarget(resolve(file));
-  return withHub(async (database, key, own, from) => {
-    const entries = await exportAudit({ database, key, at: systemClock.now(), heads: own }, resolve(file));
+  const readGivenHeads = () => readVerifyOptions({ heads: options.heads ?? [] }).headFiles ?? [];
+  // Unreadable head files are reported before anything is written; the export then reads them again.
+  readGivenHeads();
+  checkTarget(resolve(file));
+  return withHub(async (database, key, readOwnHeads, from) => {
+    const entries = await exportAuditLog(
+      { database, key, at: systemClock.now(), readHeadFiles: readOwnHeads },
+      resolve(file),
+    );
     say(
-      `${entries} entries are in ${resolve(file)}, from ${from}. Verify them anywhere, without the hub: isthmus audit verify ${file}`,
+      `Exported ${entries} entries to ${resolve(file)}, from ${from}. Verify them on any machine, without the hub: isthmus audit verify ${file}`,
     );
     // Keys that only the database names are not trusted.
-    const trusted = [key.id, ...(given.trusted ?? [])];
-    return verifyFile(resolve(file), { trusted, heads: [...own(), ...others()] }, say);
+    const trusted = [key.id, ...(options.trusted ?? [])];
+    return verifyExportFile(resolve(file), { trusted, headFiles: [...readOwnHeads(), ...readGivenHeads()] }, say);
   });
 }
 
-/** Throws `NothingThereError` when the export cannot be written there. */
-function refuseTarget(file: string): void {
+/** Throws `NothingThereError` if `file` is a folder, or its folder does not exist. */
+function checkTarget(file: string): void {
   if (statSync(file, { throwIfNoEntry: false })?.isDirectory())
-    throw new NothingThereError(
+    throw new MissingDataError(
       `${file} is a folder; name a file in it: isthmus export audit ${join(file, 'audit.jsonl')}`,
     );
   if (!statSync(dirname(file), { throwIfNoEntry: false })?.isDirectory())
-    throw new NothingThereError(
-      `There is no folder ${dirname(file)} to write the export to; make it, or name another file.`,
-    );
+    throw new MissingDataError(`There is no folder ${dirname(file)} for the export. Create it, or name another file.`);
 }
 
-/** `isthmus audit trim --before DAY`: false when something old could not be dropped. */
+/** `isthmus audit trim --before DAY`. Resolves with false when some entries of that age had to be kept. */
 export async function trimCommand(before: Date, say: (text: string) => void): Promise<boolean> {
-  const { chains, refused, from } = await withHub(async (database, key, heads, from) => {
+  const { chains, errors, from } = await withHub(async (database, key, heads, from) => {
     const at = systemClock.now();
-    await database.transaction((tx) => signProven(tx, key, at, heads));
-    return { ...(await trimAudit(database, key, before, at)), from };
+    await database.transaction((tx) => signProvenEntries(tx, key, at, heads));
+    return { ...(await trimAuditLog(database, key, before, at)), from };
   });
-  for (const sentence of refused) say(sentence);
-  if (chains > 0) say(`Entries before ${before.toISOString()} are dropped from ${from}, in ${chains} chains.`);
-  else if (refused.length === 0) say(`Nothing in ${from} is that old.`);
-  return refused.length === 0;
+  for (const error of errors) say(error);
+  if (chains > 0) say(`Deleted entries before ${before.toISOString()} from ${from}, in ${chains} chains.`);
+  else if (errors.length === 0) say(`Nothing deleted: ${from} has no entries before ${before.toISOString()}.`);
+  return errors.length === 0;
 }
 
-/** `isthmus audit erase TYPE ID`: false when the log does not know that entity. */
+/** `isthmus audit erase TYPE ID`. Resolves with false when the log has no salt of that entity. */
 export async function eraseCommand(type: string, id: string, say: (text: string) => void): Promise<boolean> {
   const { known, from } = await withHub(async (database, key, _, from) => ({
-    known: await eraseFromAudit(database, key, { type, id }, systemClock.now()),
+    known: await eraseEntity(database, key, { type, id }, systemClock.now()),
     from,
   }));
   say(
     known
-      ? `No entry in ${from} can be traced to that ${type} any more; the chain still verifies.`
-      : `The log in ${from} does not know that ${type}: nothing was erased.`,
+      ? `Erased the salt: no entry in ${from} can be linked to that ${type} any more. The chain still verifies.`
+      : `Nothing erased: the log in ${from} has no entry about that ${type}.`,
   );
   return known;
 }

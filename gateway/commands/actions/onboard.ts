@@ -1,100 +1,110 @@
-/** `isthmus onboard`: probes a system, drafts its configuration, shows the graph that it would make and what that would break, writes, undoes. */
+/** `isthmus onboard`: probes a system, drafts its configuration, prints the resulting graph and its breaking changes, writes; and undoes that. */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { buildSchema, findBreakingChanges, isSpecifiedScalarType } from 'graphql';
 import type { Entity } from '../../../connectors/configured/core/declaration.ts';
 import {
-  type Kind,
+  type DescriptionKind,
   OnboardError,
   type OnboardOptions,
-  type Place,
+  type OnboardTarget,
   type Probe,
 } from '../../../connectors/configured/onboard/probe.ts';
 import { probeFiles } from '../../../connectors/configured/onboard/probe-files.ts';
 import { probeOpenApi } from '../../../connectors/configured/onboard/probe-openapi.ts';
 import { probeSql } from '../../../connectors/configured/onboard/probe-sql.ts';
 import { probeWsdl } from '../../../connectors/configured/onboard/probe-wsdl.ts';
-import { readYaml, withEntry, withoutEntries } from '../../../connectors/configured/onboard/yaml-entry.ts';
+import { addEntry, readYamlFile, removeEntries } from '../../../connectors/configured/onboard/yaml-entry.ts';
 import { configurable, connectors, families } from '../../../connectors/index.ts';
 import { readConfig } from '../../../connectors/kit/config/config-file.ts';
 import { readSettings } from '../../../connectors/kit/config/settings.ts';
 import { buildGraph } from '../../../connectors/kit/subgraph/subgraph-schema.ts';
-import { compose, type SubgraphText } from '../../../schema/compose.ts';
-import { ChangeRefused, joined } from '../../sources/composition-plan.ts';
+import { compose, type SubgraphSdl } from '../../../schema/compose.ts';
+import { ChangeRejected, composeSupergraph } from '../../sources/composition-plan.ts';
 import { readSubgraphs } from '../../sources/schema-snapshots.ts';
 
-export { KINDS, type Kind, OnboardError, type OnboardOptions } from '../../../connectors/configured/onboard/probe.ts';
+export {
+  type DescriptionKind,
+  KINDS,
+  OnboardError,
+  type OnboardOptions,
+} from '../../../connectors/configured/onboard/probe.ts';
 
-const PROBES: Readonly<Record<Kind, (options: OnboardOptions, place: Place) => Promise<Probe>>> = {
+const PROBES: Readonly<Record<DescriptionKind, (options: OnboardOptions, place: OnboardTarget) => Promise<Probe>>> = {
   openapi: probeOpenApi,
   wsdl: probeWsdl,
   csv: probeFiles,
   sql: probeSql,
 };
-/** Composition asks for an address; nobody calls it. */
-const NOWHERE = 'http://isthmus.invalid';
+/** Composition requires an address; it is never called. */
+const UNUSED_URL = 'http://isthmus.invalid';
 
-/** Onboards; answers whether files were written. */
+/** Prints the five steps to `options.say`. Resolves with whether files were written. Throws `OnboardError`. */
 export async function onboard(options: OnboardOptions): Promise<boolean> {
   const { say, system, source } = options;
-  const paint = (code: number, text: string): string => (options.terminal ? `\u001b[${code}m${text}\u001b[0m` : text);
-  const step = (text: string): void => say(`\n${paint(1, text)}`);
+  const paint = (code: number, text: string): string => (options.isTerminal ? `\u001b[${code}m${text}\u001b[0m` : text);
+  const heading = (text: string): void => say(`\n${paint(1, text)}`);
   if (!/^[a-z][a-z0-9-]*$/.test(system))
     throw new OnboardError(
-      `The name of the system must be lower-case letters, digits and hyphens; example: --system environment`,
+      `--system must be lower-case letters, digits and hyphens, found ${JSON.stringify(system)}; example: --system environment`,
     );
-  refuseAddress('The address of the description', /^https?:/.test(source) ? source : null);
-  refuseAddress('--url', options.url);
-  const before = readYaml(options.config);
+  checkAddress('The address of the description', /^https?:/.test(source) ? source : null);
+  checkAddress('--url', options.url);
+  const before = readYamlFile(options.config);
   const folder = dirname(resolve(options.config));
   const config = readConfig(before, options.config, configurable, options.environment);
   const park = options.park ?? config.parks[0]?.id ?? '';
-  if (!config.parks.some((one) => one.id === park)) {
+  if (!config.parks.some(({ id }) => id === park)) {
     throw new OnboardError(
-      `There is no park ${JSON.stringify(park)} in ${resolve(options.config)}; known are ${config.parks.map((one) => one.id).join(', ')}.`,
+      `There is no park ${JSON.stringify(park)} in ${resolve(options.config)}. Its parks are ${config.parks.map(({ id }) => id).join(', ')}.`,
     );
   }
   const id = `${park}-${system}`;
-  if (config.installations.some((one) => one.id === id || one.connector === system)) {
+  if (config.installations.some((existing) => existing.id === id || existing.connector === system)) {
     throw new OnboardError(
-      `${basename(options.config)} has ${system} already; take it out with: isthmus onboard --undo ${system}${configFlag(options.config)}`,
+      `${basename(options.config)} already contains ${system}. Remove it with: isthmus onboard --undo ${system}${configFlag(options.config)}`,
     );
   }
 
-  step(`1. Reading ${source}`);
-  const began = performance.now();
-  const home = config.parks.find((one) => one.id === park);
-  const codes = new Set(home?.buildings.flatMap((one) => [...one.known, one.id]) ?? []);
-  const probe = await PROBES[options.kind](options, { folder, park: home, codes });
-  const { drafted, copy } = probe;
-  say(`   ${probe.found}; ${Math.round(performance.now() - began)} ms`);
-  const entities = Object.fromEntries(drafted.map((one) => [one.name, one.declaration]));
-  const installation = { id, park, connector: probe.connector, system, ...probe.written, entities };
-  const family = families.find((one) => one.name === probe.connector);
-  if (!family) throw new OnboardError(`There is no family ${probe.connector}.`);
+  heading(`1. Reading ${source}`);
+  const startedAt = performance.now();
+  const home = config.parks.find(({ id }) => id === park);
+  const codes = new Set(home?.buildings.flatMap((building) => [...building.known, building.id]) ?? []);
+  const probe = await PROBES[options.kind](options, { folder, park: home, buildingCodes: codes });
+  const { drafts: drafted, copy } = probe;
+  say(`   ${probe.summary}; ${Math.round(performance.now() - startedAt)} ms`);
+  const entities = Object.fromEntries(drafted.map(({ name, declaration }) => [name, declaration]));
+  const installation = { id, park, connector: probe.family, system, ...probe.fileSettings, entities };
+  const family = families.find(({ name }) => name === probe.family);
+  if (!family) throw new OnboardError(`There is no connector family ${probe.family}.`);
   let settings: unknown;
   try {
     if (drafted.length === 0)
-      throw new OnboardError(`${probe.nothing}; declare the entities by hand (docs/connectors.md).`);
-    const read = readSettings<{ entities: readonly Entity[] }>(family.settings, { ...probe.values, system, entities });
-    if (read.values === null) throw new OnboardError(read.faults.map((one) => `${one.name} ${one.problem}`).join('\n'));
+      throw new OnboardError(`${probe.emptyReason}. Declare the entities by hand: docs/connectors.md`);
+    const read = readSettings<{ entities: readonly Entity[] }>(family.settings, {
+      ...probe.settings,
+      system,
+      entities,
+    });
+    if (read.values === null)
+      throw new OnboardError(read.errors.map(({ name, problem }) => `${name} ${problem}`).join('\n'));
     settings = read.values;
 
-    step('2. Asking the system');
-    for (const one of drafted) {
-      const entity = read.values.entities.find((each) => each.name === one.name);
-      const [answer, ...more] = entity ? await probe.sample(entity) : [];
-      say(`   ${paint(36, one.name)}  ${answer}`);
-      for (const note of more) say(`     ${paint(33, note)}`);
-      for (const note of one.notes) say(`     ${note}`);
+    heading('2. Querying the system');
+    for (const { name, notes } of drafted) {
+      const entity = read.values.entities.find((declared) => declared.name === name);
+      const [result, ...warnings] = entity ? await probe.sample(entity) : [];
+      say(`   ${paint(36, name)}  ${result}`);
+      for (const warning of warnings) say(`     ${paint(33, warning)}`);
+      for (const note of notes) say(`     ${note}`);
     }
   } finally {
     await probe.close();
   }
 
-  step('3. The graph that it makes');
-  const connector = await family.make(system, [settings], folder);
+  heading('3. The resulting graph');
+  const connector = await family.createConnector(system, [settings], folder);
   const built = await buildGraph(system, connector.graph);
   say(
     indent(
@@ -104,40 +114,42 @@ export async function onboard(options: OnboardOptions): Promise<boolean> {
     ),
   );
 
-  step('4. What changes');
-  const base = await readSubgraphs(connectors.map((one) => one.name));
-  const others = await madeTexts(config.installations, folder);
+  heading('4. Changes');
+  const base = await readSubgraphs(connectors.map(({ name }) => name));
+  const others = await configuredSubgraphs(config.installations, folder);
   let supergraph: string;
   try {
-    supergraph = joined([...base, ...others], [{ name: system, sdl: built.sdl, url: NOWHERE }]);
+    supergraph = composeSupergraph([...base, ...others], [{ name: system, sdl: built.sdl, url: UNUSED_URL }]);
   } catch (error) {
-    if (error instanceof ChangeRefused)
-      throw new OnboardError(`It does not fit into the graph, and nothing was written.\n${error.message}`);
+    if (error instanceof ChangeRejected)
+      throw new OnboardError(`Nothing was written: the new subgraph conflicts with the graph.\n${error.message}`);
     throw error;
   }
   const old = buildSchema(compose([...base, ...others]).api, { assumeValidSDL: true });
-  const next = buildSchema(compose([...base, ...others, { name: system, sdl: built.sdl, url: NOWHERE }]).api, {
+  const next = buildSchema(compose([...base, ...others, { name: system, sdl: built.sdl, url: UNUSED_URL }]).api, {
     assumeValidSDL: true,
   });
   const added = Object.values(next.getTypeMap()).flatMap((type) => {
     if (isSpecifiedScalarType(type)) return [];
-    const known = old.getType(type.name);
-    if (!known) return [`type ${type.name}`];
+    const before = old.getType(type.name);
+    if (!before) return [`type ${type.name}`];
     const fields = 'getFields' in type ? Object.keys(type.getFields()) : [];
-    const had = 'getFields' in known ? Object.keys(known.getFields()) : [];
-    return fields.filter((field) => !had.includes(field)).map((field) => `${type.name}.${field}`);
+    const oldFields = 'getFields' in before ? Object.keys(before.getFields()) : [];
+    return fields.filter((field) => !oldFields.includes(field)).map((field) => `${type.name}.${field}`);
   });
-  for (const one of added) say(`   ${paint(32, `+ ${one}`)}`);
-  const broken = findBreakingChanges(old, next);
-  for (const one of broken) say(`   ${paint(31, `- ${one.description}`)}`);
-  say(`   ${added.length} added, ${broken.length} broken; the supergraph has ${supergraph.split('\n').length} lines`);
+  for (const name of added) say(`   ${paint(32, `+ ${name}`)}`);
+  const breaking = findBreakingChanges(old, next);
+  for (const { description } of breaking) say(`   ${paint(31, `- ${description}`)}`);
+  say(
+    `   ${added.length} additions, ${breaking.length} breaking changes; the supergraph has ${supergraph.split('\n').length} lines`,
+  );
 
-  step('5. Files');
-  const edited = withEntry(before, installation);
-  say(`   ${options.config}: the installation ${id}`);
-  if (copy) say(`   ${join(folder, copy.to)}: ${copy.what}`);
-  if (!options.yes && !(await agreed(options.terminal))) {
-    say('   Nothing was written. Run it again with --yes to write.');
+  heading('5. Files');
+  const edited = addEntry(before, installation);
+  say(`   ${options.config}: installation ${id}`);
+  if (copy) say(`   ${join(folder, copy.to)}: ${copy.description}`);
+  if (!options.yes && !(await isConfirmed(options.isTerminal))) {
+    say('   Nothing was written. To write, run the command again with --yes.');
     return false;
   }
   if (copy) {
@@ -145,67 +157,69 @@ export async function onboard(options: OnboardOptions): Promise<boolean> {
     writeFileSync(join(folder, copy.to), readFileSync(copy.from));
   }
   writeFileSync(options.config, edited.text);
-  if (!edited.exact) say(`   ${ANEW}`);
+  if (!edited.exact) say(`   ${REFORMATTED}`);
   say(
-    `   Written. A hub that runs on this file takes the island in by itself. Undo: isthmus onboard --undo ${system}${configFlag(options.config)}`,
+    `   Written. A running hub applies the change by itself. Undo: isthmus onboard --undo ${system}${configFlag(options.config)}`,
   );
   return true;
 }
 
-/** The option that names this file, as a shell takes it; empty for the default. */
+/** The option that names this file, quoted for a shell; empty for the default. */
 const configFlag = (config: string): string => {
   if (config === 'isthmus.yaml') return '';
   return ` --config ${/^[\w./-]+$/.test(config) ? config : `'${config.replaceAll("'", "'\\''")}'`}`;
 };
 
-/** Takes out what `onboard` wrote: the installations of the system, and the copy of its description. */
+/** Removes what `onboard` wrote: the installations of the system and the copy of its description. Throws `OnboardError` if there are none. */
 export function undoOnboard(options: { system: string; config: string; say(text: string): void }): void {
-  const before = readYaml(options.config);
-  const made = ({ connector, system }: Record<string, unknown>): boolean =>
-    system === options.system && families.some((one) => one.name === connector);
-  const edited = withoutEntries(before, made);
-  if (edited === null) throw new OnboardError(`${options.config} has no system ${options.system} by configuration.`);
+  const before = readYamlFile(options.config);
+  const isOnboarded = ({ connector, system }: Record<string, unknown>): boolean =>
+    system === options.system && families.some(({ name }) => name === connector);
+  const edited = removeEntries(before, isOnboarded);
+  if (edited === null)
+    throw new OnboardError(`${options.config} has no system ${options.system} that was connected by configuration.`);
   writeFileSync(options.config, edited.text);
   for (const ending of ['openapi.json', 'wsdl'])
     rmSync(join(dirname(resolve(options.config)), 'islands', `${options.system}.${ending}`), { force: true });
-  if (!edited.exact) options.say(ANEW);
-  options.say(`${options.system} is taken out of ${options.config}.`);
+  if (!edited.exact) options.say(REFORMATTED);
+  options.say(`Removed ${options.system} from ${options.config}.`);
 }
 
-/** Throws `OnboardError` for what is no address of HTTP. */
-function refuseAddress(what: string, given: string | null): void {
-  if (given === null || (/^https?:\/\//.test(given) && URL.canParse(given))) return;
+/** Throws `OnboardError` unless `address` is null or an HTTP URL. */
+function checkAddress(name: string, address: string | null): void {
+  if (address === null || (/^https?:\/\//.test(address) && URL.canParse(address))) return;
   throw new OnboardError(
-    `${what} must begin with http:// or https:// and name a host, found ${JSON.stringify(given)}; example: https://sensors.example/api`,
+    `${name} must begin with http:// or https:// and name a host, found ${JSON.stringify(address)}; example: https://sensors.example/api`,
   );
 }
 
-const ANEW = 'The whole file was written anew: comments are kept, but spacing and folded lines may have changed.';
+const REFORMATTED = 'The whole file was reformatted: comments are kept, spacing and folded lines may have changed.';
 
-async function agreed(terminal: boolean): Promise<boolean> {
+/** Asks on the terminal; false without one. */
+async function isConfirmed(terminal: boolean): Promise<boolean> {
   if (!terminal) return false;
-  const ask = createInterface({ input: process.stdin, output: process.stdout });
+  const prompt = createInterface({ input: process.stdin, output: process.stdout });
   try {
-    return /^y(es)?$/i.test((await ask.question('   Write them? [y/N] ')).trim());
+    return /^y(es)?$/i.test((await prompt.question('   Write these files? [y/N] ')).trim());
   } finally {
-    ask.close();
+    prompt.close();
   }
 }
 
-/** The subgraphs of the systems that the file has by configuration already. */
-async function madeTexts(
+/** The subgraphs of the systems that the file connects by configuration. */
+async function configuredSubgraphs(
   installations: readonly { connector: string; family?: string; settings: unknown }[],
   folder: string,
-): Promise<SubgraphText[]> {
-  const systems = [...new Set(installations.filter((one) => one.family).map((one) => one.connector))];
+): Promise<SubgraphSdl[]> {
+  const systems = [...new Set(installations.filter(({ family }) => family).map(({ connector }) => connector))];
   return Promise.all(
     systems.map(async (name) => {
-      const own = installations.filter((one) => one.connector === name);
-      const family = families.find((one) => one.name === own[0]?.family);
-      if (!family) throw new OnboardError(`There is no family ${own[0]?.family}.`);
-      const connector = await family.make(
+      const own = installations.filter(({ connector }) => connector === name);
+      const family = families.find((candidate) => candidate.name === own[0]?.family);
+      if (!family) throw new OnboardError(`There is no connector family ${own[0]?.family}.`);
+      const connector = await family.createConnector(
         name,
-        own.map((one) => one.settings),
+        own.map(({ settings }) => settings),
         folder,
       );
       return { name, sdl: (await buildGraph(name, connector.graph)).sdl, url: `http://${name}.invalid` };

@@ -1,12 +1,18 @@
-/** The first screen: where things are, what to try, how to stop. */
+/** What `isthmus start` prints when the hub is up: addresses, commands to try, how to stop. */
 import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Config } from '../../../connectors/kit/config/config.ts';
 import type { Hub } from '../../main.ts';
 
-/** The text for `say`, which prints each `isthmus NAME` as it has to be typed. */
-export function firstScreen(about: { hub: Hub; config: Config; demo: boolean; seconds: string; data: string }): string {
-  const { hub, config, demo, seconds } = about;
+/** The text for `say`, which replaces each `isthmus NAME`. `data`: the data folder. */
+export function startScreen(options: {
+  hub: Hub;
+  config: Config;
+  demo: boolean;
+  seconds: string;
+  data: string;
+}): string {
+  const { hub, config, demo, seconds, data } = options;
   const parks = config.parks.map((park) => park.name).join(', ');
   const lines = [
     '',
@@ -24,13 +30,15 @@ export function firstScreen(about: { hub: Hub; config: Config; demo: boolean; se
       `    curl -s ${hub.url}/graphql -H 'content-type: application/json' \\`,
       `      -d '{"query":"{ companies(first: 3) { nodes { uscc name presence { peopleInside } } } }"}'`,
       '',
-      '    isthmus simulate parking --stop    # the parking system goes down: the answers still come',
+      '    isthmus simulate parking --stop    # the parking system goes down; queries still answer',
       '    isthmus simulate parking           # and it recovers',
       '',
-      `  Data and simulators are in ${resolve(about.data)} (delete it to begin anew). Stop with Ctrl-C.`,
+      `  Data and simulators are in ${resolve(data)} (delete the folder to start over). Stop with Ctrl-C.`,
     );
-    if (hub.records !== null && !hub.records.startsWith(realpathSync(about.data)))
-      lines.push(`  The database itself is in ${hub.records}: as root it runs as a user who cannot enter this folder.`);
+    if (hub.databaseFolder !== null && !hub.databaseFolder.startsWith(realpathSync(data)))
+      lines.push(
+        `  The database is in ${hub.databaseFolder}: root starts it as another user, who cannot access this folder.`,
+      );
     lines.push('');
   } else lines.push('  Stop with Ctrl-C.', '');
   return lines.join('\n');

@@ -1,8 +1,9 @@
-/** `isthmus token`: what its options ask for. */
-
+/** `isthmus token`: checks the options and signs the token. */
 import { ROLE_NAMES, ROLES, type RoleName } from '../../../connectors/kit/auth/roles.ts';
 import { parseUscc } from '../../../connectors/kit/identifiers.ts';
-import type { TokenWish } from '../../trust/tokens/demo-issuer.ts';
+import { missingDataError } from '../../data-folder.ts';
+import { readEnvironment } from '../../environment.ts';
+import { type DemoTokenRequest, demoIssuerFile, readDemoIssuer } from '../../trust/tokens/demo-issuer.ts';
 
 export interface TokenOptions {
   readonly role: string;
@@ -14,19 +15,35 @@ export interface TokenOptions {
   readonly minutes?: string;
 }
 
-/** The options of `isthmus token` cannot be met; the message is a sentence for people. */
+/** An option of `isthmus token` is missing or invalid; the message names it with an example. */
 export class TokenOptionError extends Error {
   override name = 'CommandError';
 }
 
-const PARK = /^[a-z0-9][a-z0-9-]{0,62}$/;
-/** A name in a claim: no control characters. */
-const NAME = /^[^\p{Cc}]{1,200}$/u;
+const PARK_ID = /^[a-z0-9][a-z0-9-]{0,62}$/;
+/** Text of a claim: without control characters. */
+const CLAIM_TEXT = /^[^\p{Cc}]{1,200}$/u;
 
-/** What the options ask for. Throws `TokenOptionError` naming the option, what was found and an example. */
-export function readTokenOptions(options: TokenOptions): TokenWish {
+/** Signs the token and prints it. Throws `TokenOptionError`, and `NothingThereError` if the data folder has no key of the demo issuer. */
+export async function signDemoToken(options: TokenOptions, say: (text: string) => void): Promise<void> {
+  const claims = readTokenOptions(options);
+  const { data } = readEnvironment(process.env);
+  const issuer = await readDemoIssuer(data);
+  if (issuer === null) {
+    throw missingDataError(
+      'no key of the demo issuer (issuer.jwk), which a hub with auth: { demo: true } creates',
+      data,
+    );
+  }
+  const token = await issuer.sign(claims);
+  if (process.stderr.isTTY) process.stderr.write(`Signed with ${demoIssuerFile(data)}.\n`);
+  say(token);
+}
+
+/** The claims that the options describe. Throws `TokenOptionError`. */
+function readTokenOptions(options: TokenOptions): DemoTokenRequest {
   if (!ROLE_NAMES.includes(options.role as RoleName)) {
-    throw wrong('--role', `must be one of ${ROLE_NAMES.join(', ')}`, options.role, '--role developer');
+    throw invalid('--role', `must be one of ${ROLE_NAMES.join(', ')}`, options.role, '--role developer');
   }
   const role = ROLES[options.role as RoleName];
   const missing = [
@@ -34,29 +51,29 @@ export function readTokenOptions(options: TokenOptions): TokenWish {
     ...(role.companies === 'named' && !options.company ? ['--company'] : []),
   ];
   if (missing.length > 0) {
-    const example = missing.map((one) => (one === '--park' ? '--park lakeside' : '--company 91350211M000100Y46'));
+    const example = missing.map((option) => (option === '--park' ? '--park lakeside' : '--company 91350211M000100Y46'));
     throw new TokenOptionError(
-      `the role ${options.role} sees only what its token names: ${missing.join(' and ')} is missing; example: isthmus token --role ${options.role} ${example.join(' ')}`,
+      `--role ${options.role} requires ${missing.join(' and ')}, since the role sees only what its token names; example: isthmus token --role ${options.role} ${example.join(' ')}`,
     );
   }
-  const strange = options.park?.find((one) => !PARK.test(one));
-  if (strange !== undefined) {
-    throw wrong('--park', 'must be the id of a park, as isthmus.yaml gives it', strange, '--park lakeside');
+  const invalidPark = options.park?.find((id) => !PARK_ID.test(id));
+  if (invalidPark !== undefined) {
+    throw invalid('--park', 'must be the id of a park in isthmus.yaml', invalidPark, '--park lakeside');
   }
-  const companies = options.company?.map((one) => {
-    const uscc = parseUscc(one);
+  const companies = options.company?.map((text) => {
+    const uscc = parseUscc(text);
     if (uscc !== null) return uscc;
-    throw wrong('--company', 'must be a unified social credit code', one, '--company 91350211M000100Y46');
+    throw invalid('--company', 'must be a unified social credit code', text, '--company 91350211M000100Y46');
   });
   for (const [name, example] of Object.entries({ client: 'portal', subject: 'demo:clerk', purpose: 'tax' })) {
-    const given = options[name as 'client' | 'subject' | 'purpose'];
-    if (given !== undefined && (given.trim() === '' || !NAME.test(given))) {
-      throw wrong(`--${name}`, 'must be a text of up to 200 characters', given, `--${name} ${example}`);
+    const text = options[name as 'client' | 'subject' | 'purpose'];
+    if (text !== undefined && (text.trim() === '' || !CLAIM_TEXT.test(text))) {
+      throw invalid(`--${name}`, 'must be a text of up to 200 characters', text, `--${name} ${example}`);
     }
   }
   const minutes = /^\d{1,4}$/.test(options.minutes ?? '60') ? Number(options.minutes ?? 60) : 0;
   if (!(minutes >= 1 && minutes <= 1440)) {
-    throw wrong('--minutes', 'must be a whole number from 1 to 1440', options.minutes ?? '', '--minutes 60');
+    throw invalid('--minutes', 'must be a whole number from 1 to 1440', options.minutes ?? '', '--minutes 60');
   }
   return {
     role: options.role,
@@ -69,7 +86,7 @@ export function readTokenOptions(options: TokenOptions): TokenWish {
   };
 }
 
-function wrong(option: string, expected: string, found: string, example: string): TokenOptionError {
+function invalid(option: string, expected: string, found: string, example: string): TokenOptionError {
   return new TokenOptionError(
     `${option} ${expected}, found ${JSON.stringify(found.slice(0, 120))}; example: isthmus token ${option === '--role' ? '' : '--role developer '}${example}`,
   );

@@ -1,25 +1,25 @@
-/** How every command runs: what it prints, and how it ends when something is wrong. */
-import { withoutSecrets } from '../../../connectors/kit/log.ts';
-import { CommandError, faultText } from './error-message.ts';
+/** Runs a command's body: prints its output and turns errors into one sentence and exit code 1. */
+import { redactSecrets } from '../../../connectors/kit/log.ts';
+import { CommandError, errorText } from './error-message.ts';
 import { asTyped, typingHint } from './invocation.ts';
 
 export { CommandError };
 
-/** Prints a line for people. */
-export const say = (text: string): void => {
+/** Prints a line to standard output; command names are printed as they have to be typed here. */
+export const writeLine = (text: string): void => {
   process.stdout.write(`${asTyped(text)}\n`);
 };
 
-/** Ends the process with code 1 and a sentence on standard error. The stack is shown with ISTHMUS_LOG=debug only. */
+/** Prints the error to standard error and exits with code 1. The stack is printed only with ISTHMUS_LOG=debug. */
 export function fail(error: unknown): never {
-  const text = faultText(error, process.env['ISTHMUS_LOG'] === 'debug');
-  process.stderr.write(`${withoutSecrets(text)}\n${typingHint(text)}`);
+  const text = errorText(error, process.env['ISTHMUS_LOG'] === 'debug');
+  process.stderr.write(`${redactSecrets(text)}\n${typingHint(text)}`);
   process.exit(1);
 }
 
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
-/** Throws `CommandError` when ISTHMUS_LOG is no level; an empty one counts as not given. */
+/** Throws `CommandError` when ISTHMUS_LOG is not a log level. An empty value is the same as none. */
 function checkLogLevel(): void {
   const level = process.env['ISTHMUS_LOG'];
   if (level === '') delete process.env['ISTHMUS_LOG'];
@@ -30,7 +30,7 @@ function checkLogLevel(): void {
   }
 }
 
-/** Runs the command's body. Ends the process with code 1 when it rejects, or resolves with false: it has then said why itself. */
+/** Runs the body of a command. Exits with code 1 if it rejects, or resolves with false (it has then printed the reason). */
 export const run = async (body: () => Promise<unknown>): Promise<void> => {
   try {
     checkLogLevel();
@@ -41,18 +41,18 @@ export const run = async (body: () => Promise<unknown>): Promise<void> => {
   process.exit(1);
 };
 
-/** Gathers an option that may be given several times. */
-export const several = (one: string, before: string[] = []): string[] => [...before, one];
+/** Collects the values of a repeatable option. */
+export const several = (value: string, previous: string[] = []): string[] => [...previous, value];
 
-/** A whole number given with a command. Throws `CommandError` naming the option, the bounds and an example. */
+/** Parses the whole number of an option. Throws `CommandError` naming the option, its bounds and an example. */
 export function wholeNumber(
-  given: string,
+  text: string,
   bounds: { readonly option: string; readonly min: number; readonly max: number; readonly example: string },
 ): number {
   const { option, min, max, example } = bounds;
-  const value = /^\d{1,9}$/.test(given) ? Number(given) : Number.NaN;
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
   if (value >= min && value <= max) return value;
   throw new CommandError(
-    `${option} must be a whole number from ${min} to ${max}, found ${JSON.stringify(given)}; example: ${example}`,
+    `${option} must be a whole number from ${min} to ${max}, found ${JSON.stringify(text)}; example: ${example}`,
   );
 }

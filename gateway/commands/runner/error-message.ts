@@ -1,66 +1,66 @@
-/** What a person reads when a command fails: one sentence, never a stack. */
+/** The text of a failed command: one sentence, without a stack. */
 import { getSystemErrorMap } from 'node:util';
 
-/** Errors whose message is a sentence for people. Anything else is a fault of the program itself. */
-const SENTENCES = [
+/** Names of errors whose message is written for operators. Any other error is a bug in the program. */
+const OPERATOR_ERRORS = [
   'ConfigError',
   'EnvironmentError',
   'PortError',
   'DatabaseError',
   'SchemaVersionError',
-  'PresenceRefused',
+  'ProcessRejectedError',
   'DataFolderError',
   'CompositionError',
   'CommandError',
-  'ChangeRefused',
+  'ChangeRejected',
   'DeclarationError',
   'AuditFileError',
   'SigningKeyError',
 ];
 
-/** What was given with the command cannot be used; the message says what would. */
+/** An argument or environment variable of a command is invalid; the message says what is expected. */
 export class CommandError extends Error {
   override name = 'CommandError';
 }
 
-/** What the operating system's codes mean for a file or folder. */
-const FILE_CODES: Readonly<Record<string, string>> = {
+/** Meaning of operating system error codes for a file or folder; follows its path. */
+const FILE_ERRORS: Readonly<Record<string, string>> = {
   ENOENT: 'does not exist',
   EISDIR: 'is a folder; name a file',
-  ENOTDIR: 'leads through a file as if it were a folder',
+  ENOTDIR: 'is not a valid path: one of its folders is a file',
   EEXIST: 'exists already',
-  EACCES: 'may not be opened by this user; check its owner and mode',
-  EPERM: 'may not be changed by this user; check its owner and mode',
-  EROFS: 'is on a file system that cannot be written',
-  ENOSPC: 'does not fit: the disk is full',
+  EACCES: 'cannot be opened by this user; check its owner and mode',
+  EPERM: 'cannot be changed by this user; check its owner and mode',
+  EROFS: 'is on a read-only file system',
+  ENOSPC: 'cannot be written: the disk is full',
   ENAMETOOLONG: 'has a name that is too long',
-  ELOOP: 'is a link that leads back to itself',
+  ELOOP: 'is a symbolic link that leads back to itself',
 };
 
-/** A fault that the operating system has reported, as a sentence; null for any other error. */
-function systemSentence(error: Error): string | null {
+/** The text of an error reported by the operating system; null for any other error. */
+function systemErrorText(error: Error): string | null {
   const { code, errno, path, address, port, hostname } = error as NodeJS.ErrnoException & {
     readonly address?: string;
     readonly port?: number;
     readonly hostname?: string;
   };
   if (code === undefined || !/^E[A-Z0-9]+$/.test(code)) return null;
-  const meaning = FILE_CODES[code] ?? (errno === undefined ? undefined : getSystemErrorMap().get(errno)?.[1]) ?? code;
-  if (path !== undefined) return `${path} ${FILE_CODES[code] ? meaning : `cannot be used: ${meaning}`}.`;
+  const meaning = FILE_ERRORS[code] ?? (errno === undefined ? undefined : getSystemErrorMap().get(errno)?.[1]) ?? code;
+  if (path !== undefined) return `${path} ${FILE_ERRORS[code] ? meaning : `cannot be used: ${meaning}`}.`;
   const where = address === undefined ? hostname : port === undefined ? address : `${address}:${port}`;
-  return where === undefined ? `The system refuses: ${meaning} (${code}).` : `${where} does not answer: ${meaning}.`;
+  return where === undefined ? `System error: ${meaning} (${code}).` : `${where} is not reachable: ${meaning}.`;
 }
 
 /**
- * The sentence for standard error, without a line end. A fault of the program itself names the variable that shows its stack;
- * with `debug` the stack follows.
+ * The text for standard error, without a line break at the end. For a bug in the program it names the variable that prints the
+ * stack; with `debug` the stack follows.
  */
-export function faultText(error: unknown, debug: boolean): string {
+export function errorText(error: unknown, debug: boolean): string {
   const stack = debug && error instanceof Error ? `\n${error.stack ?? ''}` : '';
-  if (error instanceof Error && SENTENCES.includes(error.name)) return `${error.message}${stack}`;
-  const system = error instanceof Error ? systemSentence(error) : null;
+  if (error instanceof Error && OPERATOR_ERRORS.includes(error.name)) return `${error.message}${stack}`;
+  const system = error instanceof Error ? systemErrorText(error) : null;
   if (system !== null) return `${system}${stack}`;
   const [first = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
-  const hint = debug ? '' : ' To see where it happened, run the command again with ISTHMUS_LOG=debug.';
-  return `Unexpected fault in Isthmus itself: ${first || 'no message'}${/[.!?]$/.test(first) ? '' : '.'}${hint}${stack}`;
+  const hint = debug ? '' : ' For the stack, run the command again with ISTHMUS_LOG=debug.';
+  return `Internal error in Isthmus: ${first || 'no message'}${/[.!?]$/.test(first) ? '' : '.'}${hint}${stack}`;
 }

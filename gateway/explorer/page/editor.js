@@ -1,31 +1,31 @@
-/** GraphiQL with the example operations as tabs, their variables filled in from what the caller may see. */
+/** GraphiQL with the example operations as tabs; their variables contain a park and company of the caller. */
 import { GraphiQL } from 'graphiql';
 import { createElement as h, useEffect, useState } from 'react';
-import { filled, NOTHING, OWN_QUERY, ownOf, refreshTabs } from './examples.ts';
+import { CALLER_VALUES_QUERY, fillVariables, NO_VALUES, readCallerValues, refreshTabs } from './examples.ts';
 
 const logo = h(GraphiQL.Logo, null, h('span', { className: 'isthmus-logo' }, 'Isthmus'));
 
-export function Editor({ fetcher, operations, missing }) {
+export function Editor({ fetcher, operations, placeholders }) {
   const [tabs, setTabs] = useState(null);
   useEffect(() => {
-    let gone = false;
-    fetcher({ query: OWN_QUERY, operationName: 'ExplorerExamples' })
-      .then(ownOf)
-      .catch(() => NOTHING)
-      .then((own) => {
-        if (gone) return;
+    let isUnmounted = false;
+    fetcher({ query: CALLER_VALUES_QUERY, operationName: 'ExplorerExamples' })
+      .then(readCallerValues)
+      .catch(() => NO_VALUES)
+      .then((callerValues) => {
+        if (isUnmounted) return;
         const now = new Date();
-        const made = operations.map(({ query, variables }) => ({
+        const filled = operations.map(({ query, variables }) => ({
           query,
-          variables: filled(variables, own, missing, now),
+          variables: fillVariables(variables, callerValues, placeholders, now),
         }));
-        refreshTabs(window.localStorage, made);
-        setTabs(made);
+        refreshTabs(window.localStorage, filled);
+        setTabs(filled);
       });
     return () => {
-      gone = true;
+      isUnmounted = true;
     };
-  }, [fetcher, operations, missing]);
+  }, [fetcher, operations, placeholders]);
   if (!tabs) return null;
   return h(
     GraphiQL,

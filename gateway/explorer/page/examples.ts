@@ -1,62 +1,67 @@
-/** The example operations with variables of this installation, as its graph tells them to the caller. */
+/** Fills the variables of the example operations with a park and company that the caller can access. */
 import { withTimes } from './relative-times.ts';
 
 export interface Example {
   readonly name: string;
   readonly query: string;
-  /** May hold `@park`, `@company`, `@now` and the like; null: it takes none. */
+  /** May contain `@park`, `@company` and relative times such as `@now`; null: it has none. */
   readonly variables: Readonly<Record<string, unknown>> | null;
 }
 
-/** What the caller may see of the installation; null: nothing of the kind. */
-export interface Own {
+/** A park and a company that the caller can access; null: none. */
+export interface CallerValues {
   readonly park: string | null;
   readonly company: string | null;
 }
 
-export const NOTHING: Own = { park: null, company: null };
-export const OWN_QUERY = 'query ExplorerExamples { parks { id } companies(first: 1) { nodes { uscc } } }';
+export const NO_VALUES: CallerValues = { park: null, company: null };
+export const CALLER_VALUES_QUERY = 'query ExplorerExamples { parks { id } companies(first: 1) { nodes { uscc } } }';
 
-/** What stands in a variable for which nothing was found. */
-export interface Missing {
+/** Texts for variables without a value. */
+export interface Placeholders {
   readonly park: string;
   readonly company: string;
 }
 
-/** Reads the answer to `OWN_QUERY`; parts that are refused or absent are null. */
-export function ownOf(answer: unknown): Own {
-  const { data } = (answer ?? {}) as {
+/** Reads the response to `CALLER_VALUES_QUERY`; rejected or missing parts are null. */
+export function readCallerValues(response: unknown): CallerValues {
+  const { data } = (response ?? {}) as {
     data?: { parks?: { id?: unknown }[]; companies?: { nodes?: { uscc?: unknown }[] } };
   };
   const text = (value: unknown): string | null => (typeof value === 'string' ? value : null);
   return { park: text(data?.parks?.[0]?.id), company: text(data?.companies?.nodes?.[0]?.uscc) };
 }
 
-/** The variables of an example as JSON; undefined: it takes none. */
-export function filled(variables: Example['variables'], own: Own, missing: Missing, now: Date): string | undefined {
+/** The variables of an example as JSON; undefined: it has none. */
+export function fillVariables(
+  variables: Example['variables'],
+  callerValues: CallerValues,
+  placeholders: Placeholders,
+  now: Date,
+): string | undefined {
   if (variables === null) return undefined;
   const values = withTimes(variables, now);
   for (const [name, value] of Object.entries(values)) {
-    if (value === '@park') values[name] = own.park ?? missing.park;
-    if (value === '@company') values[name] = own.company ?? missing.company;
+    if (value === '@park') values[name] = callerValues.park ?? placeholders.park;
+    if (value === '@company') values[name] = callerValues.company ?? placeholders.company;
   }
   return JSON.stringify(values, null, 2);
 }
 
-/** The part of the browser's storage that is used. */
-export interface Store {
+/** The used part of the browser's storage interface. */
+export interface KeyValueStore {
   getItem(name: string): string | null;
   setItem(name: string, value: string): void;
   removeItem(name: string): void;
 }
 
-/** An example as it stands in a tab. */
-export interface Tab {
+/** An example in a tab of the editor. */
+export interface ExampleTab {
   readonly query: string;
   readonly variables: string | undefined;
 }
 
-/** Where GraphiQL keeps its tabs and the active one's texts, and what this page has filled in, by the example's text. */
+/** Storage keys: the tabs and the active tab of GraphiQL, and the variables that this page filled in, by text of the example. */
 const TABS = 'graphiql:tabState';
 const QUERY = 'graphiql:query';
 const VARIABLES = 'graphiql:variables';
@@ -64,14 +69,14 @@ const HISTORY = 'graphiql:queries';
 const FILLED = 'isthmus:filled';
 
 /**
- * Gives tabs that were kept from an earlier visit the variables of this one, where they still hold what the page filled in then: what
- * people have written stays. Called before GraphiQL reads its storage.
+ * Updates the variables of tabs from an earlier visit if they still contain what the page filled in then; edited variables are kept.
+ * Call before GraphiQL reads its storage.
  */
-export function refreshTabs(store: Store, tabs: readonly Tab[]): void {
-  const before = parsed(store.getItem(FILLED)) as Record<string, string> | null;
-  const fresh = Object.fromEntries(tabs.map((one) => [one.query, one.variables ?? '']));
+export function refreshTabs(store: KeyValueStore, tabs: readonly ExampleTab[]): void {
+  const before = parseJson(store.getItem(FILLED)) as Record<string, string> | null;
+  const fresh = Object.fromEntries(tabs.map(({ query, variables }) => [query, variables ?? '']));
   store.setItem(FILLED, JSON.stringify(fresh));
-  const state = parsed(store.getItem(TABS)) as {
+  const state = parseJson(store.getItem(TABS)) as {
     activeTabIndex?: unknown;
     tabs?: { query?: unknown; variables?: unknown }[];
   } | null;
@@ -81,7 +86,7 @@ export function refreshTabs(store: Store, tabs: readonly Tab[]): void {
     if ((tab.variables ?? '') === before[query]) tab.variables = fresh[query] || null;
   }
   if (state) store.setItem(TABS, JSON.stringify(state));
-  // GraphiQL shows these first, and the tab's own only when one comes back to it.
+  // GraphiQL shows these first; it reads the active tab's own texts only when the tab is selected again.
   const active = state?.tabs ? state.tabs[Number(state.activeTabIndex)] : tabs[0];
   for (const [name, value] of [
     [QUERY, active?.query],
@@ -92,13 +97,13 @@ export function refreshTabs(store: Store, tabs: readonly Tab[]): void {
   }
 }
 
-/** At sign-out: nothing of the installation's own stays in the examples' variables, and no operation that was run. */
-export function forget(store: Store, tabs: readonly Tab[]): void {
+/** At sign-out: removes the caller's values from the example variables, and the history of executed operations. */
+export function forgetVisit(store: KeyValueStore, tabs: readonly ExampleTab[]): void {
   refreshTabs(store, tabs);
   store.removeItem(HISTORY);
 }
 
-function parsed(text: string | null): unknown {
+function parseJson(text: string | null): unknown {
   try {
     return text === null ? null : JSON.parse(text);
   } catch {

@@ -1,10 +1,10 @@
-/** How the page asks the hub: queries and mutations by HTTP, subscriptions by WebSocket, each with the token of the session. */
+/** Sends queries and mutations over HTTP and subscriptions over WebSocket, with the token of the session. */
 import { createGraphiQLFetcher } from '@graphiql/toolkit';
 import { getOperationAST, parse } from 'graphql';
 import { createClient } from 'graphql-ws';
 import { follow } from '../../client/index.ts';
-import type { Words } from './messages.ts';
-import { type Delivery, recentOf } from './recent-operations.ts';
+import type { Messages } from './messages.ts';
+import { type Delivery, viewSubscription } from './recent-deliveries.ts';
 import type { Session } from './session.ts';
 
 interface Request {
@@ -13,39 +13,39 @@ interface Request {
   readonly variables?: Readonly<Record<string, unknown>> | undefined;
 }
 interface Options {
-  /** Of the headers editor. */
+  /** From the headers editor. */
   readonly headers?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /**
- * What the editor says of a document may be some keystrokes behind it, so it is read anew: a lone operation is the one
- * meant, whatever it was called before. A document that does not parse goes to the hub, whose error is the better one.
+ * Parses the document again, since the operation name from the editor may be outdated: a single operation is executed whatever its
+ * name. A document that does not parse is sent as it is, since the hub reports the better error.
  */
-function readAnew(request: Request) {
+function inspectRequest(request: Request) {
   try {
     const document = parse(request.query);
-    const lone = getOperationAST(document);
-    const operation = lone ?? getOperationAST(document, request.operationName);
+    const single = getOperationAST(document);
+    const operation = single ?? getOperationAST(document, request.operationName);
     return {
-      request: lone ? { ...request, operationName: lone.name?.value } : request,
+      request: single ? { ...request, operationName: single.name?.value } : request,
       kind: operation?.operation,
-      resumes: operation?.variableDefinitions?.some((one) => one.variable.name.value === 'after') ?? false,
+      resumes: operation?.variableDefinitions?.some(({ variable }) => variable.name.value === 'after') ?? false,
     };
   } catch {
     return { request, kind: undefined, resumes: false };
   }
 }
 
-/** The authorization of the headers editor goes before the session's. */
+/** `authorization` from the headers editor, which takes precedence over the session. */
 const ownAuthorization = ({ headers = {} }: Options): unknown =>
   Object.entries(headers).find(([name]) => name.toLowerCase() === 'authorization')?.[1];
 
-/** A fetcher for GraphiQL; `address` is that of the graph. Faults of the page's own are answers with errors, as the hub's are. */
-export function makeFetcher(address: URL, session: Session, words: Words) {
+/** A fetcher for GraphiQL. `address`: URL of the GraphQL endpoint. Errors of the page are returned as GraphQL errors. */
+export function createFetcher(address: URL, session: Session, messages: Messages) {
   const socketAddress = new URL(address);
   socketAddress.protocol = address.protocol === 'https:' ? 'wss:' : 'ws:';
 
-  /** Rejects where the sign-in has ended: without its token one would ask as somebody else. */
+  /** Rejects after the session has ended: without its token the request would run with another role. */
   const authorization = async (options: Options): Promise<string | null> => {
     const own = ownAuthorization(options);
     if (own !== undefined) return String(own);
@@ -57,13 +57,13 @@ export function makeFetcher(address: URL, session: Session, words: Words) {
     url: address.href,
     enableIncrementalDelivery: false,
     fetch: async (target, init) => {
-      const answer = await fetch(target, init);
+      const response = await fetch(target, init);
       const sent = new Headers(init?.headers).get('authorization');
-      if (answer.status === 401 && sent !== null && sent === `Bearer ${await session.token()}`) {
-        const body = (await answer.clone().json()) as { errors?: { message: string }[] };
-        session.refused(body.errors?.[0]?.message ?? '');
+      if (response.status === 401 && sent !== null && sent === `Bearer ${await session.token()}`) {
+        const body = (await response.clone().json()) as { errors?: { message: string }[] };
+        session.handleRejected(body.errors?.[0]?.message ?? '');
       }
-      return answer;
+      return response;
     },
   });
 
@@ -75,6 +75,7 @@ export function makeFetcher(address: URL, session: Session, words: Words) {
     const url = socketAddress.href;
     const { query, variables } = request;
     const operationName = request.operationName ?? undefined;
+    // A document with `$after` resumes after the last cursor when the connection breaks.
     if (resumes) {
       const after = (variables?.['after'] ?? null) as string | null;
       return follow({ url, query, operationName, ...(variables ? { variables } : {}), after, connectionParams });
@@ -83,9 +84,8 @@ export function makeFetcher(address: URL, session: Session, words: Words) {
     return socket.iterate({ query, operationName, variables: variables ?? null }) as AsyncIterable<Delivery>;
   };
 
-  /** Behind the last cursor after any break, where the document takes `$after`. */
-  return async (given: Request, options: Options = {}) => {
-    const { request, kind, resumes } = readAnew(given);
+  return async (original: Request, options: Options = {}) => {
+    const { request, kind, resumes } = inspectRequest(original);
     let value: string | null;
     try {
       value = await authorization(options);
@@ -94,17 +94,17 @@ export function makeFetcher(address: URL, session: Session, words: Words) {
     }
     if (kind === 'subscription') {
       const deliveries = overSocket(request, options, resumes)[Symbol.asyncIterator]();
-      const ended = () => (session.state.kind === 'ended' ? new Error(session.state.message) : undefined);
-      const over = session.subscribe(() => {
-        if (ended()) void deliveries.return?.();
+      const endReason = () => (session.state.kind === 'ended' ? new Error(session.state.message) : undefined);
+      const onEnd = session.subscribe(() => {
+        if (endReason()) void deliveries.return?.();
       });
-      return recentOf(deliveries, { why: ended, over });
+      return viewSubscription(deliveries, { endReason, onEnd });
     }
     const headers = { ...options.headers, ...(value === null ? {} : { authorization: value }) };
     try {
       return await overHttp(request as never, { ...options, headers } as never);
     } catch {
-      return { errors: [{ message: words.hubAway }] };
+      return { errors: [{ message: messages.hubUnreachable }] };
     }
   };
 }

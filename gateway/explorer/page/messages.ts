@@ -1,50 +1,50 @@
-/** What the page says itself, in the reader's language. GraphiQL's own words and the hub's messages are English. */
+/** Texts of the page in English and Chinese. The texts of GraphiQL and the messages of the hub are English only. */
 
 const ENGLISH = {
   title: 'Isthmus explorer',
-  signInTo: 'Sign in to ask this hub for data.',
+  signInTo: 'Sign in to query this hub.',
   signInAt: (name: string) => `Sign in at ${name}`,
-  orToken: 'Or paste an access token',
+  orPasteToken: 'Or paste an access token',
   token: 'Access token',
-  tokenHint: 'It is kept in this browser tab until you sign out or close the tab.',
+  tokenHint: 'It is stored in this browser tab until you sign out or close the tab.',
   useToken: 'Use this token',
   checking: 'Checking …',
   cancel: 'Cancel',
   signIn: 'Sign in',
   signInAgain: 'Sign in again',
   signOut: 'Sign out',
-  signedOut: 'You are signed out here. Where you signed in at an issuer, you may still be signed in there.',
+  signedOut: 'You are signed out here. If you signed in at an identity provider, you may still be signed in there.',
   notSignedIn: 'Not signed in',
-  noRole: 'no role of this hub',
+  noRole: 'no role in this hub',
   roles: (names: string) => `role ${names}`,
   parks: (names: string) => `parks ${names}`,
   until: (time: string) => `until ${time}`,
-  ended: (time: string) => `Your sign-in ended at ${time}. Sign in again to go on; what you have written stays.`,
-  hubSays: (message: string) => `The hub refuses the token: ${message}`,
-  hubAway: 'The hub cannot be reached. Try again in a moment.',
-  noToken: 'This is no token: it holds characters that no token has.',
-  insecure: 'Signing in at an issuer needs https, or localhost. Paste a token instead.',
-  notBegun: 'This sign-in was not begun in this tab, or it is over. Sign in again.',
-  denied: (name: string) => `The sign-in was cancelled, or ${name} refused it.`,
-  busy: (name: string) => `${name} cannot sign anybody in at the moment. Try again later.`,
-  misfit: (name: string, code: string) =>
-    `${name} does not take the explorer's request (${code}). Compare explorer in isthmus.yaml with the client at the issuer.`,
-  expired: 'The sign-in took too long, or was used before. Sign in again.',
-  unreachable: (name: string, origin: string) =>
-    `${name} cannot be called from this page: it is away, or it does not allow calls from ${origin} (CORS).`,
-  invalid: (name: string, what: string) => `${name} answered something that is not valid: ${what}.`,
-  issuerSays: (text: string) => `It says: “${text}”`,
-  fillPark: 'fill in: the id of a park that you may see',
-  fillCompany: 'fill in: the credit code (USCC) of a company that you may see',
+  ended: (time: string) => `Your sign-in expired at ${time}. Sign in again to continue; your input is kept.`,
+  tokenRejected: (message: string) => `The hub rejected the token: ${message}`,
+  hubUnreachable: 'The hub is not reachable. Try again later.',
+  invalidToken: 'Invalid token: it contains characters that a token cannot have.',
+  insecure: 'Signing in at an identity provider requires https or localhost. Paste a token instead.',
+  unknownSignIn: 'This sign-in was not started in this tab, or it is already completed. Sign in again.',
+  signInDenied: (name: string) => `The sign-in was cancelled, or ${name} rejected it.`,
+  issuerBusy: (name: string) => `${name} is temporarily unavailable. Try again later.`,
+  clientRejected: (name: string, code: string) =>
+    `${name} rejected the request of the explorer (${code}). Compare explorer in isthmus.yaml with the client at the identity provider.`,
+  signInExpired: 'The sign-in took too long or was already used. Sign in again.',
+  issuerUnreachable: (name: string, origin: string) =>
+    `This page cannot call ${name}: it is not reachable, or does not allow calls from ${origin} (CORS).`,
+  invalidResponse: (name: string, problem: string) => `${name} returned an invalid response: ${problem}.`,
+  issuerMessage: (text: string) => `Its message: “${text}”`,
+  parkPlaceholder: 'fill in: the id of a park that you can access',
+  companyPlaceholder: 'fill in: the credit code (USCC) of a company that you can access',
 };
 
-export type Words = typeof ENGLISH;
+export type Messages = typeof ENGLISH;
 
-const CHINESE: Words = {
+const CHINESE: Messages = {
   title: 'Isthmus 查询台',
   signInTo: '登录后即可查询本枢纽的数据。',
   signInAt: (name) => `通过 ${name} 登录`,
-  orToken: '或粘贴访问令牌',
+  orPasteToken: '或粘贴访问令牌',
   token: '访问令牌',
   tokenHint: '令牌只保存在当前浏览器标签页中，退出登录或关闭标签页后即清除。',
   useToken: '使用此令牌',
@@ -60,22 +60,22 @@ const CHINESE: Words = {
   parks: (names) => `园区 ${names}`,
   until: (time) => `有效期至 ${time}`,
   ended: (time) => `登录已于 ${time} 失效。请重新登录后继续，已编写的内容会保留。`,
-  hubSays: (message) => `枢纽拒绝了该令牌：${message}`,
-  hubAway: '无法连接枢纽，请稍后再试。',
-  noToken: '这不是令牌：其中含有令牌不会出现的字符。',
+  tokenRejected: (message) => `枢纽拒绝了该令牌：${message}`,
+  hubUnreachable: '无法连接枢纽，请稍后再试。',
+  invalidToken: '令牌无效：其中含有令牌不允许的字符。',
   insecure: '通过身份提供方登录需要 https（或 localhost）。请改为粘贴令牌。',
-  notBegun: '此次登录不是在本标签页发起的，或已经结束。请重新登录。',
-  denied: (name) => `登录已取消，或被 ${name} 拒绝。`,
-  busy: (name) => `${name} 暂时无法登录，请稍后再试。`,
-  misfit: (name, code) =>
-    `${name} 不接受查询台的请求（${code}）。请核对 isthmus.yaml 中的 explorer 与身份提供方的客户端设置。`,
-  expired: '登录超时，或此次登录已被使用。请重新登录。',
-  unreachable: (name, origin) => `本页面无法访问 ${name}：它不可用，或不允许来自 ${origin} 的调用（CORS）。`,
-  invalid: (name, what) => `${name} 的应答无效：${what}。`,
-  issuerSays: (text) => `对方说明：“${text}”`,
-  fillPark: '请填写：您可以查看的园区的 id',
-  fillCompany: '请填写：您可以查看的企业的统一社会信用代码',
+  unknownSignIn: '此次登录不是在本标签页发起的，或已经完成。请重新登录。',
+  signInDenied: (name) => `登录已取消，或被 ${name} 拒绝。`,
+  issuerBusy: (name) => `${name} 暂时不可用，请稍后再试。`,
+  clientRejected: (name, code) =>
+    `${name} 拒绝了查询台的请求（${code}）。请核对 isthmus.yaml 中的 explorer 与身份提供方的客户端设置。`,
+  signInExpired: '登录超时，或此次登录已被使用。请重新登录。',
+  issuerUnreachable: (name, origin) => `本页面无法访问 ${name}：它不可用，或不允许来自 ${origin} 的调用（CORS）。`,
+  invalidResponse: (name, problem) => `${name} 的应答无效：${problem}。`,
+  issuerMessage: (text) => `对方说明：“${text}”`,
+  parkPlaceholder: '请填写：您可以查看的园区的 id',
+  companyPlaceholder: '请填写：您可以查看的企业的统一社会信用代码',
 };
 
-/** The words for a language tag such as `zh-CN`; English for all but Chinese. */
-export const wordsFor = (language: string): Words => (/^zh\b/i.test(language) ? CHINESE : ENGLISH);
+/** The texts for a language tag such as `zh-CN`; English unless it is Chinese. */
+export const messagesFor = (language: string): Messages => (/^zh\b/i.test(language) ? CHINESE : ENGLISH);

@@ -1,9 +1,9 @@
-/** Who uses the page: the token, what the hub says of it, and when it ends. */
-import type { Store } from './examples.ts';
-import type { Words } from './messages.ts';
+/** The signed-in caller: token, role and parks, and expiry with refresh. */
+import type { KeyValueStore } from './examples.ts';
+import type { Messages } from './messages.ts';
 import type { Grant } from './sign-in.ts';
 
-/** As the hub tells it. `expires` null: the anonymous role, without a token. */
+/** The caller as reported by the hub. `expires` null: the anonymous role, without a token. */
 export interface Caller {
   readonly subject: string;
   readonly client: string;
@@ -15,28 +15,28 @@ export interface Caller {
 
 export type State =
   | { readonly kind: 'starting' }
-  /** Nobody: nothing can be asked. */
+  /** Not signed in, and the hub has no anonymous role. */
   | { readonly kind: 'out'; readonly message?: string }
   | { readonly kind: 'in'; readonly caller: Caller; readonly message?: string }
-  /** The token has ended or is refused now; what was written stays, nothing can be asked. */
+  /** The token has expired or was rejected. Input is kept; queries are not possible. */
   | { readonly kind: 'ended'; readonly caller: Caller; readonly message: string };
 
 export interface SessionOptions {
-  /** Tells who asks: `/explorer/caller`. */
-  readonly address: URL;
+  /** URL of `/explorer/caller`, which returns the caller of a token. */
+  readonly callerUrl: URL;
   readonly fetch: typeof fetch;
   /** The tab's session storage. */
-  readonly store: Store;
-  readonly words: Words;
+  readonly store: KeyValueStore;
+  readonly messages: Messages;
   readonly now?: () => number;
 }
 
-/** Where the tab keeps the token, so that it outlives a reload of the page and nothing else. */
+/** Key of the token in the tab's session storage, where it survives a reload of the page. */
 const TOKEN = 'isthmus:token';
-/** A token is refreshed when it ends sooner than this, in milliseconds; one that lives for less than twice that, in the middle of its life. */
-const SOON = 30_000;
-/** Timers of browsers hold 24 days at most. */
-const LONGEST = 3_600_000;
+/** Milliseconds before its expiry at which a token is refreshed; half of its lifetime if that is shorter. */
+const REFRESH_BEFORE = 30_000;
+/** Maximum delay of one timer in milliseconds; browsers allow at most 24 days. */
+const MAX_TIMER = 3_600_000;
 
 export class Session {
   readonly #options: SessionOptions;
@@ -45,8 +45,8 @@ export class Session {
   #token: string | null = null;
   #refresh: Grant['refresh'] = null;
   #refreshing: Promise<void> | null = null;
-  /** How long before its end the token is refreshed, in milliseconds. */
-  #soon = SOON;
+  /** Milliseconds before expiry at which the current token is refreshed. */
+  #refreshBefore = REFRESH_BEFORE;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: SessionOptions) {
@@ -62,47 +62,47 @@ export class Session {
     return () => this.#listeners.delete(listener);
   };
 
-  /** Takes up the token of this tab, else the anonymous role where the hub has one. `message`: to be shown besides. */
+  /** Signs in with the token stored in this tab, else with the anonymous role if the hub has one. `message`: shown with the new state. */
   async start(message?: string): Promise<void> {
     const token = this.#options.store.getItem(TOKEN);
     if (token !== null && message === undefined) {
-      const fault = await this.use({ token, refresh: null });
-      if (fault === null) return;
-      if (fault !== this.#options.words.hubAway) this.#options.store.removeItem(TOKEN);
-      return this.start(fault);
+      const error = await this.signIn({ token, refresh: null });
+      if (error === null) return;
+      if (error !== this.#options.messages.hubUnreachable) this.#options.store.removeItem(TOKEN);
+      return this.start(error);
     }
-    const answer = await this.#ask(null);
-    const told = message ?? answer.fault;
-    const more = told === undefined ? {} : { message: told };
-    this.#set(answer.caller ? { kind: 'in', caller: answer.caller, ...more } : { kind: 'out', ...more });
+    const { caller, error } = await this.#fetchCaller(null);
+    const text = message ?? error;
+    const extra = text === undefined ? {} : { message: text };
+    this.#set(caller ? { kind: 'in', caller, ...extra } : { kind: 'out', ...extra });
   }
 
-  /** Signs in by a token, if the hub takes it; else what the hub says, and all stays as it is. */
-  async use(grant: Grant): Promise<string | null> {
-    const { caller, fault } = await this.#ask(grant.token);
-    if (!caller) return fault ?? this.#options.words.hubAway;
+  /** Signs in with a token. Resolves with null, or with the error message if the hub rejects it; the state is then unchanged. */
+  async signIn(grant: Grant): Promise<string | null> {
+    const { caller, error } = await this.#fetchCaller(grant.token);
+    if (!caller) return error ?? this.#options.messages.hubUnreachable;
     this.#token = grant.token;
     this.#refresh = grant.refresh;
     this.#options.store.setItem(TOKEN, grant.token);
     this.#set({ kind: 'in', caller });
-    this.#soon = Math.min(SOON, this.#left() / 2);
-    this.#watch();
+    this.#refreshBefore = Math.min(REFRESH_BEFORE, this.#remaining() / 2);
+    this.#scheduleCheck();
     return null;
   }
 
-  /** The token to ask with, refreshed where it is about to end; null: the anonymous role. */
+  /** The token for a request, refreshed if it is about to expire; null: the anonymous role. */
   async token(): Promise<string | null> {
-    if (this.#refresh && this.#left() <= this.#soon) await this.#renew();
+    if (this.#refresh && this.#remaining() <= this.#refreshBefore) await this.#renew();
     return this.#token;
   }
 
-  /** The hub does not take the token any more. */
-  refused(message: string): void {
+  /** Ends the session after the hub has rejected the token. */
+  handleRejected(message: string): void {
     if (this.#state.kind !== 'in' || this.#token === null) return;
-    this.#end(this.#options.words.hubSays(message));
+    this.#end(this.#options.messages.tokenRejected(message));
   }
 
-  /** Forgets the token. The page is to be loaded anew: nothing that was shown stays in memory. */
+  /** Deletes the token. The caller must reload the page, so that no result stays in memory. */
   signOut(): void {
     this.#forget();
     this.#set({ kind: 'out' });
@@ -121,66 +121,67 @@ export class Session {
     this.#set({ kind: 'ended', caller, message });
   }
 
-  /** Milliseconds until the token ends. */
-  #left(): number {
+  /** Milliseconds until the token expires. */
+  #remaining(): number {
     const expires = this.#state.kind === 'in' ? this.#state.caller.expires : null;
     return expires === null ? Number.POSITIVE_INFINITY : Date.parse(expires) - this.#now();
   }
 
-  #watch(): void {
+  /** Schedules the next refresh or the end of the session. */
+  #scheduleCheck(): void {
     clearTimeout(this.#timer);
-    const left = this.#left();
-    if (left === Number.POSITIVE_INFINITY) return;
-    if (left <= 0) {
-      this.#end(this.#endedAt());
+    const remaining = this.#remaining();
+    if (remaining === Number.POSITIVE_INFINITY) return;
+    if (remaining <= 0) {
+      this.#end(this.#expiredMessage());
       return;
     }
-    const wait = this.#refresh ? Math.max(left - this.#soon, 0) : left;
+    const wait = this.#refresh ? Math.max(remaining - this.#refreshBefore, 0) : remaining;
     this.#timer = setTimeout(
       () => {
-        if (this.#refresh && this.#left() <= this.#soon) void this.#renew();
-        else this.#watch();
+        if (this.#refresh && this.#remaining() <= this.#refreshBefore) void this.#renew();
+        else this.#scheduleCheck();
       },
-      Math.min(wait, LONGEST),
+      Math.min(wait, MAX_TIMER),
     );
   }
 
-  /** One at a time: a refresh token is good once. */
+  /** One at a time: a refresh token can be used once. */
   #renew(): Promise<void> {
     this.#refreshing ??= (async () => {
       const refresh = this.#refresh;
-      // What fails is not tried again: the token is used to its end.
+      // A failed refresh is not repeated: the token is used until it expires.
       this.#refresh = null;
       const grant = await refresh?.().catch(() => null);
-      const fault = grant ? await this.use(grant) : null;
-      if (!grant || fault) this.#watch();
+      const error = grant ? await this.signIn(grant) : null;
+      if (!grant || error) this.#scheduleCheck();
     })().finally(() => {
       this.#refreshing = null;
     });
     return this.#refreshing;
   }
 
-  #endedAt(): string {
+  #expiredMessage(): string {
     const expires = this.#state.kind === 'in' ? this.#state.caller.expires : null;
-    return this.#options.words.ended(clock(expires ?? new Date(this.#now()).toISOString()));
+    return this.#options.messages.ended(formatTime(expires ?? new Date(this.#now()).toISOString()));
   }
 
-  async #ask(token: string | null): Promise<{ caller: Caller | null; fault?: string }> {
-    const { words } = this.#options;
+  async #fetchCaller(token: string | null): Promise<{ caller: Caller | null; error?: string }> {
+    const { messages } = this.#options;
     let headers: Headers;
     try {
       headers = new Headers(token === null ? {} : { authorization: `Bearer ${token}` });
     } catch {
-      return { caller: null, fault: words.noToken };
+      return { caller: null, error: messages.invalidToken };
     }
     try {
-      const answer = await this.#options.fetch(this.#options.address, { headers });
-      const body = (await answer.json()) as { caller?: Caller | null; errors?: { message: string }[] };
+      const response = await this.#options.fetch(this.#options.callerUrl, { headers });
+      const body = (await response.json()) as { caller?: Caller | null; errors?: { message: string }[] };
       const message = body.errors?.[0]?.message;
-      if (answer.status === 401) return { caller: null, fault: words.hubSays(message ?? '') };
-      return answer.ok ? { caller: body.caller ?? null } : { caller: null, fault: words.hubAway };
+      if (response.status === 401) return { caller: null, error: messages.tokenRejected(message ?? '') };
+      return response.ok ? { caller: body.caller ?? null } : { caller: null, error: messages.hubUnreachable };
     } catch {
-      return { caller: null, fault: words.hubAway };
+      return { caller: null, error: messages.hubUnreachable };
     }
   }
 
@@ -194,8 +195,8 @@ export class Session {
   }
 }
 
-/** The time of day; with its date where that is not today. */
-export function clock(time: string, now = new Date()): string {
+/** The local time of day, with the date unless it is today. */
+export function formatTime(time: string, now = new Date()): string {
   const at = new Date(time);
   const today = at.toDateString() === now.toDateString();
   return at.toLocaleString(undefined, { ...(today ? {} : { dateStyle: 'medium' }), timeStyle: 'short' });

@@ -1,32 +1,32 @@
-/** Where people sign in: at an issuer, or by a token that they paste. */
+/** The sign-in form: buttons for the issuers, and a field for a token. */
 import { createElement as h, useId, useState } from 'react';
 
-/** `title`: absent within the page. `message`: what happened before. `done`: called after a token was taken. */
-export function SignIn({ words, clients, signInAt, useToken, title, message, done }) {
+/** `title`: absent within the page. `message`: shown above the form. `done`: called after a token was accepted. */
+export function SignIn({ messages, clients, signInAt, useToken, title, message, done }) {
   const [token, setToken] = useState('');
   const [busy, setBusy] = useState(false);
-  const [fault, setFault] = useState(null);
+  const [error, setError] = useState(null);
   const id = useId();
   const attempt = (work) => {
     setBusy(true);
-    setFault(null);
-    work().then((found) => {
+    setError(null);
+    work().then((message) => {
       setBusy(false);
-      setFault(found);
-      if (found === null) done?.();
+      setError(message);
+      if (message === null) done?.();
     });
   };
   const submit = (event) => {
     event.preventDefault();
     if (token.trim() !== '') attempt(() => useToken(token));
   };
-  const told = fault ?? message;
+  const text = error ?? message;
   return h(
     'section',
     { className: 'isthmus-sign-in' },
     title && h('h1', null, title),
-    title && h('p', null, words.signInTo),
-    told && h('p', { role: fault ? 'alert' : 'status', className: 'isthmus-message' }, told),
+    title && h('p', null, messages.signInTo),
+    text && h('p', { role: error ? 'alert' : 'status', className: 'isthmus-message' }, text),
     clients.map((client) =>
       h(
         'button',
@@ -37,13 +37,13 @@ export function SignIn({ words, clients, signInAt, useToken, title, message, don
           disabled: busy,
           onClick: () => attempt(() => signInAt(client)),
         },
-        words.signInAt(client.name),
+        messages.signInAt(client.name),
       ),
     ),
     h(
       'form',
       { onSubmit: submit },
-      h('label', { htmlFor: id }, clients.length > 0 ? words.orToken : words.token),
+      h('label', { htmlFor: id }, clients.length > 0 ? messages.orPasteToken : messages.token),
       h('textarea', {
         id,
         rows: 3,
@@ -53,7 +53,7 @@ export function SignIn({ words, clients, signInAt, useToken, title, message, don
         'aria-describedby': `${id}-hint`,
         onChange: (event) => setToken(event.target.value),
       }),
-      h('p', { id: `${id}-hint`, className: 'isthmus-hint' }, words.tokenHint),
+      h('p', { id: `${id}-hint`, className: 'isthmus-hint' }, messages.tokenHint),
       h(
         'button',
         {
@@ -61,7 +61,7 @@ export function SignIn({ words, clients, signInAt, useToken, title, message, don
           className: clients.length > 0 ? '' : 'isthmus-primary',
           disabled: busy || token.trim() === '',
         },
-        busy ? words.checking : words.useToken,
+        busy ? messages.checking : messages.useToken,
       ),
     ),
   );

@@ -1,13 +1,13 @@
 /**
- * Signing in at an OIDC issuer: authorization code flow with PKCE (S256), state and nonce, as a public client. Only the access token is
- * used. What is needed when the browser comes back is in the tab's session storage; refresh tokens are in memory only.
+ * Signs in at an OIDC issuer: authorization code flow with PKCE (S256), state and nonce, as a public client. Only the access token is
+ * used. State for the redirect back is in the tab's session storage; refresh tokens are in memory only.
  */
 import * as oauth from 'oauth4webapi';
-import type { Store } from './examples.ts';
-import type { Words } from './messages.ts';
+import type { KeyValueStore } from './examples.ts';
+import type { Messages } from './messages.ts';
 
-/** A client of isthmus.yaml, as the hub tells it. */
-export interface Client {
+/** An OIDC client configured in isthmus.yaml, as returned by the hub. */
+export interface OidcClient {
   readonly issuer: string;
   readonly clientId: string;
   readonly name: string;
@@ -15,17 +15,17 @@ export interface Client {
   readonly parameters: Readonly<Record<string, string>>;
 }
 
-/** What the issuer gave. */
+/** Result of a sign-in. */
 export interface Grant {
   readonly token: string;
-  /** Asks for the next token; null: the issuer gave no refresh token. */
+  /** Requests the next token; null: the issuer returned no refresh token. */
   readonly refresh: (() => Promise<Grant>) | null;
 }
 
 export interface SignInOptions {
-  /** The page's own address, registered at the issuer. */
+  /** URL of the page, registered at the issuer. */
   readonly redirect: string;
-  readonly store: Store;
+  readonly store: KeyValueStore;
   readonly fetch: typeof fetch;
 }
 
@@ -36,18 +36,19 @@ interface Pending {
   readonly verifier: string;
 }
 
+/** Key of the pending sign-in in the tab's session storage. */
 const PENDING = 'isthmus:sign-in';
 
-/** Whether the browser comes back from an issuer. */
-export const isReturn = (address: URL): boolean =>
+/** Whether the URL is a redirect back from an issuer. */
+export const isRedirectBack = (address: URL): boolean =>
   address.searchParams.has('state') && (address.searchParams.has('code') || address.searchParams.has('error'));
 
-/** Begins a sign-in; the address that the browser is to go to. */
-export async function begin(client: Client, { redirect, store, fetch }: SignInOptions): Promise<URL> {
+/** Starts a sign-in. Resolves with the URL to which the browser must navigate. */
+export async function beginSignIn(client: OidcClient, { redirect, store, fetch }: SignInOptions): Promise<URL> {
   const server = await discover(client, fetch);
   const endpoint = server.authorization_endpoint ?? '';
   if (!endpoint.startsWith('https://') && !endpoint.startsWith(`${new URL(client.issuer).origin}/`)) {
-    throw new Error('its authorization_endpoint is not an address by https');
+    throw new Error('its authorization_endpoint is not an https URL');
   }
   const address = new URL(endpoint);
   const pending: Pending = {
@@ -72,70 +73,70 @@ export async function begin(client: Client, { redirect, store, fetch }: SignInOp
   return address;
 }
 
-/** The client at which the sign-in under way was begun; null: none was begun in this tab. */
-export function pendingClient(clients: readonly Client[], store: Store): Client | null {
+/** The client of the pending sign-in; null: none was started in this tab. */
+export function pendingClient(clients: readonly OidcClient[], store: KeyValueStore): OidcClient | null {
   const issuer = pendingOf(store)?.issuer;
-  return clients.find((one) => one.issuer === issuer) ?? null;
+  return clients.find((client) => client.issuer === issuer) ?? null;
 }
 
-/** Ends the sign-in that was begun in this tab with what the issuer says in the address. It can be ended once. */
-export async function finish(client: Client, address: URL, options: SignInOptions): Promise<Grant> {
+/** Completes the pending sign-in with the parameters of the redirect URL. Rejects if there is none; each can be completed once. */
+export async function finishSignIn(client: OidcClient, address: URL, options: SignInOptions): Promise<Grant> {
   const pending = pendingOf(options.store);
   options.store.removeItem(PENDING);
-  if (!pending) throw new Error('No sign-in was begun.');
+  if (!pending) throw new Error('No sign-in is pending.');
   const server = await discover(client, options.fetch);
-  const answer = oauth.validateAuthResponse(server, asClient(client), address, pending.state);
+  const parameters = oauth.validateAuthResponse(server, asClient(client), address, pending.state);
   const response = await oauth.authorizationCodeGrantRequest(
     server,
     asClient(client),
     oauth.None(),
-    answer,
+    parameters,
     options.redirect,
     pending.verifier,
     requestOptions(client, options.fetch),
   );
-  const given = await oauth.processAuthorizationCodeResponse(server, asClient(client), response, {
+  const tokens = await oauth.processAuthorizationCodeResponse(server, asClient(client), response, {
     ...(isOpenId(client) ? { expectedNonce: pending.nonce, requireIdToken: true } : {}),
   });
-  return grantOf(client, server, given, options.fetch);
+  return toGrant(client, server, tokens, options.fetch);
 }
 
-async function discover(client: Client, fetching: typeof fetch): Promise<oauth.AuthorizationServer> {
+async function discover(client: OidcClient, fetcher: typeof fetch): Promise<oauth.AuthorizationServer> {
   const issuer = new URL(client.issuer);
-  const response = await oauth.discoveryRequest(issuer, requestOptions(client, fetching));
+  const response = await oauth.discoveryRequest(issuer, requestOptions(client, fetcher));
   return oauth.processDiscoveryResponse(issuer, response);
 }
 
-function grantOf(
-  client: Client,
+function toGrant(
+  client: OidcClient,
   server: oauth.AuthorizationServer,
-  given: oauth.TokenEndpointResponse,
-  fetching: typeof fetch,
-  before?: string,
+  tokens: oauth.TokenEndpointResponse,
+  fetcher: typeof fetch,
+  previousRefreshToken?: string,
 ): Grant {
-  // An issuer that gives no new refresh token lets the old one be used again.
-  const refreshToken = given.refresh_token ?? before;
+  // Without a new refresh token in the response the previous one stays valid.
+  const refreshToken = tokens.refresh_token ?? previousRefreshToken;
   const refresh = async (): Promise<Grant> => {
-    const options = requestOptions(client, fetching);
+    const options = requestOptions(client, fetcher);
     const token = refreshToken as string;
     const response = await oauth.refreshTokenGrantRequest(server, asClient(client), oauth.None(), token, options);
     const next = await oauth.processRefreshTokenResponse(server, asClient(client), response);
-    return grantOf(client, server, next, fetching, refreshToken);
+    return toGrant(client, server, next, fetcher, refreshToken);
   };
-  return { token: given.access_token, refresh: refreshToken === undefined ? null : refresh };
+  return { token: tokens.access_token, refresh: refreshToken === undefined ? null : refresh };
 }
 
-const asClient = ({ clientId }: Client): oauth.Client => ({ client_id: clientId });
-const isOpenId = ({ scopes }: Client): boolean => scopes.includes('openid');
+const asClient = ({ clientId }: OidcClient): oauth.Client => ({ client_id: clientId });
+const isOpenId = ({ scopes }: OidcClient): boolean => scopes.includes('openid');
 
-/** Issuers on this machine may be asked over http; isthmus.yaml takes no others. */
-const requestOptions = ({ issuer, parameters }: Client, fetching: typeof fetch) => ({
-  [oauth.customFetch]: (url: string, options: object) => fetching(url, options as RequestInit),
+/** HTTP is allowed for issuers on this machine only, which isthmus.yaml ensures. */
+const requestOptions = ({ issuer, parameters }: OidcClient, fetcher: typeof fetch) => ({
+  [oauth.customFetch]: (url: string, options: object) => fetcher(url, options as RequestInit),
   [oauth.allowInsecureRequests]: issuer.startsWith('http://'),
   additionalParameters: parameters['resource'] ? { resource: parameters['resource'] } : {},
 });
 
-function pendingOf(store: Store): Pending | null {
+function pendingOf(store: KeyValueStore): Pending | null {
   try {
     return JSON.parse(store.getItem(PENDING) ?? 'null') as Pending | null;
   } catch {
@@ -143,7 +144,7 @@ function pendingOf(store: Store): Pending | null {
   }
 }
 
-/** Errors that stand in the address or in the answer of the token endpoint (RFC 6749, OpenID Connect Core, RFC 8707). */
+/** Error codes in the redirect URL or from the token endpoint (RFC 6749, OpenID Connect Core, RFC 8707). */
 const BUSY = ['temporarily_unavailable', 'server_error'];
 const DENIED = [
   'access_denied',
@@ -153,28 +154,28 @@ const DENIED = [
   'account_selection_required',
 ];
 
-/** What went wrong at the issuer, for people. */
-export function explain(error: unknown, client: Client, origin: string, words: Words): string {
+/** The message for a failed sign-in. `origin`: that of the page. */
+export function explainSignInError(error: unknown, client: OidcClient, origin: string, messages: Messages): string {
   const { name } = client;
   if (error instanceof oauth.AuthorizationResponseError || error instanceof oauth.ResponseBodyError) {
     const { error: code, error_description: description } = error;
-    const what = DENIED.includes(code)
-      ? words.denied(name)
+    const text = DENIED.includes(code)
+      ? messages.signInDenied(name)
       : BUSY.includes(code)
-        ? words.busy(name)
+        ? messages.issuerBusy(name)
         : code === 'invalid_grant'
-          ? words.expired
-          : words.misfit(name, code);
-    return description ? `${what} ${words.issuerSays(description.slice(0, 200))}` : what;
+          ? messages.signInExpired
+          : messages.clientRejected(name, code);
+    return description ? `${text} ${messages.issuerMessage(description.slice(0, 200))}` : text;
   }
   if (
     error instanceof oauth.OperationProcessingError &&
     error.code === oauth.INVALID_RESPONSE &&
     /state/.test(error.message)
   ) {
-    return words.notBegun;
+    return messages.unknownSignIn;
   }
-  // Browsers say nothing more of a call that failed than that it did.
-  if (error instanceof TypeError && !('code' in error)) return words.unreachable(name, origin);
-  return words.invalid(name, error instanceof Error ? error.message : String(error));
+  // Browsers give no reason for a failed request.
+  if (error instanceof TypeError && !('code' in error)) return messages.issuerUnreachable(name, origin);
+  return messages.invalidResponse(name, error instanceof Error ? error.message : String(error));
 }

@@ -1,4 +1,4 @@
-/** From an operation's text to what is executed again and again: checked, planned, with the shape of its answer. */
+/** Compiles an operation once for many executions: validates and plans it, and generates the code of its fetches and response. */
 import {
   type DocumentNode,
   type GraphQLError,
@@ -11,66 +11,67 @@ import {
   parse,
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
-import type { Subgraph } from '../../../connectors/kit/connector.ts';
-import { operationText, withKept } from '../document-text.ts';
-import { type Executable, executable } from '../execute/execute-plan.ts';
-import { makeRefusals, type Refuse } from '../field-access.ts';
-import { narrowed } from '../plan/narrow-plan.ts';
-import type { Planner, PlanStep } from '../plan/planner.ts';
-import { forPlanner } from '../plan/planner-document.ts';
-import { asksWatched, hiddenPrefix, type Watch } from '../plan/protected-fields.ts';
-import { deciders, settled } from '../plan/skip-include.ts';
-import { Account } from '../respond/accessed-fields.ts';
-import type { Report } from '../respond/error-report.ts';
-import { type TextWriter, textWriter } from '../respond/json-writer.ts';
-import type { Proof, ProofEntry } from '../respond/provenance.ts';
-import { type Selection, shapeOf } from '../respond/response-shape.ts';
-import type { Tree } from '../response-data.ts';
+import type { Subgraph } from '../../../connectors/kit/call.ts';
+import { printForPlanner, restoreArguments } from '../document-text.ts';
+import { compilePlan, type PlanExecutor } from '../execute/execute-plan.ts';
+import { type AccessCheck, createFieldAccessCheck } from '../field-access.ts';
+import { narrowPlan } from '../plan/narrow-plan.ts';
+import type { PlanStep } from '../plan/plan-types.ts';
+import type { Planner } from '../plan/planner.ts';
+import { toPlannerDocument } from '../plan/planner-document.ts';
+import { hiddenKeyPrefix, type ProtectedFields, selectsProtectedField } from '../plan/protected-fields.ts';
+import { conditionVariables, resolveConditions } from '../plan/skip-include.ts';
+import { AccessedFieldsReader } from '../respond/accessed-fields.ts';
+import type { ErrorReporter } from '../respond/error-report.ts';
+import { compileJsonWriter, type JsonWriter } from '../respond/json-writer.ts';
+import type { ProvenanceCollector, ProvenanceEntry } from '../respond/provenance.ts';
+import { createResponseShape, type SelectionShape } from '../respond/response-shape.ts';
+import type { DataObject } from '../response-data.ts';
 import type { Supergraph } from '../supergraph.ts';
-import { type Coerce, coercer } from '../validate/coerce-variables.ts';
+import { type CoerceVariables, createVariableCoercion } from '../validate/coerce-variables.ts';
 import type { InputRules } from '../validate/input-values.ts';
 import { validateDocument } from '../validate/validate.ts';
-import { type Introspect, introspection } from './introspection.ts';
+import { createIntrospection, type IntrospectionExecutor } from './introspection.ts';
 
-/** One operation, ready to run. */
-export interface Compiled {
+/** A compiled operation. */
+export interface CompiledOperation {
   readonly kind: 'query' | 'mutation';
   readonly name: string | null;
   readonly schema: GraphQLSchema;
-  /** As the client wrote it. */
+  /** The client's document. */
   readonly document: DocumentNode;
   readonly operation: OperationDefinitionNode;
   readonly root: GraphQLObjectType;
-  readonly coerce: Coerce;
-  /** What is done for these coerced variables. Throws when the planner finds no way. */
-  variant(variables: Readonly<Record<string, unknown>>): Variant;
-  /** Bytes that it counts for in the cache. */
+  readonly coerceVariables: CoerceVariables;
+  /** The variant for these coerced variables. Throws if the planner finds no plan. */
+  variantFor(variables: Readonly<Record<string, unknown>>): Variant;
+  /** Approximate size in bytes, for the cache. */
   readonly size: number;
 }
 
-/** The operation with its `@skip` and `@include` settled. */
+/** The operation with resolved `@skip` and `@include`. */
 export interface Variant {
-  readonly shape: Selection;
-  /** Writes sound data at once. */
-  readonly write: TextWriter;
-  /** Null when nothing need be fetched. */
-  readonly run: Executable | null;
-  /** Answers root fields `__schema` and `__type`; null when there are none. */
-  readonly introspect: Introspect | null;
-  /** Where the values of that data come from; null when nobody asks. */
-  readonly proof: ((data: Tree) => ProofEntry[]) | null;
-  /** Tells what was touched of what must be accounted for; null when nothing of it is asked. */
-  readonly account: Account | null;
+  readonly responseShape: SelectionShape;
+  /** Writes data without errors; returns null for other data. */
+  readonly writeJson: JsonWriter;
+  /** Null if there is nothing to fetch. */
+  readonly run: PlanExecutor | null;
+  /** Executes the root fields `__schema` and `__type`; null if there are none. */
+  readonly introspect: IntrospectionExecutor | null;
+  /** Reads the response's provenance from the data; null if it is not requested. */
+  readonly readProvenance: ((data: DataObject) => ProvenanceEntry[]) | null;
+  /** Reads the accessed protected fields from the data; null if none is selected. */
+  readonly accessedFields: AccessedFieldsReader | null;
 }
 
-/** What the heap holds for each character of a text and of its plan's JSON, measured on Q1 and Q2 of the bench. */
-const TEXT_BYTES = 90;
-const PLAN_BYTES = 14;
+/** Heap bytes for each character of an operation and of its plan's JSON, measured on Q1 and Q2 of the bench. */
+const BYTES_PER_CHARACTER = 90;
+const BYTES_PER_PLAN_CHARACTER = 14;
 
-/** As many variants of one operation are kept. */
-const VARIANTS = 16;
+/** Cached variants of one operation. */
+const MAX_VARIANTS = 16;
 
-const fault = (
+const toClientError = (
   error: { message: string; locations?: GraphQLFormattedError['locations'] | undefined },
   code: string,
 ): GraphQLFormattedError => ({
@@ -79,87 +80,122 @@ const fault = (
   extensions: { code },
 });
 
+/**
+ * Compiles an operation, or returns the errors of the document. Throws if the planner finds no plan, and `OperationTooLarge`; an operation with
+ * conditions is planned at the first use of each variant.
+ */
 export function compileOperation(
   parts: {
     supergraph: Supergraph;
     planner: Planner;
-    subgraph: (name: string) => Subgraph;
-    report: Report;
-    rules: InputRules | null;
+    getSubgraph: (name: string) => Subgraph;
+    reportErrors: ErrorReporter;
+    inputRules: InputRules | null;
   },
   request: { query: string; operationName?: string | undefined; document?: DocumentNode | undefined },
   options: {
-    refuse: Refuse | null;
+    checkAccess: AccessCheck | null;
     internal: boolean;
-    watch?: Watch | null;
-    proof?: ((prefix: string) => Proof) | null;
+    protectedFields?: ProtectedFields | null;
+    createProvenance?: ((prefix: string) => ProvenanceCollector) | null;
   },
-): Compiled | { errors: readonly GraphQLFormattedError[] } {
-  const { supergraph, planner, subgraph, report, rules } = parts;
-  const schema = options.internal ? supergraph.inner : supergraph.open;
+): CompiledOperation | { errors: readonly GraphQLFormattedError[] } {
+  const { supergraph, planner, getSubgraph, reportErrors, inputRules } = parts;
+  const schema = options.internal ? supergraph.internalSchema : supergraph.publicSchema;
   let document: DocumentNode;
   try {
-    // What is kept knows no places in the text: they hold every token of it.
+    // Without locations, which would keep every token of the text in memory.
     document = request.document ?? parse(request.query, { noLocation: true });
   } catch (error) {
     const syntax = error as GraphQLError;
-    return { errors: [fault({ message: syntax.message, locations: syntax.locations }, 'GRAPHQL_PARSE_FAILED')] };
+    return {
+      errors: [toClientError({ message: syntax.message, locations: syntax.locations }, 'GRAPHQL_PARSE_FAILED')],
+    };
   }
-  const { faults } = validateDocument(schema, document, request.query, rules);
-  if (faults.length > 0) return { errors: faults };
+  const { errors } = validateDocument(schema, document, request.query, inputRules);
+  if (errors.length > 0) return { errors };
   const operation = getOperationAST(document, request.operationName || undefined);
   if (!operation) {
     const message = request.operationName
-      ? `The document has no operation ${JSON.stringify(request.operationName.slice(0, 100))}.`
-      : 'The document has several operations: give operationName.';
-    return { errors: [fault({ message }, 'OPERATION_RESOLUTION_FAILURE')] };
+      ? `Unknown operation ${JSON.stringify(request.operationName.slice(0, 100))}. Set operationName to an operation of the document.`
+      : 'The document contains several operations. Set operationName.';
+    return { errors: [toClientError({ message }, 'OPERATION_RESOLUTION_FAILURE')] };
   }
   if (operation.operation === OperationTypeNode.SUBSCRIPTION) {
-    const message = 'Subscriptions need a WebSocket or `text/event-stream`.';
-    return { errors: [fault({ message }, 'OPERATION_RESOLUTION_FAILURE')] };
+    const message = 'Subscriptions are not available as JSON. Use a WebSocket, or accept text/event-stream.';
+    return { errors: [toClientError({ message }, 'OPERATION_RESOLUTION_FAILURE')] };
   }
   const root = schema.getRootType(operation.operation);
   if (!root)
-    return { errors: [fault({ message: `The graph has no ${operation.operation}.` }, 'GRAPHQL_VALIDATION_FAILED')] };
-  const { reserved } = supergraph;
-  const refusals = makeRefusals(schema, options.refuse);
-  const veiled = options.internal ? NONE : supergraph.veiled;
-  const decide = deciders(document);
-  const choices = decide ?? [];
-  let planSize = 0;
-  const make = (variables: Readonly<Record<string, unknown>>): Variant => {
-    const plain = decide ? settled(document, variables) : document;
-    const same = getOperationAST(plain, request.operationName || undefined);
-    if (!same) throw new Error('unreachable: operations are not skipped');
-    const watch =
-      options.watch && asksWatched(schema, plain, options.watch)
-        ? { watch: options.watch, prefix: hiddenPrefix(plain) }
-        : null;
-    const proof = options.proof?.(hiddenPrefix(plain)) ?? null;
-    const { asked, keys } = forPlanner({ schema, reserved, refusals, veiled, watch, proof }, plain, same, root);
-    const kept = new Map<string, number>();
-    const plan = asked && planner.plan(operationText(asked, kept), operation.name?.value ?? null);
-    const whole = asked && plan && withArguments(narrowed(plan, asked, supergraph.inner), [...kept.keys()]);
-    const made = whole && executable(whole, supergraph, subgraph, report);
-    planSize = made?.size ?? 0;
-    const shape = shapeOf({ schema, refusals, keys }, plain, same);
     return {
-      shape,
-      write: textWriter(shape, root),
-      run: made?.run ?? null,
-      introspect: introspection(schema, plain, same),
-      proof: proof && ((data) => proof.read(shape, root, data)),
-      account: watch && new Account({ schema, ...watch, shape, document: plain, operation: same, root }),
+      errors: [
+        toClientError({ message: `The schema has no ${operation.operation} type.` }, 'GRAPHQL_VALIDATION_FAILED'),
+      ],
+    };
+  const { reservedNames } = supergraph;
+  const accessError = createFieldAccessCheck(schema, options.checkAccess);
+  const partlyHiddenTypes = options.internal ? NO_TYPES : supergraph.partlyHiddenTypes;
+  const conditions = conditionVariables(document);
+  const variableNames = conditions ?? [];
+  let planSize = 0;
+  const createVariant = (variables: Readonly<Record<string, unknown>>): Variant => {
+    const resolved = conditions ? resolveConditions(document, variables) : document;
+    const resolvedOperation = getOperationAST(resolved, request.operationName || undefined);
+    if (!resolvedOperation) throw new Error('unreachable: operations are not skipped');
+    const hiddenFields =
+      options.protectedFields && selectsProtectedField(schema, resolved, options.protectedFields)
+        ? { protectedFields: options.protectedFields, prefix: hiddenKeyPrefix(resolved) }
+        : null;
+    const provenance = options.createProvenance?.(hiddenKeyPrefix(resolved)) ?? null;
+    const { operation: plannerOperation, dataKeys } = toPlannerDocument(
+      {
+        schema,
+        reservedNames,
+        accessError,
+        partlyHiddenTypes,
+        hiddenFields,
+        provenance,
+      },
+      resolved,
+      resolvedOperation,
+      root,
+    );
+    const longArguments = new Map<string, number>();
+    const plan =
+      plannerOperation && planner.plan(printForPlanner(plannerOperation, longArguments), operation.name?.value ?? null);
+    const fullPlan =
+      plannerOperation &&
+      plan &&
+      restorePlanArguments(narrowPlan(plan, plannerOperation, supergraph.internalSchema), [...longArguments.keys()]);
+    const executor = fullPlan && compilePlan(fullPlan, supergraph, getSubgraph, reportErrors);
+    planSize = executor?.size ?? 0;
+    const shape = createResponseShape({ schema, accessError, dataKeys }, resolved, resolvedOperation);
+    return {
+      responseShape: shape,
+      writeJson: compileJsonWriter(shape, root),
+      run: executor?.run ?? null,
+      introspect: createIntrospection(schema, resolved, resolvedOperation),
+      readProvenance: provenance && ((data) => provenance.read(shape, root, data)),
+      accessedFields:
+        hiddenFields &&
+        new AccessedFieldsReader({
+          schema,
+          ...hiddenFields,
+          shape,
+          document: resolved,
+          operation: resolvedOperation,
+          root,
+        }),
     };
   };
-  const variants = new LRUCache<string, Variant>({ max: VARIANTS });
-  const variant = (variables: Readonly<Record<string, unknown>>): Variant => {
-    const key = choices.map((name) => (variables[name] === true ? '1' : '0')).join('');
-    const known = variants.get(key) ?? make(variables);
-    variants.set(key, known);
-    return known;
+  const variants = new LRUCache<string, Variant>({ max: MAX_VARIANTS });
+  const variantFor = (variables: Readonly<Record<string, unknown>>): Variant => {
+    const key = variableNames.map((name) => (variables[name] === true ? '1' : '0')).join('');
+    const variant = variants.get(key) ?? createVariant(variables);
+    variants.set(key, variant);
+    return variant;
   };
-  if (choices.length === 0) variant({});
+  if (variableNames.length === 0) variantFor({});
   return {
     kind: operation.operation,
     name: operation.name?.value ?? null,
@@ -167,21 +203,22 @@ export function compileOperation(
     document,
     operation,
     root,
-    coerce: coercer(schema, operation.variableDefinitions ?? [], rules),
-    variant,
+    coerceVariables: createVariableCoercion(schema, operation.variableDefinitions ?? [], inputRules),
+    variantFor,
     size:
       2_000 +
-      (TEXT_BYTES * request.query.length + PLAN_BYTES * Math.max(planSize, 5 * request.query.length)) *
-        Math.min(2 ** choices.length, VARIANTS),
+      (BYTES_PER_CHARACTER * request.query.length +
+        BYTES_PER_PLAN_CHARACTER * Math.max(planSize, 5 * request.query.length)) *
+        Math.min(2 ** variableNames.length, MAX_VARIANTS),
   };
 }
 
-/** The plan with the arguments that the planner was not shown. */
-function withArguments(step: PlanStep, kept: readonly string[]): PlanStep {
-  if (kept.length === 0) return step;
-  if ('nodes' in step) return { ...step, nodes: step.nodes.map((one) => withArguments(one, kept)) };
-  if (step.kind === 'Flatten') return { ...step, node: withArguments(step.node, kept) };
-  return { ...step, sent: withKept(step.operation, kept) };
+/** The plan with the arguments that were replaced by placeholders for the planner. */
+function restorePlanArguments(step: PlanStep, longArguments: readonly string[]): PlanStep {
+  if (longArguments.length === 0) return step;
+  if ('nodes' in step) return { ...step, nodes: step.nodes.map((node) => restorePlanArguments(node, longArguments)) };
+  if (step.kind === 'Flatten') return { ...step, node: restorePlanArguments(step.node, longArguments) };
+  return { ...step, sentOperation: restoreArguments(step.operation, longArguments) };
 }
 
-const NONE: ReadonlySet<string> = new Set();
+const NO_TYPES: ReadonlySet<string> = new Set();

@@ -1,4 +1,4 @@
-/** Questions about the graph itself are answered here, by graphql-js over the public schema; no subgraph is asked. */
+/** Executes introspection with graphql-js on the public schema, without a request to a subgraph. */
 import {
   type DocumentNode,
   type ExecutionResult,
@@ -10,27 +10,27 @@ import {
   type SelectionSetNode,
   visit,
 } from 'graphql';
-import { fragmentsOf } from '../plan/planner-document.ts';
+import { fragmentsOf } from '../document-nodes.ts';
 
-/** Data under the client's own keys, and faults with the client's own paths. */
-export type Introspect = (variables: Readonly<Record<string, unknown>>) => ExecutionResult;
+/** Returns data and errors under the client's response keys. */
+export type IntrospectionExecutor = (variables: Readonly<Record<string, unknown>>) => ExecutionResult;
 
-/** Null when the operation does not ask about the graph. An answer that no variable changes is made once. */
-export function introspection(
+/** Null if the operation has no introspection fields. Without variables the result is computed once. */
+export function createIntrospection(
   schema: GraphQLSchema,
   document: DocumentNode,
   operation: OperationDefinitionNode,
-): Introspect | null {
+): IntrospectionExecutor | null {
   const fragments = fragmentsOf(document);
-  if (!asksAbout(operation.selectionSet, fragments, new Set())) return null;
+  if (!selectsIntrospection(operation.selectionSet, fragments, new Set())) return null;
   let depth = 0;
-  const cut = visit(document, {
+  const introspectionOnly = visit(document, {
     OperationDefinition: (node) => (node === operation ? undefined : null),
     Field: {
       enter: (node) => {
         const name = node.name.value;
-        const isAbout = name === '__schema' || name === '__type';
-        if (depth === 0 && !isAbout) return null;
+        const isIntrospection = name === '__schema' || name === '__type';
+        if (depth === 0 && !isIntrospection) return null;
         depth++;
         return undefined;
       },
@@ -38,7 +38,7 @@ export function introspection(
         depth--;
       },
     },
-    // Only fragments on introspection's own types stand inside such a field.
+    // Only fragments on introspection types can be inside such a field.
     FragmentDefinition: {
       enter: (node) => {
         if (node.typeCondition.name.value.startsWith('__')) depth++;
@@ -48,34 +48,34 @@ export function introspection(
       },
     },
   });
-  // Selections that became empty still need one field to be a document.
-  const whole = visit(cut, {
+  // An empty selection set is not valid.
+  const complete = visit(introspectionOnly, {
     SelectionSet: (node) =>
       node.selections.length > 0
         ? undefined
         : { ...node, selections: [{ kind: Kind.FIELD, name: { kind: Kind.NAME, value: '__typename' } }] },
   });
-  const run: Introspect = (variables) =>
-    executeSync({ schema, document: whole, variableValues: { ...variables }, rootValue: {} });
+  const run: IntrospectionExecutor = (variables) =>
+    executeSync({ schema, document: complete, variableValues: { ...variables }, rootValue: {} });
   if ((operation.variableDefinitions ?? []).length > 0) return run;
-  let known: ExecutionResult | undefined;
+  let result: ExecutionResult | undefined;
   return (variables) => {
-    known ??= run(variables);
-    return known;
+    result ??= run(variables);
+    return result;
   };
 }
 
-/** Whether a root field asks about the graph. `seen`: fragments that were looked at. */
-const asksAbout = (
+/** Whether a root field is `__schema` or `__type`. `seen`: fragments that were visited. */
+const selectsIntrospection = (
   set: SelectionSetNode,
   fragments: ReadonlyMap<string, FragmentDefinitionNode>,
   seen: Set<FragmentDefinitionNode>,
 ): boolean =>
-  set.selections.some((one) => {
-    if (one.kind === Kind.FIELD) return one.name.value === '__schema' || one.name.value === '__type';
-    if (one.kind === Kind.INLINE_FRAGMENT) return asksAbout(one.selectionSet, fragments, seen);
-    const fragment = fragments.get(one.name.value);
+  set.selections.some((selection) => {
+    if (selection.kind === Kind.FIELD) return selection.name.value === '__schema' || selection.name.value === '__type';
+    if (selection.kind === Kind.INLINE_FRAGMENT) return selectsIntrospection(selection.selectionSet, fragments, seen);
+    const fragment = fragments.get(selection.name.value);
     if (!fragment || seen.has(fragment)) return false;
     seen.add(fragment);
-    return asksAbout(fragment.selectionSet, fragments, seen);
+    return selectsIntrospection(fragment.selectionSet, fragments, seen);
   });

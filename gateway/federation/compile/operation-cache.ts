@@ -1,58 +1,58 @@
-/** Compiled operations by their text, bounded by bytes. A text that was seen once does not push out those that come again. */
+/** Compiled operations by text, limited in bytes. Texts used once do not evict texts that are used repeatedly. */
 import { LRUCache } from 'lru-cache';
 
 interface Sized {
-  /** Bytes, about. */
+  /** Approximate bytes. */
   readonly size: number;
 }
 
-/** What was compiled of one text. */
+/** The operations compiled from one text. */
 interface Entry<T> {
-  readonly of: Map<string, T>;
+  readonly variants: Map<string, T>;
   bytes: number;
 }
 
-/** As much of the room is for texts that were asked for once. */
-const FRESH = 1 / 4;
+/** Share of the cache for texts that were used once. */
+const SEEN_ONCE_SHARE = 1 / 4;
 
 export class OperationCache<T extends Sized> {
-  readonly #fresh: LRUCache<string, Entry<T>>;
-  readonly #kept: LRUCache<string, Entry<T>>;
+  readonly #seenOnce: LRUCache<string, Entry<T>>;
+  readonly #reused: LRUCache<string, Entry<T>>;
 
   constructor(bytes: number) {
     const sizeCalculation = (entry: Entry<T>): number => entry.bytes;
-    this.#fresh = new LRUCache({ maxSize: Math.max(1, Math.floor(bytes * FRESH)), sizeCalculation });
-    this.#kept = new LRUCache({ maxSize: Math.max(1, Math.floor(bytes * (1 - FRESH))), sizeCalculation });
+    this.#seenOnce = new LRUCache({ maxSize: Math.max(1, Math.floor(bytes * SEEN_ONCE_SHARE)), sizeCalculation });
+    this.#reused = new LRUCache({ maxSize: Math.max(1, Math.floor(bytes * (1 - SEEN_ONCE_SHARE))), sizeCalculation });
   }
 
-  /** `mark` tells apart what was compiled of the same text. */
-  get(text: string, mark: string): T | undefined {
-    const kept = this.#kept.get(text);
-    if (kept) return kept.of.get(mark);
-    const entry = this.#fresh.get(text);
+  /** `variantKey` distinguishes operations compiled from the same text. */
+  get(text: string, variantKey: string): T | undefined {
+    const reused = this.#reused.get(text);
+    if (reused) return reused.variants.get(variantKey);
+    const entry = this.#seenOnce.get(text);
     if (!entry) return undefined;
-    // It came again.
-    this.#fresh.delete(text);
-    this.#kept.set(text, entry);
-    return entry.of.get(mark);
+    // The second use.
+    this.#seenOnce.delete(text);
+    this.#reused.set(text, entry);
+    return entry.variants.get(variantKey);
   }
 
-  set(text: string, mark: string, one: T): void {
-    const before = this.#kept.get(text) ?? this.#fresh.get(text);
-    const home = before && this.#kept.has(text) ? this.#kept : this.#fresh;
-    const entry: Entry<T> = before ?? { of: new Map(), bytes: text.length };
-    entry.bytes += one.size;
-    entry.of.set(mark, one);
-    home.delete(text);
-    home.set(text, entry);
+  set(text: string, variantKey: string, compiled: T): void {
+    const existing = this.#reused.get(text) ?? this.#seenOnce.get(text);
+    const cache = existing && this.#reused.has(text) ? this.#reused : this.#seenOnce;
+    const entry: Entry<T> = existing ?? { variants: new Map(), bytes: text.length };
+    entry.bytes += compiled.size;
+    entry.variants.set(variantKey, compiled);
+    cache.delete(text);
+    cache.set(text, entry);
   }
 
-  /** Text and mark of all that is held: first what was asked for once, last what was asked for last. */
+  /** Text and variant key of all operations: first those used once, last the most recently used. */
   entries(): [string, string][] {
-    const of = (cache: LRUCache<string, Entry<T>>): [string, string][] =>
+    const entriesOf = (cache: LRUCache<string, Entry<T>>): [string, string][] =>
       [...(cache.rentries() as Iterable<[string, Entry<T>]>)].flatMap(([text, entry]) =>
-        [...entry.of.keys()].map((mark): [string, string] => [text, mark]),
+        [...entry.variants.keys()].map((variantKey): [string, string] => [text, variantKey]),
       );
-    return [...of(this.#fresh), ...of(this.#kept)];
+    return [...entriesOf(this.#seenOnce), ...entriesOf(this.#reused)];
   }
 }

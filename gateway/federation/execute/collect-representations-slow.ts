@@ -1,99 +1,113 @@
-/** The long way to the entities of a fetch: it knows why something that a representation needs is missing. */
+/** Collects the entities of a fetch where `collect-representations.ts` cannot: it finds out why a required field is missing. */
 import type { SelectionSetNode } from 'graphql';
-import type { EntityAlias, Requirement } from '../plan/planner.ts';
+import type { EntityAlias, Requirement } from '../plan/plan-types.ts';
 import type { PlacedError } from '../respond/error-placement.ts';
-import { type Fits, type Path, representation, rewrite, type Tree, walk } from '../response-data.ts';
-import type { Run } from './execution.ts';
+import { type DataObject, forEachObjectAt, type Path, type TypeMatcher } from '../response-data.ts';
+import type { Execution } from './execution.ts';
+import { buildRepresentation } from './representation.ts';
+import { applyRewrites } from './rewrites.ts';
 
-/** Where an entity stands in the data. */
-export interface Place {
-  readonly object: Tree;
+/** One occurrence of an entity in the data. */
+export interface EntityPlace {
+  readonly object: DataObject;
   readonly path: Path;
-  /** Which representation; -1 when the object lacked what its representation needs. */
-  readonly index: number;
-  /** Why a required field was missing or null. */
+  /** Index of its representation; -1 if the representation could not be built. */
+  readonly representationIndex: number;
+  /** Error because of which a required field is missing or null. */
   readonly cause: PlacedError | undefined;
 }
 
-/** What is asked of the entities under one alias. */
-export interface Asked {
+/** The entities fetched under one alias. */
+export interface EntityRequest {
   readonly alias: EntityAlias;
   readonly requires: readonly Requirement[];
-  /** What is asked of the entities; keys as in the subgraph's answer. */
-  readonly set: SelectionSetNode | null;
-  readonly rename: (path: Path) => Path;
+  /** Selections of the entities, with the keys of the subgraph's response. */
+  readonly selections: SelectionSetNode | null;
+  readonly renamePath: (path: Path) => Path;
 }
 
 /**
- * An entity that is sent as an interface may be any type of it. Where the planner has joined fetches for several such types, its
- * condition names only the last of them.
+ * The alias's requirements, with type conditions widened to the interface that representations are sent as. If the planner merged fetches for
+ * several types of an interface, its condition names only the last of them.
  */
-export function widened(alias: EntityAlias, fits: Fits): readonly Requirement[] {
-  const faces = (alias.inputRewrites ?? []).flatMap((one) => {
-    if ('KeyRenamer' in one) return [];
-    const { path, setValueTo } = 'ValueSetter' in one ? one.ValueSetter : one;
+export function widenTypeConditions(alias: EntityAlias, matchesType: TypeMatcher): readonly Requirement[] {
+  const interfaces = (alias.inputRewrites ?? []).flatMap((inputRewrite) => {
+    if ('KeyRenamer' in inputRewrite) return [];
+    const { path, setValueTo } = 'ValueSetter' in inputRewrite ? inputRewrite.ValueSetter : inputRewrite;
     const last = path.at(-1);
-    return last && 'Key' in last && last.Key === '__typename' && !fits.concrete(setValueTo) ? [setValueTo] : [];
+    return last && 'Key' in last && last.Key === '__typename' && !matchesType.isObjectTypeName(setValueTo)
+      ? [setValueTo]
+      : [];
   });
-  return alias.requires.map((one) => {
-    if (one.kind !== 'InlineFragment') return one;
-    const face = faces.find((each) => fits(each, one.typeCondition));
-    return face ? { ...one, typeCondition: face } : one;
+  return alias.requires.map((requirement) => {
+    if (requirement.kind !== 'InlineFragment') return requirement;
+    const sentAs = interfaces.find((name) => matchesType(name, requirement.typeCondition));
+    return sentAs ? { ...requirement, typeCondition: sentAs } : requirement;
   });
 }
 
-/** Walks to the entities and fills in the variables with their representations. Places of each alias in turn. */
-export function gather(run: Run, all: readonly Asked[], variables: Record<string, unknown>, fits: Fits): Place[][] {
-  const shared = new Map<string, { list: Tree[]; known: Map<string, number> }>();
+/** Collects the entities of each alias, and adds their representations to `variables`, each once. */
+export function collectEntityPlaces(
+  execution: Execution,
+  requests: readonly EntityRequest[],
+  variables: Record<string, unknown>,
+  matchesType: TypeMatcher,
+): EntityPlace[][] {
+  const batches = new Map<string, { list: DataObject[]; indexes: Map<string, number> }>();
   let causes: Map<string, PlacedError> | undefined;
   const causeOf = (path: Path, keys: readonly string[]): PlacedError | undefined => {
-    if (run.errors.length === 0) return undefined;
-    causes ??= byPlace(run.errors);
+    if (execution.errors.length === 0) return undefined;
+    causes ??= errorsByPath(execution.errors);
     for (const key of keys) {
       const cause = causes.get(JSON.stringify([...path, key]));
       if (cause) return cause;
     }
     return undefined;
   };
-  return all.map(({ alias, requires }) => {
+  return requests.map(({ alias, requires }) => {
     const name = alias.representationsVariableName;
-    const batch = shared.get(name) ?? { list: [], known: new Map<string, number>() };
-    shared.set(name, batch);
+    const batch = batches.get(name) ?? { list: [], indexes: new Map<string, number>() };
+    batches.set(name, batch);
     variables[name] = batch.list;
-    const places: Place[] = [];
-    const visit = (object: Tree, path: Path): void => {
-      const { value, missing, empty } = representation(object, requires, fits);
+    const places: EntityPlace[] = [];
+    const visit = (object: DataObject, path: Path): void => {
+      const { value, missingField, nullFields } = buildRepresentation(object, requires, matchesType);
       if (!value) return;
-      if (missing !== null) {
-        const cause = causeOf(path, [missing]);
-        if (cause || run.bereft.has(object)) {
-          places.push({ object, path, index: -1, cause });
+      if (missingField !== null) {
+        const cause = causeOf(path, [missingField]);
+        if (cause || execution.incomplete.has(object)) {
+          places.push({ object, path, representationIndex: -1, cause });
           return;
         }
-        // Nobody was asked for it here: the planner joined this fetch with one for other types, which need more.
+        // No fetch was to provide it: the planner merged this fetch with one for other types, which require more.
       }
-      rewrite(value, alias.inputRewrites, fits);
-      const mark = JSON.stringify(value);
-      let index = batch.known.get(mark);
+      applyRewrites(value, alias.inputRewrites, matchesType);
+      const key = JSON.stringify(value);
+      let index = batch.indexes.get(key);
       if (index === undefined) {
         index = batch.list.push(value) - 1;
-        batch.known.set(mark, index);
+        batch.indexes.set(key, index);
       }
-      places.push({ object, path, index, cause: empty.length > 0 ? causeOf(path, empty) : undefined });
+      places.push({
+        object,
+        path,
+        representationIndex: index,
+        cause: nullFields.length > 0 ? causeOf(path, nullFields) : undefined,
+      });
     };
-    for (const steps of alias.paths) walk(run.data, steps, visit);
+    for (const steps of alias.paths) forEachObjectAt(execution.data, steps, visit);
     return places;
   });
 }
 
-/** Faults by the places they stand at or below. */
-function byPlace(errors: readonly PlacedError[]): Map<string, PlacedError> {
-  const found = new Map<string, PlacedError>();
-  for (const one of errors)
-    for (let length = one.path.length; length > 0; length--) {
-      const mark = JSON.stringify(one.path.slice(0, length));
-      if (found.has(mark)) break;
-      found.set(mark, one);
+/** The first error at or below each path; paths as JSON. */
+function errorsByPath(errors: readonly PlacedError[]): Map<string, PlacedError> {
+  const byPath = new Map<string, PlacedError>();
+  for (const error of errors)
+    for (let length = error.path.length; length > 0; length--) {
+      const key = JSON.stringify(error.path.slice(0, length));
+      if (byPath.has(key)) break;
+      byPath.set(key, error);
     }
-  return found;
+  return byPath;
 }

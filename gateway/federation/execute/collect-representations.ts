@@ -1,159 +1,174 @@
 /**
- * The entities of a fetch and what is sent to find them again, by generated code: it walks the plan's steps, makes equal
- * representations one, and remembers places as numbers. It gives up (null) where the data are not as the steps say or a required
- * field is missing or null; `fetch.ts` then goes the long way, which knows about faults.
+ * Collects the entities of a fetch and their representations with generated code: it walks the plan's steps, adds equal representations once and
+ * keeps paths as list indexes. Returns null if the data does not match the steps or a required field is missing or null; `entity-fetch.ts` then
+ * uses `collect-representations-slow.ts`, which knows the errors.
  */
+import type { EntityAlias, Requirement } from '../plan/plan-types.ts';
+import type { DataObject, Path, Step, TypeMatcher } from '../response-data.ts';
 
-import type { EntityAlias, Requirement, Step } from '../plan/planner.ts';
-import type { Fits, Path, Tree } from '../response-data.ts';
-
-/** Representations under one variable, each once. */
-export interface Batch {
-  readonly list: Tree[];
-  /** From what makes them equal to where they stand, by the kind of representation. */
-  readonly known: (Map<unknown, number> | undefined)[];
+/** The distinct representations of one variable. */
+export interface RepresentationBatch {
+  readonly list: DataObject[];
+  /** Index in `list` by the values of the representation; one map for each kind of representation. */
+  readonly indexes: (Map<unknown, number> | undefined)[];
 }
 
-/** One way through the data to entities. */
-interface Way {
-  readonly collect: Collect;
+/** One path to entities. */
+interface EntityPath {
+  readonly collect: CollectObjects;
   readonly steps: readonly Step[];
-  /** Lists on the way. */
-  readonly width: number;
+  /** Number of lists on the path. */
+  readonly listCount: number;
 }
 
-/** The objects at the end of all ways. */
-export class Gathered {
-  readonly objects: Tree[] = [];
-  /** Which representation each object needs. */
-  readonly indices: number[] = [];
-  /** Of each way: how many objects stand before its own, and the places of these in the lists on the way. */
-  readonly #parts: { readonly from: number; readonly at: number[] }[] = [];
-  readonly #ways: readonly Way[];
+/** The objects at the end of all paths. */
+export class CollectedEntities {
+  readonly objects: DataObject[] = [];
+  /** Index of each object's representation. */
+  readonly representationIndexes: number[] = [];
+  /** For each path: the index of its first object, and the list indexes of all its objects in turn. */
+  readonly #segments: { readonly first: number; readonly listIndexes: number[] }[] = [];
+  readonly #paths: readonly EntityPath[];
 
-  constructor(ways: readonly Way[]) {
-    this.#ways = ways;
+  constructor(paths: readonly EntityPath[]) {
+    this.#paths = paths;
   }
 
-  /** False when the data are not as the steps say. */
-  collect(data: Tree): boolean {
-    for (const { collect } of this.#ways) {
-      const at: number[] = [];
-      this.#parts.push({ from: this.objects.length, at });
-      if (!collect(data, this.objects, at)) return false;
+  /** Collects the objects. False if the data does not match the steps. */
+  collect(data: DataObject): boolean {
+    for (const { collect } of this.#paths) {
+      const listIndexes: number[] = [];
+      this.#segments.push({ first: this.objects.length, listIndexes });
+      if (!collect(data, this.objects, listIndexes)) return false;
     }
     return true;
   }
 
-  /** Where an object stands; only asked for when something failed. */
-  path(place: number): Path {
-    const way = this.#parts.findLastIndex((one) => one.from <= place);
-    const part = this.#parts[way];
-    if (!part) throw new Error('unreachable: each place was found on one of the ways');
-    const { steps, width } = this.#ways[way] as Way;
-    const first = (place - part.from) * width;
-    let n = 0;
+  /** The path of the object with that index; computed only for errors. */
+  pathOf(index: number): Path {
+    const pathIndex = this.#segments.findLastIndex((segment) => segment.first <= index);
+    const segment = this.#segments[pathIndex];
+    if (!segment) throw new Error('unreachable: each object was found on one of the paths');
+    const { steps, listCount } = this.#paths[pathIndex] as EntityPath;
+    const first = (index - segment.first) * listCount;
+    let listIndex = 0;
     return steps.flatMap((step): Path => {
-      if (step === '@') return [part.at[first + n++] as number];
+      if (step === '@') return [segment.listIndexes[first + listIndex++] as number];
       return 'Field' in step ? [step.Field] : [];
     });
   }
 }
 
-/** `batch`: that of the alias's variable. Null when the data are out of the ordinary. */
-export type Gather = (data: Tree, batch: Batch) => Gathered | null;
+/** Collects the entities of an alias and adds their representations to `batch`, that of the alias's variable. Null if the data is incomplete. */
+export type CollectRepresentations = (data: DataObject, batch: RepresentationBatch) => CollectedEntities | null;
 
-type Collect = (data: Tree, objects: Tree[], at: number[]) => boolean;
+/** False if the data does not match the steps. */
+type CollectObjects = (data: DataObject, objects: DataObject[], listIndexes: number[]) => boolean;
 
-/** Null when the alias needs more than generated code can do. `kinds`: of representations under the alias's variable, so far. */
-export function compileGather(
+/** Null if the alias needs rewrites or nested fields. `kinds`: the kinds of representations of the alias's variable so far; added to. */
+export function compileCollectRepresentations(
   alias: EntityAlias,
   requires: readonly Requirement[],
-  fits: Fits,
+  matchesType: TypeMatcher,
   kinds: string[],
-): Gather | null {
-  const represent = compileRepresent(alias, requires, fits, kinds);
-  if (!represent) return null;
-  const ways = alias.paths.map((steps): Way => ({ collect: compileCollect(steps), steps, width: widthOf(steps) }));
+): CollectRepresentations | null {
+  const addRepresentations = compileAddRepresentations(alias, requires, matchesType, kinds);
+  if (!addRepresentations) return null;
+  const paths = alias.paths.map(
+    (steps): EntityPath => ({ collect: compileCollectObjects(steps), steps, listCount: listCountOf(steps) }),
+  );
   return (data, batch) => {
-    const gathered = new Gathered(ways);
-    return gathered.collect(data) && represent(gathered.objects, gathered.indices, batch) ? gathered : null;
+    const collected = new CollectedEntities(paths);
+    return collected.collect(data) && addRepresentations(collected.objects, collected.representationIndexes, batch)
+      ? collected
+      : null;
   };
 }
 
-const widthOf = (steps: readonly Step[]): number => steps.filter((one) => one === '@').length;
+const listCountOf = (steps: readonly Step[]): number => steps.filter((step) => step === '@').length;
 
-/** False when the data are not as the steps say. */
-function compileCollect(steps: readonly Step[]): Collect {
-  const sets: ReadonlySet<string>[] = [];
-  const indices: string[] = [];
-  const go = (i: number, value: string): string => {
+/** Generates nested loops over the steps. */
+function compileCollectObjects(steps: readonly Step[]): CollectObjects {
+  const typeSets: ReadonlySet<string>[] = [];
+  const indexNames: string[] = [];
+  const codeFrom = (i: number, value: string): string => {
     const step = steps[i];
     const next = `v${i}`;
     if (step === undefined) {
-      const places = indices.length > 0 ? `at.push(${indices.join(',')});` : '';
-      return `if(typeof ${value}!=='object'||Array.isArray(${value}))return false;objects.push(${value});${places}`;
+      const addIndexes = indexNames.length > 0 ? `at.push(${indexNames.join(',')});` : '';
+      return `if(typeof ${value}!=='object'||Array.isArray(${value}))return false;objects.push(${value});${addIndexes}`;
     }
     if (step === '@') {
-      indices.push(`i${i}`);
-      const inner = go(i + 1, next);
+      indexNames.push(`i${i}`);
+      const inner = codeFrom(i + 1, next);
       return `if(!Array.isArray(${value}))return false;for(let i${i}=0;i${i}<${value}.length;i${i}++){const ${next}=${value}[i${i}];if(${next}!==null&&${next}!==undefined){${inner}}}`;
     }
-    const sound = `if(typeof ${value}!=='object'||Array.isArray(${value}))return false;`;
+    const objectCheck = `if(typeof ${value}!=='object'||Array.isArray(${value}))return false;`;
     if ('Field' in step) {
-      return `${sound}const ${next}=${value}[${JSON.stringify(step.Field)}];if(${next}!==null&&${next}!==undefined){${go(i + 1, next)}}`;
+      return `${objectCheck}const ${next}=${value}[${JSON.stringify(step.Field)}];if(${next}!==null&&${next}!==undefined){${codeFrom(i + 1, next)}}`;
     }
-    const set = sets.push(new Set(step.TypeCondition)) - 1;
-    return `${sound}const t${i}=${value}.__typename;if(t${i}===undefined||S[${set}].has(t${i})){${go(i + 1, value)}}`;
+    const set = typeSets.push(new Set(step.TypeCondition)) - 1;
+    return `${objectCheck}const t${i}=${value}.__typename;if(t${i}===undefined||S[${set}].has(t${i})){${codeFrom(i + 1, value)}}`;
   };
-  const body = go(0, 'data');
-  return new Function('S', `'use strict';return function(data,objects,at){${body}return true;}`)(sets) as Collect;
+  const body = codeFrom(0, 'data');
+  return new Function('S', `'use strict';return function(data,objects,at){${body}return true;}`)(
+    typeSets,
+  ) as CollectObjects;
 }
 
-/** False when an object lacks what its representation needs. */
-type Represent = (objects: readonly Tree[], indices: number[], batch: Batch) => boolean;
+/** False if a required field of an object is missing or null. */
+type AddRepresentations = (
+  objects: readonly DataObject[],
+  representationIndexes: number[],
+  batch: RepresentationBatch,
+) => boolean;
 
-function compileRepresent(
+function compileAddRepresentations(
   alias: EntityAlias,
   requires: readonly Requirement[],
-  fits: Fits,
+  matchesType: TypeMatcher,
   kinds: string[],
-): Represent | null {
+): AddRepresentations | null {
   const { inputRewrites } = alias;
-  const [only] = requires;
-  if (requires.length !== 1 || only?.kind !== 'InlineFragment' || (inputRewrites && inputRewrites.length > 0))
+  const [requirement] = requires;
+  if (requires.length !== 1 || requirement?.kind !== 'InlineFragment' || (inputRewrites && inputRewrites.length > 0))
     return null;
-  const type = only.typeCondition;
-  if (!fits.concrete(type)) return null;
+  const type = requirement.typeCondition;
+  if (!matchesType.isObjectTypeName(type)) return null;
   const fields: { from: string; to: string }[] = [];
-  for (const one of only.selections) {
-    if (one.kind !== 'Field' || one.selections) return null;
-    if (one.name !== '__typename') fields.push({ from: one.name, to: one.alias ?? one.name });
+  for (const selection of requirement.selections) {
+    if (selection.kind !== 'Field' || selection.selections) return null;
+    if (selection.name !== '__typename') fields.push({ from: selection.name, to: selection.alias ?? selection.name });
   }
-  if (fields.length === 0 || fields.some((one) => one.to === '__proto__')) return null;
-  const mark = JSON.stringify([type, fields]);
-  const kind = kinds.includes(mark) ? kinds.indexOf(mark) : kinds.push(mark) - 1;
+  if (fields.length === 0 || fields.some((field) => field.to === '__proto__')) return null;
+  const kindKey = JSON.stringify([type, fields]);
+  const kind = kinds.includes(kindKey) ? kinds.indexOf(kindKey) : kinds.push(kindKey) - 1;
   const reads = fields.map(
     ({ from }, i) => `const f${i}=o[${JSON.stringify(from)}];if(f${i}===null||f${i}===undefined)return false;`,
   );
-  // One string stands for itself, anything else for its JSON behind a mark.
-  const all = fields.map((_, i) => `f${i}`).join(',');
+  // A single string is its own key; other values have their JSON as key, after a NUL to tell them from strings.
+  const values = fields.map((_, i) => `f${i}`).join(',');
   const key =
     fields.length === 1
       ? `typeof f0==='string'&&f0.charCodeAt(0)!==0?f0:'\\u0000'+JSON.stringify(f0)`
-      : `JSON.stringify([${all}])`;
+      : `JSON.stringify([${values}])`;
   const members = fields.map(({ to }, i) => `${JSON.stringify(to)}:f${i}`).join(',');
-  const made = new Function(
+  const addAll = new Function(
     `'use strict';return function(objects,indices,list,known){for(let n=0;n<objects.length;n++){const o=objects[n],t=o.__typename;
 if(t!==undefined&&t!==${JSON.stringify(type)})return false;${reads.join('')}const k=${key};let i=known.get(k);
 if(i===undefined){i=list.push({__typename:${JSON.stringify(type)},${members}})-1;known.set(k,i);}indices[n]=i;}return true;}`,
-  )() as (objects: readonly Tree[], indices: number[], list: Tree[], known: Map<unknown, number>) => boolean;
-  return (objects, indices, { list, known }) => {
-    let own = known[kind];
-    if (own === undefined) {
-      own = new Map();
-      known[kind] = own;
+  )() as (
+    objects: readonly DataObject[],
+    indices: number[],
+    list: DataObject[],
+    known: Map<unknown, number>,
+  ) => boolean;
+  return (objects, representationIndexes, { list, indexes }) => {
+    let ownIndexes = indexes[kind];
+    if (ownIndexes === undefined) {
+      ownIndexes = new Map();
+      indexes[kind] = ownIndexes;
     }
-    return made(objects, indices, list, own);
+    return addAll(objects, representationIndexes, list, ownIndexes);
   };
 }

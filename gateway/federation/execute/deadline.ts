@@ -1,63 +1,63 @@
-/** The end of an operation's time, and the client's going away: one timer for all that is waited for. */
-
+/** Ends the wait for subgraphs at the operation's deadline or when the client disconnects, with one timer for all requests. */
+import type { Call } from '../../../connectors/kit/call.ts';
 import { systemClock } from '../../../connectors/kit/clock.ts';
-import type { Call } from '../../../connectors/kit/connector.ts';
 import { onAbort } from '../../../connectors/kit/guard/abort-listeners.ts';
 
-/** A subgraph may answer this long after the operation's time is up, in milliseconds: its own limits have told it by then. */
-const GRACE = 250;
-/** The longest that a timer can wait. */
-const LONGEST = 2 ** 31 - 1;
+/** Milliseconds after the operation's deadline in which a subgraph may still respond; its own timeouts have expired by then. */
+const GRACE_PERIOD = 250;
+/** Milliseconds; longer timers are not possible. */
+const MAX_TIMER = 2 ** 31 - 1;
 
+/** The deadline of one execution. */
 export class Deadline {
   readonly #call: Call;
-  readonly #waiting = new Set<() => void>();
+  readonly #onEnd = new Set<() => void>();
   #timer: NodeJS.Timeout | null = null;
-  #leave: () => void = () => undefined;
-  /** Whether the timer has fired or the client has gone. A timer may fire a millisecond before the clock says so. */
+  #stopListening: () => void = () => undefined;
+  /** Whether the timer has fired or the client has disconnected. A timer may fire a millisecond before the deadline by the clock. */
   #hasEnded = false;
-  readonly #over = (): void => {
+  readonly #finish = (): void => {
     this.#hasEnded = true;
-    for (const one of this.#waiting) one();
+    for (const stopWaiting of this.#onEnd) stopWaiting();
   };
 
   constructor(call: Call) {
     this.#call = call;
   }
 
-  /** Whether nothing more should be begun. */
+  /** Whether no further request should be sent. */
   isOver(): boolean {
-    return this.#hasEnded || (this.#call.gone ?? this.#call.signal.aborted) || this.#left() <= 0;
+    return this.#hasEnded || (this.#call.isCancelled ?? this.#call.signal.aborted) || this.#remaining() <= 0;
   }
 
-  /** What the promise brings, or `late()` when the time is up before. */
-  race<T>(promise: Promise<T>, late: () => T): Promise<T> {
+  /** Settles as the promise does, or resolves with `onTimeout()` at the deadline. */
+  race<T>(promise: Promise<T>, onTimeout: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.#hasEnded) {
         promise.catch(() => undefined);
-        return resolve(late());
+        return resolve(onTimeout());
       }
-      const over = (): void => resolve(late());
-      this.#waiting.add(over);
+      const stopWaiting = (): void => resolve(onTimeout());
+      this.#onEnd.add(stopWaiting);
       this.#start();
-      promise.then(resolve, reject).finally(() => this.#waiting.delete(over));
+      promise.then(resolve, reject).finally(() => this.#onEnd.delete(stopWaiting));
     });
   }
 
-  /** Nothing is waited for any more. */
-  end(): void {
+  /** Stops the timer. To be called when the execution has ended. */
+  clear(): void {
     if (this.#timer === null) return;
     clearTimeout(this.#timer);
-    this.#leave();
+    this.#stopListening();
   }
 
-  #left(): number {
-    return this.#call.deadline + GRACE - systemClock.monotonic();
+  #remaining(): number {
+    return this.#call.deadline + GRACE_PERIOD - systemClock.monotonic();
   }
 
   #start(): void {
     if (this.#timer !== null) return;
-    this.#timer = setTimeout(this.#over, Math.min(Math.max(this.#left(), 0), LONGEST));
-    this.#leave = onAbort(this.#call.signal, this.#over);
+    this.#timer = setTimeout(this.#finish, Math.min(Math.max(this.#remaining(), 0), MAX_TIMER));
+    this.#stopListening = onAbort(this.#call.signal, this.#finish);
   }
 }

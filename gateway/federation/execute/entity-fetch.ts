@@ -1,193 +1,222 @@
-/** A fetch of fields of entities by their representations: the short way by generated code, the long way where there are faults. */
+/** The fetch of entities by their representations: with generated code for complete data, interpreted where there are errors. */
 import { parse } from 'graphql';
-import type { SubgraphError, SubgraphResponse } from '../../../connectors/kit/connector.ts';
-import { entitySet, keyRenames, responseKeys } from '../plan/fetch-document.ts';
-import type { BatchStep, EntityAlias, FetchStep } from '../plan/planner.ts';
-import { type PlacedError, placed } from '../respond/error-placement.ts';
-import { bare, merge, rewrite, type Tree } from '../response-data.ts';
-import { type Batch, compileGather, type Gathered } from './collect-representations.ts';
-import { type Asked, gather, type Place, widened } from './collect-representations-slow.ts';
-import { asker, malformed, type Run } from './execution.ts';
-import { compileAssign } from './merge-entities.ts';
-import { type Fetch, type FetchParts, isSound, pick, settled } from './root-fetch.ts';
+import type { SubgraphError, SubgraphResponse } from '../../../connectors/kit/call.ts';
+import { createKeyRenamer, entitySelections, responseKeys } from '../plan/fetch-document.ts';
+import type { BatchStep, EntityAlias, FetchStep } from '../plan/plan-types.ts';
+import { errorAt, type PlacedError } from '../respond/error-placement.ts';
+import { type DataObject, isDataObject, merge, withoutPrototypes } from '../response-data.ts';
+import {
+  type CollectedEntities,
+  compileCollectRepresentations,
+  type RepresentationBatch,
+} from './collect-representations.ts';
+import {
+  collectEntityPlaces,
+  type EntityPlace,
+  type EntityRequest,
+  widenTypeConditions,
+} from './collect-representations-slow.ts';
+import { createSubgraphFetch, type Execution, malformedResponse } from './execution.ts';
+import { compileMergeEntity } from './merge-entities.ts';
+import { applyRewrites } from './rewrites.ts';
+import { type Fetch, type FetchContext, isErrorFree, pickVariables, whenReceived } from './root-fetch.ts';
 
-/** A fetch of fields of entities; equal representations are sent once. */
-export function entityFetch(step: FetchStep | BatchStep, aliases: readonly EntityAlias[], parts: FetchParts): Fetch {
-  const { fits } = parts;
+/** Compiles a fetch of entities. Equal representations are sent once. */
+export function entityFetch(
+  step: FetchStep | BatchStep,
+  aliases: readonly EntityAlias[],
+  context: FetchContext,
+): Fetch {
+  const { matchesType } = context;
   const document = parse(step.operation, { noLocation: true });
-  const all: readonly Asked[] = aliases.map((alias) => ({
+  const requests: readonly EntityRequest[] = aliases.map((alias) => ({
     alias,
-    set: entitySet(document, alias.alias),
-    requires: widened(alias, fits),
-    rename: keyRenames(alias.outputRewrites),
+    selections: entitySelections(document, alias.alias),
+    requires: widenTypeConditions(alias, matchesType),
+    renamePath: createKeyRenamer(alias.outputRewrites),
   }));
-  const known = new Set(aliases.map((one) => one.alias));
+  const aliasNames = new Set(aliases.map(({ alias }) => alias));
 
-  /** Tells the fault at every field that was asked of the place and is null. Answers whether there was one. */
-  const blame = (
-    run: Run,
-    asked: Asked,
-    place: Place,
-    got: Tree | null,
+  /** Adds the error `cause` at every selected field of the place that is null. Returns whether there was one. */
+  const addErrors = (
+    execution: Execution,
+    request: EntityRequest,
+    place: EntityPlace,
+    received: DataObject | null,
     cause: PlacedError,
     covered: ReadonlySet<unknown>,
   ): boolean => {
-    if (!asked.set) return false;
-    let told = false;
-    for (const raw of responseKeys(document, asked.set, place.object, fits)) {
-      const path = asked.rename([raw]);
+    if (!request.selections) return false;
+    let hasReported = false;
+    for (const receivedKey of responseKeys(document, request.selections, place.object, matchesType)) {
+      const path = request.renamePath([receivedKey]);
       const key = path[0] as string;
-      if (covered.has(key) || (got?.[key] ?? null) !== null) continue;
-      if (key === '__typename' && fits.concrete(place.object[key])) continue;
-      run.errors.push({ ...cause, path: [...place.path, ...path], inferred: true });
-      told = true;
+      if (covered.has(key) || (received?.[key] ?? null) !== null) continue;
+      if (key === '__typename' && matchesType.isObjectTypeName(place.object[key])) continue;
+      execution.errors.push({ ...cause, path: [...place.path, ...path], isInferred: true });
+      hasReported = true;
     }
-    return told;
+    return hasReported;
   };
 
   const settle = (
-    run: Run,
-    asked: Asked,
-    places: readonly Place[],
-    data: Tree | null,
+    execution: Execution,
+    request: EntityRequest,
+    places: readonly EntityPlace[],
+    data: DataObject | null,
     errors: readonly SubgraphError[],
   ): void => {
-    const { alias, outputRewrites } = asked.alias;
+    const { alias, outputRewrites } = request.alias;
     const list = data?.[alias];
     const entities = Array.isArray(list) ? (list as unknown[]) : null;
-    for (const one of entities ?? []) rewrite(one, outputRewrites, fits);
-    const { exact, whole, vague } = sorted(errors, alias, known);
-    /** Why fields of a sent entity are null, where an error does not say so itself. */
-    const reason = (index: number, value: unknown, own: SubgraphError | undefined): PlacedError | undefined => {
-      const fault = whole.get(index) ?? vague;
-      if (fault) return placed(fault, []);
-      if (!entities) return { ...placed(errors[0] ?? misfit, []), spare: errors.length > 0 };
-      if (value === null) return own && { ...placed(own, []), spare: true };
-      return tree(value) ? undefined : placed(misfit, []);
+    for (const entity of entities ?? []) applyRewrites(entity, outputRewrites, matchesType);
+    const { ofFields, ofEntities, withoutEntity } = groupErrors(errors, alias, aliasNames);
+    /** Why fields of a sent entity are null, if no error names the field. */
+    const causeOf = (index: number, value: unknown, ownError: SubgraphError | undefined): PlacedError | undefined => {
+      const entityError = ofEntities.get(index) ?? withoutEntity;
+      if (entityError) return errorAt(entityError, []);
+      if (!entities) return { ...errorAt(errors[0] ?? malformed, []), isFallback: errors.length > 0 };
+      if (value === null) return ownError && { ...errorAt(ownError, []), isFallback: true };
+      return toDataObject(value) ? undefined : errorAt(malformed, []);
     };
-    const given = new Set<number>();
-    let told = entities === null;
+    const merged = new Set<number>();
+    let hasReported = entities === null;
     for (const place of places) {
-      const { index, object, path } = place;
+      const { representationIndex: index, object, path } = place;
       const value = entities?.[index];
-      const got = tree(value);
-      const own = exact.get(index) ?? [];
+      const received = toDataObject(value);
+      const ownErrors = ofFields.get(index) ?? [];
       const covered = new Set<unknown>();
-      for (const error of own) {
-        const rest = asked.rename((error.path ?? []).slice(2));
+      for (const error of ownErrors) {
+        const rest = request.renamePath((error.path ?? []).slice(2));
         covered.add(rest[0]);
-        run.errors.push(placed(error, [...path, ...rest]));
+        execution.errors.push(errorAt(error, [...path, ...rest]));
       }
-      const cause = index < 0 ? place.cause : (reason(index, value, own[0]) ?? place.cause);
-      if (cause) told = blame(run, asked, place, got, cause, covered) || told;
-      if (!got) {
-        run.bereft.add(object);
+      const cause = index < 0 ? place.cause : (causeOf(index, value, ownErrors[0]) ?? place.cause);
+      if (cause) hasReported = addErrors(execution, request, place, received, cause, covered) || hasReported;
+      if (!received) {
+        execution.incomplete.add(object);
         continue;
       }
-      merge(object, given.has(index) ? (bare(got) as Tree) : got, fits.concrete);
-      given.add(index);
+      merge(
+        object,
+        merged.has(index) ? (withoutPrototypes(received) as DataObject) : received,
+        matchesType.isObjectTypeName,
+      );
+      merged.add(index);
     }
-    if (vague && !told) run.errors.push(placed(vague, []));
+    if (withoutEntity && !hasReported) execution.errors.push(errorAt(withoutEntity, []));
   };
 
-  const misfit = malformed(step.serviceName);
+  const malformed = malformedResponse(step.serviceName);
 
-  const ask = asker(parts.subgraph, step.serviceName, step.sent ?? step.operation, parts.report);
-  const clean = parts.exotic ? bare : (data: unknown) => data;
-  const variables = [...new Set(aliases.map((one) => one.representationsVariableName))];
+  const send = createSubgraphFetch(
+    context.getSubgraph,
+    step.serviceName,
+    step.sentOperation ?? step.operation,
+    context.reportErrors,
+  );
+  const prepare = context.hasPrototypeKeys ? withoutPrototypes : (data: unknown) => data;
+  const variables = [...new Set(aliases.map((alias) => alias.representationsVariableName))];
   const kinds = variables.map((): string[] => []);
-  const ways = all.map((asked) => ({
-    asked,
-    name: asked.alias.alias,
-    batch: variables.indexOf(asked.alias.representationsVariableName),
-    gather: compileGather(
-      asked.alias,
-      asked.requires,
-      fits,
-      kinds[variables.indexOf(asked.alias.representationsVariableName)] as string[],
+  const fetches = requests.map((request) => ({
+    request,
+    name: request.alias.alias,
+    batch: variables.indexOf(request.alias.representationsVariableName),
+    collect: compileCollectRepresentations(
+      request.alias,
+      request.requires,
+      matchesType,
+      kinds[variables.indexOf(request.alias.representationsVariableName)] as string[],
     ),
-    assign: asked.set
-      ? compileAssign(responseKeys(document, asked.set, null, fits), asked.alias.outputRewrites, fits)
+    mergeEntity: request.selections
+      ? compileMergeEntity(
+          responseKeys(document, request.selections, null, matchesType),
+          request.alias.outputRewrites,
+          matchesType,
+        )
       : null,
   }));
 
-  /** The short way; false when the data are out of the ordinary. */
-  const quick = (run: Run): boolean | Promise<void> => {
-    const given = pick(step.variableUsages, run.variables);
-    const batches = variables.map((): Batch => ({ list: [], known: [] }));
-    const found: Gathered[] = [];
-    for (const { batch, gather } of ways) {
-      const gathered = gather?.(run.data, batches[batch] as Batch);
-      if (!gathered) return false;
-      found.push(gathered);
+  /** Runs the fetch with generated code; false if the data is incomplete. */
+  const runCompiled = (execution: Execution): boolean | Promise<void> => {
+    const sentVariables = pickVariables(step.variableUsages, execution.variables);
+    const batches = variables.map((): RepresentationBatch => ({ list: [], indexes: [] }));
+    const found: CollectedEntities[] = [];
+    for (const { batch, collect } of fetches) {
+      const collected = collect?.(execution.data, batches[batch] as RepresentationBatch);
+      if (!collected) return false;
+      found.push(collected);
     }
-    let sent = 0;
+    let count = 0;
     for (let i = 0; i < variables.length; i++) {
-      const { list } = batches[i] as Batch;
-      given[variables[i] as string] = list;
-      sent += list.length;
+      const { list } = batches[i] as RepresentationBatch;
+      sentVariables[variables[i] as string] = list;
+      count += list.length;
     }
-    if (sent === 0) return true;
-    const receive = (answer: SubgraphResponse): void => {
-      const data = answer.data ? (clean(answer.data) as Tree) : null;
-      const sound = isSound(answer);
-      for (let i = 0; i < ways.length; i++) {
-        const { asked, name, batch, assign } = ways[i] as (typeof ways)[number];
-        const gathered = found[i] as Gathered;
-        const { objects, indices } = gathered;
+    if (count === 0) return true;
+    const receive = (response: SubgraphResponse): void => {
+      const data = response.data ? (prepare(response.data) as DataObject) : null;
+      const isValid = isErrorFree(response);
+      for (let i = 0; i < fetches.length; i++) {
+        const { request, name, batch, mergeEntity } = fetches[i] as (typeof fetches)[number];
+        const collected = found[i] as CollectedEntities;
+        const { objects, representationIndexes } = collected;
         const list = data?.[name];
-        const whole = sound && assign && Array.isArray(list) && list.length === (batches[batch] as Batch).list.length;
-        if (whole && list.every(isTree)) {
-          for (let n = 0; n < objects.length; n++) assign(objects[n] as Tree, list[indices[n] as number] as Tree);
+        const isComplete =
+          isValid &&
+          mergeEntity &&
+          Array.isArray(list) &&
+          list.length === (batches[batch] as RepresentationBatch).list.length;
+        if (isComplete && list.every(isDataObject)) {
+          for (let n = 0; n < objects.length; n++)
+            mergeEntity(objects[n] as DataObject, list[representationIndexes[n] as number] as DataObject);
           continue;
         }
         const places = objects.map(
-          (object, n): Place => ({
+          (object, n): EntityPlace => ({
             object,
-            path: gathered.path(n),
-            index: indices[n] as number,
+            path: collected.pathOf(n),
+            representationIndex: representationIndexes[n] as number,
             cause: undefined,
           }),
         );
-        settle(run, asked, places, data, answer.errors ?? []);
+        settle(execution, request, places, data, response.errors ?? []);
       }
     };
-    const answer = ask(run, given);
-    if ('then' in answer) return answer.then(receive);
-    receive(answer);
+    const response = send(execution, sentVariables);
+    if ('then' in response) return response.then(receive);
+    receive(response);
     return true;
   };
 
-  return (run) => {
-    // Where something has failed before, what is missing has a cause that must be told.
-    const done = quick(run);
+  return (execution) => {
+    const done = runCompiled(execution);
     if (done !== false) return done === true ? undefined : done;
-    const given = pick(step.variableUsages, run.variables);
-    const found = gather(run, all, given, fits);
-    const sent = variables.some((name) => (given[name] as unknown[]).length > 0);
-    return settled(sent ? ask(run, given) : { data: {} }, (answer) => {
-      const data = answer.data ? (clean(answer.data) as Tree) : null;
-      all.forEach((asked, i) => void settle(run, asked, found[i] ?? [], data, answer.errors ?? []));
+    // After an earlier error, missing fields have a cause that must be reported.
+    const sentVariables = pickVariables(step.variableUsages, execution.variables);
+    const found = collectEntityPlaces(execution, requests, sentVariables, matchesType);
+    const hasEntities = variables.some((name) => (sentVariables[name] as unknown[]).length > 0);
+    return whenReceived(hasEntities ? send(execution, sentVariables) : { data: {} }, (response) => {
+      const data = response.data ? (prepare(response.data) as DataObject) : null;
+      requests.forEach((request, i) => void settle(execution, request, found[i] ?? [], data, response.errors ?? []));
     });
   };
 }
 
-/** Errors of an alias: of a field of one entity, of one entity as a whole, and the first that tells no entity. */
-function sorted(errors: readonly SubgraphError[], alias: string, known: ReadonlySet<string>) {
-  const exact = new Map<number, SubgraphError[]>();
-  const whole = new Map<number, SubgraphError>();
-  let vague: SubgraphError | undefined;
+/** The errors of an alias: of a field of one entity, of one entity as a whole, and the first without an entity. */
+function groupErrors(errors: readonly SubgraphError[], alias: string, aliasNames: ReadonlySet<string>) {
+  const ofFields = new Map<number, SubgraphError[]>();
+  const ofEntities = new Map<number, SubgraphError>();
+  let withoutEntity: SubgraphError | undefined;
   for (const error of errors) {
     const [head, index, ...rest] = error.path ?? [];
-    if (head !== alias && typeof head === 'string' && known.has(head)) continue;
-    if (head !== alias || typeof index !== 'number') vague ??= error;
-    else if (rest.length === 0) whole.set(index, whole.get(index) ?? error);
-    else exact.set(index, [...(exact.get(index) ?? []), error]);
+    if (head !== alias && typeof head === 'string' && aliasNames.has(head)) continue;
+    if (head !== alias || typeof index !== 'number') withoutEntity ??= error;
+    else if (rest.length === 0) ofEntities.set(index, ofEntities.get(index) ?? error);
+    else ofFields.set(index, [...(ofFields.get(index) ?? []), error]);
   }
-  return { exact, whole, vague };
+  return { ofFields, ofEntities, withoutEntity };
 }
 
-const isTree = (value: unknown): value is Tree => tree(value) !== null;
-
-const tree = (value: unknown): Tree | null =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Tree) : null;
+const toDataObject = (value: unknown): DataObject | null => (isDataObject(value) ? value : null);

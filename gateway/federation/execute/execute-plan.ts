@@ -1,68 +1,75 @@
-/** Plan steps as functions: built once per operation, run many times. */
-import type { Subgraph } from '../../../connectors/kit/connector.ts';
-import { aliasOf, type PlanStep, type Step } from '../plan/planner.ts';
-import type { Report } from '../respond/error-report.ts';
-import { fitter } from '../response-data.ts';
+/** Compiles the steps of a plan to functions, once per operation. */
+import type { Subgraph } from '../../../connectors/kit/call.ts';
+import { entityAliasOf, type PlanStep } from '../plan/plan-types.ts';
+import type { ErrorReporter } from '../respond/error-report.ts';
+import { createTypeMatcher, type Step } from '../response-data.ts';
 import type { Supergraph } from '../supergraph.ts';
 import { entityFetch } from './entity-fetch.ts';
-import { type Fetch, type FetchParts, rootFetch } from './root-fetch.ts';
+import { type Fetch, type FetchContext, rootFetch } from './root-fetch.ts';
 
-/** Runs a plan; answers at once when no subgraph had to be waited for. */
-export type Executable = Fetch;
+/** Runs a plan; returns a promise only if a subgraph does. */
+export type PlanExecutor = Fetch;
 
-/** Names that ordinary objects have, whatever is in them. */
-const EXOTIC = new RegExp(`\\b(${Object.getOwnPropertyNames(Object.prototype).join('|')})\\b`);
+/** Keys that every ordinary object inherits. */
+const PROTOTYPE_KEYS = new RegExp(`\\b(${Object.getOwnPropertyNames(Object.prototype).join('|')})\\b`);
 
-/** Builds the plan's functions. Throws when the plan has a step that is not known here. */
-export function executable(
+/** `size`: characters of the plan's JSON. Throws if the plan has a step of an unknown kind. */
+export function compilePlan(
   plan: PlanStep,
   supergraph: Supergraph,
-  subgraph: (name: string) => Subgraph,
-  report: Report,
-): { run: Executable; size: number } {
+  getSubgraph: (name: string) => Subgraph,
+  reportErrors: ErrorReporter,
+): { run: PlanExecutor; size: number } {
   const text = JSON.stringify(plan);
-  const parts = { fits: fitter(supergraph.inner), subgraph, report, exotic: EXOTIC.test(text) };
-  return { run: build(plan, parts, []), size: text.length };
+  const context = {
+    matchesType: createTypeMatcher(supergraph.internalSchema),
+    getSubgraph,
+    reportErrors,
+    hasPrototypeKeys: PROTOTYPE_KEYS.test(text),
+  };
+  return { run: compileStep(plan, context, []), size: text.length };
 }
 
-function build(step: PlanStep, parts: FetchParts, at: readonly Step[]): Executable {
+function compileStep(step: PlanStep, context: FetchContext, at: readonly Step[]): PlanExecutor {
   switch (step.kind) {
     case 'Sequence':
-      return sequence(step.nodes.map((one) => build(one, parts, at)));
+      return sequence(step.nodes.map((node) => compileStep(node, context, at)));
     case 'Parallel':
-      return parallel(step.nodes.map((one) => build(one, parts, at)));
+      return parallel(step.nodes.map((node) => compileStep(node, context, at)));
     case 'Flatten':
-      return build(step.node, parts, [...at, ...step.path]);
+      return compileStep(step.node, context, [...at, ...step.path]);
     case 'Fetch':
-      return step.requires?.length ? entityFetch(step, [aliasOf(step, at)], parts) : rootFetch(step, at, parts);
+      return step.requires?.length
+        ? entityFetch(step, [entityAliasOf(step, at)], context)
+        : rootFetch(step, at, context);
     case 'BatchFetch':
-      return entityFetch(step, step.entityBatch.aliases, parts);
+      return entityFetch(step, step.entityBatch.aliases, context);
     default:
-      throw new Error(`The planner made a step that this gateway does not know: ${(step as { kind: string }).kind}.`);
+      throw new Error(`Unknown kind of plan step: ${(step as { kind: string }).kind}.`);
   }
 }
 
 const sequence =
-  (all: readonly Executable[]): Executable =>
-  (run) => {
-    const from = (first: number): void | Promise<void> => {
-      for (let i = first; i < all.length; i++) {
-        const waiting = all[i]?.(run);
-        if (waiting) return waiting.then(() => from(i + 1));
+  (steps: readonly PlanExecutor[]): PlanExecutor =>
+  (execution) => {
+    const runFrom = (first: number): void | Promise<void> => {
+      for (let i = first; i < steps.length; i++) {
+        const pending = steps[i]?.(execution);
+        if (pending) return pending.then(() => runFrom(i + 1));
       }
     };
-    return from(0);
+    return runFrom(0);
   };
 
 const parallel =
-  (all: readonly Executable[]): Executable =>
-  (run) => {
-    let waiting: Promise<void>[] | null = null;
-    for (const one of all) {
-      const begun = one(run);
-      if (!begun) continue;
-      waiting ??= [];
-      waiting.push(begun);
+  (steps: readonly PlanExecutor[]): PlanExecutor =>
+  (execution) => {
+    let pending: Promise<void>[] | null = null;
+    for (const step of steps) {
+      const started = step(execution);
+      if (!started) continue;
+      pending ??= [];
+      pending.push(started);
     }
-    return waiting === null ? undefined : Promise.all(waiting).then(() => undefined);
+    return pending === null ? undefined : Promise.all(pending).then(() => undefined);
   };

@@ -1,23 +1,25 @@
-/** One run of an operation, and one question to a subgraph within it. */
-import type { Call, Subgraph, SubgraphError, SubgraphResponse } from '../../../connectors/kit/connector.ts';
-import { type Fused, fuse } from '../in-process/execute-in-process.ts';
+/** The state of one execution, and the requests to its subgraphs. */
+import type { Call, Subgraph, SubgraphError, SubgraphResponse } from '../../../connectors/kit/call.ts';
+import { type SourceErrorCode, sourceErrorMessage } from '../../../connectors/kit/errors.ts';
+import { compileInProcess, type InProcessOperation } from '../in-process/execute-in-process.ts';
 import type { PlacedError } from '../respond/error-placement.ts';
-import type { Report } from '../respond/error-report.ts';
-import { Bare, type Tree } from '../response-data.ts';
+import type { ErrorReporter } from '../respond/error-report.ts';
+import { type DataObject, NullPrototypeObject } from '../response-data.ts';
 import { Deadline } from './deadline.ts';
 
-export class Run {
+/** One execution of an operation. */
+export class Execution {
   readonly call: Call;
-  /** As the client sent them, defaults filled in: what subgraphs get. */
+  /** The client's variables with defaults filled in, not coerced: subgraphs receive these. */
   readonly variables: Readonly<Record<string, unknown>>;
-  /** What the fetches have brought so far. */
-  readonly data: Tree = new Bare();
-  /** Faults by their places in `data`. */
+  /** The merged data of all fetches so far. */
+  readonly data: DataObject = new NullPrototypeObject();
+  /** Errors with their paths in `data`. */
   readonly errors: PlacedError[] = [];
-  /** Objects of which some subgraph that was asked told nothing. */
-  readonly bereft = new Set<Tree>();
+  /** Objects that some fetch was to complete and did not. */
+  readonly incomplete = new Set<DataObject>();
   readonly deadline: Deadline;
-  /** What resolvers of this process get as context. Queries have one per subgraph, so that its loaders see them all. */
+  /** Contexts of resolvers in this process. Queries share one per subgraph, so that its loaders can batch; null for mutations. */
   readonly #contexts: Map<Subgraph, unknown> | null;
 
   constructor(call: Call, variables: Readonly<Record<string, unknown>>, kind: 'query' | 'mutation') {
@@ -27,55 +29,69 @@ export class Run {
     this.#contexts = kind === 'query' ? new Map() : null;
   }
 
+  /** The context for the resolvers of a subgraph in this process. */
   context(subgraph: Subgraph): unknown {
     let context = this.#contexts?.get(subgraph);
     if (context === undefined) {
-      context = subgraph.direct?.context(this.call);
+      context = subgraph.inProcess?.createContext(this.call);
       this.#contexts?.set(subgraph, context);
     }
     return context;
   }
 }
 
-/** Asks one subgraph one thing; neither throws nor rejects: silence and faults are answers too. */
-export type Ask = (run: Run, variables: Record<string, unknown>) => SubgraphResponse | Promise<SubgraphResponse>;
+/** Sends one operation to one subgraph. Never throws or rejects: timeouts and failures are responses with an error. */
+export type SubgraphFetch = (
+  execution: Execution,
+  variables: Record<string, unknown>,
+) => SubgraphResponse | Promise<SubgraphResponse>;
 
-const fault = (code: string, source: string, says: string, retryable = true): SubgraphResponse => ({
-  errors: [{ message: `The source ${source} ${says}.`, extensions: { code, source, retryable } }],
+const sourceError = (code: SourceErrorCode, source: string): SubgraphResponse => ({
+  errors: [{ message: sourceErrorMessage(source, code), extensions: { code, source, retryable: true } }],
 });
 
-const MALFORMED = 'gave an answer that cannot be understood';
-
-/** For an answer that is none. */
-export const malformed = (name: string): SubgraphError => ({
-  message: `The source ${name} ${MALFORMED}.`,
+/** The error of a response that is not a valid GraphQL response. */
+export const malformedResponse = (name: string): SubgraphError => ({
+  message: sourceErrorMessage(name, 'SOURCE_MALFORMED'),
   extensions: { code: 'SOURCE_MALFORMED', source: name, retryable: false },
 });
 
-/** Built once per fetch of a plan. A subgraph of this process is compiled in at the first question. */
-export function asker(subgraph: (name: string) => Subgraph, name: string, query: string, report: Report): Ask {
-  const late = (): SubgraphResponse => fault('SOURCE_TIMEOUT', name, 'did not answer in time');
+/** Created once per fetch of a plan. For a subgraph in this process the operation is compiled at the first request. */
+export function createSubgraphFetch(
+  getSubgraph: (name: string) => Subgraph,
+  name: string,
+  query: string,
+  reportErrors: ErrorReporter,
+): SubgraphFetch {
+  const timedOut = (): SubgraphResponse => sourceError('SOURCE_TIMEOUT', name);
   const failed = (error: unknown): SubgraphResponse => {
     const { code } = error as { code?: unknown };
-    if (code === 'SOURCE_TIMEOUT') return late();
-    if (code === 'SOURCE_MALFORMED') return { errors: [malformed(name)] };
-    return fault('SOURCE_UNAVAILABLE', name, 'cannot be reached at the moment');
+    if (code === 'SOURCE_TIMEOUT') return timedOut();
+    if (code === 'SOURCE_MALFORMED') return { errors: [malformedResponse(name)] };
+    return sourceError('SOURCE_UNAVAILABLE', name);
   };
-  const checked = (answer: SubgraphResponse): SubgraphResponse => {
-    if (answer.errors && answer.errors.length > 0) return { ...answer, errors: report(name, answer.errors) };
-    return answer.data ? answer : { errors: [malformed(name)] };
+  const received = (response: SubgraphResponse): SubgraphResponse => {
+    if (response.errors && response.errors.length > 0)
+      return { ...response, errors: reportErrors(name, response.errors) };
+    return response.data ? response : { errors: [malformedResponse(name)] };
   };
-  let fused: Fused | null | undefined;
-  return (run, variables) => {
-    if (run.deadline.isOver()) return late();
-    let answer: SubgraphResponse | Promise<SubgraphResponse>;
+  let inProcess: InProcessOperation | null | undefined;
+  return (execution, variables) => {
+    if (execution.deadline.isOver()) return timedOut();
+    let response: SubgraphResponse | Promise<SubgraphResponse>;
     try {
-      const one = subgraph(name);
-      if (fused === undefined) fused = one.schema && one.direct ? fuse(one.schema, query, one.direct.shown) : null;
-      answer = fused ? fused(variables, run.context(one)) : one.execute({ query, variables, call: run.call });
+      const subgraph = getSubgraph(name);
+      if (inProcess === undefined)
+        inProcess =
+          subgraph.schema && subgraph.inProcess
+            ? compileInProcess(subgraph.schema, query, subgraph.inProcess.toPublicError)
+            : null;
+      response = inProcess
+        ? inProcess(variables, execution.context(subgraph))
+        : subgraph.execute({ query, variables, call: execution.call });
     } catch (error) {
       return failed(error);
     }
-    return 'then' in answer ? run.deadline.race(answer.then(checked, failed), late) : checked(answer);
+    return 'then' in response ? execution.deadline.race(response.then(received, failed), timedOut) : received(response);
   };
 }

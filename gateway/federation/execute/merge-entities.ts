@@ -1,26 +1,32 @@
-/** Puts what a subgraph said of an object to what others have said of it, by code that knows the keys. */
+/** Merges an entity of a response into the object in the data, with code generated for the selected keys. */
+import type { Rewrite } from '../plan/plan-types.ts';
+import { type DataObject, merge, type TypeMatcher } from '../response-data.ts';
+import { applyRewrites } from './rewrites.ts';
 
-import type { Rewrite } from '../plan/planner.ts';
-import { type Fits, merge, rewrite, type Tree } from '../response-data.ts';
+/** Merges `from` into `into`. Values may be shared with `from`, which belongs to the response. */
+export type MergeEntity = (into: DataObject, from: DataObject) => void;
 
-/** `from` was made for this answer and may be kept. */
-export type Assign = (into: Tree, from: Tree) => void;
-
-/** `keys`: what the subgraph was asked for, for objects of any type. */
-export function compileAssign(keys: readonly string[], rewrites: readonly Rewrite[] | undefined, fits: Fits): Assign {
+/** `keys`: the keys that the fetch selects of objects of any type. */
+export function compileMergeEntity(
+  keys: readonly string[],
+  rewrites: readonly Rewrite[] | undefined,
+  matchesType: TypeMatcher,
+): MergeEntity {
   if (rewrites && rewrites.length > 0) {
     return (into, from) => {
-      rewrite(from, rewrites, fits);
-      merge(into, from, fits.concrete);
+      applyRewrites(from, rewrites, matchesType);
+      merge(into, from, matchesType.isObjectTypeName);
     };
   }
-  /** Both have said something. */
-  const both = (into: Tree, key: string, there: unknown, here: unknown): void => {
-    if (there !== here) merge(into, { [key]: here }, fits.concrete);
+  /** Both objects have a value. */
+  const mergeValue = (into: DataObject, key: string, existing: unknown, added: unknown): void => {
+    if (existing !== added) merge(into, { [key]: added }, matchesType.isObjectTypeName);
   };
   const lines = [...new Set(keys)].map((key) => {
     const name = JSON.stringify(key);
-    return `{const h=from[${name}];if(h!==undefined){const t=into[${name}];if(t===undefined||t===null)into[${name}]=h;else both(into,${name},t,h);}}`;
+    return `{const h=from[${name}];if(h!==undefined){const t=into[${name}];if(t===undefined||t===null)into[${name}]=h;else mergeValue(into,${name},t,h);}}`;
   });
-  return new Function('both', `'use strict';return function(into,from){${lines.join('')}}`)(both) as Assign;
+  return new Function('mergeValue', `'use strict';return function(into,from){${lines.join('')}}`)(
+    mergeValue,
+  ) as MergeEntity;
 }

@@ -1,27 +1,27 @@
-/** Subgraphs behind HTTP that misbehave: the fields of others are answered, theirs are null, each with one error at its place. */
+/** Misbehaving subgraphs over HTTP: their fields are null, each with one error at its path; other fields have their values. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { hubCall } from '../../../connectors/kit/host/services.ts';
 import { silentLog } from '../../../connectors/kit/log.ts';
 import { compose } from '../../../schema/compose.ts';
-import { type Answer, createFederation, remoteSubgraph } from '../index.ts';
-import { fake } from '../testing/fake-subgraph.ts';
+import { createFederation, type FederatedResponse, remoteSubgraph } from '../index.ts';
+import { fakeSubgraph } from '../testing/fake-subgraph.ts';
 
-const near = fake(
+const near = fakeSubgraph(
   'near',
   'type Query { thing: Thing } type Thing @key(fields: "id") { id: ID! name: String }',
   { Query: { thing: () => ({ id: '1', name: 'near' }) } },
-  { Thing: (one) => one },
+  { Thing: (reference) => reference },
 );
 const FAR = 'type Query { other: Int } type Thing @key(fields: "id") { id: ID! size: Int weight: Int! }';
 
 type Behaviour = (request: IncomingMessage, response: ServerResponse) => void;
 const servers: Server[] = [];
 afterEach(async () => {
-  for (const one of servers.splice(0)) {
-    one.closeAllConnections();
-    await new Promise((resolve) => one.close(resolve));
+  for (const server of servers.splice(0)) {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
   }
 });
 
@@ -50,14 +50,16 @@ async function ask(behaviour: Behaviour, options: { time?: number; query?: strin
   const compiled = federation.compile({ query: options.query ?? '{ thing { name size } other }' });
   if ('errors' in compiled) throw new Error(JSON.stringify(compiled.errors));
   const call = hubCall(options.time ?? 2_000, options.signal ?? new AbortController().signal);
-  const answer = (await federation.execute(compiled, { variables: {}, call })) as Answer;
+  const response = (await federation.execute(compiled, { variables: {}, call })) as FederatedResponse;
   return {
-    data: JSON.parse(answer.text()) as unknown,
-    told: (answer.errors ?? []).map((one) => `${one.path?.join('.')} ${String(one.extensions?.['code'])}`).sort(),
+    data: JSON.parse(response.json()) as unknown,
+    errors: (response.errors ?? [])
+      .map((error) => `${error.path?.join('.')} ${String(error.extensions?.['code'])}`)
+      .sort(),
   };
 }
 
-const says =
+const sends =
   (text: string, type = 'application/json'): Behaviour =>
   (_, response) => {
     response.setHeader('content-type', type);
@@ -71,7 +73,7 @@ describe('a subgraph that', () => {
   test.each<[string, Behaviour, string]>([
     ['hangs', () => undefined, 'SOURCE_TIMEOUT'],
     [
-      'drips',
+      'sends a byte at a time',
       (_, response) => {
         response.write('{"data":{"a":"');
         const timer = setInterval(() => response.write('x'), 20);
@@ -81,7 +83,7 @@ describe('a subgraph that', () => {
     ],
     ['resets the connection', (request) => void request.socket.resetAndDestroy(), 'SOURCE_UNAVAILABLE'],
     [
-      'ends in the middle',
+      'closes the connection in the middle of a response',
       (request, response) => {
         response.writeHead(200, { 'content-length': '1000' });
         response.write('{"data":');
@@ -89,27 +91,31 @@ describe('a subgraph that', () => {
       },
       'SOURCE_UNAVAILABLE',
     ],
-    ['answers half a JSON', says('{"data":{"other":1,"_entiti'), 'SOURCE_MALFORMED'],
-    ['answers HTML', says('<html>It works!</html>', 'text/html'), 'SOURCE_MALFORMED'],
-    ['answers a JSON that is no answer', says('[1,2]'), 'SOURCE_MALFORMED'],
-    ['answers nothing', says(''), 'SOURCE_MALFORMED'],
-    ['answers other forms', says('{"data":{"other":{"a":1},"_entities":"none"}}'), 'SOURCE_MALFORMED'],
-    ['answers values that do not fit', says('{"data":{"other":"one","_entities":[{"size":[1]}]}}'), 'SOURCE_MALFORMED'],
-    ['answers errors that are a text', says('{"data":{"other":1},"errors":"none"}'), 'SOURCE_MALFORMED'],
-    ['answers errors that are an object', says('{"data":{"other":1},"errors":{}}'), 'SOURCE_MALFORMED'],
-    ['answers errors of other forms', says('{"errors":[{"message":1,"path":"x"},null]}'), 'SOURCE_MALFORMED'],
-    ['answers data that are a list', says('{"data":[1]}'), 'SOURCE_MALFORMED'],
-    ['answers too few entities', says('{"data":{"other":1.5,"_entities":[]}}'), 'SOURCE_MALFORMED'],
+    ['sends incomplete JSON', sends('{"data":{"other":1,"_entiti'), 'SOURCE_MALFORMED'],
+    ['sends HTML', sends('<html>It works!</html>', 'text/html'), 'SOURCE_MALFORMED'],
+    ['sends JSON that is not a response', sends('[1,2]'), 'SOURCE_MALFORMED'],
+    ['sends an empty body', sends(''), 'SOURCE_MALFORMED'],
+    ['sends data of other types', sends('{"data":{"other":{"a":1},"_entities":"none"}}'), 'SOURCE_MALFORMED'],
+    [
+      'sends values that do not match the schema',
+      sends('{"data":{"other":"one","_entities":[{"size":[1]}]}}'),
+      'SOURCE_MALFORMED',
+    ],
+    ['sends errors that are a string', sends('{"data":{"other":1},"errors":"none"}'), 'SOURCE_MALFORMED'],
+    ['sends errors that are an object', sends('{"data":{"other":1},"errors":{}}'), 'SOURCE_MALFORMED'],
+    ['sends invalid errors', sends('{"errors":[{"message":1,"path":"x"},null]}'), 'SOURCE_MALFORMED'],
+    ['sends data that is a list', sends('{"data":[1]}'), 'SOURCE_MALFORMED'],
+    ['sends too few entities', sends('{"data":{"other":1.5,"_entities":[]}}'), 'SOURCE_MALFORMED'],
   ])('%s', async (_, behaviour, code) => {
-    const { data, told } = await ask(behaviour, { time: code === 'SOURCE_TIMEOUT' ? 200 : 5_000 });
+    const { data, errors } = await ask(behaviour, { time: code === 'SOURCE_TIMEOUT' ? 200 : 5_000 });
     expect(data).toEqual(NOTHING);
-    expect(told).toEqual(both(code));
+    expect(errors).toEqual(both(code));
   });
 
-  test('answers 50 MB is cut off long before', async () => {
+  test('sends 50 MB is disconnected at the size limit', async () => {
     let written = 0;
     const part = Buffer.alloc(64 * 1024, 'x');
-    const { data, told } = await ask(
+    const { data, errors } = await ask(
       (_, response) => {
         response.write('{"data":{"other":"');
         const more = (): void => {
@@ -127,22 +133,22 @@ describe('a subgraph that', () => {
       { time: 20_000 },
     );
     expect(data).toEqual(NOTHING);
-    expect(told).toEqual(both('SOURCE_MALFORMED'));
+    expect(errors).toEqual(both('SOURCE_MALFORMED'));
     // Two requests, each ended at 16 MB and what the system holds.
     expect(written).toBeLessThan(45 * 1024 * 1024);
   });
 
-  test('gives null where the graph promises a value: its parent is null, the rest stands', async () => {
-    const { data, told } = await ask(says('{"data":{"other":3,"_entities":[{"weight":null}]}}'), {
+  test('sends null for a non-null field nulls the parent only', async () => {
+    const { data, errors } = await ask(sends('{"data":{"other":3,"_entities":[{"weight":null}]}}'), {
       query: '{ thing { name weight } other }',
     });
     expect(data).toEqual({ thing: null, other: 3 });
-    expect(told).toEqual(['thing.weight SOURCE_MALFORMED']);
+    expect(errors).toEqual(['thing.weight SOURCE_MALFORMED']);
   });
 
-  test('sends keys with a meaning of their own changes nothing', async () => {
+  test('sends keys of Object.prototype does not change the response', async () => {
     const { data } = await ask(
-      says(
+      sends(
         '{"data":{"__proto__":{"other":9},"other":3,"then":1,"_entities":[{"size":2,"__proto__":{"name":"x"},"constructor":1}]}}',
       ),
     );
@@ -150,11 +156,11 @@ describe('a subgraph that', () => {
     expect(({} as Record<string, unknown>)['other']).toBeUndefined();
   });
 
-  test('is still asked when the client goes away: it is told so', async () => {
+  test('has a request in progress when the client disconnects is disconnected too', async () => {
     const gone = new AbortController();
-    let answer: ReturnType<typeof ask> | undefined;
+    let response: ReturnType<typeof ask> | undefined;
     const closed = new Promise<boolean>((resolve) => {
-      answer = ask(
+      response = ask(
         (_, response) => {
           response.on('close', () => resolve(response.writableFinished));
           gone.abort();
@@ -163,6 +169,6 @@ describe('a subgraph that', () => {
       );
     });
     expect(await closed).toBe(false);
-    expect((await answer)?.told).toEqual(both('SOURCE_TIMEOUT'));
+    expect((await response)?.errors).toEqual(both('SOURCE_TIMEOUT'));
   });
 });

@@ -30,8 +30,8 @@ const ask = (url: string, milliseconds?: number, maxBytes?: number) =>
     call: call(milliseconds),
   });
 
-describe('a subgraph behind HTTP', () => {
-  test('is sent query, variables and headers, and its answer comes back', async () => {
+describe('a subgraph over HTTP', () => {
+  test('receives query, variables and headers, and its response and conditions are returned', async () => {
     let seen = '';
     const url = await serve((request, response) => {
       request.on('data', (part) => {
@@ -42,14 +42,14 @@ describe('a subgraph behind HTTP', () => {
         response.end(JSON.stringify({ data: { a: 1 }, extensions: { sources: { 'far-1': 'stale' } } }));
       });
     });
-    const asked = call();
+    const farCall = call();
     const far = remoteSubgraph({ name: 'far', url, headers: () => ({ 'x-who': 'me' }) });
-    expect(await far.execute({ query: '{ a }', variables: { n: 1 }, call: asked })).toMatchObject({ data: { a: 1 } });
+    expect(await far.execute({ query: '{ a }', variables: { n: 1 }, call: farCall })).toMatchObject({ data: { a: 1 } });
     expect(seen).toBe('{"query":"{ a }","variables":{"n":1}}me');
-    expect(asked.noted.get('far-1')).toBe('stale');
+    expect(farCall.sourceConditions.get('far-1')).toBe('stale');
   });
 
-  test('rejects with the kind of fault: silence, refusal, nonsense, too much', async () => {
+  test('rejects with a code for timeout, invalid response, HTTP error, size limit and no connection', async () => {
     const silent = await serve(() => undefined);
     await expect(ask(silent, 50)).rejects.toMatchObject({ code: 'SOURCE_TIMEOUT' });
     const nonsense = await serve((_, response) => response.end('<html>'));

@@ -1,22 +1,23 @@
-/** A subgraph behind HTTP: keep-alive, what is left of the deadline, a largest answer, and the client's going away. */
+/** A subgraph over HTTP: keep-alive connections, the call's deadline, a size limit, and cancellation when the client disconnects. */
 import { LRUCache } from 'lru-cache';
 import { Agent, type Dispatcher } from 'undici';
+import type { Call, SourceCondition, Subgraph, SubgraphResponse } from '../../../connectors/kit/call.ts';
 import { systemClock } from '../../../connectors/kit/clock.ts';
-import type { Call, Noted, Subgraph, SubgraphResponse } from '../../../connectors/kit/connector.ts';
 import { malformed, timeout, unavailable } from '../../../connectors/kit/errors.ts';
 import { onAbort } from '../../../connectors/kit/guard/abort-listeners.ts';
-import { sourceBytes } from '../../../connectors/kit/protocols/response-body.ts';
+import { bufferedResponseBytes } from '../../../connectors/kit/protocols/response-body.ts';
 
 export interface RemoteOptions {
   readonly name: string;
   readonly url: string;
   readonly sdl?: string;
-  /** Headers for one call: who asks, how much time is left. `body`: what is sent, byte for byte. */
+  /** Headers for one call, such as caller and deadline. `body` is the exact request body. */
   headers?(call: Call, body: string): Record<string, string>;
+  /** Maximum size of a response in bytes; default: 16 MiB. */
   readonly maxBytes?: number;
 }
 
-/** Time is kept here, by the operation's deadline. */
+/** Without timeouts of its own: `send` observes the call's deadline. */
 const agent = new Agent({
   keepAliveTimeout: 30_000,
   connections: 64,
@@ -25,24 +26,28 @@ const agent = new Agent({
   bodyTimeout: 0,
   connect: { timeout: 2_000 },
 });
-const LARGEST = 16 * 1024 * 1024;
-/** A subgraph may answer this long after the deadline, in milliseconds: its own limits have told it by then. */
-const GRACE = 200;
-const LONGEST = 2 ** 31 - 1;
-/** Characters of operations whose JSON is kept, for each subgraph. */
-const TEXTS = 128 * 1024;
+const MAX_RESPONSE = 16 * 1024 * 1024;
+/** Milliseconds after the deadline in which a subgraph may still respond; its own timeouts have expired by then. */
+const GRACE_PERIOD = 200;
+const MAX_TIMER = 2 ** 31 - 1;
+/** Characters of cached operations, for each subgraph. */
+const MAX_CACHED_CHARACTERS = 128 * 1024;
 const HEADERS = { 'content-type': 'application/json', accept: 'application/json' };
 
+/** Creates the subgraph. `execute` rejects with `SourceError`, also if the URL is invalid. */
 export function remoteSubgraph(options: RemoteOptions): Subgraph {
-  const { name, maxBytes = LARGEST } = options;
+  const { name, maxBytes = MAX_RESPONSE } = options;
   const address = URL.canParse(options.url) ? new URL(options.url) : null;
-  /** The planner's operations come again and again. */
-  const known = new LRUCache<string, string>({ maxSize: TEXTS, sizeCalculation: (json) => json.length });
+  /** The JSON of operations: plans send the same operations repeatedly. */
+  const operationJson = new LRUCache<string, string>({
+    maxSize: MAX_CACHED_CHARACTERS,
+    sizeCalculation: (json) => json.length,
+  });
   const bodyOf = (query: string, operationName: string | undefined, variables: unknown): string => {
-    let text = known.get(query);
+    let text = operationJson.get(query);
     if (text === undefined) {
       text = JSON.stringify(query);
-      known.set(query, text);
+      operationJson.set(query, text);
     }
     const named = operationName ? `,"operationName":${JSON.stringify(operationName)}` : '';
     return `{"query":${text},"variables":${JSON.stringify(variables)}${named}}`;
@@ -51,7 +56,7 @@ export function remoteSubgraph(options: RemoteOptions): Subgraph {
     name,
     sdl: options.sdl ?? '',
     execute: ({ query, operationName, variables, call }) => {
-      if (!address) return Promise.reject(unavailable(`the subgraph has no address: ${options.url}`));
+      if (!address) return Promise.reject(unavailable(`subgraph URL is invalid: ${options.url}`));
       const { origin, pathname, search } = address;
       const body = bodyOf(query, operationName, variables);
       return send(
@@ -69,97 +74,99 @@ export function remoteSubgraph(options: RemoteOptions): Subgraph {
   };
 }
 
-/** One request; rejects with what went wrong. */
+/** Sends one request. Rejects with `SourceError`. */
 function send(request: Dispatcher.DispatchOptions, call: Call, maxBytes: number): Promise<SubgraphResponse> {
   return new Promise((resolve, reject) => {
     const parts: Buffer[] = [];
     let size = 0;
-    let held = 0;
+    let reservedBytes = 0;
     let status = 0;
-    let over: Error | null = null;
+    let abortReason: Error | null = null;
     let controller: Dispatcher.DispatchController | null = null;
     const stop = (reason: Error): void => {
-      over ??= reason;
-      controller?.abort(over);
+      abortReason ??= reason;
+      controller?.abort(abortReason);
     };
-    const late = (): void => stop(timeout('no answer in time'));
-    const left = Math.min(Math.max(call.deadline - systemClock.monotonic(), 1) + GRACE, LONGEST);
-    const timer = setTimeout(late, left);
-    const leave = onAbort(call.signal, late);
-    const end = (): void => {
+    const onTimeout = (): void => stop(timeout('no response in time'));
+    const remaining = Math.min(Math.max(call.deadline - systemClock.monotonic(), 1) + GRACE_PERIOD, MAX_TIMER);
+    const timer = setTimeout(onTimeout, remaining);
+    const stopListening = onAbort(call.signal, onTimeout);
+    const finish = (): void => {
       clearTimeout(timer);
-      leave();
-      sourceBytes.give(held);
-      held = 0;
+      stopListening();
+      bufferedResponseBytes.release(reservedBytes);
+      reservedBytes = 0;
     };
-    if (call.signal.aborted) late();
+    if (call.signal.aborted) onTimeout();
     agent.dispatch(request, {
-      onRequestStart: (given) => {
-        controller = given;
-        if (over) given.abort(over);
+      onRequestStart: (requestController) => {
+        controller = requestController;
+        if (abortReason) controller.abort(abortReason);
       },
       onResponseStart: (_, code) => {
         status = code;
       },
       onResponseData: (_, part) => {
-        if (over) return;
+        if (abortReason) return;
         size += part.length;
-        sourceBytes.force(part.length);
-        held += part.length;
-        if (sourceBytes.held > sourceBytes.most) stop(unavailable('this process is reading too many answers'));
-        else if (size > maxBytes) stop(malformed(`the answer is larger than ${maxBytes} bytes`));
+        bufferedResponseBytes.reserve(part.length);
+        reservedBytes += part.length;
+        if (bufferedResponseBytes.used > bufferedResponseBytes.limit)
+          stop(unavailable('responses in progress exceed the memory limit of this process'));
+        else if (size > maxBytes) stop(malformed(`response is larger than ${maxBytes} bytes`));
         else parts.push(part);
       },
       onResponseEnd: () => {
         try {
-          resolve(understand(parts, status, call));
+          resolve(parseResponse(parts, status, call));
         } catch (error) {
           reject(error as Error);
         } finally {
-          end();
+          finish();
         }
       },
       onResponseError: (_, error) => {
-        end();
-        reject(over ?? unavailable('the subgraph cannot be reached', error));
+        finish();
+        reject(abortReason ?? unavailable('no connection to the subgraph', error));
       },
     });
   });
 }
 
-function understand(parts: readonly Buffer[], status: number, call: Call): SubgraphResponse {
-  let answer: unknown;
+function parseResponse(parts: readonly Buffer[], status: number, call: Call): SubgraphResponse {
+  let response: unknown;
   try {
-    answer = JSON.parse((parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)).toString('utf8'));
+    response = JSON.parse((parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)).toString('utf8'));
   } catch (error) {
-    throw status >= 500 ? unavailable(`HTTP ${status}`, error) : malformed('the answer is not JSON', error);
+    throw status >= 500 ? unavailable(`HTTP ${status}`, error) : malformed('response is not JSON', error);
   }
-  if (typeof answer !== 'object' || answer === null || !('data' in answer || 'errors' in answer)) {
-    throw malformed('the answer is not one of GraphQL');
+  if (typeof response !== 'object' || response === null || !('data' in response || 'errors' in response)) {
+    throw malformed('response is not a GraphQL response');
   }
-  const { data = null, errors = null } = answer as { data?: unknown; errors?: unknown };
-  if (typeof data !== 'object' || Array.isArray(data)) throw malformed('its data are no object');
-  if (errors !== null && !(Array.isArray(errors) && errors.every(isError))) {
-    throw malformed('its errors are none of GraphQL');
+  const { data = null, errors = null } = response as { data?: unknown; errors?: unknown };
+  if (typeof data !== 'object' || Array.isArray(data)) throw malformed('data of the response is not an object');
+  if (errors !== null && !(Array.isArray(errors) && errors.every(isSubgraphError))) {
+    throw malformed('errors of the response are not GraphQL errors');
   }
   const { sources, calls } =
-    (answer as { extensions?: { sources?: Record<string, Noted>; calls?: Record<string, number> } }).extensions ?? {};
-  for (const [source, state] of Object.entries(sources ?? {})) call.noted.set(source, state);
+    (response as { extensions?: { sources?: Record<string, SourceCondition>; calls?: Record<string, number> } })
+      .extensions ?? {};
+  for (const [source, condition] of Object.entries(sources ?? {})) call.sourceConditions.set(source, condition);
   for (const [source, count] of Object.entries(calls ?? {})) {
-    call.calls?.set(source, (call.calls.get(source) ?? 0) + count);
+    call.callCounts?.set(source, (call.callCounts.get(source) ?? 0) + count);
   }
-  return errors === null ? { data: data as Record<string, unknown> | null } : (answer as SubgraphResponse);
+  return errors === null ? { data: data as Record<string, unknown> | null } : (response as SubgraphResponse);
 }
 
-/** Has the members that we read, in their forms. */
-function isError(value: unknown): boolean {
+/** Whether the members that are read have the right types. */
+function isSubgraphError(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
   const { message, path, extensions } = value as { message?: unknown; path?: unknown; extensions?: unknown };
   return (
     typeof message === 'string' &&
     (path === undefined ||
       path === null ||
-      (Array.isArray(path) && path.every((one) => typeof one === 'string' || typeof one === 'number'))) &&
+      (Array.isArray(path) && path.every((key) => typeof key === 'string' || typeof key === 'number'))) &&
     (extensions === undefined || extensions === null || typeof extensions === 'object')
   );
 }

@@ -1,77 +1,101 @@
-/** What fetches have in common, and the fetch of fields of a root type; that of entities stands in `entities.ts`. */
+/** The fetch of fields of a root type, and what it shares with `entity-fetch.ts`. */
 import { parse } from 'graphql';
-import type { Subgraph, SubgraphError, SubgraphResponse } from '../../../connectors/kit/connector.ts';
-import { keyRenames, operationSet, responseKeys } from '../plan/fetch-document.ts';
-import type { FetchStep, Step } from '../plan/planner.ts';
-import { type PlacedError, placed } from '../respond/error-placement.ts';
-import type { Report } from '../respond/error-report.ts';
-import { bare, type Fits, merge, type Path, rewrite, type Tree, walk } from '../response-data.ts';
-import { asker, type Run } from './execution.ts';
-import { compileAssign } from './merge-entities.ts';
+import type { Subgraph, SubgraphError, SubgraphResponse } from '../../../connectors/kit/call.ts';
+import { createKeyRenamer, operationSelections, responseKeys } from '../plan/fetch-document.ts';
+import type { FetchStep } from '../plan/plan-types.ts';
+import { errorAt, type PlacedError } from '../respond/error-placement.ts';
+import type { ErrorReporter } from '../respond/error-report.ts';
+import {
+  type DataObject,
+  forEachObjectAt,
+  merge,
+  type Path,
+  type Step,
+  type TypeMatcher,
+  withoutPrototypes,
+} from '../response-data.ts';
+import { createSubgraphFetch, type Execution } from './execution.ts';
+import { compileMergeEntity } from './merge-entities.ts';
+import { applyRewrites } from './rewrites.ts';
 
-/** What fetches are built with. */
-export interface FetchParts {
-  readonly fits: Fits;
-  readonly subgraph: (name: string) => Subgraph;
-  readonly report: Report;
-  /** A key of the plan has a meaning of its own in ordinary objects: data are copied into objects without prototypes. */
-  readonly exotic: boolean;
+/** What all fetches of a plan are compiled with. */
+export interface FetchContext {
+  readonly matchesType: TypeMatcher;
+  readonly getSubgraph: (name: string) => Subgraph;
+  readonly reportErrors: ErrorReporter;
+  /** A key of the plan is a property of `Object.prototype`: data is copied into objects without prototypes. */
+  readonly hasPrototypeKeys: boolean;
 }
 
-/** Runs a fetch; waits only where the subgraph does. Never throws for a fault of a subgraph. */
-export type Fetch = (run: Run) => void | Promise<void>;
+/** Runs a fetch; returns a promise only if the subgraph does. Never throws or rejects for an error of a subgraph. */
+export type Fetch = (execution: Execution) => void | Promise<void>;
 
-export const settled = (
-  answer: SubgraphResponse | Promise<SubgraphResponse>,
-  settle: (answer: SubgraphResponse) => void,
-) => ('then' in answer ? answer.then(settle) : settle(answer));
+/** Calls `settle` with the response, synchronously if it is there. */
+export const whenReceived = (
+  response: SubgraphResponse | Promise<SubgraphResponse>,
+  settle: (response: SubgraphResponse) => void,
+) => ('then' in response ? response.then(settle) : settle(response));
 
-export const isSound = (answer: SubgraphResponse): boolean => answer.errors === undefined || answer.errors.length === 0;
+export const isErrorFree = (response: SubgraphResponse): boolean =>
+  response.errors === undefined || response.errors.length === 0;
 
-/** A fetch of fields of a root type, merged at `at`. */
-export function rootFetch(step: FetchStep, at: readonly Step[], parts: FetchParts): Fetch {
-  const { fits } = parts;
+/** Compiles a fetch of fields of a root type, whose data is merged into the objects at `at`. */
+export function rootFetch(step: FetchStep, at: readonly Step[], context: FetchContext): Fetch {
+  const { matchesType } = context;
   const document = parse(step.operation, { noLocation: true });
-  const rename = keyRenames(step.outputRewrites);
-  const keys = responseKeys(document, operationSet(document), null, fits);
-  const ask = asker(parts.subgraph, step.serviceName, step.sent ?? step.operation, parts.report);
-  const clean = parts.exotic ? bare : (data: unknown) => data;
-  const assign = at.length === 0 ? compileAssign(keys, step.outputRewrites, fits) : null;
-  const settle = (run: Run, answer: SubgraphResponse): void => {
-    const data = answer.data ? (clean(answer.data) as Tree) : null;
-    if (data && assign && isSound(answer)) {
-      assign(run.data, data);
+  const renamePath = createKeyRenamer(step.outputRewrites);
+  const keys = responseKeys(document, operationSelections(document), null, matchesType);
+  const send = createSubgraphFetch(
+    context.getSubgraph,
+    step.serviceName,
+    step.sentOperation ?? step.operation,
+    context.reportErrors,
+  );
+  const prepare = context.hasPrototypeKeys ? withoutPrototypes : (data: unknown) => data;
+  const mergeData = at.length === 0 ? compileMergeEntity(keys, step.outputRewrites, matchesType) : null;
+  const settle = (execution: Execution, response: SubgraphResponse): void => {
+    const data = response.data ? (prepare(response.data) as DataObject) : null;
+    if (data && mergeData && isErrorFree(response)) {
+      mergeData(execution.data, data);
       return;
     }
-    const faults: PlacedError[] = [];
-    const vague: SubgraphError[] = [];
-    for (const error of answer.errors ?? []) {
-      if (error.path && error.path.length > 0) faults.push(placed(error, rename(error.path)));
-      else vague.push(error);
+    const errors: PlacedError[] = [];
+    const withoutPath: SubgraphError[] = [];
+    for (const error of response.errors ?? []) {
+      if (error.path && error.path.length > 0) errors.push(errorAt(error, renamePath(error.path)));
+      else withoutPath.push(error);
     }
-    // A fault without a place shows where there is nothing; so does any fault, when there is no data at all.
-    const cause = vague[0] ?? (data ? undefined : answer.errors?.[0]);
+    // An error without a path is reported at all missing fields; so is any error of a response without data.
+    const cause = withoutPath[0] ?? (data ? undefined : response.errors?.[0]);
     if (cause) {
-      const told = new Set(faults.map((one) => one.path[0]));
-      const bereft = keys.filter((key) => (data?.[key] ?? null) === null && !told.has(rename([key])[0] ?? key));
-      const spare = vague.length === 0;
-      for (const key of bereft) faults.push({ ...placed(cause, rename([key])), spare, inferred: true });
-      if (faults.length === 0) faults.push(placed(cause, []));
+      const reported = new Set(errors.map((placedError) => placedError.path[0]));
+      const missing = keys.filter(
+        (key) => (data?.[key] ?? null) === null && !reported.has(renamePath([key])[0] ?? key),
+      );
+      const isFallback = withoutPath.length === 0;
+      for (const key of missing) errors.push({ ...errorAt(cause, renamePath([key])), isFallback, isInferred: true });
+      if (errors.length === 0) errors.push(errorAt(cause, []));
     }
-    if (data) rewrite(data, step.outputRewrites, fits);
-    const places: { object: Tree; path: Path }[] = [];
-    if (at.length === 0) places.push({ object: run.data, path: [] });
-    else walk(run.data, at, (object, path) => void places.push({ object, path }));
-    places.forEach(({ object, path }, i) => {
-      if (data) merge(object, i === 0 ? data : (bare(data) as Tree), fits.concrete);
-      for (const one of faults) run.errors.push(path.length === 0 ? one : { ...one, path: [...path, ...one.path] });
+    if (data) applyRewrites(data, step.outputRewrites, matchesType);
+    const targets: { object: DataObject; path: Path }[] = [];
+    if (at.length === 0) targets.push({ object: execution.data, path: [] });
+    else forEachObjectAt(execution.data, at, (object, path) => void targets.push({ object, path }));
+    targets.forEach(({ object, path }, i) => {
+      if (data) merge(object, i === 0 ? data : (withoutPrototypes(data) as DataObject), matchesType.isObjectTypeName);
+      for (const placedError of errors)
+        execution.errors.push(
+          path.length === 0 ? placedError : { ...placedError, path: [...path, ...placedError.path] },
+        );
     });
   };
-  return (run) => settled(ask(run, pick(step.variableUsages, run.variables)), (answer) => settle(run, answer));
+  return (execution) =>
+    whenReceived(send(execution, pickVariables(step.variableUsages, execution.variables)), (response) =>
+      settle(execution, response),
+    );
 }
 
-/** The variables of these names that were given. */
-export const pick = (
+/** The variables with these names that have a value. */
+export const pickVariables = (
   names: readonly string[] | undefined,
   variables: Readonly<Record<string, unknown>>,
 ): Record<string, unknown> => {

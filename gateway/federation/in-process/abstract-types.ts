@@ -1,4 +1,4 @@
-/** Which type a value of an abstract type has, as graphql-js finds it out, with its words for what is no type of it. */
+/** Finds the type of a value of an abstract type, with the rules and error messages of graphql-js. */
 import {
   type GraphQLAbstractType,
   GraphQLError,
@@ -7,33 +7,33 @@ import {
   type GraphQLSchema,
   isObjectType,
 } from 'graphql';
-import { isThenable, type Position } from './typed-operation.ts';
+import { isThenable, type ValuePosition } from './typed-operation.ts';
 
-/** The name that the value tells, or that of the first type that takes it; maybe promised. As `defaultTypeResolver`. */
-export function typeByDefault(
+/** The `__typename` of the value, or the name of the first type whose `isTypeOf` returns true, or a promise of it: `defaultTypeResolver`. */
+export function defaultTypeName(
   value: unknown,
   type: GraphQLAbstractType,
   schema: GraphQLSchema,
   context: unknown,
   info: GraphQLResolveInfo,
 ): unknown {
-  const own = (value as { __typename?: unknown }).__typename;
-  if (typeof own === 'string') return own;
-  const waiting: Promise<string | undefined>[] = [];
-  for (const one of schema.getPossibleTypes(type)) {
-    const is = one.isTypeOf?.(value, context, info);
-    if (is === true) return one.name;
-    if (isThenable(is)) waiting.push(Promise.resolve(is).then((yes) => (yes ? one.name : undefined)));
+  const typename = (value as { __typename?: unknown }).__typename;
+  if (typeof typename === 'string') return typename;
+  const pending: Promise<string | undefined>[] = [];
+  for (const candidate of schema.getPossibleTypes(type)) {
+    const isOfType = candidate.isTypeOf?.(value, context, info);
+    if (isOfType === true) return candidate.name;
+    if (isThenable(isOfType)) pending.push(Promise.resolve(isOfType).then((yes) => (yes ? candidate.name : undefined)));
   }
-  return waiting.length === 0
+  return pending.length === 0
     ? undefined
-    : Promise.all(waiting).then((names) => names.find((one) => one !== undefined));
+    : Promise.all(pending).then((names) => names.find((name) => name !== undefined));
 }
 
-/** The object type of that name. Throws when it cannot stand at this place. */
-export function runtimeType(
+/** The object type with that name. Throws `GraphQLError` if it is not a possible type at this position. */
+export function runtimeTypeNamed(
   name: unknown,
-  { type, field }: Position & { kind: 'abstract' },
+  { type, field }: ValuePosition & { kind: 'abstract' },
   value: unknown,
   schema: GraphQLSchema,
 ): GraphQLObjectType {
@@ -46,14 +46,14 @@ export function runtimeType(
     throw new GraphQLError(
       `Abstract type "${type.name}" must resolve to an Object type at runtime ${where} with value ${String(value)}, received "${String(name)}".`,
     );
-  const own = schema.getType(name);
-  if (!own)
+  const objectType = schema.getType(name);
+  if (!objectType)
     throw new GraphQLError(
       `Abstract type "${type.name}" was resolved to a type "${name}" that does not exist inside the schema.`,
     );
-  if (!isObjectType(own))
+  if (!isObjectType(objectType))
     throw new GraphQLError(`Abstract type "${type.name}" was resolved to a non-object type "${name}".`);
-  if (!schema.isSubType(type, own))
+  if (!schema.isSubType(type, objectType))
     throw new GraphQLError(`Runtime Object type "${name}" is not a possible type for "${type.name}".`);
-  return own;
+  return objectType;
 }

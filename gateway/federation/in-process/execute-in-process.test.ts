@@ -1,16 +1,17 @@
 import { execute, type GraphQLError, type GraphQLResolveInfo, type GraphQLSchema, isObjectType, parse } from 'graphql';
 import { describe, expect, test } from 'vitest';
 import { plainSchema, type Resolvers } from '../testing/fake-subgraph.ts';
-import { ALIASES, everything, numberOf, wholeSdl } from '../testing/random-graph.ts';
-import { random, randomOperation } from '../testing/random-operations.ts';
-import { fuse } from './execute-in-process.ts';
+import { ALIASES, allResolvers, hashOf } from '../testing/random-graph.ts';
+import { randomNumbers, randomOperation } from '../testing/random-operations.ts';
+import { wholeSdl } from '../testing/random-split.ts';
+import { compileInProcess } from './execute-in-process.ts';
 
 const SEED = Number(process.env['ISTHMUS_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 const CASES = Number(process.env['ISTHMUS_CASES'] ?? 300);
 
 const asIs = (error: GraphQLError) => ({ message: error.message, path: error.path });
 
-/** A schema whose fields have their own resolvers. */
+/** A schema with the resolvers attached to its fields. */
 function attached(
   sdl: string,
   resolvers: Resolvers,
@@ -35,8 +36,8 @@ async function both(
   variables: Record<string, unknown> = {},
   context: unknown = {},
 ) {
-  const run = fuse(schema, query, asIs);
-  if (!run) throw new Error(`not fused: ${query}`);
+  const run = compileInProcess(schema, query, asIs);
+  if (!run) throw new Error(`not compiled: ${query}`);
   const made = await run(variables, context);
   const result = await execute({ schema, document: parse(query), variableValues: variables, contextValue: context });
   const theirs = { data: result.data ?? null, ...(result.errors ? { errors: result.errors.map(asIs) } : {}) };
@@ -51,26 +52,26 @@ const queryOnly = wholeSdl.replace(/type Mutation \{[^}]*\}/, '');
 describe(`random operations, ISTHMUS_SEED=${SEED}`, () => {
   const cases = (schema: GraphQLSchema, count: number, from = 0) =>
     Array.from({ length: count }, (_, i) => SEED + from + i)
-      .map((seed) => ({ ...randomOperation(schema, random(seed), ALIASES), seed }))
-      // Conditions are settled before anything is fused.
-      .filter((one) => !/@(skip|include)/.test(one.query));
+      .map((seed) => ({ ...randomOperation(schema, randomNumbers(seed), ALIASES), seed }))
+      // Conditions are resolved before an operation is compiled.
+      .filter((operation) => !/@(skip|include)/.test(operation.query));
 
   test(
-    'values, promises and thrown errors are those of graphql-js',
+    'returns the values, promises and errors of graphql-js',
     async () => {
       const kinds: ((value: unknown, mark: string) => unknown)[] = [
         (value) => value,
-        (value, mark) => (numberOf(mark) % 3 === 0 ? Promise.resolve(value) : value),
+        (value, mark) => (hashOf(mark) % 3 === 0 ? Promise.resolve(value) : value),
         (value, mark) => {
-          if (numberOf(mark) % 4 === 0) throw new Error(`no ${mark}`);
-          return numberOf(mark) % 5 === 1 ? null : value;
+          if (hashOf(mark) % 4 === 0) throw new Error(`no ${mark}`);
+          return hashOf(mark) % 5 === 1 ? null : value;
         },
       ];
       let failed = 0;
       let climbed = 0;
       for (const wrap of kinds) {
-        const schema = attached(queryOnly, everything({ count: 0 }), wrap);
-        // How many of a few hundred operations fail is chance: those that throw go on until enough have.
+        const schema = attached(queryOnly, allResolvers({ count: 0 }), wrap);
+        // How many of a few hundred operations fail is random: more are generated until enough have failed.
         const isFew = () => wrap === kinds.at(-1) && (failed <= CASES / 20 || climbed === 0);
         for (let from = 0; from === 0 || (isFew() && from < 4 * CASES); from += CASES) {
           for (const { query, variables, seed } of cases(schema, CASES, from)) {
@@ -79,7 +80,7 @@ describe(`random operations, ISTHMUS_SEED=${SEED}`, () => {
             expect(ours, mark).toEqual(theirs);
             expect(JSON.stringify(ours.data), mark).toBe(JSON.stringify(theirs.data));
             if (theirs.errors) failed++;
-            if (theirs.errors?.some((one: { message: string }) => /non-nullable/.test(one.message))) climbed++;
+            if (theirs.errors?.some((error: { message: string }) => /non-nullable/.test(error.message))) climbed++;
           }
         }
       }
@@ -101,10 +102,10 @@ const SMALL = `
   type Query { one: One named: [Named] any: [Any!] wish(wish: Wish, colour: Colour = BLUE, list: [Int]): String int: Int plain: [String!]! }
 `;
 
-describe('what graphql-js does', () => {
+describe('in-process execution as graphql-js', () => {
   const small = (resolvers: Resolvers) => attached(SMALL, resolvers);
 
-  test('methods, properties, iterables and values that must be serialised', async () => {
+  test('completes methods, properties, iterables and values that need serialization', async () => {
     const schema = small({
       Query: {
         one: () => ({
@@ -128,7 +129,7 @@ describe('what graphql-js does', () => {
     expect(ours.errors).toHaveLength(2);
   });
 
-  test('errors that are returned, items that fail, nulls that climb, and what comes after them', async () => {
+  test('handles returned errors, failed items, null propagation, and fields after them', async () => {
     const schema = small({
       Query: {
         one: () => ({ name: new Error('returned'), must: null, self: { must: null } }),
@@ -159,16 +160,16 @@ describe('what graphql-js does', () => {
     }
   });
 
-  test('arguments, defaults and variables, a new object for each call', async () => {
-    const got: unknown[] = [];
+  test('computes arguments from defaults and variables, a new object for each call', async () => {
+    const received: unknown[] = [];
     const schema = small({
       Query: {
         wish: (_, args) => {
-          got.push(args);
-          const told = JSON.stringify(args);
+          received.push(args);
+          const json = JSON.stringify(args);
           args.list?.push(99);
           args.colour = 'changed';
-          return told;
+          return json;
         },
       },
     });
@@ -178,15 +179,15 @@ describe('what graphql-js does', () => {
       const { ours, theirs } = await both(schema, query, variables);
       expect(ours, JSON.stringify(variables)).toEqual(theirs);
     }
-    expect(new Set(got).size).toBe(got.length);
+    expect(new Set(received).size).toBe(received.length);
     const { ours, theirs } = await both(schema, 'query ($size: Int!) { wish(wish: { size: $size }) }', { size: 'x' });
     expect(ours).toEqual(theirs);
   });
 
-  test('operations that must run one after another, or that the schema refuses, are not fused', () => {
+  test('does not compile mutations, directives and invalid operations', () => {
     const schema = plainSchema('type Query { a: Int } type Mutation { b: Int }');
-    expect(fuse(schema, 'mutation { b }', asIs)).toBeNull();
-    expect(fuse(schema, '{ nothing }', asIs)).toBeNull();
-    expect(fuse(schema, '{ a @skip(if: true) }', asIs)).toBeNull();
+    expect(compileInProcess(schema, 'mutation { b }', asIs)).toBeNull();
+    expect(compileInProcess(schema, '{ nothing }', asIs)).toBeNull();
+    expect(compileInProcess(schema, '{ a @skip(if: true) }', asIs)).toBeNull();
   });
 });

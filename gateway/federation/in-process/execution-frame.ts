@@ -1,64 +1,73 @@
-/** One run of a fused operation: what it waits for, what failed, and the ways that generated code leaves to others. */
+/** One execution of an in-process operation: its pending promises, its failures, and the values that generated code cannot complete. */
 import { GraphQLError, type GraphQLResolveInfo } from 'graphql';
-import type { Tree } from '../response-data.ts';
-import { runtimeType, typeByDefault } from './abstract-types.ts';
+import type { DataObject } from '../response-data.ts';
+import { defaultTypeName, runtimeTypeNamed } from './abstract-types.ts';
 import { argumentsFor } from './field-arguments.ts';
-import { serialized } from './leaf-values.ts';
-import { type Box, linkOf, parentOf } from './response-paths.ts';
+import { serializeLeaf } from './leaf-values.ts';
+import { type Container, parentPathOf, pathTo } from './response-paths.ts';
 import {
   type FieldPlan,
   isThenable,
-  type Link,
-  type Operation,
-  type Position,
-  typeDeclaresInfo,
-  type Unit,
-  unitOf,
+  type ObjectPlan,
+  planObject,
+  type ResponsePath,
+  type TypedOperation,
+  typeResolverTakesInfo,
+  type ValuePosition,
 } from './typed-operation.ts';
 
-export interface Failure {
+/** A failed field or list item, at `key` of `container`. */
+export interface FieldFailure {
   readonly error: unknown;
-  readonly position: Position;
-  readonly box: Box;
+  readonly position: ValuePosition;
+  readonly container: Container;
   readonly key: string | number;
 }
 
-type Maker = (operation: Operation, unit: Unit) => void;
+type GenerateCode = (operation: TypedOperation, plan: ObjectPlan) => void;
 
-const put = (box: Box, key: string | number, value: unknown): void => {
-  (box as Record<string | number, unknown>)[key] = value;
+const setValue = (container: Container, key: string | number, value: unknown): void => {
+  (container as Record<string | number, unknown>)[key] = value;
 };
 
-export class Frame {
+/** Passed to generated code, which calls its public members by name. `at` is always the path of the container. */
+export class ExecutionFrame {
   readonly variables: Readonly<Record<string, unknown>>;
   readonly context: unknown;
-  readonly failures: Failure[] = [];
-  readonly #operation: Operation;
-  readonly #generate: Maker;
-  #pending = 0;
-  #done: (() => void) | null = null;
+  readonly failures: FieldFailure[] = [];
+  readonly #operation: TypedOperation;
+  readonly #generateCode: GenerateCode;
+  #pendingCount = 0;
+  #onSettled: (() => void) | null = null;
 
-  constructor(operation: Operation, variables: Readonly<Record<string, unknown>>, context: unknown, generate: Maker) {
+  constructor(
+    operation: TypedOperation,
+    variables: Readonly<Record<string, unknown>>,
+    context: unknown,
+    generateCode: GenerateCode,
+  ) {
     this.#operation = operation;
     this.variables = variables;
     this.context = context;
-    this.#generate = generate;
+    this.#generateCode = generateCode;
   }
 
-  /** Null when nothing is waited for. */
-  settled(): Promise<void> | null {
-    if (this.#pending === 0) return null;
+  /** Resolves when no promise is pending; null if none is. */
+  whenSettled(): Promise<void> | null {
+    if (this.#pendingCount === 0) return null;
     return new Promise((resolve) => {
-      this.#done = resolve;
+      this.#onSettled = resolve;
     });
   }
 
-  fail(error: unknown, position: Position, box: Box, key: string | number): void {
-    this.failures.push({ error, position, box, key });
-    put(box, key, null);
+  /** Records a failure and sets the value to null. */
+  fail(error: unknown, position: ValuePosition, container: Container, key: string | number): void {
+    this.failures.push({ error, position, container, key });
+    setValue(container, key, null);
   }
 
-  info(field: FieldPlan, at: Link | undefined): GraphQLResolveInfo {
+  /** The `info` of a field's resolver. */
+  resolveInfo(field: FieldPlan, at: ResponsePath | undefined): GraphQLResolveInfo {
     const { schema, fragments, node } = this.#operation;
     return {
       fieldName: field.name,
@@ -74,177 +83,214 @@ export class Frame {
     };
   }
 
-  /** A value from a property that generated code does not know how to take at once. `at`: the place of `source`. */
-  property(value: unknown, field: FieldPlan, source: unknown, box: Tree, at: Link | undefined): void {
-    const called =
+  /** Completes the value of a property of `source`, which is called if it is a function. */
+  completeProperty(
+    value: unknown,
+    field: FieldPlan,
+    source: unknown,
+    container: DataObject,
+    at: ResponsePath | undefined,
+  ): void {
+    const result =
       typeof value === 'function'
-        ? (source as Record<string, (...all: unknown[]) => unknown>)[field.name]?.(
+        ? (source as Record<string, (...args: unknown[]) => unknown>)[field.name]?.(
             argumentsFor(field, this.variables),
             this.context,
-            this.info(field, at),
+            this.resolveInfo(field, at),
           )
         : value;
-    this.take(called, field.position, box, field.key, at);
+    this.complete(result, field.position, container, field.key, at);
   }
 
-  /** Puts any value in its place. `at`: the place of the box. */
-  take(value: unknown, position: Position, box: Box, key: string | number, at: Link | undefined): void {
+  /** Completes any value, also a promise. */
+  complete(
+    value: unknown,
+    position: ValuePosition,
+    container: Container,
+    key: string | number,
+    at: ResponsePath | undefined,
+  ): void {
     if (isThenable(value)) {
-      put(box, key, null);
-      this.#wait(value, (result) => this.#now(result, position, box, key, at), position, box, key);
+      setValue(container, key, null);
+      this.#waitFor(
+        value,
+        (result) => this.#completeValue(result, position, container, key, at),
+        position,
+        container,
+        key,
+      );
       return;
     }
     try {
-      this.#now(value, position, box, key, at);
+      this.#completeValue(value, position, container, key, at);
     } catch (error) {
-      this.fail(error, position, box, key);
+      this.fail(error, position, container, key);
     }
   }
 
-  #wait(
+  #waitFor(
     value: PromiseLike<unknown>,
     then: (result: unknown) => void,
-    position: Position,
-    box: Box,
+    position: ValuePosition,
+    container: Container,
     key: string | number,
   ) {
-    this.#pending++;
+    this.#pendingCount++;
     value.then(
       (result) => {
         try {
           then(result);
         } catch (error) {
-          this.fail(error, position, box, key);
+          this.fail(error, position, container, key);
         }
-        this.#left();
+        this.#settleOne();
       },
       (error: unknown) => {
-        this.fail(error, position, box, key);
-        this.#left();
+        this.fail(error, position, container, key);
+        this.#settleOne();
       },
     );
   }
 
-  #left(): void {
-    this.#pending--;
-    if (this.#pending === 0) this.#done?.();
+  #settleOne(): void {
+    this.#pendingCount--;
+    if (this.#pendingCount === 0) this.#onSettled?.();
   }
 
-  #now(value: unknown, position: Position, box: Box, key: string | number, at: Link | undefined): void {
+  #completeValue(
+    value: unknown,
+    position: ValuePosition,
+    container: Container,
+    key: string | number,
+    at: ResponsePath | undefined,
+  ): void {
     if (value instanceof Error) throw value;
     if (value === null || value === undefined) {
-      put(box, key, null);
+      setValue(container, key, null);
       const { parent, name } = position.field;
       if (position.nonNull) throw new Error(`Cannot return null for non-nullable field ${parent.name}.${name}.`);
       return;
     }
     switch (position.kind) {
       case 'leaf':
-        put(box, key, serialized(value, position.type));
+        setValue(container, key, serializeLeaf(value, position.type));
         break;
       case 'list':
-        this.#list(value, position, box, key, at);
+        this.#list(value, position, container, key, at);
         break;
       case 'object':
-        this.#object(value, position, box, key, at);
+        this.#completeObject(value, position, container, key, at);
         break;
       case 'abstract':
-        this.#abstract(value, position, box, key, at);
+        this.#completeByType(value, position, container, key, at);
         break;
     }
   }
 
-  #list(value: unknown, position: Position & { kind: 'list' }, box: Box, key: string | number, at: Link | undefined) {
+  #list(
+    value: unknown,
+    position: ValuePosition & { kind: 'list' },
+    container: Container,
+    key: string | number,
+    at: ResponsePath | undefined,
+  ) {
     const iterable = typeof value === 'object' && value !== null && Symbol.iterator in value;
     if (!iterable) {
       const { parent, name } = position.field;
       throw new GraphQLError(`Expected Iterable, but did not find one for field "${parent.name}.${name}".`);
     }
-    const made: unknown[] = [];
-    put(box, key, made);
-    const link = linkOf(position, box, key, at);
+    const items: unknown[] = [];
+    setValue(container, key, items);
+    const listPath = pathTo(position, container, key, at);
     let index = 0;
     for (const item of value as Iterable<unknown>) {
-      made.push(null);
-      this.take(item, position.of, made, index, link);
+      items.push(null);
+      this.complete(item, position.of, items, index, listPath);
       index++;
     }
   }
 
-  #object(
+  #completeObject(
     value: unknown,
-    position: Position & { kind: 'object' },
-    box: Box,
+    position: ValuePosition & { kind: 'object' },
+    container: Container,
     key: string | number,
-    at: Link | undefined,
+    at: ResponsePath | undefined,
   ) {
     const { type, unit } = position;
     if (!type.isTypeOf) {
-      put(box, key, unit.make(value, this, linkOf(position, box, key, at)));
+      setValue(container, key, unit.build(value, this, pathTo(position, container, key, at)));
       return;
     }
-    const fits = type.isTypeOf(value, this.context, this.info(position.field, parentOf(box, at)));
-    const settle = (is: unknown): void => {
-      if (!is) throw new GraphQLError(`Expected value of type "${type.name}" but got: ${String(value)}.`);
-      put(box, key, unit.make(value, this, linkOf(position, box, key, at)));
+    const isType = type.isTypeOf(value, this.context, this.resolveInfo(position.field, parentPathOf(container, at)));
+    const settle = (isOfType: unknown): void => {
+      if (!isOfType) throw new GraphQLError(`Expected value of type "${type.name}" but got: ${String(value)}.`);
+      setValue(container, key, unit.build(value, this, pathTo(position, container, key, at)));
     };
-    if (isThenable(fits)) {
-      put(box, key, null);
-      this.#wait(fits, settle, position, box, key);
-    } else settle(fits);
+    if (isThenable(isType)) {
+      setValue(container, key, null);
+      this.#waitFor(isType, settle, position, container, key);
+    } else settle(isType);
   }
 
-  #abstract(
+  #completeByType(
     value: unknown,
-    position: Position & { kind: 'abstract' },
-    box: Box,
+    position: ValuePosition & { kind: 'abstract' },
+    container: Container,
     key: string | number,
-    at: Link | undefined,
+    at: ResponsePath | undefined,
   ) {
     const { type } = position;
-    // Most type resolvers only look at the value.
+    // Most type resolvers read only the value.
     const info =
-      type.resolveType && !typeDeclaresInfo(type.resolveType)
+      type.resolveType && !typeResolverTakesInfo(type.resolveType)
         ? (undefined as never)
-        : this.info(position.field, parentOf(box, at));
+        : this.resolveInfo(position.field, parentPathOf(container, at));
     const name = type.resolveType
       ? type.resolveType(value, this.context, info, type)
-      : typeByDefault(value, type, this.#operation.schema, this.context, info);
-    this.told(name, value, position, box, key, at);
+      : defaultTypeName(value, type, this.#operation.schema, this.context, info);
+    this.completeAbstract(name, value, position, container, key, at);
   }
 
-  /** A value of an abstract type, of which a resolver told `name`, or promised to. */
-  told(
+  /** Completes a value of an abstract type whose resolver returned `name`, or a promise of it. */
+  completeAbstract(
     name: unknown,
     value: unknown,
-    position: Position & { kind: 'abstract' },
-    box: Box,
+    position: ValuePosition & { kind: 'abstract' },
+    container: Container,
     key: string | number,
-    at: Link | undefined,
+    at: ResponsePath | undefined,
   ): void {
     if (isThenable(name)) {
-      put(box, key, null);
-      this.#wait(name, (told) => this.#typed(told, value, position, box, key, at), position, box, key);
-    } else this.#typed(name, value, position, box, key, at);
+      setValue(container, key, null);
+      this.#waitFor(
+        name,
+        (resolved) => this.#completeTyped(resolved, value, position, container, key, at),
+        position,
+        container,
+        key,
+      );
+    } else this.#completeTyped(name, value, position, container, key, at);
   }
 
-  /** A value of an abstract type, now that its type is told. */
-  #typed(
+  /** Completes a value of an abstract type by its type's name. */
+  #completeTyped(
     name: unknown,
     value: unknown,
-    position: Position & { kind: 'abstract' },
-    box: Box,
+    position: ValuePosition & { kind: 'abstract' },
+    container: Container,
     key: string | number,
-    at: Link | undefined,
+    at: ResponsePath | undefined,
   ): void {
     let unit = position.units.get(name as string);
     if (!unit) {
-      const own = runtimeType(name, position, value, this.#operation.schema);
-      unit = unitOf(this.#operation, own, position.sets);
-      this.#generate(this.#operation, unit);
-      position.units.set(own.name, unit);
+      const objectType = runtimeTypeNamed(name, position, value, this.#operation.schema);
+      unit = planObject(this.#operation, objectType, position.sets);
+      this.#generateCode(this.#operation, unit);
+      position.units.set(objectType.name, unit);
     }
-    if (unit.type.isTypeOf) this.#object(value, { ...position, kind: 'object', type: unit.type, unit }, box, key, at);
-    else put(box, key, unit.make(value, this, linkOf(position, box, key, at)));
+    if (unit.type.isTypeOf)
+      this.#completeObject(value, { ...position, kind: 'object', type: unit.type, unit }, container, key, at);
+    else setValue(container, key, unit.build(value, this, pathTo(position, container, key, at)));
   }
 }

@@ -1,18 +1,18 @@
-/** Leaf values as a subgraph writes them. */
+/** Serializes leaf values. */
 import { type GraphQLLeafType, isSpecifiedScalarType } from 'graphql';
 
-/** Serialises as graphql-js does. Throws when the value does not fit. */
-export function serialized(value: unknown, type: GraphQLLeafType): unknown {
-  const made = type.serialize(value);
-  if (made === null || made === undefined)
+/** Serializes as graphql-js does. Throws if the value does not have the type. */
+export function serializeLeaf(value: unknown, type: GraphQLLeafType): unknown {
+  const serialized = type.serialize(value);
+  if (serialized === null || serialized === undefined)
     throw new Error(
-      `Expected \`${type.name}.serialize(${String(value)})\` to return non-nullable value, returned: ${String(made)}`,
+      `Expected \`${type.name}.serialize(${String(value)})\` to return non-nullable value, returned: ${String(serialized)}`,
     );
-  return made;
+  return serialized;
 }
 
-/** A condition under which `value` already is what the subgraph would write; null when only the type can tell. */
-export function isWritten(type: GraphQLLeafType, value: string): string | null {
+/** Code of a condition under which `value` needs no serialization; null if the type must serialize every value. */
+export function serializedCondition(type: GraphQLLeafType, value: string): string | null {
   if (!isSpecifiedScalarType(type)) return null;
   switch (type.name) {
     case 'Int':

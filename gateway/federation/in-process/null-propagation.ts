@@ -1,83 +1,91 @@
-/** What a fused operation answers when fields of it have failed: nulls that climb, and errors with their paths. */
+/** Builds the response of an in-process operation with failed fields: propagates nulls and adds paths to errors. */
 import { type GraphQLError, locatedError } from 'graphql';
-import type { SubgraphError, SubgraphResponse } from '../../../connectors/kit/connector.ts';
-import type { Tree } from '../response-data.ts';
-import type { Failure } from './execution-frame.ts';
-import type { Box } from './response-paths.ts';
-import type { Operation, Position, Unit } from './typed-operation.ts';
+import type { SubgraphError, SubgraphResponse } from '../../../connectors/kit/call.ts';
+import type { DataObject } from '../response-data.ts';
+import type { FieldFailure } from './execution-frame.ts';
+import type { Container } from './response-paths.ts';
+import type { ObjectPlan, TypedOperation, ValuePosition } from './typed-operation.ts';
 
-export type FailedField = GraphQLError;
+/** An error of a field, with its path. */
+export type FieldError = GraphQLError;
 
-/** Where an object or list of the answer stands. */
-interface Stand {
-  readonly up: Box;
+/** The position of an object or list of the response: the value at `key` of `container`. */
+interface Parent {
+  readonly container: Container;
   readonly key: string | number;
   readonly nonNull: boolean;
 }
 
 /**
- * Failures in the order in which they came. A null where there must be a value takes its parent with it; what failed
- * below a null that was there before is not told, as graphql-js would not have gone on there.
+ * Handles the failures in the order of their occurrence. The null of a non-null field propagates to the nearest nullable parent. A failure below
+ * a position that is null already is not reported, as in graphql-js.
  */
-export function settleFailures(
-  operation: Operation,
-  root: Unit,
-  data: Tree,
-  failures: readonly Failure[],
-  shown: (error: FailedField) => SubgraphError,
+export function buildFailedResponse(
+  operation: TypedOperation,
+  root: ObjectPlan,
+  data: DataObject,
+  failures: readonly FieldFailure[],
+  toSubgraphError: (error: FieldError) => SubgraphError,
 ): SubgraphResponse {
-  const stands = standing(operation, root, data);
-  const gone = new Set<Box>();
+  const parents = findParents(operation, root, data);
+  const removed = new Set<Container>();
   const errors: SubgraphError[] = [];
-  let whole: Tree | null = data;
-  const isGone = (box: Box): boolean => {
-    for (let at: Box | undefined = box; at; at = stands.get(at)?.up) if (gone.has(at)) return true;
+  let result: DataObject | null = data;
+  const isRemoved = (container: Container): boolean => {
+    for (let at: Container | undefined = container; at; at = parents.get(at)?.container)
+      if (removed.has(at)) return true;
     return false;
   };
-  for (const { error, position, box, key } of failures) {
-    if (isGone(box)) continue;
-    errors.push(shown(locatedError(error, position.field.nodes, pathOf(stands, box, key)) as GraphQLError));
+  for (const { error, position, container, key } of failures) {
+    if (isRemoved(container)) continue;
+    errors.push(
+      toSubgraphError(locatedError(error, position.field.nodes, pathOf(parents, container, key)) as GraphQLError),
+    );
     if (!position.nonNull) continue;
-    for (let at: Box = box; ; ) {
-      gone.add(at);
-      const stand = stands.get(at);
-      if (!stand) {
-        whole = null;
+    for (let at: Container = container; ; ) {
+      removed.add(at);
+      const parent = parents.get(at);
+      if (!parent) {
+        result = null;
         break;
       }
-      if (!stand.nonNull) {
-        (stand.up as Record<string | number, unknown>)[stand.key] = null;
+      if (!parent.nonNull) {
+        (parent.container as Record<string | number, unknown>)[parent.key] = null;
         break;
       }
-      at = stand.up;
+      at = parent.container;
     }
   }
-  return { data: whole, errors };
+  return { data: result, errors };
 }
 
-function pathOf(stands: ReadonlyMap<Box, Stand>, box: Box, key: string | number): (string | number)[] {
+function pathOf(
+  parents: ReadonlyMap<Container, Parent>,
+  container: Container,
+  key: string | number,
+): (string | number)[] {
   const path = [key];
-  for (let stand = stands.get(box); stand; stand = stands.get(stand.up)) path.push(stand.key);
+  for (let parent = parents.get(container); parent; parent = parents.get(parent.container)) path.push(parent.key);
   return path.reverse();
 }
 
-/** Every object and list of the answer, but the root. Each was made for this answer, so each stands in one place. */
-function standing(operation: Operation, root: Unit, data: Tree): Map<Box, Stand> {
-  const stands = new Map<Box, Stand>();
-  const visit = (value: unknown, position: Position, up: Box, key: string | number): void => {
+/** The parents of all objects and lists except the root. Each was built for this response, so it has one position. */
+function findParents(operation: TypedOperation, root: ObjectPlan, data: DataObject): Map<Container, Parent> {
+  const parents = new Map<Container, Parent>();
+  const visit = (value: unknown, position: ValuePosition, container: Container, key: string | number): void => {
     if (position.kind === 'leaf' || typeof value !== 'object' || value === null) return;
-    stands.set(value as Box, { up, key, nonNull: position.nonNull });
+    parents.set(value as Container, { container, key, nonNull: position.nonNull });
     if (position.kind === 'list') {
       const list = value as unknown[];
       for (let i = 0; i < list.length; i++) visit(list[i], position.of, list, i);
       return;
     }
-    const unit = operation.made.get(Object.getPrototypeOf(value) as object);
-    if (unit) fields(value as Tree, unit);
+    const plan = operation.planByPrototype.get(Object.getPrototypeOf(value) as object);
+    if (plan) visitFields(value as DataObject, plan);
   };
-  const fields = (object: Tree, unit: Unit): void => {
-    for (const one of unit.fields) if (one.definition) visit(object[one.key], one.position, object, one.key);
+  const visitFields = (object: DataObject, plan: ObjectPlan): void => {
+    for (const field of plan.fields) if (field.definition) visit(object[field.key], field.position, object, field.key);
   };
-  fields(data, root);
-  return stands;
+  visitFields(data, root);
+  return parents;
 }

@@ -1,23 +1,28 @@
-/** The places of the answer: what values are put into, and where `info.path` says that they stand. */
-import type { Tree } from '../response-data.ts';
-import type { Link, Position } from './typed-operation.ts';
+/** The containers of a response, and the paths that resolvers see as `info.path`. */
+import type { DataObject } from '../response-data.ts';
+import type { ResponsePath, ValuePosition } from './typed-operation.ts';
 
-/** An object or list of the answer. */
-export type Box = Tree | unknown[];
+/** An object or list of the response. */
+export type Container = DataObject | unknown[];
 
-/** The place of a value, for those who ask below it; undefined where nobody does. */
-export function linkOf(position: Position, box: Box, key: string | number, at: Link | undefined): Link | undefined {
-  if (!position.field.informs) return undefined;
-  return { prev: at, key, typename: Array.isArray(box) ? undefined : position.field.parent.name };
+/** Path of the value at `key` of the container at `at`; undefined if no resolver below needs it. */
+export function pathTo(
+  position: ValuePosition,
+  container: Container,
+  key: string | number,
+  at: ResponsePath | undefined,
+): ResponsePath | undefined {
+  if (!position.field.needsInfo) return undefined;
+  return { prev: at, key, typename: Array.isArray(container) ? undefined : position.field.parent.name };
 }
 
-/** `info` tells the place of the field, from the place of the object that has it. */
-export function parentOf(box: Box, at: Link | undefined): Link | undefined {
-  let link = at;
-  // In lists, `at` is the place of the innermost list: of the field itself or of an item in it.
-  if (Array.isArray(box)) {
-    while (link && typeof link.key === 'number') link = link.prev;
-    link = link?.prev;
+/** Path of the object to which the field of a value in `container` belongs. */
+export function parentPathOf(container: Container, at: ResponsePath | undefined): ResponsePath | undefined {
+  let path = at;
+  // For lists, `at` is the path of the innermost list: that of the field, or of an item of an outer list.
+  if (Array.isArray(container)) {
+    while (path && typeof path.key === 'number') path = path.prev;
+    path = path?.prev;
   }
-  return link;
+  return path;
 }

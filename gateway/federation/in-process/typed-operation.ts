@@ -1,4 +1,4 @@
-/** A subgraph's operation, typed by the subgraph's own schema: what generated code and the slow way both read. */
+/** A subgraph's operation with the types of the subgraph's schema, for code generation and for `ExecutionFrame`. */
 import {
   type DocumentNode,
   type FieldNode,
@@ -19,33 +19,34 @@ import {
   type OperationDefinitionNode,
   type SelectionSetNode,
 } from 'graphql';
-import type { Tree } from '../response-data.ts';
+import type { DataObject } from '../response-data.ts';
 import { type ArgumentsPlan, planArguments } from './field-arguments.ts';
 
-/** A place in the answer, as resolvers see it in `info.path`. */
-export interface Link {
-  readonly prev: Link | undefined;
+/** A path in the response, in the form of `info.path`. */
+export interface ResponsePath {
+  readonly prev: ResponsePath | undefined;
   readonly key: string | number;
   readonly typename: string | undefined;
 }
 
-/** Makes the object of the answer from the object of the source, in one run's frame; `at`: its place. */
-export type Make = (source: unknown, frame: object, at: Link | undefined) => Tree;
+/** Builds the response object of a source object. `frame`: the `ExecutionFrame`. `at`: path of the object, if the plan needs it. */
+export type BuildObject = (source: unknown, frame: object, at: ResponsePath | undefined) => DataObject;
 
-/** One place for a value: a field's, or that of a list's items. */
-export type Position = { readonly nonNull: boolean; readonly field: FieldPlan } & (
+/** The position of a value: a field, or the items of a list. */
+export type ValuePosition = { readonly nonNull: boolean; readonly field: FieldPlan } & (
   | { readonly kind: 'leaf'; readonly type: GraphQLLeafType }
-  | { readonly kind: 'list'; readonly of: Position; readonly list: GraphQLOutputType }
-  | { readonly kind: 'object'; readonly type: GraphQLObjectType; readonly unit: Unit }
+  | { readonly kind: 'list'; readonly of: ValuePosition; readonly list: GraphQLOutputType }
+  | { readonly kind: 'object'; readonly type: GraphQLObjectType; readonly unit: ObjectPlan }
   | {
       readonly kind: 'abstract';
       readonly type: GraphQLAbstractType;
-      /** By the name of the type. */
-      readonly units: Map<string, Unit>;
+      /** Plans by type name, added when a type first occurs. */
+      readonly units: Map<string, ObjectPlan>;
       readonly sets: readonly SelectionSetNode[];
     }
 );
 
+/** A selected field of an object type. */
 export interface FieldPlan extends ArgumentsPlan {
   readonly key: string;
   readonly name: string;
@@ -53,76 +54,85 @@ export interface FieldPlan extends ArgumentsPlan {
   readonly nodes: readonly FieldNode[];
   /** Null for `__typename`. */
   readonly definition: GraphQLField<unknown, unknown> | null;
-  /** Null: the property of the same name. */
+  /** Null: the property of that name is the value. */
   readonly resolve: GraphQLFieldResolver<unknown, unknown> | null;
-  /** Whether a resolver or a type below it declares `info`. */
-  readonly informs: boolean;
-  readonly position: Position;
+  /** Whether its resolver, or a resolver or type below it, declares the parameter `info`. */
+  readonly needsInfo: boolean;
+  readonly position: ValuePosition;
 }
 
-/** The fields of objects of one type at one place. */
-export interface Unit {
+/** The selected fields of objects of one type at one position. */
+export interface ObjectPlan {
   readonly type: GraphQLObjectType;
   readonly fields: readonly FieldPlan[];
-  /** Whether the place of its objects must be known while they are made. */
-  readonly tracks: boolean;
-  /** Set once the code is generated. */
-  make: Make;
+  /** Whether building its objects needs their path. */
+  readonly needsPath: boolean;
+  /** Set when the code is generated. */
+  build: BuildObject;
 }
 
-export interface Operation {
+/** An operation and its schema. */
+export interface TypedOperation {
   readonly schema: GraphQLSchema;
   readonly node: OperationDefinitionNode;
   readonly fragments: Record<string, FragmentDefinitionNode>;
-  /** Units by the prototype of the objects that they make. */
-  readonly made: Map<object, Unit>;
+  /** Plans by the prototype of the objects that they build. */
+  readonly planByPrototype: Map<object, ObjectPlan>;
 }
 
-export const fragmentsOf = (document: DocumentNode): Record<string, FragmentDefinitionNode> => {
-  const found = Object.create(null) as Record<string, FragmentDefinitionNode>;
-  for (const one of document.definitions) if (one.kind === Kind.FRAGMENT_DEFINITION) found[one.name.value] = one;
-  return found;
+/** The fragments in the form of `info.fragments`. */
+export const fragmentsByName = (document: DocumentNode): Record<string, FragmentDefinitionNode> => {
+  const fragments = Object.create(null) as Record<string, FragmentDefinitionNode>;
+  for (const definition of document.definitions)
+    if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments[definition.name.value] = definition;
+  return fragments;
 };
 
+/** Whether the value is a promise, of any implementation. */
 export const isThenable = (value: unknown): value is PromiseLike<unknown> =>
   (typeof value === 'object' || typeof value === 'function') &&
   value !== null &&
   typeof (value as { then?: unknown }).then === 'function';
 
-const UNMADE: Make = () => {
-  throw new Error('unreachable: the code of a unit is made before it runs');
+const NOT_GENERATED: BuildObject = () => {
+  throw new Error('unreachable: the code of a plan is generated before it runs');
 };
 
-/** The unit of a type for these selection sets. */
-export function unitOf(operation: Operation, type: GraphQLObjectType, sets: readonly SelectionSetNode[]): Unit {
+/** The plan of objects of that type with these selection sets. */
+export function planObject(
+  operation: TypedOperation,
+  type: GraphQLObjectType,
+  sets: readonly SelectionSetNode[],
+): ObjectPlan {
   const groups = new Map<string, FieldNode[]>();
-  const take = (set: SelectionSetNode): void => {
-    for (const one of set.selections) {
-      if (one.kind === Kind.FIELD) {
-        const key = (one.alias ?? one.name).value;
+  const collect = (set: SelectionSetNode): void => {
+    for (const selection of set.selections) {
+      if (selection.kind === Kind.FIELD) {
+        const key = (selection.alias ?? selection.name).value;
         const group = groups.get(key);
-        if (group) group.push(one);
-        else groups.set(key, [one]);
+        if (group) group.push(selection);
+        else groups.set(key, [selection]);
         continue;
       }
-      const fragment = one.kind === Kind.INLINE_FRAGMENT ? one : operation.fragments[one.name.value];
-      if (fragment && applies(operation.schema, fragment.typeCondition?.name.value, type)) take(fragment.selectionSet);
+      const fragment = selection.kind === Kind.INLINE_FRAGMENT ? selection : operation.fragments[selection.name.value];
+      if (fragment && typeConditionMatches(operation.schema, fragment.typeCondition?.name.value, type))
+        collect(fragment.selectionSet);
     }
   };
-  for (const set of sets) take(set);
-  const fields = [...groups].flatMap(([key, nodes]) => fieldOf(operation, type, key, nodes) ?? []);
-  const tracks = fields.some((one) => one.informs);
-  return { type, fields, tracks, make: UNMADE };
+  for (const set of sets) collect(set);
+  const fields = [...groups].flatMap(([key, nodes]) => planField(operation, type, key, nodes) ?? []);
+  const needsPath = fields.some((field) => field.needsInfo);
+  return { type, fields, needsPath, build: NOT_GENERATED };
 }
 
-function applies(schema: GraphQLSchema, condition: string | undefined, type: GraphQLObjectType): boolean {
+function typeConditionMatches(schema: GraphQLSchema, condition: string | undefined, type: GraphQLObjectType): boolean {
   if (condition === undefined || condition === type.name) return true;
   const wanted = schema.getType(condition);
   return isAbstractType(wanted) && schema.isSubType(wanted, type);
 }
 
-function fieldOf(
-  operation: Operation,
+function planField(
+  operation: TypedOperation,
   parent: GraphQLObjectType,
   key: string,
   nodes: readonly FieldNode[],
@@ -132,49 +142,51 @@ function fieldOf(
   const definition = name === '__typename' ? null : parent.getFields()[name];
   if (definition === undefined) return null;
   const resolve = definition?.resolve ?? null;
-  const sets = nodes.flatMap((one) => one.selectionSet ?? []);
-  const own = resolve !== null && declaresInfo(resolve);
-  // A default resolver that meets a function calls it with `info` too, but only there is its place worked out.
+  const sets = nodes.flatMap((node) => node.selectionSet ?? []);
+  const takesInfo = resolve !== null && resolverTakesInfo(resolve);
+  // Functions that are property values receive `info` too; their path is only correct if another resolver needs it.
   const plan = { key, name, parent, nodes, definition, resolve, ...planArguments(definition, node) };
   const field = plan as unknown as { -readonly [K in keyof FieldPlan]: FieldPlan[K] };
-  if (definition) field.position = positionOf(operation, definition.type, field as FieldPlan, sets);
-  field.informs = own || (definition !== null && informs(field.position));
+  if (definition) field.position = planPosition(operation, definition.type, field as FieldPlan, sets);
+  field.needsInfo = takesInfo || (definition !== null && positionNeedsInfo(field.position));
   return field;
 }
 
-/** Whether the function has the parameter of that number; one without a fixed number may look at all of them. */
-const declares = (all: (...all: never[]) => unknown, number: number): boolean =>
-  all.length === 0 || all.length >= number;
+/** Whether the function declares its nth parameter. One without declared parameters may read `arguments`, so it counts. */
+const declaresParameter = (callback: (...args: never[]) => unknown, nth: number): boolean =>
+  callback.length === 0 || callback.length >= nth;
 
-export const declaresInfo = (resolve: (...all: never[]) => unknown): boolean => declares(resolve, 4);
-export const typeDeclaresInfo = (resolveType: (...all: never[]) => unknown): boolean => declares(resolveType, 3);
+export const resolverTakesInfo = (resolve: (...args: never[]) => unknown): boolean => declaresParameter(resolve, 4);
+export const typeResolverTakesInfo = (resolveType: (...args: never[]) => unknown): boolean =>
+  declaresParameter(resolveType, 3);
 
-function informs(position: Position): boolean {
+function positionNeedsInfo(position: ValuePosition): boolean {
   switch (position.kind) {
     case 'leaf':
       return false;
     case 'list':
-      return informs(position.of);
+      return positionNeedsInfo(position.of);
     case 'object':
-      return position.unit.tracks || position.type.isTypeOf != null;
-    // Which types will stand there is not known yet.
+      return position.unit.needsPath || position.type.isTypeOf != null;
+    // The possible types are planned later.
     case 'abstract':
       return true;
   }
 }
 
-function positionOf(
-  operation: Operation,
+function planPosition(
+  operation: TypedOperation,
   type: GraphQLOutputType,
   field: FieldPlan,
   sets: readonly SelectionSetNode[],
-): Position {
+): ValuePosition {
   const nonNull = isNonNullType(type);
   const inner = nonNull ? type.ofType : type;
   if (isListType(inner)) {
-    return { nonNull, field, kind: 'list', of: positionOf(operation, inner.ofType, field, sets), list: inner };
+    return { nonNull, field, kind: 'list', of: planPosition(operation, inner.ofType, field, sets), list: inner };
   }
   if (isLeafType(inner)) return { nonNull, field, kind: 'leaf', type: inner };
-  if (isObjectType(inner)) return { nonNull, field, kind: 'object', type: inner, unit: unitOf(operation, inner, sets) };
+  if (isObjectType(inner))
+    return { nonNull, field, kind: 'object', type: inner, unit: planObject(operation, inner, sets) };
   return { nonNull, field, kind: 'abstract', type: inner, units: new Map(), sets };
 }

@@ -1,8 +1,8 @@
 /**
- * The planner asks every entity of an interface for what an operation asks of some of its types: `{ media { ... on Film { author
- * { best { id } } } ... on Book { author { name } } } }` asks a book's author for `best` too. Where that fails, null climbs to what
- * was asked. Here each type is asked for its own again, in the same request: the plan's paths get the types, and a fetch whose
- * types differ an alias for each.
+ * Restricts the fetches of a plan to the fields that the operation selects of each type. The planner fetches from every entity of an interface
+ * what is selected of some types: `{ media { ... on Film { author { best { id } } } ... on Book { author { name } } } }` also fetches `best`
+ * of a book's author. If that fails, its null propagates to selected fields. The restricted plan needs no further request: its paths have type
+ * conditions, and a fetch has one alias for each group of types.
  */
 import {
   type FieldNode,
@@ -14,53 +14,53 @@ import {
   type SelectionNode,
   type SelectionSetNode,
 } from 'graphql';
-import { entitiesText, entitySet } from './fetch-document.ts';
+import type { Step } from '../response-data.ts';
+import { entitySelections, printEntityFetch } from './fetch-document.ts';
 import {
-  aliasOf,
   type BatchStep,
   type EntityAlias,
+  entityAliasOf,
   type FetchStep,
   type PlanStep,
   type Requirement,
-  type Step,
-} from './planner.ts';
-import { branch, deepFields, follow } from './type-branches.ts';
+} from './plan-types.ts';
+import { fieldsWithFragments, followPath, startBranch } from './type-branches.ts';
 
-/** The plan of `operation` (as it was given to the planner), each entity asked only for what its type is asked for. */
-export function narrowed(plan: PlanStep, operation: OperationDefinitionNode, schema: GraphQLSchema): PlanStep {
+/** The plan with each entity fetching only what `operation`, the planner's input, selects of its type. */
+export function narrowPlan(plan: PlanStep, operation: OperationDefinitionNode, schema: GraphQLSchema): PlanStep {
   const root = schema.getRootType(operation.operation);
-  if (!root || !differs(operation.selectionSet)) return plan;
-  const start = branch([], root, [operation.selectionSet], schema);
+  if (!root || !hasFragments(operation.selectionSet)) return plan;
+  const start = startBranch([], root, [operation.selectionSet], schema);
   const needed = new Set<string>(['__typename']);
-  learn(plan, needed);
-  const go = (step: PlanStep, at: readonly Step[]): PlanStep => {
+  collectRequiredFields(plan, needed);
+  const narrowStep = (step: PlanStep, at: readonly Step[]): PlanStep => {
     switch (step.kind) {
       case 'Sequence':
       case 'Parallel':
-        return { ...step, nodes: step.nodes.map((one) => go(one, at)) };
+        return { ...step, nodes: step.nodes.map((node) => narrowStep(node, at)) };
       case 'Flatten':
         return step.node.kind === 'Fetch' && step.node.requires?.length
-          ? (batchOf(step.node, [aliasOf(step.node, [...at, ...step.path])]) ?? step)
-          : { ...step, node: go(step.node, [...at, ...step.path]) };
+          ? (narrowFetch(step.node, [entityAliasOf(step.node, [...at, ...step.path])]) ?? step)
+          : { ...step, node: narrowStep(step.node, [...at, ...step.path]) };
       case 'BatchFetch':
-        return batchOf(step, step.entityBatch.aliases) ?? step;
+        return narrowFetch(step, step.entityBatch.aliases) ?? step;
       case 'Fetch':
         return step;
     }
   };
-  /** Null when every type is asked for all of it. */
-  const batchOf = (step: FetchStep | BatchStep, aliases: readonly EntityAlias[]): BatchStep | null => {
+  /** The fetch with an alias for each group of types; null if all types have the same selections. */
+  const narrowFetch = (step: FetchStep | BatchStep, aliases: readonly EntityAlias[]): BatchStep | null => {
     const document = parse(step.operation, { noLocation: true });
     const parts = aliases.map((alias) => {
-      const set = entitySet(document, alias.alias);
-      // Under other keys, what is asked cannot be told from what the planner needs.
-      const renamed = (alias.outputRewrites ?? []).some((one) => 'KeyRenamer' in one);
-      return { alias, set, own: set && !renamed ? byTypes(alias.paths, set) : null };
+      const set = entitySelections(document, alias.alias);
+      // Under renamed keys, selected fields cannot be distinguished from those that the planner needs.
+      const isRenamed = (alias.outputRewrites ?? []).some((outputRewrite) => 'KeyRenamer' in outputRewrite);
+      return { alias, set, groups: set && !isRenamed ? groupByTypes(alias.paths, set) : null };
     });
-    if (parts.every(({ own }) => own === null)) return null;
-    const made: { alias: EntityAlias; set: SelectionSetNode }[] = parts.flatMap(({ alias, set, own }) =>
-      own
-        ? own.map(({ paths, set: part }, i) => ({
+    if (parts.every(({ groups }) => groups === null)) return null;
+    const narrowedAliases: { alias: EntityAlias; set: SelectionSetNode }[] = parts.flatMap(({ alias, set, groups }) =>
+      groups
+        ? groups.map(({ paths, set: part }, i) => ({
             alias: {
               ...alias,
               alias: i === 0 ? alias.alias : `${alias.alias}_${i}`,
@@ -80,90 +80,92 @@ export function narrowed(plan: PlanStep, operation: OperationDefinitionNode, sch
       kind: 'BatchFetch',
       serviceName: step.serviceName,
       ...(step.variableUsages ? { variableUsages: step.variableUsages } : {}),
-      operation: entitiesText(document, made),
-      entityBatch: { aliases: made.map((one) => one.alias) },
+      operation: printEntityFetch(document, narrowedAliases),
+      entityBatch: { aliases: narrowedAliases.map(({ alias }) => alias) },
     };
   };
-  /** What is asked on each of the ways, those with the same together. Null when it is the same on all of them. */
-  const byTypes = (paths: readonly (readonly Step[])[], set: SelectionSetNode) => {
-    const found = new Map<string, { paths: (readonly Step[])[]; set: SelectionSetNode }>();
-    let ways = 0;
+  /** The branches of all paths, grouped by their selections; null if all branches have the same selections. */
+  const groupByTypes = (paths: readonly (readonly Step[])[], set: SelectionSetNode) => {
+    const groups = new Map<string, { paths: (readonly Step[])[]; set: SelectionSetNode }>();
+    let branchCount = 0;
     for (const path of paths) {
-      const here = follow(start, path, schema);
-      if (!here) return null;
-      ways += here.length;
-      const all = here.flatMap(({ sets }) => sets);
-      for (const way of here) {
-        const part = restricted(set, way.sets, all, needed);
+      const branches = followPath(start, path, schema);
+      if (!branches) return null;
+      branchCount += branches.length;
+      const allSets = branches.flatMap(({ sets }) => sets);
+      for (const typeBranch of branches) {
+        const part = restrictSelections(set, typeBranch.sets, allSets, needed);
         if (!part) continue;
-        const mark = print(part);
-        const same = found.get(mark);
-        if (same) same.paths.push(way.path);
-        else found.set(mark, { paths: [way.path], set: part });
+        const text = print(part);
+        const equal = groups.get(text);
+        if (equal) equal.paths.push(typeBranch.path);
+        else groups.set(text, { paths: [typeBranch.path], set: part });
       }
     }
-    // What it is, an object of an unknown type is asked with all others.
-    const parts = [...found.values()].filter((one, _, all) => all.length === 1 || !isType(one.set));
+    // `__typename` is fetched by all other groups too.
+    const parts = [...groups.values()].filter(
+      (part, _, allParts) => allParts.length === 1 || !isTypenameOnly(part.set),
+    );
     const [first] = parts;
-    if (!first || (first.paths.length === ways && print(first.set) === print(set))) return null;
+    if (!first || (first.paths.length === branchCount && print(first.set) === print(set))) return null;
     return parts;
   };
-  return go(plan, []);
+  return narrowStep(plan, []);
 }
 
-/** Whether anything is asked of some types only. */
-const differs = (set: SelectionSetNode): boolean =>
-  set.selections.some((one) =>
-    one.kind === Kind.FIELD ? one.selectionSet !== undefined && differs(one.selectionSet) : true,
+/** Whether the selections depend on types. */
+const hasFragments = (set: SelectionSetNode): boolean =>
+  set.selections.some((selection) =>
+    selection.kind === Kind.FIELD ? selection.selectionSet !== undefined && hasFragments(selection.selectionSet) : true,
   );
 
-/** Every field that a fetch requires of others. */
-function learn(plan: PlanStep, names: Set<string>): void {
-  const note = (all: readonly Requirement[]): void => {
-    for (const one of all) {
-      if (one.kind === 'Field') names.add(one.name);
-      if (one.selections) note(one.selections);
+/** Adds the names of all fields that a fetch requires from other fetches. */
+function collectRequiredFields(plan: PlanStep, names: Set<string>): void {
+  const collect = (requirements: readonly Requirement[]): void => {
+    for (const requirement of requirements) {
+      if (requirement.kind === 'Field') names.add(requirement.name);
+      if (requirement.selections) collect(requirement.selections);
     }
   };
-  if ('nodes' in plan) for (const one of plan.nodes) learn(one, names);
-  else if (plan.kind === 'Flatten') learn(plan.node, names);
-  else if (plan.kind === 'Fetch') note(plan.requires ?? []);
-  else for (const one of plan.entityBatch.aliases) note(one.requires);
+  if ('nodes' in plan) for (const node of plan.nodes) collectRequiredFields(node, names);
+  else if (plan.kind === 'Flatten') collectRequiredFields(plan.node, names);
+  else if (plan.kind === 'Fetch') collect(plan.requires ?? []);
+  else for (const alias of plan.entityBatch.aliases) collect(alias.requires);
 }
 
-/** Without what is asked in `all` but not in `own`, except for what fetches need. Null when nothing is left to ask. */
-function restricted(
+/** The selections without fields that are in `all` but not in `own`, unless other fetches need them. Null if none is left. */
+function restrictSelections(
   set: SelectionSetNode,
   own: readonly SelectionSetNode[],
   all: readonly SelectionSetNode[],
   needed: ReadonlySet<string>,
 ): SelectionSetNode | null {
-  const under = (sets: readonly SelectionSetNode[], key: string): FieldNode[] =>
-    sets.flatMap(deepFields).filter((one) => (one.alias ?? one.name).value === key);
-  const selections = set.selections.flatMap((one): SelectionNode[] => {
-    if (one.kind === Kind.FRAGMENT_SPREAD) return [one];
-    if (one.kind === Kind.INLINE_FRAGMENT) {
-      const selectionSet = restricted(one.selectionSet, own, all, needed);
-      return selectionSet ? [{ ...one, selectionSet }] : [];
+  const fieldsUnder = (sets: readonly SelectionSetNode[], key: string): FieldNode[] =>
+    sets.flatMap(fieldsWithFragments).filter((field) => (field.alias ?? field.name).value === key);
+  const selections = set.selections.flatMap((selection): SelectionNode[] => {
+    if (selection.kind === Kind.FRAGMENT_SPREAD) return [selection];
+    if (selection.kind === Kind.INLINE_FRAGMENT) {
+      const selectionSet = restrictSelections(selection.selectionSet, own, all, needed);
+      return selectionSet ? [{ ...selection, selectionSet }] : [];
     }
-    const key = (one.alias ?? one.name).value;
-    const anywhere = under(all, key);
-    // What nobody asked for, the planner needs.
-    if (anywhere.length === 0) return [one];
-    const here = under(own, key);
-    if (here.length === 0) return needed.has(key) ? [one] : [];
-    if (!one.selectionSet) return [one];
+    const key = (selection.alias ?? selection.name).value;
+    const anywhere = fieldsUnder(all, key);
+    // The operation does not select it, so the planner needs it.
+    if (anywhere.length === 0) return [selection];
+    const fieldsHere = fieldsUnder(own, key);
+    if (fieldsHere.length === 0) return needed.has(key) ? [selection] : [];
+    if (!selection.selectionSet) return [selection];
     const inner = (fields: readonly FieldNode[]) => fields.flatMap((field) => field.selectionSet ?? []);
-    const selectionSet = restricted(one.selectionSet, inner(here), inner(anywhere), needed);
-    return selectionSet ? [{ ...one, selectionSet }] : [];
+    const selectionSet = restrictSelections(selection.selectionSet, inner(fieldsHere), inner(anywhere), needed);
+    return selectionSet ? [{ ...selection, selectionSet }] : [];
   });
   return selections.length > 0 ? { ...set, selections } : null;
 }
 
-/** Whether nothing but `__typename` is asked. */
-const isType = (set: SelectionSetNode): boolean =>
-  set.selections.every((one) =>
-    one.kind === Kind.FIELD
-      ? one.name.value === '__typename' && !one.alias
-      : one.kind === Kind.INLINE_FRAGMENT && isType(one.selectionSet),
+/** Whether `__typename` is the only field. */
+const isTypenameOnly = (set: SelectionSetNode): boolean =>
+  set.selections.every((selection) =>
+    selection.kind === Kind.FIELD
+      ? selection.name.value === '__typename' && !selection.alias
+      : selection.kind === Kind.INLINE_FRAGMENT && isTypenameOnly(selection.selectionSet),
   );

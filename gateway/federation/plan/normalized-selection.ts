@@ -1,6 +1,6 @@
 /**
- * A document's selections written out: fragments resolved against the types that can really stand there, contradictions and
- * refused fields gone, equal selections merged. Planners differ over all of these; here is one meaning for all.
+ * Normalizes a document's selections: resolves fragments against the possible types of their position, removes impossible selections and
+ * denied fields, merges equal selections. Planners differ in how they treat these.
  */
 import {
   type FieldNode,
@@ -9,7 +9,6 @@ import {
   type GraphQLObjectType,
   type GraphQLOutputType,
   type GraphQLSchema,
-  type GraphQLUnionType,
   getNamedType,
   isAbstractType,
   isCompositeType,
@@ -19,151 +18,173 @@ import {
   Kind,
   type SelectionSetNode,
 } from 'graphql';
+import { type CompositeType, TYPENAME } from '../document-nodes.ts';
 import { argumentsText } from '../document-text.ts';
-import type { Refusals } from '../field-access.ts';
+import type { FieldAccessCheck } from '../field-access.ts';
+import { OperationTooLarge } from '../operation-too-large.ts';
 
-export type Composite = GraphQLObjectType | GraphQLInterfaceType | GraphQLUnionType;
-
-/** One field, or `__typename` with neither type nor items. */
-export interface FieldItem {
+/** A field; for `__typename` both `type` and `selections` are null. */
+export interface FieldSelection {
   readonly node: FieldNode;
   readonly type: GraphQLOutputType | null;
-  readonly items: Item[] | null;
+  readonly selections: NormalizedSelection[] | null;
 }
-/** Selections for some of the types only. */
-export interface OnItem {
-  readonly on: Composite;
-  readonly items: Item[];
+/** Selections that apply to some types only. */
+export interface FragmentSelection {
+  readonly on: CompositeType;
+  readonly selections: NormalizedSelection[];
 }
-export type Item = FieldItem | OnItem;
+export type NormalizedSelection = FieldSelection | FragmentSelection;
 
-/** The operation is too much for one of the bounds on work. */
-export class TooLarge extends Error {
-  readonly limit: number;
-
-  constructor(message: string, limit: number) {
-    super(message);
-    this.limit = limit;
-  }
+/** Adds fields that the client did not select. */
+export interface SelectionExtension {
+  /** Adds to the selections of a position of type `root`. */
+  add(items: NormalizedSelection[], root: CompositeType): void;
 }
 
-export const TYPENAME: FieldNode = { kind: Kind.FIELD, name: { kind: Kind.NAME, value: '__typename' } };
-
-/** Whether a field of an interface is not the same for all these types: of another type, or refused on some only. */
+/** Whether a field of an interface differs between these types: has another type, or is denied on some of them only. */
 export function dependsOnType(
   parent: GraphQLInterfaceType,
   name: string,
-  possible: Iterable<GraphQLObjectType>,
-  refusals: Refusals,
+  possibleTypes: Iterable<GraphQLObjectType>,
+  accessError: FieldAccessCheck,
 ): boolean {
   const type = String(parent.getFields()[name]?.type);
-  const refused = refusals(parent, name) !== null;
-  for (const one of possible)
-    if (String(one.getFields()[name]?.type) !== type || (refusals(one, name) !== null) !== refused) return true;
+  const isDenied = accessError(parent, name) !== null;
+  for (const possibleType of possibleTypes)
+    if (
+      String(possibleType.getFields()[name]?.type) !== type ||
+      (accessError(possibleType, name) !== null) !== isDenied
+    )
+      return true;
   return false;
 }
 
-/** As many items one operation may have, written out. */
-const MOST = 20_000;
+/** Selections of one operation after fragments are expanded. */
+const MAX_SELECTIONS = 20_000;
 
-type Types = ReadonlySet<GraphQLObjectType>;
+type ObjectTypes = ReadonlySet<GraphQLObjectType>;
 
-export class Normalizer {
+/** Normalizes the selections of one operation. */
+export class SelectionNormalizer {
   readonly #schema: GraphQLSchema;
   readonly #fragments: ReadonlyMap<string, FragmentDefinitionNode>;
-  readonly #refusals: Refusals;
+  readonly #accessError: FieldAccessCheck;
   #count = 0;
-  readonly #types = new Map<Composite, Types>();
+  readonly #possibleTypes = new Map<CompositeType, ObjectTypes>();
 
-  constructor(schema: GraphQLSchema, fragments: ReadonlyMap<string, FragmentDefinitionNode>, refusals: Refusals) {
+  constructor(
+    schema: GraphQLSchema,
+    fragments: ReadonlyMap<string, FragmentDefinitionNode>,
+    accessError: FieldAccessCheck,
+  ) {
     this.#schema = schema;
     this.#fragments = fragments;
-    this.#refusals = refusals;
+    this.#accessError = accessError;
   }
 
-  /** The selections of a position of that type. Throws `TooLarge`. */
-  items(sets: readonly SelectionSetNode[], type: Composite): Item[] {
-    return this.#merged(this.#collect(sets, type, this.#possible(type), new Set()));
+  /** The selections of a position of that type. Throws `OperationTooLarge`. */
+  normalize(sets: readonly SelectionSetNode[], type: CompositeType): NormalizedSelection[] {
+    return this.#merge(this.#collect(sets, type, this.#possible(type), new Set()));
   }
 
-  #possible(type: Composite): Types {
-    let types = this.#types.get(type);
+  #possible(type: CompositeType): ObjectTypes {
+    let types = this.#possibleTypes.get(type);
     if (!types) {
       types = new Set(isObjectType(type) ? [type] : this.#schema.getPossibleTypes(type));
-      this.#types.set(type, types);
+      this.#possibleTypes.set(type, types);
     }
     return types;
   }
 
-  /** `spread`: fragments that already stand in this scope. */
-  #collect(sets: readonly SelectionSetNode[], parent: Composite, possible: Types, spread: Set<string>): Item[] {
+  /** `spread`: fragments that this scope contains already. */
+  #collect(
+    sets: readonly SelectionSetNode[],
+    parent: CompositeType,
+    possible: ObjectTypes,
+    spread: Set<string>,
+  ): NormalizedSelection[] {
     return sets.flatMap((set) =>
-      set.selections.flatMap((one): Item[] => {
+      set.selections.flatMap((selection): NormalizedSelection[] => {
         this.#count++;
-        if (this.#count > MOST)
-          throw new TooLarge(`The operation selects more than ${MOST} fields, fragments written out.`, MOST);
-        if (one.kind === Kind.FIELD) return this.#field(one, parent, possible);
-        if (one.kind === Kind.FRAGMENT_SPREAD) {
-          if (spread.has(one.name.value)) return [];
-          spread.add(one.name.value);
+        if (this.#count > MAX_SELECTIONS)
+          throw new OperationTooLarge(
+            `Operation is too large: more than ${MAX_SELECTIONS.toLocaleString('en')} fields after fragments are expanded. Select fewer fields.`,
+            MAX_SELECTIONS,
+          );
+        if (selection.kind === Kind.FIELD) return this.#field(selection, parent, possible);
+        if (selection.kind === Kind.FRAGMENT_SPREAD) {
+          if (spread.has(selection.name.value)) return [];
+          spread.add(selection.name.value);
         }
-        const fragment = one.kind === Kind.INLINE_FRAGMENT ? one : this.#fragments.get(one.name.value);
+        const fragment =
+          selection.kind === Kind.INLINE_FRAGMENT ? selection : this.#fragments.get(selection.name.value);
         if (!fragment) return [];
         const condition = fragment.typeCondition ? this.#schema.getType(fragment.typeCondition.name.value) : parent;
-        return isCompositeType(condition) ? this.#on(condition, fragment.selectionSet, parent, possible, spread) : [];
+        return isCompositeType(condition)
+          ? this.#fragment(condition, fragment.selectionSet, parent, possible, spread)
+          : [];
       }),
     );
   }
 
-  #on(condition: Composite, set: SelectionSetNode, parent: Composite, possible: Types, spread: Set<string>): Item[] {
+  #fragment(
+    condition: CompositeType,
+    set: SelectionSetNode,
+    parent: CompositeType,
+    possible: ObjectTypes,
+    spread: Set<string>,
+  ): NormalizedSelection[] {
     if (condition === parent) return this.#collect([set], parent, possible, spread);
     const wanted = this.#possible(condition);
-    const left = new Set([...possible].filter((one) => wanted.has(one)));
-    if (left.size === 0) return [];
+    const remaining = new Set([...possible].filter((possibleType) => wanted.has(possibleType)));
+    if (remaining.size === 0) return [];
     const covers = isAbstractType(condition) && !isUnionType(parent) && this.#schema.isSubType(condition, parent);
     if (covers) return this.#collect([set], parent, possible, spread);
-    const [only] = left;
-    const on = left.size === 1 && only ? only : condition;
-    return [{ on, items: this.#collect([set], on, left, new Set()) }];
+    const [only] = remaining;
+    const on = remaining.size === 1 && only ? only : condition;
+    return [{ on, selections: this.#collect([set], on, remaining, new Set()) }];
   }
 
-  #field(node: FieldNode, parent: Composite, possible: Types): Item[] {
+  #field(node: FieldNode, parent: CompositeType, possible: ObjectTypes): NormalizedSelection[] {
     const name = node.name.value;
-    if (name === '__typename') return [{ node, type: null, items: null }];
+    if (name === '__typename') return [{ node, type: null, selections: null }];
     const field = isUnionType(parent) ? undefined : parent.getFields()[name];
-    // `__schema` and `__type` are no fields of the type: they are answered elsewhere.
+    // `__schema` and `__type` are not fields of the type; introspection is executed separately.
     if (!field) return [];
-    const refused = this.#refusals(parent, name) !== null;
-    if (isInterfaceType(parent) && dependsOnType(parent, name, possible, this.#refusals)) {
-      // Whether its null climbs, the type says.
-      if (refused) return [{ node: TYPENAME, type: null, items: null }];
-      const allowed = [...possible].filter((one) => !this.#refusals(one, name));
-      return allowed.map((on) => ({ on, items: this.#field(node, on, new Set([on])) }));
+    const isDenied = this.#accessError(parent, name) !== null;
+    if (isInterfaceType(parent) && dependsOnType(parent, name, possible, this.#accessError)) {
+      // Whether the field's null propagates depends on the object's type.
+      if (isDenied) return [{ node: TYPENAME, type: null, selections: null }];
+      const allowed = [...possible].filter((possibleType) => !this.#accessError(possibleType, name));
+      return allowed.map((on) => ({ on, selections: this.#field(node, on, new Set([on])) }));
     }
-    if (refused) return [];
+    if (isDenied) return [];
     const named = getNamedType(field.type);
     const items =
       node.selectionSet && isCompositeType(named)
         ? this.#collect([node.selectionSet], named, this.#possible(named), new Set())
         : null;
-    return [{ node, type: field.type, items }];
+    return [{ node, type: field.type, selections: items }];
   }
 
-  /** Equal fields, and fragments on equal types, become one each, where the first of them stood. */
-  #merged(items: readonly Item[]): Item[] {
-    const groups = new Map<string, Item>();
-    for (const one of items) {
-      const mark = 'on' in one ? one.on.name : markOf(one.node);
-      const known = groups.get(mark);
-      if (known?.items && one.items) known.items.push(...one.items);
-      else if (!known) groups.set(mark, one.items ? { ...one, items: [...one.items] } : one);
+  /** Merges equal fields and fragments on equal types, at the position of the first. */
+  #merge(items: readonly NormalizedSelection[]): NormalizedSelection[] {
+    const groups = new Map<string, NormalizedSelection>();
+    for (const item of items) {
+      const key = 'on' in item ? item.on.name : mergeKeyOf(item.node);
+      const known = groups.get(key);
+      if (known?.selections && item.selections) known.selections.push(...item.selections);
+      else if (!known) groups.set(key, item.selections ? { ...item, selections: [...item.selections] } : item);
     }
-    return [...groups.values()].map((one) => (one.items ? { ...one, items: this.#merged(one.items) } : one));
+    return [...groups.values()].map((group) =>
+      group.selections ? { ...group, selections: this.#merge(group.selections) } : group,
+    );
   }
 }
 
-/** Equal for fields that are one in the answer; no type's name has a colon. */
-const markOf = (node: FieldNode): string =>
+/** Equal for fields with the same response key and value. Contains a colon, unlike the names of types. */
+const mergeKeyOf = (node: FieldNode): string =>
   node.name.value === '__typename'
     ? ':'
     : `${(node.alias ?? node.name).value}:${node.name.value}(${argumentsText(node)})`;

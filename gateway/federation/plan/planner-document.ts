@@ -1,7 +1,6 @@
-/** The client's document made ready for the planner. */
+/** Converts the client's document to the document that is planned: normalized, with hidden fields, under data keys. */
 import {
   type DocumentNode,
-  type FragmentDefinitionNode,
   type GraphQLObjectType,
   type GraphQLSchema,
   getNamedType,
@@ -13,100 +12,110 @@ import {
   type SelectionSetNode,
   type ValueNode,
 } from 'graphql';
-import type { Refusals } from '../field-access.ts';
-import { Keys, type Reserved } from '../reserved-names.ts';
-import type { Proof } from '../respond/provenance.ts';
-import { type Composite, type Item, Normalizer, TYPENAME } from './normalized-selection.ts';
-import { addHidden, type Watch } from './protected-fields.ts';
+import { type CompositeType, fragmentsOf, TYPENAME } from '../document-nodes.ts';
+import type { FieldAccessCheck } from '../field-access.ts';
+import { DataKeys, type ReservedNames } from '../reserved-names.ts';
+import { type NormalizedSelection, type SelectionExtension, SelectionNormalizer } from './normalized-selection.ts';
+import { addHiddenFields, type HiddenFieldOptions } from './protected-fields.ts';
 
-export interface Preparation {
+export interface PlannerDocumentOptions {
   readonly schema: GraphQLSchema;
-  readonly reserved: Reserved;
-  readonly refusals: Refusals;
-  /** Abstract types with members that `schema` does not show: their objects must say what they are. */
-  readonly veiled: ReadonlySet<string>;
-  /** What must be accounted for; null: nothing. */
-  readonly watch: { readonly watch: Watch; readonly prefix: string } | null;
-  /** Given when the answer is to say where its values come from. */
-  readonly proof: Proof | null;
+  readonly reservedNames: ReservedNames;
+  readonly accessError: FieldAccessCheck;
+  /** Abstract types of which `schema` lacks some members: `__typename` of their objects is always fetched. */
+  readonly partlyHiddenTypes: ReadonlySet<string>;
+  /** Adds the fields that identify whose protected data is read; null: no protected fields are selected. */
+  readonly hiddenFields: HiddenFieldOptions | null;
+  /** Adds the fields for the response's provenance; null: it is not requested. */
+  readonly provenance: SelectionExtension | null;
 }
 
-export interface Prepared {
-  /** What is planned; null when nothing need be fetched. */
-  readonly asked: OperationDefinitionNode | null;
-  /** Where the fields stand in the data that the plan brings. */
-  readonly keys: Keys;
+export interface PlannerDocument {
+  /** The operation to plan; null if there is nothing to fetch. */
+  readonly operation: OperationDefinitionNode | null;
+  /** Keys of the fields in the merged data. */
+  readonly dataKeys: DataKeys;
 }
 
-/** Takes a document with its conditions settled. Throws `TooLarge`. */
-export function forPlanner(
-  { schema, reserved, refusals, veiled, watch, proof }: Preparation,
+/** Takes a document whose conditions are resolved. Throws `OperationTooLarge`. */
+export function toPlannerDocument(
+  { schema, reservedNames, accessError, partlyHiddenTypes, hiddenFields, provenance }: PlannerDocumentOptions,
   document: DocumentNode,
   operation: OperationDefinitionNode,
   root: GraphQLObjectType,
-): Prepared {
-  const items = new Normalizer(schema, fragmentsOf(document), refusals).items([operation.selectionSet], root);
-  proof?.add(items, root);
-  if (watch) addHidden({ schema, ...watch }, items, root);
-  const keys = new Keys(reserved);
-  learn(items, keys);
-  // The writer knows the root types' names.
-  const asked = items.filter((one) => 'on' in one || one.type !== null);
-  if (asked.length === 0) return { asked: null, keys };
-  const selectionSet = toSet(asked, root, keys, veiled);
+): PlannerDocument {
+  const normalizer = new SelectionNormalizer(schema, fragmentsOf(document), accessError);
+  const items = normalizer.normalize([operation.selectionSet], root);
+  provenance?.add(items, root);
+  if (hiddenFields) addHiddenFields(schema, hiddenFields, items, root);
+  const dataKeys = new DataKeys(reservedNames);
+  registerKeys(items, dataKeys);
+  // The response writer knows the names of root types.
+  const planned = items.filter((item) => 'on' in item || item.type !== null);
+  if (planned.length === 0) return { operation: null, dataKeys };
+  const selectionSet = toSelectionSet(planned, root, dataKeys, partlyHiddenTypes);
   const variables = new Set<string>();
-  variablesOf(selectionSet, variables);
-  const variableDefinitions = (operation.variableDefinitions ?? []).filter((one) =>
-    variables.has(one.variable.name.value),
+  collectVariables(selectionSet, variables);
+  const variableDefinitions = (operation.variableDefinitions ?? []).filter((variableDefinition) =>
+    variables.has(variableDefinition.variable.name.value),
   );
-  return { asked: { ...operation, directives: [], variableDefinitions, selectionSet }, keys };
+  return { operation: { ...operation, directives: [], variableDefinitions, selectionSet }, dataKeys };
 }
 
-/** Adds the names of the variables that arguments of the selections hold. */
-function variablesOf(set: SelectionSetNode, names: Set<string>): void {
+/** Adds the names of all variables in arguments of the selections. */
+function collectVariables(set: SelectionSetNode, names: Set<string>): void {
   const inValue = (value: ValueNode): void => {
     if (value.kind === Kind.VARIABLE) names.add(value.name.value);
-    else if (value.kind === Kind.LIST) for (const one of value.values) inValue(one);
-    else if (value.kind === Kind.OBJECT) for (const one of value.fields) inValue(one.value);
+    else if (value.kind === Kind.LIST) for (const item of value.values) inValue(item);
+    else if (value.kind === Kind.OBJECT) for (const field of value.fields) inValue(field.value);
   };
-  for (const one of set.selections) {
-    if (one.kind === Kind.FIELD) for (const { value } of one.arguments ?? []) inValue(value);
-    if (one.kind !== Kind.FRAGMENT_SPREAD && one.selectionSet) variablesOf(one.selectionSet, names);
+  for (const selection of set.selections) {
+    if (selection.kind === Kind.FIELD) for (const { value } of selection.arguments ?? []) inValue(value);
+    if (selection.kind !== Kind.FRAGMENT_SPREAD && selection.selectionSet)
+      collectVariables(selection.selectionSet, names);
   }
 }
 
-export function fragmentsOf(document: DocumentNode): Map<string, FragmentDefinitionNode> {
-  const found = new Map<string, FragmentDefinitionNode>();
-  for (const one of document.definitions) if (one.kind === Kind.FRAGMENT_DEFINITION) found.set(one.name.value, one);
-  return found;
-}
-
-function learn(items: readonly Item[], keys: Keys): void {
-  for (const one of items) {
-    if (!('on' in one) && one.type) keys.learn(one.node, one.type);
-    if (one.items) learn(one.items, keys);
+function registerKeys(items: readonly NormalizedSelection[], dataKeys: DataKeys): void {
+  for (const item of items) {
+    if (!('on' in item) && item.type) dataKeys.register(item.node, item.type);
+    if (item.selections) registerKeys(item.selections, dataKeys);
   }
 }
 
-function toSet(items: readonly Item[], type: Composite, keys: Keys, veiled: ReadonlySet<string>): SelectionSetNode {
-  const selections = items.map((one): SelectionNode => {
-    if ('on' in one) {
-      const typeCondition = { kind: Kind.NAMED_TYPE, name: { kind: Kind.NAME, value: one.on.name } } as const;
-      return { kind: Kind.INLINE_FRAGMENT, typeCondition, selectionSet: toSet(one.items, one.on, keys, veiled) };
+function toSelectionSet(
+  items: readonly NormalizedSelection[],
+  type: CompositeType,
+  dataKeys: DataKeys,
+  partlyHiddenTypes: ReadonlySet<string>,
+): SelectionSetNode {
+  const selections = items.map((item): SelectionNode => {
+    if ('on' in item) {
+      const typeCondition = { kind: Kind.NAMED_TYPE, name: { kind: Kind.NAME, value: item.on.name } } as const;
+      return {
+        kind: Kind.INLINE_FRAGMENT,
+        typeCondition,
+        selectionSet: toSelectionSet(item.selections, item.on, dataKeys, partlyHiddenTypes),
+      };
     }
-    if (!one.type) return TYPENAME;
-    const { node } = one;
-    const key = keys.of(node, one.type);
-    const inner = getNamedType(one.type);
+    if (!item.type) return TYPENAME;
+    const { node } = item;
+    const key = dataKeys.keyOf(node, item.type);
+    const inner = getNamedType(item.type);
     return {
       kind: Kind.FIELD,
       ...(key === node.name.value ? {} : { alias: { kind: Kind.NAME, value: key } }),
       name: node.name,
       ...(node.arguments ? { arguments: node.arguments } : {}),
-      ...(one.items && isCompositeType(inner) ? { selectionSet: toSet(one.items, inner, keys, veiled) } : {}),
+      ...(item.selections && isCompositeType(inner)
+        ? { selectionSet: toSelectionSet(item.selections, inner, dataKeys, partlyHiddenTypes) }
+        : {}),
     };
   });
-  const tells = items.some((one) => !('on' in one) && one.type === null);
-  const must = selections.length === 0 || (isAbstractType(type) && veiled.has(type.name));
-  return { kind: Kind.SELECTION_SET, selections: must && !tells ? [TYPENAME, ...selections] : selections };
+  const hasTypename = items.some((item) => !('on' in item) && item.type === null);
+  const needsTypename = selections.length === 0 || (isAbstractType(type) && partlyHiddenTypes.has(type.name));
+  return {
+    kind: Kind.SELECTION_SET,
+    selections: needsTypename && !hasTypename ? [TYPENAME, ...selections] : selections,
+  };
 }

@@ -1,60 +1,64 @@
 /**
- * `@skip` and `@include`, settled before anything is planned: an operation has a plan for each set of answers that its
- * callers really give. Planners have lost fields where conditions meet `@requires` or interface objects, and a plan without
- * what is skipped needs no fetch for it.
+ * Resolves `@skip` and `@include` before planning: an operation has one plan for each combination of conditions that callers use. Planners have
+ * lost fields where conditions meet `@requires` or interface objects, and skipped fields need no fetch.
  */
 import { type DirectiveNode, type DocumentNode, Kind, type SelectionNode, type SelectionSetNode } from 'graphql';
 
 type Variables = Readonly<Record<string, unknown>>;
 
-/** Every condition of the document. */
+/** All conditions of the document. */
 function conditionsOf(document: DocumentNode): DirectiveNode[] {
-  const found: DirectiveNode[] = [];
-  const look = (set: SelectionSetNode): void => {
-    for (const one of set.selections) {
-      if (one.directives) found.push(...one.directives.filter(isCondition));
-      if (one.kind !== Kind.FRAGMENT_SPREAD && one.selectionSet) look(one.selectionSet);
+  const conditions: DirectiveNode[] = [];
+  const collect = (set: SelectionSetNode): void => {
+    for (const selection of set.selections) {
+      if (selection.directives) conditions.push(...selection.directives.filter(isCondition));
+      if (selection.kind !== Kind.FRAGMENT_SPREAD && selection.selectionSet) collect(selection.selectionSet);
     }
   };
-  for (const one of document.definitions) if ('selectionSet' in one) look(one.selectionSet);
-  return found;
+  for (const definition of document.definitions) if ('selectionSet' in definition) collect(definition.selectionSet);
+  return conditions;
 }
 
-/** Names of the variables that decide what is selected; null: there are no conditions at all. */
-export function deciders(document: DocumentNode): string[] | null {
+/** Names of the variables in conditions, sorted; null if the document has no conditions. */
+export function conditionVariables(document: DocumentNode): string[] | null {
   const conditions = conditionsOf(document);
   if (conditions.length === 0) return null;
-  const names = conditions.map(conditionOf).flatMap((one) => (one?.kind === Kind.VARIABLE ? [one.name.value] : []));
+  const names = conditions
+    .map(conditionValue)
+    .flatMap((condition) => (condition?.kind === Kind.VARIABLE ? [condition.name.value] : []));
   return [...new Set(names)].sort();
 }
 
-/** The document without what is skipped, and without the conditions. Selections may be empty in it. */
-export function settled(document: DocumentNode, variables: Variables): DocumentNode {
-  const inSet = (set: SelectionSetNode): SelectionSetNode => ({
+/** The document without skipped selections and without conditions. Its selection sets may be empty. */
+export function resolveConditions(document: DocumentNode, variables: Variables): DocumentNode {
+  const resolveSet = (set: SelectionSetNode): SelectionSetNode => ({
     ...set,
-    selections: set.selections.flatMap((one): SelectionNode[] => {
-      if (!(one.directives ?? []).every((each) => !isCondition(each) || holds(each, variables))) return [];
-      const kept = one.directives?.length
-        ? { ...one, directives: one.directives.filter((each) => !isCondition(each)) }
-        : one;
-      return kept.kind === Kind.FRAGMENT_SPREAD || !kept.selectionSet
-        ? [kept]
-        : [{ ...kept, selectionSet: inSet(kept.selectionSet) } as SelectionNode];
+    selections: set.selections.flatMap((selection): SelectionNode[] => {
+      if (
+        !(selection.directives ?? []).every((directive) => !isCondition(directive) || isIncluded(directive, variables))
+      )
+        return [];
+      const unconditional = selection.directives?.length
+        ? { ...selection, directives: selection.directives.filter((directive) => !isCondition(directive)) }
+        : selection;
+      return unconditional.kind === Kind.FRAGMENT_SPREAD || !unconditional.selectionSet
+        ? [unconditional]
+        : [{ ...unconditional, selectionSet: resolveSet(unconditional.selectionSet) } as SelectionNode];
     }),
   });
-  const definitions = document.definitions.map((one) =>
-    'selectionSet' in one ? { ...one, selectionSet: inSet(one.selectionSet) } : one,
+  const definitions = document.definitions.map((definition) =>
+    'selectionSet' in definition ? { ...definition, selectionSet: resolveSet(definition.selectionSet) } : definition,
   );
   return { ...document, definitions };
 }
 
 const isCondition = (node: DirectiveNode): boolean => node.name.value === 'skip' || node.name.value === 'include';
 
-const conditionOf = (node: DirectiveNode) => node.arguments?.find((one) => one.name.value === 'if')?.value;
+const conditionValue = (node: DirectiveNode) => node.arguments?.find((argument) => argument.name.value === 'if')?.value;
 
-function holds(node: DirectiveNode, variables: Variables): boolean {
-  const value = conditionOf(node);
-  const said =
+function isIncluded(node: DirectiveNode, variables: Variables): boolean {
+  const value = conditionValue(node);
+  const condition =
     value?.kind === Kind.VARIABLE ? variables[value.name.value] : value?.kind === Kind.BOOLEAN && value.value;
-  return (said === true) === (node.name.value === 'include');
+  return (condition === true) === (node.name.value === 'include');
 }

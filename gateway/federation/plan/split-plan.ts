@@ -1,8 +1,8 @@
 /**
- * What the planner cannot plan as a whole is planned in parts: each root field by itself; the operation down to an entity, and what is
- * asked of that entity as an operation of its own that begins with the entity's key; and of that, one half after the other. Hive's
- * planner 0.0.38 fails on a field with `@requires` of an entity that is reached through another entity of the same type and subgraph
- * (its issue 1310 is of the same kind), and on such fields asked several times beside others.
+ * Plans an operation in parts if the planner fails on the whole: each root field alone; the operation down to an entity, with the entity's
+ * selections as an operation that begins at the entity's key; the halves of such an operation. Hive's planner 0.0.38 fails on a field with
+ * `@requires` of an entity that is reached through another entity of the same type and subgraph (like its issue 1310), and on such fields
+ * selected several times beside others.
  */
 import {
   type FieldNode,
@@ -21,188 +21,215 @@ import {
   type SelectionSetNode,
   visit,
 } from 'graphql';
-import { ENTITIES, rootOf } from './entity-root-fields.ts';
-import { type Composite, TYPENAME } from './normalized-selection.ts';
-import type { EntityAlias, PlanStep, Step } from './planner.ts';
+import { type CompositeType, TYPENAME } from '../document-nodes.ts';
+import type { Step } from '../response-data.ts';
+import { ENTITY_SUBGRAPH, entityRootField } from './entity-root-fields.ts';
+import type { EntityAlias, PlanStep } from './plan-types.ts';
 
-/** Plans a document with one operation; throws when it finds no way. */
-export type PlanText = (text: string) => PlanStep | null;
+/** Plans a document with one operation. Throws when the planner finds no plan. */
+export type PlanDocument = (text: string) => PlanStep | null;
 
-/** As often the planner is asked for one operation. */
-const MOST = 80;
+/** Calls of the planner for one operation. */
+const MAX_PLANNER_CALLS = 80;
 
-/** An operation cut at one entity. */
-interface Cut {
-  /** Down to the entity's key. */
+/** An operation split at one entity field. */
+interface EntityCut {
+  /** The operation, with only the key of the entity. */
   readonly outer: OperationDefinitionNode;
-  /** What is asked of the entity. */
+  /** The selections of the entity. */
   readonly inner: OperationDefinitionNode;
-  /** The way to the entities. */
+  /** Path to the entities. */
   readonly path: readonly Step[];
 }
 
-/** Plans `operation` in parts. Throws `first`, the fault of the whole, when that does not help either. */
-export function planInParts(
-  parts: { schema: GraphQLSchema; keys: ReadonlyMap<string, readonly string[]>; plan: PlanText },
+/** Plans `operation` in parts. Throws `error`, with which the planner failed on the whole, if a part fails too. */
+export function splitPlan(
+  parts: { schema: GraphQLSchema; keys: ReadonlyMap<string, readonly string[]>; plan: PlanDocument },
   operation: OperationDefinitionNode,
-  first: unknown,
+  error: unknown,
 ): PlanStep | null {
-  let asked = 0;
-  const whole = (one: OperationDefinitionNode): PlanStep | null => {
-    if (++asked > MOST) throw first;
-    return parts.plan(print(one));
+  let plannerCalls = 0;
+  const planWhole = (part: OperationDefinitionNode): PlanStep | null => {
+    if (++plannerCalls > MAX_PLANNER_CALLS) throw error;
+    return parts.plan(print(part));
   };
-  const inParts = (one: OperationDefinitionNode): PlanStep | null => {
+  const inParts = (part: OperationDefinitionNode): PlanStep | null => {
     try {
-      return whole(one);
+      return planWhole(part);
     } catch {
-      // Each part is smaller than the whole, so this comes to an end.
-      for (const way of [byField(one), ...byEntity(one), byHalf(one)]) {
+      // Each part is smaller than the whole, so the recursion ends.
+      for (const attempt of [byField(part), ...byEntity(part), byHalf(part)]) {
         try {
-          const plan = way?.();
+          const plan = attempt?.();
           if (plan !== undefined) return plan;
         } catch {
-          if (asked > MOST) throw first;
+          if (plannerCalls > MAX_PLANNER_CALLS) throw error;
         }
       }
-      throw first;
+      throw error;
     }
   };
-  type Way = (() => PlanStep | null) | null;
-  const each = (operations: readonly OperationDefinitionNode[]): PlanStep | null => {
-    const nodes = operations.flatMap((one) => inParts(one) ?? []);
+  type Attempt = (() => PlanStep | null) | null;
+  const planEach = (operations: readonly OperationDefinitionNode[]): PlanStep | null => {
+    const nodes = operations.flatMap((operation) => inParts(operation) ?? []);
     return nodes.length === 0 ? null : { kind: 'Parallel', nodes };
   };
-  const byField = (one: OperationDefinitionNode): Way => {
-    const { selections } = one.selectionSet;
-    if (selections.length < 2 || one.operation !== OperationTypeNode.QUERY) return null;
-    return () => each(selections.map((root) => sound({ ...one, selectionSet: setOf([root]) })));
+  const byField = (part: OperationDefinitionNode): Attempt => {
+    const { selections } = part.selectionSet;
+    if (selections.length < 2 || part.operation !== OperationTypeNode.QUERY) return null;
+    return () =>
+      planEach(selections.map((root) => withoutUnusedVariables({ ...part, selectionSet: selectionSetOf([root]) })));
   };
-  /** Deepest first. */
-  const byEntity = (one: OperationDefinitionNode): Way[] =>
-    cuts(parts, one)
+  /** The deepest entity first. */
+  const byEntity = (part: OperationDefinitionNode): Attempt[] =>
+    findEntityCuts(parts, part)
       .reverse()
       .map(
         ({ outer, inner, path }) =>
           () =>
-            joined(inParts(outer), moved(inParts(inner), path)),
+            inSequence(inParts(outer), attachToEntities(inParts(inner), path)),
       );
-  const byHalf = (one: OperationDefinitionNode): Way => {
-    const [root] = one.selectionSet.selections;
-    const asked = root?.kind === Kind.FIELD && isEntityRoot(root) ? (root.selectionSet?.selections ?? []) : [];
-    if (asked.length < 2 || root?.kind !== Kind.FIELD) return null;
-    const middle = asked.length >> 1;
-    const half = (some: readonly SelectionNode[]) =>
-      sound({ ...one, selectionSet: setOf([{ ...root, selectionSet: setOf(some) }]) });
-    return () => each([half(asked.slice(0, middle)), half(asked.slice(middle))]);
+  const byHalf = (part: OperationDefinitionNode): Attempt => {
+    const [root] = part.selectionSet.selections;
+    const selections = root?.kind === Kind.FIELD && isEntityRoot(root) ? (root.selectionSet?.selections ?? []) : [];
+    if (selections.length < 2 || root?.kind !== Kind.FIELD) return null;
+    const middle = selections.length >> 1;
+    const half = (chosen: readonly SelectionNode[]) =>
+      withoutUnusedVariables({
+        ...part,
+        selectionSet: selectionSetOf([{ ...root, selectionSet: selectionSetOf(chosen) }]),
+      });
+    return () => planEach([half(selections.slice(0, middle)), half(selections.slice(middle))]);
   };
   return inParts(operation);
 }
 
-const joined = (one: PlanStep | null, other: PlanStep | null): PlanStep | null =>
-  one && other ? { kind: 'Sequence', nodes: [one, other] } : (one ?? other);
+const inSequence = (first: PlanStep | null, second: PlanStep | null): PlanStep | null =>
+  first && second ? { kind: 'Sequence', nodes: [first, second] } : (first ?? second);
 
-/** The plan without its first fetch, which asks for a key that is known, and with the way to the entities in that fetch's place. */
-function moved(step: PlanStep | null, path: readonly Step[]): PlanStep | null {
+/** The plan of an entity's selections without its first fetch, whose result is known: the key. `path` leads to the entities instead. */
+function attachToEntities(step: PlanStep | null, path: readonly Step[]): PlanStep | null {
   if (step === null) return null;
-  const behind = (way: readonly Step[]): readonly Step[] => [...path, ...way.slice(1)];
+  const prefixed = (steps: readonly Step[]): readonly Step[] => [...path, ...steps.slice(1)];
   switch (step.kind) {
     case 'Sequence':
     case 'Parallel': {
-      const nodes = step.nodes.flatMap((one) => moved(one, path) ?? []);
+      const nodes = step.nodes.flatMap((node) => attachToEntities(node, path) ?? []);
       return nodes.length === 0 ? null : { kind: step.kind, nodes };
     }
     case 'Flatten':
-      return { ...step, path: behind(step.path) };
+      return { ...step, path: prefixed(step.path) };
     case 'BatchFetch': {
-      const aliases = step.entityBatch.aliases.map((one): EntityAlias => ({ ...one, paths: one.paths.map(behind) }));
+      const aliases = step.entityBatch.aliases.map(
+        (alias): EntityAlias => ({ ...alias, paths: alias.paths.map(prefixed) }),
+      );
       return { ...step, entityBatch: { aliases } };
     }
     case 'Fetch':
-      if (step.serviceName !== ENTITIES) throw new Error('A part of a plan asks for more than an entity.');
+      if (step.serviceName !== ENTITY_SUBGRAPH)
+        throw new Error('unreachable: the plan of an entity has no other root fetch');
       return null;
   }
 }
 
-/** Every place where the operation can be cut, outer ones before inner ones. Not where it begins with an entity: it is cut there. */
-function cuts(
+/** All entity fields at which the operation can be split, outer before inner; not the entity at which it begins. */
+function findEntityCuts(
   { schema, keys }: { schema: GraphQLSchema; keys: ReadonlyMap<string, readonly string[]> },
   operation: OperationDefinitionNode,
-): Cut[] {
+): EntityCut[] {
   const root = schema.getRootType(operation.operation);
-  const found: Cut[] = [];
-  /** `rebuilt`: the operation's selections with those of this place exchanged. */
+  const cuts: EntityCut[] = [];
+  /** `rebuild` returns the operation's selections with those of this position replaced. */
   const walk = (
     set: SelectionSetNode,
-    type: Composite,
+    type: CompositeType,
     path: readonly Step[],
-    rebuilt: (set: SelectionSetNode) => SelectionSetNode,
+    rebuild: (set: SelectionSetNode) => SelectionSetNode,
   ): void => {
-    set.selections.forEach((one, i) => {
-      const changed = (other: SelectionNode, ...more: SelectionNode[]) =>
-        rebuilt({ ...set, selections: [...more, ...set.selections.map((each, n) => (n === i ? other : each))] });
-      if (one.kind === Kind.INLINE_FRAGMENT) {
-        const on = one.typeCondition ? schema.getType(one.typeCondition.name.value) : type;
+    set.selections.forEach((selection, i) => {
+      const replaceSelection = (replacement: SelectionNode, ...added: SelectionNode[]) =>
+        rebuild({
+          ...set,
+          selections: [...added, ...set.selections.map((selection, index) => (index === i ? replacement : selection))],
+        });
+      if (selection.kind === Kind.INLINE_FRAGMENT) {
+        const on = selection.typeCondition ? schema.getType(selection.typeCondition.name.value) : type;
         if (!isCompositeType(on)) return;
         const types = isAbstractType(on) ? schema.getPossibleTypes(on).map(({ name }) => name) : [on.name];
-        walk(one.selectionSet, on, [...path, { TypeCondition: types }], (inner) =>
-          changed({ ...one, selectionSet: inner }, ...(tells(set) ? [] : [TYPENAME])),
+        walk(selection.selectionSet, on, [...path, { TypeCondition: types }], (inner) =>
+          replaceSelection({ ...selection, selectionSet: inner }, ...(hasTypename(set) ? [] : [TYPENAME])),
         );
         return;
       }
-      const field = one.kind === Kind.FIELD && 'getFields' in type ? type.getFields()[one.name.value] : undefined;
-      if (one.kind !== Kind.FIELD || !field || !one.selectionSet) return;
+      const field =
+        selection.kind === Kind.FIELD && 'getFields' in type ? type.getFields()[selection.name.value] : undefined;
+      if (selection.kind !== Kind.FIELD || !field || !selection.selectionSet) return;
       const inner = getNamedType(field.type);
       if (!isCompositeType(inner)) return;
-      const way = [...path, { Field: (one.alias ?? one.name).value }, ...listsOf(field.type)];
+      const fieldPath = [...path, { Field: (selection.alias ?? selection.name).value }, ...listSteps(field.type)];
       const key = isObjectType(inner) ? keys.get(inner.name) : undefined;
-      const asked = one.selectionSet.selections;
-      // Under whatever alias: nobody but the key's own subgraph would be asked for it.
-      const known = asked.filter((each) => key && isOfKey(each, key));
-      if (key && !isEntityRoot(one) && known.length < asked.length) {
-        const least = { ...one, selectionSet: setOf(once([TYPENAME, ...key.map(fieldNode), ...known])) };
-        found.push({
-          outer: sound({ ...operation, selectionSet: changed(least) }),
-          inner: sound({
+      const selections = selection.selectionSet.selections;
+      // Key fields stay in the outer operation, whatever their alias: the entity's part could not select them from another subgraph.
+      const keyFields = selections.filter((selection) => key && isKeyField(selection, key));
+      if (key && !isEntityRoot(selection) && keyFields.length < selections.length) {
+        const keyOnly = {
+          ...selection,
+          selectionSet: selectionSetOf(withoutDuplicates([TYPENAME, ...key.map(fieldNode), ...keyFields])),
+        };
+        cuts.push({
+          outer: withoutUnusedVariables({ ...operation, selectionSet: replaceSelection(keyOnly) }),
+          inner: withoutUnusedVariables({
             ...operation,
             operation: OperationTypeNode.QUERY,
-            selectionSet: setOf([
-              { ...fieldNode(rootOf(inner.name)), selectionSet: setOf(asked.filter((each) => !known.includes(each))) },
+            selectionSet: selectionSetOf([
+              {
+                ...fieldNode(entityRootField(inner.name)),
+                selectionSet: selectionSetOf(selections.filter((selection) => !keyFields.includes(selection))),
+              },
             ]),
           }),
-          path: way,
+          path: fieldPath,
         });
       }
-      walk(one.selectionSet, inner, way, (other) => changed({ ...one, selectionSet: other }));
+      walk(selection.selectionSet, inner, fieldPath, (inner) =>
+        replaceSelection({ ...selection, selectionSet: inner }),
+      );
     });
   };
   if (root) walk(operation.selectionSet, root, [], (set) => set);
-  return found;
+  return cuts;
 }
 
-const isEntityRoot = (one: FieldNode): boolean => one.name.value.startsWith(rootOf(''));
-const setOf = (selections: readonly SelectionNode[]): SelectionSetNode => ({ kind: Kind.SELECTION_SET, selections });
+const isEntityRoot = (field: FieldNode): boolean => field.name.value.startsWith(entityRootField(''));
+const selectionSetOf = (selections: readonly SelectionNode[]): SelectionSetNode => ({
+  kind: Kind.SELECTION_SET,
+  selections,
+});
 const fieldNode = (name: string): FieldNode => ({ kind: Kind.FIELD, name: { kind: Kind.NAME, value: name } });
-const tells = (set: SelectionSetNode): boolean =>
-  set.selections.some((one) => one.kind === Kind.FIELD && one.name.value === '__typename' && !one.alias);
+const hasTypename = (set: SelectionSetNode): boolean =>
+  set.selections.some(
+    (selection) => selection.kind === Kind.FIELD && selection.name.value === '__typename' && !selection.alias,
+  );
 
-const isOfKey = (one: SelectionNode, key: readonly string[]): boolean =>
-  one.kind === Kind.FIELD && (one.name.value === '__typename' || key.includes(one.name.value));
+const isKeyField = (selection: SelectionNode, key: readonly string[]): boolean =>
+  selection.kind === Kind.FIELD && (selection.name.value === '__typename' || key.includes(selection.name.value));
 
-const once = (all: readonly SelectionNode[]): SelectionNode[] => [
-  ...new Map(all.map((one) => [print(one), one])).values(),
+const withoutDuplicates = (selections: readonly SelectionNode[]): SelectionNode[] => [
+  ...new Map(selections.map((selection) => [print(selection), selection])).values(),
 ];
 
-/** A step for each list that the values stand in. */
-function listsOf(type: unknown): Step[] {
-  const bare = getNullableType(type as never) as unknown;
-  return isListType(bare) ? ['@', ...listsOf(bare.ofType)] : [];
+/** One step for each list around the values. */
+function listSteps(type: unknown): Step[] {
+  const nullable = getNullableType(type as never) as unknown;
+  return isListType(nullable) ? ['@', ...listSteps(nullable.ofType)] : [];
 }
 
-/** Without the variables that are no longer asked for. */
-function sound(operation: OperationDefinitionNode): OperationDefinitionNode {
+/** The operation without variables that it does not use. */
+function withoutUnusedVariables(operation: OperationDefinitionNode): OperationDefinitionNode {
   const used = new Set<string>();
-  visit(operation.selectionSet, { Variable: (one) => void used.add(one.name.value) });
-  const variableDefinitions = (operation.variableDefinitions ?? []).filter((one) => used.has(one.variable.name.value));
+  visit(operation.selectionSet, { Variable: (variable) => void used.add(variable.name.value) });
+  const variableDefinitions = (operation.variableDefinitions ?? []).filter((variableDefinition) =>
+    used.has(variableDefinition.variable.name.value),
+  );
   return { ...operation, variableDefinitions };
 }

@@ -1,4 +1,4 @@
-/** The ways down a path of the plan: one for each group of types of which different things are asked. */
+/** Follows a path of the plan through the operation, with one branch for each group of types that has its own selections. */
 import {
   type FieldNode,
   type GraphQLObjectType,
@@ -11,26 +11,26 @@ import {
   type SelectionNode,
   type SelectionSetNode,
 } from 'graphql';
-import type { Composite } from './normalized-selection.ts';
-import type { Step } from './planner.ts';
+import type { CompositeType } from '../document-nodes.ts';
+import type { Step } from '../response-data.ts';
 
-/** As many ways that differ by types one fetch is followed on; a fetch with more stays as the planner wrote it. */
-const MOST = 16;
+/** Branches of one fetch. A fetch with more stays as the planner wrote it. */
+const MAX_BRANCHES = 16;
 
-/** A place of the operation on the way of some types. */
+/** A position of the operation, for a group of types. */
 export interface Branch {
-  /** The plan's steps, with the types that it is the way of. */
+  /** The plan's steps, with the branch's type conditions. */
   readonly path: readonly Step[];
-  readonly type: Composite;
-  /** What an object there can be. */
+  readonly type: CompositeType;
+  /** Possible types of an object at this position. */
   readonly types: readonly GraphQLObjectType[];
   readonly sets: readonly SelectionSetNode[];
 }
 
-/** The way on which nothing has been told apart yet. */
-export const branch = (
+/** A branch with all possible types of `type`. */
+export const startBranch = (
   path: readonly Step[],
-  type: Composite,
+  type: CompositeType,
   sets: readonly SelectionSetNode[],
   schema: GraphQLSchema,
 ): Branch => ({
@@ -40,77 +40,81 @@ export const branch = (
   sets,
 });
 
-/** The ways down `path`, one for each group of types of which different things are asked; null when they are too many. */
-export function follow(start: Branch, path: readonly Step[], schema: GraphQLSchema): Branch[] | null {
-  let ways: readonly Branch[] = [start];
+/** The branches at the end of `path`; null if there are none, or more than 16 at any step. */
+export function followPath(start: Branch, path: readonly Step[], schema: GraphQLSchema): Branch[] | null {
+  let branches: readonly Branch[] = [start];
   for (const step of path) {
-    ways = ways.flatMap((way): Branch[] => {
-      const next = { ...way, path: [...way.path, step] };
+    branches = branches.flatMap((branch): Branch[] => {
+      const next = { ...branch, path: [...branch.path, step] };
       if (step === '@') return [next];
       if ('TypeCondition' in step)
-        return [{ ...next, types: way.types.filter(({ name }) => step.TypeCondition.includes(name)) }];
-      return split(way, schema).flatMap((one) => down(one, step.Field, schema));
+        return [{ ...next, types: branch.types.filter(({ name }) => step.TypeCondition.includes(name)) }];
+      return splitByType(branch, schema).flatMap((group) => stepToField(group, step.Field, schema));
     });
-    if (ways.length > MOST) return null;
+    if (branches.length > MAX_BRANCHES) return null;
   }
-  const ends = ways.flatMap((way) => split(way, schema));
-  return ends.length === 0 || ends.length > MOST ? null : ends;
+  const ends = branches.flatMap((branch) => splitByType(branch, schema));
+  return ends.length === 0 || ends.length > MAX_BRANCHES ? null : ends;
 }
 
-/** The way of each group of types of which the same is asked. */
-function split(way: Branch, schema: GraphQLSchema): Branch[] {
-  if (isObjectType(way.type)) return [way];
+/** Splits a branch into groups of types with the same selections. */
+function splitByType(branch: Branch, schema: GraphQLSchema): Branch[] {
+  if (isObjectType(branch.type)) return [branch];
   const groups = new Map<string, { types: GraphQLObjectType[]; sets: SelectionSetNode[] }>();
-  const marks = new Map<SelectionNode, number>();
-  for (const type of way.types) {
-    const selections = way.sets.flatMap((set) => fieldsOf(set, type, schema));
-    for (const one of selections) if (!marks.has(one)) marks.set(one, marks.size);
-    const mark = selections.map((one) => marks.get(one)).join();
-    const group = groups.get(mark);
+  const ids = new Map<SelectionNode, number>();
+  for (const type of branch.types) {
+    const selections = branch.sets.flatMap((set) => fieldsOfType(set, type, schema));
+    for (const selection of selections) if (!ids.has(selection)) ids.set(selection, ids.size);
+    const groupKey = selections.map((selection) => ids.get(selection)).join();
+    const group = groups.get(groupKey);
     if (group) group.types.push(type);
-    else groups.set(mark, { types: [type], sets: [{ kind: Kind.SELECTION_SET, selections }] });
+    else groups.set(groupKey, { types: [type], sets: [{ kind: Kind.SELECTION_SET, selections }] });
   }
-  const all = [...groups.values()];
-  if (all.length === 1) return all.map((one) => ({ ...way, ...one }));
-  // An object of which only the interface is known may be any of them.
-  return all.map(({ types, sets }) => ({
-    path: [...way.path, { TypeCondition: [...types.map(({ name }) => name), way.type.name] }],
-    type: way.type,
+  const merged = [...groups.values()];
+  if (merged.length === 1) return merged.map((group) => ({ ...branch, ...group }));
+  // An object of which only the interface is known belongs to every group.
+  return merged.map(({ types, sets }) => ({
+    path: [...branch.path, { TypeCondition: [...types.map(({ name }) => name), branch.type.name] }],
+    type: branch.type,
     types,
     sets,
   }));
 }
 
-/** The fields that are asked of an object of that type. */
-function fieldsOf(set: SelectionSetNode, type: GraphQLObjectType, schema: GraphQLSchema): FieldNode[] {
-  return set.selections.flatMap((one): FieldNode[] => {
-    if (one.kind === Kind.FIELD) return [one];
-    if (one.kind !== Kind.INLINE_FRAGMENT) return [];
-    const on = one.typeCondition ? schema.getType(one.typeCondition.name.value) : type;
-    const fits = on === type || (isAbstractType(on) && schema.isSubType(on, type));
-    return fits ? fieldsOf(one.selectionSet, type, schema) : [];
+/** The fields selected of an object of that type. */
+function fieldsOfType(set: SelectionSetNode, type: GraphQLObjectType, schema: GraphQLSchema): FieldNode[] {
+  return set.selections.flatMap((selection): FieldNode[] => {
+    if (selection.kind === Kind.FIELD) return [selection];
+    if (selection.kind !== Kind.INLINE_FRAGMENT) return [];
+    const on = selection.typeCondition ? schema.getType(selection.typeCondition.name.value) : type;
+    const applies = on === type || (isAbstractType(on) && schema.isSubType(on, type));
+    return applies ? fieldsOfType(selection.selectionSet, type, schema) : [];
   });
 }
 
-/** A step down to the field under that key; none when the operation does not ask for it there. */
-function down(way: Branch, key: string, schema: GraphQLSchema): Branch[] {
-  const asked = way.sets.flatMap(deepFields).filter((one) => (one.alias ?? one.name).value === key);
-  const name = asked[0]?.name.value ?? '';
-  const field = way.types.map((one) => one.getFields()[name]).find((one) => one !== undefined);
+/** The branch of the field with that key; none if the operation does not select it here. */
+function stepToField(branch: Branch, key: string, schema: GraphQLSchema): Branch[] {
+  const fields = branch.sets.flatMap(fieldsWithFragments).filter((field) => (field.alias ?? field.name).value === key);
+  const name = fields[0]?.name.value ?? '';
+  const field = branch.types.map((type) => type.getFields()[name]).find((definition) => definition !== undefined);
   const type = getNamedType(field?.type);
   if (!isCompositeType(type)) return [];
   return [
-    branch(
-      [...way.path, { Field: key }],
+    startBranch(
+      [...branch.path, { Field: key }],
       type,
-      asked.flatMap((one) => one.selectionSet ?? []),
+      fields.flatMap((field) => field.selectionSet ?? []),
       schema,
     ),
   ];
 }
 
-/** The fields of a selection, those of its fragments among them. */
-export const deepFields = (set: SelectionSetNode): FieldNode[] =>
-  set.selections.flatMap((one) =>
-    one.kind === Kind.FIELD ? [one] : one.kind === Kind.INLINE_FRAGMENT ? deepFields(one.selectionSet) : [],
+/** All fields of a selection set, including those of its inline fragments. */
+export const fieldsWithFragments = (set: SelectionSetNode): FieldNode[] =>
+  set.selections.flatMap((selection) =>
+    selection.kind === Kind.FIELD
+      ? [selection]
+      : selection.kind === Kind.INLINE_FRAGMENT
+        ? fieldsWithFragments(selection.selectionSet)
+        : [],
   );

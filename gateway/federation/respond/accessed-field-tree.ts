@@ -1,118 +1,134 @@
-/** What can be told of each place of a document, worked out once per operation: see watch.ts and touched.ts. */
+/** Which positions of an operation hold protected fields; computed once per operation for `accessed-fields.ts`. */
 import { type GraphQLObjectType, type GraphQLSchema, isUnionType } from 'graphql';
-import type { Composite } from '../plan/normalized-selection.ts';
-import { ownerPath, twinOf, type Watch, watchedBy } from '../plan/protected-fields.ts';
-import type { Selection, ValueShape } from './response-shape.ts';
+import type { CompositeType } from '../document-nodes.ts';
+import { isProtectedField, maskedFieldName, type ProtectedFields, pathToOwner } from '../plan/protected-fields.ts';
+import type { SelectionShape, ValueShape } from './response-shape.ts';
 
-/** A field that leads on to objects of which something can be told. */
-export interface Below {
-  readonly from: string;
-  readonly type: Composite;
-  readonly selection: Selection;
-  readonly watched: boolean;
-  /** Directly watched, with a coordinate of its own. */
+/** A field that leads to objects with protected fields. */
+export interface ProtectedChild {
+  readonly dataKey: string;
+  readonly type: CompositeType;
+  readonly selection: SelectionShape;
+  readonly isProtected: boolean;
+  /** Coordinate of the field if it is protected itself. */
   readonly coordinate: string | null;
-  readonly payload: boolean;
+  readonly isPayload: boolean;
 }
 
-/** What an object of one type at one place of the document can tell. */
-export interface Node {
-  readonly key: string | null;
+/** The protected fields of objects of one type at one position of the operation. */
+export interface AccessNode {
+  /** Data key of the object's id; null if objects of the type are not reported. */
+  readonly idKey: string | null;
   readonly type: string;
-  readonly path: readonly string[] | null;
-  /** What a mutation answers. */
-  readonly payload: boolean;
-  readonly leaves: readonly { readonly from: string; readonly coordinate: string }[];
-  readonly masks: readonly { readonly from: string; readonly twin: string; readonly coordinate: string }[];
-  readonly refused: readonly string[];
-  readonly below: readonly Below[];
+  /** Data keys that lead to the owner's id. */
+  readonly ownerPath: readonly string[] | null;
+  /** Whether it is the payload of a mutation. */
+  readonly isPayload: boolean;
+  readonly leafFields: readonly { readonly dataKey: string; readonly coordinate: string }[];
+  readonly maskableFields: readonly {
+    readonly dataKey: string;
+    readonly maskedKey: string;
+    readonly coordinate: string;
+  }[];
+  readonly deniedFields: readonly string[];
+  readonly children: readonly ProtectedChild[];
 }
 
-/** Containers of records: their own leaves tell nothing. */
-const WRAPPER = /^(PageInfo|Provenance|EventsBatch|Gap|Lagged|.*Connection|.*Edge|.*Payload)$/;
+/** Types that wrap records: their own leaf fields are not protected data. */
+const WRAPPER_TYPES = /^(PageInfo|Provenance|EventsBatch|Gap|Lagged|.*Connection|.*Edge|.*Payload)$/;
 
-/** Works each place out once, at first use. */
-export class Nodes {
+/** The nodes of one operation, each created at first use. */
+export class AccessTree {
   readonly #schema: GraphQLSchema;
-  readonly #watch: Watch;
+  readonly #protectedFields: ProtectedFields;
   readonly #root: GraphQLObjectType;
   readonly #prefix: string;
-  readonly #nodes = new Map<Selection, Map<string, Node>>();
+  readonly #nodes = new Map<SelectionShape, Map<string, AccessNode>>();
 
-  constructor(parts: { schema: GraphQLSchema; watch: Watch; root: GraphQLObjectType; prefix: string }) {
+  constructor(parts: {
+    schema: GraphQLSchema;
+    protectedFields: ProtectedFields;
+    root: GraphQLObjectType;
+    prefix: string;
+  }) {
     this.#schema = parts.schema;
-    this.#watch = parts.watch;
+    this.#protectedFields = parts.protectedFields;
     this.#root = parts.root;
     this.#prefix = parts.prefix;
   }
 
-  of(selection: Selection, type: Composite, below: boolean, payload: boolean): Node {
-    const mark = `${type.name}${below ? '+' : '-'}${payload ? 'p' : ''}`;
-    const known = this.#nodes.get(selection) ?? new Map<string, Node>();
-    this.#nodes.set(selection, known);
-    const found = known.get(mark) ?? this.#make(selection, type, below, payload);
-    known.set(mark, found);
-    return found;
+  /** The node of objects of that type. `isProtected`: they are below a protected field. `isPayload`: they are payloads of a mutation. */
+  nodeFor(selection: SelectionShape, type: CompositeType, isProtected: boolean, isPayload: boolean): AccessNode {
+    const key = `${type.name}${isProtected ? '+' : '-'}${isPayload ? 'p' : ''}`;
+    const nodes = this.#nodes.get(selection) ?? new Map<string, AccessNode>();
+    this.#nodes.set(selection, nodes);
+    const node = nodes.get(key) ?? this.#createNode(selection, type, isProtected, isPayload);
+    nodes.set(key, node);
+    return node;
   }
 
-  #make(selection: Selection, type: Composite, below: boolean, payload: boolean): Node {
-    const watch = this.#watch;
-    const subject = watch.subjects.get(type.name);
-    const path = below && type.name !== watch.owner.type ? ownerPath(watch, type, payload) : null;
-    const leaves: { from: string; coordinate: string }[] = [];
-    const masks: { from: string; twin: string; coordinate: string }[] = [];
-    const refused: string[] = [];
-    const next: Below[] = [];
+  #createNode(selection: SelectionShape, type: CompositeType, isProtected: boolean, isPayload: boolean): AccessNode {
+    const protectedFields = this.#protectedFields;
+    const subject = protectedFields.subjects.get(type.name);
+    const path =
+      isProtected && type.name !== protectedFields.owner.type ? pathToOwner(protectedFields, type, isPayload) : null;
+    const leafFields: { dataKey: string; coordinate: string }[] = [];
+    const maskableFields: { dataKey: string; maskedKey: string; coordinate: string }[] = [];
+    const deniedFields: string[] = [];
+    const children: ProtectedChild[] = [];
     const fields = isUnionType(type) ? {} : type.getFields();
-    const wrapper = WRAPPER.test(type.name);
-    for (const { name, from, value, refusal } of selection.fields(type)) {
+    const isWrapper = WRAPPER_TYPES.test(type.name);
+    for (const { name, dataKey, value, accessError } of selection.fields(type)) {
       const field = fields[name];
       if (!field || !value) continue;
       const coordinate = `${type.name}.${name}`;
-      const direct = watchedBy(watch, this.#schema, type, field);
-      if (refusal) {
-        if (direct) refused.push(coordinate);
+      const isFieldProtected = isProtectedField(protectedFields, this.#schema, type, field);
+      if (accessError) {
+        if (isFieldProtected) deniedFields.push(coordinate);
         continue;
       }
-      const inner = innermost(value);
+      const inner = innermostValue(value);
       if (inner.kind === 'object') {
-        const own = direct && watch.watched({ type: type.name, field: name, returns: '' });
-        const isPayload = type === this.#root && this.#root.name === 'Mutation';
-        next.push({
-          from,
+        const isDirect = isFieldProtected && protectedFields.isProtected({ type: type.name, field: name, returns: '' });
+        children.push({
+          dataKey,
           type: inner.type,
           selection: inner.selection,
-          watched: below || direct,
-          coordinate: own ? coordinate : null,
-          payload: isPayload,
+          isProtected: isProtected || isFieldProtected,
+          coordinate: isDirect ? coordinate : null,
+          isPayload: type === this.#root && this.#root.name === 'Mutation',
         });
-      } else if ((below || direct) && !wrapper) {
-        if (fields[twinOf(name)]) masks.push({ from, twin: this.#prefix + twinOf(name), coordinate });
-        else leaves.push({ from, coordinate });
+      } else if ((isProtected || isFieldProtected) && !isWrapper) {
+        const maskedKey = this.#prefix + maskedFieldName(name);
+        if (fields[maskedFieldName(name)]) maskableFields.push({ dataKey, maskedKey, coordinate });
+        else leafFields.push({ dataKey, coordinate });
       }
     }
     return {
-      key: subject === undefined ? null : this.#prefix + subject,
+      idKey: subject === undefined ? null : this.#prefix + subject,
       type: type.name,
-      payload,
-      path: path && [...path, watch.subjects.get(watch.owner.type) ?? 'id'].map((step) => this.#prefix + step),
-      leaves,
-      masks,
-      refused,
-      below: next.filter((one) => one.watched || this.#reaches(one)),
+      isPayload,
+      ownerPath:
+        path &&
+        [...path, protectedFields.subjects.get(protectedFields.owner.type) ?? 'id'].map((step) => this.#prefix + step),
+      leafFields,
+      maskableFields,
+      deniedFields,
+      children: children.filter((child) => child.isProtected || this.#reaches(child)),
     };
   }
 
-  /** Whether anything watched can stand below. */
-  #reaches(at: Below): boolean {
-    return at.selection.possible(at.type).some((type) => {
-      if (at.type !== type && isUnionType(at.type) && isUnionType(type)) return false;
-      const { below, refused, leaves, masks } = this.of(at.selection, type, at.watched, at.payload);
-      return at.payload || below.length + refused.length + leaves.length + masks.length > 0;
+  /** Whether there can be a protected field at the child or below it. */
+  #reaches(child: ProtectedChild): boolean {
+    return child.selection.possibleTypes(child.type).some((type) => {
+      if (child.type !== type && isUnionType(child.type) && isUnionType(type)) return false;
+      const node = this.nodeFor(child.selection, type, child.isProtected, child.isPayload);
+      const fields = node.deniedFields.length + node.leafFields.length + node.maskableFields.length;
+      return child.isPayload || node.children.length + fields > 0;
     });
   }
 }
 
-function innermost(shape: ValueShape): Exclude<ValueShape, { kind: 'list' }> {
-  return shape.kind === 'list' ? innermost(shape.of) : shape;
+function innermostValue(shape: ValueShape): Exclude<ValueShape, { kind: 'list' }> {
+  return shape.kind === 'list' ? innermostValue(shape.item) : shape;
 }

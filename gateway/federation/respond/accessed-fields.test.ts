@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
 import { hubCall } from '../../../connectors/kit/host/services.ts';
-import { partsOf } from '../../../tests/federate.ts';
-import { type Answer, createFederation, type Touch, type Watch } from '../index.ts';
-import { fake } from '../testing/fake-subgraph.ts';
+import { federationOptions } from '../../../tests/test-federation.ts';
+import { createFederation, type FederatedResponse, type FieldAccess, type ProtectedFields } from '../index.ts';
+import { fakeSubgraph } from '../testing/fake-subgraph.ts';
 
 const hub = () =>
-  fake(
+  fakeSubgraph(
     'hub',
     `scalar USCC
      type Query { company(code: USCC!): Company companies: [Company!] events: [Event!] }
@@ -37,9 +37,9 @@ const hub = () =>
     },
     { Company: ({ code }) => ({ code, name: `Company ${code}` }) },
   );
-const islands = () =>
-  fake(
-    'islands',
+const sources = () =>
+  fakeSubgraph(
+    'sources',
     `scalar USCC
      type Query { car(id: ID!): Car }
      type Company @key(fields: "code") { code: USCC! tax: Tax cars: [Car!] }
@@ -59,9 +59,17 @@ const car = (id: string) => ({
   company: { code: 'A' },
 });
 
-const guarded = ['Company.tax', 'Company.cars', 'Mutation.file', 'Mutation.close', 'Query.events', 'Query.car'];
-const watch: Watch = {
-  watched: ({ type, field, returns }) => guarded.includes(`${type}.${field}`) || type === 'Car' || returns === 'Car',
+const protectedCoordinates = [
+  'Company.tax',
+  'Company.cars',
+  'Mutation.file',
+  'Mutation.close',
+  'Query.events',
+  'Query.car',
+];
+const protectedFields: ProtectedFields = {
+  isProtected: ({ type, field, returns }) =>
+    protectedCoordinates.includes(`${type}.${field}`) || type === 'Car' || returns === 'Car',
   subjects: new Map([
     ['Company', 'code'],
     ['Car', 'id'],
@@ -69,104 +77,111 @@ const watch: Watch = {
   owner: { type: 'Company', scalar: 'USCC' },
 };
 
-async function touched(query: string, refuse: readonly string[] = [], variables: Record<string, unknown> = {}) {
-  const subgraphs = [hub(), islands()];
-  const parts = partsOf(subgraphs);
+async function accessedFields(query: string, denied: readonly string[] = [], variables: Record<string, unknown> = {}) {
+  const subgraphs = [hub(), sources()];
+  const parts = federationOptions(subgraphs);
   const answers = [];
   const counts = [];
-  for (const federation of [createFederation(parts), createFederation({ ...parts, watch })]) {
-    const before = subgraphs.reduce((sum, one) => sum + one.requests.length, 0);
+  for (const federation of [createFederation(parts), createFederation({ ...parts, protectedFields })]) {
+    const before = subgraphs.reduce((sum, subgraph) => sum + subgraph.requests.length, 0);
     const compiled = federation.compile(
       { query },
       {
-        refused: ({ type, field }) =>
-          refuse.includes(`${type}.${field}`) ? { code: 'FORBIDDEN', message: 'no' } : null,
+        checkAccess: ({ type, field }) =>
+          denied.includes(`${type}.${field}`) ? { code: 'FORBIDDEN', message: 'no' } : null,
       },
     );
     if ('errors' in compiled) throw new Error(compiled.errors[0]?.message);
     const call = hubCall(2_000, new AbortController().signal);
-    answers.push((await federation.execute(compiled, { variables, call })) as Answer);
-    counts.push(subgraphs.reduce((sum, one) => sum + one.requests.length, 0) - before);
+    answers.push((await federation.execute(compiled, { variables, call })) as FederatedResponse);
+    counts.push(subgraphs.reduce((sum, subgraph) => sum + subgraph.requests.length, 0) - before);
   }
   const [plain, watching] = answers;
   // The client sees no difference.
-  expect(watching?.text()).toBe(plain?.text());
-  const shown = (touch: Touch | null | undefined) =>
-    touch && {
-      fields: [...touch.fields].sort(),
-      subjects: Object.fromEntries([...touch.subjects].map(([type, ids]) => [type, [...ids].sort()])),
+  expect(watching?.json()).toBe(plain?.json());
+  const plainObject = (access: FieldAccess | null | undefined) =>
+    access && {
+      fields: [...access.fields].sort(),
+      subjects: Object.fromEntries([...access.subjects].map(([type, ids]) => [type, [...ids].sort()])),
     };
-  const { touched: found } = watching ?? {};
-  return { shown: shown(found?.shown), masked: shown(found?.masked), refused: shown(found?.refused), counts };
+  const { accessedFields: found } = watching ?? {};
+  return {
+    visible: plainObject(found?.visible),
+    masked: plainObject(found?.masked),
+    denied: plainObject(found?.denied),
+    counts,
+  };
 }
 
-test('what is not protected is not accounted for', async () => {
-  expect(await touched('{ companies { code name } }')).toMatchObject({ shown: undefined, counts: [1, 1] });
+test('reports nothing for unprotected fields', async () => {
+  expect(await accessedFields('{ companies { code name } }')).toMatchObject({ visible: undefined, counts: [1, 1] });
 });
 
-test('protected fields are told with the company that they are of, selected or not, at no further fetch', async () => {
-  expect(await touched('{ companies { name tax { standing } } }')).toEqual({
-    shown: { fields: ['Company.tax', 'Tax.standing'], subjects: { Company: ['A'] } },
+test('reports protected fields with their company, selected or not, without a further fetch', async () => {
+  expect(await accessedFields('{ companies { name tax { standing } } }')).toEqual({
+    visible: { fields: ['Company.tax', 'Tax.standing'], subjects: { Company: ['A'] } },
     masked: null,
-    refused: null,
+    denied: null,
     counts: [2, 2],
   });
 });
 
-test('an alias cannot put another value in the place of a key, and what is null was not shown', async () => {
+test('an alias cannot replace the value of a hidden key, and null values are not reported', async () => {
   const query = '{ companies { isthmusKey0_code: name tax { isthmusKey0_: standing isthmusKey1_x: standing } } }';
-  expect((await touched(query)).shown?.subjects).toEqual({ Company: ['A'] });
-  expect((await touched('{ company(code: "A") { cars { session } } }')).shown).toEqual({
+  expect((await accessedFields(query)).visible?.subjects).toEqual({ Company: ['A'] });
+  expect((await accessedFields('{ company(code: "A") { cars { session } } }')).visible).toEqual({
     fields: ['Company.cars'],
     subjects: { Company: ['A'] },
   });
 });
 
-test('masked and readable values are told apart, each with its subjects', async () => {
-  expect(await touched('{ company(code: "A") { cars { p: plate colour } } }')).toEqual({
-    shown: { fields: ['Car.colour', 'Car.plate', 'Company.cars'], subjects: { Company: ['A'], Car: ['c1', 'c2'] } },
+test('distinguishes masked and readable values, each with its subjects', async () => {
+  expect(await accessedFields('{ company(code: "A") { cars { p: plate colour } } }')).toEqual({
+    visible: { fields: ['Car.colour', 'Car.plate', 'Company.cars'], subjects: { Company: ['A'], Car: ['c1', 'c2'] } },
     masked: { fields: ['Car.plate'], subjects: { Company: ['A'], Car: ['c1'] } },
-    refused: null,
+    denied: null,
     counts: [2, 2],
   });
 });
 
-test('an entity that is reached by itself tells for whom it stands', async () => {
-  expect((await touched('{ car(id: "c2") { plate } }')).shown).toEqual({
+test('finds the owner of an entity that is selected at the root', async () => {
+  expect((await accessedFields('{ car(id: "c2") { plate } }')).visible).toEqual({
     fields: ['Car.plate'],
     subjects: { Car: ['c2'], Company: ['A'] },
   });
 });
 
-test('events of an interface: the company of each, and events of nobody', async () => {
-  const { shown } = await touched('{ events { id ... on Entered { car { colour } } ... on Counted { places } } }');
-  expect(shown).toEqual({
+test('reports events of an interface with the company of each, and events without a company', async () => {
+  const { visible } = await accessedFields(
+    '{ events { id ... on Entered { car { colour } } ... on Counted { places } } }',
+  );
+  expect(visible).toEqual({
     fields: ['Car.colour', 'Counted.id', 'Counted.places', 'Entered.id'],
     subjects: { Company: ['B'], Car: ['c1'] },
   });
 });
 
-test('a refused field is told with the company, and a refused root field by its arguments', async () => {
-  expect(await touched('{ company(code: "A") { tax { standing } } }', ['Company.tax'])).toMatchObject({
-    shown: null,
-    refused: { fields: ['Company.tax'], subjects: { Company: ['A'] } },
+test('reports a denied field with its company, and a denied root field by its arguments', async () => {
+  expect(await accessedFields('{ company(code: "A") { tax { standing } } }', ['Company.tax'])).toMatchObject({
+    visible: null,
+    denied: { fields: ['Company.tax'], subjects: { Company: ['A'] } },
     counts: [1, 1],
   });
   const query =
     'mutation ($code: USCC!) { ...M } fragment M on Mutation { f: file(input: { code: $code }) { receipt } }';
-  expect(await touched(query, ['Mutation.file'], { code: 'B' })).toMatchObject({
-    shown: null,
-    refused: { fields: ['Mutation.file'], subjects: { Company: ['B'] } },
+  expect(await accessedFields(query, ['Mutation.file'], { code: 'B' })).toMatchObject({
+    visible: null,
+    denied: { fields: ['Mutation.file'], subjects: { Company: ['B'] } },
     counts: [0, 0],
   });
 });
 
-test('a mutation is told by its arguments, and by the company of what it answers', async () => {
-  expect((await touched('mutation { file(input: { code: "A" }) { receipt } }')).shown).toEqual({
+test('reports a mutation by its arguments and by the company of its payload', async () => {
+  expect((await accessedFields('mutation { file(input: { code: "A" }) { receipt } }')).visible).toEqual({
     fields: ['Mutation.file'],
     subjects: { Company: ['A'] },
   });
-  expect((await touched('mutation { close(file: "f1") { receipt } }')).shown).toEqual({
+  expect((await accessedFields('mutation { close(file: "f1") { receipt } }')).visible).toEqual({
     fields: ['Mutation.close'],
     subjects: { Company: ['B'] },
   });

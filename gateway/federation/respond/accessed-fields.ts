@@ -1,4 +1,4 @@
-/** Reads from the merged data what an operation has touched; see watch.ts. */
+/** Reads from the merged data which protected fields an operation has read, and whose data it was. */
 import {
   type DocumentNode,
   type FieldNode,
@@ -16,39 +16,39 @@ import {
   type SelectionSetNode,
   valueFromASTUntyped,
 } from 'graphql';
-import { fragmentsOf } from '../plan/planner-document.ts';
-import { type Watch, watchedBy } from '../plan/protected-fields.ts';
-import type { Tree } from '../response-data.ts';
-import { type Below, type Node, Nodes } from './accessed-field-tree.ts';
-import type { Selection } from './response-shape.ts';
+import { fragmentsOf } from '../document-nodes.ts';
+import { isProtectedField, type ProtectedFields } from '../plan/protected-fields.ts';
+import type { DataObject } from '../response-data.ts';
+import { type AccessNode, AccessTree, type ProtectedChild } from './accessed-field-tree.ts';
+import type { SelectionShape } from './response-shape.ts';
 
-/** One way in which fields were read: shown, masked or refused. */
-export interface Touch {
+/** Protected fields with one outcome: visible, masked or denied. */
+export interface FieldAccess {
   /** Coordinates, such as `TaxAccount.standing`. */
   readonly fields: ReadonlySet<string>;
-  /** Ids by type. */
+  /** Ids of the objects and owners, by type. */
   readonly subjects: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
-/** What one operation has touched; null where it did not in that way. */
-export interface Touched {
-  readonly shown: Touch | null;
-  readonly masked: Touch | null;
-  readonly refused: Touch | null;
+/** The protected fields of one operation by outcome; null if no field has that outcome. */
+export interface AccessedFields {
+  readonly visible: FieldAccess | null;
+  readonly masked: FieldAccess | null;
+  readonly denied: FieldAccess | null;
 }
 
-/** The objects that stand above a value, as the account names them. */
-interface Above {
+/** The nearest reported object above a value, and the owner of the data. */
+interface Ancestors {
   readonly type: string | null;
   readonly id: string | null;
-  readonly owner: string | null;
+  readonly ownerId: string | null;
 }
 
-class Bucket implements Touch {
+class FieldAccessSet implements FieldAccess {
   readonly fields = new Set<string>();
   readonly subjects = new Map<string, Set<string>>();
 
-  name(type: string | null, id: string | null): void {
+  addSubject(type: string | null, id: string | null): void {
     if (type === null || id === null) return;
     const known = this.subjects.get(type);
     if (known) known.add(id);
@@ -56,158 +56,172 @@ class Bucket implements Touch {
   }
 }
 
-/** Reads the account of one operation again and again from the data of its runs. */
-export class Account {
+/** Reads the accessed fields of one operation from the data of each execution. */
+export class AccessedFieldsReader {
   readonly #schema: GraphQLSchema;
-  readonly #watch: Watch;
-  readonly #shape: Selection;
+  readonly #protectedFields: ProtectedFields;
+  readonly #shape: SelectionShape;
   readonly #rootFields: readonly FieldNode[];
   readonly #root: GraphQLObjectType;
-  readonly #nodes: Nodes;
+  readonly #tree: AccessTree;
 
   constructor(parts: {
     schema: GraphQLSchema;
-    watch: Watch;
-    shape: Selection;
+    protectedFields: ProtectedFields;
+    shape: SelectionShape;
     document: DocumentNode;
     operation: OperationDefinitionNode;
     root: GraphQLObjectType;
-    /** Of hidden keys; see `hiddenPrefix`. */
+    /** From `hiddenKeyPrefix`. */
     prefix: string;
   }) {
     this.#schema = parts.schema;
-    this.#watch = parts.watch;
+    this.#protectedFields = parts.protectedFields;
     this.#shape = parts.shape;
     this.#rootFields = rootFields(parts.operation.selectionSet, fragmentsOf(parts.document));
     this.#root = parts.root;
-    this.#nodes = new Nodes(parts);
+    this.#tree = new AccessTree(parts);
   }
 
-  /** Null when nothing watched was touched. `variables` coerced. */
-  read(data: Tree, variables: Readonly<Record<string, unknown>>): Touched | null {
-    const shown = new Bucket();
-    const masked = new Bucket();
-    const refused = new Bucket();
-    const { owner } = this.#watch;
+  /** Null if no protected field was read. `variables` must be coerced. */
+  read(data: DataObject, variables: Readonly<Record<string, unknown>>): AccessedFields | null {
+    const visible = new FieldAccessSet();
+    const masked = new FieldAccessSet();
+    const denied = new FieldAccessSet();
+    const { owner } = this.#protectedFields;
 
-    const tell = (bucket: Bucket, above: Above): void => {
-      bucket.name(above.type, above.id);
-      bucket.name(owner.type, above.owner);
+    const addSubjects = (access: FieldAccessSet, above: Ancestors): void => {
+      access.addSubject(above.type, above.id);
+      access.addSubject(owner.type, above.ownerId);
     };
-    const object = (value: Tree, node: Node, above: Above): void => {
-      const here = this.#here(value, node, above);
-      if (node.payload) tell(shown, here);
-      let seen = false;
-      for (const { from, coordinate } of node.leaves) {
-        if (value[from] === null || value[from] === undefined) continue;
-        shown.fields.add(coordinate);
-        seen = true;
+    const readObject = (value: DataObject, node: AccessNode, above: Ancestors): void => {
+      const ancestors = this.#ancestorsAt(value, node, above);
+      if (node.isPayload) addSubjects(visible, ancestors);
+      let hasVisibleLeaf = false;
+      for (const { dataKey, coordinate } of node.leafFields) {
+        if (value[dataKey] === null || value[dataKey] === undefined) continue;
+        visible.fields.add(coordinate);
+        hasVisibleLeaf = true;
       }
-      if (seen) tell(shown, here);
-      for (const { from, twin, coordinate } of node.masks) {
-        const readable = value[from];
+      if (hasVisibleLeaf) addSubjects(visible, ancestors);
+      for (const { dataKey, maskedKey, coordinate } of node.maskableFields) {
+        const readable = value[dataKey];
         if (readable === null || readable === undefined) {
-          if (value[twin] === null || value[twin] === undefined) continue;
+          if (value[maskedKey] === null || value[maskedKey] === undefined) continue;
           masked.fields.add(coordinate);
-          tell(masked, here);
+          addSubjects(masked, ancestors);
         } else {
-          shown.fields.add(coordinate);
-          tell(shown, here);
+          visible.fields.add(coordinate);
+          addSubjects(visible, ancestors);
         }
       }
-      if (node.refused.length > 0) {
-        for (const one of node.refused) refused.fields.add(one);
-        tell(refused, here);
+      if (node.deniedFields.length > 0) {
+        for (const coordinate of node.deniedFields) denied.fields.add(coordinate);
+        addSubjects(denied, ancestors);
       }
-      for (const one of node.below) {
-        const next = value[one.from];
+      for (const child of node.children) {
+        const next = value[child.dataKey];
         if (next === null || next === undefined) continue;
-        if (one.coordinate && (here.id !== null || here.owner !== null)) {
-          shown.fields.add(one.coordinate);
-          tell(shown, here);
+        if (child.coordinate && (ancestors.id !== null || ancestors.ownerId !== null)) {
+          visible.fields.add(child.coordinate);
+          addSubjects(visible, ancestors);
         }
-        values(next, one, here);
+        readValue(next, child, ancestors);
       }
     };
-    const values = (value: unknown, at: Below, above: Above): void => {
+    const readValue = (value: unknown, at: ProtectedChild, above: Ancestors): void => {
       if (Array.isArray(value)) {
-        for (const one of value) values(one, at, above);
+        for (const item of value) readValue(item, at, above);
         return;
       }
       if (typeof value !== 'object' || value === null) return;
-      const type = at.selection.typeOf(value as Tree, at.type);
-      if (type) object(value as Tree, this.#nodes.of(at.selection, type, at.watched, at.payload), above);
+      const type = at.selection.typeOf(value as DataObject, at.type);
+      if (type)
+        readObject(value as DataObject, this.#tree.nodeFor(at.selection, type, at.isProtected, at.isPayload), above);
     };
-    const top = this.#nodes.of(this.#shape, this.#root, false, false);
-    object(data, top, { type: null, id: null, owner: null });
-    this.#arguments(shown, refused, data, variables);
-    const full = (one: Bucket): Bucket | null => (one.fields.size > 0 ? one : null);
-    if (shown.fields.size + masked.fields.size + refused.fields.size === 0) return null;
-    return { shown: full(shown), masked: full(masked), refused: full(refused) };
+    const rootNode = this.#tree.nodeFor(this.#shape, this.#root, false, false);
+    readObject(data, rootNode, { type: null, id: null, ownerId: null });
+    this.#readArguments(visible, denied, data, variables);
+    const unlessEmpty = (access: FieldAccessSet): FieldAccessSet | null => (access.fields.size > 0 ? access : null);
+    if (visible.fields.size + masked.fields.size + denied.fields.size === 0) return null;
+    return { visible: unlessEmpty(visible), masked: unlessEmpty(masked), denied: unlessEmpty(denied) };
   }
 
-  #here(value: Tree, node: Node, above: Above): Above {
-    const { owner } = this.#watch;
-    let { type, id, owner: forWhom } = above;
-    const key = node.key === null ? null : value[node.key];
+  #ancestorsAt(value: DataObject, node: AccessNode, above: Ancestors): Ancestors {
+    const { owner } = this.#protectedFields;
+    let { type, id, ownerId } = above;
+    const key = node.idKey === null ? null : value[node.idKey];
     if (typeof key === 'string') {
       type = node.type;
       id = key;
-      if (type === owner.type) forWhom = key;
+      if (type === owner.type) ownerId = key;
     }
-    if (node.path) {
+    if (node.ownerPath) {
       let at: unknown = value;
-      for (const step of node.path) at = (at as Tree | null | undefined)?.[step];
-      if (typeof at === 'string') forWhom = at;
+      for (const step of node.ownerPath) at = (at as DataObject | null | undefined)?.[step];
+      if (typeof at === 'string') ownerId = at;
     }
-    return { type, id, owner: forWhom };
+    return { type, id, ownerId };
   }
 
-  /** Root fields name in their arguments for whom they are: what is done, and what is refused before anything is fetched. */
-  #arguments(shown: Bucket, refused: Bucket, data: Tree, variables: Readonly<Record<string, unknown>>): void {
-    const { owner } = this.#watch;
-    const mutation = this.#root.name === 'Mutation';
-    for (const one of this.#shape.fields(this.#root)) {
-      const field = this.#root.getFields()[one.name];
-      if (!field || !watchedBy(this.#watch, this.#schema, this.#root, field)) continue;
-      if (!mutation && !one.refusal && (data[one.from] === null || data[one.from] === undefined)) continue;
-      const bucket = one.refusal ? refused : shown;
-      if (mutation) bucket.fields.add(`Mutation.${one.name}`);
-      if (bucket.fields.size === 0) continue;
-      for (const id of this.#named(one.key, field.args, variables)) bucket.name(owner.type, id);
+  /** Owners named in arguments of root fields: of mutations, and of fields that are denied before anything is fetched. */
+  #readArguments(
+    visible: FieldAccessSet,
+    denied: FieldAccessSet,
+    data: DataObject,
+    variables: Readonly<Record<string, unknown>>,
+  ): void {
+    const { owner } = this.#protectedFields;
+    const isMutation = this.#root.name === 'Mutation';
+    for (const selected of this.#shape.fields(this.#root)) {
+      const field = this.#root.getFields()[selected.name];
+      if (!field || !isProtectedField(this.#protectedFields, this.#schema, this.#root, field)) continue;
+      if (
+        !isMutation &&
+        !selected.accessError &&
+        (data[selected.dataKey] === null || data[selected.dataKey] === undefined)
+      )
+        continue;
+      const access = selected.accessError ? denied : visible;
+      if (isMutation) access.fields.add(`Mutation.${selected.name}`);
+      if (access.fields.size === 0) continue;
+      for (const id of this.#ownersInArguments(selected.responseKey, field.args, variables))
+        access.addSubject(owner.type, id);
     }
   }
 
-  #named(
+  #ownersInArguments(
     key: string,
     args: readonly { readonly name: string; readonly type: GraphQLInputType }[],
     variables: Readonly<Record<string, unknown>>,
   ): string[] {
     const found: string[] = [];
-    const look = (type: GraphQLInputType, value: unknown): void => {
-      const bare = getNullableType(type);
+    const collect = (type: GraphQLInputType, value: unknown): void => {
+      const nullable = getNullableType(type);
       if (value === null || value === undefined) return;
-      if (isListType(bare)) for (const one of Array.isArray(value) ? value : [value]) look(bare.ofType, one);
-      else if (isInputObjectType(bare)) {
-        for (const field of Object.values(bare.getFields())) look(field.type, (value as Tree)[field.name]);
-      } else if (isLeafType(bare) && getNamedType(bare).name === this.#watch.owner.scalar) found.push(String(value));
+      if (isListType(nullable))
+        for (const item of Array.isArray(value) ? value : [value]) collect(nullable.ofType, item);
+      else if (isInputObjectType(nullable)) {
+        for (const field of Object.values(nullable.getFields())) collect(field.type, (value as DataObject)[field.name]);
+      } else if (isLeafType(nullable) && getNamedType(nullable).name === this.#protectedFields.owner.scalar)
+        found.push(String(value));
     };
     for (const node of this.#rootFields) {
       if ((node.alias ?? node.name).value !== key) continue;
       for (const given of node.arguments ?? []) {
-        const type = args.find((one) => one.name === given.name.value)?.type;
-        if (type) look(type, valueFromASTUntyped(given.value, { ...variables }));
+        const type = args.find((arg) => arg.name === given.name.value)?.type;
+        if (type) collect(type, valueFromASTUntyped(given.value, { ...variables }));
       }
     }
     return found;
   }
 }
 
-/** Fragments at the root opened. */
+/** The root fields, including those of fragments. */
 function rootFields(set: SelectionSetNode, fragments: ReadonlyMap<string, FragmentDefinitionNode>): FieldNode[] {
-  return set.selections.flatMap((one): FieldNode[] => {
-    if (one.kind === Kind.FIELD) return [one];
-    const fragment = one.kind === Kind.INLINE_FRAGMENT ? one : fragments.get(one.name.value);
+  return set.selections.flatMap((selection): FieldNode[] => {
+    if (selection.kind === Kind.FIELD) return [selection];
+    const fragment = selection.kind === Kind.INLINE_FRAGMENT ? selection : fragments.get(selection.name.value);
     return fragment ? rootFields(fragment.selectionSet, fragments) : [];
   });
 }

@@ -1,62 +1,62 @@
-/** Faults of fetches and where the client sees them. */
+/** Errors of fetches, and their paths in the client's response. */
 import type { GraphQLFormattedError } from 'graphql';
-import type { Composite } from '../plan/normalized-selection.ts';
-import type { Path, Tree } from '../response-data.ts';
-import type { FieldShape, Selection, ValueShape } from './response-shape.ts';
+import type { CompositeType } from '../document-nodes.ts';
+import type { DataObject, Path } from '../response-data.ts';
+import type { FieldShape, SelectionShape, ValueShape } from './response-shape.ts';
 
-/** A fault at a place. An empty path: of the whole operation. */
+/** An error with its path. The empty path is the whole operation. */
 export interface PlacedError {
   readonly message: string;
   readonly path: Path;
   readonly extensions: Readonly<Record<string, unknown>>;
-  /** Told only where nothing else explains the null: the fault was of a field beside it. */
-  readonly spare?: boolean;
-  /** Ours, not the subgraph's: the fetch failed, so its fields are missing. Not told where another fetch brought the value. */
-  readonly inferred?: boolean;
+  /** Reported only if no other error explains the null: it is the error of another field of the object. */
+  readonly isFallback?: boolean;
+  /** Not returned by a subgraph: the fetch failed, so its fields are missing. Not reported if another fetch provided the value. */
+  readonly isInferred?: boolean;
 }
 
-/** A fault as a subgraph tells it, with only what a client may know. */
-export function placed(
+/** A subgraph's error at a path, with only the extensions that clients may see. Default code: INTERNAL. */
+export function errorAt(
   error: { readonly message: string; readonly extensions?: Readonly<Record<string, unknown>> | undefined },
   path: Path,
 ): PlacedError {
   const { code, source, retryable, errorId } = error.extensions ?? {};
-  const known = Object.entries({ code: code ?? 'INTERNAL', source, retryable, errorId });
+  const entries = Object.entries({ code: code ?? 'INTERNAL', source, retryable, errorId });
   return {
     message: error.message,
     path,
-    extensions: Object.fromEntries(known.filter(([, value]) => value !== undefined)),
+    extensions: Object.fromEntries(entries.filter(([, value]) => value !== undefined)),
   };
 }
 
-/** Faults of one answer, each place and code once. */
-export class Places {
+/** The errors of one response, each path and code once. */
+export class ErrorsByPath {
   readonly #errors = new Map<string, PlacedError>();
-  /** Every place at which, or below which, there is a fault. */
-  readonly #above = new Set<string>();
+  /** All paths with an error at or below them, as JSON. */
+  readonly #pathsWithErrors = new Set<string>();
 
   add(error: PlacedError): void {
-    const mark = `${String(error.extensions['code'])} ${JSON.stringify(error.path)}`;
-    if (this.#errors.has(mark)) return;
-    this.#errors.set(mark, error);
+    const key = `${String(error.extensions['code'])} ${JSON.stringify(error.path)}`;
+    if (this.#errors.has(key)) return;
+    this.#errors.set(key, error);
     for (let length = error.path.length; length > 0; length--) {
       const prefix = JSON.stringify(error.path.slice(0, length));
-      if (this.#above.has(prefix)) break;
-      this.#above.add(prefix);
+      if (this.#pathsWithErrors.has(prefix)) break;
+      this.#pathsWithErrors.add(prefix);
     }
   }
 
-  /** Whether a known fault is why there is null at the path; the empty path is the whole answer. */
-  explain(path: Path): boolean {
+  /** Whether an error explains a null at the path; the empty path is the whole response. */
+  explains(path: Path): boolean {
     if (path.length === 0) return this.#errors.size > 0;
-    return this.#above.size > 0 && this.#above.has(JSON.stringify(path));
+    return this.#pathsWithErrors.size > 0 && this.#pathsWithErrors.has(JSON.stringify(path));
   }
 
   all(): Iterable<PlacedError> {
     return this.#errors.values();
   }
 
-  told(): GraphQLFormattedError[] {
+  toClientErrors(): GraphQLFormattedError[] {
     return [...this.#errors.values()].map(({ message, path, extensions }) => ({
       message,
       ...(path.length > 0 ? { path } : {}),
@@ -66,67 +66,67 @@ export class Places {
 }
 
 /**
- * From a fault's place in the merged data to the client's path; null when the client did not ask for that field, or when the fault
- * is inferred and the value is there. Goes on below a null, where the data no longer tell the type. A fault of what the planner
- * asked for is told at the null that it left of what the client asked, if nothing else explains it.
+ * Converts an error's path in the merged data to the client's path; null if the client did not select the field, or if the error is inferred and
+ * the value exists. Continues below a null, where the data does not contain the type. An error of a field that only the planner selected is
+ * placed at the selected null above it, as a fallback.
  */
-export function clientPath(
-  shape: Selection,
-  root: Composite,
-  data: Tree,
+export function toClientPath(
+  shape: SelectionShape,
+  root: CompositeType,
+  data: DataObject,
   error: PlacedError,
-): { readonly path: Path; readonly spare: boolean } | null {
-  const found = (place: Path, spare = error.spare === true) => ({ path: place, spare });
+): { readonly path: Path; readonly isFallback: boolean } | null {
+  const placed = (result: Path, isFallback = error.isFallback === true) => ({ path: result, isFallback });
   const { path } = error;
-  const made: (string | number)[] = [];
+  const clientPath: (string | number)[] = [];
   let at = 0;
   let value: unknown = data;
   let selection = shape;
-  let declared: Composite = root;
+  let declared: CompositeType = root;
   while (at < path.length) {
-    // Without its type, the object itself may not be written.
-    if (path[at] === '__typename') return selection.needsType(declared) ? found(made) : null;
+    // Without its type the object may not be writable.
+    if (path[at] === '__typename') return selection.needsType(declared) ? placed(clientPath) : null;
     const field = fieldAt(selection, declared, value, path[at] as string | number);
-    if (!field && value === null) return found(made, true);
-    if (!field?.value || field.refusal) return null;
-    made.push(field.key);
-    value = step(value, path[at] as string);
+    if (!field && value === null) return placed(clientPath, true);
+    if (!field?.value || field.accessError) return null;
+    clientPath.push(field.responseKey);
+    value = valueAt(value, path[at] as string);
     at++;
     let inner: ValueShape = field.value;
-    if (error.inferred && at === path.length && (value ?? null) !== null && isLeaf(inner)) return null;
+    if (error.isInferred && at === path.length && (value ?? null) !== null && isLeaf(inner)) return null;
     while (inner.kind === 'list') {
       const index = path[at];
-      if (typeof index !== 'number' || (Array.isArray(value) && index >= value.length)) return found(made);
-      made.push(index);
-      value = step(value, index);
+      if (typeof index !== 'number' || (Array.isArray(value) && index >= value.length)) return placed(clientPath);
+      clientPath.push(index);
+      value = valueAt(value, index);
       at++;
-      inner = inner.of;
+      inner = inner.item;
     }
-    if (inner.kind === 'leaf') return found(made);
+    if (inner.kind === 'leaf') return placed(clientPath);
     selection = inner.selection;
     declared = inner.type;
   }
-  return found(made);
+  return placed(clientPath);
 }
 
-const isLeaf = (shape: ValueShape): boolean => (shape.kind === 'list' ? isLeaf(shape.of) : shape.kind === 'leaf');
+const isLeaf = (shape: ValueShape): boolean => (shape.kind === 'list' ? isLeaf(shape.item) : shape.kind === 'leaf');
 
-const step = (value: unknown, key: string | number): unknown =>
+const valueAt = (value: unknown, key: string | number): unknown =>
   typeof value === 'object' && value !== null ? (value as Record<string | number, unknown>)[key] : undefined;
 
 function fieldAt(
-  selection: Selection,
-  declared: Composite,
+  selection: SelectionShape,
+  declared: CompositeType,
   value: unknown,
-  from: string | number,
+  dataKey: string | number,
 ): FieldShape | undefined {
   const type =
     typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? selection.typeOf(value as Tree, declared)
+      ? selection.typeOf(value as DataObject, declared)
       : null;
-  for (const one of type ? [type] : selection.possible(declared)) {
-    const found = selection.fields(one).find((field) => field.from === from);
-    if (found) return found;
+  for (const possibleType of type ? [type] : selection.possibleTypes(declared)) {
+    const shape = selection.fields(possibleType).find((field) => field.dataKey === dataKey);
+    if (shape) return shape;
   }
   return undefined;
 }

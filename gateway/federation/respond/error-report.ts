@@ -1,32 +1,35 @@
-/** Errors of subgraphs without a code, which clients see as INTERNAL: those of one answer get an id, under which the log has their messages. */
-import type { SubgraphError } from '../../../connectors/kit/connector.ts';
+/** Logs errors of subgraphs without a code, which clients see as INTERNAL, and adds an errorId that connects them with the log. */
+import type { SubgraphError } from '../../../connectors/kit/call.ts';
 import type { Log } from '../../../connectors/kit/log.ts';
 
-/** The errors of one answer of a subgraph, as they are passed on. */
-export type Report = (subgraph: string, errors: readonly SubgraphError[]) => readonly SubgraphError[];
+/** Takes the errors of one response and returns them with an errorId where there is no code. */
+export type ErrorReporter = (subgraph: string, errors: readonly SubgraphError[]) => readonly SubgraphError[];
 
-/** Messages of one answer that are logged, and characters of each. */
-const MESSAGES = 5;
-const LONGEST = 500;
+/** Logged messages of one response, and characters of each. */
+const MAX_MESSAGES = 5;
+const MAX_MESSAGE_LENGTH = 500;
 
-export function makeReport(log: Log | undefined, newId: () => string): Report {
+/** One line is logged for each response. */
+export function createErrorReporter(log: Log | undefined, newId: () => string): ErrorReporter {
   return (subgraph, errors) => {
-    const uncoded = errors.filter(isUncoded);
-    if (uncoded.length === 0) return errors;
+    const withoutCode = errors.filter(hasNoCode);
+    if (withoutCode.length === 0) return errors;
     const errorId = newId();
-    log?.error('A subgraph reported errors without a code.', {
+    log?.error('Subgraph returned errors without a code.', {
       errorId,
       subgraph,
-      count: uncoded.length,
-      path: uncoded[0]?.path?.join('.'),
-      messages: uncoded.slice(0, MESSAGES).map((one) => one.message.slice(0, LONGEST)),
+      count: withoutCode.length,
+      path: withoutCode[0]?.path?.join('.'),
+      messages: withoutCode.slice(0, MAX_MESSAGES).map((error) => error.message.slice(0, MAX_MESSAGE_LENGTH)),
     });
-    return errors.map((one) => (isUncoded(one) ? { ...one, extensions: { ...one.extensions, errorId } } : one));
+    return errors.map((error) =>
+      hasNoCode(error) ? { ...error, extensions: { ...error.extensions, errorId } } : error,
+    );
   };
 }
 
-/** Without a code, or with the one that Apollo Server gives what was thrown; and without an id of the subgraph's own. */
-function isUncoded({ extensions }: SubgraphError): boolean {
+/** Whether it has neither a code (other than Apollo Server's code of thrown errors) nor an errorId of the subgraph. */
+function hasNoCode({ extensions }: SubgraphError): boolean {
   const code = extensions?.['code'] ?? 'INTERNAL';
   return (code === 'INTERNAL' || code === 'INTERNAL_SERVER_ERROR') && typeof extensions?.['errorId'] !== 'string';
 }

@@ -1,28 +1,28 @@
 /**
- * The short way to the answer: code generated from the shape of the operation that writes the data's JSON in one pass, without
- * an object in between. It gives up (null) at the first thing that is not as the graph promises; `writer.ts` then says what
- * the answer is. So both must agree only on sound data, and every fault has one author.
+ * Writes a response without errors as JSON, in one pass, with code generated from the operation's shape. Stops (null) at the first value that
+ * does not match the schema; `response-writer.ts` then writes the response. So both must agree on valid data only, and each error is reported
+ * by one of them.
  */
 import { type GraphQLLeafType, isEnumType, isObjectType } from 'graphql';
-import type { Composite } from '../plan/normalized-selection.ts';
-import type { Tree } from '../response-data.ts';
-import type { FieldShape, Selection, ValueShape } from './response-shape.ts';
+import type { CompositeType } from '../document-nodes.ts';
+import type { DataObject } from '../response-data.ts';
+import type { FieldShape, SelectionShape, ValueShape } from './response-shape.ts';
 
-/** The JSON of `data` as the operation asks for it; null when anything in it is out of the ordinary. */
-export type TextWriter = (data: Tree) => string | null;
+/** Returns the JSON of the response; null if a value does not match the schema, or a field is denied or an introspection field. */
+export type JsonWriter = (data: DataObject) => string | null;
 
-/** Thrown by generated code; not an error, so that it costs no stack. */
-const UNUSUAL = Symbol('unusual');
+/** Thrown by generated code; not an `Error`, which would capture a stack. */
+const NOT_WRITABLE = Symbol('not writable');
 
-const unusual = (): never => {
-  throw UNUSUAL;
+const stopWriting = (): never => {
+  throw NOT_WRITABLE;
 };
 
-/** Anything that JSON may have to escape. */
+/** Characters that JSON may have to escape. */
 const ESCAPED = /[^ !#-[\]-\ud7ff\ue000-\uffff]/;
 
-/** A string's JSON. */
-export function quoted(text: string): string {
+/** The JSON of a string. */
+export function quoteString(text: string): string {
   const { length } = text;
   if (length > 48) return ESCAPED.test(text) ? JSON.stringify(text) : `"${text}"`;
   for (let i = 0; i < length; i++) {
@@ -32,92 +32,94 @@ export function quoted(text: string): string {
   return `"${text}"`;
 }
 
-type Part = (value: never) => string;
+type WriteValue = (value: never) => string;
 
-/** Builds the writer of an operation; object types of abstract positions are compiled when first met. */
-export function textWriter(shape: Selection, root: Composite): TextWriter {
+/** Compiles the writer of an operation. Object types at abstract positions are compiled when they first occur. */
+export function compileJsonWriter(shape: SelectionShape, root: CompositeType): JsonWriter {
   const write = compileObject(shape, root);
   return (data) => {
     try {
       return write(data);
     } catch (error) {
-      if (error === UNUSUAL) return null;
+      if (error === NOT_WRITABLE) return null;
       throw error;
     }
   };
 }
 
-function compileObject(selection: Selection, type: Composite): (object: Tree) => string {
-  return new Code().compile(selection, type);
+function compileObject(selection: SelectionShape, type: CompositeType): (object: DataObject) => string {
+  return new CodeGenerator().compile(selection, type);
 }
 
-/** One function of generated code with the functions that it calls. */
-class Code {
-  readonly #lent: unknown[] = [];
+/** Generates one function and the functions that it calls. */
+class CodeGenerator {
+  readonly #constants: unknown[] = [];
   readonly #functions: string[] = [];
-  #names = 0;
+  #nameCount = 0;
 
-  compile(selection: Selection, type: Composite): (object: Tree) => string {
-    const name = this.#object(selection, type);
-    const lent = this.#lent.map((_, i) => `L${i}`).join(',');
+  compile(selection: SelectionShape, type: CompositeType): (object: DataObject) => string {
+    const name = this.#objectFunction(selection, type);
+    const constants = this.#constants.map((_, i) => `L${i}`).join(',');
     const make = new Function(
-      'quoted',
-      'unusual',
+      'quoteString',
+      'stopWriting',
       'L',
-      `'use strict';const [${lent}]=L;${this.#functions.join('')}return ${name};`,
+      `'use strict';const [${constants}]=L;${this.#functions.join('')}return ${name};`,
     );
-    return make(quoted, unusual, this.#lent) as (object: Tree) => string;
+    return make(quoteString, stopWriting, this.#constants) as (object: DataObject) => string;
   }
 
-  #lend(value: unknown): string {
-    return `L${this.#lent.push(value) - 1}`;
+  /** The name of a value in the generated code. */
+  #constant(value: unknown): string {
+    return `L${this.#constants.push(value) - 1}`;
   }
 
-  #object(selection: Selection, type: Composite): string {
-    const name = `o${this.#names++}`;
+  /** Generates the function that writes objects of a type, and returns its name. */
+  #objectFunction(selection: SelectionShape, type: CompositeType): string {
+    const name = `o${this.#nameCount++}`;
     let body = '';
-    // Text that is the same for every object is joined while the code is made.
-    let fixed = '{';
-    let first = true;
+    // Text that is equal for all objects is concatenated when the code is generated.
+    let constantText = '{';
+    let isFirst = true;
     for (const field of selection.fields(type)) {
-      fixed += `${first ? '' : ','}${JSON.stringify(field.key)}:`;
-      first = false;
-      if (isFixed(field, type)) {
-        fixed += JSON.stringify(type.name);
+      constantText += `${isFirst ? '' : ','}${JSON.stringify(field.responseKey)}:`;
+      isFirst = false;
+      if (isConstantTypename(field, type)) {
+        constantText += JSON.stringify(type.name);
         continue;
       }
-      if (field.value === null || field.refusal) {
-        body = 'unusual();';
+      if (field.value === null || field.accessError) {
+        body = 'stopWriting();';
         break;
       }
-      body += `r+=${JSON.stringify(fixed)};v=o[${JSON.stringify(field.from)}];${this.#value('v', field.value)}`;
-      fixed = '';
+      body += `r+=${JSON.stringify(constantText)};v=o[${JSON.stringify(field.dataKey)}];${this.#valueCode('v', field.value)}`;
+      constantText = '';
     }
-    this.#functions.push(`function ${name}(o){let r='',v;${body}return r+${JSON.stringify(`${fixed}}`)};}\n`);
+    this.#functions.push(`function ${name}(o){let r='',v;${body}return r+${JSON.stringify(`${constantText}}`)};}\n`);
     return name;
   }
 
-  /** Statements that add the value's text to `r`. */
-  #value(value: string, shape: ValueShape): string {
-    const none = shape.nonNull ? 'unusual();' : "r+='null';";
-    if (shape.kind === 'leaf') return this.#leaf(value, shape.type, shape.write, none);
+  /** Code that appends the value's JSON to `r`. */
+  #valueCode(value: string, shape: ValueShape): string {
+    const nullCase = shape.nonNull ? 'stopWriting();' : "r+='null';";
+    if (shape.kind === 'leaf') return this.#leafCode(value, shape.type, shape.serialize, nullCase);
     if (shape.kind === 'list') {
-      const n = this.#names++;
-      const item = this.#value(`e${n}`, shape.of);
-      return `if(${value}===null||${value}===undefined){${none}}else{if(!Array.isArray(${value}))unusual();r+='[';const a${n}=${value};for(let i${n}=0;i${n}<a${n}.length;i${n}++){if(i${n}!==0)r+=',';const e${n}=a${n}[i${n}];${item}}r+=']';}`;
+      const id = this.#nameCount++;
+      const item = this.#valueCode(`e${id}`, shape.item);
+      return `if(${value}===null||${value}===undefined){${nullCase}}else{if(!Array.isArray(${value}))stopWriting();r+='[';const a${id}=${value};for(let i${id}=0;i${id}<a${id}.length;i${id}++){if(i${id}!==0)r+=',';const e${id}=a${id}[i${id}];${item}}r+=']';}`;
     }
     const call = isObjectType(shape.type)
-      ? this.#object(shape.selection, shape.type)
-      : this.#lend(dispatcher(shape.selection, shape.type));
-    return `if(${value}===null||${value}===undefined){${none}}else{if(typeof ${value}!=='object'||Array.isArray(${value}))unusual();r+=${call}(${value});}`;
+      ? this.#objectFunction(shape.selection, shape.type)
+      : this.#constant(abstractWriter(shape.selection, shape.type));
+    return `if(${value}===null||${value}===undefined){${nullCase}}else{if(typeof ${value}!=='object'||Array.isArray(${value}))stopWriting();r+=${call}(${value});}`;
   }
 
-  #leaf(value: string, type: GraphQLLeafType, write: (value: unknown) => unknown, none: string): string {
-    const other = `{if(${value}===null||${value}===undefined){${none}}else r+=${this.#lend(leafText(write))}(${value});}`;
+  #leafCode(value: string, type: GraphQLLeafType, serialize: (value: unknown) => unknown, nullCase: string): string {
+    const other = `{if(${value}===null||${value}===undefined){${nullCase}}else r+=${this.#constant(leafWriter(serialize))}(${value});}`;
     if (isEnumType(type)) {
-      const names = this.#lend(new Map(type.getValues().map((one) => [one.name, JSON.stringify(one.name)])));
-      const n = this.#names++;
-      return `const t${n}=${names}.get(${value});if(t${n}!==undefined)r+=t${n};else ${other}`;
+      const names = this.#constant(new Map(type.getValues().map((value) => [value.name, JSON.stringify(value.name)])));
+      const id = this.#nameCount++;
+      return `const t${id}=${names}.get(${value});if(t${id}!==undefined)r+=t${id};else ${other}`;
     }
     switch (type.name) {
       case 'Int':
@@ -126,30 +128,32 @@ class Code {
         return `if(typeof ${value}==='number'&&Number.isFinite(${value}))r+=${value};else ${other}`;
       case 'Boolean':
         return `if(${value}===true)r+='true';else if(${value}===false)r+='false';else ${other}`;
-      // Custom scalars are mostly strings, and any string stands for itself.
+      // Custom scalars are mostly strings, which are written unchanged.
       default:
-        return `if(typeof ${value}==='string')r+=quoted(${value});else ${other}`;
+        return `if(typeof ${value}==='string')r+=quoteString(${value});else ${other}`;
     }
   }
 }
 
-/** `__typename` of an object whose type is known. */
-const isFixed = (field: FieldShape, type: Composite): boolean => field.name === '__typename' && isObjectType(type);
+/** Whether the field is `__typename` of a known object type. */
+const isConstantTypename = (field: FieldShape, type: CompositeType): boolean =>
+  field.name === '__typename' && isObjectType(type);
 
-const leafText =
-  (write: (value: unknown) => unknown): Part =>
+/** Writes a leaf value that is not of the expected JavaScript type. */
+const leafWriter =
+  (serialize: (value: unknown) => unknown): WriteValue =>
   (value) => {
-    const written = write(value);
-    const text = written === undefined || written === null ? undefined : JSON.stringify(written);
-    return text ?? unusual();
+    const serialized = serialize(value);
+    const json = serialized === undefined || serialized === null ? undefined : JSON.stringify(serialized);
+    return json ?? stopWriting();
   };
 
-/** Writes an object of an abstract position by its own type. */
-function dispatcher(selection: Selection, declared: Composite): (object: Tree) => string {
-  const known = new Map<Composite, (object: Tree) => string>();
+/** Writes objects at an abstract position by their object type. */
+function abstractWriter(selection: SelectionShape, declared: CompositeType): (object: DataObject) => string {
+  const known = new Map<CompositeType, (object: DataObject) => string>();
   return (object) => {
     const type = selection.typeOf(object, declared);
-    if (!type) return unusual();
+    if (!type) return stopWriting();
     let write = known.get(type);
     if (!write) {
       write = compileObject(selection, type);

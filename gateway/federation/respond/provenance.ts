@@ -1,7 +1,7 @@
 /**
- * Where the values of an answer come from, when the request asks for it. The plan is asked for `provenance` beside what a subgraph
- * answers of a type, under hidden keys that the answer's shape does not know; a bare leaf of a subgraph that does not own the type's
- * `provenance` takes it from a sibling object of the same subgraph. Key leaves ask for nothing: they belong to what named them.
+ * Collects the provenance of a response if the request has asked for it. Adds `provenance` fields to the plan under hidden keys, which the
+ * response's shape does not contain. A leaf field of a subgraph that does not provide the type's `provenance` takes it from a sibling object of
+ * the same subgraph. Key fields need none: they belong to the object that refers to them.
  */
 import {
   type DocumentNode,
@@ -16,12 +16,13 @@ import {
   parse,
   visit,
 } from 'graphql';
-import type { Composite, FieldItem, Item } from '../plan/normalized-selection.ts';
-import type { Tree } from '../response-data.ts';
-import type { Selection, ValueShape } from './response-shape.ts';
+import type { CompositeType } from '../document-nodes.ts';
+import type { FieldSelection, NormalizedSelection } from '../plan/normalized-selection.ts';
+import type { DataObject } from '../response-data.ts';
+import type { SelectionShape, ValueShape } from './response-shape.ts';
 
-/** One line of `extensions.provenance`. A leaf of `data` belongs to its longest listed path. */
-export interface ProofEntry {
+/** One entry of `extensions.provenance`. It applies to all leaves of `data` below its path that have no entry with a longer path. */
+export interface ProvenanceEntry {
   readonly path: readonly (string | number)[];
   readonly source: string;
   readonly system: string;
@@ -32,231 +33,244 @@ export interface ProofEntry {
   readonly masked: readonly string[];
 }
 
-/** Which subgraphs answer a field, and which fields are keys. */
-export interface Ownership {
-  /** Names of subgraphs as the supergraph's text has them; empty for what nobody owns alone. */
-  of(type: string, field: string): ReadonlySet<string>;
+/** Which subgraphs resolve a field, and which fields are keys. */
+export interface FieldOwnership {
+  /** The subgraphs as enum values of `join__Graph`; empty for unknown fields. */
+  subgraphsOf(type: string, field: string): ReadonlySet<string>;
   isKey(type: string, field: string): boolean;
 }
 
 const PROVENANCE = 'provenance';
-const TOLD = ['source', 'system', 'recordedAt', 'fetchedAt', 'stale', 'masked'] as const;
+const PROVENANCE_FIELDS = ['source', 'system', 'recordedAt', 'fetchedAt', 'stale', 'masked'] as const;
 
 /** Reads `join__type` and `join__field` of the supergraph. */
-export function readOwnership(text: string): Ownership {
+export function readFieldOwnership(text: string): FieldOwnership {
   const fields = new Map<string, Set<string>>();
   const keys = new Set<string>();
   const argument = (
     node: { arguments?: readonly { name: { value: string }; value: unknown }[] | undefined },
     name: string,
-  ) => node.arguments?.find((one) => one.name.value === name)?.value as { kind: string; value: string } | undefined;
-  const take = (node: DocumentNode['definitions'][number]): void => {
+  ) =>
+    node.arguments?.find((argument) => argument.name.value === name)?.value as
+      | { kind: string; value: string }
+      | undefined;
+  const read = (node: DocumentNode['definitions'][number]): void => {
     if (node.kind !== Kind.OBJECT_TYPE_DEFINITION && node.kind !== Kind.INTERFACE_TYPE_DEFINITION) return;
     const type = node.name.value;
-    const joined = (node.directives ?? []).filter((one) => one.name.value === 'join__type');
-    const all = joined.flatMap((one) => argument(one, 'graph')?.value ?? []);
-    for (const one of joined)
-      for (const key of argument(one, 'key')?.value.split(/[\s{}]+/) ?? []) keys.add(`${type}.${key}`);
+    const joined = (node.directives ?? []).filter((directive) => directive.name.value === 'join__type');
+    const subgraphs = joined.flatMap((join) => argument(join, 'graph')?.value ?? []);
+    for (const join of joined)
+      for (const key of argument(join, 'key')?.value.split(/[\s{}]+/) ?? []) keys.add(`${type}.${key}`);
     for (const field of node.fields ?? []) {
-      const own = (field.directives ?? []).filter(
-        (one) => one.name.value === 'join__field' && argument(one, 'external') === undefined,
+      const joins = (field.directives ?? []).filter(
+        (directive) => directive.name.value === 'join__field' && argument(directive, 'external') === undefined,
       );
-      const graphs = own.flatMap((one) => argument(one, 'graph')?.value ?? []);
-      fields.set(`${type}.${field.name.value}`, new Set(graphs.length > 0 ? graphs : all));
+      const graphs = joins.flatMap((join) => argument(join, 'graph')?.value ?? []);
+      fields.set(`${type}.${field.name.value}`, new Set(graphs.length > 0 ? graphs : subgraphs));
     }
   };
-  visit(parse(text, { noLocation: true }), { ObjectTypeDefinition: take, InterfaceTypeDefinition: take });
+  visit(parse(text, { noLocation: true }), { ObjectTypeDefinition: read, InterfaceTypeDefinition: read });
   const none: ReadonlySet<string> = new Set();
   return {
-    of: (type, field) => fields.get(`${type}.${field}`) ?? none,
+    subgraphsOf: (type, field) => fields.get(`${type}.${field}`) ?? none,
     isKey: (type, field) => keys.has(`${type}.${field}`),
   };
 }
 
-const meet = (a: ReadonlySet<string>, b: ReadonlySet<string>): boolean => [...a].some((one) => b.has(one));
+const intersect = (a: ReadonlySet<string>, b: ReadonlySet<string>): boolean => [...a].some((element) => b.has(element));
 
-const fieldOf = (type: Composite, name: string): GraphQLField<unknown, unknown> | undefined =>
+const fieldOf = (type: CompositeType, name: string): GraphQLField<unknown, unknown> | undefined =>
   isUnionType(type) ? undefined : type.getFields()[name];
 
-/** Whether the objects of that type say themselves where they come from. */
-const speaks = (type: Composite): boolean => {
+/** Whether objects of that type have a `provenance` field. */
+const hasProvenance = (type: CompositeType): boolean => {
   const field = fieldOf(type, PROVENANCE);
   return field !== undefined && getNamedType(field.type).name === 'Provenance';
 };
 
-export class Proof {
+export class ProvenanceCollector {
   readonly #schema: GraphQLSchema;
-  readonly #owned: Ownership;
+  readonly #ownership: FieldOwnership;
   readonly #prefix: string;
 
-  /** `prefix`: how hidden keys begin; no key of the client's document does. */
-  constructor(schema: GraphQLSchema, owned: Ownership, prefix: string) {
+  /** `prefix`: from `hiddenKeyPrefix`. */
+  constructor(schema: GraphQLSchema, owned: FieldOwnership, prefix: string) {
     this.#schema = schema;
-    this.#owned = owned;
+    this.#ownership = owned;
     this.#prefix = `${prefix}proof_`;
   }
 
-  #hidden(name: string): string {
+  #hiddenKey(name: string): string {
     return this.#prefix + name;
   }
 
-  /** Two types of value must not stand under one key: whether it may be null is part of it. */
+  /** One key must not have two types, and nullability is part of the type. */
   #keyOf(name: string, field: GraphQLField<unknown, unknown>): string {
-    return this.#hidden(isNonNullType(field.type) ? `${name}N` : name);
+    return this.#hiddenKey(isNonNullType(field.type) ? `${name}N` : name);
   }
 
-  /** Adds what must be asked to what is planned. */
-  add(items: Item[], root: Composite): void {
+  /** Adds the provenance fields to the selections of the root. */
+  add(items: NormalizedSelection[], root: CompositeType): void {
     this.#add(items, root, false);
   }
 
-  #add(list: Item[], type: Composite, covered: boolean): void {
-    const standIns = new Set<string>();
-    let own = false;
-    let below = covered;
-    for (const one of list) {
-      if ('on' in one || one.type === null) continue;
-      const need = this.#need(type, one.node.name.value, covered);
-      if (need === 'own') own = true;
-      else if (need) standIns.add(need);
+  /** `isCovered`: an ancestor has provenance. */
+  #add(list: NormalizedSelection[], type: CompositeType, isCovered: boolean): void {
+    const siblings = new Set<string>();
+    let needsOwn = false;
+    let isCoveredBelow = isCovered;
+    for (const item of list) {
+      if ('on' in item || item.type === null) continue;
+      const from = this.#provenanceFor(type, item.node.name.value, isCovered);
+      if (from === 'own') needsOwn = true;
+      else if (from) siblings.add(from);
     }
-    if (own) below = true;
-    for (const one of list) {
-      if (!one.items) continue;
-      if ('on' in one) this.#add(one.items, one.on, below);
+    if (needsOwn) isCoveredBelow = true;
+    for (const item of list) {
+      if (!item.selections) continue;
+      if ('on' in item) this.#add(item.selections, item.on, isCoveredBelow);
       else {
-        const inner = one.type && getNamedType(one.type);
-        if (isCompositeType(inner) && inner.name !== 'Provenance') this.#add(one.items, inner, below || speaks(type));
+        const inner = item.type && getNamedType(item.type);
+        if (isCompositeType(inner) && inner.name !== 'Provenance')
+          this.#add(item.selections, inner, isCoveredBelow || hasProvenance(type));
       }
     }
-    if (own) list.push(this.#ask(type, PROVENANCE));
-    for (const field of standIns) {
-      const found = fieldOf(type, field);
-      const inner = found && getNamedType(found.type);
-      if (!found || !isCompositeType(inner)) continue;
+    if (needsOwn) list.push(this.#provenanceSelection(type, PROVENANCE));
+    for (const name of siblings) {
+      const field = fieldOf(type, name);
+      const inner = field && getNamedType(field.type);
+      if (!field || !isCompositeType(inner)) continue;
       list.push({
-        node: node(this.#keyOf(field, found), field),
-        type: found.type,
-        items: [this.#ask(inner, PROVENANCE)],
+        node: aliasedField(this.#keyOf(name, field), name),
+        type: field.type,
+        selections: [this.#provenanceSelection(inner, PROVENANCE)],
       });
     }
   }
 
-  /** What a field needs: `own`, the type's own provenance; a sibling's name; or null. */
-  #need(type: Composite, name: string, covered: boolean): string | null {
+  /** Where a field takes its provenance from: `own` (the type's own), the name of a sibling field, or null if it needs none. */
+  #provenanceFor(type: CompositeType, name: string, isCovered: boolean): string | null {
     const field = fieldOf(type, name);
     if (!field || isUnionType(type) || name === PROVENANCE) return null;
     const inner = getNamedType(field.type);
-    if (isCompositeType(inner) && (inner.name === 'Provenance' || this.#tells(inner))) return null;
-    if (!speaks(type)) return null;
-    if (this.#owned.isKey(type.name, name) && covered) return null;
-    const owners = this.#owned.of(type.name, name);
-    if (meet(owners, this.#owned.of(type.name, PROVENANCE))) return 'own';
-    for (const other of Object.values(type.getFields())) {
-      const beside = getNamedType(other.type);
-      const free = other.args.every((one) => !isNonNullType(one.type) || one.defaultValue !== undefined);
-      const list = String(other.type).includes('[');
+    if (isCompositeType(inner) && (inner.name === 'Provenance' || this.#alwaysHasProvenance(inner))) return null;
+    if (!hasProvenance(type)) return null;
+    if (this.#ownership.isKey(type.name, name) && isCovered) return null;
+    const owners = this.#ownership.subgraphsOf(type.name, name);
+    if (intersect(owners, this.#ownership.subgraphsOf(type.name, PROVENANCE))) return 'own';
+    for (const sibling of Object.values(type.getFields())) {
+      const siblingType = getNamedType(sibling.type);
+      const needsNoArguments = sibling.args.every((arg) => !isNonNullType(arg.type) || arg.defaultValue !== undefined);
+      const isList = String(sibling.type).includes('[');
       if (
-        !list &&
-        free &&
-        isCompositeType(beside) &&
-        speaks(beside) &&
-        meet(owners, this.#owned.of(type.name, other.name))
+        !isList &&
+        needsNoArguments &&
+        isCompositeType(siblingType) &&
+        hasProvenance(siblingType) &&
+        intersect(owners, this.#ownership.subgraphsOf(type.name, sibling.name))
       ) {
-        return other.name;
+        return sibling.name;
       }
     }
     return null;
   }
 
-  /** Whether objects of the type, or of all its members, say where they come from. */
-  #tells(type: Composite): boolean {
-    if (speaks(type)) return true;
-    return isUnionType(type) && this.#schema.getPossibleTypes(type).every(speaks);
+  /** Whether objects of the type, or of all its member types, have provenance. */
+  #alwaysHasProvenance(type: CompositeType): boolean {
+    if (hasProvenance(type)) return true;
+    return isUnionType(type) && this.#schema.getPossibleTypes(type).every(hasProvenance);
   }
 
-  #ask(type: Composite, name: string): FieldItem {
+  #provenanceSelection(type: CompositeType, name: string): FieldSelection {
     const field = fieldOf(type, name);
     const inner = field && getNamedType(field.type);
-    if (!field || !isCompositeType(inner)) throw new Error(`${type.name} has no ${name}.`);
-    const items = TOLD.map((one): FieldItem => {
-      const leaf = fieldOf(inner, one);
-      if (!leaf) throw new Error(`Provenance has no ${one}.`);
-      return { node: node(this.#hidden(one), one), type: leaf.type, items: null };
+    if (!field || !isCompositeType(inner)) throw new Error(`unreachable: ${type.name}.${name} has provenance`);
+    const items = PROVENANCE_FIELDS.map((name): FieldSelection => {
+      const leaf = fieldOf(inner, name);
+      if (!leaf) throw new Error(`Type Provenance has no field ${name}.`);
+      return { node: aliasedField(this.#hiddenKey(name), name), type: leaf.type, selections: null };
     });
-    return { node: node(this.#keyOf(name, field), name), type: field.type, items };
+    return { node: aliasedField(this.#keyOf(name, field), name), type: field.type, selections: items };
   }
 
-  /** What the merged data says, by the places of the answer. */
-  read(shape: Selection, root: Composite, data: Tree): ProofEntry[] {
-    const found: ProofEntry[] = [];
-    this.#object(data, shape, root, [], false, found);
-    return found;
+  /** Reads the provenance from the merged data, in the order of the response. */
+  read(shape: SelectionShape, root: CompositeType, data: DataObject): ProvenanceEntry[] {
+    const entries: ProvenanceEntry[] = [];
+    this.#readObject(data, shape, root, [], false, entries);
+    return entries;
   }
 
-  #object(
-    value: Tree,
-    selection: Selection,
-    type: Composite,
+  #readObject(
+    value: DataObject,
+    selection: SelectionShape,
+    type: CompositeType,
     path: readonly (string | number)[],
-    covered: boolean,
-    found: ProofEntry[],
+    isCovered: boolean,
+    entries: ProvenanceEntry[],
   ): void {
     const fields = selection.fields(type);
-    const own = fieldOf(type, PROVENANCE);
-    const said = own && (value[this.#keyOf(PROVENANCE, own)] as Tree | null | undefined);
-    if (said) {
-      const masked = said[this.#hidden('masked')] as readonly string[] | null;
-      const keys = fields.filter((one) => masked?.includes(one.name)).map((one) => one.key);
-      found.push(this.#entry(path, said, keys));
+    const ownField = fieldOf(type, PROVENANCE);
+    const provenance = ownField && (value[this.#keyOf(PROVENANCE, ownField)] as DataObject | null | undefined);
+    if (provenance) {
+      const masked = provenance[this.#hiddenKey('masked')] as readonly string[] | null;
+      const keys = fields.filter((field) => masked?.includes(field.name)).map((field) => field.responseKey);
+      entries.push(this.#createEntry(path, provenance, keys));
     }
-    for (const one of fields) {
-      const next = value[one.from];
-      if (!one.value || next === null || next === undefined || one.refusal) continue;
-      const need = this.#need(type, one.name, covered);
-      if (need !== null && need !== 'own') {
-        const beside = fieldOf(type, need);
-        const object = beside && (value[this.#keyOf(need, beside)] as Tree | null | undefined);
-        const inner = beside && getNamedType(beside.type);
-        const proof = inner && isCompositeType(inner) ? fieldOf(inner, PROVENANCE) : undefined;
-        const told = proof && (object?.[this.#keyOf(PROVENANCE, proof)] as Tree | null | undefined);
-        if (told) found.push(this.#entry([...path, one.key], told, []));
+    for (const field of fields) {
+      const next = value[field.dataKey];
+      if (!field.value || next === null || next === undefined || field.accessError) continue;
+      const from = this.#provenanceFor(type, field.name, isCovered);
+      if (from !== null && from !== 'own') {
+        const sibling = fieldOf(type, from);
+        const object = sibling && (value[this.#keyOf(from, sibling)] as DataObject | null | undefined);
+        const inner = sibling && getNamedType(sibling.type);
+        const provenanceField = inner && isCompositeType(inner) ? fieldOf(inner, PROVENANCE) : undefined;
+        const record =
+          provenanceField && (object?.[this.#keyOf(PROVENANCE, provenanceField)] as DataObject | null | undefined);
+        if (record) entries.push(this.#createEntry([...path, field.responseKey], record, []));
       }
-      this.#value(next, one.value, [...path, one.key], covered || said !== undefined || speaks(type), found);
+      this.#readValue(
+        next,
+        field.value,
+        [...path, field.responseKey],
+        isCovered || provenance !== undefined || hasProvenance(type),
+        entries,
+      );
     }
   }
 
-  #value(
+  #readValue(
     value: unknown,
     shape: ValueShape,
     path: readonly (string | number)[],
-    covered: boolean,
-    found: ProofEntry[],
+    isCovered: boolean,
+    entries: ProvenanceEntry[],
   ): void {
     if (value === null || value === undefined || shape.kind === 'leaf') return;
     if (shape.kind === 'list') {
       if (Array.isArray(value))
-        value.forEach((one, i) => void this.#value(one, shape.of, [...path, i], covered, found));
+        value.forEach((item, i) => void this.#readValue(item, shape.item, [...path, i], isCovered, entries));
       return;
     }
-    const type = shape.selection.typeOf(value as Tree, shape.type);
-    if (type && type.name !== 'Provenance') this.#object(value as Tree, shape.selection, type, path, covered, found);
+    const type = shape.selection.typeOf(value as DataObject, shape.type);
+    if (type && type.name !== 'Provenance')
+      this.#readObject(value as DataObject, shape.selection, type, path, isCovered, entries);
   }
 
-  #entry(path: readonly (string | number)[], said: Tree, masked: readonly string[]): ProofEntry {
+  #createEntry(path: readonly (string | number)[], record: DataObject, masked: readonly string[]): ProvenanceEntry {
     return {
       path,
-      source: String(said[this.#hidden('source')]),
-      system: String(said[this.#hidden('system')]),
-      recordedAt: (said[this.#hidden('recordedAt')] as string | null | undefined) ?? null,
-      fetchedAt: String(said[this.#hidden('fetchedAt')]),
-      stale: said[this.#hidden('stale')] === true,
+      source: String(record[this.#hiddenKey('source')]),
+      system: String(record[this.#hiddenKey('system')]),
+      recordedAt: (record[this.#hiddenKey('recordedAt')] as string | null | undefined) ?? null,
+      fetchedAt: String(record[this.#hiddenKey('fetchedAt')]),
+      stale: record[this.#hiddenKey('stale')] === true,
       masked,
     };
   }
 }
 
-const node = (alias: string, name: string): FieldNode => ({
+const aliasedField = (alias: string, name: string): FieldNode => ({
   kind: Kind.FIELD,
   alias: { kind: Kind.NAME, value: alias },
   name: { kind: Kind.NAME, value: name },

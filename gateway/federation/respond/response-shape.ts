@@ -1,4 +1,4 @@
-/** What the answer looks like: the client's document, typed by the graph; worked out per concrete type at first use. */
+/** The shape of the response: the client's document with the schema's types, computed per object type at first use. */
 import {
   type DocumentNode,
   type FieldNode,
@@ -19,166 +19,170 @@ import {
   type OperationDefinitionNode,
   type SelectionSetNode,
 } from 'graphql';
-import type { Refusal, Refusals } from '../field-access.ts';
-import { type Composite, dependsOnType } from '../plan/normalized-selection.ts';
-import { fragmentsOf } from '../plan/planner-document.ts';
-import type { Keys } from '../reserved-names.ts';
-import type { Tree } from '../response-data.ts';
+import { type CompositeType, fragmentsOf } from '../document-nodes.ts';
+import type { AccessError, FieldAccessCheck } from '../field-access.ts';
+import { dependsOnType } from '../plan/normalized-selection.ts';
+import type { DataKeys } from '../reserved-names.ts';
+import type { DataObject } from '../response-data.ts';
 
+/** One field of the response. */
 export interface FieldShape {
-  /** As the client calls it. */
-  readonly key: string;
-  /** As it stands in the merged data. */
-  readonly from: string;
+  /** Key in the response. */
+  readonly responseKey: string;
+  /** Key in the merged data. */
+  readonly dataKey: string;
   readonly name: string;
   /** Null for `__typename` and introspection. */
   readonly value: ValueShape | null;
-  readonly refusal: Refusal | null;
+  readonly accessError: AccessError | null;
 }
 
 export type ValueShape = { readonly nonNull: boolean } & (
-  | { readonly kind: 'leaf'; readonly type: GraphQLLeafType; readonly write: (value: unknown) => unknown }
-  | { readonly kind: 'list'; readonly of: ValueShape }
-  | { readonly kind: 'object'; readonly type: Composite; readonly selection: Selection }
+  | { readonly kind: 'leaf'; readonly type: GraphQLLeafType; readonly serialize: (value: unknown) => unknown }
+  | { readonly kind: 'list'; readonly item: ValueShape }
+  | { readonly kind: 'object'; readonly type: CompositeType; readonly selection: SelectionShape }
 );
 
-interface Parts {
+interface ShapeContext {
   readonly schema: GraphQLSchema;
   readonly fragments: ReadonlyMap<string, FragmentDefinitionNode>;
-  readonly refusals: Refusals;
-  readonly keys: Keys;
+  readonly accessError: FieldAccessCheck;
+  readonly dataKeys: DataKeys;
 }
 
-/** One selection set, all its fragments and all selections that merge with it. */
-export class Selection {
-  readonly #parts: Parts;
+/** A selection set with its fragments and all selection sets that merge with it. */
+export class SelectionShape {
+  readonly #context: ShapeContext;
   readonly #sets: readonly SelectionSetNode[];
   readonly #fields = new Map<string, readonly FieldShape[]>();
-  readonly #depends = new Map<string, boolean>();
+  readonly #typeDependent = new Map<string, boolean>();
 
-  constructor(parts: Parts, sets: readonly SelectionSetNode[]) {
-    this.#parts = parts;
+  constructor(context: ShapeContext, sets: readonly SelectionSetNode[]) {
+    this.#context = context;
     this.#sets = sets;
   }
 
   /**
-   * The fields of an object of that type, in the order of the answer. For an abstract type: the fields that all its
-   * objects have.
+   * The fields of objects of that type, in the order of the response. For an abstract type: the fields that all its objects have.
    */
-  fields(type: Composite): readonly FieldShape[] {
-    let known = this.#fields.get(type.name);
-    if (!known) {
-      known = this.#collect(type);
-      this.#fields.set(type.name, known);
+  fields(type: CompositeType): readonly FieldShape[] {
+    let fields = this.#fields.get(type.name);
+    if (!fields) {
+      fields = this.#collectFields(type);
+      this.#fields.set(type.name, fields);
     }
-    return known;
+    return fields;
   }
 
   /**
-   * The type of an object where `declared` stands in the graph: the object's own, or `declared` itself where nobody knows
-   * it (interface objects) and nothing that is selected depends on it. Null when the object cannot be written.
+   * The type of an object at a position of type `declared`: its object type, or `declared` if that is unknown (interface objects) and the
+   * selections do not depend on it. Null if the object cannot be written.
    */
-  typeOf(object: Tree, declared: Composite): Composite | null {
+  typeOf(object: DataObject, declared: CompositeType): CompositeType | null {
     if (isObjectType(declared)) return declared;
-    const { schema } = this.#parts;
+    const { schema } = this.#context;
     const name = object['__typename'];
     const type = name === undefined ? declared : schema.getType(String(name));
     if (isObjectType(type)) return schema.isSubType(declared, type) ? type : null;
     return type && !this.needsType(declared) ? declared : null;
   }
 
-  /** Whether what is selected of an object of that declared type depends on its own type. */
-  needsType(declared: Composite): boolean {
-    const known = this.#depends.get(declared.name);
+  /** Whether the selections at a position of type `declared` depend on the object's type. */
+  needsType(declared: CompositeType): boolean {
+    const known = this.#typeDependent.get(declared.name);
     if (known !== undefined) return known;
-    const { schema, refusals } = this.#parts;
+    const { schema, accessError } = this.#context;
     const differs = (field: string): boolean =>
-      isInterfaceType(declared) && dependsOnType(declared, field, schema.getPossibleTypes(declared), refusals);
-    const look = (set: SelectionSetNode): boolean =>
-      set.selections.some((one) => {
-        if (one.kind === Kind.FIELD) return one.name.value === '__typename' || differs(one.name.value);
-        const fragment = one.kind === Kind.INLINE_FRAGMENT ? one : this.#parts.fragments.get(one.name.value);
+      isInterfaceType(declared) && dependsOnType(declared, field, schema.getPossibleTypes(declared), accessError);
+    const dependsOnObjectType = (set: SelectionSetNode): boolean =>
+      set.selections.some((selection) => {
+        if (selection.kind === Kind.FIELD)
+          return selection.name.value === '__typename' || differs(selection.name.value);
+        const fragment =
+          selection.kind === Kind.INLINE_FRAGMENT ? selection : this.#context.fragments.get(selection.name.value);
         const condition = fragment?.typeCondition?.name.value;
         return (
-          fragment !== undefined && ((condition && !this.#fits(condition, declared)) || look(fragment.selectionSet))
+          fragment !== undefined &&
+          ((condition && !this.#matches(condition, declared)) || dependsOnObjectType(fragment.selectionSet))
         );
       });
-    const depends = this.#sets.some(look);
-    this.#depends.set(declared.name, depends);
+    const depends = this.#sets.some(dependsOnObjectType);
+    this.#typeDependent.set(declared.name, depends);
     return depends;
   }
 
-  /** All concrete types that may stand there. */
-  possible(declared: Composite): readonly Composite[] {
-    return isObjectType(declared) ? [declared] : [declared, ...this.#parts.schema.getPossibleTypes(declared)];
+  /** The possible object types at a position of type `declared`, after `declared` itself. */
+  possibleTypes(declared: CompositeType): readonly CompositeType[] {
+    return isObjectType(declared) ? [declared] : [declared, ...this.#context.schema.getPossibleTypes(declared)];
   }
 
-  #collect(type: Composite): FieldShape[] {
+  #collectFields(type: CompositeType): FieldShape[] {
     const groups = new Map<string, FieldNode[]>();
-    const take = (set: SelectionSetNode): void => {
-      for (const one of set.selections) {
-        if (one.kind === Kind.FIELD) {
-          const key = (one.alias ?? one.name).value;
+    const collect = (set: SelectionSetNode): void => {
+      for (const selection of set.selections) {
+        if (selection.kind === Kind.FIELD) {
+          const key = (selection.alias ?? selection.name).value;
           const group = groups.get(key);
-          if (group) group.push(one);
-          else groups.set(key, [one]);
+          if (group) group.push(selection);
+          else groups.set(key, [selection]);
           continue;
         }
-        const fragment = one.kind === Kind.INLINE_FRAGMENT ? one : this.#parts.fragments.get(one.name.value);
+        const fragment =
+          selection.kind === Kind.INLINE_FRAGMENT ? selection : this.#context.fragments.get(selection.name.value);
         const condition = fragment?.typeCondition?.name.value;
-        if (fragment && (condition === undefined || this.#fits(condition, type))) take(fragment.selectionSet);
+        if (fragment && (condition === undefined || this.#matches(condition, type))) collect(fragment.selectionSet);
       }
     };
-    for (const set of this.#sets) take(set);
-    return [...groups].map(([key, nodes]) => this.#field(type, key, nodes));
+    for (const set of this.#sets) collect(set);
+    return [...groups].map(([key, nodes]) => this.#fieldShape(type, key, nodes));
   }
 
-  #field(type: Composite, key: string, nodes: readonly FieldNode[]): FieldShape {
+  #fieldShape(type: CompositeType, key: string, nodes: readonly FieldNode[]): FieldShape {
     const node = nodes[0] as FieldNode;
     const name = node.name.value;
     const field = isUnionType(type) || name.startsWith('__') ? undefined : type.getFields()[name];
-    const sets = nodes.flatMap((one) => one.selectionSet ?? []);
+    const sets = nodes.flatMap((node) => node.selectionSet ?? []);
     return {
-      key,
-      from: field ? this.#parts.keys.of(node, field.type) : name,
+      responseKey: key,
+      dataKey: field ? this.#context.dataKeys.keyOf(node, field.type) : name,
       name,
-      value: field ? valueShape(field.type, new Selection(this.#parts, sets)) : null,
-      refusal: this.#parts.refusals(type, name),
+      value: field ? valueShape(field.type, new SelectionShape(this.#context, sets)) : null,
+      accessError: this.#context.accessError(type, name),
     };
   }
 
-  #fits(condition: string, type: Composite): boolean {
+  #matches(condition: string, type: CompositeType): boolean {
     if (condition === type.name) return true;
-    const wanted = this.#parts.schema.getType(condition);
-    return isAbstractType(wanted) && !isUnionType(type) && this.#parts.schema.isSubType(wanted, type);
+    const wanted = this.#context.schema.getType(condition);
+    return isAbstractType(wanted) && !isUnionType(type) && this.#context.schema.isSubType(wanted, type);
   }
 }
 
-/** The shape of a whole operation, its conditions settled. */
-export function shapeOf(
-  parts: { schema: GraphQLSchema; refusals: Refusals; keys: Keys },
+/** The shape of an operation whose conditions are resolved. */
+export function createResponseShape(
+  context: Omit<ShapeContext, 'fragments'>,
   document: DocumentNode,
   operation: OperationDefinitionNode,
-): Selection {
-  return new Selection({ ...parts, fragments: fragmentsOf(document) }, [operation.selectionSet]);
+): SelectionShape {
+  return new SelectionShape({ ...context, fragments: fragmentsOf(document) }, [operation.selectionSet]);
 }
 
-function valueShape(type: GraphQLOutputType, selection: Selection): ValueShape {
+function valueShape(type: GraphQLOutputType, selection: SelectionShape): ValueShape {
   const nonNull = isNonNullType(type);
   const inner = nonNull ? type.ofType : type;
-  if (isListType(inner)) return { kind: 'list', nonNull, of: valueShape(inner.ofType, selection) };
-  if (isLeafType(inner)) return { kind: 'leaf', nonNull, type: inner, write: leafWriter(inner) };
+  if (isListType(inner)) return { kind: 'list', nonNull, item: valueShape(inner.ofType, selection) };
+  if (isLeafType(inner)) return { kind: 'leaf', nonNull, type: inner, serialize: leafSerializer(inner) };
   return { kind: 'object', nonNull, type: inner, selection };
 }
 
-/** From what a subgraph said to what the client is told; undefined when it does not fit the type. */
-function leafWriter(type: GraphQLLeafType): (value: unknown) => unknown {
+/** Converts a subgraph's value to the client's; undefined if it does not have the type. */
+function leafSerializer(type: GraphQLLeafType): (value: unknown) => unknown {
   if (isEnumType(type)) return (value) => (typeof value === 'string' && type.getValue(value) ? value : undefined);
-  // The gateway does not know the meaning of custom scalars; their subgraphs have written them.
+  // Only the subgraphs know custom scalars, so their values are passed on unchanged.
   if (!isSpecifiedScalarType(type)) return (value) => value;
-  const text = type.name === 'String' || type.name === 'ID';
+  const isString = type.name === 'String' || type.name === 'ID';
   return (value) => {
-    if (text && typeof value === 'string') return value;
+    if (isString && typeof value === 'string') return value;
     try {
       return type.serialize(value);
     } catch {

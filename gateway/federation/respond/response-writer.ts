@@ -1,123 +1,134 @@
 /**
- * The last pass: from the data that was brought together to the answer, exactly as the client's document says. Aliases,
- * fragments, abstract types, refused fields, and nulls that climb to the nearest nullable parent.
+ * Writes the response from the merged data: the client's aliases and fragments, abstract types, denied fields, errors, and null propagation to
+ * the nearest nullable parent.
  */
 import { type GraphQLFormattedError, type GraphQLObjectType, isObjectType } from 'graphql';
-import type { Composite } from '../plan/normalized-selection.ts';
-import type { Path, Tree } from '../response-data.ts';
-import { clientPath, type PlacedError, Places } from './error-placement.ts';
-import type { Selection, ValueShape } from './response-shape.ts';
+import type { CompositeType } from '../document-nodes.ts';
+import type { DataObject, Path } from '../response-data.ts';
+import { ErrorsByPath, type PlacedError, toClientPath } from './error-placement.ts';
+import type { SelectionShape, ValueShape } from './response-shape.ts';
 
-/** A null that the parent must take up. */
-const CLIMB = Symbol('climb');
+/** Null that propagates to the parent. */
+const PROPAGATE_NULL = Symbol('propagate null');
 
-/** A place in the answer, innermost step first; made into a path only for faults. */
-interface Link {
-  readonly up: Link | null;
+/** A position in the response, from the innermost step to the root; converted to a path only for errors. */
+interface PathLink {
+  readonly parent: PathLink | null;
   readonly step: string | number;
 }
 
-export interface Written {
-  readonly data: Tree | null;
+export interface WrittenResponse {
+  readonly data: DataObject | null;
   readonly errors: readonly GraphQLFormattedError[];
 }
 
 /**
- * Writes the answer. `found` are the faults of fetches, by their places in the merged data; only those of fields that
- * the client asked for are told. `own`: root fields that stand already under the client's keys, with their faults.
+ * Writes the response. `fetchErrors` have paths in the merged data; only errors of fields that the client selected are reported. `introspection`
+ * has root fields under the client's keys, with their errors.
  */
-export function write(
-  shape: Selection,
+export function writeResponse(
+  shape: SelectionShape,
   root: GraphQLObjectType,
-  data: Tree,
-  found: readonly PlacedError[],
-  own: { readonly data: Tree; readonly errors: readonly PlacedError[] } | null,
-): Written {
-  const places = new Places();
-  const spare = new Places();
-  for (const one of found) {
-    const place = clientPath(shape, root, data, one);
-    if (place) (place.spare ? spare : places).add({ ...one, path: place.path });
+  data: DataObject,
+  fetchErrors: readonly PlacedError[],
+  introspection: { readonly data: DataObject; readonly errors: readonly PlacedError[] } | null,
+): WrittenResponse {
+  const errors = new ErrorsByPath();
+  const fallbackErrors = new ErrorsByPath();
+  for (const error of fetchErrors) {
+    const placed = toClientPath(shape, root, data, error);
+    if (placed) (placed.isFallback ? fallbackErrors : errors).add({ ...error, path: placed.path });
   }
-  for (const one of own?.errors ?? []) places.add(one);
+  for (const error of introspection?.errors ?? []) errors.add(error);
 
-  const fault = (at: Link, message: string, code: string): null => {
+  const reportError = (at: PathLink, message: string, code: string): null => {
     const path = pathOf(at);
-    if (!places.explain(path) && !spare.explain(path)) places.add({ message, path, extensions: { code } });
+    if (!errors.explains(path) && !fallbackErrors.explains(path)) errors.add({ message, path, extensions: { code } });
     return null;
   };
 
-  const object = (value: Tree, type: Composite, selection: Selection, at: Link | null): Tree | typeof CLIMB => {
-    const made = Object.create(null) as Tree;
+  const writeObject = (
+    value: DataObject,
+    type: CompositeType,
+    selection: SelectionShape,
+    at: PathLink | null,
+  ): DataObject | typeof PROPAGATE_NULL => {
+    const result = Object.create(null) as DataObject;
     for (const field of selection.fields(type)) {
-      const { key } = field;
+      const { responseKey: key } = field;
       if (field.value === null) {
-        const told = field.name !== '__typename' ? own?.data[key] : isObjectType(type) ? type.name : null;
-        if (told === null && field.name !== '__type') return untold({ up: at, step: key });
-        made[key] = told;
+        const typename = field.name !== '__typename' ? introspection?.data[key] : isObjectType(type) ? type.name : null;
+        if (typename === null && field.name !== '__type') return propagateNull({ parent: at, step: key });
+        result[key] = typename;
         continue;
       }
-      if (field.refusal) {
-        const { message, code } = field.refusal;
-        places.add({ message, path: pathOf({ up: at, step: key }), extensions: { code } });
-        if (field.value.nonNull) return CLIMB;
-        made[key] = null;
+      if (field.accessError) {
+        const { message, code } = field.accessError;
+        errors.add({ message, path: pathOf({ parent: at, step: key }), extensions: { code } });
+        if (field.value.nonNull) return PROPAGATE_NULL;
+        result[key] = null;
         continue;
       }
-      const written = complete(value[field.from], field.value, at, key);
-      if (written === CLIMB) return CLIMB;
-      made[key] = written;
+      const written = complete(value[field.dataKey], field.value, at, key);
+      if (written === PROPAGATE_NULL) return PROPAGATE_NULL;
+      result[key] = written;
     }
-    return made;
+    return result;
   };
 
-  /** Null where there must be a value; for `__typename`, an interface object of which no subgraph told the type. */
-  const untold = (at: Link): typeof CLIMB => {
-    fault(at, 'A source gave null where the graph promises a value.', 'SOURCE_MALFORMED');
-    return CLIMB;
+  /** Null of a non-null field; of `__typename` it is an interface object whose type is unknown. */
+  const propagateNull = (at: PathLink): typeof PROPAGATE_NULL => {
+    reportError(at, 'Source returned null for a non-null field.', 'SOURCE_MALFORMED');
+    return PROPAGATE_NULL;
   };
 
-  const complete = (value: unknown, shape: ValueShape, up: Link | null, step: string | number): unknown => {
-    const written = value === null || value === undefined ? null : present(value, shape, up, step);
+  const complete = (value: unknown, shape: ValueShape, parent: PathLink | null, step: string | number): unknown => {
+    const written = value === null || value === undefined ? null : completeValue(value, shape, parent, step);
     if (written !== null || !shape.nonNull) return written;
-    return untold({ up, step });
+    return propagateNull({ parent, step });
   };
 
-  const present = (value: unknown, shape: ValueShape, up: Link | null, step: string | number): unknown => {
+  const completeValue = (
+    value: unknown,
+    shape: ValueShape,
+    parent: PathLink | null,
+    step: string | number,
+  ): unknown => {
     if (shape.kind === 'leaf') {
-      const written = shape.write(value);
-      return written === undefined ? misfit({ up, step }) : written;
+      const written = shape.serialize(value);
+      return written === undefined ? invalidValue({ parent, step }) : written;
     }
-    const at = { up, step };
+    const at = { parent, step };
     if (shape.kind === 'list') {
-      if (!Array.isArray(value)) return misfit(at);
-      const made: unknown[] = [];
+      if (!Array.isArray(value)) return invalidValue(at);
+      const items: unknown[] = [];
       for (let i = 0; i < value.length; i++) {
-        const written = complete(value[i], shape.of, at, i);
-        if (written === CLIMB) return null;
-        made.push(written);
+        const written = complete(value[i], shape.item, at, i);
+        if (written === PROPAGATE_NULL) return null;
+        items.push(written);
       }
-      return made;
+      return items;
     }
-    if (typeof value !== 'object' || Array.isArray(value)) return misfit(at);
-    const type = shape.selection.typeOf(value as Tree, shape.type);
-    if (!type) return misfit(at);
-    const written = object(value as Tree, type, shape.selection, at);
-    return written === CLIMB ? null : written;
+    if (typeof value !== 'object' || Array.isArray(value)) return invalidValue(at);
+    const type = shape.selection.typeOf(value as DataObject, shape.type);
+    if (!type) return invalidValue(at);
+    const written = writeObject(value as DataObject, type, shape.selection, at);
+    return written === PROPAGATE_NULL ? null : written;
   };
 
-  const misfit = (at: Link): null =>
-    fault(at, 'A source gave a value that does not fit the graph.', 'SOURCE_MALFORMED');
+  const invalidValue = (at: PathLink): null =>
+    reportError(at, 'Source returned a value that does not match the schema.', 'SOURCE_MALFORMED');
 
-  const written = object(data, root, shape, null);
-  const answer = written === CLIMB ? null : written;
-  for (const one of spare.all()) if (!places.explain(nullAbove(answer, one.path))) places.add(one);
-  return { data: answer, errors: places.told() };
+  const written = writeObject(data, root, shape, null);
+  const result = written === PROPAGATE_NULL ? null : written;
+  for (const error of fallbackErrors.all())
+    if (!errors.explains(firstNullOnPath(result, error.path))) errors.add(error);
+  return { data: result, errors: errors.toClientErrors() };
 }
 
-/** The place of the null that the path runs into; the path itself when there is none. */
-function nullAbove(answer: Tree | null, path: Path): Path {
-  let at: unknown = answer;
+/** Path of the first null on the path; the path itself if there is none. */
+function firstNullOnPath(data: DataObject | null, path: Path): Path {
+  let at: unknown = data;
   for (let i = 0; i < path.length; i++) {
     if (at === null) return path.slice(0, i);
     at = (at as Record<string | number, unknown>)[path[i] as string];
@@ -125,8 +136,8 @@ function nullAbove(answer: Tree | null, path: Path): Path {
   return path;
 }
 
-function pathOf(at: Link): Path {
+function pathOf(at: PathLink): Path {
   const path: (string | number)[] = [];
-  for (let one: Link | null = at; one; one = one.up) path.push(one.step);
+  for (let link: PathLink | null = at; link; link = link.parent) path.push(link.step);
   return path.reverse();
 }

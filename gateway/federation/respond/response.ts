@@ -1,60 +1,61 @@
-/** What an operation brought: its data as text ready to send, and as an object for those who must look into it. */
+/** The response to an operation: its data as JSON text and as an object, each created on demand. */
 import type { GraphQLFormattedError } from 'graphql';
-import type { Touched } from './accessed-fields.ts';
-import type { ProofEntry } from './provenance.ts';
+import type { AccessedFields } from './accessed-fields.ts';
+import type { ProvenanceEntry } from './provenance.ts';
 
-export interface Answer {
+/** The response to an executed operation. */
+export interface FederatedResponse {
   readonly data: Record<string, unknown> | null;
   readonly errors?: readonly GraphQLFormattedError[];
-  /** What was touched of what must be accounted for; absent when nothing was. */
-  readonly touched?: Touched | null;
-  /** Where the values come from; absent when nobody asked. */
-  readonly provenance?: readonly ProofEntry[];
+  /** Protected fields that were read; absent if there are none. */
+  readonly accessedFields?: AccessedFields | null;
+  /** Origin of the values; absent if it was not requested. */
+  readonly provenance?: readonly ProvenanceEntry[];
   /** The JSON of `data`. */
-  text(): string;
+  json(): string;
 }
 
-/** The answer to what is refused before anything is fetched: it has no data, as the specification of GraphQL says (section 7.1). */
-export interface RefusedAnswer {
+/** The response to a request that is rejected before execution: it has no data (GraphQL specification, section 7.1). */
+export interface RejectedResponse {
   readonly errors: readonly GraphQLFormattedError[];
   readonly data?: undefined;
-  readonly text?: undefined;
+  readonly json?: undefined;
 }
 
-/** Holds one of text and object, and makes the other at first use. */
-export class Made implements Answer {
+/** Holds the data as text or as an object, and converts it at first use. */
+export class LazyResponse implements FederatedResponse {
   declare readonly errors?: readonly GraphQLFormattedError[];
-  declare touched?: Touched | null;
-  declare provenance?: readonly ProofEntry[];
-  #text: string | undefined;
+  declare accessedFields?: AccessedFields | null;
+  declare provenance?: readonly ProvenanceEntry[];
+  #json: string | undefined;
   #data: Record<string, unknown> | null | undefined;
 
   private constructor(
-    text: string | undefined,
+    json: string | undefined,
     data: Record<string, unknown> | null | undefined,
     errors: readonly GraphQLFormattedError[],
   ) {
-    this.#text = text;
+    this.#json = json;
     this.#data = data;
     if (errors.length > 0) this.errors = errors;
   }
 
-  static ofText(text: string, errors: readonly GraphQLFormattedError[] = []): Made {
-    return new Made(text, undefined, errors);
+  static ofJson(json: string, errors: readonly GraphQLFormattedError[] = []): LazyResponse {
+    return new LazyResponse(json, undefined, errors);
   }
 
-  static ofData(data: Record<string, unknown> | null, errors: readonly GraphQLFormattedError[] = []): Made {
-    return new Made(undefined, data, errors);
+  static ofData(data: Record<string, unknown> | null, errors: readonly GraphQLFormattedError[] = []): LazyResponse {
+    return new LazyResponse(undefined, data, errors);
   }
 
   get data(): Record<string, unknown> | null {
-    if (this.#data === undefined) this.#data = JSON.parse(this.#text as string) as Record<string, unknown> | null;
+    if (this.#data === undefined) this.#data = JSON.parse(this.#json as string) as Record<string, unknown> | null;
     return this.#data;
   }
 
-  text(): string {
-    this.#text ??= JSON.stringify(this.#data);
-    return this.#text;
+  json(): string {
+    this.#json ??= JSON.stringify(this.#data);
+    return this.#json;
   }
 
   toJSON(): unknown {

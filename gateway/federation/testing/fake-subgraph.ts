@@ -1,4 +1,4 @@
-/** For the tests of this folder: subgraphs over graphql-js, a whole graph of the same resolvers, random operations. */
+/** Test doubles: subgraphs over graphql-js, and the execution of the whole graph with the same resolvers. */
 import {
   buildASTSchema,
   execute,
@@ -11,7 +11,7 @@ import {
   parse,
   validate,
 } from 'graphql';
-import type { Subgraph } from '../../../connectors/kit/connector.ts';
+import type { Subgraph } from '../../../connectors/kit/call.ts';
 
 const LINK =
   'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@shareable", "@external", "@requires", "@provides", "@override", "@inaccessible", "@interfaceObject"])\n';
@@ -19,7 +19,7 @@ const LINK =
 const DIRECTIVES =
   /@(key|shareable|external|requires|provides|override|inaccessible|interfaceObject)\b(\((?:"[^"]*"|[^)"])*\))?/g;
 
-// biome-ignore lint/suspicious/noExplicitAny: resolvers of all types stand in one table
+// biome-ignore lint/suspicious/noExplicitAny: resolvers of all types are in one table
 export type Resolver = (source: any, args: any) => unknown;
 export type Resolvers = Readonly<Record<string, Readonly<Record<string, Resolver>>>>;
 // biome-ignore lint/suspicious/noExplicitAny: a reference has the form of its key
@@ -27,19 +27,19 @@ export type References = Readonly<Record<string, (reference: any) => unknown>>;
 
 const typeOf: GraphQLTypeResolver<unknown, unknown> = (value) => (value as { __typename: string }).__typename;
 
-function resolver(resolvers: Resolvers, references: References): GraphQLFieldResolver<unknown, unknown> {
+function createResolver(resolvers: Resolvers, references: References): GraphQLFieldResolver<unknown, unknown> {
   return (source, args, _context, info) => {
     const own = resolvers[info.parentType.name]?.[info.fieldName];
     if (own) return own(source, args);
     if (info.fieldName !== '_entities') return (source as Record<string, unknown> | undefined)?.[info.fieldName];
-    return (args['representations'] as { __typename: string }[]).map(async (one) => {
-      const found = await references[one.__typename]?.(one);
-      return found ? { __typename: one.__typename, ...found } : null;
+    return (args['representations'] as { __typename: string }[]).map(async (representation) => {
+      const found = await references[representation.__typename]?.(representation);
+      return found ? { __typename: representation.__typename, ...found } : null;
     });
   };
 }
 
-/** The schema of an SDL without what only the composer reads. */
+/** The schema of an SDL without directives of Federation. */
 export function plainSchema(sdl: string, references: References = {}): GraphQLSchema {
   const entities = Object.keys(references).filter((name) => !new RegExp(`interface ${name}\\b`).test(sdl));
   const bare = sdl.replace(DIRECTIVES, '');
@@ -51,14 +51,14 @@ export function plainSchema(sdl: string, references: References = {}): GraphQLSc
   return buildASTSchema(parse(`${base} ${extra}`), { assumeValidSDL: true });
 }
 
-export interface Fake extends Subgraph {
+export interface FakeSubgraph extends Subgraph {
   readonly requests: { query: string; variables: Readonly<Record<string, unknown>> }[];
-  /** The same subgraph as one of this process, whose resolvers may be called directly. */
-  readonly inside: Required<Pick<Subgraph, 'schema' | 'direct'>>;
+  /** Add these members to use it as a subgraph of this process, whose resolvers are called directly. */
+  readonly asInProcess: Required<Pick<Subgraph, 'schema' | 'inProcess'>>;
 }
 
-/** Its resolvers stand in the schema too. */
-function attach(schema: GraphQLSchema, resolve: GraphQLFieldResolver<unknown, unknown>): GraphQLSchema {
+/** Attaches the resolver to all fields of the schema. */
+function attachResolvers(schema: GraphQLSchema, resolve: GraphQLFieldResolver<unknown, unknown>): GraphQLSchema {
   for (const type of Object.values(schema.getTypeMap())) {
     if (type.name.startsWith('__')) continue;
     if (isObjectType(type)) for (const field of Object.values(type.getFields())) field.resolve = resolve;
@@ -67,24 +67,29 @@ function attach(schema: GraphQLSchema, resolve: GraphQLFieldResolver<unknown, un
   return schema;
 }
 
-/** A subgraph over graphql-js; keeps the requests that it got. */
-export function fake(name: string, sdl: string, resolvers: Resolvers, references: References = {}): Fake {
+/** A subgraph over graphql-js that records its requests. */
+export function fakeSubgraph(
+  name: string,
+  sdl: string,
+  resolvers: Resolvers,
+  references: References = {},
+): FakeSubgraph {
   const schema = plainSchema(sdl, references);
   const requests: { query: string; variables: Readonly<Record<string, unknown>> }[] = [];
-  const fieldResolver = resolver(resolvers, references);
+  const fieldResolver = createResolver(resolvers, references);
   return {
     name,
     sdl: LINK + sdl,
     requests,
-    inside: {
-      schema: attach(plainSchema(sdl, references), fieldResolver),
-      direct: { context: () => ({}), shown: toError },
+    asInProcess: {
+      schema: attachResolvers(plainSchema(sdl, references), fieldResolver),
+      inProcess: { createContext: () => ({}), toPublicError: toError },
     },
     execute: async ({ query, variables }) => {
       requests.push({ query, variables });
       const document = parse(query);
-      const faults = validate(schema, document);
-      if (faults.length > 0) return { data: null, errors: faults.map(toError) };
+      const errors = validate(schema, document);
+      if (errors.length > 0) return { data: null, errors: errors.map(toError) };
       const result = await execute({
         schema,
         document,
@@ -106,8 +111,8 @@ const toError = (error: GraphQLError) => ({
   extensions: { code: 'SOURCE_REJECTED', ...error.extensions },
 });
 
-/** What graphql-js answers over one schema that holds everything. */
-export async function whole(
+/** Executes a query with graphql-js on one schema with all types. */
+export async function executeWhole(
   schema: GraphQLSchema,
   resolvers: Resolvers,
   query: string,
@@ -121,7 +126,7 @@ export async function whole(
     document: parse(query),
     variableValues: variables,
     typeResolver: typeOf,
-    fieldResolver: resolver(resolvers, {}),
+    fieldResolver: createResolver(resolvers, {}),
   });
   return {
     data: JSON.parse(JSON.stringify(result.data ?? null)) as Record<string, unknown> | null,

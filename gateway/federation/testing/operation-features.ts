@@ -1,4 +1,4 @@
-/** What an operation has of the things that executors get wrong; random tests count it, so that none is missing. */
+/** Features of operations that executors often get wrong. Random tests count them, so that none is missing. */
 import {
   type FieldNode,
   type GraphQLError,
@@ -28,7 +28,7 @@ const REQUIRING = new Set(['greeting', 'risk', 'reach']);
 const OF_INTERFACE_OBJECT = new Set(['stock', 'shelf']);
 const MEDIA = new Set(['Media', 'Book', 'Film']);
 
-/** Features of the operation and of what one server answered to it. */
+/** Features of an operation and of a single server's errors for it. */
 export function featuresOf(
   schema: GraphQLSchema,
   query: string,
@@ -41,7 +41,7 @@ export function featuresOf(
     visitWithTypeInfo(types, {
       Directive: () => void found.add('conditions'),
       SelectionSet: (node) => {
-        const keys = node.selections.flatMap((one) => (one.kind === Kind.FIELD ? [keyOf(one)] : []));
+        const keys = node.selections.flatMap((selection) => (selection.kind === Kind.FIELD ? [keyOf(selection)] : []));
         if (new Set(keys).size < keys.length) found.add('repeated fields');
       },
       Field: (node) => {
@@ -58,7 +58,7 @@ export function featuresOf(
   );
   for (const { message } of errors) {
     if (message.startsWith('Cannot return null for non-nullable')) found.add('null in a non-null');
-    if (message === 'refused by the source') found.add('thrown errors');
+    if (message === 'rejected by the source') found.add('thrown errors');
   }
   return found;
 }

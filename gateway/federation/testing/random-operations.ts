@@ -1,4 +1,4 @@
-/** Random operations over a schema, the same for the same seed. */
+/** Generates random valid operations, the same for the same seed. */
 import {
   type GraphQLArgument,
   type GraphQLField,
@@ -22,8 +22,8 @@ export interface RandomOperation {
   readonly variables: Record<string, unknown>;
 }
 
-/** Numbers from 0 to 1, by the mulberry32 algorithm. */
-export function random(seed: number): () => number {
+/** Numbers from 0 to 1 by the mulberry32 algorithm. */
+export function randomNumbers(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;
@@ -34,19 +34,19 @@ export function random(seed: number): () => number {
   };
 }
 
-/** One valid operation. `aliases`: names to choose from, best with field names among them. */
+/** Generates one valid operation. `aliases`: names to choose from, some of which should be field names. */
 export function randomOperation(
   schema: GraphQLSchema,
   next: () => number,
   aliases: readonly string[],
 ): RandomOperation {
   for (;;) {
-    const one = new Writer(schema, next, aliases).operation();
-    if (validate(schema, parse(one.query)).length === 0) return one;
+    const operation = new OperationWriter(schema, next, aliases).operation();
+    if (validate(schema, parse(operation.query)).length === 0) return operation;
   }
 }
 
-class Writer {
+class OperationWriter {
   readonly #schema: GraphQLSchema;
   readonly #next: () => number;
   readonly #aliases: readonly string[];
@@ -107,7 +107,7 @@ class Writer {
     if (this.#chance(0.08) || !('getFields' in type)) return `${this.#alias(0.2)}__typename${this.#condition()}`;
     const fields = Object.values(type.getFields() as Record<string, GraphQLField<unknown, unknown>>);
     const leaves = fields.filter(
-      (one) => !('getFields' in getNamedType(one.type) || isAbstractType(getNamedType(one.type))),
+      (field) => !('getFields' in getNamedType(field.type) || isAbstractType(getNamedType(field.type))),
     );
     const deep = depth < 5 && this.#budget > 0;
     const field = this.#pick(deep || leaves.length === 0 ? fields : leaves);
@@ -120,7 +120,7 @@ class Writer {
 
   #fragment(type: GraphQLNamedType, depth: number): string {
     if (this.#chance(0.25)) {
-      const again = [...this.#fragments].filter(([, one]) => one.type === type.name);
+      const again = [...this.#fragments].filter(([, fragment]) => fragment.type === type.name);
       if (again.length > 0 && this.#chance(0.5)) return `...${this.#pick(again)[0]}${this.#condition()}`;
       const text = this.#set(type, depth + 1);
       const name = `F${this.#fragments.size}`;
@@ -147,15 +147,15 @@ class Writer {
   }
 
   #arguments(all: readonly GraphQLArgument[]): string {
-    const given = all.flatMap((one) => {
-      if (!isNonNullType(one.type) && this.#chance(0.5)) return [];
+    const given = all.flatMap((argument) => {
+      if (!isNonNullType(argument.type) && this.#chance(0.5)) return [];
       if (this.#chance(0.3)) {
-        const name = `v_${one.name}_${String(one.type).replaceAll(/\W/g, '')}`;
-        const value = this.#variables.has(name) ? this.#variables.get(name)?.value : this.#value(one.type);
-        this.#variables.set(name, { type: String(one.type), value });
-        return [`${one.name}: $${name}`];
+        const name = `v_${argument.name}_${String(argument.type).replaceAll(/\W/g, '')}`;
+        const value = this.#variables.has(name) ? this.#variables.get(name)?.value : this.#value(argument.type);
+        this.#variables.set(name, { type: String(argument.type), value });
+        return [`${argument.name}: $${name}`];
       }
-      return [`${one.name}: ${literal(this.#value(one.type), one.type)}`];
+      return [`${argument.name}: ${literal(this.#value(argument.type), argument.type)}`];
     });
     return given.length > 0 ? `(${given.join(', ')})` : '';
   }

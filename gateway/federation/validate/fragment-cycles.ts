@@ -1,54 +1,58 @@
-/** Fragments that spread themselves: what comes after follows fragments without an end. */
+/** Finds fragments that spread themselves, before later steps follow them without end. */
 import { type DocumentNode, type FragmentDefinitionNode, Kind, type SelectionSetNode } from 'graphql';
-import { fragmentsOf } from '../plan/planner-document.ts';
-import type { Fault } from './error-locations.ts';
+import { fragmentsOf } from '../document-nodes.ts';
+import type { DocumentError } from './error-locations.ts';
 
-/** A fragment that spreads itself. Without recursion: a chain is as long as the text allows. */
-export function circleOf(document: DocumentNode): { circle: Fault | null; work: number } {
+/** The error of a fragment that spreads itself, null if there is none. Not recursive: a chain can be as long as the text allows. */
+export function findFragmentCycle(document: DocumentNode): { cycle: DocumentError | null; work: number } {
   const fragments = fragmentsOf(document);
-  const inner = new Map<FragmentDefinitionNode, readonly string[]>();
+  const spreadsByFragment = new Map<FragmentDefinitionNode, readonly string[]>();
   const state = new Map<FragmentDefinitionNode, 'open' | 'done'>();
   let work = 0;
-  const spreadsOf = (one: FragmentDefinitionNode): readonly string[] => {
-    let names = inner.get(one);
+  const spreadsOf = (fragment: FragmentDefinitionNode): readonly string[] => {
+    let names = spreadsByFragment.get(fragment);
     if (!names) {
       const found = new Set<string>();
-      collectSpreads(one.selectionSet, found);
+      collectSpreads(fragment.selectionSet, found);
       names = [...found];
-      inner.set(one, names);
+      spreadsByFragment.set(fragment, names);
     }
     return names;
   };
   for (const root of fragments.values()) {
-    const path: { one: FragmentDefinitionNode; next: number }[] = state.has(root) ? [] : [{ one: root, next: 0 }];
+    const path: { fragment: FragmentDefinitionNode; next: number }[] = state.has(root)
+      ? []
+      : [{ fragment: root, next: 0 }];
     state.set(root, state.get(root) ?? 'open');
     while (path.length > 0) {
       work++;
-      const here = path[path.length - 1] as (typeof path)[number];
-      const name = spreadsOf(here.one)[here.next++];
+      const current = path[path.length - 1] as (typeof path)[number];
+      const name = spreadsOf(current.fragment)[current.next++];
       if (name === undefined) {
-        state.set(here.one, 'done');
+        state.set(current.fragment, 'done');
         path.pop();
         continue;
       }
       const next = fragments.get(name);
       if (!next || state.get(next) === 'done') continue;
       if (state.get(next) === 'open') {
-        const way = path.slice(path.findIndex(({ one }) => one === next) + 1).map(({ one }) => `"${one.name.value}"`);
-        const via = way.length > 0 ? ` via ${way.join(', ')}` : '';
-        const circle = { message: `Cannot spread fragment "${name}" within itself${via}.`, nodes: [next] };
-        return { circle, work };
+        const route = path
+          .slice(path.findIndex(({ fragment }) => fragment === next) + 1)
+          .map(({ fragment }) => `"${fragment.name.value}"`);
+        const via = route.length > 0 ? ` via ${route.join(', ')}` : '';
+        const cycle = { message: `Cannot spread fragment "${name}" within itself${via}.`, nodes: [next] };
+        return { cycle, work };
       }
       state.set(next, 'open');
-      path.push({ one: next, next: 0 });
+      path.push({ fragment: next, next: 0 });
     }
   }
-  return { circle: null, work };
+  return { cycle: null, work };
 }
 
 function collectSpreads(set: SelectionSetNode, found: Set<string>): void {
-  for (const one of set.selections) {
-    if (one.kind === Kind.FRAGMENT_SPREAD) found.add(one.name.value);
-    else if (one.selectionSet) collectSpreads(one.selectionSet, found);
+  for (const selection of set.selections) {
+    if (selection.kind === Kind.FRAGMENT_SPREAD) found.add(selection.name.value);
+    else if (selection.selectionSet) collectSpreads(selection.selectionSet, found);
   }
 }

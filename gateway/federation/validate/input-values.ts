@@ -1,6 +1,6 @@
 /**
- * What values of clients must be before anything is fetched: custom scalars in their forms, text that a database can store, ids of a
- * bounded length. A gateway of other people's subgraphs has no such rules: there the subgraphs judge.
+ * Rules for clients' values, checked before anything is fetched: formats of custom scalars, text that a database can store, a maximum length of
+ * ids. A standalone gateway has no such rules: its subgraphs check the values.
  */
 import {
   type ASTVisitor,
@@ -17,25 +17,26 @@ import {
   type ValidationContext,
 } from 'graphql';
 
+/** The rules for clients' values. */
 export interface InputRules {
-  /** How values of these scalars are read, from variables and from literals. */
+  /** Scalars whose `parseValue` and `parseLiteral` check clients' values, by name. */
   readonly scalars: ReadonlyMap<string, GraphQLScalarType>;
-  /** Characters of an `ID`, at most. */
-  readonly longestId: number;
+  /** Maximum characters of an `ID`. */
+  readonly maxIdLength: number;
 }
 
-/** Where a value stands below its variable. */
+/** Path of a value below its variable. */
 export type ValuePath = readonly (string | number)[];
-type Tell = (path: ValuePath, value: unknown, expected: string) => void;
+type ReportValue = (path: ValuePath, value: unknown, expected: string) => void;
 
-/** PostgreSQL stores no NUL, and UTF-8 has no half of a surrogate pair. */
-const NOT_TEXT = /[\0\uD800-\uDFFF]/u;
-const TEXT = 'Text without NUL and with whole Unicode characters expected.';
+/** PostgreSQL cannot store NUL, and UTF-8 cannot encode an unpaired surrogate. */
+const UNSTORABLE_TEXT = /[\0\uD800-\uDFFF]/u;
+const EXPECTED_TEXT = 'Expected text without NUL and unpaired surrogates.';
 
-/** Whether the rules have anything against this text, whatever its type. */
-export const isText = (value: string): boolean => !NOT_TEXT.test(value);
+/** Whether a database can store the text. */
+export const isStorableText = (value: string): boolean => !UNSTORABLE_TEXT.test(value);
 
-/** The schema's scalars read values by the rules from now on. */
+/** Replaces the parse functions of the schema's scalars by those of the rules. */
 export function applyScalars(schema: GraphQLSchema, rules: InputRules): void {
   for (const type of Object.values(schema.getTypeMap())) {
     const form = isScalarType(type) ? rules.scalars.get(type.name) : undefined;
@@ -43,73 +44,74 @@ export function applyScalars(schema: GraphQLSchema, rules: InputRules): void {
   }
 }
 
-/** What of a value that has its type is against the rules. */
+/** Reports the violations of the rules in a value that has its type. */
 export function checkValue(
   type: GraphQLInputType,
   value: unknown,
   rules: InputRules,
-  tell: Tell,
+  report: ReportValue,
   path: ValuePath = [],
 ) {
   if (value === null || value === undefined) return;
-  const bare = getNullableType(type);
-  if (isListType(bare)) {
-    if (Array.isArray(value)) value.forEach((one, i) => void checkValue(bare.ofType, one, rules, tell, [...path, i]));
-    else checkValue(bare.ofType, value, rules, tell, path);
-  } else if (isInputObjectType(bare)) {
-    for (const { name, type: inner } of Object.values(bare.getFields()))
-      checkValue(inner, (value as Record<string, unknown>)[name], rules, tell, [...path, name]);
+  const nullable = getNullableType(type);
+  if (isListType(nullable)) {
+    if (Array.isArray(value))
+      value.forEach((item, i) => void checkValue(nullable.ofType, item, rules, report, [...path, i]));
+    else checkValue(nullable.ofType, value, rules, report, path);
+  } else if (isInputObjectType(nullable)) {
+    for (const { name, type: inner } of Object.values(nullable.getFields()))
+      checkValue(inner, (value as Record<string, unknown>)[name], rules, report, [...path, name]);
   } else if (typeof value === 'object') {
-    // A scalar that takes any JSON.
-    const texts = textsIn(value);
-    if (!texts.every(isText)) tell(path, value, TEXT);
+    // A scalar that accepts any JSON.
+    const texts = stringsIn(value);
+    if (!texts.every(isStorableText)) report(path, value, EXPECTED_TEXT);
   } else {
-    const expected = faultOf(bare.name, String(value), rules);
-    if (expected) tell(path, value, expected);
+    const expected = expectedInstead(nullable.name, String(value), rules);
+    if (expected) report(path, value, expected);
   }
 }
 
-/** What was expected instead of this text; null: it is as it should be. */
-function faultOf(type: string, text: string, { longestId }: InputRules): string | null {
-  if (!isText(text)) return TEXT;
-  return type === 'ID' && text.length > longestId ? `An ID of at most ${longestId} characters expected.` : null;
+/** What is expected instead of this text; null if it conforms to the rules. */
+function expectedInstead(type: string, text: string, { maxIdLength }: InputRules): string | null {
+  if (!isStorableText(text)) return EXPECTED_TEXT;
+  return type === 'ID' && text.length > maxIdLength ? `Expected an ID of at most ${maxIdLength} characters.` : null;
 }
 
-/** Without recursion: what JSON nests has no end. */
-function textsIn(value: object): string[] {
+/** All keys and strings. Not recursive: JSON can be nested without limit. */
+function stringsIn(value: object): string[] {
   const found: string[] = [];
   const open: unknown[] = [value];
   while (open.length > 0) {
-    const one = open.pop();
-    if (typeof one === 'string') found.push(one);
-    else if (Array.isArray(one)) for (const each of one) open.push(each);
-    else if (typeof one === 'object' && one !== null)
-      for (const [name, each] of Object.entries(one)) {
+    const current = open.pop();
+    if (typeof current === 'string') found.push(current);
+    else if (Array.isArray(current)) for (const item of current) open.push(item);
+    else if (typeof current === 'object' && current !== null)
+      for (const [name, member] of Object.entries(current)) {
         found.push(name);
-        open.push(each);
+        open.push(member);
       }
   }
   return found;
 }
 
-/** The rule for literals in a document. */
-export function literals(context: ValidationContext, rules: InputRules): ASTVisitor {
-  const look = (node: Pick<StringValueNode, 'value'>) => {
+/** A validation rule that checks the literals of a document. */
+export function createLiteralRule(context: ValidationContext, rules: InputRules): ASTVisitor {
+  const checkLiteral = (node: Pick<StringValueNode, 'value'>) => {
     const type = context.getInputType();
-    const expected = faultOf(type ? getNamedType(type).name : '', node.value, rules);
+    const expected = expectedInstead(type ? getNamedType(type).name : '', node.value, rules);
     if (!expected) return;
     const argument = context.getArgument();
-    const place = argument ? `Argument "${argument.name}" has an invalid value: ` : '';
+    const prefix = argument ? `Argument "${argument.name}" has an invalid value: ` : '';
     context.reportError(
-      new GraphQLError(`${place}${expected}`, {
+      new GraphQLError(`${prefix}${expected}`, {
         nodes: node as StringValueNode,
         extensions: { code: 'BAD_USER_INPUT' },
       }),
     );
   };
-  return { StringValue: look, IntValue: look };
+  return { StringValue: checkLiteral, IntValue: checkLiteral };
 }
 
-/** The code of a fault in a document: a literal that cannot be read is bad input, as the same value of a variable is. */
-export const codeOf = (fault: { readonly extensions?: Readonly<Record<string, unknown>> }): string =>
-  fault.extensions?.['code'] === 'BAD_USER_INPUT' ? 'BAD_USER_INPUT' : 'GRAPHQL_VALIDATION_FAILED';
+/** The code of an error of a document: an invalid literal has the code of an invalid variable. */
+export const errorCodeOf = (error: { readonly extensions?: Readonly<Record<string, unknown>> }): string =>
+  error.extensions?.['code'] === 'BAD_USER_INPUT' ? 'BAD_USER_INPUT' : 'GRAPHQL_VALIDATION_FAILED';

@@ -1,6 +1,6 @@
 /**
- * "Field Selection Merging" of the GraphQL specification in time linear in the fields, by the method of Simon Adameit (XING, 2019): fields
- * that come together in an answer are grouped once and each is compared with the first of its group, where graphql-js compares all pairs.
+ * "Field Selection Merging" of the GraphQL specification in time linear in the fields, by the method of Simon Adameit (XING, 2019): fields that
+ * merge in a response are grouped once and each is compared with the first of its group, whereas graphql-js compares all pairs.
  */
 import {
   type DocumentNode,
@@ -21,213 +21,222 @@ import {
   type SelectionSetNode,
   TypeMetaFieldDef,
 } from 'graphql';
+import { type CompositeType, fragmentsOf } from '../document-nodes.ts';
 import { argumentsText } from '../document-text.ts';
-import { type Composite, TooLarge } from '../plan/normalized-selection.ts';
-import { fragmentsOf } from '../plan/planner-document.ts';
+import { OperationTooLarge } from '../operation-too-large.ts';
 
-/** As many fields are looked at for one document: fields of interfaces beside those of several types are looked at for each of the types. */
-export const MOST_COMPARED = 250_000;
+/** Fields visited for one document. Fields of interfaces beside fields of several types are visited once for each type. */
+export const MAX_FIELDS_COMPARED = 250_000;
 
-/** Two fields that one answer cannot hold. */
+/** Two fields that cannot be merged in one response. */
 export interface Conflict {
   readonly message: string;
   readonly nodes: readonly [FieldNode, FieldNode];
 }
 
-/** One field as asked somewhere. */
-interface Asked {
+/** A field of a selection set. */
+interface SelectedField {
   readonly node: FieldNode;
-  /** The object type that it is asked of; null: an interface or a union. */
+  /** The object type to which it belongs; null: an interface or a union. */
   readonly parent: GraphQLObjectType | null;
-  /** Null: `__typename`, which may stand for anything, as in graphql-js. */
+  /** Null for `__typename`, which conflicts with no type, as in graphql-js. */
   readonly type: GraphQLOutputType | null;
-  /** What its selections are of. */
-  readonly inner: Composite | null;
+  /** Type of its selections. */
+  readonly innerType: CompositeType | null;
 }
-/** A selection set with its inline fragments opened. */
-interface Flat {
-  readonly fields: readonly Asked[];
+/** A selection set with the fields of its inline fragments. */
+interface FlatSelectionSet {
+  readonly fields: readonly SelectedField[];
   readonly spreads: Iterable<string>;
 }
 
-/** The conflicts of a document that is valid otherwise, one for each response key and place. Throws `TooLarge` beyond `MOST_COMPARED`. */
+/** The conflicts of an otherwise valid document, one for each response key and position. Throws `OperationTooLarge`. */
 export function overlappingFields(
   schema: GraphQLSchema,
   document: DocumentNode,
 ): { conflicts: Conflict[]; work: number } {
-  const search = new Search(schema, fragmentsOf(document));
-  for (const one of document.definitions) {
-    if (one.kind !== Kind.OPERATION_DEFINITION) continue;
-    const root = schema.getRootType(one.operation);
+  const search = new OverlapSearch(schema, fragmentsOf(document));
+  for (const definition of document.definitions) {
+    if (definition.kind !== Kind.OPERATION_DEFINITION) continue;
+    const root = schema.getRootType(definition.operation);
     if (!root) continue;
-    search.open(one.selectionSet, root);
-    search.meanings([one.selectionSet]);
+    search.flatten(definition.selectionSet, root);
+    search.compareFields([definition.selectionSet]);
   }
   return { conflicts: search.conflicts, work: search.work };
 }
 
-const NONE: readonly string[] = [];
+const NO_SPREADS: readonly string[] = [];
 
-class Search {
+class OverlapSearch {
   readonly conflicts: Conflict[] = [];
-  /** Fields that were looked at. */
+  /** Number of visited fields. */
   work = 0;
   readonly #schema: GraphQLSchema;
   readonly #fragments: ReadonlyMap<string, FragmentDefinitionNode>;
-  /** A selection set always stands at the same type, so it is opened once. */
-  readonly #flat = new Map<SelectionSetNode, Flat & { readonly id: number }>();
-  readonly #inner = new Map<GraphQLOutputType, Composite | null>();
-  readonly #seen = { shapes: new Set<string>(), meanings: new Set<string>() };
+  /** A selection set always has the same type, so it is flattened once. */
+  readonly #flatSets = new Map<SelectionSetNode, FlatSelectionSet & { readonly id: number }>();
+  readonly #innerTypes = new Map<GraphQLOutputType, CompositeType | null>();
+  readonly #seen = { forms: new Set<string>(), fields: new Set<string>() };
 
   constructor(schema: GraphQLSchema, fragments: ReadonlyMap<string, FragmentDefinitionNode>) {
     this.#schema = schema;
     this.#fragments = fragments;
   }
 
-  /** What comes together for an object of some type is the same field with the same arguments; for objects of other types it has the same form. */
-  meanings(sets: readonly SelectionSetNode[]): void {
-    for (const group of this.#groups(sets, this.#seen.meanings)) {
+  /** Checks that fields which merge for some object type are the same field with the same arguments, and have the same form for other types. */
+  compareFields(sets: readonly SelectionSetNode[]): void {
+    for (const group of this.#groupByKey(sets, this.#seen.fields)) {
       if (group.length === 1) {
-        this.#below(group, (inner) => this.meanings(inner));
+        this.#forSelectionsOf(group, (inner) => this.compareFields(inner));
         continue;
       }
-      const common: Asked[] = [];
-      const own = new Map<GraphQLObjectType, Asked[]>();
-      for (const one of group) {
-        const part = one.parent ? own.get(one.parent) : common;
-        if (part) part.push(one);
-        else if (one.parent) own.set(one.parent, [one]);
+      const common: SelectedField[] = [];
+      const byParent = new Map<GraphQLObjectType, SelectedField[]>();
+      for (const field of group) {
+        const part = field.parent ? byParent.get(field.parent) : common;
+        if (part) part.push(field);
+        else if (field.parent) byParent.set(field.parent, [field]);
       }
-      const parts = [...own.values()];
-      if (!this.#alike(group) || [common, ...parts].some((part) => this.#differ(part, common[0] ?? part[0]))) continue;
-      if (parts.length < 2) this.#below(group, (inner) => this.meanings(inner));
+      const parts = [...byParent.values()];
+      if (
+        !this.#haveSameForm(group) ||
+        [common, ...parts].some((part) => this.#haveConflict(part, common[0] ?? part[0]))
+      )
+        continue;
+      if (parts.length < 2) this.#forSelectionsOf(group, (inner) => this.compareFields(inner));
       else {
-        for (const part of parts) this.#below([...common, ...part], (inner) => this.meanings(inner));
-        this.#below(group, (inner) => this.shapes(inner));
+        for (const part of parts) this.#forSelectionsOf([...common, ...part], (inner) => this.compareFields(inner));
+        this.#forSelectionsOf(group, (inner) => this.compareForms(inner));
       }
     }
   }
 
-  /** What comes together under one response key, for objects of different types, has the same form. */
-  shapes(sets: readonly SelectionSetNode[]): void {
-    for (const group of this.#groups(sets, this.#seen.shapes))
-      if (this.#alike(group)) this.#below(group, (inner) => this.shapes(inner));
+  /** Checks that fields with one response key have the same form, for objects of different types. */
+  compareForms(sets: readonly SelectionSetNode[]): void {
+    for (const group of this.#groupByKey(sets, this.#seen.forms))
+      if (this.#haveSameForm(group)) this.#forSelectionsOf(group, (inner) => this.compareForms(inner));
   }
 
-  /** Whether values of all these fields have the same form; reports a conflict if not. */
-  #alike(group: readonly Asked[]): boolean {
+  /** Whether the values of all these fields have the same form; reports a conflict if not. */
+  #haveSameForm(group: readonly SelectedField[]): boolean {
     if (group.length === 1) return true;
-    const first = group.find((one) => one.type !== null);
+    const first = group.find((candidate) => candidate.type !== null);
     const type = first?.type;
     if (!type) return true;
-    const other = group.find((one) => one.type !== null && !sameForm(one.type, type));
-    if (other) this.#conflict(first, other, `they return conflicting types "${type}" and "${other.type}"`);
+    const other = group.find((candidate) => candidate.type !== null && !sameForm(candidate.type, type));
+    if (other) this.#reportConflict(first, other, `they return conflicting types "${type}" and "${other.type}"`);
     return !other;
   }
 
-  /** Fields by response key; none when these sets have been looked at together before. */
-  #groups(sets: readonly SelectionSetNode[], seen: Set<string>): Iterable<readonly Asked[]> {
-    const ids = sets.map((one) => this.#flat.get(one)?.id);
+  /** Groups the fields of the sets by response key; no groups if these sets have been visited together before. */
+  #groupByKey(sets: readonly SelectionSetNode[], seen: Set<string>): Iterable<readonly SelectedField[]> {
+    const ids = sets.map((set) => this.#flatSets.get(set)?.id);
     const key = ids.length === 1 ? String(ids[0]) : ids.sort().join();
     if (seen.has(key)) return [];
     seen.add(key);
-    const groups = new Map<string, Asked[]>();
+    const groups = new Map<string, SelectedField[]>();
     const spread = new Set<string>();
-    const take = (set: SelectionSetNode): void => {
-      const flat = this.#flat.get(set);
-      for (const one of flat?.fields ?? []) {
-        const name = (one.node.alias ?? one.node.name).value;
+    const collect = (set: SelectionSetNode): void => {
+      const flat = this.#flatSets.get(set);
+      for (const field of flat?.fields ?? []) {
+        const name = (field.node.alias ?? field.node.name).value;
         const group = groups.get(name);
-        if (group) group.push(one);
-        else groups.set(name, [one]);
+        if (group) group.push(field);
+        else groups.set(name, [field]);
       }
       this.work += (flat?.fields.length ?? 0) + 1;
-      if (this.work > MOST_COMPARED)
-        throw new TooLarge(
-          `Comparing the fields of the document takes more than ${MOST_COMPARED} steps.`,
-          MOST_COMPARED,
+      if (this.work > MAX_FIELDS_COMPARED)
+        throw new OperationTooLarge(
+          `Document is too complex: comparing its fields takes more than ${MAX_FIELDS_COMPARED.toLocaleString('en')} steps. Select fewer overlapping fields.`,
+          MAX_FIELDS_COMPARED,
         );
-      for (const name of flat?.spreads ?? NONE) spread.add(name);
+      for (const name of flat?.spreads ?? NO_SPREADS) spread.add(name);
     };
-    for (const set of sets) take(set);
-    // The set grows while it is walked.
+    for (const set of sets) collect(set);
+    // The set grows during the iteration.
     for (const name of spread) {
       const fragment = this.#fragments.get(name);
       const type = fragment && this.#schema.getType(fragment.typeCondition.name.value);
       if (!fragment || !isCompositeType(type)) continue;
-      this.open(fragment.selectionSet, type);
-      take(fragment.selectionSet);
+      this.flatten(fragment.selectionSet, type);
+      collect(fragment.selectionSet);
     }
     return groups.values();
   }
 
-  /** Goes on with the selections of these fields taken together. */
-  #below(group: readonly Asked[], look: (sets: readonly SelectionSetNode[]) => void): void {
+  /** Calls `continueWith` with the selection sets of these fields. */
+  #forSelectionsOf(group: readonly SelectedField[], continueWith: (sets: readonly SelectionSetNode[]) => void): void {
     const sets = new Set<SelectionSetNode>();
-    for (const { node, inner } of group) {
-      if (!node.selectionSet || !inner) continue;
-      this.open(node.selectionSet, inner);
+    for (const { node, innerType } of group) {
+      if (!node.selectionSet || !innerType) continue;
+      this.flatten(node.selectionSet, innerType);
       sets.add(node.selectionSet);
     }
-    if (sets.size > 0) look([...sets]);
+    if (sets.size > 0) continueWith([...sets]);
   }
 
-  /** Whether one of them is not the same field as `first`; reports a conflict then. */
-  #differ(group: readonly Asked[], first: Asked | undefined): boolean {
-    for (const one of group) {
-      if (!first || one === first) continue;
-      const [name, other] = [first.node.name.value, one.node.name.value];
-      if (name !== other) this.#conflict(first, one, `"${name}" and "${other}" are different fields`);
-      else if (argumentsText(first.node) !== argumentsText(one.node))
-        this.#conflict(first, one, 'they have differing arguments');
+  /** Whether one of them is not the same field as `first`; reports a conflict if so. */
+  #haveConflict(group: readonly SelectedField[], first: SelectedField | undefined): boolean {
+    for (const field of group) {
+      if (!first || field === first) continue;
+      const [name, other] = [first.node.name.value, field.node.name.value];
+      if (name !== other) this.#reportConflict(first, field, `"${name}" and "${other}" are different fields`);
+      else if (argumentsText(first.node) !== argumentsText(field.node))
+        this.#reportConflict(first, field, 'they have differing arguments');
       else continue;
       return true;
     }
     return false;
   }
 
-  #conflict(first: Asked, other: Asked, reason: string): void {
+  #reportConflict(first: SelectedField, other: SelectedField, reason: string): void {
     const key = (first.node.alias ?? first.node.name).value;
     const message = `Fields "${key}" conflict because ${reason}. Use different aliases on the fields to fetch both if this was intentional.`;
     this.conflicts.push({ message, nodes: [first.node, other.node] });
   }
 
-  /** Learns what a selection set of that type holds. */
-  open(set: SelectionSetNode, type: Composite): void {
-    if (this.#flat.has(set)) return;
-    const fields: Asked[] = [];
+  /** Collects the fields of a selection set of that type. */
+  flatten(set: SelectionSetNode, type: CompositeType): void {
+    if (this.#flatSets.has(set)) return;
+    const fields: SelectedField[] = [];
     let spreads: Set<string> | null = null;
-    const take = (inner: SelectionSetNode, parent: Composite): void => {
-      const own = isObjectType(parent) ? parent : null;
-      for (const one of inner.selections) {
-        if (one.kind === Kind.FRAGMENT_SPREAD) {
+    const collect = (inner: SelectionSetNode, parent: CompositeType): void => {
+      const objectType = isObjectType(parent) ? parent : null;
+      for (const selection of inner.selections) {
+        if (selection.kind === Kind.FRAGMENT_SPREAD) {
           spreads ??= new Set();
-          spreads.add(one.name.value);
-        } else if (one.kind === Kind.FIELD) {
-          const found = this.#typeOf(one, parent);
+          spreads.add(selection.name.value);
+        } else if (selection.kind === Kind.FIELD) {
+          const found = this.#typeOf(selection, parent);
           if (found !== undefined)
-            fields.push({ node: one, parent: own, type: found, inner: found && this.#innerOf(found) });
+            fields.push({
+              node: selection,
+              parent: objectType,
+              type: found,
+              innerType: found && this.#innerTypeOf(found),
+            });
         } else {
-          const on = one.typeCondition ? this.#schema.getType(one.typeCondition.name.value) : parent;
-          if (isCompositeType(on)) take(one.selectionSet, on);
+          const on = selection.typeCondition ? this.#schema.getType(selection.typeCondition.name.value) : parent;
+          if (isCompositeType(on)) collect(selection.selectionSet, on);
         }
       }
     };
-    take(set, type);
-    this.#flat.set(set, { fields, spreads: spreads ?? NONE, id: this.#flat.size });
+    collect(set, type);
+    this.#flatSets.set(set, { fields, spreads: spreads ?? NO_SPREADS, id: this.#flatSets.size });
   }
 
-  #innerOf(type: GraphQLOutputType): Composite | null {
-    let inner = this.#inner.get(type);
+  #innerTypeOf(type: GraphQLOutputType): CompositeType | null {
+    let inner = this.#innerTypes.get(type);
     if (inner === undefined) {
       const named = getNamedType(type);
       inner = isCompositeType(named) ? named : null;
-      this.#inner.set(type, inner);
+      this.#innerTypes.set(type, inner);
     }
     return inner;
   }
 
-  #typeOf(node: FieldNode, parent: Composite): GraphQLOutputType | null | undefined {
+  #typeOf(node: FieldNode, parent: CompositeType): GraphQLOutputType | null | undefined {
     const name = node.name.value;
     if (name === '__typename') return null;
     if (name === SchemaMetaFieldDef.name) return SchemaMetaFieldDef.type;
@@ -236,12 +245,12 @@ class Search {
   }
 }
 
-/** Whether values of the two types have the same form: objects always have, what they hold is compared field by field. */
-function sameForm(one: GraphQLOutputType, other: GraphQLOutputType): boolean {
-  if (one === other) return true;
-  if (isNonNullType(one) || isNonNullType(other))
-    return isNonNullType(one) && isNonNullType(other) && sameForm(one.ofType, other.ofType);
-  if (isListType(one) || isListType(other))
-    return isListType(one) && isListType(other) && sameForm(one.ofType, other.ofType);
-  return !isLeafType(one) && !isLeafType(other);
+/** Whether values of the types have the same form. Objects always have: their fields are compared separately. */
+function sameForm(first: GraphQLOutputType, other: GraphQLOutputType): boolean {
+  if (first === other) return true;
+  if (isNonNullType(first) || isNonNullType(other))
+    return isNonNullType(first) && isNonNullType(other) && sameForm(first.ofType, other.ofType);
+  if (isListType(first) || isListType(other))
+    return isListType(first) && isListType(other) && sameForm(first.ofType, other.ofType);
+  return !isLeafType(first) && !isLeafType(other);
 }

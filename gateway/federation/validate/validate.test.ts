@@ -1,8 +1,8 @@
-/** Validation against that of graphql-js: the same documents are valid, whatever overlaps in them. */
+/** Compares validation with graphql-js on random documents with overlapping fields. */
 import fc from 'fast-check';
 import { buildSchema, type DocumentNode, parse, validate } from 'graphql';
 import { expect, test } from 'vitest';
-import { compact, isCompact } from '../plan/compact-document.ts';
+import { compactDocument, isCompacted } from './compact-document.ts';
 import { validateDocument } from './validate.ts';
 
 const schema = buildSchema(`
@@ -13,10 +13,10 @@ const schema = buildSchema(`
   union U = T | V
   input In { p: Int q: [Int] }
 `);
-const faultsOf = (text: string, document: DocumentNode = parse(text, { noLocation: true })) =>
-  validateDocument(schema, document, text).faults;
+const errorsOf = (text: string, document: DocumentNode = parse(text, { noLocation: true })) =>
+  validateDocument(schema, document, text).errors;
 
-/** Selections that fit the type, but for what overlaps. */
+/** Selections that are valid for the type, except that they may overlap. */
 const FIELDS = {
   Query: {
     leaves: ['a', 'c', 'd', 'o:a(o:{p:1 q:[2]})', 'o:a(o:{q:[2] p:1})', 'b(x:1)', 'b(x:1)', 'b(x:2)'],
@@ -40,8 +40,13 @@ const { Query: root, ...sets } = fc.letrec<Record<keyof typeof FIELDS, string>>(
       fc.tuple(key, inner).map(([name, field]) => (/^(\.\.\.|o:)/.test(field) ? field : name + field));
     const inner = Object.entries(below).map(([name, of]) => keyed(tie(of).map((set) => name + set)));
     const inline = on.map((of) => tie(of).map((set) => `...on ${of}${set}`));
-    const one = fc.oneof({ maxDepth: 4, depthSize: 'small' }, keyed(fc.constantFrom(...leaves)), ...inner, ...inline);
-    return fc.array(one, { minLength: 1, maxLength: 3 }).map((all) => `{${all.join(' ')}}`);
+    const selection = fc.oneof(
+      { maxDepth: 4, depthSize: 'small' },
+      keyed(fc.constantFrom(...leaves)),
+      ...inner,
+      ...inline,
+    );
+    return fc.array(selection, { minLength: 1, maxLength: 3 }).map((all) => `{${all.join(' ')}}`);
   };
   return { Query: setOf('Query'), N: setOf('N'), T: setOf('T'), V: setOf('V'), U: setOf('U') };
 });
@@ -52,7 +57,7 @@ const documents = fc.tuple(root, sets.T, sets.N).map(([all, f, g]) => {
   return `{y:t{...F} z:n{...G} ${all.slice(1)} fragment F on T ${without(f, 'F')} fragment G on N ${without(g, 'F', 'G')}`;
 });
 
-test('random documents are valid where they are valid in graphql-js, and as well without their repetitions', () => {
+test('accepts the random documents that graphql-js accepts, also after compacting', () => {
   const found = { valid: 0, overlapping: 0 };
   fc.assert(
     fc.property(documents, (text) => {
@@ -61,60 +66,60 @@ test('random documents are valid where they are valid in graphql-js, and as well
       if (valid) found.valid++;
       else if (errors.every(({ message }) => /conflict because/.test(message))) found.overlapping++;
       const document = parse(text, { noLocation: true });
-      expect([faultsOf(text, document).length === 0, faultsOf(text, compact(document)).length === 0]).toEqual([
+      expect([errorsOf(text, document).length === 0, errorsOf(text, compactDocument(document)).length === 0]).toEqual([
         valid,
         valid,
       ]);
     }),
     { numRuns: 1_000 },
   );
-  // Else nothing has been compared.
+  // Otherwise nothing has been compared.
   expect(Math.min(found.valid, found.overlapping)).toBeGreaterThan(25);
 });
 
-test('faults say where they stand, in ten places at most, and a hundred of them at most', () => {
-  expect(faultsOf('{ t {\n  i nothing\n} }')).toEqual([
+test('reports up to ten locations for an error, and up to a hundred errors', () => {
+  expect(errorsOf('{ t {\n  i nothing\n} }')).toEqual([
     {
       message: 'Cannot query field "nothing" on type "T".',
       locations: [{ line: 2, column: 5 }],
       extensions: { code: 'GRAPHQL_VALIDATION_FAILED' },
     },
   ]);
-  expect(faultsOf(`{ a(${'x: 1 '.repeat(50)}) }`)[0]?.locations).toHaveLength(10);
-  expect(faultsOf(`{ ${Array.from({ length: 500 }, (_, i) => `no${i}`).join(' ')} }`)).toHaveLength(101);
-  expect(faultsOf(`{ ${'x'.repeat(5_000)} }`)[0]?.message.length).toBeLessThanOrEqual(1_001);
+  expect(errorsOf(`{ a(${'x: 1 '.repeat(50)}) }`)[0]?.locations).toHaveLength(10);
+  expect(errorsOf(`{ ${Array.from({ length: 500 }, (_, i) => `no${i}`).join(' ')} }`)).toHaveLength(101);
+  expect(errorsOf(`{ ${'x'.repeat(5_000)} }`)[0]?.message.length).toBeLessThanOrEqual(1_001);
 });
 
-test('circles of fragments are named with their way, before anything follows them', () => {
+test('names the fragments of a cycle', () => {
   const text =
     '{ ...a } fragment a on Query { ...b } fragment b on Query { ...c } fragment c on Query { ...a nothing }';
-  expect(faultsOf(text)).toMatchObject([{ message: 'Cannot spread fragment "a" within itself via "b", "c".' }]);
+  expect(errorsOf(text)).toMatchObject([{ message: 'Cannot spread fragment "a" within itself via "b", "c".' }]);
 });
 
-test('a comparison without end is refused with the figure', () => {
+test('rejects documents whose fields take too long to compare, with the limit', () => {
   // Each level doubles what must be compared together: interfaces beside chains of two types.
   const chain = (depth: number): string => (depth === 0 ? '{i}' : `{n${chain(depth - 1)}}`);
   const level = (depth: number): string =>
     depth === 0 ? '{i}' : `{n${level(depth - 1)} ...on T{n${chain(depth)}} ...on V{n${chain(depth)}}}`;
-  const [fault] = faultsOf(`{n${level(24)}}`);
-  expect(fault).toMatchObject({ extensions: { code: 'LIMIT_COST', limit: 250_000 } });
+  const [error] = errorsOf(`{n${level(24)}}`);
+  expect(error).toMatchObject({ extensions: { code: 'LIMIT_COST', limit: 250_000 } });
 });
 
-test('repetitions are merged in place, what has directives or stands between stays', () => {
-  const smaller = (text: string) => compact(parse(text, { noLocation: true }));
+test('compacting merges repeated selections in place, except around directives and other selections', () => {
+  const smaller = (text: string) => compactDocument(parse(text, { noLocation: true }));
   const same = (text: string, other: string) => expect(smaller(text)).toEqual(parse(other, { noLocation: true }));
   same('{t{i} a(x:1) t{s i} a(x:1) a(x:1)@skip(if:true)}', '{t{i s} a(x:1) a(x:1)@skip(if:true)}');
   same('{n{...on T{i} ...on T{s} s ...on T{b} ...on T{i}}}', '{n{...on T{i s} s ...on T{b}}}');
-  expect(isCompact(smaller('{a}'))).toBe(true);
+  expect(isCompacted(smaller('{a}'))).toBe(true);
 });
 
-test('fragments that lead to each other by very many ways are looked at once each', () => {
+test('visits each fragment once, however many paths lead to it', () => {
   const work = (levels: number): number => {
     const level = (i: number) =>
       ['F', 'G'].map((name) => `fragment ${name}${i} on T { i ${i < levels ? `...F${i + 1} ...G${i + 1}` : ''} }`);
     const text = `{ t { ...F1 ...G1 } } ${Array.from({ length: levels }, (_, i) => level(i + 1).join(' ')).join(' ')}`;
-    const { faults, work } = validateDocument(schema, parse(text, { noLocation: true }), text);
-    expect(faults).toEqual([]);
+    const { errors, work } = validateDocument(schema, parse(text, { noLocation: true }), text);
+    expect(errors).toEqual([]);
     return work;
   };
   // Twice as many levels have a thousand times as many ways.

@@ -1,6 +1,6 @@
 /**
- * Validation in time linear in the document: graphql-js' own rules in one walk that asks only the rules that look at a node's kind; what is
- * superlinear there (circles of fragments, fields that overlap, places in the text) is done here. At most a hundred faults are reported.
+ * Validates documents in linear time: the rules of graphql-js run in one walk, each only for the kinds of nodes that it visits; what takes more
+ * than linear time in graphql-js (fragment cycles, overlapping fields, locations) is reimplemented. At most 100 errors are reported.
  */
 import {
   type ASTNode,
@@ -23,53 +23,55 @@ import {
   type ValueNode,
   type VariableNode,
 } from 'graphql';
-import { isCompact } from '../plan/compact-document.ts';
-import { TooLarge } from '../plan/normalized-selection.ts';
-import { type Fault, placed } from './error-locations.ts';
-import { circleOf } from './fragment-cycles.ts';
-import { type InputRules, literals } from './input-values.ts';
+import { OperationTooLarge } from '../operation-too-large.ts';
+import { isCompacted } from './compact-document.ts';
+import { type DocumentError, withLocations } from './error-locations.ts';
+import { findFragmentCycle } from './fragment-cycles.ts';
+import { createLiteralRule, type InputRules } from './input-values.ts';
 import { overlappingFields } from './overlapping-fields.ts';
 
-const MOST_FAULTS = 100;
-/** In a longer text no places are reported: finding them costs as much as the rest of the validation. */
-const MOST_PLACED = 100_000;
-const RULES = specifiedRules.filter((one) => one !== NoFragmentCyclesRule && one !== OverlappingFieldsCanBeMergedRule);
+const MAX_ERRORS = 100;
+/** Characters. Errors of longer texts have no locations: finding them costs as much as the rest of the validation. */
+const MAX_LOCATED_LENGTH = 100_000;
+const RULES = specifiedRules.filter(
+  (specifiedRule) => specifiedRule !== NoFragmentCyclesRule && specifiedRule !== OverlappingFieldsCanBeMergedRule,
+);
 
-/** Documents that were found valid: who asks next need not look again. */
-const valid = new WeakMap<DocumentNode, GraphQLSchema>();
+/** Documents that are known to be valid for a schema. */
+const validFor = new WeakMap<DocumentNode, GraphQLSchema>();
 
 /**
- * The faults of a document that was parsed from `text`; none: it is valid. What takes too much to compare is refused with LIMIT_COST.
- * `inputs`: what literals must be besides. `work`: how many nodes were looked at.
+ * The errors of a document that was parsed from `text`; empty if it is valid. A document whose fields take too long to compare has one error
+ * with the code LIMIT_COST. `inputRules` also apply to literals. `work`: number of visited nodes.
  */
 export function validateDocument(
   schema: GraphQLSchema,
   document: DocumentNode,
   text: string,
-  inputs: InputRules | null = null,
-): { faults: readonly GraphQLFormattedError[]; work: number } {
-  if (valid.get(document) === schema) return { faults: [], work: 0 };
-  const placeable = isCompact(document) || text.length > MOST_PLACED ? null : text;
-  const { circle, work } = circleOf(document);
-  if (circle) return { faults: placed([circle], document, placeable), work };
-  const byRules = checkRules(schema, document, inputs);
-  if (byRules.faults.length > 0)
-    return { faults: placed(byRules.faults, document, placeable), work: work + byRules.work };
+  inputRules: InputRules | null = null,
+): { errors: readonly GraphQLFormattedError[]; work: number } {
+  if (validFor.get(document) === schema) return { errors: [], work: 0 };
+  const locatedText = isCompacted(document) || text.length > MAX_LOCATED_LENGTH ? null : text;
+  const { cycle, work } = findFragmentCycle(document);
+  if (cycle) return { errors: withLocations([cycle], document, locatedText), work };
+  const byRules = checkRules(schema, document, inputRules);
+  if (byRules.errors.length > 0)
+    return { errors: withLocations(byRules.errors, document, locatedText), work: work + byRules.work };
   try {
     const { conflicts, work: compared } = overlappingFields(schema, document);
-    if (conflicts.length === 0) valid.set(document, schema);
+    if (conflicts.length === 0) validFor.set(document, schema);
     return {
-      faults: placed(conflicts.slice(0, MOST_FAULTS), document, placeable),
+      errors: withLocations(conflicts.slice(0, MAX_ERRORS), document, locatedText),
       work: work + byRules.work + compared,
     };
   } catch (error) {
-    if (!(error instanceof TooLarge)) throw error;
+    if (!(error instanceof OperationTooLarge)) throw error;
     const extensions = { code: 'LIMIT_COST', limit: error.limit };
-    return { faults: [{ message: error.message, extensions }], work: work + byRules.work + error.limit };
+    return { errors: [{ message: error.message, extensions }], work: work + byRules.work + error.limit };
   }
 }
 
-/** What each kind of node holds that some rule looks at; names are none. */
+/** The children of each kind of node that some rule visits; names are not among them. */
 const CHILDREN: Partial<Record<Kind, readonly string[]>> = {
   [Kind.DOCUMENT]: ['definitions'],
   [Kind.OPERATION_DEFINITION]: ['variableDefinitions', 'directives', 'selectionSet'],
@@ -88,23 +90,23 @@ const CHILDREN: Partial<Record<Kind, readonly string[]>> = {
   [Kind.NON_NULL_TYPE]: ['type'],
 };
 
-type Look = (
+type VisitNode = (
   node: ASTNode,
   key: undefined,
   parent: ASTNode | undefined,
   path: never[],
   ancestors: unknown[],
 ) => unknown;
-/** One rule's function for one kind of node. */
-interface Step {
+/** A rule's function for one kind of node. */
+interface RuleVisitor {
   readonly rule: number;
-  readonly look: Look;
+  readonly visit: VisitNode;
 }
 
 type Usages = ReturnType<ValidationContext['getVariableUsages']>;
 
-/** The library would walk every definition again for the variables that are used there. */
-class Context extends ValidationContext {
+/** Overrides a method of graphql-js that walks every definition again to find the variables used in it. */
+class LinearValidationContext extends ValidationContext {
   readonly usages = new Map<unknown, Usages[number][]>();
 
   override getVariableUsages(node: OperationDefinitionNode | FragmentDefinitionNode): Usages {
@@ -112,62 +114,62 @@ class Context extends ValidationContext {
   }
 }
 
-/** No rule asks for it. */
+/** No rule reads it. */
 const NO_PATH: never[] = [];
-const ENOUGH = Symbol('enough faults');
+const TOO_MANY_ERRORS = Symbol('too many errors');
 
 function checkRules(
   schema: GraphQLSchema,
   document: DocumentNode,
-  inputs: InputRules | null,
-): { faults: readonly Fault[]; work: number } {
-  const faults: Fault[] = [];
+  inputRules: InputRules | null,
+): { errors: readonly DocumentError[]; work: number } {
+  const errors: DocumentError[] = [];
   const info = new TypeInfo(schema);
-  const context = new Context(schema, document, info, (error) => {
-    if (faults.length >= MOST_FAULTS) {
-      faults.push({ message: 'Too many validation errors, error limit reached. Validation aborted.' });
-      throw ENOUGH;
+  const context = new LinearValidationContext(schema, document, info, (error) => {
+    if (errors.length >= MAX_ERRORS) {
+      errors.push({ message: 'Too many validation errors, error limit reached. Validation aborted.' });
+      throw TOO_MANY_ERRORS;
     }
-    faults.push(error);
+    errors.push(error);
   });
   const visitors = RULES.map((rule): ASTVisitor => rule(context));
-  if (inputs) visitors.push(literals(context, inputs));
-  const steps = new Map<Kind, { enter: Step[]; leave: Step[] }>();
+  if (inputRules) visitors.push(createLiteralRule(context, inputRules));
+  const steps = new Map<Kind, { enter: RuleVisitor[]; leave: RuleVisitor[] }>();
   const stepsOf = (kind: Kind) => {
     let known = steps.get(kind);
     if (!known) {
-      const of = (side: 'enter' | 'leave'): Step[] =>
+      const of = (side: 'enter' | 'leave'): RuleVisitor[] =>
         visitors.flatMap((visitor, rule) => {
-          // Rules that look at every kind look for directives.
+          // Rules that visit every kind look for directives.
           if (side in visitor && !CHILDREN[kind]?.includes('directives')) return [];
-          const look = getEnterLeaveForKind(visitor, kind)[side];
-          return look ? [{ rule, look: look.bind(visitor) as Look }] : [];
+          const visit = getEnterLeaveForKind(visitor, kind)[side];
+          return visit ? [{ rule, visit: visit.bind(visitor) as VisitNode }] : [];
         });
       known = { enter: of('enter'), leave: of('leave') };
       steps.set(kind, known);
     }
     return known;
   };
-  /** The node below which a rule does not want to look. */
+  /** The node below which a rule has chosen not to visit. */
   const skipped: (ASTNode | null)[] = visitors.map(() => null);
-  // Rules find the definition at the third place.
+  // Rules read the definition at index 2.
   const ancestors: unknown[] = [];
   let work = 0;
-  /** Plain fields that were found sound, by the type that they are asked of: of such a field no rule sees more than this. */
-  const sound = new Map<unknown, Set<string>>();
-  const isSound = (node: ASTNode): boolean => {
+  /** Valid fields without arguments and directives, by parent type: rules see nothing else of such a field. */
+  const validFields = new Map<unknown, Set<string>>();
+  const isKnownValid = (node: ASTNode): boolean => {
     if (node.kind !== Kind.FIELD || node.arguments?.length || node.directives?.length) return false;
     const type = info.getParentType();
     const name = `${node.name.value}${node.selectionSet ? '{' : ''}`;
-    const names = sound.get(type) ?? new Set();
-    sound.set(type, names);
+    const names = validFields.get(type) ?? new Set();
+    validFields.set(type, names);
     if (names.has(name)) return true;
-    // A faulty field is reported each time, until there are enough faults.
-    if (faults.length === 0) names.add(name);
+    // An invalid field is reported each time, up to the limit.
+    if (errors.length === 0) names.add(name);
     return false;
   };
-  /** Notes that the definition uses the variable where the walk stands. */
-  const use = (node: VariableNode): void => {
+  /** Records that the definition uses the variable at the current position. */
+  const recordUsage = (node: VariableNode): void => {
     const definition = ancestors[2];
     const usages = context.usages.get(definition) ?? [];
     usages.push({
@@ -178,16 +180,16 @@ function checkRules(
     });
     context.usages.set(definition, usages);
   };
-  /** A value that fits no type of its own: nothing but variables and the fields of objects is looked at. */
-  const loose = (value: ValueNode, parent: ASTNode): void => {
+  /** Visits a value whose list was validated as a whole: only variables and fields of objects are visited. */
+  const visitUntyped = (value: ValueNode, parent: ASTNode): void => {
     if (value.kind === Kind.OBJECT) walk(value, parent);
     else work++;
-    if (value.kind === Kind.VARIABLE) use(value);
-    else if (value.kind === Kind.LIST) for (const one of value.values) loose(one, value);
+    if (value.kind === Kind.VARIABLE) recordUsage(value);
+    else if (value.kind === Kind.LIST) for (const item of value.values) visitUntyped(item, value);
   };
   const walk = (node: ASTNode, parent: ASTNode | undefined): void => {
     work++;
-    if (isSound(node)) {
+    if (isKnownValid(node)) {
       const { selectionSet } = node as FieldNode;
       if (!selectionSet) return;
       info.enter(node);
@@ -199,37 +201,37 @@ function checkRules(
     }
     const { enter, leave } = stepsOf(node.kind);
     info.enter(node);
-    if (node.kind === Kind.VARIABLE && parent?.kind !== Kind.VARIABLE_DEFINITION) use(node);
-    for (const { rule, look } of enter)
-      if (skipped[rule] === null && look(node, undefined, parent, NO_PATH, ancestors) === false) skipped[rule] = node;
+    if (node.kind === Kind.VARIABLE && parent?.kind !== Kind.VARIABLE_DEFINITION) recordUsage(node);
+    for (const { rule, visit } of enter)
+      if (skipped[rule] === null && visit(node, undefined, parent, NO_PATH, ancestors) === false) skipped[rule] = node;
     ancestors.push(node);
     if (node.kind === Kind.DOCUMENT) ancestors.push(node.definitions);
-    // A list where a scalar or something else stands has been looked at as a whole.
-    const whole = node.kind === Kind.LIST && enter.some(({ rule }) => skipped[rule] === node);
-    if (whole) for (const one of node.values) loose(one, node);
-    for (const name of whole ? [] : (CHILDREN[node.kind] ?? [])) {
+    // A list at the position of a scalar, for example, is validated as a whole.
+    const isVisited = node.kind === Kind.LIST && enter.some(({ rule }) => skipped[rule] === node);
+    if (isVisited) for (const value of node.values) visitUntyped(value, node);
+    for (const name of isVisited ? [] : (CHILDREN[node.kind] ?? [])) {
       const child = (node as unknown as Record<string, ASTNode | readonly ASTNode[] | undefined>)[name];
       if (Array.isArray(child)) {
         for (let i = 0; i < child.length; i++) walk(child[i] as ASTNode, node);
       } else if (child) walk(child as ASTNode, node);
     }
     ancestors.pop();
-    for (const { rule, look } of leave) if (skipped[rule] === null) look(node, undefined, parent, NO_PATH, ancestors);
+    for (const { rule, visit } of leave) if (skipped[rule] === null) visit(node, undefined, parent, NO_PATH, ancestors);
     for (const { rule } of enter) if (skipped[rule] === node) skipped[rule] = null;
     info.leave(node);
   };
   try {
-    // Rules ask at the end of an operation for the variables of its fragments.
-    const isFragment = (one: DefinitionNode): boolean => one.kind === Kind.FRAGMENT_DEFINITION;
+    // At the end of an operation, rules read the variables of its fragments: fragments come first.
+    const isFragment = (definition: DefinitionNode): boolean => definition.kind === Kind.FRAGMENT_DEFINITION;
     const definitions = [
       ...document.definitions.filter(isFragment),
-      ...document.definitions.filter((one) => !isFragment(one)),
+      ...document.definitions.filter((definition) => !isFragment(definition)),
     ];
     walk({ ...document, definitions }, undefined);
   } catch (error) {
-    // The library bounds its own work on fragments.
-    if (error instanceof GraphQLError) faults.push(error);
-    else if (error !== ENOUGH) throw error;
+    // graphql-js limits its own work on fragments.
+    if (error instanceof GraphQLError) errors.push(error);
+    else if (error !== TOO_MANY_ERRORS) throw error;
   }
-  return { faults, work };
+  return { errors, work };
 }

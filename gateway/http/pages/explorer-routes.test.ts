@@ -6,8 +6,9 @@ import type { Principal } from '../../../connectors/kit/auth/principal.ts';
 import { HubError } from '../../../connectors/kit/errors.ts';
 import { silentLog } from '../../../connectors/kit/log.ts';
 import type { Fetch } from '../../trust/tokens/issuer-keys.ts';
+import type { ExplorerRoutes } from '../handlers.ts';
 import { type HttpServer, listen } from '../server.ts';
-import { type Explorer, makeExplorer } from './explorer-routes.ts';
+import { createExplorerRoutes } from './explorer-routes.ts';
 
 const ISSUER = 'https://id.example/realms/park';
 const CLIENT = { issuer: ISSUER, clientId: 'explorer', name: 'Park ID', scopes: ['openid'], parameters: {} };
@@ -32,14 +33,14 @@ afterEach(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-async function serve(explorer: Explorer | null): Promise<string> {
+async function serve(explorer: ExplorerRoutes | null): Promise<string> {
   http = await listen({ host: '127.0.0.1', port: 0, log: silentLog });
   http.open({
-    graphql: { answer: async () => ({ status: 200, headers: {}, body: '{}' }), stop: async () => undefined },
+    graphql: { handle: async () => ({ status: 200, headers: {}, body: '{}' }), stop: async () => undefined },
     ...(explorer ? { explorer } : {}),
     ready: async () => ({ ready: true, body: {} }),
     metrics: async () => ({ type: 'text/plain', body: '' }),
-    principal: async () => null,
+    authenticate: async () => null,
   });
   return `http://127.0.0.1:${http.port}`;
 }
@@ -48,12 +49,12 @@ const discovery =
   (document: unknown): Fetch =>
   async () =>
     Response.json(document);
-const explorer = (fetch: Fetch): Explorer =>
-  makeExplorer({
+const explorer = (fetch: Fetch): ExplorerRoutes =>
+  createExplorerRoutes({
     folder,
     clients: [CLIENT],
     fetch,
-    principal: async ({ headers }) => {
+    authenticate: async ({ headers }) => {
       if (headers.authorization === undefined) return null;
       if (headers.authorization === 'Bearer good') return OPERATOR;
       throw new HubError('UNAUTHENTICATED', 'The token has expired.');
@@ -67,7 +68,7 @@ async function connectSources(fetch: Fetch): Promise<string | undefined> {
   return policy.split('; ').find((one) => one.startsWith('connect-src'));
 }
 
-test('the page may call its own hub, the issuer and the issuer’s token endpoint, nobody else', async () => {
+test('lets the page call its own hub, the issuer and the issuer’s token endpoint only', async () => {
   const document = { issuer: ISSUER, token_endpoint: 'https://tokens.example/token' };
   expect(await connectSources(discovery(document))).toBe(
     "connect-src 'self' https://id.example https://tokens.example",
@@ -75,20 +76,20 @@ test('the page may call its own hub, the issuer and the issuer’s token endpoin
 });
 
 test.each<[string, Fetch]>([
-  ['that cannot be read', () => Promise.reject(new Error('refused'))],
+  ['that cannot be fetched', () => Promise.reject(new Error('refused'))],
   ['of another issuer', discovery({ issuer: 'https://evil.example', token_endpoint: 'https://evil.example/token' })],
-  ['with an open address', discovery({ issuer: ISSUER, token_endpoint: 'http://evil.example/token' })],
-  ['with no address', discovery({ issuer: ISSUER, token_endpoint: "x; script-src 'unsafe-inline'" })],
-])('a discovery document %s opens nothing but the issuer', async (_, fetch) => {
+  ['with an http address', discovery({ issuer: ISSUER, token_endpoint: 'http://evil.example/token' })],
+  ['with an invalid address', discovery({ issuer: ISSUER, token_endpoint: "x; script-src 'unsafe-inline'" })],
+])('allows only the issuer for a discovery document %s', async (_, fetch) => {
   expect(await connectSources(fetch)).toBe("connect-src 'self' https://id.example");
 });
 
-test('says where people sign in', async () => {
+test('serves the issuers for signing in', async () => {
   const answer = await fetch(`${await serve(explorer(discovery({})))}/explorer/settings.json`);
   expect(await answer.json()).toEqual({ clients: [CLIENT] });
 });
 
-test('says who asks by a token, and with the hub’s words that one is refused', async () => {
+test('serves the caller of a token, or 401 with the reason', async () => {
   const url = `${await serve(explorer(discovery({})))}/explorer/caller`;
   const ask = (authorization?: string) => fetch(url, authorization ? { headers: { authorization } } : {});
   expect(await (await ask()).json()).toEqual({ caller: null });
@@ -109,7 +110,7 @@ test('says who asks by a token, and with the hub’s words that one is refused',
   expect(await refused.json()).toMatchObject({ errors: [{ message: 'The token has expired.' }] });
 });
 
-test('is not there where it is switched off', async () => {
+test('responds 404 when the explorer is off', async () => {
   const url = await serve(null);
   for (const path of ['/explorer', '/explorer/', '/explorer/settings.json', '/explorer/caller']) {
     const answer = await fetch(url + path);

@@ -1,48 +1,44 @@
 /**
- * `/explorer/`: the page's files; `settings.json`, where people may sign in; `caller`, who asks by the token that the request brings.
- * The page may call this hub and the configured issuers, nobody else.
+ * `/explorer/`: the page's files; `settings.json`, the issuers for signing in; `caller`, the caller of the request's token. The content
+ * security policy lets the page call this hub and the configured issuers only.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Principal } from '../../../connectors/kit/auth/principal.ts';
 import { systemClock } from '../../../connectors/kit/clock.ts';
 import type { ExplorerClient } from '../../../connectors/kit/config/sections/explorer.ts';
 import { HubError } from '../../../connectors/kit/errors.ts';
-import { addressAt, discover, type Fetch, limitedFetch } from '../../trust/tokens/issuer-keys.ts';
-import { fault, json, send } from '../responses.ts';
+import { checkDiscoveredUrl, type Fetch, fetchDiscovery, limitedFetch } from '../../trust/tokens/issuer-keys.ts';
+import type { ExplorerRoutes } from '../handlers.ts';
+import { errorResponse, sendJson, sendResponse } from '../responses.ts';
 import { serveFile } from './static-files.ts';
 
-export interface ExplorerOptions {
+export interface ExplorerRoutesOptions {
   /** Folder of the built page. */
   readonly folder: string;
   readonly clients: readonly ExplorerClient[];
-  /** Null: nobody; rejects with `HubError` when the token is refused. */
-  principal(request: IncomingMessage): Promise<Principal | null>;
-  /** Reads discovery documents. */
+  /** Resolves with null without a token. Rejects with `HubError` for an invalid token. */
+  authenticate(request: IncomingMessage): Promise<Principal | null>;
+  /** Fetches discovery documents; absent: the platform's `fetch`. */
   readonly fetch?: Fetch;
 }
 
-export interface Explorer {
-  /** Answers GET or HEAD of what follows `/explorer/` in the address; false: there is nothing. Throws `URIError` for what is no address. */
-  answer(request: IncomingMessage, response: ServerResponse, path: string): Promise<boolean>;
-}
+/** Milliseconds until an issuer's discovery document is fetched again, and after a failure. */
+const DISCOVERY_TTL = 600_000;
+const FAILURE_TTL = 10_000;
 
-/** An issuer's addresses are asked anew after this, in milliseconds; sooner where they could not be had. */
-const KNOWN_FOR = 600_000;
-const UNKNOWN_FOR = 10_000;
-
-export function makeExplorer(options: ExplorerOptions): Explorer {
-  const issuers = options.clients.map((one) => issuerOrigins(one.issuer, options.fetch));
+export function createExplorerRoutes(options: ExplorerRoutesOptions): ExplorerRoutes {
+  const issuers = options.clients.map((client) => issuerOrigins(client.issuer, options.fetch));
   const settings = { clients: options.clients };
   return {
-    answer: async (request, response, path) => {
+    handle: async (request, response, path) => {
       const name = decodeURIComponent(path);
       if (name === 'settings.json') {
         response.setHeader('cache-control', 'no-cache');
-        json(response, 200, settings);
+        sendJson(response, 200, settings);
         return true;
       }
       if (name === 'caller') {
-        await answerCaller(request, response, options);
+        await sendCaller(request, response, options);
         return true;
       }
       const connect = await Promise.all(issuers.map((origins) => origins()));
@@ -51,24 +47,24 @@ export function makeExplorer(options: ExplorerOptions): Explorer {
   };
 }
 
-async function answerCaller(
+async function sendCaller(
   request: IncomingMessage,
   response: ServerResponse,
-  { principal }: Pick<ExplorerOptions, 'principal'>,
+  { authenticate }: Pick<ExplorerRoutesOptions, 'authenticate'>,
 ): Promise<void> {
   response.setHeader('cache-control', 'no-store');
   try {
-    const caller = await principal(request);
-    json(response, 200, { caller: caller && shownCaller(caller) });
+    const caller = await authenticate(request);
+    sendJson(response, 200, { caller: caller && callerInfo(caller) });
   } catch (error) {
     if (!(error instanceof HubError)) throw error;
     response.setHeader('www-authenticate', 'Bearer error="invalid_token"');
-    send(response, fault(error, 401));
+    sendResponse(response, errorResponse(error, 401));
   }
 }
 
-/** What a caller is shown of itself. Without `expires` it has sent no token. */
-const shownCaller = ({ subject, client, roles, parks, companies, expires }: Principal) => ({
+/** `expires` is null for a caller without a token. */
+const callerInfo = ({ subject, client, roles, parks, companies, expires }: Principal) => ({
   subject,
   client,
   roles,
@@ -77,28 +73,28 @@ const shownCaller = ({ subject, client, roles, parks, companies, expires }: Prin
   expires: expires === null ? null : new Date(expires).toISOString(),
 });
 
-/** The origins that a page calls to sign in: the issuer's own, and that of its token endpoint where the issuer can be asked for it. */
+/** The origins that a page calls to sign in: the issuer's, and that of its token endpoint if discovery succeeds. */
 function issuerOrigins(issuer: string, fetch?: Fetch): () => Promise<readonly string[]> {
-  const fetching = limitedFetch(fetch);
-  const own = new URL(issuer).origin;
-  let known: readonly string[] = [own];
-  let asking: Promise<readonly string[]> | null = null;
-  let again = Number.NEGATIVE_INFINITY;
+  const boundedFetch = limitedFetch(fetch);
+  const issuerOrigin = new URL(issuer).origin;
+  let known: readonly string[] = [issuerOrigin];
+  let discovery: Promise<readonly string[]> | null = null;
+  let nextDiscovery = Number.NEGATIVE_INFINITY;
   return () => {
-    if (asking !== null) return asking;
-    if (systemClock.monotonic() < again) return Promise.resolve(known);
-    asking = discover(issuer, fetching)
+    if (discovery !== null) return discovery;
+    if (systemClock.monotonic() < nextDiscovery) return Promise.resolve(known);
+    discovery = fetchDiscovery(issuer, boundedFetch)
       .then((document) => {
-        known = [...new Set([own, addressAt(issuer, document['token_endpoint']).origin])];
-        again = systemClock.monotonic() + KNOWN_FOR;
+        known = [...new Set([issuerOrigin, checkDiscoveredUrl(issuer, document['token_endpoint']).origin])];
+        nextDiscovery = systemClock.monotonic() + DISCOVERY_TTL;
       })
       .catch(() => {
-        again = systemClock.monotonic() + UNKNOWN_FOR;
+        nextDiscovery = systemClock.monotonic() + FAILURE_TTL;
       })
       .then(() => {
-        asking = null;
+        discovery = null;
         return known;
       });
-    return asking;
+    return discovery;
   };
 }

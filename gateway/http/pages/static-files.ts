@@ -1,4 +1,4 @@
-/** Files of a folder, by name: the explorer's page. Nothing outside the folder, no listing. */
+/** Serves the files of one folder by name: the explorer's page. Nothing outside the folder, no listings. */
 import { readFile } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 import { extname, join, normalize, sep } from 'node:path';
@@ -14,8 +14,8 @@ const TYPES: Readonly<Record<string, string>> = {
   '.png': 'image/png',
 };
 
-/** What the page may load and call: its own files and its own hub (sockets too), and the origins of `connect`. */
-const policy = (connect: readonly string[]): string =>
+/** The page may load and call its own hub, WebSockets included, and call the origins of `connect`. */
+const contentSecurityPolicy = (connect: readonly string[]): string =>
   [
     "default-src 'self'",
     "script-src 'self'",
@@ -29,7 +29,7 @@ const policy = (connect: readonly string[]): string =>
     "form-action 'self'",
   ].join('; ');
 
-/** Answers with the file `name` of `folder`; false when there is none. `connect`: other origins that a page may call. */
+/** Responds with the file `name` of `folder`; resolves with false when there is none. `connect`: other origins that a page may call. */
 export async function serveFile(
   response: ServerResponse,
   folder: string,
@@ -47,7 +47,7 @@ export async function serveFile(
   }
   response.writeHead(200, {
     'content-type': type,
-    'content-security-policy': policy(connect),
+    'content-security-policy': contentSecurityPolicy(connect),
     'x-content-type-options': 'nosniff',
     'referrer-policy': 'no-referrer',
     'cache-control': 'no-cache',

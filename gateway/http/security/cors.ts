@@ -1,13 +1,14 @@
 /**
- * Which web pages may use `/graphql`: those of the hub's own origin, and of the origins that `origins` in isthmus.yaml lists. Browsers
- * name the page's origin; programs that are no browser name none and are not restricted by this.
+ * The web pages that may use `/graphql`: those of the hub's own origin and of the origins listed under `origins` in isthmus.yaml.
+ * Requests without an `Origin` header, as other programs send them, are not restricted.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { HubError } from '../../../connectors/kit/errors.ts';
-import { cut, fault } from '../responses.ts';
+import { errorResponse, sendAndClose } from '../responses.ts';
+import { isSameOrigin } from './origin-check.ts';
 
 const METHODS = 'GET, POST';
-/** Headers that a page may send: those that the hub reads, and those that clients add to every request. */
+/** Headers that a page may send: those that the hub reads, and those that client libraries add to every request. */
 const REQUEST_HEADERS = [
   'accept',
   'apollo-require-preflight',
@@ -27,55 +28,54 @@ const REQUEST_HEADERS = [
   'x-request-id',
   'x-requested-with',
 ].join(', ');
-/** Headers of answers that a page may read, beside those that every page may. */
+/** Response headers that a page may read, besides the CORS-safelisted ones. */
 const RESPONSE_HEADERS = 'retry-after, www-authenticate';
-/** How long a browser remembers a preflight, in seconds: the longest that Chromium does. */
+/** Seconds for which a browser caches a preflight; Chromium's maximum. */
 const MAX_AGE = 7_200;
 
 type Headers = Readonly<IncomingMessage['headers']>;
 
-export class Origins {
+export class CorsPolicy {
   #listed: ReadonlySet<string>;
 
-  /** @param listed exact origins as browsers send them; none: pages of the hub's own origin alone */
+  /** @param listed exact origins as browsers send them; empty: only the hub's own origin */
   constructor(listed: readonly string[] = []) {
     this.#listed = new Set(listed);
   }
 
-  /** Other origins from the next request on; streams and sockets that are open stay. False: they are the same. */
+  /** Applies another list from the next request on; open streams and sockets continue. Returns false if the list is the same. */
   replace(listed: readonly string[]): boolean {
     const before = this.#listed;
     this.#listed = new Set(listed);
-    return before.size !== this.#listed.size || listed.some((one) => !before.has(one));
+    return before.size !== this.#listed.size || listed.some((origin) => !before.has(origin));
   }
 
-  /** True for a request without an origin, of the host that it was sent to, or of an origin that is listed. */
+  /** True for a request without an origin, from the host that it was sent to, or from a listed origin. */
   allows({ headers }: { readonly headers: Headers }): boolean {
-    return headers.origin === undefined || isOwn(headers) || this.#listed.has(headers.origin);
+    return headers.origin === undefined || isSameOrigin(headers) || this.#listed.has(headers.origin);
   }
 
-  /** True for what a page of another origin sends, embeds or opens a stream to, unless its origin is listed. */
-  isForeign({ headers }: { readonly headers: Headers }): boolean {
+  /** True for a request that a page of an unlisted origin sends, embeds or opens a stream with. */
+  isForbidden({ headers }: { readonly headers: Headers }): boolean {
     const site = headers['sec-fetch-site'];
-    // Behind a proxy that does not pass `Host` on, this alone says that the page is the hub's own. Pages cannot set it.
+    // Pages cannot set this header. It identifies the hub's own page behind a proxy that does not forward `Host`.
     if (headers.origin !== undefined) return site !== 'same-origin' && !this.allows({ headers });
     if (site === undefined || site === 'same-origin' || site === 'none') return false;
-    // A link may lead here; what it brings along is subject to the CSRF guard.
+    // Links to the hub are allowed; their operations are subject to the CSRF check.
     return headers['sec-fetch-mode'] !== 'navigate';
   }
 
   /**
-   * True where the page that sends a GET may read the answer, or where the sender is certainly no page: it need not prove that it could
-   * have sent a preflight. Browsers send an origin with every read across origins that is not blind, so a read without one
-   * in the mode `cors` is of the hub's own origin, or of a program.
+   * True for a GET that needs no CSRF check: the page may read the response, or the sender is not a page. Browsers send an origin with
+   * every readable cross-origin request, so one in mode `cors` without an origin comes from the hub's own origin or from a program.
    */
   isSafeRead({ headers }: { readonly headers: Headers }): boolean {
-    if (this.isForeign({ headers })) return false;
+    if (this.isForbidden({ headers })) return false;
     return headers.origin !== undefined || headers['sec-fetch-mode'] === 'cors';
   }
 
-  /** Sets the headers by which a browser lets a page of a listed origin read the answer. */
-  mark({ headers }: IncomingMessage, response: ServerResponse): void {
+  /** Sets the headers that let a page of a listed origin read the response. */
+  setHeaders({ headers }: IncomingMessage, response: ServerResponse): void {
     if (this.#listed.size === 0) return;
     response.setHeader('vary', 'Origin');
     const { origin } = headers;
@@ -84,10 +84,10 @@ export class Origins {
     response.setHeader('access-control-expose-headers', RESPONSE_HEADERS);
   }
 
-  /** Answers `OPTIONS`; `mark` and `shield` have been called. */
-  preflight(request: IncomingMessage, response: ServerResponse): void {
-    if (this.isForeign(request)) {
-      refuseForeign(request, response);
+  /** Responds to `OPTIONS`. `setHeaders` and `setSecurityHeaders` must have been called. */
+  sendPreflight(request: IncomingMessage, response: ServerResponse): void {
+    if (this.isForbidden(request)) {
+      rejectOrigin(request, response);
       return;
     }
     const listed = this.#listed.has(request.headers.origin ?? '');
@@ -103,20 +103,8 @@ export class Origins {
   }
 }
 
-/** Answers a request for which `isForeign` is true, unread. */
-export function refuseForeign(request: IncomingMessage, response: ServerResponse): void {
-  const error = new HubError(
-    'FORBIDDEN',
-    'Pages of this origin may not use the hub: `origins` in isthmus.yaml does not list it.',
-  );
-  cut(request, response, fault(error, 403));
-}
-
-/** The scheme is not compared: behind a proxy that ends TLS the hub does not know its own. */
-function isOwn({ origin, host }: Headers): boolean {
-  try {
-    return new URL(origin ?? '').host === host?.toLowerCase();
-  } catch {
-    return false;
-  }
+/** Responds 403 to a request for which `isForbidden` is true, without reading its body. */
+export function rejectOrigin(request: IncomingMessage, response: ServerResponse): void {
+  const error = new HubError('FORBIDDEN', 'Origin is not allowed. Add it to `origins` in isthmus.yaml.');
+  sendAndClose(request, response, errorResponse(error, 403));
 }

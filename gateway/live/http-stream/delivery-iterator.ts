@@ -1,94 +1,97 @@
-/** A subscription as a sequence that is pulled: for faces that write one delivery after the other (SSE, multipart). */
+/** The deliveries of a subscription as an async iterator with a buffer limit, for transports that write one at a time (SSE, multipart). */
 
-import { callerOf } from '../../../connectors/kit/auth/principal.ts';
+import { callerKey } from '../../../connectors/kit/auth/principal.ts';
 import type { HubError } from '../../../connectors/kit/errors.ts';
 import type { UnreadBytes } from '../../trust/limits/unread-bytes.ts';
+import type { Delivery, DeliverySink } from '../delivery.ts';
 import type { SubscriptionRequest } from '../subscription-document.ts';
-import type { Deliveries, Delivery, Sink } from '../subscription-registry.ts';
+import type { SubscriptionRegistry } from '../subscription-registry.ts';
 
-export type { SubscriptionRequest } from '../subscription-document.ts';
-
-/** Deliveries that wait for the puller, in bytes; past it the listener is slow. */
-const ROOM = 256 * 1024;
+/** Bytes of queued deliveries, from which on the subscriber is slow. */
+const MAX_QUEUED = 256 * 1024;
 
 /**
- * Deliveries of one subscription, until the signal aborts or the sequence is left. Rejects with a `HubError` before the first when it
- * may not begin, and later when it may not go on. Who pulls slowly slows nobody else, is told `Lagged`, and misses nothing.
+ * Iterates over the deliveries of one subscription until the signal aborts or the iterator returns. Rejects with a `HubError` when the
+ * subscription cannot start; the iterator throws one when it cannot continue. A slow reader delays nobody, receives `Lagged` and
+ * misses nothing.
  */
-export async function subscribe(
-  parts: { readonly deliveries: Deliveries },
+export async function iterateDeliveries(
+  options: { readonly subscriptions: SubscriptionRegistry },
   request: SubscriptionRequest,
-  /** Counts what the caller has not read; `sent`: bytes that were pulled and wait for the client. */
-  way?: { readonly unread: UnreadBytes; sent(): number },
+  /** Counts the caller's unread bytes; `sent`: bytes that were written and wait for the client. */
+  unreadOptions?: { readonly unread: UnreadBytes; sent(): number },
 ): Promise<AsyncGenerator<Delivery, void>> {
-  const left = new AbortController();
-  const signal = AbortSignal.any([request.signal, left.signal]);
+  const abandoned = new AbortController();
+  const signal = AbortSignal.any([request.signal, abandoned.signal]);
   const queue: Delivery[] = [];
-  let waiting = 0;
-  const over: { error?: HubError | null } = {};
-  let wake = (): void => undefined;
-  let room = (): void => undefined;
-  const unread = way?.unread.open(callerOf(request.principal), () => waiting + way.sent());
-  const sink: Sink = {
+  let queuedBytes = 0;
+  const ended: { error?: HubError | null } = {};
+  let wakeReader = (): void => undefined;
+  let notifyRoom = (): void => undefined;
+  const unread = unreadOptions?.unread.addConnection(
+    callerKey(request.principal),
+    () => queuedBytes + unreadOptions.sent(),
+  );
+  const sink: DeliverySink = {
     offer: (delivery) => {
-      const behind = unread?.behind() ?? false;
+      const isBehind = unread?.isBehind() ?? false;
       queue.push(delivery);
-      waiting += delivery.bytes().length;
-      unread?.note();
-      wake();
-      return waiting < ROOM && !behind;
+      queuedBytes += delivery.bytes().length;
+      unread?.measure();
+      wakeReader();
+      return queuedBytes < MAX_QUEUED && !isBehind;
     },
-    ready: () =>
+    waitForRoom: () =>
       new Promise((resolve) => {
         if (queue.length === 0 || signal.aborted) return resolve();
-        room = () => {
-          signal.removeEventListener('abort', room);
+        notifyRoom = () => {
+          signal.removeEventListener('abort', notifyRoom);
           resolve();
         };
-        signal.addEventListener('abort', room, { once: true });
+        signal.addEventListener('abort', notifyRoom, { once: true });
       }),
     end: (error) => {
-      over.error = error;
-      wake();
+      ended.error = error;
+      wakeReader();
     },
   };
   try {
-    await parts.deliveries.join({ ...request, signal }, sink);
+    await options.subscriptions.subscribe({ ...request, signal }, sink);
   } catch (error) {
     unread?.close();
     throw error;
   }
 
-  const inner = (async function* () {
-    const abort = () => wake();
-    signal.addEventListener('abort', abort);
+  const iterator = (async function* () {
+    const onAbort = () => wakeReader();
+    signal.addEventListener('abort', onAbort);
     try {
       while (!signal.aborted) {
         const next = queue.shift();
         if (next) {
-          waiting -= next.bytes().length;
-          if (queue.length === 0) room();
+          queuedBytes -= next.bytes().length;
+          if (queue.length === 0) notifyRoom();
           yield next;
-        } else if (over.error !== undefined) {
-          if (over.error) throw over.error;
+        } else if (ended.error !== undefined) {
+          if (ended.error) throw ended.error;
           return;
         } else {
           await new Promise<void>((resolve) => {
-            wake = resolve;
+            wakeReader = resolve;
           });
         }
       }
     } finally {
-      signal.removeEventListener('abort', abort);
-      left.abort();
+      signal.removeEventListener('abort', onAbort);
+      abandoned.abort();
       unread?.close();
     }
   })();
-  // `return` while a pull is pending must end the wait first.
-  const end = inner.return.bind(inner);
-  inner.return = (value) => {
-    left.abort();
+  // `return` during a pending `next` must end its wait first.
+  const end = iterator.return.bind(iterator);
+  iterator.return = (value) => {
+    abandoned.abort();
     return end(value);
   };
-  return inner;
+  return iterator;
 }

@@ -1,23 +1,21 @@
-/** How deliveries are framed on plain HTTP. */
-import type { Delivery } from '../subscription-registry.ts';
+/** The frame formats of deliveries over HTTP: server-sent events and multipart. */
+import type { Delivery } from '../delivery.ts';
 
-export type { Delivery } from '../subscription-registry.ts';
-
-export interface Protocol {
+export interface StreamProtocol {
   readonly headers: Readonly<Record<string, string>>;
   readonly begin: string;
   readonly heartbeat: string;
   readonly complete: string;
-  /** One answer; `delivery` is given for those that have a cursor. */
+  /** One response as JSON; `delivery` is given when it can have a cursor. */
   next(payload: Buffer, delivery: Delivery | null): Buffer;
-  /** The stream's end with errors, given as JSON. */
-  failed(errors: string): string;
+  /** The errors, given as JSON, with which the stream ends. */
+  error(errors: string): string;
 }
 
 const common = { 'cache-control': 'no-store', 'x-accel-buffering': 'no', 'x-content-type-options': 'nosniff' };
 
 /** Distinct connections mode: https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md */
-export const SSE: Protocol = {
+export const SSE: StreamProtocol = {
   headers: { 'content-type': 'text/event-stream; charset=utf-8', ...common },
   begin: ':\n\n',
   heartbeat: ':\n\n',
@@ -30,25 +28,25 @@ export const SSE: Protocol = {
       Buffer.from('\n\n'),
     ]);
   },
-  failed: (errors) => `event: next\ndata: {"errors":${errors}}\n\n`,
+  error: (errors) => `event: next\ndata: {"errors":${errors}}\n\n`,
 };
 
 const PART = '\r\ncontent-type: application/json\r\n\r\n';
 const BOUNDARY = '\r\n--graphql';
 
-/** Multipart subscriptions of Apollo's clients: a part is told from the next by a boundary that follows it at once. */
-export const MULTIPART: Protocol = {
+/** Multipart subscriptions of Apollo's clients: the boundary follows each part at once, so that clients need not wait for the next part. */
+export const MULTIPART: StreamProtocol = {
   headers: { 'content-type': 'multipart/mixed;boundary="graphql";subscriptionSpec=1.0', ...common },
   begin: BOUNDARY,
   heartbeat: `${PART}{}${BOUNDARY}`,
   complete: '--\r\n',
   next: (payload) => Buffer.concat([Buffer.from(`${PART}{"payload":`), payload, Buffer.from(`}${BOUNDARY}`)]),
-  failed: (errors) => `${PART}{"payload":null,"errors":${errors}}${BOUNDARY}`,
+  error: (errors) => `${PART}{"payload":null,"errors":${errors}}${BOUNDARY}`,
 };
 
-/** The cursor, where the client selects it. Ours are base64url and a dot: no line breaks. */
-function cursorOf({ answer }: Delivery): string | null {
-  for (const value of Object.values(answer.data ?? {})) {
+/** The cursor if the client selects it. The hub's cursors contain no line breaks. */
+function cursorOf({ response }: Delivery): string | null {
+  for (const value of Object.values(response.data ?? {})) {
     const cursor = (value as { cursor?: unknown } | null)?.cursor;
     if (typeof cursor === 'string' && !/[\r\n\0]/.test(cursor)) return cursor;
   }

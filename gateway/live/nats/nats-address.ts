@@ -1,21 +1,21 @@
-/** NATS_URL: where the bus between replicas is. */
+/** Parses NATS_URL. */
 
-export interface BusAddress {
-  /** For the library: without name and password. */
+export interface NatsAddress {
+  /** `host:port`, without user and password. */
   readonly servers: readonly string[];
   readonly user?: string;
   readonly pass?: string;
   readonly token?: string;
   readonly tls: boolean;
-  /** For people: nothing secret in it. */
-  readonly shown: string;
+  /** For messages, without secrets. */
+  readonly display: string;
 }
 
-/** Reads `nats://name:password@host:4222`, several by comma, `tls://` where it must be encrypted; null when it is no such address. */
-export function readBusAddress(text: string): BusAddress | null {
-  const parsed = text.split(',').map((one) => {
+/** Parses `nats://name:password@host:4222`, or several separated by commas; `tls://` requires TLS. Null for any other text. */
+export function parseNatsAddress(text: string): NatsAddress | null {
+  const parsed = text.split(',').map((part) => {
     try {
-      return new URL(one.trim());
+      return new URL(part.trim());
     } catch {
       return null;
     }
@@ -29,6 +29,6 @@ export function readBusAddress(text: string): BusAddress | null {
     servers,
     ...(user && pass ? { user, pass } : user ? { token: user } : {}),
     tls: urls.some((url) => url.protocol === 'tls:'),
-    shown: servers.join(', '),
+    display: servers.join(', '),
   };
 }

@@ -1,6 +1,6 @@
 /**
- * The bus between replicas, NATS JetStream: one replica, under a lease, listens to the database and tells the others what is committed.
- * Only the log is the truth: a word that does not follow what is known, or no word for a while, and a replica looks for itself.
+ * Shares log positions between replicas over NATS JetStream. The replica that holds the lease listens to the database and publishes what is
+ * committed. A replica polls the log itself after a message that does not continue its position, and after 1.5 s without a message.
  */
 import { randomUUID } from 'node:crypto';
 import { DeliverPolicy, type JetStreamClient, jetstream, jetstreamManager } from '@nats-io/jetstream';
@@ -8,65 +8,66 @@ import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { sleep } from '../../../connectors/kit/guard/timeouts.ts';
 import type { Log } from '../../../connectors/kit/log.ts';
 import type { Database } from '../../../schema/database/database.ts';
-import { dropLease, type Lease, takeLease } from '../../../schema/database/processes/leases.ts';
-import type { Tail } from '../log-tail.ts';
-import { type BusAddress, readBusAddress } from './nats-address.ts';
-import { busName, openWord, sealWord } from './position-message.ts';
+import { acquireLease, type Lease, releaseLease } from '../../../schema/database/processes/leases.ts';
+import type { LogTail } from '../log-tail.ts';
+import { type NatsAddress, parseNatsAddress } from './nats-address.ts';
+import { busId, signPosition, verifyPosition } from './position-message.ts';
 
-/** The speaker says something at least so often, in milliseconds. */
-const BEAT = 500;
-/** So long nothing was heard, and a replica looks for itself. */
-const SILENT = 3 * BEAT;
-/** Who speaks holds this lease for so long, and takes it anew in half of it. */
+/** Milliseconds between messages of the publisher. */
+const HEARTBEAT = 500;
+/** Milliseconds without a message, after which a replica listens to the database. */
+const SILENCE_LIMIT = 3 * HEARTBEAT;
+/** The publisher's lease, in milliseconds; renewed after half of it. */
 const LEASE = { name: 'event bus', for: 4_000 };
-/** Pauses before the broker is tried again. */
-const AGAIN = { first: 250, longest: 5_000 };
+/** Milliseconds between connection attempts. */
+const RETRY_PAUSE = { first: 250, longest: 5_000 };
+/** Milliseconds. */
 const TIMEOUT = 5_000;
 
-export interface BusParts {
-  /** NATS_URL as it was given. */
+export interface NatsBusOptions {
+  /** The value of NATS_URL. */
   readonly url: string;
-  readonly tail: Tail;
+  readonly tail: LogTail;
   readonly database: Database;
-  /** The same in all replicas. */
+  /** Signs messages; equal in all replicas. */
   readonly key: Buffer;
   readonly log: Log;
 }
 
-export class Bus {
-  readonly #parts: BusParts;
+export class NatsBus {
+  readonly #options: NatsBusOptions;
   readonly #owner = randomUUID();
-  readonly #name: string;
+  readonly #busId: string;
   readonly #end = new AbortController();
   #running: Promise<void> = Promise.resolve();
-  #epoch: string | null = null;
-  #heard = 0;
-  #speaking = false;
+  #publisherEpoch: string | null = null;
+  #lastMessageAt = 0;
+  #isPublisher = false;
 
-  constructor(parts: BusParts) {
-    this.#parts = parts;
-    this.#name = busName(parts.key);
+  constructor(options: NatsBusOptions) {
+    this.#options = options;
+    this.#busId = busId(options.key);
   }
 
-  /** Begins at once and never fails: while there is no bus, the database is listened to. An address that is none is told, once. */
+  /** Connects in the background; never throws. The hub listens to the database while NATS is unavailable. Logs an invalid NATS_URL. */
   open(): void {
-    const address = readBusAddress(this.#parts.url);
+    const address = parseNatsAddress(this.#options.url);
     if (address) this.#running = this.#run(address);
     else {
-      this.#parts.log.warn(
-        'NATS_URL is no address of NATS, such as nats://127.0.0.1:4222; the hub runs without it and listens to the database.',
+      this.#options.log.warn(
+        'NATS_URL is not a NATS address, such as nats://127.0.0.1:4222. Using PostgreSQL notifications.',
       );
     }
   }
 
-  /** Whether this replica is the one that tells the others. */
-  get speaking(): boolean {
-    return this.#speaking;
+  /** Whether this replica publishes positions. */
+  get isPublisher(): boolean {
+    return this.#isPublisher;
   }
 
-  /** Whether this replica leaves the database alone, since the bus tells. */
-  get heard(): boolean {
-    return performance.now() - this.#heard < SILENT && this.#heard > 0;
+  /** Whether this replica receives positions, so that it need not listen to the database. */
+  get isReceiving(): boolean {
+    return performance.now() - this.#lastMessageAt < SILENCE_LIMIT && this.#lastMessageAt > 0;
   }
 
   async close(): Promise<void> {
@@ -74,15 +75,15 @@ export class Bus {
     await this.#running;
   }
 
-  async #run(address: BusAddress): Promise<void> {
-    const { tail, log } = this.#parts;
+  async #run(address: NatsAddress): Promise<void> {
+    const { tail, log } = this.#options;
     const { signal } = this.#end;
-    const { servers, shown, user, pass, token, tls } = address;
-    let told = false;
-    for (let pause = AGAIN.first; !signal.aborted; pause = Math.min(pause * 2, AGAIN.longest)) {
+    const { servers, display, user, pass, token, tls } = address;
+    let isReported = false;
+    for (let pause = RETRY_PAUSE.first; !signal.aborted; pause = Math.min(pause * 2, RETRY_PAUSE.longest)) {
       let connection: NatsConnection | null = null;
       try {
-        // One connection has one life: whatever breaks it, all begins anew.
+        // No reconnect: after any error a new connection is opened, so there is one recovery path.
         connection = await connect({
           servers: [...servers],
           name: 'isthmus',
@@ -94,113 +95,113 @@ export class Bus {
           ...(tls ? { tls: {} } : {}),
         });
         await this.#serve(connection, () => {
-          log.info(`Replicas hear of events through NATS at ${shown}.`);
-          told = false;
-          pause = AGAIN.first;
+          log.info(`Connected to NATS at ${display}. Replicas share log positions through it.`);
+          isReported = false;
+          pause = RETRY_PAUSE.first;
         });
       } catch (error) {
-        if (!told && !signal.aborted) {
+        if (!isReported && !signal.aborted) {
           log.warn(
-            `NATS at ${shown} cannot be used (${reason(error)}): the hub listens to the database, loses nothing, and tries again. Check NATS_URL, and that JetStream is on.`,
+            `NATS at ${display} is unavailable (${reason(error)}). Using PostgreSQL notifications; no events are lost. Check NATS_URL and that JetStream is enabled.`,
           );
         }
-        told = true;
+        isReported = true;
       } finally {
-        this.#heard = 0;
-        void tail.attend();
+        this.#lastMessageAt = 0;
+        void tail.startListening();
         await connection?.close().catch(() => undefined);
       }
       await sleep(pause, signal);
     }
   }
 
-  /** Until the connection is gone, which rejects, or the hub closes. */
+  /** Uses the connection until the hub closes. Rejects when the connection or the stream is lost. */
   async #serve(connection: NatsConnection, ready: () => void): Promise<void> {
-    const { tail } = this.#parts;
+    const { tail } = this.#options;
     const { signal } = this.#end;
-    const gone = new AbortController();
-    const over = AbortSignal.any([signal, gone.signal]);
-    void connection.closed().then((error) => gone.abort(error ?? new Error('the connection was closed')));
+    const disconnected = new AbortController();
+    const stopped = AbortSignal.any([signal, disconnected.signal]);
+    void connection.closed().then((error) => disconnected.abort(error ?? new Error('the connection was closed')));
     const manager = await jetstreamManager(connection, { timeout: TIMEOUT });
-    const stream = `ISTHMUS_${this.#name}`;
-    const subject = `isthmus.${this.#name}.log`;
-    // A word is worth something for moments; the log itself is in the database.
+    const stream = `ISTHMUS_${this.#busId}`;
+    const subject = `isthmus.${this.#busId}.log`;
+    // Messages are useful for moments only; the log is in the database.
     const config = { subjects: [subject], max_msgs: 1_000, max_age: 3_600_000_000_000 };
-    // One that was made otherwise is brought to this.
+    // A stream with another configuration is updated.
     await manager.streams.add({ name: stream, ...config }).catch(() => manager.streams.update(stream, config));
     const client = jetstream(connection, { timeout: TIMEOUT });
     const consumer = await client.consumers.get(stream, { deliver_policy: DeliverPolicy.New });
-    const words = await consumer.consume({ callback: (message) => this.#hear(message.string()) });
-    void words.closed().then((error) => gone.abort(error ?? new Error('the stream was closed')));
+    const messages = await consumer.consume({ callback: (message) => this.#receive(message.string()) });
+    void messages.closed().then((error) => disconnected.abort(error ?? new Error('the stream was closed')));
     try {
       ready();
-      while (!over.aborted) {
-        if (this.heard) tail.rest();
+      while (!stopped.aborted) {
+        if (this.isReceiving) tail.stopListening();
         else {
-          await tail.attend();
-          await this.#speak(client, subject, over);
+          await tail.startListening();
+          await this.#publish(client, subject, stopped);
         }
-        await sleep(BEAT / 2, over);
+        await sleep(HEARTBEAT / 2, stopped);
       }
     } finally {
-      words.stop();
+      messages.stop();
     }
-    if (!signal.aborted) throw gone.signal.reason;
+    if (!signal.aborted) throw disconnected.signal.reason;
   }
 
-  /** Tells the others, for as long as the lease is ours. */
-  async #speak(client: JetStreamClient, subject: string, over: AbortSignal): Promise<void> {
-    const { tail, key } = this.#parts;
-    let lease = await this.#lease();
-    if (!lease) return sleep(BEAT, over);
-    let until = performance.now() + LEASE.for / 2;
+  /** Publishes positions as long as this replica holds the lease. */
+  async #publish(client: JetStreamClient, subject: string, stopped: AbortSignal): Promise<void> {
+    const { tail, key } = this.#options;
+    let lease = await this.#takeLease();
+    if (!lease) return sleep(HEARTBEAT, stopped);
+    let renewAt = performance.now() + LEASE.for / 2;
     const epoch = randomUUID();
-    let said = tail.head;
-    this.#speaking = true;
+    let published = tail.head;
+    this.#isPublisher = true;
     try {
-      while (!over.aborted) {
+      while (!stopped.aborted) {
         const to = tail.head;
-        const word = sealWord(key, { epoch, from: said + 1n, to });
-        // Also a beat is stored, so that a broker that stores nothing any more is found out.
-        await client.publish(subject, word, { timeout: TIMEOUT });
-        said = to;
-        if (performance.now() > until) {
-          lease = await this.#lease();
+        const message = signPosition(key, { epoch, from: published + 1n, to });
+        // Heartbeats are stored, too, which detects a server that can no longer store.
+        await client.publish(subject, message, { timeout: TIMEOUT });
+        published = to;
+        if (performance.now() > renewAt) {
+          lease = await this.#takeLease();
           if (!lease) return;
-          until = performance.now() + LEASE.for / 2;
+          renewAt = performance.now() + LEASE.for / 2;
         }
-        await tail.beyond(said, AbortSignal.any([over, AbortSignal.timeout(BEAT)]));
+        await tail.waitBeyond(published, AbortSignal.any([stopped, AbortSignal.timeout(HEARTBEAT)]));
         if (tail.closed) return;
       }
     } finally {
-      this.#speaking = false;
-      const held = lease;
-      if (held) await this.#parts.database.transaction((tx) => dropLease(tx, held)).catch(() => undefined);
+      this.#isPublisher = false;
+      const current = lease;
+      if (current) await this.#options.database.transaction((tx) => releaseLease(tx, current)).catch(() => undefined);
     }
   }
 
-  #lease(): Promise<Lease | null> {
-    const { database } = this.#parts;
-    return database.transaction((tx) => takeLease(tx, LEASE.name, this.#owner, LEASE.for)).catch(() => null);
+  #takeLease(): Promise<Lease | null> {
+    const { database } = this.#options;
+    return database.transaction((tx) => acquireLease(tx, LEASE.name, this.#owner, LEASE.for)).catch(() => null);
   }
 
-  #hear(text: string): void {
-    if (this.#speaking) return;
-    const word = openWord(this.#parts.key, text);
-    if (!word) return;
-    this.#heard = performance.now();
-    // What a new speaker says is taken from its second word on: before, something may have been missed.
-    if (word.epoch === this.#epoch) this.#parts.tail.told(word.from, word.to);
+  #receive(text: string): void {
+    if (this.#isPublisher) return;
+    const message = verifyPosition(this.#options.key, text);
+    if (!message) return;
+    this.#lastMessageAt = performance.now();
+    // The first message of a new publisher is not used, since positions before it may have been missed.
+    if (message.epoch === this.#publisherEpoch) this.#options.tail.advertise(message.from, message.to);
     else {
-      this.#epoch = word.epoch;
-      void this.#parts.tail.look();
+      this.#publisherEpoch = message.epoch;
+      void this.#options.tail.poll();
     }
   }
 }
 
 function reason(error: unknown): string {
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
-  return String(typeof code === 'string' ? code : (message ?? 'no answer'))
+  return String(typeof code === 'string' ? code : (message ?? 'no response'))
     .split('\n')[0]
     ?.slice(0, 120) as string;
 }

@@ -1,73 +1,74 @@
 /**
- * One WebSocket as the protocol sees it. Thousands stand open at once and mostly wait, so all that is known of a socket hangs here, and
- * what is needed only once (the request that opened it) is let go.
+ * The state of one WebSocket: principal, running operations, pings and rejections. Thousands are open and idle, so the request that
+ * opened the socket is not kept.
  */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
-import { callerOf, type Principal } from '../../../connectors/kit/auth/principal.ts';
+import { callerKey, type Principal } from '../../../connectors/kit/auth/principal.ts';
 import type { Log } from '../../../connectors/kit/log.ts';
 import type { UnreadBytes } from '../../trust/limits/unread-bytes.ts';
-import { Wire } from './socket-writer.ts';
+import { SocketWriter } from './socket-writer.ts';
 
-/** Close codes: an internal fault (graphql-transport-ws). */
-const FAULT = 4500;
-/** Who is refused so often in a minute (milliseconds) is let go. */
-const MOST_REFUSALS = 100;
+/** Close code of graphql-transport-ws for an internal error. */
+const INTERNAL_ERROR_CLOSE = 4500;
+/** Rejections in a minute, after which a socket is closed. */
+const MAX_REJECTIONS = 100;
+/** Milliseconds. */
 const MINUTE = 60_000;
 
 export class Connection {
   readonly socket: WebSocket;
-  readonly wire: Wire;
-  /** Set until it is known who asks. */
+  readonly writer: SocketWriter;
+  /** The request that opened the socket; null once the principal is known. */
   request: IncomingMessage | null;
-  /** Who opened the socket; asked once, at `connection_init`. */
+  /** Set once, at `connection_init`. */
   principal: Principal | null = null;
-  /** What runs on it, and ends with it. */
+  /** Operations that end with the socket. */
   readonly running = new Set<{ abort(): void }>();
-  /** The second in which it was opened, of this process: what all are asked in turn is asked of each at its own. */
-  readonly second = Math.floor(performance.now() / 1_000);
+  /** The second of this process in which it was opened, which spreads the pings of all sockets over time. */
+  readonly openedSecond = Math.floor(performance.now() / 1_000);
   readonly #log: Log;
   readonly #closed = new AbortController();
-  #refusals = 0;
-  #refusedSince = 0;
-  /** When a ping was sent that has not been answered, in milliseconds of `performance.now()`; null: none is under way. */
-  #askedAt: number | null = null;
+  #rejections = 0;
+  #rejectedSince = 0;
+  /** When the oldest unanswered ping was sent, by `performance.now()`; null: every ping was answered. */
+  #pingedAt: number | null = null;
 
   constructor(socket: WebSocket, raw: Duplex, request: IncomingMessage, log: Log) {
     this.socket = socket;
-    this.wire = new Wire(socket, raw);
+    this.writer = new SocketWriter(socket, raw);
     this.request = request;
     this.#log = log;
-    // A client that breaks off is no fault of anybody's, and ws closes what it cannot read itself.
-    socket.on('error', (error) => log.debug('A socket broke off.', { error }));
+    // Not an error of the server; ws closes the socket itself.
+    socket.on('error', (error) => log.debug('WebSocket closed by an error.', { error }));
     socket.on('pong', () => {
-      this.#askedAt = null;
+      this.#pingedAt = null;
     });
-    socket.on('ping', () => this.#await());
+    socket.on('ping', () => this.#pauseIfFull());
     socket.once('close', () => {
       this.abort();
       this.#closed.abort();
-      this.wire.unread?.close();
+      this.writer.unread?.close();
     });
   }
 
-  /** Counts what waits here among all that its caller has not read; the principal is known. */
-  count(unread: UnreadBytes): void {
-    this.wire.count(unread, callerOf(this.principal));
+  /** Counts the unsent bytes of this socket among its caller's unread bytes. The principal must be set. */
+  trackUnread(unread: UnreadBytes): void {
+    this.writer.trackUnread(unread, callerKey(this.principal));
   }
 
   get protocol(): string {
     return this.socket.protocol;
   }
 
-  /** Resolves when it is written, or when there is nobody left to read it. */
+  /** Resolves when the message is written, or at once when the socket is closed. */
   send(data: string): Promise<void> {
     return new Promise((resolve) => {
       if (this.socket.readyState !== this.socket.OPEN) return resolve();
       this.socket.send(data, () => resolve());
-      this.wire.unread?.note();
+      this.writer.unread?.measure();
     });
   }
 
@@ -75,52 +76,52 @@ export class Connection {
     this.socket.close(code, reason);
   }
 
-  onMessage(take: (data: string) => Promise<void>): void {
+  onMessage(handle: (data: string) => Promise<void>): void {
     this.socket.on('message', (data) => {
-      this.#await();
-      take(String(data)).catch((error: unknown) => {
+      this.#pauseIfFull();
+      handle(String(data)).catch((error: unknown) => {
         if (this.socket.readyState !== this.socket.OPEN) return;
         const errorId = randomUUID();
-        this.#log.error('A message on a socket could not be answered.', { errorId, error });
-        this.socket.close(FAULT, `Something went wrong in the hub (errorId ${errorId}).`);
+        this.#log.error('Failed to process a WebSocket message.', { errorId, error });
+        this.socket.close(INTERNAL_ERROR_CLOSE, `Internal error. Report errorId ${errorId} to the operator.`);
       });
     });
   }
 
-  /** Who does not read what it is sent is not listened to either. */
-  #await(): void {
-    if (this.socket.isPaused || !this.wire.isFull) return;
+  /** Stops to read from a client that does not read what it is sent. */
+  #pauseIfFull(): void {
+    if (this.socket.isPaused || !this.writer.isFull) return;
     this.socket.pause();
-    void this.wire.drained(this.#closed.signal).then(() => this.socket.resume());
+    void this.writer.drained(this.#closed.signal).then(() => this.socket.resume());
   }
 
-  /** Pings the client; to be called at intervals. A socket that has answered no ping for a minute is given up. */
+  /** Pings the client; called at intervals. Terminates a socket that has answered no ping for a minute. */
   ping(): void {
-    // A paused socket is watched by its writer, and its pong cannot be read.
+    // A pong cannot be read from a paused socket; its writer closes it if it does not read.
     if (this.socket.isPaused) {
-      this.#askedAt = null;
+      this.#pingedAt = null;
       return;
     }
     const now = performance.now();
-    if (this.#askedAt !== null && now - this.#askedAt >= MINUTE) this.socket.terminate();
+    if (this.#pingedAt !== null && now - this.#pingedAt >= MINUTE) this.socket.terminate();
     else if (this.socket.readyState === this.socket.OPEN) this.socket.ping();
-    this.#askedAt ??= now;
+    this.#pingedAt ??= now;
   }
 
-  /** Counts a refusal. False: there have been too many of them. */
-  refuse(): boolean {
+  /** Counts a rejected operation. Returns false when there were too many in a minute. */
+  countRejection(): boolean {
     const now = performance.now();
-    if (this.#refusals === 0 || now - this.#refusedSince >= MINUTE) {
-      this.#refusals = 0;
-      this.#refusedSince = now;
+    if (this.#rejections === 0 || now - this.#rejectedSince >= MINUTE) {
+      this.#rejections = 0;
+      this.#rejectedSince = now;
     }
-    this.#refusals += 1;
-    return this.#refusals <= MOST_REFUSALS;
+    this.#rejections += 1;
+    return this.#rejections <= MAX_REJECTIONS;
   }
 
-  /** Ends everything that runs on it. */
+  /** Ends all operations of the socket. */
   abort(): void {
-    for (const one of [...this.running]) one.abort();
+    for (const operation of [...this.running]) operation.abort();
     this.running.clear();
   }
 }

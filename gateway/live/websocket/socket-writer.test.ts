@@ -1,32 +1,32 @@
 import { Duplex } from 'node:stream';
 import { expect, test } from 'vitest';
 import type { WebSocket } from 'ws';
-import { beginning, Wire } from './socket-writer.ts';
+import { messageHead, SocketWriter } from './socket-writer.ts';
 
-/** The way to a client: what it takes at once is copied, what it does not is held as it was given until `flow`. */
-class Way {
-  taken: Buffer[] = [];
-  stuck = false;
-  #held: (() => void)[] = [];
+/** The client's end: copies what it receives at once, and keeps the rest by reference until `unblock`. */
+class ClientEnd {
+  received: Buffer[] = [];
+  isStuck = false;
+  #pending: (() => void)[] = [];
   readonly raw = new Duplex({
     read: () => undefined,
     write: (chunk: Buffer, _, done) => {
-      const take = () => {
-        this.taken.push(Buffer.from(chunk));
+      const receive = () => {
+        this.received.push(Buffer.from(chunk));
         done();
       };
-      if (this.stuck) this.#held.push(take);
-      else take();
+      if (this.isStuck) this.#pending.push(receive);
+      else receive();
     },
   });
-  readonly wire = new Wire({ readyState: 1, OPEN: 1 } as WebSocket, this.raw);
-  flow(): void {
-    this.stuck = false;
-    for (const take of this.#held.splice(0)) take();
+  readonly writer = new SocketWriter({ readyState: 1, OPEN: 1 } as WebSocket, this.raw);
+  unblock(): void {
+    this.isStuck = false;
+    for (const receive of this.#pending.splice(0)) receive();
   }
   /** Messages, read as frames of RFC 6455. */
   get messages(): string[] {
-    const bytes = Buffer.concat(this.taken);
+    const bytes = Buffer.concat(this.received);
     const all: string[] = [];
     for (let at = 0; at < bytes.length; ) {
       expect(bytes[at]).toBe(0x81);
@@ -44,10 +44,10 @@ class Way {
   }
 }
 
-test('every client gets each payload under its own id, of whatever length, whoever is stuck meanwhile', async () => {
+test('sends each payload to every client with its own id, whatever the length and whichever clients block', async () => {
   const ids = ['a', 'b', 'c', '"', 'ü', 'a longer id', 'x'.repeat(200), 'd', 'e'];
-  const ways = ids.map(() => new Way());
-  const begins = ids.map((id) => beginning(id));
+  const clients = ids.map(() => new ClientEnd());
+  const heads = ids.map((id) => messageHead(id));
   const payloads = [
     '{"a":1}',
     '{"a":2}',
@@ -57,24 +57,24 @@ test('every client gets each payload under its own id, of whatever length, whoev
   ];
   for (const [turn, payload] of [...payloads, ...payloads].entries()) {
     const rest = Buffer.from(`${payload}}`);
-    ways.forEach((way, i) => {
-      // Each is stuck for some of the turns, so that frames that wait stand between those that are taken at once.
-      if ((turn + i) % 4 === 0) way.stuck = true;
-      way.wire.write(begins[i] as Buffer, rest);
+    clients.forEach((client, i) => {
+      // Each client blocks for some rounds, so that pending frames mix with frames that are received at once.
+      if ((turn + i) % 4 === 0) client.isStuck = true;
+      client.writer.write(heads[i] as Buffer, rest);
     });
-    ways.forEach((way, i) => {
-      if ((turn + i) % 3 === 0) way.flow();
+    clients.forEach((client, i) => {
+      if ((turn + i) % 3 === 0) client.unblock();
     });
     await new Promise((resolve) => setImmediate(resolve));
   }
   for (let i = 0; i < 20; i++) {
-    for (const way of ways) way.flow();
+    for (const client of clients) client.unblock();
     await new Promise((resolve) => setImmediate(resolve));
   }
-  for (const [i, way] of ways.entries()) {
+  for (const [i, client] of clients.entries()) {
     const expected = [...payloads, ...payloads].map(
       (payload) => `{"id":${JSON.stringify(ids[i])},"type":"next","payload":${payload}}`,
     );
-    expect(way.messages).toEqual(expected);
+    expect(client.messages).toEqual(expected);
   }
 });

@@ -1,120 +1,120 @@
 /**
- * The wire of one socket below graphql-ws: a delivery's JSON is the same for a whole group, so only the frame's head with the client's
- * own id is made for each client. Frames of a server are not masked (RFC 6455 section 5.1), and with permessage-deflate off ws writes
- * whole frames at once, so ours never fall between.
+ * Writes frames to one socket below graphql-ws, and closes the socket of a client that does not read. The JSON of a delivery is shared by
+ * a group; only the frame header and the client's message id differ. Server frames are not masked (RFC 6455 section 5.1), and without
+ * permessage-deflate ws writes whole frames, so the two do not interleave.
  */
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
-import type { Unread, UnreadBytes } from '../../trust/limits/unread-bytes.ts';
+import type { UnreadBytes, UnreadConnection } from '../../trust/limits/unread-bytes.ts';
 
-/** Bytes that may wait for a client before it counts as slow. */
-export const ROOM = 256 * 1024;
-/** A client that takes nothing for this long is let go, in milliseconds. */
-const PATIENCE = 60_000;
-/** Up to so many bytes a frame is copied into one piece: one small write costs less than two that are gathered. */
-const SMALL = 2_048;
+/** Unsent bytes from which on a client is slow. */
+export const MAX_BUFFERED = 256 * 1024;
+/** Milliseconds after which a client that reads nothing is disconnected. */
+const READ_TIMEOUT = 60_000;
+/** Bytes. A frame up to this size is copied into one buffer: one small write costs less than two gathered ones. */
+const MAX_COPIED = 2_048;
 
-/** What stands before every payload of one subscription: `{"id":…,"type":"next","payload":`. */
-export const beginning = (id: string): Buffer => Buffer.from(`{"id":${JSON.stringify(id)},"type":"next","payload":`);
+/** The part of a message before its payload: `{"id":…,"type":"next","payload":`. */
+export const messageHead = (id: string): Buffer => Buffer.from(`{"id":${JSON.stringify(id)},"type":"next","payload":`);
 
-const NOTHING = Buffer.alloc(0);
+const EMPTY = Buffer.alloc(0);
 
-export class Wire {
+export class SocketWriter {
   readonly #socket: WebSocket;
   readonly #raw: Duplex;
-  readonly #patience: number;
-  /** Counts what waits here for the caller; null until it is known who that is. */
-  unread: Unread | null = null;
+  readonly #readTimeout: number;
+  /** Counts the unsent bytes of this socket for its caller; null until the caller is known. */
+  unread: UnreadConnection | null = null;
 
-  constructor(socket: WebSocket, raw: Duplex, patience = PATIENCE) {
+  constructor(socket: WebSocket, raw: Duplex, readTimeout = READ_TIMEOUT) {
     this.#socket = socket;
     this.#raw = raw;
-    this.#patience = patience;
+    this.#readTimeout = readTimeout;
   }
 
-  /** Counts what waits here among all that this caller has not read. */
-  count(unread: UnreadBytes, caller: string): void {
-    this.unread = unread.open(caller, () => this.#raw.writableLength);
+  /** Counts the unsent bytes of this socket among the caller's unread bytes. */
+  trackUnread(unread: UnreadBytes, caller: string): void {
+    this.unread = unread.addConnection(caller, () => this.#raw.writableLength);
   }
 
-  /** Whether so much waits for the client that nothing further is taken from it. */
+  /** True when so many bytes are unsent that nothing is read from the client. */
   get isFull(): boolean {
-    return this.#raw.writableLength >= ROOM;
+    return this.#raw.writableLength >= MAX_BUFFERED;
   }
 
   /**
-   * Writes a message in two parts, the second shared by many sockets. False: more waits for the client than it should, here or on all
-   * connections of its caller.
+   * Writes a message in two parts, the second of which many sockets share. Returns false when too many bytes are unsent, on this socket or
+   * on all connections of its caller.
    */
-  write(begin: Buffer, rest: Buffer): boolean {
+  write(head: Buffer, body: Buffer): boolean {
     const raw = this.#raw;
     if (this.#socket.readyState !== this.#socket.OPEN) return true;
-    const length = begin.length + rest.length;
-    if (length <= SMALL) {
-      raw.write(smallFrame(begin, rest));
-      // What the kernel has not taken whole is still needed, and must not become the next one's.
-      if (raw.writableLength > 0) small = null;
+    const length = head.length + body.length;
+    if (length <= MAX_COPIED) {
+      raw.write(copiedFrame(head, body));
+      // A frame that is not sent completely must not be reused for the next socket.
+      if (raw.writableLength > 0) lastFrame = null;
     } else {
       raw.cork();
-      raw.write(frameOf(begin, length, begin.length));
-      raw.write(rest);
+      raw.write(frameWith(head, length, head.length));
+      raw.write(body);
       raw.uncork();
     }
-    return !this.unread?.behind() && !this.isFull;
+    return !this.unread?.isBehind() && !this.isFull;
   }
 
-  /** Resolves when the client has taken what waited, or has gone. One that takes nothing is closed with 1013 (try again later). */
+  /** Resolves when everything unsent has been sent, or the signal aborts. Closes a client that reads nothing with 1013 (try again later). */
   drained(signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       if (this.#raw.writableLength === 0 || signal.aborted) return resolve();
-      let waiting = this.#raw.writableLength;
-      const look = setInterval(() => {
-        if (this.#raw.writableLength < waiting) waiting = this.#raw.writableLength;
+      let unsent = this.#raw.writableLength;
+      const check = setInterval(() => {
+        if (this.#raw.writableLength < unsent) unsent = this.#raw.writableLength;
         else {
-          this.#socket.close(1013, 'The client takes nothing.');
+          this.#socket.close(1013, 'Client is not reading.');
           this.#socket.terminate();
-          done();
+          finish();
         }
-      }, this.#patience);
-      const done = () => {
-        clearInterval(look);
-        signal.removeEventListener('abort', done);
-        this.unread?.note();
+      }, this.#readTimeout);
+      const finish = () => {
+        clearInterval(check);
+        signal.removeEventListener('abort', finish);
+        this.unread?.measure();
         resolve();
       };
-      // Comes behind all that waits; `drain` is told only where much waited.
-      this.#raw.write(NOTHING, done);
-      signal.addEventListener('abort', done, { once: true });
+      // Called back after everything before it; `drain` is emitted only above the high-water mark.
+      this.#raw.write(EMPTY, finish);
+      signal.addEventListener('abort', finish, { once: true });
     });
   }
 }
 
-/** The frame last written: the next of the group has the same payload, and mostly an id as long, so that only the id is exchanged. */
-let small: { readonly rest: Buffer; readonly begins: number; readonly frame: Buffer } | null = null;
+/** The latest copied frame: the next socket of a group has the same payload and mostly an id of equal length, so only the id is replaced. */
+let lastFrame: { readonly body: Buffer; readonly headLength: number; readonly frame: Buffer } | null = null;
 
-function smallFrame(begin: Buffer, rest: Buffer): Buffer {
-  if (small?.rest !== rest || small.begins !== begin.length) {
-    const length = begin.length + rest.length;
-    const frame = frameOf(begin, length, length);
-    frame.set(rest, frame.length - rest.length);
-    small = { rest, begins: begin.length, frame };
-  } else small.frame.set(begin, small.frame.length - rest.length - begin.length);
-  return small.frame;
+function copiedFrame(head: Buffer, body: Buffer): Buffer {
+  if (lastFrame?.body !== body || lastFrame.headLength !== head.length) {
+    const length = head.length + body.length;
+    const frame = frameWith(head, length, length);
+    frame.set(body, frame.length - body.length);
+    lastFrame = { body, headLength: head.length, frame };
+  } else lastFrame.frame.set(head, lastFrame.frame.length - body.length - head.length);
+  return lastFrame.frame;
 }
 
-/** The head of a frame (text, final, unmasked) for `length` bytes, the first of them behind it, and room for `held` bytes in all. */
-function frameOf(begin: Buffer, length: number, held: number): Buffer {
-  const size = length < 126 ? 2 : length < 65_536 ? 4 : 10;
-  const frame = Buffer.allocUnsafe(size + held);
+/** A frame (text, final, unmasked) for `length` bytes of payload that starts with `head`, with space for `capacity` bytes of payload. */
+function frameWith(head: Buffer, length: number, capacity: number): Buffer {
+  const headerSize = length < 126 ? 2 : length < 65_536 ? 4 : 10;
+  const frame = Buffer.allocUnsafe(headerSize + capacity);
   frame[0] = 0x81;
-  if (size === 2) frame[1] = length;
-  else if (size === 4) {
+  if (headerSize === 2) frame[1] = length;
+  else if (headerSize === 4) {
     frame[1] = 126;
     frame.writeUInt16BE(length, 2);
   } else {
     frame[1] = 127;
     frame.writeBigUInt64BE(BigInt(length), 2);
   }
-  frame.set(begin, size);
+  frame.set(head, headerSize);
   return frame;
 }

@@ -1,26 +1,26 @@
-/** One subscription on a socket: deliveries go to the wire past graphql-ws, which only learns how it ends. */
+/** One subscription on a socket: its deliveries bypass graphql-ws, which receives only the end. */
 import type { HubError } from '../../../connectors/kit/errors.ts';
-import type { Delivery, Sink } from '../subscription-registry.ts';
+import type { Delivery, DeliverySink } from '../delivery.ts';
 import type { Connection } from './connection.ts';
-import { beginning, type Wire } from './socket-writer.ts';
+import { messageHead, type SocketWriter } from './socket-writer.ts';
 
-export class Following implements Sink, AsyncIterableIterator<never, undefined> {
+export class WebSocketSubscription implements DeliverySink, AsyncIterableIterator<never, undefined> {
   readonly #connection: Connection;
-  readonly #wire: Wire;
-  readonly #begin: Buffer;
+  readonly #writer: SocketWriter;
+  readonly #head: Buffer;
   readonly #stop = new AbortController();
   readonly #ended: Promise<unknown>;
-  #over: (error: unknown) => void = () => undefined;
-  readonly #shown: (error: unknown) => Error;
+  #end: (error: unknown) => void = () => undefined;
+  readonly #toClientError: (error: unknown) => Error;
 
-  /** `id`: the client's own. `shown`: a fault as the client may see it. */
-  constructor(connection: Connection, id: string, shown: (error: unknown) => Error) {
+  /** `id`: the client's id of the operation. `toClientError`: the error as the client may see it. */
+  constructor(connection: Connection, id: string, toClientError: (error: unknown) => Error) {
     this.#connection = connection;
-    this.#wire = connection.wire;
-    this.#begin = beginning(id);
-    this.#shown = shown;
+    this.#writer = connection.writer;
+    this.#head = messageHead(id);
+    this.#toClientError = toClientError;
     this.#ended = new Promise((resolve) => {
-      this.#over = resolve;
+      this.#end = resolve;
     });
     connection.running.add(this);
   }
@@ -30,34 +30,34 @@ export class Following implements Sink, AsyncIterableIterator<never, undefined> 
   }
 
   offer(delivery: Delivery): boolean {
-    return this.#wire.write(this.#begin, delivery.rest());
+    return this.#writer.write(this.#head, delivery.bytesAndBrace());
   }
 
-  ready(): Promise<void> {
-    return this.#wire.drained(this.#stop.signal);
+  waitForRoom(): Promise<void> {
+    return this.#writer.drained(this.#stop.signal);
   }
 
   end(error: HubError | null): void {
-    this.#over(error);
+    this.#end(error);
   }
 
-  /** It could not begin. */
+  /** Ends a subscription that could not start. */
   fail(error: unknown): void {
-    this.#over(error);
+    this.#end(error);
   }
 
-  /** The client or the hub has had enough. */
+  /** Ends the subscription on behalf of the client or the server. */
   abort(): void {
     this.#connection.running.delete(this);
     this.#stop.abort();
-    this.#over(null);
+    this.#end(null);
   }
 
-  /** Says nothing until it ends. What is thrown goes out as `error`. */
+  /** Resolves when the subscription ends. graphql-ws sends a rejection as `error`. */
   next(): Promise<IteratorResult<never, undefined>> {
     return this.#ended.then((error) => {
       this.abort();
-      if (error) throw this.#shown(error);
+      if (error) throw this.#toClientError(error);
       return { done: true, value: undefined };
     });
   }

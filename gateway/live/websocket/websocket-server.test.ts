@@ -2,11 +2,11 @@ import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { afterEach, expect, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
-import { type Log, makeLog } from '../../../connectors/kit/log.ts';
-import { Pretend, QUERY, settle } from '../../../tests/pretend-hub.ts';
+import { createLog, type Log } from '../../../connectors/kit/log.ts';
+import { FakeHub, QUERY, settle } from '../../../tests/fake-hub.ts';
 import { UnreadBytes } from '../../trust/limits/unread-bytes.ts';
-import { Deliveries } from '../subscription-registry.ts';
-import { openSockets } from './websocket-server.ts';
+import { SubscriptionRegistry } from '../subscription-registry.ts';
+import { openWebSockets } from './websocket-server.ts';
 
 const open: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -14,32 +14,32 @@ afterEach(async () => {
 });
 
 async function serve(
-  hub: Pretend,
-  log: Log = makeLog(() => undefined),
+  hub: FakeHub,
+  log: Log = createLog(() => undefined),
   unread = new UnreadBytes(),
-): Promise<{ url: string; server: Server; deliveries: Deliveries }> {
+): Promise<{ url: string; server: Server; registry: SubscriptionRegistry }> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const deliveries = new Deliveries(hub.parts);
-  const sockets = openSockets({
+  const registry = new SubscriptionRegistry(hub.parts);
+  const sockets = openWebSockets({
     server,
     path: '/graphql',
     operations: hub.parts.operations,
-    deliveries,
+    subscriptions: registry,
     log,
     unread,
-    principal: async () => null,
-    originAllowed: () => true,
+    authenticate: async () => null,
+    isOriginAllowed: () => true,
   });
   open.push(async () => {
     hub.close();
     await sockets.close();
     await new Promise((resolve) => server.close(resolve));
   });
-  return { url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`, server, deliveries };
+  return { url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`, server, registry };
 }
 
-/** A client that subscribes; ids of the events it has got, and how far behind it was told that it is. */
+/** A client that subscribes, with the event ids and the `behind` of each Lagged it received. */
 class Client {
   readonly ids: number[] = [];
   readonly behind: number[] = [];
@@ -63,64 +63,64 @@ class Client {
 
 const upTo = (count: bigint): number[] => Array.from({ length: Number(count) }, (_, i) => i + 1);
 
-test('a client that takes nothing leaves the others, is told Lagged when it wakes, and then gets all it has missed', async () => {
-  const hub = new Pretend();
+test('sends Lagged and then all missed events to a client that had stopped reading, without delaying others', async () => {
+  const hub = new FakeHub();
   hub.padding = 32_768;
-  const { url, deliveries } = await serve(hub);
-  const [quick, asleep] = [new Client(url), new Client(url)];
-  await expect.poll(() => deliveries.size.listeners, { timeout: 20_000 }).toBe(2);
-  asleep.socket.pause();
+  const { url, registry } = await serve(hub);
+  const [quick, blocked] = [new Client(url), new Client(url)];
+  await expect.poll(() => registry.size.subscribers, { timeout: 20_000 }).toBe(2);
+  blocked.socket.pause();
   const next = async () => {
     hub.write(4);
     while (quick.ids.length < Number(hub.head)) await settle(1);
   };
   await next();
-  // Until both ends' kernels and the hub's own buffer are full, and it is read for the quick one alone.
-  while (hub.asked.at(-1)?.readers?.length !== 1) await next();
-  const held = asleep.ids.length;
+  // Until the buffers of both kernels and of the hub are full, and the log is read for the quick client alone.
+  while (hub.requests.at(-1)?.readers?.length !== 1) await next();
+  const held = blocked.ids.length;
   for (let i = 0; i < 10; i++) await next();
-  expect(asleep.ids).toHaveLength(held);
-  asleep.socket.resume();
-  await expect.poll(() => asleep.ids.length, { timeout: 30_000 }).toBe(Number(hub.head));
-  expect(asleep.ids).toEqual(upTo(hub.head));
+  expect(blocked.ids).toHaveLength(held);
+  blocked.socket.resume();
+  await expect.poll(() => blocked.ids.length, { timeout: 30_000 }).toBe(Number(hub.head));
+  expect(blocked.ids).toEqual(upTo(hub.head));
   expect(quick.ids).toEqual(upTo(hub.head));
   expect(quick.behind).toEqual([]);
-  expect(asleep.behind).toHaveLength(1);
-  expect(asleep.behind[0]).toBeGreaterThanOrEqual(40);
+  expect(blocked.behind).toHaveLength(1);
+  expect(blocked.behind[0]).toBeGreaterThanOrEqual(40);
 }, 60_000);
 
-test('the sockets of one caller together leave only so much unread; one that is read goes on, and the others miss nothing', async () => {
-  const hub = new Pretend();
+test('limits the unread bytes of all sockets of a caller; a socket that is read continues and the others miss nothing', async () => {
+  const hub = new FakeHub();
   hub.padding = 32_768;
   const unread = new UnreadBytes({ unread: 1, unreadBytes: 1_000_000_000 });
-  const { url, deliveries } = await serve(hub, undefined, unread);
+  const { url, registry } = await serve(hub, undefined, unread);
   const quick = new Client(url);
-  const asleep = Array.from({ length: 8 }, () => new Client(url));
-  await expect.poll(() => deliveries.size.listeners, { timeout: 20_000 }).toBe(9);
-  for (const { socket } of asleep) socket.pause();
+  const blocked = Array.from({ length: 8 }, () => new Client(url));
+  await expect.poll(() => registry.size.subscribers, { timeout: 20_000 }).toBe(9);
+  for (const { socket } of blocked) socket.pause();
   const next = async () => {
     hub.write(4);
     while (quick.ids.length < Number(hub.head)) await settle(1);
   };
   do await next();
-  while (hub.asked.at(-1)?.readers?.length !== 1);
+  while (hub.requests.at(-1)?.readers?.length !== 1);
   for (let i = 0; i < 10; i++) await next();
-  // One delivery on each, where 256 KB and a delivery would wait on each without it.
+  // One delivery on each; without the limit 256 KB and a delivery on each.
   const delivery = 4 * 33_000;
-  expect(unread.held).toBeGreaterThan(0);
-  expect(unread.held).toBeLessThan(8 * delivery + 100_000);
+  expect(unread.used).toBeGreaterThan(0);
+  expect(unread.used).toBeLessThan(8 * delivery + 100_000);
   expect(quick.behind).toEqual([]);
-  for (const { socket } of asleep) socket.resume();
-  for (const one of asleep) {
+  for (const { socket } of blocked) socket.resume();
+  for (const one of blocked) {
     await expect.poll(() => one.ids.length, { timeout: 30_000 }).toBe(Number(hub.head));
     expect(one.ids).toEqual(upTo(hub.head));
     expect(one.behind.length).toBeGreaterThan(0);
   }
-  await expect.poll(() => unread.held).toBe(0);
+  await expect.poll(() => unread.used).toBe(0);
 }, 60_000);
 
-test('who asks on a socket and does not read the answers is not listened to, and gets no more than it may leave unread', async () => {
-  const hub = new Pretend();
+test('stops reading from a client that does not read its responses, and limits its unread bytes', async () => {
+  const hub = new FakeHub();
   const answer = 'x'.repeat(500_000);
   const unread = new UnreadBytes({ unread: 1_000_000, unreadBytes: 1_000_000_000 });
   let most = 0;
@@ -128,7 +128,7 @@ test('who asks on a socket and does not read the answers is not listened to, and
   hub.run = async () => {
     ran++;
     await settle(5);
-    most = Math.max(most, unread.held);
+    most = Math.max(most, unread.used);
     return { data: { a: answer } };
   };
   const { url } = await serve(hub, undefined, unread);
@@ -149,16 +149,16 @@ test('who asks on a socket and does not read the answers is not listened to, and
       socket.send(JSON.stringify({ id: String(id), type: 'subscribe', payload: { query: '{ a }' } }));
   }
   let before = -1;
-  // Until nothing more is run.
+  // Until no further operation runs.
   while (before !== ran) {
     before = ran;
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
   await settle(50);
   expect(most).toBeLessThanOrEqual(1_000_000 + 3 * 510_000);
-  expect(unread.held).toBeLessThanOrEqual(1_000_000 + 3 * 510_000);
+  expect(unread.used).toBeLessThanOrEqual(1_000_000 + 3 * 510_000);
   for (const { socket } of open) socket.resume();
-  // Each of them is answered, or told why not.
+  // Each operation has a response or an error.
   for (const { got } of open) {
     await expect
       .poll(() => new Set(got.filter(({ type }) => type === 'complete' || type === 'error').map(({ id }) => id)).size, {
@@ -168,12 +168,12 @@ test('who asks on a socket and does not read the answers is not listened to, and
     const refused = got.filter(({ type }) => type === 'error');
     expect(JSON.stringify(refused.map(({ payload }) => payload))).not.toMatch(/INTERNAL/);
   }
-  await expect.poll(() => unread.held).toBe(0);
+  await expect.poll(() => unread.used).toBe(0);
 }, 60_000);
 
-test('a client that pings and does not read the answers is not listened to until it reads', async () => {
+test('stops reading from a client that sends pings and does not read the pongs', async () => {
   const unread = new UnreadBytes();
-  const { url } = await serve(new Pretend(), undefined, unread);
+  const { url } = await serve(new FakeHub(), undefined, unread);
   const socket = new WebSocket(url, 'graphql-transport-ws');
   let answered = -1;
   socket.on('message', () => answered++);
@@ -183,10 +183,10 @@ test('a client that pings and does not read the answers is not listened to until
   socket.pause();
   const ping = JSON.stringify({ type: 'ping', payload: { text: 'x'.repeat(200_000) } });
   for (let i = 0; i < 100; i++) socket.send(ping);
-  await expect.poll(() => unread.held).toBeGreaterThan(0);
+  await expect.poll(() => unread.used).toBeGreaterThan(0);
   let most = 0;
   for (let i = 0; i < 20; i++) {
-    most = Math.max(most, unread.held);
+    most = Math.max(most, unread.used);
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
   expect(most).toBeLessThan(1_000_000);
@@ -194,34 +194,34 @@ test('a client that pings and does not read the answers is not listened to until
   await expect.poll(() => answered, { timeout: 20_000 }).toBe(100);
 }, 30_000);
 
-test('clients that break off are nobody’s fault: they are forgotten, and nothing is logged or printed', async () => {
+test('forgets clients that disconnect abruptly without logging or printing anything', async () => {
   const lines: string[] = [];
   const printed = [vi.spyOn(console, 'error'), vi.spyOn(console, 'warn')];
-  const hub = new Pretend();
-  const { url, server, deliveries } = await serve(
+  const hub = new FakeHub();
+  const { url, server, registry } = await serve(
     hub,
-    makeLog((line) => lines.push(line), 'info'),
+    createLog((line) => lines.push(line), 'info'),
   );
   const raw: Socket[] = [];
   server.on('connection', (socket) => raw.push(socket));
   const clients = Array.from({ length: 20 }, () => new Client(url));
   for (const { socket } of clients) socket.on('error', () => undefined);
-  await expect.poll(() => deliveries.size.listeners, { timeout: 20_000 }).toBe(20);
-  // Half with a reset, half with what is no frame; both while deliveries are on the way.
+  await expect.poll(() => registry.size.subscribers, { timeout: 20_000 }).toBe(20);
+  // Half by a reset, half by an invalid frame, both during deliveries.
   clients.forEach(({ socket }, i) => {
     const to = (socket as unknown as { _socket: Socket })._socket;
     if (i % 2 === 0) to.resetAndDestroy();
     else to.write('\xff\xff\xff\xff no frame', 'latin1');
     hub.write(1);
   });
-  await expect.poll(() => deliveries.size.listeners, { timeout: 20_000 }).toBe(0);
+  await expect.poll(() => registry.size.subscribers, { timeout: 20_000 }).toBe(0);
   for (const one of printed) expect(one).not.toHaveBeenCalled();
   expect(lines).toEqual([]);
   expect(raw).toHaveLength(20);
 });
 
-test('an upgrade to what is no address is refused, and the next one is served', async () => {
-  const { url, server } = await serve(new Pretend());
+test('rejects an upgrade of an invalid path and serves the next one', async () => {
+  const { url, server } = await serve(new FakeHub());
   const { port } = server.address() as AddressInfo;
   for (const path of ['//', '/elsewhere', '*']) {
     const answer = await new Promise<string>((resolve) => {

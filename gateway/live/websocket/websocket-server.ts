@@ -1,4 +1,4 @@
-/** The WebSocket face: graphql-transport-ws by graphql-ws, over the same operation. */
+/** Serves graphql-transport-ws with graphql-ws. Operations run by `Operations.run`; deliveries bypass graphql-ws. */
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import {
@@ -12,57 +12,61 @@ import {
 import { CloseCode, type Context, handleProtocols, makeServer, type SubscribePayload } from 'graphql-ws';
 import { LRUCache } from 'lru-cache';
 import { WebSocketServer } from 'ws';
-import { callerOf, type Principal } from '../../../connectors/kit/auth/principal.ts';
+import { callerKey, type Principal } from '../../../connectors/kit/auth/principal.ts';
 import { HubError } from '../../../connectors/kit/errors.ts';
 import type { Log } from '../../../connectors/kit/log.ts';
 import type { Operations } from '../../operation/operations.ts';
-import { resultOf } from '../../operation/request.ts';
+import { toExecutionResult } from '../../operation/request.ts';
 import { UnreadBytes } from '../../trust/limits/unread-bytes.ts';
-import { HEARTBEAT } from '../heartbeat.ts';
-import { shown as shownTo } from '../internal-error.ts';
-import type { Deliveries } from '../subscription-registry.ts';
+import { HEARTBEAT_INTERVAL } from '../heartbeat.ts';
+import { toGraphQLError } from '../internal-error.ts';
+import type { SubscriptionRegistry } from '../subscription-registry.ts';
 import { Connection } from './connection.ts';
-import { Following } from './subscription.ts';
+import { WebSocketSubscription } from './subscription.ts';
 
-export interface SocketOptions {
+export interface WebSocketOptions {
   readonly server: Server;
   readonly path: string;
   readonly operations: Operations;
-  readonly deliveries: Deliveries;
+  readonly subscriptions: SubscriptionRegistry;
   readonly log: Log;
-  /** Counts what callers have not read; absent: one with the default limits. */
+  /** Counts callers' unread bytes; absent: with the default limits. */
   readonly unread?: UnreadBytes;
-  /** Who asks, from the first request's headers and the client's `connectionParams`; rejects with `HubError` when refused. */
-  principal(request: IncomingMessage, params: Readonly<Record<string, unknown>> | undefined): Promise<Principal | null>;
-  /** Whether a browser page of this origin may connect. */
-  originAllowed(request: IncomingMessage): boolean;
-  /** How often a socket is pinged, in milliseconds, whole seconds; absent: `HEARTBEAT`. */
+  /** The caller by the headers of the upgrade and the client's `connectionParams`. Rejects with `HubError` for an invalid token. */
+  authenticate(
+    request: IncomingMessage,
+    params: Readonly<Record<string, unknown>> | undefined,
+  ): Promise<Principal | null>;
+  /** Whether a page of the request's origin may connect. */
+  isOriginAllowed(request: IncomingMessage): boolean;
+  /** Milliseconds between pings, rounded down to whole seconds; default: `HEARTBEAT_INTERVAL`. */
   readonly heartbeat?: number;
 }
 
-const LARGEST_MESSAGE = 256 * 1024;
-/** The close code that clients take as a wish to come again (IANA: try again later). */
-const AGAIN_LATER = 1013;
-/** Operations of one socket at once. */
-const MOST_OPERATIONS = 100;
+/** Bytes. */
+const MAX_MESSAGE = 256 * 1024;
+/** The close code after which clients reconnect (IANA: try again later). */
+const TRY_AGAIN_LATER = 1013;
+/** Concurrent operations of one socket. */
+const MAX_OPERATIONS = 100;
 
-/** How long a client has to answer that the hub goes down, in milliseconds. */
-const FAREWELL = 2_000;
+/** Milliseconds for clients to answer the close frame at shutdown. */
+const CLOSE_TIMEOUT = 2_000;
 
-/** Characters of texts whose kind is remembered. */
-const MOST_TEXT = 1024 * 1024;
+/** Characters of remembered documents. */
+const MAX_CHARACTERS = 1024 * 1024;
 
-interface Known {
-  /** The text itself: one in memory for all who ask it. */
+interface KnownDocument {
+  /** The text, one string in memory for all clients that send it. */
   readonly query: string;
-  readonly subscribes: boolean;
+  readonly isSubscription: boolean;
 }
 
-interface Carried {
+interface OperationContext {
   readonly connection: Connection;
-  /** The client's name of the operation. */
+  /** The client's id of the operation. */
   readonly id: string;
-  readonly asked: {
+  readonly operation: {
     readonly principal: Principal | null;
     readonly query: string;
     readonly operationName: string | undefined;
@@ -70,89 +74,94 @@ interface Carried {
   };
 }
 
-type Seen = Context<Record<string, unknown>, Connection>;
+type SocketContext = Context<Record<string, unknown>, Connection>;
 
-/** All that graphql-ws is to know of a document is which kind of operation it holds: it neither validates nor executes it. */
+/** graphql-ws neither validates nor executes documents; it receives one of these for the kind of the operation. */
 const SUBSCRIPTION = parse('subscription { _ }', { noLocation: true });
-const ANOTHER = parse('{ _ }', { noLocation: true });
+const QUERY = parse('{ _ }', { noLocation: true });
 
-/** What is refused before it is executed ends with `error`, not with `next`: graphql-ws is given a sequence that fails at once. */
-class Refused extends Error {
-  readonly faults: readonly GraphQLFormattedError[];
-  constructor(faults: readonly GraphQLFormattedError[]) {
-    super('refused');
-    this.faults = faults;
+/** Thrown by the iterator that graphql-ws receives for a rejected operation, so that it sends `error` and not `next`. */
+class RejectedOperation extends Error {
+  readonly errors: readonly GraphQLFormattedError[];
+  constructor(errors: readonly GraphQLFormattedError[]) {
+    super('rejected');
+    this.errors = errors;
   }
 }
-const refused = (faults: readonly GraphQLFormattedError[]): AsyncIterableIterator<never> => ({
-  next: () => Promise.reject(new Refused(faults)),
+const rejected = (errors: readonly GraphQLFormattedError[]): AsyncIterableIterator<never> => ({
+  next: () => Promise.reject(new RejectedOperation(errors)),
   [Symbol.asyncIterator]() {
     return this;
   },
 });
 
-/** A reason for closing holds 123 bytes (RFC 6455 section 5.5); a character that is cut off takes up to three. */
+/** A close reason has at most 123 bytes (RFC 6455 section 5.5); a truncated character is replaced by one of three bytes. */
 const reasonOf = (message: string): string => Buffer.from(message).subarray(0, 120).toString();
 
-/** Takes the upgrades of `path`; `close` ends every socket with 1001. */
-export function openSockets(options: SocketOptions): { close(): Promise<void>; count(): number } {
-  const { operations, deliveries, log, unread = new UnreadBytes() } = options;
-  const shown = (error: unknown): GraphQLError => shownTo(error, log);
+/** Handles the upgrades of `path`. `close` closes every socket with 1001. */
+export function openWebSockets(options: WebSocketOptions): { close(): Promise<void>; count(): number } {
+  const { operations, subscriptions: deliveries, log, unread = new UnreadBytes() } = options;
+  const toClientError = (error: unknown): GraphQLError => toGraphQLError(error, log);
   const sockets = new WebSocketServer({
     noServer: true,
-    maxPayload: LARGEST_MESSAGE,
+    maxPayload: MAX_MESSAGE,
     perMessageDeflate: false,
     handleProtocols: (offered) => handleProtocols(offered),
   });
   const connections = new Set<Connection>();
-  const known = new LRUCache<string, Known>({ maxSize: MOST_TEXT, sizeCalculation: (_, text) => text.length });
+  const documents = new LRUCache<string, KnownDocument>({
+    maxSize: MAX_CHARACTERS,
+    sizeCalculation: (_, text) => text.length,
+  });
 
-  const refusedAsSpent = (connection: Connection): GraphQLError | null => {
-    const overdrawn = operations.overdrawn(connection.principal);
-    if (!overdrawn) return null;
-    if (!connection.refuse()) connection.close(AGAIN_LATER, 'You have used your points and ask on.');
-    return shown(overdrawn.error);
+  const rejectIfOverBudget = (connection: Connection): GraphQLError | null => {
+    const overBudget = operations.budget.rejection(connection.principal);
+    if (!overBudget) return null;
+    if (!connection.countRejection()) connection.close(TRY_AGAIN_LATER, 'Rate limit exceeded.');
+    return toClientError(overBudget.error);
   };
 
-  /** Refuses what is no operation of ours, as a `HubError` or as faults. */
-  const look = (connection: Connection, payload: SubscribePayload): Known | GraphQLError[] => {
+  /** Checks an operation before it starts: returns its validation errors, or throws a `HubError`. */
+  const check = (connection: Connection, payload: SubscribePayload): KnownDocument | GraphQLError[] => {
     const { principal } = connection;
     const operationName = payload.operationName || undefined;
     const key = `${operationName ?? ''}\0${payload.query}`;
-    const before = known.get(key);
-    const document: DocumentNode | null = before?.subscribes ? null : operations.parse(payload.query, principal);
-    const subscribes = document === null || getOperationAST(document, operationName)?.operation === 'subscription';
-    if (subscribes) {
-      deliveries.check({ query: payload.query, operationName, principal });
+    const cached = documents.get(key);
+    const document: DocumentNode | null = cached?.isSubscription
+      ? null
+      : operations.documents.parse(payload.query, principal);
+    const isSubscription = document === null || getOperationAST(document, operationName)?.operation === 'subscription';
+    if (isSubscription) {
+      deliveries.prepare({ query: payload.query, operationName, principal });
     } else {
-      const faults = operations.faults(payload.query, document as DocumentNode, principal);
-      if (faults.length > 0) {
-        operations.fruitless(principal);
-        return faults.map((one) => new GraphQLError(one.message, { extensions: one.extensions ?? {} }));
+      const errors = operations.documents.validate(payload.query, document as DocumentNode, principal);
+      if (errors.length > 0) {
+        operations.budget.penalize(principal);
+        return errors.map((error) => new GraphQLError(error.message, { extensions: error.extensions ?? {} }));
       }
     }
-    const found = before ?? { query: payload.query, subscribes };
-    known.set(key, found);
-    return found;
+    const known = cached ?? { query: payload.query, isSubscription };
+    documents.set(key, known);
+    return known;
   };
 
   const server = makeServer<Record<string, unknown>, Connection>({
-    onConnect: async (context: Seen) => {
+    onConnect: async (context: SocketContext) => {
       const connection = context.extra;
       const params = context.connectionParams;
       const request = connection.request as IncomingMessage;
-      // A token lives as long as it is needed.
+      // The token is not kept in memory.
       connection.request = null;
       (context as { connectionParams?: unknown }).connectionParams = undefined;
       try {
-        const principal = await options.principal(request, params);
-        if (operations.overdrawn(principal)) {
-          connection.close(AGAIN_LATER, 'You have used your points. Come again in a second.');
+        const principal = await options.authenticate(request, params);
+        if (operations.budget.rejection(principal)) {
+          connection.close(TRY_AGAIN_LATER, 'Rate limit exceeded. Retry in 1 s.');
           return false;
         }
         connection.principal = principal;
-        connection.count(unread);
-        const cancel = operations.onExpiry(principal, () =>
+        connection.trackUnread(unread);
+        const cancel = operations.tokenExpiry.onExpiry(principal, () =>
           connection.close(CloseCode.Forbidden, 'The token has expired.'),
         );
         connection.socket.once('close', cancel);
@@ -165,73 +174,79 @@ export function openSockets(options: SocketOptions): { close(): Promise<void>; c
     },
     onSubscribe: async ({ extra: connection, subscriptions }, id, payload) => {
       const { principal } = connection;
-      const spent = refusedAsSpent(connection);
-      if (spent) return [spent];
-      if (Object.keys(subscriptions).length > MOST_OPERATIONS) {
-        const extensions = { code: 'LIMIT_RATE' };
-        return [new GraphQLError(`One socket may run ${MOST_OPERATIONS} operations.`, { extensions })];
+      const overBudget = rejectIfOverBudget(connection);
+      if (overBudget) return [overBudget];
+      if (Object.keys(subscriptions).length > MAX_OPERATIONS) {
+        const message = `Too many operations: at most ${MAX_OPERATIONS} per socket. Wait for one to end before starting another.`;
+        return [new GraphQLError(message, { extensions: { code: 'LIMIT_RATE' } })];
       }
       try {
-        await operations.turn(principal);
+        return await operations.schedule(principal, async () => {
+          try {
+            // Operations that were queued before this one may have used up the budget.
+            const exceeded = rejectIfOverBudget(connection);
+            if (exceeded) return [exceeded];
+            const known = check(connection, payload);
+            if (Array.isArray(known)) return known;
+            (payload as { query: string }).query = known.query;
+            const { query } = known;
+            const operationName = payload.operationName || undefined;
+            const operation = { principal, query, operationName, variables: payload.variables ?? undefined };
+            const contextValue: OperationContext = { connection, id, operation };
+            const document = known.isSubscription ? SUBSCRIPTION : QUERY;
+            return { schema: operations.graph.schema, document, contextValue } as ExecutionArgs;
+          } catch (error) {
+            operations.budget.penalize(principal);
+            return [toClientError(error)];
+          }
+        });
       } catch (error) {
-        return [shown(error)];
-      }
-      try {
-        // What waited before it may have used up the rest.
-        const since = refusedAsSpent(connection);
-        if (since) return [since];
-        const found = look(connection, payload);
-        if (Array.isArray(found)) return found;
-        (payload as { query: string }).query = found.query;
-        const operationName = payload.operationName || undefined;
-        const asked = { principal, query: found.query, operationName, variables: payload.variables ?? undefined };
-        const carried: Carried = { connection, id, asked };
-        const document = found.subscribes ? SUBSCRIPTION : ANOTHER;
-        return { schema: operations.schema, document, contextValue: carried } as ExecutionArgs;
-      } catch (error) {
-        operations.fruitless(principal);
-        return [shown(error)];
-      } finally {
-        operations.turned(principal);
+        return [toClientError(error)];
       }
     },
     execute: async ({ contextValue }) => {
-      const { connection, asked } = contextValue as Carried;
+      const { connection, operation } = contextValue as OperationContext;
+      const run = async () => {
+        const disconnected = new AbortController();
+        connection.running.add(disconnected);
+        try {
+          const caller = callerKey(operation.principal);
+          const tooMuchUnread = unread.rejection(caller);
+          if (tooMuchUnread) return rejected([toClientError(tooMuchUnread).toJSON()]);
+          const response = await operations.run({ ...operation, signal: disconnected.signal });
+          // Operations that ran at the same time may have used up the caller's unread bytes.
+          const exceeded = unread.rejection(caller);
+          if (exceeded) return rejected([toClientError(exceeded).toJSON()]);
+          return response.data === undefined ? rejected(response.errors ?? []) : toExecutionResult(response);
+        } finally {
+          connection.running.delete(disconnected);
+        }
+      };
+      let isStarted = false;
       try {
-        await operations.turn(asked.principal);
+        return await operations.schedule(operation.principal, () => {
+          isStarted = true;
+          return run();
+        });
       } catch (error) {
-        return refused([shown(error).toJSON()]);
-      }
-      const gone = new AbortController();
-      connection.running.add(gone);
-      try {
-        const caller = callerOf(asked.principal);
-        const before = unread.refusal(caller);
-        if (before) return refused([shown(before).toJSON()]);
-        const answer = await operations.run({ ...asked, signal: gone.signal });
-        // Others that ran beside it may have filled what it may leave unread.
-        const since = unread.refusal(caller);
-        if (since) return refused([shown(since).toJSON()]);
-        return answer.data === undefined ? refused(answer.errors ?? []) : resultOf(answer);
-      } finally {
-        connection.running.delete(gone);
-        operations.turned(asked.principal);
+        if (isStarted) throw error;
+        return rejected([toClientError(error).toJSON()]);
       }
     },
     onError: (_context, _id, _payload, [error]) =>
-      error?.originalError instanceof Refused ? error.originalError.faults : undefined,
+      error?.originalError instanceof RejectedOperation ? error.originalError.errors : undefined,
     subscribe: ({ contextValue }) => {
-      const { connection, id, asked } = contextValue as Carried;
-      const following = new Following(connection, id, shown);
+      const { connection, id, operation } = contextValue as OperationContext;
+      const subscription = new WebSocketSubscription(connection, id, toClientError);
       deliveries
-        .join({ ...asked, signal: following.signal }, following)
-        .catch((error: unknown) => following.fail(error));
-      return following;
+        .subscribe({ ...operation, signal: subscription.signal }, subscription)
+        .catch((error: unknown) => subscription.fail(error));
+      return subscription;
     },
   });
 
-  /** On its own, so that nothing that stays holds the request. */
-  const admit = (connection: Connection): void => {
+  /** A function of its own, so that no closure that outlives it references the request. */
+  const register = (connection: Connection): void => {
     connections.add(connection);
     const closed = server.opened(connection, connection);
     connection.socket.once('close', (code, reason) => {
@@ -241,35 +256,38 @@ export function openSockets(options: SocketOptions): { close(): Promise<void>; c
   };
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     const path = request.url?.split('?', 1)[0];
-    if (path !== options.path || !options.originAllowed(request)) {
+    if (path !== options.path || !options.isOriginAllowed(request)) {
       socket.end(`HTTP/1.1 ${path === options.path ? '403 Forbidden' : '404 Not Found'}\r\nConnection: close\r\n\r\n`);
       return;
     }
-    sockets.handleUpgrade(request, socket, head, (made) => admit(new Connection(made, socket, request, log)));
+    sockets.handleUpgrade(request, socket, head, (webSocket) =>
+      register(new Connection(webSocket, socket, request, log)),
+    );
   };
   options.server.on('upgrade', upgrade);
 
-  // Not all sockets in the same moment: each second those that were opened in such a second.
-  const seconds = Math.max(1, Math.floor((options.heartbeat ?? HEARTBEAT) / 1_000));
-  let second = 0;
-  const beat = setInterval(() => {
-    second = (second + 1) % seconds;
-    for (const connection of connections) if (connection.second % seconds === second) connection.ping();
+  // Each second pings the sockets that were opened in that second of the interval, not all at the same moment.
+  const intervalSeconds = Math.max(1, Math.floor((options.heartbeat ?? HEARTBEAT_INTERVAL) / 1_000));
+  let currentSecond = 0;
+  const pingTimer = setInterval(() => {
+    currentSecond = (currentSecond + 1) % intervalSeconds;
+    for (const connection of connections)
+      if (connection.openedSecond % intervalSeconds === currentSecond) connection.ping();
   }, 1_000);
   return {
     count: () => sockets.clients.size,
     close: async () => {
       options.server.off('upgrade', upgrade);
-      clearInterval(beat);
+      clearInterval(pingTimer);
       for (const connection of connections) {
         connection.abort();
-        connection.close(1001, 'The hub is going down.');
+        connection.close(1001, 'Server is shutting down.');
       }
-      const late = setTimeout(() => {
+      const terminateTimer = setTimeout(() => {
         for (const socket of sockets.clients) socket.terminate();
-      }, FAREWELL);
+      }, CLOSE_TIMEOUT);
       await new Promise<void>((resolve) => sockets.close(() => resolve()));
-      clearTimeout(late);
+      clearTimeout(terminateTimer);
     },
   };
 }

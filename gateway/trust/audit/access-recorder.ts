@@ -1,78 +1,85 @@
-/** From what an operation touched to entries of the audit log: one for what was shown, one for what was masked, one for what was refused. */
+/** Turns the protected fields that an operation read into audit records: one each for visible, masked and denied fields. */
 import { createHash } from 'node:crypto';
 import type { Principal } from '../../../connectors/kit/auth/principal.ts';
-import type { Access, AuditLog } from './audit-log.ts';
+import type { AccessRecord, AuditLog } from './audit-log.ts';
 import type { Outcome } from './hash-chain.ts';
-import type { AuditWatch } from './protected-fields.ts';
+import type { ProtectedFields } from './protected-fields.ts';
 
-/** One way in which fields were read; as `gateway/federation` tells it. */
-export interface AuditTouch {
+/** Protected fields with one outcome, as `gateway/federation` collects them. */
+export interface AccessedFields {
+  /** Coordinates, such as `TaxAccount.standing`. */
   readonly fields: ReadonlySet<string>;
+  /** Ids of the entities, by type. */
   readonly subjects: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
-/** All ways in which an operation read protected fields; null where it did not. */
-export interface AuditTouched {
-  readonly shown: AuditTouch | null;
-  readonly masked: AuditTouch | null;
-  readonly refused: AuditTouch | null;
+/** The protected fields of an operation by outcome; null: none with this outcome. */
+export interface AccessOutcomes {
+  readonly visible: AccessedFields | null;
+  readonly masked: AccessedFields | null;
+  readonly denied: AccessedFields | null;
 }
 
-/** One answered operation. */
-export interface Accessed {
-  readonly touched: AuditTouched;
+/** One executed operation. */
+export interface OperationAccess {
+  readonly outcomes: AccessOutcomes;
   readonly principal: Principal;
-  /** All who get the answer, when it is more than one: the members of a group of subscribers. */
+  /** All recipients of the response, if there are several: the members of a subscription group. */
   readonly readers?: readonly { readonly subject: string; readonly client: string }[] | undefined;
   /** The operation's text, as the client sent it. */
   readonly query: string;
 }
 
-/** Writes down what operations touch. */
-export class Audit {
-  readonly watch: AuditWatch;
+/** Records accesses to protected fields. */
+export class AccessRecorder {
+  readonly protectedFields: ProtectedFields;
   readonly #log: AuditLog;
 
-  constructor(watch: AuditWatch, log: AuditLog) {
-    this.watch = watch;
+  constructor(protectedFields: ProtectedFields, log: AuditLog) {
+    this.protectedFields = protectedFields;
     this.#log = log;
   }
 
-  /** Resolves once every entry is on disk: only then may the answer leave. Rejects with `HubError`. */
-  async record(accessed: Accessed): Promise<void> {
-    await Promise.all(entriesOf(accessed, this.watch).map((entry) => this.#log.record(entry)));
+  /** Resolves when all entries are on disk; the response must wait for it. Rejects with `HubError`. */
+  async record(access: OperationAccess): Promise<void> {
+    await Promise.all(toAccessRecords(access, this.protectedFields).map((entry) => this.#log.record(entry)));
   }
 }
 
-/** The entries that tell of this access. */
-export function entriesOf({ touched, principal, readers, query }: Accessed, watch: AuditWatch): Access[] {
+/** The records of an operation: one for each outcome. */
+export function toAccessRecords(
+  { outcomes, principal, readers, query }: OperationAccess,
+  protectedFields: ProtectedFields,
+): AccessRecord[] {
   const operation = createHash('sha256').update(query).digest('hex');
   const { subject, client } = principal;
-  const who = new Map((readers ?? [{ subject, client }]).map((one) => [`${one.subject}\0${one.client}`, one]));
-  const ways: [Outcome, AuditTouch | null][] = [
-    ['ALLOWED', touched.shown],
-    ['MASKED', touched.masked],
-    ['REFUSED', touched.refused],
+  const readersByKey = new Map(
+    (readers ?? [{ subject, client }]).map((reader) => [`${reader.subject}\0${reader.client}`, reader]),
+  );
+  const byOutcome: [Outcome, AccessedFields | null][] = [
+    ['ALLOWED', outcomes.visible],
+    ['MASKED', outcomes.masked],
+    ['REFUSED', outcomes.denied],
   ];
-  return ways.flatMap(([outcome, touch]): Access[] => {
-    if (!touch) return [];
-    const fields = [...touch.fields];
-    const companies = [...(touch.subjects.get(watch.owner.type) ?? [])];
-    const purposes = [...new Set(fields.flatMap((field) => watch.purposes.get(field) ?? []))].sort();
-    const own = principal.companies?.filter((one) => companies.includes(one)) ?? [];
+  return byOutcome.flatMap(([outcome, accessed]): AccessRecord[] => {
+    if (!accessed) return [];
+    const fields = [...accessed.fields];
+    const companies = [...(accessed.subjects.get(protectedFields.owner.type) ?? [])];
+    const purposes = [...new Set(fields.flatMap((field) => protectedFields.purposes.get(field) ?? []))].sort();
+    const ownCompanies = principal.companies?.filter((company) => companies.includes(company)) ?? [];
     return [
       {
-        who: [...who.values()],
-        onBehalfOf: own,
+        who: [...readersByKey.values()],
+        onBehalfOf: ownCompanies,
         purpose: principal.purpose ?? (purposes.join(' ') || null),
-        basis: basisOf(
+        basis: legalBasis(
           principal,
           purposes,
-          principal.roles.includes('company') && companies.length > 0 && own.length === companies.length,
+          principal.roles.includes('company') && companies.length > 0 && ownCompanies.length === companies.length,
           outcome,
         ),
         operation,
-        entities: Object.fromEntries([...touch.subjects].map(([type, ids]) => [type, [...ids]])),
+        entities: Object.fromEntries([...accessed.subjects].map(([type, ids]) => [type, [...ids]])),
         fields,
         outcome,
       },
@@ -80,10 +87,10 @@ export function entriesOf({ touched, principal, readers, query }: Accessed, watc
   });
 }
 
-/** On what ground it was shown: the company's own data, its consent, or the caller's role. */
-function basisOf(principal: Principal, purposes: readonly string[], own: boolean, outcome: Outcome): string {
+/** Why the access was allowed: the company's own data, its consent, or the caller's role; `none` for denied fields. */
+function legalBasis(principal: Principal, purposes: readonly string[], isOwnData: boolean, outcome: Outcome): string {
   if (outcome === 'REFUSED') return 'none';
-  if (own) return 'own';
-  if (purposes.length > 0) return purposes.map((one) => `consent:${one}`).join(' ');
+  if (isOwnData) return 'own';
+  if (purposes.length > 0) return purposes.map((purpose) => `consent:${purpose}`).join(' ');
   return `role:${principal.roles.join('+')}`;
 }

@@ -2,28 +2,28 @@ import { createReadStream, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
-import { makeLog } from '../../../connectors/kit/log.ts';
-import { clockOf } from '../../../connectors/kit/testing/test-clock.ts';
-import { freshDatabase } from '../../../connectors/kit/testing/test-database.ts';
+import { createLog } from '../../../connectors/kit/log.ts';
+import { clockFrom } from '../../../connectors/kit/testing/test-clock.ts';
+import { createTestDatabase } from '../../../connectors/kit/testing/test-database.ts';
 import { accessPage } from '../../../schema/database/audit/company-access-log.ts';
 import type { Database } from '../../../schema/database/database.ts';
-import { newSigningKey } from '../signing/signing-key.ts';
-import { type Access, AuditLog, type AuditLogOptions } from './audit-log.ts';
-import { eraseFromAudit, trimAudit } from './audit-maintenance.ts';
-import { exportAudit } from './export/audit-export.ts';
+import { generateSigningKey } from '../signing/signing-key.ts';
+import { type AccessRecord, AuditLog, type AuditLogOptions } from './audit-log.ts';
+import { eraseEntity, trimAuditLog } from './audit-maintenance.ts';
+import { exportAuditLog } from './export/audit-export.ts';
 import { verifyExport } from './export/verify-export.ts';
-import { findHeadFiles } from './head-files.ts';
-import { signProven } from './statement-signer.ts';
+import { loadHeadFiles } from './head-files.ts';
+import { signProvenEntries } from './statement-signer.ts';
 
 const USCC = '91350211M000100Y46';
 const OTHER = '91350211M00017QF3T';
-const key = newSigningKey();
-const log = makeLog(() => undefined);
-let database: Awaited<ReturnType<typeof freshDatabase>>;
+const key = generateSigningKey();
+const log = createLog(() => undefined);
+let database: Awaited<ReturnType<typeof createTestDatabase>>;
 let directory = '';
 let now = new Date('2026-03-02T08:00:00Z');
 
-const access = (of: Partial<Access> = {}): Access => ({
+const access = (of: Partial<AccessRecord> = {}): AccessRecord => ({
   who: [{ subject: 'officer-7', client: 'portal' }],
   onBehalfOf: [],
   purpose: 'tax',
@@ -39,25 +39,28 @@ const open = (of: Partial<AuditLogOptions> = {}) =>
     database,
     key,
     digest: 'sha256',
-    clock: clockOf(() => now),
+    clock: clockFrom(() => now),
     log,
     heads: { folder: directory, second: null },
     ...of,
   });
 const verified = async () => {
   const file = join(directory, 'audit.export');
-  const heads = findHeadFiles([directory]);
-  const entries = await exportAudit({ database, key, at: now, heads: () => findHeadFiles([directory]) }, file);
-  return { entries, report: await verifyExport(createReadStream(file), { trusted: [key.id], heads }), file };
+  const heads = loadHeadFiles([directory]);
+  const entries = await exportAuditLog(
+    { database, key, at: now, readHeadFiles: () => loadHeadFiles([directory]) },
+    file,
+  );
+  return { entries, report: await verifyExport(createReadStream(file), { trusted: [key.id], headFiles: heads }), file };
 };
 const seen = (company: string) => accessPage(database.plain, company, {}, { forward: true, limit: 100, place: null });
 
-describe('the audit log', () => {
+describe('audit log', () => {
   beforeEach(async () => {
     await database?.drop();
     if (directory) rmSync(directory, { recursive: true, force: true });
     directory = mkdtempSync(join(tmpdir(), 'isthmus-audit-'));
-    database = await freshDatabase();
+    database = await createTestDatabase();
     now = new Date('2026-03-02T08:00:00Z');
     return undefined;
   });
@@ -66,66 +69,66 @@ describe('the audit log', () => {
     rmSync(directory, { recursive: true, force: true });
   });
 
-  test('entries of two processes, SHA-256 and SM3, many at once: the export verifies, and no plain id is in it', async () => {
-    const one = await open();
+  test('exports valid chains of two processes, with SHA-256 and SM3, without plain ids', async () => {
+    const auditLog = await open();
     const two = await open({ digest: 'sm3' });
     await Promise.all(
       Array.from({ length: 500 }, (_, i) =>
-        (i % 3 === 0 ? two : one).record(access({ entities: { Company: [USCC, OTHER], Vehicle: [`v${i % 5}`] } })),
+        (i % 3 === 0 ? two : auditLog).record(access({ entities: { Company: [USCC, OTHER], Vehicle: [`v${i % 5}`] } })),
       ),
     );
-    await one.close();
+    await auditLog.close();
     await two.record(access({ outcome: 'REFUSED' }));
     const { entries, report, file } = await verified();
-    expect(report.faults).toEqual([]);
+    expect(report.errors).toEqual([]);
     expect([entries, report.entries, report.chains]).toEqual([501, 501, 2]);
     expect(readFileSync(file, 'utf8')).not.toContain(USCC);
     expect(await seen(OTHER)).toHaveLength(100);
     await two.close();
-    await expect(two.record(access())).rejects.toThrow('could not be written down');
-    expect((await verified()).report).toMatchObject({ entries: 501, faults: [] });
+    await expect(two.record(access())).rejects.toThrow('Audit log is unavailable');
+    expect((await verified()).report).toMatchObject({ entries: 501, errors: [] });
   });
 
-  test('rows changed or deleted behind its back are found, and never signed again', async () => {
-    const one = await open();
-    for (let i = 0; i < 6; i++) await one.record(access({ fields: [`Field.${i}`] }));
-    await one.stand();
-    await one.record(access());
+  test('detects changed and deleted rows, and does not sign them', async () => {
+    const auditLog = await open();
+    for (let i = 0; i < 6; i++) await auditLog.record(access({ fields: [`Field.${i}`] }));
+    await auditLog.sign();
+    await auditLog.record(access());
     await database.plain.query(
       `UPDATE audit_entry SET body = replace(body, 'officer-7', 'officer-8') WHERE number IN (4, 7)`,
     );
-    await database.transaction((tx) => signProven(tx, key, now, () => findHeadFiles([directory])));
-    expect((await verified()).report.faults[0]).toMatchObject({ chain: one.chain, entry: 4 });
+    await database.transaction((tx) => signProvenEntries(tx, key, now, () => loadHeadFiles([directory])));
+    expect((await verified()).report.errors[0]).toMatchObject({ chain: auditLog.chain, entry: 4 });
     await database.plain.query('DELETE FROM audit_entry WHERE number >= 4');
-    expect((await verified()).report.faults[0]?.message).toBe('the tail is cut: entries 4 to 7 are missing');
+    expect((await verified()).report.errors[0]?.message).toBe('the tail is truncated: entries 4 to 7 are missing');
     await database.plain.query('DELETE FROM audit_entry');
     await database.plain.query('DELETE FROM audit_chain');
-    expect((await verified()).report.faults[0]?.message).toContain('is missing: statements tell of 7 entries');
-    await one.close();
+    expect((await verified()).report.errors[0]?.message).toContain('is missing: statements cover 7 entries');
+    await auditLog.close();
   });
 
-  test('retention drops old entries and erasure makes a company unrecognisable; the rest verifies', async () => {
-    const one = await open();
-    for (let i = 0; i < 5; i++) await one.record(access());
+  test('stays valid after retention and after erasing a company', async () => {
+    const auditLog = await open();
+    for (let i = 0; i < 5; i++) await auditLog.record(access());
     now = new Date('2026-06-02T08:00:00Z');
-    await one.record(access());
-    await one.record(access({ entities: { Company: [OTHER] } }));
-    await one.stand();
-    expect(await trimAudit(database, key, new Date('2026-04-01T00:00:00Z'), now)).toMatchObject({
+    await auditLog.record(access());
+    await auditLog.record(access({ entities: { Company: [OTHER] } }));
+    await auditLog.sign();
+    expect(await trimAuditLog(database, key, new Date('2026-04-01T00:00:00Z'), now)).toMatchObject({
       chains: 1,
-      refused: [],
+      errors: [],
     });
     const { entries, report } = await verified();
-    expect([entries, report.faults]).toEqual([2, []]);
+    expect([entries, report.errors]).toEqual([2, []]);
     expect([(await seen(USCC)).length, (await seen(OTHER)).length]).toEqual([1, 1]);
-    expect(await eraseFromAudit(database, key, { type: 'Company', id: USCC }, now)).toBe(true);
-    expect(await eraseFromAudit(database, key, { type: 'Company', id: USCC }, now)).toBe(false);
+    expect(await eraseEntity(database, key, { type: 'Company', id: USCC }, now)).toBe(true);
+    expect(await eraseEntity(database, key, { type: 'Company', id: USCC }, now)).toBe(false);
     expect([(await seen(USCC)).length, (await seen(OTHER)).length]).toEqual([0, 1]);
-    expect((await verified()).report.faults).toEqual([]);
-    await one.close();
+    expect((await verified()).report.errors).toEqual([]);
+    await auditLog.close();
   });
 
-  test('what cannot be written down is refused, and the chain goes on without a gap', async () => {
+  test('rejects records it cannot write, and continues the chain without a gap', async () => {
     let broken = false;
     let hanging = false;
     let release: () => void = () => undefined;
@@ -141,18 +144,18 @@ describe('the audit log', () => {
             : Reflect.get(target, name, target),
       }),
     };
-    const one = await open({ database: failing });
-    await one.record(access());
+    const auditLog = await open({ database: failing });
+    await auditLog.record(access());
     broken = true;
-    await expect(one.record(access())).rejects.toThrow('could not be written down');
+    await expect(auditLog.record(access())).rejects.toThrow('Audit log is unavailable');
     broken = false;
-    await one.record(access());
-    await one.close();
+    await auditLog.record(access());
+    await auditLog.close();
     const { entries, report } = await verified();
-    expect([entries, report.faults]).toEqual([2, []]);
-    const stuck = await open({ database: failing, patience: 20 });
+    expect([entries, report.errors]).toEqual([2, []]);
+    const stuck = await open({ database: failing, writeTimeout: 20 });
     hanging = true;
-    await expect(stuck.record(access())).rejects.toThrow('could not be written down');
+    await expect(stuck.record(access())).rejects.toThrow('Audit log is unavailable');
     hanging = false;
     release();
     await stuck.close();

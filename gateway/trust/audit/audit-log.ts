@@ -1,58 +1,58 @@
 /**
- * Writes this process's audit chain. `record` resolves once the entry is on disk: callers that come while a write is under way
- * share the next one, so a busy hub makes one round trip for many answers. What cannot be written down is not shown.
+ * Writes the audit chain of this process. `record` resolves when the entry is on disk. Records made during a write share the next one,
+ * so that a busy hub needs one round trip for many responses. If a record cannot be written, its response is withheld.
  */
 import { channel } from 'node:diagnostics_channel';
 import { HubError } from '../../../connectors/kit/errors.ts';
 import { AUDIT_CHANNEL, SIGN_NOW } from '../../../schema/database/audit/audit-log.ts';
-import { BATCH, type ChainParts, ChainWriter, ForeignEntries, type Unlinked } from './chain-writer.ts';
-import { Salts } from './entity-salts.ts';
+import { type ChainOptions, ChainWriter, ForeignEntriesError, MAX_BATCH, type UnlinkedEntry } from './chain-writer.ts';
+import { EntitySalts } from './entity-salts.ts';
 import { type AuditEntry, encodeEntry } from './hash-chain.ts';
 import type { SignedStatement } from './signed-statement.ts';
 
-/** One access, as the operation tells of it: plain ids, which are salted here. */
-export interface Access
+/** One access with plain ids, which the log salts. */
+export interface AccessRecord
   extends Pick<AuditEntry, 'who' | 'purpose' | 'basis' | 'operation' | 'fields' | 'outcome' | 'onBehalfOf'> {
   /** Plain ids by type of the graph. */
   readonly entities: Readonly<Record<string, readonly string[]>>;
 }
 
-/** What the log is written with. */
-export interface AuditLogOptions extends ChainParts {
-  /** Pause between checkpoints, in milliseconds. */
-  readonly standEvery?: number;
-  /** How long an answer waits for its entry, in milliseconds. */
-  readonly patience?: number;
+/** Options of `AuditLog.open`. */
+export interface AuditLogOptions extends ChainOptions {
+  /** Milliseconds between checkpoints; default 60,000. */
+  readonly checkpointInterval?: number;
+  /** Milliseconds after which `record` rejects; default 5,000. */
+  readonly writeTimeout?: number;
 }
 
-/** A write ended: {count, milliseconds, failed}. */
-const auditWritten = channel('isthmus:audit:written');
+/** Published after each write: {count, milliseconds, failed}. */
+const auditWrittenChannel = channel('isthmus:audit:written');
 
-interface Waiting {
-  readonly access: Access;
-  readonly done: () => void;
-  readonly failed: (error: unknown) => void;
+interface PendingRecord {
+  readonly record: AccessRecord;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
 }
 
-const STAND_EVERY = 60_000;
-const PATIENCE = 5_000;
+const CHECKPOINT_INTERVAL = 60_000;
+const WRITE_TIMEOUT = 5_000;
 
-const unwritten = (): HubError =>
-  new HubError('INTERNAL', 'The access could not be written down, so nothing is shown.', { retryable: true });
+const auditUnavailable = (): HubError =>
+  new HubError('INTERNAL', 'Audit log is unavailable, so no data is returned. Retry later.', { retryable: true });
 
-/** The chain of this process; a further one when somebody else has written into it. */
+/** The audit log of this process: one chain, or a further one after another program has written to it. */
 export class AuditLog {
   readonly #options: AuditLogOptions;
-  readonly #salts = new Salts();
+  readonly #salts = new EntitySalts();
   #chain: ChainWriter;
-  #waiting: Waiting[] = [];
+  #pending: PendingRecord[] = [];
   #writing: Promise<void> | null = null;
-  /** Set when what the database holds behind the chain's newest entry is to be looked at before the next write. */
-  #unsettled = false;
-  /** Set when that is asked for once, whether anything is to be written or not. */
-  #look = false;
-  /** Set when the chain's process has ended it for foreign entries and no other has begun. */
-  #ended = false;
+  /** The outcome of the last write is unknown: the chain is compared with the database before the next one. */
+  #isUncertain = false;
+  /** A comparison was requested, even if there is nothing to write. */
+  #mustReconcile = false;
+  /** The chain was ended because of foreign entries, and the next one has not begun. */
+  #chainHasEnded = false;
   #timer: NodeJS.Timeout | undefined;
   #listener: { close(): Promise<void> } | undefined;
 
@@ -61,15 +61,15 @@ export class AuditLog {
     this.#chain = chain;
   }
 
-  /** Begins the chain. */
+  /** Begins a chain and listens for erased salts. */
   static async open(options: AuditLogOptions): Promise<AuditLog> {
-    const made = new AuditLog(options, await ChainWriter.begin(options));
-    await made.#listen();
-    made.#plan();
-    return made;
+    const log = new AuditLog(options, await ChainWriter.begin(options));
+    await log.#listen();
+    log.#scheduleCheckpoint();
+    return log;
   }
 
-  /** Id of the chain that is written at present. */
+  /** Id of the current chain. */
   get chain(): string {
     return this.#chain.chain;
   }
@@ -77,104 +77,111 @@ export class AuditLog {
   async #listen(): Promise<void> {
     this.#listener = await this.#options.database.listen(AUDIT_CHANNEL, (payload) => {
       if (payload === null) this.#salts.forget();
-      else if (payload === SIGN_NOW) void this.#signSoon();
+      else if (payload === SIGN_NOW) void this.#signCheckpoint();
       else this.#salts.forget(...(JSON.parse(payload) as [string, string]));
     });
   }
 
-  /** Resolves when the access is on disk. Rejects with `HubError` when it cannot be written down. */
-  record(access: Access): Promise<void> {
-    // Behind the signed end of the chain nothing may stand.
-    if (!this.#listener) return Promise.reject(unwritten());
+  /** Resolves when the access is on disk. Rejects with `HubError` if it cannot be written in time. */
+  record(access: AccessRecord): Promise<void> {
+    // No entry may follow the signed end of the chain.
+    if (!this.#listener) return Promise.reject(auditUnavailable());
     return new Promise((resolve, reject) => {
-      // A database that hangs must not hold answers for ever; what it writes in the end is a line too many, not one too few.
-      const timer = setTimeout(() => reject(unwritten()), this.#options.patience ?? PATIENCE);
-      const done = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-      const failed = (error: unknown) => {
-        clearTimeout(timer);
-        reject(error);
-      };
-      this.#waiting.push({ access, done, failed });
+      // A hanging database must not block responses. If it writes the entry after all, the log has one entry too many, which is harmless.
+      const timer = setTimeout(() => reject(auditUnavailable()), this.#options.writeTimeout ?? WRITE_TIMEOUT);
+      this.#pending.push({
+        record: access,
+        resolve: () => {
+          clearTimeout(timer);
+          resolve();
+        },
+        reject: (error) => {
+          clearTimeout(timer);
+          reject(error);
+        },
+      });
       this.#writing ??= this.#write();
     });
   }
 
-  /** Looks for entries that this process has not written, and signs how far the chain is, when it has grown since. */
-  async stand(kind: 'stand' | 'end' = 'stand'): Promise<void> {
-    this.#look = true;
-    // A writer that never comes to rest is not waited for: it would meet such entries itself.
+  /** Checks the chain for foreign entries and signs its length if it has grown. */
+  async sign(kind: 'stand' | 'end' = 'stand'): Promise<void> {
+    this.#mustReconcile = true;
+    // A running writer is not awaited: it finds foreign entries itself.
     if (!this.#writing) {
       this.#writing = this.#write();
       await this.#writing;
     }
-    await this.#chain.state(kind);
+    await this.#chain.sign(kind);
   }
 
-  /** Keeps a statement that was signed beside this log in its head file. */
-  keep(signed: SignedStatement): Promise<void> {
-    return this.#chain.record(signed);
+  /** Writes a statement that was signed elsewhere to the head file of this process. */
+  recordStatement(signed: SignedStatement): Promise<void> {
+    return this.#chain.recordStatement(signed);
   }
 
-  /** Writes what is waiting and signs the end. Idempotent. */
+  /** Writes pending records and signs the end of the chain. Idempotent. */
   async close(): Promise<void> {
     clearTimeout(this.#timer);
     const listener = this.#listener;
     if (!listener) return;
     this.#listener = undefined;
     await this.#writing;
-    await this.stand('end').catch((error: unknown) => {
-      this.#options.log.error('The end of the audit chain could not be signed.', { error, chain: this.chain });
+    await this.sign('end').catch((error: unknown) => {
+      this.#options.log.error('Failed to sign the end of the audit chain. It is signed at the next start of the hub.', {
+        error,
+        chain: this.chain,
+      });
     });
     await this.#chain.close();
     await listener.close();
   }
 
   async #write(): Promise<void> {
-    // Those who come in the same turn go along.
+    // Records of the same event loop turn share the write.
     await new Promise((resolve) => setImmediate(resolve));
-    while (this.#waiting.length > 0 || this.#look) {
-      if (this.#look) {
-        this.#look = false;
-        await this.#settle().catch((error: unknown) => {
-          this.#unsettled = true;
-          this.#options.log.warn('The audit log could not be compared with the database; tried again soon.', { error });
+    while (this.#pending.length > 0 || this.#mustReconcile) {
+      if (this.#mustReconcile) {
+        this.#mustReconcile = false;
+        await this.#reconcile().catch((error: unknown) => {
+          this.#isUncertain = true;
+          this.#options.log.warn('Failed to compare the audit log with the database. Retrying before the next write.', {
+            error,
+          });
         });
         continue;
       }
-      const batch = this.#waiting.splice(0, BATCH);
-      const began = performance.now();
-      const tell = (failed: boolean) =>
-        auditWritten.publish({ count: batch.length, milliseconds: performance.now() - began, failed });
+      const batch = this.#pending.splice(0, MAX_BATCH);
+      const startedAt = performance.now();
+      const publish = (failed: boolean) =>
+        auditWrittenChannel.publish({ count: batch.length, milliseconds: performance.now() - startedAt, failed });
       try {
-        await this.#append(batch.map((one) => one.access));
-        for (const one of batch) one.done();
-        tell(false);
+        await this.#append(batch.map((item) => item.record));
+        for (const item of batch) item.resolve();
+        publish(false);
       } catch (error) {
-        this.#unsettled = true;
-        this.#options.log.error('The audit log could not be written; what it should tell of was not shown.', {
+        this.#isUncertain = true;
+        this.#options.log.error('Failed to write audit log entries. Their responses were withheld.', {
           error,
           entries: batch.length,
         });
-        for (const one of batch) one.failed(unwritten());
-        tell(true);
+        for (const item of batch) item.reject(auditUnavailable());
+        publish(true);
       }
     }
     this.#writing = null;
   }
 
-  async #append(batch: readonly Access[]): Promise<void> {
+  async #append(batch: readonly AccessRecord[]): Promise<void> {
     const { database, clock } = this.#options;
-    if (this.#unsettled) await this.#settle();
-    const salted = await this.#salts.of(
+    if (this.#isUncertain) await this.#reconcile();
+    const salted = await this.#salts.lookUp(
       database.plain,
       batch.flatMap((access) => [{ Company: access.onBehalfOf }, access.entities]),
     );
     const at = clock.now();
     const { chain, number: last } = this.#chain;
-    const entries = batch.map((access, i): Unlinked => {
+    const entries = batch.map((access, i): UnlinkedEntry => {
       const entities: Record<string, string[]> = {};
       let count = 0;
       for (const [type, ids] of Object.entries(access.entities)) {
@@ -189,43 +196,43 @@ export class AuditLog {
     await this.#chain.append(entries);
   }
 
-  /** After a fault nobody knows whether the last write was kept: the database tells. A chain with foreign entries is ended. */
-  async #settle(): Promise<void> {
-    if (!this.#ended) {
+  /** Reads from the database whether the last write was committed. Ends a chain with foreign entries and begins a new one. */
+  async #reconcile(): Promise<void> {
+    if (!this.#chainHasEnded) {
       try {
-        await this.#chain.settle();
+        await this.#chain.reconcile();
       } catch (error) {
-        if (!(error instanceof ForeignEntries)) throw error;
-        await this.#chain.state('conflict');
-        this.#ended = true;
+        if (!(error instanceof ForeignEntriesError)) throw error;
+        await this.#chain.sign('conflict');
+        this.#chainHasEnded = true;
         this.#options.log.error(
-          `${error.message} The chain is ended there and a new one begins. Somebody else writes the database: export the log and verify it.`,
+          `${error.message} The chain is ended and a new one begins. Another program writes to the database: export the log and verify it.`,
           { chain: this.chain },
         );
       }
     }
-    if (this.#ended) {
+    if (this.#chainHasEnded) {
       const next = await ChainWriter.begin(this.#options);
       await this.#chain.close();
       this.#chain = next;
-      this.#ended = false;
+      this.#chainHasEnded = false;
     }
-    this.#unsettled = false;
+    this.#isUncertain = false;
   }
 
-  async #signSoon(): Promise<void> {
+  async #signCheckpoint(): Promise<void> {
     if (!this.#listener) return;
-    await this.stand().catch((error: unknown) =>
-      this.#options.log.warn('The audit chain could not be signed; tried again soon.', { error }),
+    await this.sign().catch((error: unknown) =>
+      this.#options.log.warn('Failed to sign the audit chain. Retrying at the next checkpoint.', { error }),
     );
   }
 
-  #plan(): void {
+  #scheduleCheckpoint(): void {
     this.#timer = setTimeout(() => {
-      void this.#signSoon().finally(() => {
-        if (this.#listener) this.#plan();
+      void this.#signCheckpoint().finally(() => {
+        if (this.#listener) this.#scheduleCheckpoint();
       });
-    }, this.#options.standEvery ?? STAND_EVERY);
+    }, this.#options.checkpointInterval ?? CHECKPOINT_INTERVAL);
     this.#timer.unref();
   }
 }

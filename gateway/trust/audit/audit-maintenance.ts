@@ -1,89 +1,92 @@
-/** What is done with the log beside writing entries: dropping what is too old, erasing salts, retiring head files. */
-
+/** Maintenance of the audit log: signing for dead processes, retention, erasure of salts, removal of old head files. */
 import { rmSync, statSync } from 'node:fs';
-import type { Clock } from '../../../connectors/kit/connector.ts';
+import type { Clock } from '../../../connectors/kit/clock.ts';
 import type { Log } from '../../../connectors/kit/log.ts';
-import { inRounds } from '../../../connectors/kit/tasks/periodic-task.ts';
+import { startPeriodicTask } from '../../../connectors/kit/tasks/periodic-task.ts';
 import {
   type AuditChainRow,
   addKey,
+  chainsWithEntriesBefore,
   chainsWithout,
   dropEntries,
   eraseSalt,
+  firstStatementCovering,
   signedCounts,
-  statementFrom,
-  trimmable,
 } from '../../../schema/database/audit/audit-log.ts';
-import type { Database, Tx } from '../../../schema/database/database.ts';
+import type { Database } from '../../../schema/database/database.ts';
+import type { Tx } from '../../../schema/database/transaction.ts';
 import type { SigningKey } from '../signing/signing-key.ts';
-import { type Digest, headHash } from './hash-chain.ts';
-import type { HeadFolders } from './head-file-writer.ts';
-import { findHeadFiles, type HeadText, readHeadFile } from './head-files.ts';
+import { type Digest, initialHash } from './hash-chain.ts';
+import type { HeadFileFolders } from './head-file-writer.ts';
+import { type HeadFileText, loadHeadFiles, parseHeadFile } from './head-files.ts';
 import type { SignedStatement, Statement } from './signed-statement.ts';
-import { isAuthentic, signProven, state, walkEntries } from './statement-signer.ts';
+import { appendStatement, isAuthentic, signProvenEntries, walkEntries } from './statement-signer.ts';
 
-/** What a round of retention has done. */
-export interface Trimmed {
-  /** How many chains were shortened. */
+/** The result of one retention run. */
+export interface TrimResult {
+  /** Number of shortened chains. */
   readonly chains: number;
-  /** A sentence for each chain that was left as it is, because its old entries are not those that were signed. */
-  readonly refused: readonly string[];
+  /** A message for each chain that was skipped because its old entries differ from the signed ones. */
+  readonly errors: readonly string[];
+  /** The new `trim` statements. */
   readonly signed: readonly SignedStatement[];
 }
 
-/** Drops entries older than `before`, as far as they are those that were signed, and signs up to where. */
-export async function trimAudit(database: Database, key: SigningKey, before: Date, at: Date): Promise<Trimmed> {
+/** Drops entries older than `before` if they are the signed ones, and signs a `trim` statement for each chain. */
+export async function trimAuditLog(database: Database, key: SigningKey, before: Date, at: Date): Promise<TrimResult> {
   return database.transaction(async (tx) => {
     await addKey(tx, key.id, key.publicJwk);
-    const refused: string[] = [];
+    const errors: string[] = [];
     const signed: SignedStatement[] = [];
     const counts = await signedCounts(tx);
-    for (const row of await trimmable(tx, before)) {
-      const to = await oldEntries(tx, key, { ...row, signed: counts.get(row.chain) ?? 0 }, before);
-      if (to === 'broken') {
-        refused.push(
-          `Entries of the audit chain ${row.chain} are not dropped: they are not those that were signed. Export the log and verify it.`,
+    for (const row of await chainsWithEntriesBefore(tx, before)) {
+      const last = await findOldEntries(tx, key, { ...row, signed: counts.get(row.chain) ?? 0 }, before);
+      if (last === 'invalid') {
+        errors.push(
+          `Skipped retention of audit chain ${row.chain}: its old entries differ from the signed ones. Export the log and verify it.`,
         );
-      } else if (to) {
-        await dropEntries(tx, { chain: row.chain, ...to });
-        const { number: count, hash } = to;
-        signed.push(await state(tx, key, at, { kind: 'trim', chain: row.chain, count, head: hash.toString('hex') }));
+      } else if (last) {
+        await dropEntries(tx, { chain: row.chain, ...last });
+        const { number: count, hash } = last;
+        signed.push(
+          await appendStatement(tx, key, at, { kind: 'trim', chain: row.chain, count, head: hash.toString('hex') }),
+        );
       }
     }
-    return { chains: signed.length, refused, signed };
+    return { chains: signed.length, errors, signed };
   });
 }
 
-/** The newest entry older than `before`; null when none is. `broken`: what stands there was not signed. */
-async function oldEntries(
+/** The newest entry older than `before`; null if there is none; `invalid` if the entries differ from the signed ones. */
+async function findOldEntries(
   tx: Tx,
   key: SigningKey,
   row: AuditChainRow & { readonly signed: number },
   before: Date,
-): Promise<{ number: number; hash: Buffer } | null | 'broken'> {
-  const hash = row.trimmedHash ?? headHash(row.digest as Digest, row.head);
-  let to: { number: number; hash: Buffer } | null = null;
-  // The time that was signed decides, not the column beside it.
-  const fits = await walkEntries(tx, row, { number: row.trimmed, hash }, ({ number, hash: made, body }) => {
-    if (number > row.signed || !(timeOf(body) < before.getTime())) return false;
-    to = { number, hash: made };
+): Promise<{ number: number; hash: Buffer } | null | 'invalid'> {
+  const hash = row.trimmedHash ?? initialHash(row.digest as Digest, row.head);
+  let last: { number: number; hash: Buffer } | null = null;
+  // The time inside the signed entry decides, not the column.
+  const isValid = await walkEntries(tx, row, { number: row.trimmed, hash }, ({ number, hash: entryHash, body }) => {
+    if (number > row.signed || !(entryTime(body) < before.getTime())) return false;
+    last = { number, hash: entryHash };
     return true;
   });
-  const found = to as { number: number; hash: Buffer } | null;
-  if (!found) return fits ? null : 'broken';
-  const mark = await statementFrom(tx, row.chain, found.number);
-  if (!mark || !(await isAuthentic(tx, key, mark))) return 'broken';
-  const { count, head } = JSON.parse(mark.body) as Statement;
-  let same = count === found.number && head === found.hash.toString('hex');
-  await walkEntries(tx, row, found, ({ number, hash: made }) => {
-    if (number === count) same = made.toString('hex') === head;
+  const found = last as { number: number; hash: Buffer } | null;
+  if (!found) return isValid ? null : 'invalid';
+  const statement = await firstStatementCovering(tx, row.chain, found.number);
+  if (!statement || !(await isAuthentic(tx, key, statement))) return 'invalid';
+  const { count, head } = JSON.parse(statement.body) as Statement;
+  let matches = count === found.number && head === found.hash.toString('hex');
+  await walkEntries(tx, row, found, ({ number, hash: entryHash }) => {
+    if (number === count) matches = entryHash.toString('hex') === head;
     return number < count;
   });
-  return same ? found : 'broken';
+  return matches ? found : 'invalid';
 }
 
-/** Makes the entity unrecognisable in every entry, for ever; the chain stays as it is. False when it was not known. */
-export async function eraseFromAudit(
+/** Erases the salt of an entity, so that no entry can be traced to it any more; the chain does not change. Resolves with false if it had none. */
+export async function eraseEntity(
   database: Database,
   key: SigningKey,
   entity: { type: string; id: string },
@@ -92,100 +95,104 @@ export async function eraseFromAudit(
   return database.transaction(async (tx) => {
     await addKey(tx, key.id, key.publicJwk);
     const count = await eraseSalt(tx, entity.type, entity.id);
-    if (count > 0) await state(tx, key, at, { kind: 'erase', chain: null, count, head: null });
+    if (count > 0) await appendStatement(tx, key, at, { kind: 'erase', chain: null, count, head: null });
     return count > 0;
   });
 }
 
-/** When the entry says that it was written, in milliseconds; NaN for what is no entry. */
-const timeOf = (body: string): number =>
+/** The time of an entry in milliseconds since the epoch; NaN if the text is not an entry. */
+const entryTime = (body: string): number =>
   Date.parse(/^\{"chain":"[^"]*","number":\d+,"time":"([^"]*)"/.exec(body)?.[1] ?? '');
 
 const DAY = 86_400_000;
-/** How long a head file outlives its process, in milliseconds; a live process touches its own every minute. */
-const RETIRE = 30 * DAY;
+/** Milliseconds that a head file is kept after its process; a live process touches its file every minute. */
+const HEAD_FILE_RETENTION = 30 * DAY;
 
-/** What the upkeep of the log needs. */
-export interface KeepParts {
+/** Options of `startAuditMaintenance`. */
+export interface MaintenanceOptions {
   readonly database: Database;
   readonly key: SigningKey;
-  readonly heads: HeadFolders;
-  /** Keeps a signed statement in the head file of this process. */
-  readonly keep: (signed: SignedStatement) => Promise<void>;
+  readonly heads: HeadFileFolders;
+  /** Writes a signed statement to the head file of this process. */
+  readonly recordStatement: (signed: SignedStatement) => Promise<void>;
   readonly clock: Clock;
   readonly log: Log;
-  /** How long entries are kept, in milliseconds; null: for ever. */
+  /** Milliseconds that entries are kept; null: forever. */
   readonly retention: number | null;
 }
 
-/** Head files of the hub's folder as they are at this moment; none where the folder is not there yet. */
-export function ownHeads(folder: string): HeadText[] {
-  return statSync(folder, { throwIfNoEntry: false }) ? findHeadFiles([folder]) : [];
+/** Reads the head files of the hub's folder; empty if the folder does not exist. */
+export function readOwnHeadFiles(folder: string): HeadFileText[] {
+  return statSync(folder, { throwIfNoEntry: false }) ? loadHeadFiles([folder]) : [];
 }
 
 /**
- * Removes head files that no process has touched for a month, once their chains have a signed end: the statements, of which living
- * processes keep the newest, prove from then on what the file proved.
+ * Removes head files that were not touched for 30 days, after signing the end of their chains: from then on the statements, of which
+ * live processes keep the newest in their head files, prove what the removed file proved.
  */
-export async function retireHeads(
-  parts: Pick<KeepParts, 'database' | 'key' | 'heads' | 'keep'>,
+export async function removeOldHeadFiles(
+  parts: Pick<MaintenanceOptions, 'database' | 'key' | 'heads' | 'recordStatement'>,
   at: Date,
 ): Promise<void> {
   const { database, key, heads } = parts;
   const keys = new Map([[key.id, key.publicKey]]);
   for (const folder of [heads.folder, heads.second]) {
     if (folder === null) continue;
-    const old = ownHeads(folder).filter(({ file }) => {
-      const touched = statSync(file, { throwIfNoEntry: false })?.mtimeMs;
-      return touched !== undefined && touched < at.getTime() - RETIRE;
+    const old = readOwnHeadFiles(folder).filter(({ file }) => {
+      const touchedAt = statSync(file, { throwIfNoEntry: false })?.mtimeMs;
+      return touchedAt !== undefined && touchedAt < at.getTime() - HEAD_FILE_RETENTION;
     });
     if (old.length === 0) continue;
-    const files = old.map((one) => readHeadFile(one, keys));
+    const files = old.map((headFile) => parseHeadFile(headFile, keys));
     const signed = await database.transaction(async (tx) => {
-      const made: SignedStatement[] = [];
+      const statements: SignedStatement[] = [];
       const open = new Set((await chainsWithout(tx, ['end', 'conflict'])).map((row) => row.chain));
       const counts = await signedCounts(tx);
       for (const { chain } of files) {
-        const mark = open.has(chain) ? await statementFrom(tx, chain, counts.get(chain) ?? 0) : null;
-        if (!mark || !(await isAuthentic(tx, key, mark))) continue;
-        const { count, head } = JSON.parse(mark.body) as Statement;
-        made.push(await state(tx, key, at, { kind: 'end', chain, count, head }));
+        const last = open.has(chain) ? await firstStatementCovering(tx, chain, counts.get(chain) ?? 0) : null;
+        if (!last || !(await isAuthentic(tx, key, last))) continue;
+        const { count, head } = JSON.parse(last.body) as Statement;
+        statements.push(await appendStatement(tx, key, at, { kind: 'end', chain, count, head }));
       }
-      return made;
+      return statements;
     });
-    // What proves the end of these chains must not go with their files.
-    for (const one of [...files.flatMap((file) => file.statements), ...signed]) await parts.keep(one);
+    // The proof of these chains' ends is stored before their files are removed.
+    for (const statement of [...files.flatMap((file) => file.statements), ...signed])
+      await parts.recordStatement(statement);
     for (const { file } of old) rmSync(file, { force: true });
   }
 }
 
 /**
- * Signs what processes that died have left unsigned, as far as their head files prove it, and drops what is older than `retention`
- * (milliseconds; null: nothing), now and every day. Faults are logged and tried again the next day.
+ * Signs the proven entries of dead processes, applies `retention` and removes old head files; at once and then daily. Errors are logged,
+ * and the run is repeated the next day. `first` resolves after the first run.
  */
-export function keepAudit(parts: KeepParts): { readonly first: Promise<void>; close(): Promise<void> } {
+export function startAuditMaintenance(parts: MaintenanceOptions): {
+  readonly first: Promise<void>;
+  close(): Promise<void>;
+} {
   const { database, key, heads, clock, log, retention } = parts;
-  return inRounds(
+  return startPeriodicTask(
     DAY,
     async () => {
       const now = clock.now();
       const { unproven, signed } = await database.transaction((tx) =>
-        signProven(tx, key, now, () => ownHeads(heads.folder)),
+        signProvenEntries(tx, key, now, () => readOwnHeadFiles(heads.folder)),
       );
       for (const { chain, first, last } of unproven) {
         log.error(
-          `Entries ${first} to ${last} of the audit chain ${chain} are in the database, and its head file does not know them: they were not written by the hub and are not signed. Export the log and verify it.`,
+          `Entries ${first} to ${last} of audit chain ${chain} are not in its head file: the hub did not write them and does not sign them. Export the log and verify it.`,
           { chain },
         );
       }
-      for (const one of signed) await parts.keep(one);
+      for (const statement of signed) await parts.recordStatement(statement);
       if (retention !== null) {
-        const { refused, signed: trims } = await trimAudit(database, key, new Date(now.getTime() - retention), now);
-        for (const one of trims) await parts.keep(one);
-        for (const sentence of refused) log.error(sentence);
+        const { errors, signed: trims } = await trimAuditLog(database, key, new Date(now.getTime() - retention), now);
+        for (const trim of trims) await parts.recordStatement(trim);
+        for (const message of errors) log.error(message);
       }
-      await retireHeads(parts, now);
+      await removeOldHeadFiles(parts, now);
     },
-    (error) => log.warn('The audit log could not be kept in order; tried again tomorrow.', { error }),
+    (error) => log.warn('Audit log maintenance failed. Retrying in 24 h.', { error }),
   );
 }

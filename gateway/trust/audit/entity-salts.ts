@@ -1,32 +1,32 @@
-/** Salted ids of entities, as the audit log names them; known ones are kept in memory. */
+/** Salted ids by which audit entries name entities. Known ones are cached. */
 import { LRUCache } from 'lru-cache';
 import { saltedIds } from '../../../schema/database/audit/audit-log.ts';
-import type { Tx } from '../../../schema/database/database.ts';
+import type { Tx } from '../../../schema/database/transaction.ts';
 import { saltedId } from './hash-chain.ts';
 
 /** Plain ids by type of the graph. */
-type Ids = Readonly<Record<string, readonly string[]>>;
+type IdsByType = Readonly<Record<string, readonly string[]>>;
 
-/** The salts of one process. */
-export class Salts {
-  readonly #known = new LRUCache<string, string>({ max: 50_000 });
+/** The salted ids that this process has used. */
+export class EntitySalts {
+  readonly #salted = new LRUCache<string, string>({ max: 50_000 });
 
-  /** Forgets one entity, or all: its salt was erased. */
+  /** Removes one entity, or all, from the cache. Called when a salt was erased. */
   forget(type?: string, id?: string): void {
-    if (type === undefined) this.#known.clear();
-    else this.#known.delete(`${type}\0${id}`);
+    if (type === undefined) this.#salted.clear();
+    else this.#salted.delete(`${type}\0${id}`);
   }
 
-  /** Looks all ids up at once; answers what turns one of them into its salted id. */
-  async of(tx: Tx, all: readonly Ids[]): Promise<(type: string, id: string) => string> {
+  /** Looks up all ids at once; resolves with a function from id to salted id, which throws for other ids. */
+  async lookUp(tx: Tx, all: readonly IdsByType[]): Promise<(type: string, id: string) => string> {
     const missing = new Map<string, Set<string>>();
     const found = new Map<string, string>();
     for (const ids of all) {
-      for (const [type, some] of Object.entries(ids)) {
-        for (const id of some) {
-          const mark = `${type}\0${id}`;
-          const known = this.#known.get(mark);
-          if (known !== undefined) found.set(mark, known);
+      for (const [type, list] of Object.entries(ids)) {
+        for (const id of list) {
+          const key = `${type}\0${id}`;
+          const known = this.#salted.get(key);
+          if (known !== undefined) found.set(key, known);
           else missing.set(type, (missing.get(type) ?? new Set()).add(id));
         }
       }
@@ -34,13 +34,13 @@ export class Salts {
     for (const [type, ids] of missing) {
       const made = await saltedIds(tx, type, [...ids], (salt, id) => saltedId(salt, type, id));
       for (const [id, salted] of made) {
-        this.#known.set(`${type}\0${id}`, salted);
+        this.#salted.set(`${type}\0${id}`, salted);
         found.set(`${type}\0${id}`, salted);
       }
     }
     return (type, id) => {
       const salted = found.get(`${type}\0${id}`);
-      if (salted === undefined) throw new Error('A salt was erased while it was asked for.');
+      if (salted === undefined) throw new Error('A salt was erased during the lookup.');
       return salted;
     };
   }

@@ -1,49 +1,63 @@
 /**
- * Writes the head file of one chain. The head is on disk before the entries are committed, so every entry of the database that the
- * hub wrote is proven by a line here, after any crash. Small: old lines are dropped once newer ones say more.
+ * Writes the head file of one chain. The signed head is on disk before its entries are committed, so after any crash a line proves
+ * every entry that the hub wrote. Lines that newer ones supersede are dropped when the file grows.
  */
 import { mkdirSync } from 'node:fs';
 import { type FileHandle, open, rename, rm, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Clock } from '../../../connectors/kit/connector.ts';
+import type { Clock } from '../../../connectors/kit/clock.ts';
 import type { Log } from '../../../connectors/kit/log.ts';
 import { type SigningKey, SigningKeyError } from '../signing/signing-key.ts';
-import { type Head, headFileName, headLine, type Place, recordedLine, writtenLine } from './head-files.ts';
+import {
+  type ChainPosition,
+  confirmedLine,
+  type EntryPosition,
+  headFileName,
+  recordedStatementLine,
+  signedHeadLine,
+} from './head-files.ts';
 import type { SignedStatement, Statement } from './signed-statement.ts';
 
-/** Where head files are kept. */
-export interface HeadFolders {
-  /** Holds every head; beside the database's own folder, never in the database. */
+/** The folders of head files. */
+export interface HeadFileFolders {
+  /** Contains all heads; beside the database's folder. */
   readonly folder: string;
-  /** Holds the signed statements besides; null: none. */
+  /** Contains copies of the signed statements; null: none. */
   readonly second: string | null;
 }
 
-/** Bytes from which a file is written anew with what still says something. */
-const LARGEST = 256 * 1024;
+interface WriterOptions {
+  readonly key: SigningKey;
+  readonly clock: Clock;
+  readonly log: Log;
+}
 
-/** One file, appended to by one writer. After a failed append it is written anew, so a torn line never stands in its middle. */
+/** Bytes. A larger file is rewritten with only the lines that are still needed. */
+const MAX_BYTES = 256 * 1024;
+
+/** A file with one writer. After a failed append it is rewritten, so that an incomplete line is never followed by another. */
 class LineFile {
   readonly file: string;
-  readonly #kept: () => readonly string[];
+  readonly #initialLines: () => readonly string[];
   #handle: FileHandle | null = null;
   #bytes = 0;
   #queue: Promise<unknown> = Promise.resolve();
 
-  /** `kept` answers the lines that a file written anew begins with. */
-  constructor(file: string, kept: () => readonly string[]) {
+  /** @param initialLines returns the lines with which a rewritten file starts */
+  constructor(file: string, initialLines: () => readonly string[]) {
     this.file = file;
-    this.#kept = kept;
+    this.#initialLines = initialLines;
   }
 
-  /** Appends the line; `sync`: it is on disk when this resolves, else it survives the end of the process but not of the machine. */
-  append(line: string, sync: boolean): Promise<void> {
-    return this.#next(async () => {
-      const handle = this.#handle && this.#bytes < LARGEST ? this.#handle : await this.#anew();
+  /** Appends the line. With `sync` it is on disk when this resolves; without, it survives a crash of the process only. */
+  append(line: string, { sync }: { readonly sync: boolean }): Promise<void> {
+    return this.#enqueue(async () => {
+      const handle = this.#handle && this.#bytes < MAX_BYTES ? this.#handle : await this.#rewrite();
       try {
         const { bytesWritten } = await handle.write(`${line}\n`);
         this.#bytes += bytesWritten;
-        if (bytesWritten < Buffer.byteLength(line) + 1) throw new Error(`${this.file} took part of a line only.`);
+        if (bytesWritten < Buffer.byteLength(line) + 1)
+          throw new Error(`Only part of a line was written to ${this.file}.`);
         if (sync) await handle.datasync();
       } catch (error) {
         this.#handle = null;
@@ -53,29 +67,29 @@ class LineFile {
     });
   }
 
-  /** Closes the file; `gone`: removes it. */
-  close(gone = false): Promise<void> {
-    return this.#next(async () => {
+  /** Closes the file, and deletes it with `remove`. */
+  close({ remove }: { readonly remove: boolean }): Promise<void> {
+    return this.#enqueue(async () => {
       await this.#handle?.close();
       this.#handle = null;
-      if (gone) await rm(this.file, { force: true });
+      if (remove) await rm(this.file, { force: true });
     });
   }
 
-  #next<T>(work: () => Promise<T>): Promise<T> {
+  #enqueue<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#queue.then(work);
     this.#queue = result.catch(() => undefined);
     return result;
   }
 
-  async #anew(): Promise<FileHandle> {
+  async #rewrite(): Promise<FileHandle> {
     await this.#handle?.close();
     this.#handle = null;
     mkdirSync(dirname(this.file), { recursive: true, mode: 0o700 });
-    const made = `${this.file}.new`;
-    const handle = await open(made, 'w', 0o600);
+    const temporary = `${this.file}.new`;
+    const handle = await open(temporary, 'w', 0o600);
     try {
-      const text = this.#kept()
+      const text = this.#initialLines()
         .map((line) => `${line}\n`)
         .join('');
       await handle.write(text);
@@ -84,125 +98,129 @@ class LineFile {
     } finally {
       await handle.close();
     }
-    await rename(made, this.file);
+    await rename(temporary, this.file);
     await syncFolder(dirname(this.file));
     this.#handle = await open(this.file, 'a', 0o600);
     return this.#handle;
   }
 }
 
-/** Makes a renamed file's name durable, where the system can. */
+/** Makes the rename durable where the system supports it. */
 async function syncFolder(folder: string): Promise<void> {
   try {
     const handle = await open(folder, 'r');
     await handle.sync().finally(() => handle.close());
   } catch {
-    // Windows opens no folders.
+    // Windows cannot open folders.
   }
 }
 
-/** The heads of one chain, in the hub's folder and, as far as signed statements tell, in the second one. */
-export class HeadWriter {
+/** Writes the heads of one chain to the hub's folder, and its signed statements to the second folder as well. */
+export class HeadFileWriter {
   readonly #key: SigningKey;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #first: LineFile;
   readonly #second: LineFile | null;
-  #statement: string | null = null;
-  #newest = 0;
-  #confirmed: readonly string[] = [];
-  /** Heads that are on disk and may or may not be in the database, by `number:hash`. */
-  #open = new Map<string, string>();
+  #statementLine: string | null = null;
+  #newestStatement = 0;
+  #confirmedLines: readonly string[] = [];
+  /** Heads on disk whose entries may or may not be in the database, by `number:hash`. */
+  #unconfirmed = new Map<string, string>();
   #secondFailed = false;
   #closed = false;
-  /** The write to the second folder that is under way. */
-  #pending: Promise<void> = Promise.resolve();
+  /** The current write to the second folder. */
+  #secondWrite: Promise<void> = Promise.resolve();
 
-  private constructor(folders: HeadFolders, chain: string, parts: { key: SigningKey; clock: Clock; log: Log }) {
-    const statement = () => (this.#statement === null ? [] : [this.#statement]);
-    this.#key = parts.key;
-    this.#clock = parts.clock;
-    this.#log = parts.log;
+  private constructor(folders: HeadFileFolders, chain: string, options: WriterOptions) {
+    const statement = () => (this.#statementLine === null ? [] : [this.#statementLine]);
+    this.#key = options.key;
+    this.#clock = options.clock;
+    this.#log = options.log;
     this.#first = new LineFile(join(folders.folder, headFileName(chain)), () => [
       ...statement(),
-      ...this.#confirmed,
-      ...this.#open.values(),
+      ...this.#confirmedLines,
+      ...this.#unconfirmed.values(),
     ]);
     this.#second =
       folders.second === null ? null : new LineFile(join(folders.second, headFileName(chain)), () => statement());
   }
 
-  /** Begins the chain's file. Rejects with `SigningKeyError` when the folder cannot be written. */
+  /** Creates the chain's head file. Rejects with `SigningKeyError` if the folder is not writable. */
   static async open(
-    folders: HeadFolders,
+    folders: HeadFileFolders,
     chain: string,
-    first: Head,
-    parts: { key: SigningKey; clock: Clock; log: Log },
-  ): Promise<HeadWriter> {
-    const made = new HeadWriter(folders, chain, parts);
+    first: ChainPosition,
+    options: WriterOptions,
+  ): Promise<HeadFileWriter> {
+    const writer = new HeadFileWriter(folders, chain, options);
     try {
-      await made.intend(first);
+      await writer.writeHead(first);
     } catch (error) {
       throw new SigningKeyError(
-        `The head file of the audit log cannot be written in ${folders.folder} (${(error as { code?: string }).code ?? 'error'}); check the owner and mode of the folder, or name another by ISTHMUS_DATA.`,
+        `Cannot write the head file of the audit log to ${folders.folder} (${(error as { code?: string }).code ?? 'error'}). Check the owner and mode of the folder, or set ISTHMUS_DATA to another one.`,
         { cause: error },
       );
     }
-    return made;
+    return writer;
   }
 
-  /** Puts the head on disk. To be called before the entries are committed. */
-  async intend(head: Head): Promise<void> {
-    const line = headLine(this.#key, head, this.#now());
-    await this.#first.append(line, true);
-    this.#open.set(`${head.number}:${head.hash}`, line);
+  /** Resolves when the signed head is on disk. Call it before the entries are committed. */
+  async writeHead(head: ChainPosition): Promise<void> {
+    const line = signedHeadLine(this.#key, head, this.#now());
+    await this.#first.append(line, { sync: true });
+    this.#unconfirmed.set(`${head.number}:${head.hash}`, line);
   }
 
-  /** Says that the entries up to there are in the database. Before an answer leaves. */
-  async confirm(place: Place): Promise<void> {
-    const head = this.#open.get(`${place.number}:${place.hash}`);
-    const line = writtenLine(place, this.#now());
-    this.#confirmed = head ? [head, line] : [];
-    this.#open = new Map();
-    await this.#first.append(line, false);
+  /** Records that the entries up to the position are in the database. Call it before the responses are sent. */
+  async confirm(position: EntryPosition): Promise<void> {
+    const head = this.#unconfirmed.get(`${position.number}:${position.hash}`);
+    const line = confirmedLine(position, this.#now());
+    this.#confirmedLines = head ? [head, line] : [];
+    this.#unconfirmed = new Map();
+    await this.#first.append(line, { sync: false });
   }
 
-  /** Keeps a statement that is in the database, unless a newer one is kept. The second folder is written behind the caller's back: it may be far away. */
-  async record(signed: SignedStatement): Promise<void> {
+  /** Records a committed statement unless a newer one is recorded. Does not wait for the second folder, which may be remote. */
+  async recordStatement(signed: SignedStatement): Promise<void> {
     const { number } = JSON.parse(signed.body) as Statement;
-    if (number <= this.#newest || this.#closed) return;
-    this.#newest = number;
-    const line = recordedLine(signed.body, signed.signature, this.#now());
-    this.#statement = line;
-    const second = this.#second?.append(line, true).then(
+    if (number <= this.#newestStatement || this.#closed) return;
+    this.#newestStatement = number;
+    const line = recordedStatementLine(signed.body, signed.signature, this.#now());
+    this.#statementLine = line;
+    const second = this.#second?.append(line, { sync: true }).then(
       () => {
-        if (this.#secondFailed) this.#log.info('The second folder of the audit heads is written again.');
+        if (this.#secondFailed) this.#log.info('The second folder of audit head files is writable again.');
         this.#secondFailed = false;
       },
       (error: unknown) => {
         if (!this.#secondFailed)
-          this.#log.error('The second folder of the audit heads cannot be written; tried again at each statement.', {
-            error,
-            file: this.#second?.file,
-          });
+          this.#log.error(
+            'Failed to write to the second folder of audit head files. Retrying with the next statement.',
+            {
+              error,
+              file: this.#second?.file,
+            },
+          );
         this.#secondFailed = true;
       },
     );
-    this.#pending = second ?? this.#pending;
-    await this.#first.append(line, true);
+    this.#secondWrite = second ?? this.#secondWrite;
+    await this.#first.append(line, { sync: true });
   }
 
-  /** Shows that the chain's process is alive: files that are old are retired. */
+  /** Updates the files' times: files that are not touched for a month are removed. */
   async touch(): Promise<void> {
     const now = this.#clock.now();
-    for (const one of [this.#first, this.#second]) if (one) await utimes(one.file, now, now).catch(() => undefined);
+    for (const lineFile of [this.#first, this.#second])
+      if (lineFile) await utimes(lineFile.file, now, now).catch(() => undefined);
   }
 
-  /** Idempotent. Waits at most a second for the second folder. `gone`: the chain was never begun, and its files are removed. */
-  async close(gone = false): Promise<void> {
+  /** Idempotent. Waits at most 1 s for the second folder. `remove`: deletes the files of a chain that was not begun. */
+  async close({ remove = false }: { readonly remove?: boolean } = {}): Promise<void> {
     this.#closed = true;
-    await this.#first.close(gone);
-    const second = this.#pending.then(() => this.#second?.close(gone)).catch(() => undefined);
+    await this.#first.close({ remove });
+    const second = this.#secondWrite.then(() => this.#second?.close({ remove })).catch(() => undefined);
     let timer: NodeJS.Timeout | undefined;
     await Promise.race([second, new Promise((resolve) => (timer = setTimeout(resolve, 1_000)))]);
     clearTimeout(timer);

@@ -1,47 +1,50 @@
 /**
- * Which fields of the graph are protected, and whose data they are: read from the supergraph's own directives, so that a new
- * field is in the audit log from the day it needs a right.
+ * Reads from the supergraph which fields are protected and whose data they contain, so that every field with an access directive is
+ * audited.
  */
 import { type ConstDirectiveNode, Kind, parse, valueFromASTUntyped } from 'graphql';
 
-/** As `gateway/federation` wants it. */
-export interface AuditWatch {
-  watched(coordinate: { type: string; field: string; returns: string }): boolean;
-  /** Entities and persons: type by the field that names one. */
+/** The protected fields of a graph, in the form that `gateway/federation` takes. */
+export interface ProtectedFields {
+  /** Whether reading the field is an access to protected data. */
+  isProtected(coordinate: { type: string; field: string; returns: string }): boolean;
+  /** Types whose objects are named in audit entries, with the field that identifies them. */
   readonly subjects: ReadonlyMap<string, string>;
+  /** The type whose objects own data, and the scalar of its ids. */
   readonly owner: { readonly type: 'Company'; readonly scalar: 'USCC' };
-  /** Purposes for which a company's consent is asked, by coordinate of the field. */
+  /** Purposes for which a company's consent is required, by coordinate of the field. */
   readonly purposes: ReadonlyMap<string, readonly string[]>;
 }
 
-const RIGHTS = ['authenticated', 'requiresScopes', 'policy'];
-/** Fields of the gateway itself that stand for a protected one. */
-const STANDS_FOR: Readonly<Record<string, string>> = { 'Query._delivery': 'Subscription.events' };
+const ACCESS_DIRECTIVES = ['authenticated', 'requiresScopes', 'policy'];
+/** Internal fields of the gateway that count as a protected one. */
+const COUNTS_AS: Readonly<Record<string, string>> = { 'Query._delivery': 'Subscription.events' };
 
-/** Reads the directives of a supergraph. */
-export function readWatch(supergraph: string): AuditWatch {
+/** Reads the access directives of a supergraph. */
+export function readProtectedFields(supergraph: string): ProtectedFields {
   const types = new Set<string>();
   const fields = new Set<string>();
   const subjects = new Map<string, string>();
   const purposes = new Map<string, readonly string[]>();
-  for (const one of parse(supergraph, { noLocation: true }).definitions) {
-    if (one.kind !== Kind.OBJECT_TYPE_DEFINITION && one.kind !== Kind.INTERFACE_TYPE_DEFINITION) continue;
-    const type = one.name.value;
-    const guarded = needsRight(one.directives);
-    if (guarded) types.add(type);
+  for (const definition of parse(supergraph, { noLocation: true }).definitions) {
+    if (definition.kind !== Kind.OBJECT_TYPE_DEFINITION && definition.kind !== Kind.INTERFACE_TYPE_DEFINITION) continue;
+    const type = definition.name.value;
+    const isProtectedType = hasAccessDirective(definition.directives);
+    if (isProtectedType) types.add(type);
     const key =
-      keyOf(one.directives) ?? (guarded && one.fields?.some((field) => field.name.value === 'id') ? 'id' : null);
-    if (key !== null && one.kind === Kind.OBJECT_TYPE_DEFINITION) subjects.set(type, key);
-    for (const field of one.fields ?? []) {
+      keyField(definition.directives) ??
+      (isProtectedType && definition.fields?.some((field) => field.name.value === 'id') ? 'id' : null);
+    if (key !== null && definition.kind === Kind.OBJECT_TYPE_DEFINITION) subjects.set(type, key);
+    for (const field of definition.fields ?? []) {
       const coordinate = `${type}.${field.name.value}`;
-      if (needsRight(field.directives)) fields.add(coordinate);
-      const wanted = consentsOf(field.directives);
-      if (wanted.length > 0) purposes.set(coordinate, wanted);
+      if (hasAccessDirective(field.directives)) fields.add(coordinate);
+      const required = consentPurposes(field.directives);
+      if (required.length > 0) purposes.set(coordinate, required);
     }
   }
   return {
-    watched: ({ type, field, returns }) =>
-      fields.has(STANDS_FOR[`${type}.${field}`] ?? `${type}.${field}`) || types.has(returns) || types.has(type),
+    isProtected: ({ type, field, returns }) =>
+      fields.has(COUNTS_AS[`${type}.${field}`] ?? `${type}.${field}`) || types.has(returns) || types.has(type),
     subjects,
     owner: { type: 'Company', scalar: 'USCC' },
     purposes,
@@ -50,23 +53,23 @@ export function readWatch(supergraph: string): AuditWatch {
 
 type Directives = readonly ConstDirectiveNode[] | undefined;
 
-const needsRight = (directives: Directives): boolean =>
-  (directives ?? []).some((one) => RIGHTS.includes(one.name.value));
+const hasAccessDirective = (directives: Directives): boolean =>
+  (directives ?? []).some((directive) => ACCESS_DIRECTIVES.includes(directive.name.value));
 
-/** The first key that is one field. */
-function keyOf(directives: Directives): string | null {
-  for (const one of directives ?? []) {
-    if (one.name.value !== 'join__type') continue;
-    const key = one.arguments?.find((argument) => argument.name.value === 'key')?.value;
+/** The first key with a single field; null if there is none. */
+function keyField(directives: Directives): string | null {
+  for (const directive of directives ?? []) {
+    if (directive.name.value !== 'join__type') continue;
+    const key = directive.arguments?.find((argument) => argument.name.value === 'key')?.value;
     if (key?.kind === Kind.STRING && /^\w+$/.test(key.value)) return key.value;
   }
   return null;
 }
 
-function consentsOf(directives: Directives): string[] {
-  return (directives ?? []).flatMap((one) => {
-    if (one.name.value !== 'policy') return [];
-    const all = one.arguments?.find((argument) => argument.name.value === 'policies')?.value;
+function consentPurposes(directives: Directives): string[] {
+  return (directives ?? []).flatMap((directive) => {
+    if (directive.name.value !== 'policy') return [];
+    const all = directive.arguments?.find((argument) => argument.name.value === 'policies')?.value;
     const names = all ? (valueFromASTUntyped(all) as string[][]).flat() : [];
     return names.filter((name) => name.startsWith('consent:')).map((name) => name.slice('consent:'.length));
   });

@@ -1,79 +1,78 @@
 /**
- * Signed statements about the audit chains, numbered through all processes: a chain began, stands at, ended at, was found with
- * foreign entries, was cut off by retention, salts were erased. Each names the hash of the one before, so that none can be taken out; together they tell a cut
- * tail and a missing chain.
+ * Signed statements about the audit chains, numbered across all processes. Each contains the hash of the previous one, so that none can
+ * be removed; together they reveal a truncated or missing chain.
  */
 import { createHash, type KeyObject } from 'node:crypto';
 import { type SigningKey, verifySignature } from '../signing/signing-key.ts';
 
-/** What may be stated; see `Statement.kind`. */
+/** The kinds of statements; see `Statement.kind`. */
 export const STATEMENT_KINDS = ['begin', 'stand', 'end', 'conflict', 'upgrade', 'trim', 'erase'] as const;
 export type StatementKind = (typeof STATEMENT_KINDS)[number];
 
-/** One statement, before it is written down. */
+/** A statement. */
 export interface Statement {
-  /** From 1, without gaps, through all chains. */
+  /** From 1, without gaps, across all chains. */
   readonly number: number;
   /**
-   * `begin`, `stand` (a checkpoint) and `end` say how long a chain is. `conflict`: its process ended it, because the database held
-   * entries behind `count` that it had not written. `upgrade`: a chain without a head file was taken over as it stood, once.
-   * `trim`: entries up to `count` were dropped. `erase`: salts of `count` entities are gone.
+   * `begin`, `stand` (a checkpoint) and `end`: the chain has `count` entries. `conflict`: its process ended it because the database
+   * contained entries after `count` that it had not written. `upgrade`: a chain without head file, signed once as it was.
+   * `trim`: entries up to `count` were dropped. `erase`: the salts of `count` entities were erased.
    */
   readonly kind: StatementKind;
-  /** Null for `erase`, which concerns all. */
+  /** Null for `erase`, which concerns all chains. */
   readonly chain: string | null;
   readonly count: number;
   /** Hash of entry `count`, hexadecimal; null for `erase`. */
   readonly head: string | null;
   /** ISO 8601 in UTC, milliseconds. */
   readonly time: string;
-  /** SHA-256 of the statement before, hexadecimal; null for the first. */
+  /** SHA-256 of the previous statement, hexadecimal; null for the first. */
   readonly previous: string | null;
-  /** Id of the key that signs. */
+  /** Id of the signing key. */
   readonly key: string;
 }
 
-/** A statement as it is kept and exported: its bytes and the signature over them. */
+/** A statement as it is stored and exported: its encoded form and the signature over it. */
 export interface SignedStatement {
   readonly body: string;
   /** base64url. */
   readonly signature: string;
 }
 
-/** The one way to write a statement down. */
-export const encodeStatement = (one: Statement): string =>
+/** The only encoding of a statement. */
+export const encodeStatement = (statement: Statement): string =>
   JSON.stringify({
-    number: one.number,
-    kind: one.kind,
-    chain: one.chain,
-    count: one.count,
-    head: one.head,
-    time: one.time,
-    previous: one.previous,
-    key: one.key,
+    number: statement.number,
+    kind: statement.kind,
+    chain: statement.chain,
+    count: statement.count,
+    head: statement.head,
+    time: statement.time,
+    previous: statement.previous,
+    key: statement.key,
   });
 
-/** What the next statement names as `previous`. */
+/** The hash that the next statement contains as `previous`. */
 export const statementHash = (body: string): string => createHash('sha256').update(body).digest('hex');
 
-/** Signatures of one purpose must not pass for another's. */
+/** Signed before the body, so that a signature for another purpose is not valid here. */
 const PREFIX = 'isthmus audit statement\n';
 
-/** Writes the statement down and signs the bytes. */
-export function signStatement(key: SigningKey, one: Omit<Statement, 'key'>): SignedStatement {
-  const body = encodeStatement({ ...one, key: key.id });
+/** Encodes and signs the statement. */
+export function signStatement(key: SigningKey, statement: Omit<Statement, 'key'>): SignedStatement {
+  const body = encodeStatement({ ...statement, key: key.id });
   return { body, signature: key.sign(PREFIX + body) };
 }
 
-/** The statement, or null when its signature or form is not right. `keys` by id. */
+/** Parses and verifies a statement; null if its form or signature is invalid. `keys`: by id. */
 export function readStatement(signed: SignedStatement, keys: ReadonlyMap<string, KeyObject>): Statement | null {
-  let one: Statement;
+  let statement: Statement;
   try {
-    one = JSON.parse(signed.body) as Statement;
-    if (encodeStatement(one) !== signed.body || !STATEMENT_KINDS.includes(one.kind)) return null;
+    statement = JSON.parse(signed.body) as Statement;
+    if (encodeStatement(statement) !== signed.body || !STATEMENT_KINDS.includes(statement.kind)) return null;
   } catch {
     return null;
   }
-  const key = keys.get(one.key);
-  return key && verifySignature(key, PREFIX + signed.body, signed.signature) ? one : null;
+  const key = keys.get(statement.key);
+  return key && verifySignature(key, PREFIX + signed.body, signed.signature) ? statement : null;
 }

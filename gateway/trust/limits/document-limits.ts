@@ -1,4 +1,4 @@
-/** Limits on documents, asked once per text before it is planned. The defaults protect; `isthmus gateway` lets more through. */
+/** Checks the size, depth and counts of a document against the limits, once per text before it is planned. */
 import {
   BREAK,
   type DocumentNode,
@@ -14,37 +14,39 @@ import { HubError } from '../../../connectors/kit/errors.ts';
 
 export { DEFAULT_LIMITS, type DocumentLimits };
 
-const refuse = (
+const reject = (
   code: 'LIMIT_DEPTH' | 'LIMIT_COST' | 'LIMIT_SIZE',
-  what: string,
+  problem: string,
   limit: number,
   found?: number,
 ): never => {
-  throw new HubError(code, `The document ${what}; ${limit} are allowed.`, { limit, ...(found ? { found } : {}) });
+  const advice = code === 'LIMIT_DEPTH' ? 'Nest fewer levels.' : 'Split it into smaller operations.';
+  const message = `Document ${problem}, ${limit.toLocaleString('en')} allowed. ${advice}`;
+  throw new HubError(code, message, { limit, ...(found ? { found } : {}) });
 };
 
 /**
- * Looks at the text before any parser does: parsers call themselves for every bracket, so a text of nothing but brackets would use up
- * the stack. Strings, block strings and comments are passed over. Linear, one pass. Throws LIMIT_SIZE or LIMIT_DEPTH.
+ * Checks the text before it is parsed: parsers recurse at every bracket, so a text of brackets would overflow their stack.
+ * Brackets in strings, block strings and comments do not count. One pass. Throws `LIMIT_SIZE` or `LIMIT_DEPTH`.
  */
-export function checkText(text: string, limits: DocumentLimits): void {
-  if (text.length > limits.text) refuse('LIMIT_SIZE', `has ${text.length} characters`, limits.text, text.length);
+export function checkDocumentText(text: string, limits: DocumentLimits): void {
+  if (text.length > limits.text)
+    reject('LIMIT_SIZE', `has ${text.length.toLocaleString('en')} characters`, limits.text, text.length);
   let open = 0;
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
     if (code === 35) {
       while (i < text.length && text.charCodeAt(i) !== 10 && text.charCodeAt(i) !== 13) i++;
-    } else if (code === 34) i = afterString(text, i);
+    } else if (code === 34) i = endOfString(text, i);
     else if (code === 123 || code === 91 || code === 40) {
       open += 1;
-      if (open > limits.brackets)
-        refuse('LIMIT_DEPTH', `opens ${open} brackets within each other`, limits.brackets, open);
+      if (open > limits.brackets) reject('LIMIT_DEPTH', `has ${open} nested brackets`, limits.brackets, open);
     } else if (code === 125 || code === 93 || code === 41) open -= 1;
   }
 }
 
-/** Place of the closing quote of the string that begins at `at`; the end of the text when there is none. */
-function afterString(text: string, at: number): number {
+/** Index of the closing quote of the string that starts at `at`; the text's length if there is none. */
+function endOfString(text: string, at: number): number {
   if (text.startsWith('"""', at)) {
     let end = text.indexOf('"""', at + 3);
     while (end > 0 && text[end - 1] === '\\') end = text.indexOf('"""', end + 3);
@@ -59,68 +61,79 @@ function afterString(text: string, at: number): number {
 }
 
 /**
- * Throws LIMIT_DEPTH or LIMIT_COST with the figure and the limit. Every definition is walked once: what a fragment holds written out is
- * known by the sums of the fragments that it spreads. Circles are left to validation. Returns how many selections the
- * document holds, fragments counted once; `seen.work` grows by all that was looked at.
+ * Throws `LIMIT_DEPTH` or `LIMIT_COST` with the count and the limit. Each definition is walked once; the expanded counts of a fragment
+ * are computed from those of the fragments it spreads. Fragment cycles are left to validation. Returns the number of selections,
+ * each fragment counted once; adds the number of nodes visited to `seen.work`.
  */
 export function checkDocument(document: DocumentNode, limits: DocumentLimits, seen = { work: 0 }): number {
-  const operations: Written[] = [];
-  const fragments = new Map<string, Written>();
+  const operations: DefinitionCounts[] = [];
+  const fragments = new Map<string, DefinitionCounts>();
   let own = 0;
-  for (const one of document.definitions) {
-    if (one.kind !== Kind.FRAGMENT_DEFINITION && one.kind !== Kind.OPERATION_DEFINITION) continue;
-    const written = writtenOnce(one);
+  for (const definition of document.definitions) {
+    if (definition.kind !== Kind.FRAGMENT_DEFINITION && definition.kind !== Kind.OPERATION_DEFINITION) continue;
+    const written = countDefinition(definition);
     own += written.fields;
     seen.work += 1 + written.fields;
-    if (one.kind === Kind.FRAGMENT_DEFINITION) {
-      // Of two with one name, whichever is the larger: validation refuses the document.
-      const other = fragments.get(one.name.value);
-      if (!other || other.fields < written.fields) fragments.set(one.name.value, written);
+    if (definition.kind === Kind.FRAGMENT_DEFINITION) {
+      // Of two fragments with one name the larger one counts: validation rejects the document anyway.
+      const other = fragments.get(definition.name.value);
+      if (!other || other.fields < written.fields) fragments.set(definition.name.value, written);
       continue;
     }
     operations.push(written);
     if (operations.length > limits.operations)
-      refuse('LIMIT_COST', `has more than ${limits.operations} operations`, limits.operations);
-    const roots = one.selectionSet.selections.length;
-    if (roots > limits.rootFields) refuse('LIMIT_COST', `has ${roots} root fields`, limits.rootFields, roots);
+      reject('LIMIT_COST', `has more than ${limits.operations} operations`, limits.operations);
+    const roots = definition.selectionSet.selections.length;
+    if (roots > limits.rootFields) reject('LIMIT_COST', `has ${roots} root fields`, limits.rootFields, roots);
   }
-  const spread = writeOut(operations, fragments, seen);
-  for (const one of [...operations, ...fragments.values()]) {
-    if (one.depth > limits.depth)
-      refuse('LIMIT_DEPTH', `is nested ${one.depth} fields deep, fragments written out`, limits.depth, one.depth);
-    if (one.nesting > limits.brackets)
-      refuse('LIMIT_DEPTH', `nests ${one.nesting} selections, fragments written out`, limits.brackets, one.nesting);
+  const spread = addFragmentCounts(operations, fragments, seen);
+  for (const counts of [...operations, ...fragments.values()]) {
+    if (counts.depth > limits.depth)
+      reject(
+        'LIMIT_DEPTH',
+        `is nested ${counts.depth} fields deep with fragments expanded`,
+        limits.depth,
+        counts.depth,
+      );
+    if (counts.nesting > limits.brackets)
+      reject(
+        'LIMIT_DEPTH',
+        `nests ${counts.nesting} selection sets with fragments expanded`,
+        limits.brackets,
+        counts.nesting,
+      );
   }
-  // Fragments that nobody spreads are validated all the same.
-  const all = [...operations, ...[...fragments.values()].filter((one) => !spread.has(one))];
+  // Unused fragments are validated too.
+  const all = [...operations, ...[...fragments.values()].filter((fragment) => !spread.has(fragment))];
   for (const name of ['fields', 'aliases', 'directives'] as const) {
-    const found = all.reduce((sum, one) => Math.min(sum + one[name], Number.MAX_SAFE_INTEGER), 0);
-    if (found > limits[name]) refuse('LIMIT_COST', `has ${found} ${COUNTED[name]}`, limits[name], found);
+    const found = all.reduce((sum, counts) => Math.min(sum + counts[name], Number.MAX_SAFE_INTEGER), 0);
+    if (found > limits[name])
+      reject('LIMIT_COST', `has ${found.toLocaleString('en')} ${COUNT_LABELS[name]}`, limits[name], found);
   }
   return own;
 }
 
-const COUNTED = {
-  fields: 'selections, fragments counted wherever they are spread',
-  aliases: 'aliases, fragments counted wherever they are spread',
-  directives: 'directives, fragments counted wherever they are spread',
+const COUNT_LABELS = {
+  fields: 'selections with fragments expanded',
+  aliases: 'aliases with fragments expanded',
+  directives: 'directives with fragments expanded',
 } as const;
 
-/** What a definition holds. */
-interface Written {
+/** Counts of one operation or fragment definition. */
+interface DefinitionCounts {
   fields: number;
   aliases: number;
   directives: number;
-  /** Fields within fields. */
+  /** Levels of nested fields. */
   depth: number;
-  /** Selection sets within each other. */
+  /** Levels of nested selection sets. */
   nesting: number;
-  /** Each spread, with how deep it stands. */
+  /** Each fragment spread with its depth. */
   readonly spreads: readonly { readonly name: string; readonly depth: number; readonly nesting: number }[];
 }
 
-/** Counts one definition, its spreads not followed. Recursion is bounded: `checkText` has counted the brackets. */
-function writtenOnce(definition: OperationDefinitionNode | FragmentDefinitionNode): Written {
+/** Counts one definition without following spreads. Recursion is bounded because `checkText` has counted the brackets. */
+function countDefinition(definition: OperationDefinitionNode | FragmentDefinitionNode): DefinitionCounts {
   const spreads: { name: string; depth: number; nesting: number }[] = [];
   const found = {
     fields: 0,
@@ -130,18 +143,19 @@ function writtenOnce(definition: OperationDefinitionNode | FragmentDefinitionNod
     nesting: 1,
     spreads,
   };
-  for (const one of definition.variableDefinitions ?? []) found.directives += one.directives?.length ?? 0;
+  for (const variableDefinition of definition.variableDefinitions ?? [])
+    found.directives += variableDefinition.directives?.length ?? 0;
   const walk = (set: SelectionSetNode, depth: number, nesting: number): void => {
     if (nesting > found.nesting) found.nesting = nesting;
-    for (const one of set.selections) {
+    for (const selection of set.selections) {
       found.fields++;
-      found.directives += one.directives?.length ?? 0;
-      if (one.kind === Kind.FRAGMENT_SPREAD) spreads.push({ name: one.name.value, depth, nesting });
-      else if (one.kind === Kind.INLINE_FRAGMENT) walk(one.selectionSet, depth, nesting + 1);
+      found.directives += selection.directives?.length ?? 0;
+      if (selection.kind === Kind.FRAGMENT_SPREAD) spreads.push({ name: selection.name.value, depth, nesting });
+      else if (selection.kind === Kind.INLINE_FRAGMENT) walk(selection.selectionSet, depth, nesting + 1);
       else {
-        if (one.alias) found.aliases++;
+        if (selection.alias) found.aliases++;
         if (depth + 1 > found.depth) found.depth = depth + 1;
-        if (one.selectionSet) walk(one.selectionSet, depth + 1, nesting + 1);
+        if (selection.selectionSet) walk(selection.selectionSet, depth + 1, nesting + 1);
       }
     }
   };
@@ -150,28 +164,28 @@ function writtenOnce(definition: OperationDefinitionNode | FragmentDefinitionNod
 }
 
 /**
- * Adds to each definition what its fragments hold, innermost first and without recursion: a chain is as long as the text allows.
- * Returns the fragments that others spread.
+ * Adds the counts of spread fragments to each definition, innermost first. Not recursive: a chain of fragments may be as long as the
+ * text. Returns the fragments that are spread.
  */
-function writeOut(
-  operations: readonly Written[],
-  fragments: ReadonlyMap<string, Written>,
+function addFragmentCounts(
+  operations: readonly DefinitionCounts[],
+  fragments: ReadonlyMap<string, DefinitionCounts>,
   seen: { work: number },
-): Set<Written> {
-  const spread = new Set<Written>();
-  const state = new Map<Written, 'open' | 'done'>();
+): Set<DefinitionCounts> {
+  const spread = new Set<DefinitionCounts>();
+  const state = new Map<DefinitionCounts, 'open' | 'done'>();
   for (const root of [...operations, ...fragments.values()]) {
     const open = state.has(root) ? [] : [root];
     while (open.length > 0) {
-      const one = open[open.length - 1] as Written;
-      if (state.get(one) === 'done') {
+      const counts = open[open.length - 1] as DefinitionCounts;
+      if (state.get(counts) === 'done') {
         open.pop();
         continue;
       }
-      seen.work += 1 + one.spreads.length;
-      const inner = one.spreads.map(({ name }) => fragments.get(name));
-      if (!state.has(one)) {
-        state.set(one, 'open');
+      seen.work += 1 + counts.spreads.length;
+      const inner = counts.spreads.map(({ name }) => fragments.get(name));
+      if (!state.has(counts)) {
+        state.set(counts, 'open');
         for (const next of inner) {
           if (!next) continue;
           spread.add(next);
@@ -180,23 +194,23 @@ function writeOut(
         continue;
       }
       open.pop();
-      state.set(one, 'done');
+      state.set(counts, 'done');
       inner.forEach((next, i) => {
-        // Within a circle.
+        // Part of a cycle.
         if (!next || state.get(next) !== 'done') return;
-        const at = one.spreads[i] as Written['spreads'][number];
+        const at = counts.spreads[i] as DefinitionCounts['spreads'][number];
         for (const name of ['fields', 'aliases', 'directives'] as const)
-          one[name] = Math.min(one[name] + next[name], Number.MAX_SAFE_INTEGER);
-        one.depth = Math.max(one.depth, at.depth + next.depth);
-        one.nesting = Math.max(one.nesting, at.nesting + next.nesting);
+          counts[name] = Math.min(counts[name] + next[name], Number.MAX_SAFE_INTEGER);
+        counts.depth = Math.max(counts.depth, at.depth + next.depth);
+        counts.nesting = Math.max(counts.nesting, at.nesting + next.nesting);
       });
     }
   }
   return spread;
 }
 
-/** Whether the document asks what the graph holds. */
-export function introspects(document: DocumentNode): boolean {
+/** Whether the document contains an introspection query. */
+export function isIntrospection(document: DocumentNode): boolean {
   let found = false;
   visit(document, {
     Field: ({ name }) => {
@@ -207,16 +221,16 @@ export function introspects(document: DocumentNode): boolean {
   return found;
 }
 
-/** Throws the refusal of a caller who may not ask what the graph holds. */
-export function refuseIntrospection(): never {
+/** Throws the error for a caller who may not introspect. */
+export function rejectIntrospection(): never {
   throw new HubError(
     'GRAPHQL_VALIDATION_FAILED',
-    'Introspection is off here for callers without a role: sign in, or see the documentation of the graph.',
+    'Introspection is off for callers without a role. Authenticate, or see the documentation of the graph.',
   );
 }
 
-/** The same fault without suggestions: they would tell the graph's names one by one. */
-export const discreet = (fault: GraphQLFormattedError): GraphQLFormattedError => ({
-  ...fault,
-  message: fault.message.replace(/ ?Did you mean .*\?$/s, ''),
+/** The error without "Did you mean" suggestions, which would reveal names of the graph one by one. */
+export const withoutSuggestions = (error: GraphQLFormattedError): GraphQLFormattedError => ({
+  ...error,
+  message: error.message.replace(/ ?Did you mean .*\?$/s, ''),
 });

@@ -1,7 +1,7 @@
 /**
- * What an operation may cost, before it is planned: points (`@cost`, `@listSize` of the cost specification: one for each object, lists
- * counted by the page asked for, else by their assumed size) and calls to each legacy system at worst (one for each object on which the
- * operation enters its subgraph, were nothing asked in batches or kept).
+ * Estimates the cost of an operation before it is planned. Points, by `@cost` and `@listSize` of the cost specification: one per object,
+ * lists counted by the requested page size or their assumed size. Calls per source system in the worst case: one per object on which
+ * the operation enters its subgraph, without batching and caches.
  */
 import {
   type ConstDirectiveNode,
@@ -24,7 +24,8 @@ import {
   valueFromASTUntyped,
 } from 'graphql';
 
-export interface Cost {
+/** The estimated cost of one operation. */
+export interface OperationCost {
   readonly points: number;
   /** By connector. */
   readonly calls: Readonly<Record<string, number>>;
@@ -36,84 +37,88 @@ interface ListSize {
   readonly assumedSize?: number;
 }
 
+/** The costs that the supergraph declares. */
 export interface CostModel {
   /** By `Type.field`. */
   readonly lists: ReadonlyMap<string, ListSize>;
   /** By `Type.field`, or `Type`. */
   readonly weights: ReadonlyMap<string, number>;
-  /** Subgraph that answers the field, by `Type.field`. */
+  /** Subgraph that resolves the field, by `Type.field`. */
   readonly owners: ReadonlyMap<string, string>;
 }
 
-/** A list of which nothing is said. */
-const ASSUMED = 20;
-/** Beyond this the sum is not followed any further. */
-const ENOUGH = 1e9;
+/** Items of a list without `@listSize`. */
+const DEFAULT_LIST_SIZE = 20;
+/** The estimation stops here. */
+const MAX_POINTS = 1e9;
 
-export function readCosts(supergraph: string): CostModel {
+/** Reads the cost directives and the owner of each field from a supergraph. */
+export function readCostModel(supergraph: string): CostModel {
   const lists = new Map<string, ListSize>();
   const weights = new Map<string, number>();
   const owners = new Map<string, string>();
   const graphs = new Map<string, string>();
   const document = parse(supergraph, { noLocation: true });
   const argumentsOf = (directives: readonly ConstDirectiveNode[] | undefined, name: string) => {
-    const found = directives?.find((one) => one.name.value === name);
+    const found = directives?.find((directive) => directive.name.value === name);
     return (
       found &&
-      Object.fromEntries((found.arguments ?? []).map((one) => [one.name.value, valueFromASTUntyped(one.value)]))
+      Object.fromEntries(
+        (found.arguments ?? []).map((argument) => [argument.name.value, valueFromASTUntyped(argument.value)]),
+      )
     );
   };
-  for (const one of document.definitions) {
-    if (one.kind !== Kind.ENUM_TYPE_DEFINITION || one.name.value !== 'join__Graph') continue;
-    for (const value of one.values ?? []) {
+  for (const definition of document.definitions) {
+    if (definition.kind !== Kind.ENUM_TYPE_DEFINITION || definition.name.value !== 'join__Graph') continue;
+    for (const value of definition.values ?? []) {
       graphs.set(value.name.value, String(argumentsOf(value.directives, 'join__graph')?.['name']));
     }
   }
-  for (const one of document.definitions) {
-    if (one.kind !== Kind.OBJECT_TYPE_DEFINITION && one.kind !== Kind.INTERFACE_TYPE_DEFINITION) continue;
-    const type = one.name.value;
-    const weight = argumentsOf(one.directives, 'cost')?.['weight'];
+  for (const definition of document.definitions) {
+    if (definition.kind !== Kind.OBJECT_TYPE_DEFINITION && definition.kind !== Kind.INTERFACE_TYPE_DEFINITION) continue;
+    const type = definition.name.value;
+    const weight = argumentsOf(definition.directives, 'cost')?.['weight'];
     if (weight !== undefined) weights.set(type, Number(weight));
-    const homes = (one.directives ?? []).filter((each) => each.name.value === 'join__type');
-    const home = homes.length === 1 ? argumentsOf(homes, 'join__type')?.['graph'] : undefined;
-    for (const field of one.fields ?? []) {
+    const typeDirectives = (definition.directives ?? []).filter((each) => each.name.value === 'join__type');
+    const onlyOwner = typeDirectives.length === 1 ? argumentsOf(typeDirectives, 'join__type')?.['graph'] : undefined;
+    for (const field of definition.fields ?? []) {
       const name = `${type}.${field.name.value}`;
       const list = argumentsOf(field.directives, 'listSize');
       if (list) lists.set(name, list as ListSize);
       const own = argumentsOf(field.directives, 'cost')?.['weight'];
       if (own !== undefined) weights.set(name, Number(own));
-      const owner = argumentsOf(field.directives, 'join__field')?.['graph'] ?? home;
+      const owner = argumentsOf(field.directives, 'join__field')?.['graph'] ?? onlyOwner;
       if (owner) owners.set(name, graphs.get(String(owner)) ?? String(owner));
     }
   }
   return { lists, weights, owners };
 }
 
-/** The cost of one operation with these variables, as the client sent them. */
-export function costOf(
+/** The cost of one operation with the client's variables. */
+export function operationCost(
   model: CostModel,
   schema: GraphQLSchema,
   document: DocumentNode,
   operation: OperationDefinitionNode,
   variables: Readonly<Record<string, unknown>> | undefined,
-): Cost {
+): OperationCost {
   const fragments = new Map(
-    document.definitions.flatMap((one): [string, FragmentDefinitionNode][] =>
-      one.kind === Kind.FRAGMENT_DEFINITION ? [[one.name.value, one]] : [],
+    document.definitions.flatMap((definition): [string, FragmentDefinitionNode][] =>
+      definition.kind === Kind.FRAGMENT_DEFINITION ? [[definition.name.value, definition]] : [],
     ),
   );
   const defaults = new Map(
-    (operation.variableDefinitions ?? []).map((one) => [
-      one.variable.name.value,
-      one.defaultValue && valueFromASTUntyped(one.defaultValue),
+    (operation.variableDefinitions ?? []).map((variableDefinition) => [
+      variableDefinition.variable.name.value,
+      variableDefinition.defaultValue && valueFromASTUntyped(variableDefinition.defaultValue),
     ]),
   );
   const calls: Record<string, number> = {};
   let points = 0;
 
-  /** The number that an argument says; null when it is absent or no number. */
+  /** The value of a numeric argument; null if it is absent, negative or not a number. */
   const size = (field: FieldNode, name: string): number | null => {
-    const value = field.arguments?.find((one) => one.name.value === name)?.value;
+    const value = field.arguments?.find((argument) => argument.name.value === name)?.value;
     if (!value) return null;
     const given =
       value.kind === Kind.VARIABLE
@@ -128,11 +133,11 @@ export function costOf(
     graph: string | null,
     sized: { fields: readonly string[]; size: number } | null,
   ): void => {
-    for (const one of set.selections) {
-      if (points > ENOUGH) return;
-      if (one.kind === Kind.FIELD) field(type, one, times, graph, sized);
+    for (const selection of set.selections) {
+      if (points > MAX_POINTS) return;
+      if (selection.kind === Kind.FIELD) field(type, selection, times, graph, sized);
       else {
-        const fragment = one.kind === Kind.INLINE_FRAGMENT ? one : fragments.get(one.name.value);
+        const fragment = selection.kind === Kind.INLINE_FRAGMENT ? selection : fragments.get(selection.name.value);
         const named = fragment?.typeCondition?.name.value;
         const inner = named ? schema.getType(named) : type;
         if (fragment && inner) visit(inner, fragment.selectionSet, times, graph, sized);
@@ -150,12 +155,12 @@ export function costOf(
     if (!found) return;
     const name = `${type.name}.${found.name}`;
     const owner = model.owners.get(name) ?? graph;
-    // A connector is asked once for each object on which the operation enters it.
+    // One call for each object on which the operation enters another subgraph.
     if (owner !== null && owner !== graph) calls[owner] = (calls[owner] ?? 0) + times;
     const returns = getNamedType(found.type);
     const list = model.lists.get(name);
-    const page = list?.slicingArguments?.map((argument) => size(node, argument)).find((one) => one !== null);
-    const length = page ?? list?.assumedSize ?? ASSUMED;
+    const page = list?.slicingArguments?.map((argument) => size(node, argument)).find((value) => value !== null);
+    const length = page ?? list?.assumedSize ?? DEFAULT_LIST_SIZE;
     const isList = isListType(isNonNullType(found.type) ? found.type.ofType : found.type);
     const many = sized?.fields.includes(found.name) ? sized.size : isList ? length : 1;
     const weight = model.weights.get(name) ?? model.weights.get(returns.name) ?? (isLeafType(returns) ? 0 : 1);
@@ -167,5 +172,5 @@ export function costOf(
   const root = schema.getRootType(operation.operation);
   if (root) visit(root, operation.selectionSet, 1, null, null);
   delete calls['hub'];
-  return { points: Math.min(points, ENOUGH), calls };
+  return { points: Math.min(points, MAX_POINTS), calls };
 }

@@ -1,38 +1,38 @@
 import { expect, test } from 'vitest';
-import { NOBODY, type Principal } from '../../../connectors/kit/auth/principal.ts';
-import { Turns } from './scheduler.ts';
+import { ANONYMOUS, type Principal } from '../../../connectors/kit/auth/principal.ts';
+import { Scheduler } from './scheduler.ts';
 
-const who = (client: string): Principal => ({ ...NOBODY, client, subject: client });
+const principal = (client: string): Principal => ({ ...ANONYMOUS, client, subject: client });
 const busy = (milliseconds: number): void => {
   const end = performance.now() + milliseconds;
   while (performance.now() < end);
 };
 
-test('one caller’s hundred requests do not stand before another’s one', async () => {
-  const turns = new Turns();
+test('starts a second caller before the queue of the first is done', async () => {
+  const scheduler = new Scheduler();
   const order: string[] = [];
-  const ask = async (client: string) => {
-    await turns.enter(who(client));
+  const request = async (client: string) => {
+    await scheduler.acquire(principal(client));
     order.push(client);
-    turns.leave(who(client));
+    scheduler.release(principal(client));
   };
-  const all = [...Array.from({ length: 100 }, () => ask('greedy')), ask('one'), ask('two')];
+  const all = [...Array.from({ length: 100 }, () => request('greedy')), request('one'), request('two')];
   await Promise.all(all);
   expect(order).toHaveLength(102);
   expect(order.indexOf('one')).toBeLessThan(4);
   expect(order.indexOf('two')).toBeLessThan(5);
 });
 
-test('who asks more than all others leaves the hub idle for a part of the time, and who is alone does not', async () => {
-  const turns = new Turns();
-  const ask = async (client: string) => {
-    await turns.enter(who(client));
+test('leaves idle time between requests of a dominant caller, but not for a single caller', async () => {
+  const scheduler = new Scheduler();
+  const request = async (client: string) => {
+    await scheduler.acquire(principal(client));
     busy(5);
-    turns.leave(who(client));
+    scheduler.release(principal(client));
   };
   const idle = async (clients: readonly string[]): Promise<number> => {
     const before = performance.eventLoopUtilization();
-    await Promise.all(clients.map(ask));
+    await Promise.all(clients.map(request));
     return performance.eventLoopUtilization(before).idle;
   };
   const alone = await idle(Array(20).fill('greedy'));
@@ -42,47 +42,47 @@ test('who asks more than all others leaves the hub idle for a part of the time, 
   expect(alone).toBeLessThan(beside);
 });
 
-test('what gives way to others leaves the hub idle between, though its caller asks less than they', async () => {
-  const turns = new Turns();
+test('leaves idle time between background requests of any caller', async () => {
+  const scheduler = new Scheduler();
   for (let i = 0; i < 50; i++) {
-    await turns.enter(who('modest'));
-    turns.leave(who('modest'));
+    await scheduler.acquire(principal('modest'));
+    scheduler.release(principal('modest'));
   }
   const read = async () => {
-    await turns.enter(who('listener'), { yielding: true });
+    await scheduler.acquire(principal('listener'), { background: true });
     busy(5);
-    turns.leave(who('listener'));
+    scheduler.release(principal('listener'));
   };
   const before = performance.eventLoopUtilization();
   await Promise.all(Array.from({ length: 10 }, read));
   expect(performance.eventLoopUtilization(before).idle).toBeGreaterThan(25);
 });
 
-test('a hub that is never idle begins what gives way all the same, now and then', async () => {
-  const turns = new Turns();
-  let begun = 0;
-  const wait = turns.enter(who('modest'));
+test('starts background requests after their maximum wait if the event loop is never idle', async () => {
+  const scheduler = new Scheduler();
+  let started = 0;
+  const wait = scheduler.acquire(principal('modest'));
   expect(wait).toBeNull();
   const reads = [1, 2].map(async () => {
-    await turns.enter(who('listener'), { yielding: true });
-    begun += 1;
+    await scheduler.acquire(principal('listener'), { background: true });
+    started += 1;
   });
   const end = performance.now() + 10_000;
-  while (begun < 2 && performance.now() < end) {
-    await turns.enter(who('modest'));
+  while (started < 2 && performance.now() < end) {
+    await scheduler.acquire(principal('modest'));
     busy(5);
-    turns.leave(who('modest'));
+    scheduler.release(principal('modest'));
     await new Promise((resolve) => setImmediate(resolve));
   }
-  expect(begun).toBe(2);
+  expect(started).toBe(2);
   await Promise.all(reads);
 });
 
-test('too many that wait are refused; the owners of the machine never wait', async () => {
-  const turns = new Turns();
-  const waiting = Array.from({ length: 501 }, () => turns.enter(who('greedy')));
+test('rejects the 501st queued request of a caller; anonymous local callers never wait', async () => {
+  const scheduler = new Scheduler();
+  const waiting = Array.from({ length: 501 }, () => scheduler.acquire(principal('greedy')));
   expect(waiting[0]).toBeNull();
-  expect(() => turns.enter(who('greedy'))).toThrow('500 of your requests wait already');
-  expect(turns.enter({ ...NOBODY, client: 'anonymous' })).toBeNull();
+  expect(() => scheduler.acquire(principal('greedy'))).toThrow('Too many queued requests: at most 500 per caller.');
+  expect(scheduler.acquire({ ...ANONYMOUS, client: 'anonymous' })).toBeNull();
   await Promise.all(waiting);
 });

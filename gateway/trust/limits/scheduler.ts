@@ -1,138 +1,139 @@
 /**
- * Whose request is worked on next. The hub does one thing at a time: were requests begun in the order of their coming, one caller's
- * thousand would stand before another's one. So at each round of the event loop one is begun, and callers take turns; and who asks
- * more than all others together leaves the hub idle for a part of the time, so that others find it so.
+ * Decides which request starts next. The hub has one event loop: first come, first served would let one caller's thousand requests
+ * delay every other caller. So each round of the event loop starts one request, and callers take turns. A caller with more requests
+ * than all others together starts one only after the loop was idle for a share of the time.
  */
 import { performance } from 'node:perf_hooks';
-import { callerOf, type Principal } from '../../../connectors/kit/auth/principal.ts';
+import { callerKey, type Principal } from '../../../connectors/kit/auth/principal.ts';
 import { HubError } from '../../../connectors/kit/errors.ts';
 
-/** Requests of one caller that may wait to be begun. */
-const MOST_WAITING = 500;
-/** So long a caller's requests are counted, once or twice, in milliseconds. */
-const SPAN = 1_000;
-/** Beside others the greedy one may keep the hub at work for so many times as long as it is idle; while theirs are under way, for as long. */
-const IDLE = 3;
-/** What gives way begins when the hub has been idle for so many times as long as it was at work. */
-const YIELDING = 2;
-/** But one of each caller's so often at least, in milliseconds: no other's work keeps it out for ever. */
-const LONGEST = 250;
-/** How often it is looked whether the hub has been idle enough, in milliseconds. */
-const LOOK = 2;
+/** Waiting requests per caller. */
+const MAX_QUEUED = 500;
+/** Milliseconds. Starts are counted over the current window and the one before. */
+const WINDOW = 1_000;
+/** The dominant caller starts when the loop was idle for 1/3 of its busy time; while requests of others run, for all of it. */
+const IDLE_RATIO = 3;
+/** A background request starts when the loop was idle for twice its busy time. */
+const BACKGROUND_IDLE_RATIO = 2;
+/** Milliseconds. A background request starts after this wait even if the loop is never idle. */
+const MAX_BACKGROUND_WAIT = 250;
+/** Milliseconds between checks whether the loop was idle enough. */
+const RECHECK_INTERVAL = 2;
 
-/** Requests begun, by caller. */
-interface Span {
-  all: number;
-  readonly of: Map<string, number>;
+/** Requests started in one window. */
+interface StartCounts {
+  total: number;
+  readonly byCaller: Map<string, number>;
 }
 
-interface Queue {
-  readonly who: string;
-  readonly yielding: boolean;
-  readonly begins: (() => void)[];
-  /** When it began to wait, or the last of it was begun. */
+interface CallerQueue {
+  readonly caller: string;
+  readonly background: boolean;
+  readonly starts: (() => void)[];
+  /** When the queue was created or its last request was started. */
   since: number;
 }
 
-const span = (): Span => ({ all: 0, of: new Map() });
+const newCounts = (): StartCounts => ({ total: 0, byCaller: new Map() });
 
-export class Turns {
-  /** Who waits, in the order of their turns; what gives way apart from the rest of its caller's. */
-  readonly #waiting = new Map<string, Queue>();
-  /** One has been begun in this round. */
-  #taken = false;
+/** Starts requests in fair order between callers. */
+export class Scheduler {
+  /** In the order of their next start. Background requests of a caller have a queue of their own. */
+  readonly #queues = new Map<string, CallerQueue>();
+  #startedThisRound = false;
   #timer: NodeJS.Timeout | undefined;
-  /** Requests begun in this span and in the one before. */
-  #spans: [Span, Span] = [span(), span()];
-  #turned = 0;
-  /** Requests under way, by caller. */
-  readonly #under = new Map<string, number>();
-  #all = 0;
-  /** What the event loop had done when the last request was begun. */
-  #done = performance.eventLoopUtilization();
+  /** Of the current window and the one before. */
+  #counts: [StartCounts, StartCounts] = [newCounts(), newCounts()];
+  #windowStart = 0;
+  /** Started requests that have not been released, by caller. */
+  readonly #running = new Map<string, number>();
+  #runningTotal = 0;
+  /** Utilization of the event loop when the last request was started. */
+  #lastUtilization = performance.eventLoopUtilization();
 
   /**
-   * Resolves when the request may begin; null: at once. To be followed by one `leave`. Throws LIMIT_RATE when too many of the caller's
-   * wait already. Callers of this machine without a token are its owners and never wait. `reading`: it is the hub that asks, for a
-   * subscription, and counts itself how many wait; `yielding`: it begins as the greedy one's do, however little its caller asks.
+   * Resolves when the request may start; returns null if it may start at once. Call `release` once when it has ended.
+   * Throws `LIMIT_RATE` if 500 requests of the caller are queued. Anonymous callers on this machine never wait.
+   * `logRead`: a read of the event log for a subscription, which is not counted against the queue; with `background` it yields to
+   * other requests.
    */
-  enter(principal: Principal | null, reading?: { readonly yielding: boolean }): Promise<void> | null {
+  acquire(principal: Principal | null, logRead?: { readonly background: boolean }): Promise<void> | null {
     if (principal?.client === 'anonymous') return null;
-    const who = callerOf(principal);
-    const yielding = reading?.yielding ?? false;
-    if (!this.#taken && this.#waiting.size === 0 && this.#mayBegin(who, yielding)) {
-      this.#begun(who);
+    const caller = callerKey(principal);
+    const background = logRead?.background ?? false;
+    if (!this.#startedThisRound && this.#queues.size === 0 && this.#mayStart(caller, background)) {
+      this.#recordStart(caller);
       return null;
     }
-    const key = yielding ? `${who}\0yielding` : who;
-    const queue = this.#waiting.get(key) ?? { who, yielding, begins: [], since: performance.now() };
-    if (!reading && queue.begins.length >= MOST_WAITING) {
+    const key = background ? `${caller}\0background` : caller;
+    const queue = this.#queues.get(key) ?? { caller, background, starts: [], since: performance.now() };
+    if (!logRead && queue.starts.length >= MAX_QUEUED) {
       throw new HubError(
         'LIMIT_RATE',
-        `${MOST_WAITING} of your requests wait already. Ask again when they are answered.`,
-        { limit: MOST_WAITING, retryAfter: 1, retryable: true },
+        `Too many queued requests: at most ${MAX_QUEUED} per caller. Wait for responses before sending more.`,
+        { limit: MAX_QUEUED, retryAfter: 1, retryable: true },
       );
     }
-    this.#waiting.set(key, queue);
-    return new Promise((begin) => {
-      queue.begins.push(begin);
-      if (!this.#taken) this.#next();
+    this.#queues.set(key, queue);
+    return new Promise((start) => {
+      queue.starts.push(start);
+      if (!this.#startedThisRound) this.#startNext();
     });
   }
 
-  /** The request has been answered. */
-  leave(principal: Principal | null): void {
+  /** Ends a request that was started. */
+  release(principal: Principal | null): void {
     if (principal?.client === 'anonymous') return;
-    const who = callerOf(principal);
-    const rest = (this.#under.get(who) ?? 1) - 1;
-    if (rest > 0) this.#under.set(who, rest);
-    else this.#under.delete(who);
-    this.#all -= 1;
+    const caller = callerKey(principal);
+    const running = (this.#running.get(caller) ?? 1) - 1;
+    if (running > 0) this.#running.set(caller, running);
+    else this.#running.delete(caller);
+    this.#runningTotal -= 1;
   }
 
-  /** Whether this caller is not the greedy one, or the hub has been idle for its part of the time since the last request was begun. */
-  #mayBegin(who: string, yielding: boolean): boolean {
+  /** Whether the caller does not dominate, or the loop was idle long enough since the last start. */
+  #mayStart(caller: string, background: boolean): boolean {
     const now = performance.now();
-    if (now - this.#turned > SPAN) {
-      this.#spans = [span(), now - this.#turned > 2 * SPAN ? span() : this.#spans[0]];
-      this.#turned = now;
+    if (now - this.#windowStart > WINDOW) {
+      this.#counts = [newCounts(), now - this.#windowStart > 2 * WINDOW ? newCounts() : this.#counts[0]];
+      this.#windowStart = now;
     }
-    const [present, before] = this.#spans;
-    const mine = (present.of.get(who) ?? 0) + (before.of.get(who) ?? 0);
-    const all = present.all + before.all;
-    if (mine === all || (!yielding && mine * 2 <= all)) return true;
-    const { idle, active } = performance.eventLoopUtilization(this.#done);
-    const others = this.#all > (this.#under.get(who) ?? 0);
-    return yielding ? idle >= active * YIELDING : idle * (others ? 1 : IDLE) >= active;
+    const [current, previous] = this.#counts;
+    const own = (current.byCaller.get(caller) ?? 0) + (previous.byCaller.get(caller) ?? 0);
+    const total = current.total + previous.total;
+    if (own === total || (!background && own * 2 <= total)) return true;
+    const { idle, active } = performance.eventLoopUtilization(this.#lastUtilization);
+    const othersRun = this.#runningTotal > (this.#running.get(caller) ?? 0);
+    return background ? idle >= active * BACKGROUND_IDLE_RATIO : idle * (othersRun ? 1 : IDLE_RATIO) >= active;
   }
 
-  #begun(who: string): void {
-    const [present] = this.#spans;
-    present.all += 1;
-    present.of.set(who, (present.of.get(who) ?? 0) + 1);
-    this.#under.set(who, (this.#under.get(who) ?? 0) + 1);
-    this.#all += 1;
-    this.#done = performance.eventLoopUtilization();
-    this.#taken = true;
-    setImmediate(() => this.#next());
+  #recordStart(caller: string): void {
+    const [current] = this.#counts;
+    current.total += 1;
+    current.byCaller.set(caller, (current.byCaller.get(caller) ?? 0) + 1);
+    this.#running.set(caller, (this.#running.get(caller) ?? 0) + 1);
+    this.#runningTotal += 1;
+    this.#lastUtilization = performance.eventLoopUtilization();
+    this.#startedThisRound = true;
+    setImmediate(() => this.#startNext());
   }
 
-  #next(): void {
-    this.#taken = false;
+  #startNext(): void {
+    this.#startedThisRound = false;
     clearTimeout(this.#timer);
-    for (const [key, queue] of this.#waiting) {
-      const late = queue.yielding && performance.now() - queue.since > LONGEST;
-      if (!late && !this.#mayBegin(queue.who, queue.yielding)) continue;
-      const begin = queue.begins.shift();
+    for (const [key, queue] of this.#queues) {
+      const isOverdue = queue.background && performance.now() - queue.since > MAX_BACKGROUND_WAIT;
+      if (!isOverdue && !this.#mayStart(queue.caller, queue.background)) continue;
+      const start = queue.starts.shift();
       queue.since = performance.now();
-      this.#waiting.delete(key);
-      // Behind all others.
-      if (queue.begins.length > 0) this.#waiting.set(key, queue);
-      if (!begin) continue;
-      this.#begun(queue.who);
-      begin();
+      this.#queues.delete(key);
+      // To the end of the order.
+      if (queue.starts.length > 0) this.#queues.set(key, queue);
+      if (!start) continue;
+      this.#recordStart(queue.caller);
+      start();
       return;
     }
-    if (this.#waiting.size > 0) this.#timer = setTimeout(() => this.#next(), LOOK);
+    if (this.#queues.size > 0) this.#timer = setTimeout(() => this.#startNext(), RECHECK_INTERVAL);
   }
 }

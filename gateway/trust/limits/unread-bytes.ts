@@ -1,130 +1,132 @@
 /**
- * What callers have been sent and have not read: over all connections of one caller, and of all callers. Who does not read gets no
- * further answers until it does, and its subscriptions read the log at its own pace.
+ * Counts bytes that were sent and not yet read by clients, per caller over all its connections and in total. A caller over the limit
+ * gets no further responses until it has read, and its subscriptions read the log at their own pace.
  */
 
 import { DEFAULT_LIMITS, type ProcessLimits } from '../../../connectors/kit/config/sections/limits.ts';
 import { HubError } from '../../../connectors/kit/errors.ts';
 
-/** What has not been noticed to be read is measured again this often at most, in milliseconds. */
-const AGAIN = 20;
+/** Milliseconds. Connections with unread bytes are measured again at most this often. */
+const MEASURE_INTERVAL = 20;
 
-interface Caller {
+interface CallerBytes {
   bytes: number;
-  /** Connections with something unread, as far as is known. */
-  readonly pending: Set<Unread>;
+  /** Connections that had unread bytes when last measured. */
+  readonly pending: Set<UnreadConnection>;
 }
 
-/** One connection of a caller. */
-export interface Unread {
-  /** Measures anew; answers the bytes that wait on this connection. */
-  note(): number;
-  /** Whether something waits on this connection and its caller has too much unread. */
-  behind(): boolean;
+/** The unread bytes of one connection. */
+export interface UnreadConnection {
+  /** Measures and returns the unread bytes of this connection. */
+  measure(): number;
+  /** Whether this connection has unread bytes and its caller is over the limit. */
+  isBehind(): boolean;
+  /** Stops counting the connection. */
   close(): void;
 }
 
 export class UnreadBytes {
   readonly #limits: Pick<ProcessLimits, 'unread' | 'unreadBytes'>;
-  readonly #callers = new Map<string, Caller>();
-  #held = 0;
-  #refused = 0;
+  readonly #callers = new Map<string, CallerBytes>();
+  #total = 0;
+  #rejections = 0;
   #measuredAt = 0;
 
   constructor(limits: Pick<ProcessLimits, 'unread' | 'unreadBytes'> = DEFAULT_LIMITS) {
     this.#limits = limits;
   }
 
-  get most(): number {
+  /** Bytes that may be unread over all callers. */
+  get limit(): number {
     return this.#limits.unreadBytes;
   }
 
-  /** Bytes of all callers. */
-  get held(): number {
-    this.#measureAll();
-    return this.#held;
+  /** Unread bytes of all callers. */
+  get used(): number {
+    this.#measurePending();
+    return this.#total;
   }
 
-  /** How often a caller was refused or a subscription left behind for it. */
-  get refused(): number {
-    return this.#refused;
+  /** How often a caller was found over the limit. */
+  get rejections(): number {
+    return this.#rejections;
   }
 
-  /** One connection of this caller; `measure` tells how many bytes wait on it. */
-  open(name: string, measure: () => number): Unread {
+  /** Starts counting a connection of the caller; `measure` returns its unread bytes. */
+  addConnection(caller: string, measure: () => number): UnreadConnection {
     let counted = 0;
     const count = (bytes: number): void => {
       if (bytes === counted) return;
-      let caller = this.#callers.get(name);
-      if (!caller) {
-        caller = { bytes: 0, pending: new Set() };
-        this.#callers.set(name, caller);
+      let entry = this.#callers.get(caller);
+      if (!entry) {
+        entry = { bytes: 0, pending: new Set() };
+        this.#callers.set(caller, entry);
       }
-      caller.bytes += bytes - counted;
-      this.#held += bytes - counted;
+      entry.bytes += bytes - counted;
+      this.#total += bytes - counted;
       counted = bytes;
-      if (bytes > 0) caller.pending.add(one);
-      else caller.pending.delete(one);
-      if (caller.pending.size === 0) this.#callers.delete(name);
+      if (bytes > 0) entry.pending.add(connection);
+      else entry.pending.delete(connection);
+      if (entry.pending.size === 0) this.#callers.delete(caller);
     };
-    const one: Unread = {
-      note: () => {
+    const connection: UnreadConnection = {
+      measure: () => {
         count(measure());
         return counted;
       },
-      behind: () => one.note() > 0 && this.full(name),
+      isBehind: () => connection.measure() > 0 && this.isOverLimit(caller),
       close: () => count(0),
     };
-    return one;
+    return connection;
   }
 
-  /** The refusal of a caller who has too much unread; null when it may be sent more. */
-  refusal(name: string): HubError | null {
-    if (!this.full(name)) return null;
+  /** The `LIMIT_RATE` error for a caller over the limit; null otherwise. */
+  rejection(caller: string): HubError | null {
+    if (!this.isOverLimit(caller)) return null;
     const { unread } = this.#limits;
     return new HubError(
       'LIMIT_RATE',
-      `You have not read what you were sent (at most ${unread} bytes may wait, over all your connections); read it, then ask again.`,
-      { limit: unread, found: this.#callers.get(name)?.bytes ?? 0, retryable: true, retryAfter: 1 },
+      `Too many unread bytes: at most ${unread.toLocaleString('en')} per caller over all connections. Read the pending responses, then retry.`,
+      { limit: unread, found: this.#callers.get(caller)?.bytes ?? 0, retryable: true, retryAfter: 1 },
     );
   }
 
-  /** Whether this caller has more unread than it may, or more than an equal share where all together have. */
-  full(name: string): boolean {
-    if (!this.#isFull(name)) return false;
-    this.#measureAll();
-    const full = this.#isFull(name);
-    if (full) this.#refused++;
-    return full;
+  /** Whether the caller is over its limit or, while the total limit is exceeded, over an equal share of it. */
+  isOverLimit(caller: string): boolean {
+    if (!this.#exceedsLimit(caller)) return false;
+    this.#measurePending();
+    const isOver = this.#exceedsLimit(caller);
+    if (isOver) this.#rejections++;
+    return isOver;
   }
 
-  #isFull(name: string): boolean {
-    const bytes = this.#callers.get(name)?.bytes ?? 0;
+  #exceedsLimit(caller: string): boolean {
+    const bytes = this.#callers.get(caller)?.bytes ?? 0;
     const { unread, unreadBytes } = this.#limits;
-    return bytes > unread || (this.#held > unreadBytes && bytes > unreadBytes / this.#callers.size);
+    return bytes > unread || (this.#total > unreadBytes && bytes > unreadBytes / this.#callers.size);
   }
 
-  /** What was read meanwhile is noticed only when it is looked for. */
-  #measureAll(): void {
+  /** Clients read without notice, so connections have to be measured again. */
+  #measurePending(): void {
     const now = performance.now();
-    if (now - this.#measuredAt < AGAIN) return;
+    if (now - this.#measuredAt < MEASURE_INTERVAL) return;
     this.#measuredAt = now;
-    for (const { pending } of [...this.#callers.values()]) for (const one of [...pending]) one.note();
+    for (const { pending } of [...this.#callers.values()]) for (const connection of [...pending]) connection.measure();
   }
 }
 
-/** Counts an answer over HTTP that the client has not taken whole, until it has. */
-export function countAnswer(
+/** Counts the unread bytes of an HTTP response until it is closed. */
+export function trackResponse(
   unread: UnreadBytes,
-  name: string,
+  caller: string,
   response: {
     readonly writableLength: number;
     readonly destroyed: boolean;
-    once(event: 'close', done: () => void): unknown;
+    once(event: 'close', listener: () => void): unknown;
   },
 ): void {
   if (response.destroyed || response.writableLength === 0) return;
-  const one = unread.open(name, () => response.writableLength);
-  one.note();
-  response.once('close', () => one.close());
+  const connection = unread.addConnection(caller, () => response.writableLength);
+  connection.measure();
+  response.once('close', () => connection.close());
 }

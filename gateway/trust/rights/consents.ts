@@ -1,30 +1,31 @@
 /**
- * Consents as the gateway needs them: what the companies have granted to a client, read when the client asks, dropped the moment
- * a grant or a revocation is told.
+ * The consents that companies have granted to clients: read from the database at a client's first operation, cached, and dropped
+ * from the cache when the database notifies a grant or revocation.
  */
 import { LRUCache } from 'lru-cache';
 import type { Principal } from '../../../connectors/kit/auth/principal.ts';
-import type { Clock } from '../../../connectors/kit/connector.ts';
+import type { Clock } from '../../../connectors/kit/clock.ts';
 import type { Database } from '../../../schema/database/database.ts';
 import { CONSENT_CHANNEL, grantsTo } from '../../../schema/database/hub/consents.ts';
 
-interface Granted {
+/** The valid consents of one client. */
+interface ClientGrants {
   /** `purpose@company`, sorted. */
   readonly names: readonly string[];
-  /** When the first of them ends, in milliseconds since the epoch. */
+  /** When the first of them expires, in milliseconds since the epoch. */
   readonly until: number;
 }
 
-/** Without the word of a change (the listener has lost its connection) a grant holds this long at most, in milliseconds. */
-const LONGEST = 5_000;
+/** Milliseconds. Limits how long a revoked consent counts while the listener has no connection. */
+const MAX_AGE = 5_000;
 
-/** Consents by client, in memory as long as they are certain. */
+/** Consents by client. Call `open` once before use. */
 export class Consents {
   readonly #database: Database;
   readonly #clock: Clock;
-  readonly #known = new LRUCache<string, Promise<Granted>>({ max: 5_000, ttl: LONGEST });
-  /** The same principal stays the same object as long as its consents do. */
-  readonly #made = new WeakMap<Principal, { names: string; principal: Principal }>();
+  readonly #grants = new LRUCache<string, Promise<ClientGrants>>({ max: 5_000, ttl: MAX_AGE });
+  /** Keeps the identity of extended principals: equal consents give the same object. */
+  readonly #principals = new WeakMap<Principal, { names: string; principal: Principal }>();
   #listener: { close(): Promise<void> } | undefined;
 
   constructor(database: Database, clock: Clock) {
@@ -34,8 +35,8 @@ export class Consents {
 
   async open(): Promise<void> {
     this.#listener = await this.#database.listen(CONSENT_CHANNEL, (client) => {
-      if (client === null) this.#known.clear();
-      else this.#known.delete(client);
+      if (client === null) this.#grants.clear();
+      else this.#grants.delete(client);
     });
   }
 
@@ -43,37 +44,37 @@ export class Consents {
     await this.#listener?.close();
   }
 
-  /** After a mutation of this process: whatever it granted or revoked holds for the next operation. */
-  forget(): void {
-    this.#known.clear();
+  /** Empties the cache. Called after a mutation of this process, so that its next operation sees the change. */
+  clear(): void {
+    this.#grants.clear();
   }
 
-  /** The principal with what is granted to its client at this moment. */
-  async current(principal: Principal): Promise<Principal> {
+  /** Resolves with the principal extended by the consents that its client has now. */
+  async withConsents(principal: Principal): Promise<Principal> {
     const { client } = principal;
     const now = this.#clock.now().getTime();
-    let granted = await (this.#known.get(client) ?? this.#read(client));
+    let granted = await (this.#grants.get(client) ?? this.#read(client));
     if (granted.until <= now) granted = await this.#read(client);
     if (granted.names.length === 0) return principal;
     const names = granted.names.join(' ');
-    const made = this.#made.get(principal);
-    if (made?.names === names) return made.principal;
-    const whole: Principal = { ...principal, consents: new Set([...principal.consents, ...granted.names]) };
-    this.#made.set(principal, { names, principal: whole });
-    return whole;
+    const known = this.#principals.get(principal);
+    if (known?.names === names) return known.principal;
+    const extended: Principal = { ...principal, consents: new Set([...principal.consents, ...granted.names]) };
+    this.#principals.set(principal, { names, principal: extended });
+    return extended;
   }
 
-  #read(client: string): Promise<Granted> {
-    const reading = grantsTo(this.#database.plain, client, this.#clock.now()).then((rows): Granted => {
+  #read(client: string): Promise<ClientGrants> {
+    const reading = grantsTo(this.#database.plain, client, this.#clock.now()).then((rows): ClientGrants => {
       const ends = rows.flatMap((row) => (row.expiresAt ? [row.expiresAt.getTime()] : []));
       return {
         names: [...new Set(rows.map((row) => `${row.purpose}@${row.company}`))].sort(),
         until: Math.min(...ends, Number.POSITIVE_INFINITY),
       };
     });
-    this.#known.set(client, reading);
+    this.#grants.set(client, reading);
     reading.catch(() => {
-      if (this.#known.get(client) === reading) this.#known.delete(client);
+      if (this.#grants.get(client) === reading) this.#grants.delete(client);
     });
     return reading;
   }

@@ -1,21 +1,24 @@
-/** The table of protected fields, drawn from the graph itself: printed into docs/security.md by `isthmus schema`. */
+/** Builds the table of protected fields in docs/security.md from the graph; `isthmus schema` prints it. */
 import { buildSchema, type GraphQLObjectType, getNamedType, isObjectType } from 'graphql';
-import { type Principal, UNMASKING, unmasked } from '../../../connectors/kit/auth/principal.ts';
+import { mayUnmask, type Principal, UNMASK_SCOPES } from '../../../connectors/kit/auth/principal.ts';
 import { ROLE_NAMES, ROLES, type RoleName } from '../../../connectors/kit/auth/roles.ts';
-import { readPolicy } from './field-policy.ts';
+import { readFieldPolicy } from './field-policy.ts';
 
-/** yes; no: null with FORBIDDEN; consent: null with CONSENT_REQUIRED until the company grants it; masked: null, the twin is filled. */
-export type Cell = 'yes' | 'no' | 'consent' | 'masked';
+/**
+ * no: null with `FORBIDDEN`. consent: null with `CONSENT_REQUIRED` until the company grants it. masked: null, and the masked twin of
+ * the field has a value.
+ */
+export type AccessLevel = 'yes' | 'no' | 'consent' | 'masked';
 
 export interface RightsRow {
   readonly type: string;
   /** `*`: every field of the type. */
   readonly field: string;
-  readonly cells: Readonly<Record<RoleName, Cell>>;
+  readonly cells: Readonly<Record<RoleName, AccessLevel>>;
 }
 
-/** A principal of the role that sees all rows and to whom nothing more was granted than the role itself brings. */
-export const plainPrincipal = (role: RoleName): Principal => ({
+/** A principal with this role only, which sees all rows and has no further consents. */
+export const rolePrincipal = (role: RoleName): Principal => ({
   subject: role,
   client: role,
   roles: [role],
@@ -27,25 +30,25 @@ export const plainPrincipal = (role: RoleName): Principal => ({
   expires: null,
 });
 
-/** Every field that needs more than nobody has, with what each role gets. `api` is the public graph. */
+/** Every field that unauthenticated callers may not read, with the access of each role. `api`: SDL of the public graph. */
 export function rightsRows(supergraph: string, api: string): RightsRow[] {
-  const policy = readPolicy(supergraph);
+  const policy = readFieldPolicy(supergraph);
   const types = Object.values(buildSchema(api).getTypeMap())
-    .filter((one): one is GraphQLObjectType => isObjectType(one) && !one.name.startsWith('__'))
+    .filter((type): type is GraphQLObjectType => isObjectType(type) && !type.name.startsWith('__'))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
   const row = (type: string, field: string, returns: string): RightsRow | null => {
-    if (policy.refused({ type, field, returns }, null) === null) return null;
+    if (policy.rejection({ type, field, returns }, null) === null) return null;
     return {
       type,
       field,
       cells: Object.fromEntries(
         ROLE_NAMES.map((role) => {
-          const principal = plainPrincipal(role);
-          const refusal = policy.refused({ type, field, returns }, principal);
+          const principal = rolePrincipal(role);
+          const rejection = policy.rejection({ type, field, returns }, principal);
           const mask = `${type}.${field}`;
-          const open = !(mask in UNMASKING) || unmasked(principal, mask as keyof typeof UNMASKING);
-          const cell: Cell = refusal
-            ? refusal.code === 'CONSENT_REQUIRED'
+          const open = !(mask in UNMASK_SCOPES) || mayUnmask(principal, mask as keyof typeof UNMASK_SCOPES);
+          const cell: AccessLevel = rejection
+            ? rejection.code === 'CONSENT_REQUIRED'
               ? 'consent'
               : 'no'
             : open
@@ -53,20 +56,22 @@ export function rightsRows(supergraph: string, api: string): RightsRow[] {
               : 'masked';
           return [role, cell];
         }),
-      ) as Record<RoleName, Cell>,
+      ) as Record<RoleName, AccessLevel>,
     };
   };
   return types.flatMap((type) => {
     const whole = row(type.name, '*', '');
     const fields = Object.values(type.getFields()).flatMap((field) => {
-      const one = row(type.name, field.name, getNamedType(field.type).name);
-      // A field that is only as protected as its whole type is told by the type's own row.
-      const same = one && whole && ROLE_NAMES.every((role) => one.cells[role] === whole.cells[role]);
-      return one && !same ? [one] : [];
+      const fieldRow = row(type.name, field.name, getNamedType(field.type).name);
+      // A field with the access of its whole type is covered by the type's row.
+      const same = fieldRow && whole && ROLE_NAMES.every((role) => fieldRow.cells[role] === whole.cells[role]);
+      return fieldRow && !same ? [fieldRow] : [];
     });
-    // Masks stand on fields of types that need rights of their own, or on none: they are told in any case.
-    const masks = Object.keys(UNMASKING)
-      .filter((mask) => mask.startsWith(`${type.name}.`) && !fields.some((one) => `${one.type}.${one.field}` === mask))
+    // Masked fields are listed even if nothing else protects them.
+    const masks = Object.keys(UNMASK_SCOPES)
+      .filter(
+        (mask) => mask.startsWith(`${type.name}.`) && !fields.some((field) => `${field.type}.${field.field}` === mask),
+      )
       .map((mask) => maskRow(type.name, mask.slice(type.name.length + 1)));
     return [...(whole ? [whole] : []), ...fields, ...masks];
   });
@@ -78,18 +83,18 @@ const maskRow = (type: string, field: string): RightsRow => ({
   cells: Object.fromEntries(
     ROLE_NAMES.map((role) => [
       role,
-      unmasked(plainPrincipal(role), `${type}.${field}` as keyof typeof UNMASKING) ? 'yes' : 'masked',
+      mayUnmask(rolePrincipal(role), `${type}.${field}` as keyof typeof UNMASK_SCOPES) ? 'yes' : 'masked',
     ]),
-  ) as Record<RoleName, Cell>,
+  ) as Record<RoleName, AccessLevel>,
 });
 
-const OPEN = '<!-- rights -->';
-const CLOSE = '<!-- /rights -->';
+const START_MARKER = '<!-- rights -->';
+const END_MARKER = '<!-- /rights -->';
 
-/** The document with its table drawn anew between the two marks. */
+/** Replaces the table between the two markers of the document; returns the text unchanged if there are none. */
 export function withRightsTable(text: string, rows: readonly RightsRow[]): string {
-  const from = text.indexOf(OPEN);
-  const to = text.indexOf(CLOSE);
+  const from = text.indexOf(START_MARKER);
+  const to = text.indexOf(END_MARKER);
   if (from < 0 || to < from) return text;
   const lines = [
     `| field | ${ROLE_NAMES.join(' | ')} |`,
@@ -98,13 +103,13 @@ export function withRightsTable(text: string, rows: readonly RightsRow[]): strin
       ({ type, field, cells }) => `| \`${type}.${field}\` | ${ROLE_NAMES.map((role) => cells[role]).join(' | ')} |`,
     ),
   ];
-  return `${text.slice(0, from + OPEN.length)}\n${lines.join('\n')}\n${text.slice(to)}`;
+  return `${text.slice(0, from + START_MARKER.length)}\n${lines.join('\n')}\n${text.slice(to)}`;
 }
 
-/** The table as it stands in the document: `Type.field` to role to cell. */
+/** Reads the table from the document: `Type.field` to role to access level. */
 export function readRightsTable(text: string): Map<string, Readonly<Record<string, string>>> {
   const lines = text
-    .slice(text.indexOf(OPEN), text.indexOf(CLOSE))
+    .slice(text.indexOf(START_MARKER), text.indexOf(END_MARKER))
     .split('\n')
     .filter((line) => line.startsWith('|'))
     .map((line) => line.split('|').map((cell) => cell.trim().replaceAll('`', '')));

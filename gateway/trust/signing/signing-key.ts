@@ -1,6 +1,6 @@
 /**
- * The hub's signing key: Ed25519, in a file that only the hub's user may read, never in the database. The id is the
- * key's thumbprint (RFC 7638), so that nobody can pass one key off as another.
+ * The hub's signing key: Ed25519, in a file that only the hub's user may read, never in the database. Its id is the thumbprint
+ * (RFC 7638), so that an id cannot be claimed for another key.
  */
 import {
   createHash,
@@ -14,7 +14,7 @@ import {
 import { chmodSync, existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-/** A public key as it is published: JSON Web Key of an Ed25519 key (RFC 8037). */
+/** A published public key: JSON Web Key of an Ed25519 key (RFC 8037). */
 export interface PublicJwk {
   readonly kty: 'OKP';
   readonly crv: 'Ed25519';
@@ -31,16 +31,16 @@ export interface SigningKey {
   readonly publicJwk: PublicJwk;
   readonly publicKey: KeyObject;
   readonly privateKey: KeyObject;
-  /** Signature over the text's bytes, base64url. */
+  /** Returns the signature over the text in UTF-8, as base64url. */
   sign(text: string): string;
 }
 
-/** The key cannot be used; the message is a sentence for people. */
+/** The signing key or its files cannot be used. The message is shown to the operator. */
 export class SigningKeyError extends Error {
   override name = 'SigningKeyError';
 }
 
-/** Thumbprint of an Ed25519 public key: SHA-256 of its required members in lexical order. */
+/** RFC 7638 thumbprint of an Ed25519 public key: SHA-256 of its required members in lexical order. */
 const thumbprint = (x: string): string =>
   createHash('sha256').update(`{"crv":"Ed25519","kty":"OKP","x":"${x}"}`).digest('base64url');
 
@@ -49,19 +49,19 @@ function jwkOf(key: KeyObject): PublicJwk {
   return { kty: 'OKP', crv: 'Ed25519', x, kid: thumbprint(x), use: 'sig', alg: 'EdDSA' };
 }
 
-/** From a PEM (PKCS 8) text. */
-export function signingKey(pem: string): SigningKey {
+/** Parses a private key in PEM (PKCS 8). Throws `SigningKeyError`. */
+export function parseSigningKey(pem: string): SigningKey {
   let privateKey: KeyObject;
   try {
     privateKey = createPrivateKey(pem);
   } catch {
     throw new SigningKeyError(
-      'The signing key is not a private key in PEM (PKCS 8); make one by: openssl genpkey -algorithm ed25519',
+      'The signing key is not a private key in PEM (PKCS 8). Create one: openssl genpkey -algorithm ed25519',
     );
   }
   if (privateKey.asymmetricKeyType !== 'ed25519') {
     throw new SigningKeyError(
-      `The signing key must be Ed25519, found ${privateKey.asymmetricKeyType ?? 'another kind'}; make one by: openssl genpkey -algorithm ed25519`,
+      `The signing key must be Ed25519, found ${privateKey.asymmetricKeyType ?? 'another type'}. Create one: openssl genpkey -algorithm ed25519`,
     );
   }
   const publicKey = createPublicKey(privateKey);
@@ -75,48 +75,48 @@ export function signingKey(pem: string): SigningKey {
   };
 }
 
-/** A key that is kept nowhere: for tests and measurements. */
-export const newSigningKey = (): SigningKey =>
-  signingKey(generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }) as string);
+/** Generates a key without storing it. */
+export const generateSigningKey = (): SigningKey =>
+  parseSigningKey(generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }) as string);
 
-/** Reads the file, or makes it (mode 0600) when there is none. Several processes may call it at once: the first one's key stays. */
-export function loadSigningKey(file: string): SigningKey {
+/** Reads the key file, or creates it (mode 0600). If several processes create it at once, all use the first key. */
+export function loadOrCreateSigningKey(file: string): SigningKey {
   if (!existsSync(file)) {
     mkdirSync(dirname(file), { recursive: true });
-    const own = `${file}.${process.pid}`;
-    const made = newSigningKey();
-    writeFileSync(own, made.privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
-    chmodSync(own, 0o600);
+    const temporary = `${file}.${process.pid}`;
+    const key = generateSigningKey();
+    writeFileSync(temporary, key.privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
+    chmodSync(temporary, 0o600);
     try {
-      linkSync(own, file);
+      linkSync(temporary, file);
     } catch (error) {
       if ((error as { code?: string }).code !== 'EEXIST') throw error;
     } finally {
-      rmSync(own, { force: true });
+      rmSync(temporary, { force: true });
     }
   }
   return readSigningKey(file);
 }
 
-/** Reads the file. Throws `SigningKeyError` naming it when it does not exist, cannot be read or is no such key. */
+/** Reads the key file. Throws `SigningKeyError` with its path if it is missing, unreadable or not an Ed25519 key. */
 export function readSigningKey(file: string): SigningKey {
   let pem: string;
   try {
     pem = readFileSync(file, 'utf8');
   } catch {
     throw new SigningKeyError(
-      `The signing key ${file} cannot be read; check that it is a file, its owner and mode (0600).`,
+      `Cannot read the signing key ${file}. Check that it is a file, its owner and its mode (0600).`,
     );
   }
   try {
-    return signingKey(pem);
+    return parseSigningKey(pem);
   } catch (error) {
     if (error instanceof SigningKeyError) error.message += ` (${file})`;
     throw error;
   }
 }
 
-/** The key of a published JWK; null when it is none, or when its id is not its thumbprint. */
+/** The key of a published JWK; null if it is not an Ed25519 key or its id is not its thumbprint. */
 export function publicKeyOf(jwk: unknown): { id: string; key: KeyObject } | null {
   const { kty, crv, x, kid } = (jwk ?? {}) as Record<string, unknown>;
   if (kty !== 'OKP' || crv !== 'Ed25519' || typeof x !== 'string' || kid !== thumbprint(x)) return null;
@@ -127,7 +127,7 @@ export function publicKeyOf(jwk: unknown): { id: string; key: KeyObject } | null
   }
 }
 
-/** False for anything that is not exactly what the key's holder wrote, other spellings of the same signature included. */
+/** Whether the signature is valid and in canonical base64url; other encodings of the same signature are rejected. */
 export function verifySignature(key: KeyObject, text: string, signature: string): boolean {
   const bytes = Buffer.from(signature, 'base64url');
   return (

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { credentialOf } from './credential.ts';
+import { findCredential } from './credential.ts';
 
 const request = (headers: [string, string][] = [], url = '/graphql') => ({
   rawHeaders: headers.flat(),
@@ -7,15 +7,15 @@ const request = (headers: [string, string][] = [], url = '/graphql') => ({
   headers: Object.fromEntries([...headers].reverse().map(([name, value]) => [name.toLowerCase(), value])),
   url,
 });
-const shown = (params: unknown, headers: [string, string][] = [], url?: string) =>
-  credentialOf(request(headers, url), params);
-const refused = (params: unknown, headers: [string, string][] = [], url?: string): string => {
+const find = (params: unknown, headers: [string, string][] = [], url?: string) =>
+  findCredential(request(headers, url), params);
+const rejection = (params: unknown, headers: [string, string][] = [], url?: string): string => {
   try {
-    const found = shown(params, headers, url);
-    return `taken: ${found}`;
+    const found = find(params, headers, url);
+    return `accepted: ${found}`;
   } catch (error) {
     const { code, message } = error as { code?: string; message: string };
-    // The reason of a closed socket holds no more.
+    // The limit of a WebSocket close reason.
     expect(Buffer.byteLength(message)).toBeLessThanOrEqual(123);
     return `${code} ${message}`;
   }
@@ -31,8 +31,8 @@ describe('connectionParams', () => {
     [{ headers: { authorization: null, 'content-type': 'application/json' } }],
     [{ locale: 'zh-CN', author: 'li', authority: 1, client: { name: 'portal', version: '1.0' }, 'x-csrf-token': 'a' }],
     [{ authenticated: false }],
-  ])('holds no credential: %j', (params) => {
-    expect(shown(params)).toBeUndefined();
+  ])('contains no credential: %j', (params) => {
+    expect(find(params)).toBeUndefined();
   });
 
   test.each([
@@ -42,10 +42,10 @@ describe('connectionParams', () => {
     [{ headers: { Authorization: 'Bearer a' } }],
     [{ Headers: { authorization: 'Bearer a' } }],
     [{ authorization: 'Bearer a', headers: { Authorization: 'Bearer a' } }],
-  ])('is understood: %j', (params) => {
-    expect(shown(params)).toBe('Bearer a');
-    expect(shown(params, [['Authorization', 'Bearer a']])).toBe('Bearer a');
-    expect(refused(params, [['Authorization', 'Bearer b']])).toMatch(/^UNAUTHENTICATED Two different/);
+  ])('contains a valid credential: %j', (params) => {
+    expect(find(params)).toBe('Bearer a');
+    expect(find(params, [['Authorization', 'Bearer a']])).toBe('Bearer a');
+    expect(rejection(params, [['Authorization', 'Bearer b']])).toMatch(/^UNAUTHENTICATED Two different/);
   });
 
   test.each([
@@ -77,32 +77,34 @@ describe('connectionParams', () => {
     [{ [`token${'x'.repeat(500)}`]: 'a' }],
     [{ authorization: 'Bearer a', token: 'b' }],
     [['Bearer a']],
-  ])('is refused, not dropped: %j', (params) => {
-    expect(refused(params)).toMatch(/^UNAUTHENTICATED connectionParams\..*"Bearer <token>"/);
+  ])('is rejected, not ignored: %j', (params) => {
+    expect(rejection(params)).toMatch(/^UNAUTHENTICATED .*connectionParams\..*"Bearer <token>"/);
   });
 
-  test('two that differ are refused', () => {
-    expect(refused({ authorization: 'Bearer a', Authorization: 'Bearer b' })).toMatch(/^UNAUTHENTICATED Two different/);
+  test('rejects two different credentials', () => {
+    expect(rejection({ authorization: 'Bearer a', Authorization: 'Bearer b' })).toMatch(
+      /^UNAUTHENTICATED Two different/,
+    );
   });
 
-  test('nesting without end is refused', () => {
+  test('rejects deeply nested connectionParams', () => {
     let deep: unknown = 'x';
     for (let i = 0; i < 20_000; i++) deep = { a: deep };
-    expect(refused(deep)).toMatch(/nested too deeply/);
+    expect(rejection(deep)).toMatch(/nested too deeply/);
   });
 });
 
-describe('headers and address', () => {
-  test('the header is taken as it is, whatever its case', () => {
-    expect(shown(undefined, [['AUTHORIZATION', 'Basic x']])).toBe('Basic x');
-    expect(shown(undefined, [['authorization', '']])).toBe('');
-    expect(shown(undefined)).toBeUndefined();
+describe('headers and URL', () => {
+  test('returns the header authorization unchanged, in any case', () => {
+    expect(find(undefined, [['AUTHORIZATION', 'Basic x']])).toBe('Basic x');
+    expect(find(undefined, [['authorization', '']])).toBe('');
+    expect(find(undefined)).toBeUndefined();
   });
 
-  test('two headers are refused, also of the same text', () => {
+  test('rejects two authorization headers, also equal ones', () => {
     for (const second of ['Bearer a', 'Bearer b']) {
       expect(
-        refused(undefined, [
+        rejection(undefined, [
           ['Authorization', 'Bearer a'],
           ['authorization', second],
         ]),
@@ -110,21 +112,23 @@ describe('headers and address', () => {
     }
   });
 
-  test('another header counts where nothing else is shown, so that proxies may add theirs', () => {
-    expect(refused(undefined, [['X-Api-Key', 'a']])).toMatch(/^UNAUTHENTICATED The header x-api-key/);
+  test('rejects other credential headers only without an authorization, since proxies add some', () => {
+    expect(rejection(undefined, [['X-Api-Key', 'a']])).toMatch(/^UNAUTHENTICATED Unsupported header x-api-key/);
     expect(
-      shown(undefined, [
+      find(undefined, [
         ['x-api-key', 'a'],
         ['authorization', 'Bearer a'],
       ]),
     ).toBe('Bearer a');
-    expect(shown(undefined, [['cookie', 'theme=dark']])).toBeUndefined();
+    expect(find(undefined, [['cookie', 'theme=dark']])).toBeUndefined();
   });
 
-  test('a token in the address or in a subprotocol is refused', () => {
-    expect(refused(undefined, [], '/graphql?query={a}&access_token=a')).toMatch(/access_token in the address/);
-    expect(shown(undefined, [], '/graphql?query={token}&operationName=Auth&variables={"token":1}')).toBeUndefined();
-    expect(refused(undefined, [['Sec-WebSocket-Protocol', 'graphql-transport-ws, bearer.abc']])).toMatch(/subprotocol/);
-    expect(shown(undefined, [['Sec-WebSocket-Protocol', 'graphql-transport-ws']])).toBeUndefined();
+  test('rejects a token in the URL or in the subprotocol', () => {
+    expect(rejection(undefined, [], '/graphql?query={a}&access_token=a')).toMatch(/in the URL \(access_token\)/);
+    expect(find(undefined, [], '/graphql?query={token}&operationName=Auth&variables={"token":1}')).toBeUndefined();
+    expect(rejection(undefined, [['Sec-WebSocket-Protocol', 'graphql-transport-ws, bearer.abc']])).toMatch(
+      /subprotocol/,
+    );
+    expect(find(undefined, [['Sec-WebSocket-Protocol', 'graphql-transport-ws']])).toBeUndefined();
   });
 });

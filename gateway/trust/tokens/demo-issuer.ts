@@ -1,6 +1,6 @@
 /**
- * The demo's own issuer: a key pair in the data folder, readable by its owner only; `isthmus token` signs with it and the hub serves
- * its public half at /.well-known/jwks.json. Not for production: isthmus.yaml says `auth: { demo: true }` or it is not taken.
+ * The demo issuer: a key pair in the data folder, readable by its owner only. `isthmus token` signs with it, and the hub serves the
+ * public key at /.well-known/jwks.json. Not for production: its tokens are accepted only with `auth: { demo: true }`.
  */
 import { chmodSync, existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -19,14 +19,15 @@ import type { TrustedIssuer } from './verify-token.ts';
 export const DEMO_ISSUER = 'urn:isthmus:demo';
 export const DEMO_AUDIENCE = 'isthmus';
 
-export interface TokenWish {
+/** The token to sign. */
+export interface DemoTokenRequest {
   readonly role: string;
   readonly subject?: string | undefined;
   readonly client?: string | undefined;
   readonly parks?: readonly string[] | undefined;
   readonly companies?: readonly string[] | undefined;
   readonly purpose?: string | undefined;
-  /** Seconds that it is valid. */
+  /** Lifetime in seconds. */
   readonly seconds: number;
 }
 
@@ -34,47 +35,48 @@ export interface DemoIssuer {
   readonly trusted: TrustedIssuer;
   /** The public key set, as served. */
   readonly jwks: { readonly keys: readonly JWK[] };
-  sign(wish: TokenWish, now?: Date): Promise<string>;
+  /** Resolves with a signed access token. */
+  sign(request: DemoTokenRequest, now?: Date): Promise<string>;
 }
 
-/** The demo issuer's key cannot be used; the message is a sentence for people. */
+/** The demo issuer's key cannot be used. The message is shown to the operator. */
 export class IssuerKeyError extends Error {
   override name = 'SigningKeyError';
 }
 
-/** File of the demo issuer's key. */
-export const issuerFile = (data: string): string => join(resolve(data), 'issuer.jwk');
+/** Path of the demo issuer's key file. */
+export const demoIssuerFile = (data: string): string => join(resolve(data), 'issuer.jwk');
 
-/** Opens the issuer of this data folder; makes its key at first use. Two processes at once end with the same key. */
+/** Opens the issuer of this data folder and creates its key at first use. Concurrent processes end up with the same key. */
 export async function openDemoIssuer(data: string): Promise<DemoIssuer> {
-  const file = issuerFile(data);
+  const file = demoIssuerFile(data);
   if (!existsSync(file)) {
     const { privateKey } = await generateKeyPair('ES256', { extractable: true });
     const jwk = await exportJWK(privateKey);
     mkdirSync(resolve(data), { recursive: true });
-    const draft = `${file}.${process.pid}`;
-    writeFileSync(draft, JSON.stringify({ ...jwk, kid: await calculateJwkThumbprint(jwk), alg: 'ES256' }), {
+    const temporary = `${file}.${process.pid}`;
+    writeFileSync(temporary, JSON.stringify({ ...jwk, kid: await calculateJwkThumbprint(jwk), alg: 'ES256' }), {
       mode: 0o600,
     });
-    chmodSync(draft, 0o600);
+    chmodSync(temporary, 0o600);
     try {
-      linkSync(draft, file);
+      linkSync(temporary, file);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     } finally {
-      rmSync(draft, { force: true });
+      rmSync(temporary, { force: true });
     }
   }
-  return issuerOf(file);
+  return readIssuer(file);
 }
 
-/** Opens the issuer of this data folder; null when its key was never made. Makes nothing. */
+/** Opens the issuer of this data folder; null if its key does not exist. Creates nothing. */
 export async function readDemoIssuer(data: string): Promise<DemoIssuer | null> {
-  const file = issuerFile(data);
-  return existsSync(file) ? issuerOf(file) : null;
+  const file = demoIssuerFile(data);
+  return existsSync(file) ? readIssuer(file) : null;
 }
 
-/** The key of that file. Throws `IssuerKeyError`. */
+/** Reads the key file. Rejects with `IssuerKeyError`. */
 async function readKey(file: string): Promise<{ secret: JWK; key: Awaited<ReturnType<typeof importJWK>> }> {
   try {
     const secret = JSON.parse(readFileSync(file, 'utf8')) as JWK;
@@ -82,15 +84,15 @@ async function readKey(file: string): Promise<{ secret: JWK; key: Awaited<Return
     return { secret, key: await importJWK(secret, 'ES256') };
   } catch {
     throw new IssuerKeyError(
-      `${file} cannot be read as the demo issuer's key. Check its owner and mode (0600), or delete it: the hub makes a new one at its next start, and older demo tokens are refused then.`,
+      `Cannot read the demo issuer's key from ${file}. Check its owner and mode (0600), or delete it: the hub creates a new key at its next start, which invalidates existing demo tokens.`,
     );
   }
 }
 
-async function issuerOf(file: string): Promise<DemoIssuer> {
+async function readIssuer(file: string): Promise<DemoIssuer> {
   const { secret, key } = await readKey(file);
-  const { d: _, ...open } = secret;
-  const jwks = { keys: [{ ...open, use: 'sig' }] };
+  const { d: _, ...publicJwk } = secret;
+  const jwks = { keys: [{ ...publicJwk, use: 'sig' }] };
   return {
     jwks,
     trusted: {
@@ -104,21 +106,21 @@ async function issuerOf(file: string): Promise<DemoIssuer> {
       setting: null,
       keys: createLocalJWKSet(jwks),
     },
-    sign: (wish, now = systemClock.now()) => {
+    sign: (request, now = systemClock.now()) => {
       const at = Math.floor(now.getTime() / 1000);
       return new SignJWT({
-        roles: [wish.role],
-        azp: wish.client ?? `demo-${wish.role}`,
-        ...(wish.parks ? { parks: wish.parks } : {}),
-        ...(wish.companies ? { companies: wish.companies } : {}),
-        ...(wish.purpose ? { purpose: wish.purpose } : {}),
+        roles: [request.role],
+        azp: request.client ?? `demo-${request.role}`,
+        ...(request.parks ? { parks: request.parks } : {}),
+        ...(request.companies ? { companies: request.companies } : {}),
+        ...(request.purpose ? { purpose: request.purpose } : {}),
       })
         .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid: String(secret.kid) })
         .setIssuer(DEMO_ISSUER)
         .setAudience(DEMO_AUDIENCE)
-        .setSubject(wish.subject ?? `demo:${wish.role}`)
+        .setSubject(request.subject ?? `demo:${request.role}`)
         .setIssuedAt(at)
-        .setExpirationTime(at + wish.seconds)
+        .setExpirationTime(at + request.seconds)
         .sign(key);
     },
   };

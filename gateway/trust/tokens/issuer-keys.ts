@@ -1,26 +1,33 @@
-/** Fetching an issuer's keys: only the address that isthmus.yaml names, no redirects, small answers, a pause after a failure. */
+/** Fetches an issuer's keys: only from the configured issuer, without redirects, limited in size, with a pause after a failure. */
 
 import { systemClock } from '../../../connectors/kit/clock.ts';
 import type { IssuerConfig } from '../../../connectors/kit/config/sections/auth.ts';
 
 export type Fetch = (url: string, options: Readonly<Record<string, unknown>>) => Promise<Response>;
 
-const LARGEST = 256 * 1024;
-const PAUSE = 5_000;
+const MAX_RESPONSE_BYTES = 256 * 1024;
+/** Milliseconds after a failure in which further requests fail at once. */
+const FAILURE_PAUSE = 5_000;
+/** Milliseconds. */
+const TIMEOUT = 3_000;
 
-/** `fetch` that follows no redirect, reads 256 kB at most, and fails at once for five seconds after a failure. */
+/** A `fetch` that follows no redirects, reads at most 256 KiB, has a timeout of 3 s, and fails at once for 5 s after a failure. */
 export function limitedFetch(fetching: Fetch = fetch as Fetch): Fetch {
   let failed = Number.NEGATIVE_INFINITY;
   return async (url, options) => {
-    if (systemClock.monotonic() - failed < PAUSE) throw new Error('The issuer failed a moment ago.');
+    if (systemClock.monotonic() - failed < FAILURE_PAUSE)
+      throw new Error('The last request to the issuer failed less than 5 s ago.');
     try {
-      const answer = await fetching(url, {
+      const response = await fetching(url, {
         ...options,
         redirect: 'error',
-        signal: options['signal'] ?? AbortSignal.timeout(3_000),
+        signal: options['signal'] ?? AbortSignal.timeout(TIMEOUT),
       });
-      if (!answer.ok) throw new Error(`The issuer answered ${answer.status}.`);
-      return new Response(await small(answer), { status: 200, headers: { 'content-type': 'application/json' } });
+      if (!response.ok) throw new Error(`The issuer responded with status ${response.status}.`);
+      return new Response(await readLimited(response), {
+        status: 200,
+        headers: { 'content-type': 'application/json' },
+      });
     } catch (error) {
       failed = systemClock.monotonic();
       throw error;
@@ -28,37 +35,38 @@ export function limitedFetch(fetching: Fetch = fetch as Fetch): Fetch {
   };
 }
 
-async function small(answer: Response): Promise<string> {
+async function readLimited(response: Response): Promise<string> {
   const parts: Uint8Array[] = [];
   let size = 0;
-  for await (const part of answer.body ?? []) {
+  for await (const part of response.body ?? []) {
     size += (part as Uint8Array).length;
-    if (size > LARGEST) throw new Error('The issuer answered too much.');
+    if (size > MAX_RESPONSE_BYTES)
+      throw new Error(`The response of the issuer is too large: at most ${MAX_RESPONSE_BYTES} bytes.`);
     parts.push(part as Uint8Array);
   }
   return Buffer.concat(parts).toString('utf8');
 }
 
-/** The issuer's discovery document. Throws when it cannot be read or names another issuer. */
-export async function discover(issuer: string, fetching: Fetch): Promise<Readonly<Record<string, unknown>>> {
-  const where = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
-  const document = (await (await fetching(where, {})).json()) as Readonly<Record<string, unknown>>;
-  if (document['issuer'] !== issuer) throw new Error('The discovery document is of another issuer.');
+/** Fetches the issuer's discovery document (OpenID Connect Discovery). Rejects if it is unavailable or of another issuer. */
+export async function fetchDiscovery(issuer: string, fetching: Fetch): Promise<Readonly<Record<string, unknown>>> {
+  const url = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
+  const document = (await (await fetching(url, {})).json()) as Readonly<Record<string, unknown>>;
+  if (document['issuer'] !== issuer) throw new Error('The discovery document belongs to another issuer.');
   return document;
 }
 
-/** An address out of a discovery document: by https, or at the issuer's own host. Throws for any other. */
-export function addressAt(issuer: string, given: unknown): URL {
-  const address = new URL(String(given));
-  // An open line would be anybody's; a document must not lead into the park's own network either.
+/** Parses a URL from a discovery document. Throws unless it uses https or has the issuer's own host. */
+export function checkDiscoveredUrl(issuer: string, value: unknown): URL {
+  const address = new URL(String(value));
+  // Plain http can be intercepted, and a document must not direct requests into the park's own network.
   if (address.protocol !== 'https:' && address.host !== new URL(issuer).host) {
-    throw new Error('The discovery document names an address that is not safe.');
+    throw new Error('The discovery document contains an unsafe URL.');
   }
   return address;
 }
 
-/** The issuer's key set: as configured, else as its discovery document says, which must name this very issuer. */
-export async function keySetAddress(issuer: IssuerConfig, fetching: Fetch): Promise<URL> {
+/** The URL of the issuer's key set: the configured one, else that of its discovery document. */
+export async function findKeySetUrl(issuer: IssuerConfig, fetching: Fetch): Promise<URL> {
   if (issuer.jwks !== null) return new URL(issuer.jwks);
-  return addressAt(issuer.issuer, (await discover(issuer.issuer, fetching))['jwks_uri']);
+  return checkDiscoveredUrl(issuer.issuer, (await fetchDiscovery(issuer.issuer, fetching))['jwks_uri']);
 }

@@ -1,4 +1,4 @@
-/** From a verified token's claims, or from no token at all, to a principal. */
+/** Creates the principal of a verified token, or of a caller without one. */
 
 import type { Principal } from '../../../connectors/kit/auth/principal.ts';
 import { type Role, roleOf } from '../../../connectors/kit/auth/roles.ts';
@@ -6,11 +6,11 @@ import type { IssuerConfig } from '../../../connectors/kit/config/sections/auth.
 
 export type Claims = Readonly<Record<string, unknown>>;
 
-/** A caller without a token: the anonymous role when there is one, else null (nobody). */
+/** The principal of a caller without a token: with the anonymous role, or null if none is configured. */
 export function anonymousPrincipal(role: string | null): Principal | null {
   const held = role === null ? null : roleOf(role);
   if (role === null || !held) return null;
-  return made([role], [held], {
+  return createPrincipal([role], [held], {
     subject: `anonymous:${role}`,
     client: 'anonymous',
     parks: null,
@@ -20,11 +20,11 @@ export function anonymousPrincipal(role: string | null): Principal | null {
   });
 }
 
-/** The roles as the token itself names them. */
+/** The roles as the token names them, before they are mapped to roles of the hub. */
 export const rolesOf = (claims: Claims, issuer: Pick<IssuerConfig, 'rolesClaim'>): string[] =>
-  list(at(claims, issuer.rolesClaim));
+  toList(claimAt(claims, issuer.rolesClaim));
 
-/** The principal of a verified token. A role unknown here holds nothing; a claim `scope` can only take away. */
+/** The principal of a verified token. Unknown roles grant nothing; the claim `scope` can only reduce the scopes. */
 export function principalOf(claims: Claims, issuer: Pick<IssuerConfig, 'rolesClaim' | 'roles'>): Principal {
   const names = rolesOf(claims, issuer).map((name) =>
     issuer.roles === null ? name : Object.hasOwn(issuer.roles, name) ? (issuer.roles[name] ?? '') : '',
@@ -32,22 +32,22 @@ export function principalOf(claims: Claims, issuer: Pick<IssuerConfig, 'rolesCla
   const roles = [...new Set(names)].filter((name) => roleOf(name) !== null);
   const held = roles.map((name) => roleOf(name)).filter((role): role is Role => role !== null);
   const client = claims['azp'] ?? claims['client_id'] ?? claims['sub'];
-  const principal = made(roles, held, {
+  const principal = createPrincipal(roles, held, {
     subject: String(claims['sub']),
     client: String(client),
-    parks: rows(held, 'parks', claims['parks']),
-    companies: rows(held, 'companies', claims['companies']),
+    parks: visibleIds(held, 'parks', claims['parks']),
+    companies: visibleIds(held, 'companies', claims['companies']),
     purpose: typeof claims['purpose'] === 'string' ? claims['purpose'] : null,
     expires: Number(claims['exp']) * 1000,
   });
-  // OIDC's own scopes (openid, profile) say nothing about the graph: only our words narrow.
-  const asked =
-    typeof claims['scope'] === 'string' ? claims['scope'].split(' ').filter((one) => one.includes(':')) : [];
-  if (asked.length === 0) return principal;
-  return { ...principal, scopes: new Set(asked.filter((one) => principal.scopes.has(one))) };
+  // Scopes of OpenID Connect (openid, profile) do not concern the graph; those of the hub contain a colon.
+  const requested =
+    typeof claims['scope'] === 'string' ? claims['scope'].split(' ').filter((scope) => scope.includes(':')) : [];
+  if (requested.length === 0) return principal;
+  return { ...principal, scopes: new Set(requested.filter((scope) => principal.scopes.has(scope))) };
 }
 
-function made(
+function createPrincipal(
   roles: readonly string[],
   held: readonly Role[],
   rest: Omit<Principal, 'roles' | 'scopes' | 'consents'>,
@@ -60,23 +60,22 @@ function made(
   };
 }
 
-/** Null (all) only when every role sees all; rows that a token does not name are not seen. */
-function rows(held: readonly Role[], what: 'parks' | 'companies', claim: unknown): readonly string[] | null {
-  const all = held.length > 0 && held.every((role) => role[what] === 'all');
-  // A claim narrows even where the role would see all.
-  if (all) return claim === undefined ? null : list(claim);
-  return list(claim);
+/** Ids that the caller may see; null: all, if every role sees all and the token does not restrict them. */
+function visibleIds(held: readonly Role[], dimension: 'parks' | 'companies', claim: unknown): readonly string[] | null {
+  const all = held.length > 0 && held.every((role) => role[dimension] === 'all');
+  if (all) return claim === undefined ? null : toList(claim);
+  return toList(claim);
 }
 
-const list = (value: unknown): string[] =>
+const toList = (value: unknown): string[] =>
   Array.isArray(value)
-    ? value.filter((one): one is string => typeof one === 'string')
+    ? value.filter((item): item is string => typeof item === 'string')
     : typeof value === 'string'
-      ? value.split(' ').filter((one) => one !== '')
+      ? value.split(' ').filter((item) => item !== '')
       : [];
 
-/** A claim by a path with dots; own properties only. */
-function at(claims: Claims, path: string): unknown {
+/** A claim by name or by a path with dots, such as `realm_access.roles`. Own properties only. */
+function claimAt(claims: Claims, path: string): unknown {
   if (Object.hasOwn(claims, path)) return claims[path];
   let value: unknown = claims;
   for (const part of path.split('.')) {

@@ -3,23 +3,23 @@ import { createServer, type Server } from 'node:http';
 import { type CryptoKey, exportJWK, exportSPKI, generateKeyPair, type JWK, type JWTVerifyGetKey, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ALGORITHMS, type IssuerConfig, readAuth } from '../../../connectors/kit/config/sections/auth.ts';
-import { makeLog } from '../../../connectors/kit/log.ts';
-import { setDate, steppedClock } from '../../../connectors/kit/testing/test-clock.ts';
-import { RefusalLog } from './rejection-log.ts';
+import { createLog } from '../../../connectors/kit/log.ts';
+import { manualClock, shiftSystemDate } from '../../../connectors/kit/testing/test-clock.ts';
+import { RejectionLog } from './rejection-log.ts';
 import { principalOf } from './token-principal.ts';
-import { makeTokens, type Tokens, type TrustedIssuer, trustedIssuers } from './verify-token.ts';
+import { createTokenVerifier, type TokenVerifier, type TrustedIssuer, trustedIssuers } from './verify-token.ts';
 
-/** An OIDC issuer on a port of its own: discovery, a key set that can change, and a count of what was asked. */
+/** An OIDC issuer: discovery, a key set that can change, and the number of requests for it. */
 class Issuer {
   url = '';
-  asked = 0;
-  dark = false;
+  requests = 0;
+  isDown = false;
   readonly keys = new Map<string, { alg: string; privateKey: CryptoKey; publicKey: CryptoKey; jwk: JWK }>();
   #server: Server | null = null;
 
   async start(): Promise<this> {
     const server = createServer((request, response) => {
-      if (this.dark) {
+      if (this.isDown) {
         request.socket.destroy();
         return;
       }
@@ -28,8 +28,8 @@ class Issuer {
         response.end(JSON.stringify({ issuer: this.url, jwks_uri: `${this.url}/keys` }));
         return;
       }
-      this.asked += 1;
-      response.end(JSON.stringify({ keys: [...this.keys.values()].map((one) => one.jwk) }));
+      this.requests += 1;
+      response.end(JSON.stringify({ keys: [...this.keys.values()].map((key) => key.jwk) }));
     });
     this.#server = server;
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -40,7 +40,7 @@ class Issuer {
     const pair = await generateKeyPair(alg, { extractable: true });
     this.keys.set(kid, { alg, ...pair, jwk: { ...(await exportJWK(pair.publicKey)), kid, alg, use: 'sig' } });
   }
-  /** A token; `claims` undefined takes one away. */
+  /** A signed token; a claim that is undefined is left out. */
   sign(kid: string, claims: Record<string, unknown> = {}, header: Record<string, unknown> = {}): Promise<string> {
     const key = this.keys.get(kid);
     if (!key) throw new Error(`no key ${kid}`);
@@ -55,8 +55,10 @@ class Issuer {
       roles: ['operator'],
       ...claims,
     };
-    const left = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
-    return new SignJWT(left).setProtectedHeader({ alg: key.alg, kid, typ: 'at+jwt', ...header }).sign(key.privateKey);
+    const payload = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+    return new SignJWT(payload)
+      .setProtectedHeader({ alg: key.alg, kid, typ: 'at+jwt', ...header })
+      .sign(key.privateKey);
   }
   close(): void {
     this.#server?.closeAllConnections();
@@ -68,21 +70,21 @@ const b64 = (value: object): string => Buffer.from(JSON.stringify(value)).toStri
 
 describe('bearer tokens', () => {
   let issuer: Issuer;
-  let tokens: Tokens;
+  let verifier: TokenVerifier;
   const config = (): IssuerConfig[] => [
     ...readAuth({ audience: 'hub', issuers: [{ issuer: issuer.url }] }, () => undefined).issuers,
   ];
-  const fresh = () => makeTokens(trustedIssuers({ audience: ['hub'], issuers: config(), demo: false }));
-  const take = (token: string) => tokens.principal(`Bearer ${token}`);
+  const fresh = () => createTokenVerifier(trustedIssuers({ audience: ['hub'], issuers: config(), demo: false }));
+  const take = (token: string) => verifier.verifyAuthorization(`Bearer ${token}`);
 
   beforeAll(async () => {
     issuer = await new Issuer().start();
     for (const alg of ALGORITHMS) await issuer.addKey(alg, alg);
-    tokens = fresh();
+    verifier = fresh();
   });
   afterAll(() => issuer.close());
 
-  test.each(ALGORITHMS)('%s is taken, its keys found by discovery', async (alg) => {
+  test.each(ALGORITHMS)('accepts %s with keys found by discovery', async (alg) => {
     const principal = await take(await issuer.sign(alg, { parks: ['lakeside'], purpose: 'care' }));
     expect(principal).toMatchObject({ subject: 'li', client: 'app', roles: ['operator'], purpose: 'care' });
     expect(principal?.parks).toEqual(['lakeside']);
@@ -91,13 +93,13 @@ describe('bearer tokens', () => {
     expect(principal?.scopes.has('tax:read')).toBe(false);
   });
 
-  test('no token is nobody; the same token is the same principal', async () => {
-    expect(await tokens.principal(undefined)).toBeNull();
+  test('returns null without a token, and the same principal for the same token', async () => {
+    expect(await verifier.verifyAuthorization(undefined)).toBeNull();
     const token = await issuer.sign('ES256');
     expect(await take(token)).toBe(await take(token));
   });
 
-  test('what is not right is refused', async () => {
+  test('rejects tokens with a wrong algorithm, signature, issuer, audience, time, subject, type or form', async () => {
     const at = Math.floor(Date.now() / 1000);
     const good = await issuer.sign('RS256');
     const [head, body, signature] = good.split('.') as [string, string, string];
@@ -153,7 +155,7 @@ describe('bearer tokens', () => {
       `Bearer  ${good}`,
       `Bearer ${good}, Bearer ${good}`,
     ]) {
-      await expect(tokens.principal(authorization), authorization.slice(0, 12)).rejects.toMatchObject({
+      await expect(verifier.verifyAuthorization(authorization), authorization.slice(0, 12)).rejects.toMatchObject({
         code: 'UNAUTHENTICATED',
       });
     }
@@ -161,52 +163,55 @@ describe('bearer tokens', () => {
   });
 
   describe('types of tokens', () => {
-    const taking = (type?: unknown) => {
+    const configured = (type?: unknown) => {
       const faults: string[] = [];
       const { issuers } = readAuth(
         { audience: 'hub', issuers: [{ issuer: issuer.url, ...(type === undefined ? {} : { type }) }] },
-        (one) => faults.push(one),
+        (error) => faults.push(error),
       );
-      return { faults, tokens: makeTokens(trustedIssuers({ audience: ['hub'], issuers, demo: false })) };
+      return { faults, verifier: createTokenVerifier(trustedIssuers({ audience: ['hub'], issuers, demo: false })) };
     };
-    const taken = async (type: unknown, typ: string | undefined, claims: Record<string, unknown> = {}) =>
-      taking(type)
-        .tokens.principal(`Bearer ${await issuer.sign('ES256', claims, { typ })}`)
+    const verify = async (type: unknown, typ: string | undefined, claims: Record<string, unknown> = {}) =>
+      configured(type)
+        .verifier.verifyAuthorization(`Bearer ${await issuer.sign('ES256', claims, { typ })}`)
         .then(
-          (one) => one?.subject,
+          (principal) => principal?.subject,
           (error) => error.code,
         );
 
-    test('type takes one or several; case and application/ say nothing, as in RFC 7515', async () => {
-      expect(await taken('JWT', 'JWT')).toBe('li');
+    test('accepts one or several types; ignores case and application/ as RFC 7515 does', async () => {
+      expect(await verify('JWT', 'JWT')).toBe('li');
       for (const typ of ['JWT', 'jwt', 'at+jwt', 'AT+JWT', 'application/at+jwt', 'application/jwt']) {
-        expect(await taken(['at+jwt', 'JWT'], typ), typ).toBe('li');
+        expect(await verify(['at+jwt', 'JWT'], typ), typ).toBe('li');
       }
       for (const typ of ['JWT', 'application/jwt', 'at+jwt+x', undefined]) {
-        expect(await taken(undefined, typ), String(typ)).toBe('UNAUTHENTICATED');
+        expect(await verify(undefined, typ), String(typ)).toBe('UNAUTHENTICATED');
       }
-      expect(await taken(['at+jwt', 'JWT'], undefined)).toBe('UNAUTHENTICATED');
+      expect(await verify(['at+jwt', 'JWT'], undefined)).toBe('UNAUTHENTICATED');
     });
 
     test.each([{ at_hash: 'x' }, { c_hash: 'x' }, { typ: 'ID' }, { typ: 'Refresh' }, { token_use: 'id' }])(
-      'an ID token is refused under a type that it shares with access tokens: %j',
+      'rejects an ID token of the same typ as access tokens: %j',
       async (claims) => {
-        expect(await taken(['at+jwt', 'JWT'], 'JWT', claims)).toBe('UNAUTHENTICATED');
-        expect(await taken(['at+jwt', 'JWT'], 'JWT', { typ: 'Bearer', token_use: 'access' })).toBe('li');
+        expect(await verify(['at+jwt', 'JWT'], 'JWT', claims)).toBe('UNAUTHENTICATED');
+        expect(await verify(['at+jwt', 'JWT'], 'JWT', { typ: 'Bearer', token_use: 'access' })).toBe('li');
       },
     );
 
-    test.each([[[]], [''], [7], [['at+jwt', '']], [['at+jwt', 5]], [{}]])('the setting type refuses %j', (type) => {
-      expect(taking(type).faults.join()).toMatch(/auth: type of .* example: type: \[at\+jwt, JWT\]/);
+    test.each([[[]], [''], [7], [['at+jwt', '']], [['at+jwt', 5]], [{}]])('rejects the setting type %j', (type) => {
+      expect(configured(type).faults.join()).toMatch(/auth: type of .* example: type: \[at\+jwt, JWT\]/);
     });
   });
 
-  describe('the log of refused tokens', () => {
+  describe('the log of rejected tokens', () => {
     const logging = (config: Record<string, unknown> = {}) => {
       const lines: { level: string | number; msg: string; leftOut?: number }[] = [];
-      const log = makeLog((line) => lines.push(JSON.parse(line)), 'info');
+      const log = createLog((line) => lines.push(JSON.parse(line)), 'info');
       const { issuers } = readAuth({ audience: 'hub', issuers: [{ issuer: issuer.url, ...config }] }, () => undefined);
-      return { lines, tokens: makeTokens(trustedIssuers({ audience: ['hub'], issuers, demo: false }), { log }) };
+      return {
+        lines,
+        verifier: createTokenVerifier(trustedIssuers({ audience: ['hub'], issuers, demo: false }), { log }),
+      };
     };
     const at = () => Math.floor(Date.now() / 1000);
     const reasons: [string, () => Promise<string>, RegExp][] = [
@@ -215,77 +220,80 @@ describe('bearer tokens', () => {
         () => issuer.sign('ES256', {}, { typ: 'JWT' }),
         /typ is "JWT", expected at\+jwt\. To accept it, set auth\.issuers\[0\]\.type: \[at\+jwt, JWT\]/,
       ],
-      ['no type', () => issuer.sign('ES256', {}, { typ: undefined }), /names no typ.*auth\.issuers\[0\]\.type/],
+      ['no type', () => issuer.sign('ES256', {}, { typ: undefined }), /typ is missing.*auth\.issuers\[0\]\.type/],
       ['another audience', () => issuer.sign('ES256', { aud: 'account' }), /audience is "account".*auth\.audience/],
-      ['another issuer', () => issuer.sign('ES256', { iss: 'https://else.example' }), /none of auth\.issuers/],
+      ['another issuer', () => issuer.sign('ES256', { iss: 'https://else.example' }), /not configured.*auth\.issuers/],
       [
         'an issuer but for the slash',
         () => issuer.sign('ES256', { iss: `${issuer.url}/` }),
-        /auth\.issuers\[0\]\.issuer is .* equal to the letter/,
+        /auth\.issuers\[0\]\.issuer is .* identical/,
       ],
-      ['an end', () => issuer.sign('ES256', { exp: at() - 60 }), /has expired/],
+      ['an expired token', () => issuer.sign('ES256', { exp: at() - 60 }), /expired/],
       ['another algorithm', () => issuer.sign('EdDSA'), /is "EdDSA".*add EdDSA to auth\.issuers\[0\]\.algorithms/],
       [
         'a shared secret',
         async () => `${b64({ alg: 'HS256', typ: 'at+jwt' })}.${b64({ iss: issuer.url })}.AAAA`,
-        /algorithm is "HS256".*takes no others/,
+        /algorithm is "HS256".*supports only/,
       ],
-      ['an unknown key', () => issuer.sign('ES256', {}, { kid: 'gone' }), /no one key for it \(kid "gone"/],
+      ['an unknown key', () => issuer.sign('ES256', {}, { kid: 'gone' }), /no unique key .*\(kid "gone"/],
       ['no subject', () => issuer.sign('ES256', { sub: undefined }), /claim sub is missing/],
-      ['no token at all', async () => 'a.b.c', /no signed JWT/],
+      ['no token at all', async () => 'a.b.c', /not a signed JWT/],
     ];
-    test.each(reasons)('names the reason and the setting, never the token: %s', async (_, token, expected) => {
-      const { lines, tokens } = logging({ algorithms: ['ES256', 'RS256'] });
+    test.each(reasons)('states the reason and the setting, never the token: %s', async (_, token, expected) => {
+      const { lines, verifier } = logging({ algorithms: ['ES256', 'RS256'] });
       const text = await token();
-      const told = new Set<string>();
+      const messages = new Set<string>();
       for (let i = 0; i < 3; i++) {
-        await tokens.principal(`Bearer ${text}`).catch((error) => told.add(error.message));
+        await verifier.verifyAuthorization(`Bearer ${text}`).catch((error) => messages.add(error.message));
       }
       expect(lines).toHaveLength(1);
       expect(lines[0]?.msg).toMatch(expected);
       expect(lines[0]?.level).toSatisfy((level) => level === 'info' || level === 30);
-      // Neither the token nor a claim of a person.
-      for (const part of [...text.split('.').filter((one) => one.length > 8), '"li"']) {
+      // Neither the token nor a claim about a person.
+      for (const part of [...text.split('.').filter((part) => part.length > 8), '"li"']) {
         expect(JSON.stringify(lines)).not.toContain(part);
       }
-      expect([...told].join()).toMatch(/^The token (is not valid for this hub|has expired)\.$/);
+      expect([...messages].join()).toMatch(
+        /^(Invalid token\. The reason is in the hub's log|The token has expired)\.$/,
+      );
     });
 
-    test('what a stranger wrote into a token stands in it shortened and quoted', async () => {
-      const { lines, tokens } = logging();
+    test('quotes and shortens values from a token', async () => {
+      const { lines, verifier } = logging();
       const iss = `x"\n{"level":60} ${'a'.repeat(5_000)}`;
-      await tokens.principal(`Bearer ${await issuer.sign('ES256', { iss })}`).catch(() => undefined);
+      await verifier.verifyAuthorization(`Bearer ${await issuer.sign('ES256', { iss })}`).catch(() => undefined);
       expect(lines).toHaveLength(1);
       expect(lines[0]?.msg.length).toBeLessThan(400);
       expect(lines[0]?.msg).not.toContain('\n');
     });
 
-    test('a flood does not fill it', async () => {
-      const { lines, tokens } = logging();
-      for (let i = 0; i < 500; i++) await tokens.principal(`Bearer ${'a'.repeat(i + 1)}.b.c`).catch(() => undefined);
+    test('limits its lines per minute', async () => {
+      const { lines, verifier } = logging();
+      for (let i = 0; i < 500; i++)
+        await verifier.verifyAuthorization(`Bearer ${'a'.repeat(i + 1)}.b.c`).catch(() => undefined);
       expect(lines.length).toBeGreaterThan(10);
       expect(lines.length).toBeLessThan(100);
     });
 
-    test('the minute after a flood says how many lines it left out', () => {
+    test('reports the number of dropped lines in the next minute', () => {
       let now = 0;
       const lines: { leftOut?: number }[] = [];
-      const log = new RefusalLog(
-        makeLog((line) => lines.push(JSON.parse(line)), 'info'),
+      const log = new RejectionLog(
+        createLog((line) => lines.push(JSON.parse(line)), 'info'),
         () => now,
       );
-      for (let i = 0; i < 100; i++) log.write(`mark ${i}`, 'Refused.');
+      for (let i = 0; i < 100; i++) log.write(`key ${i}`, 'Rejected.');
       expect(lines).toHaveLength(60);
       now = 60_000;
-      log.write('another mark', 'Refused.');
+      log.write('another key', 'Rejected.');
       expect(lines.at(-1)?.leftOut).toBe(40);
     });
 
-    test('a token whose roles mean nothing here is taken, and the log names the settings', async () => {
-      const { lines, tokens } = logging();
+    test('accepts a token without known roles and names the settings', async () => {
+      const { lines, verifier } = logging();
       const token = await issuer.sign('ES256', { roles: ['boss', 'uma_authorization'] });
-      for (let i = 0; i < 3; i++) expect((await tokens.principal(`Bearer ${token}`))?.roles).toEqual([]);
-      expect(lines.map((one) => one.msg)).toEqual([
+      for (let i = 0; i < 3; i++) expect((await verifier.verifyAuthorization(`Bearer ${token}`))?.roles).toEqual([]);
+      expect(lines.map((line) => line.msg)).toEqual([
         expect.stringMatching(/"boss".*auth\.issuers\[0\]\.rolesClaim.*auth\.issuers\[0\]\.roles/),
       ]);
     });
@@ -293,77 +301,77 @@ describe('bearer tokens', () => {
     test.each([
       ['Basic bGk6c2VjcmV0', /scheme is "Basic", expected Bearer/],
       ['Token s3cret-s3cret', /scheme is "Token", expected Bearer/],
-      ['s3cret-s3cret', /no scheme that is known/],
+      ['s3cret-s3cret', /unknown scheme/],
       ['Bearer s3cret-s3cret', /no signed JWT/],
       ['Bearer', /no signed JWT/],
-    ])('of a credential of another form it names the form alone: %s', async (authorization, expected) => {
-      const { lines, tokens } = logging();
-      await expect(tokens.principal(authorization)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
-      expect(lines.map((one) => one.msg).join()).toMatch(expected);
+    ])('describes other credentials without quoting them: %s', async (authorization, expected) => {
+      const { lines, verifier } = logging();
+      await expect(verifier.verifyAuthorization(authorization)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+      expect(lines.map((line) => line.msg).join()).toMatch(expected);
       expect(JSON.stringify(lines)).not.toMatch(/s3cret|bGk6/);
     });
   });
 
-  test('new keys are found, unknown ones are asked for once, keys are kept while the issuer is away', async () => {
-    tokens = fresh();
+  test('finds new keys, fetches once for unknown ones, and keeps keys while the issuer is down', async () => {
+    verifier = fresh();
     await take(await issuer.sign('ES256'));
-    const before = issuer.asked;
+    const before = issuer.requests;
     await take(await issuer.sign('EdDSA'));
-    expect(issuer.asked).toBe(before);
-    issuer.dark = true;
+    expect(issuer.requests).toBe(before);
+    issuer.isDown = true;
     await take(await issuer.sign('RS256', { sub: 'wang' }));
     const unreachable = fresh();
-    await expect(unreachable.principal(`Bearer ${await issuer.sign('RS256')}`)).rejects.toMatchObject({
+    await expect(unreachable.verifyAuthorization(`Bearer ${await issuer.sign('RS256')}`)).rejects.toMatchObject({
       extensions: { retryable: true },
     });
-    issuer.dark = false;
-    // A key added after the set was fetched: another fetch is due once the pause of thirty seconds is over, which a new door shows.
+    issuer.isDown = false;
+    // A key added later is found after the pause of 30 s, or by a new verifier.
     await issuer.addKey('next', 'ES256');
     issuer.keys.delete('ES256');
     const token = await issuer.sign('next');
-    const asked = issuer.asked;
+    const requests = issuer.requests;
     for (let i = 0; i < 20; i++) await take(token).catch(() => undefined);
-    expect(issuer.asked - asked).toBeLessThanOrEqual(1);
-    expect((await fresh().principal(`Bearer ${token}`))?.subject).toBe('li');
+    expect(issuer.requests - requests).toBeLessThanOrEqual(1);
+    expect((await fresh().verifyAuthorization(`Bearer ${token}`))?.subject).toBe('li');
   });
 
   test.each([600_000, -600_000])(
-    'a token is believed for a minute and verified again then, also with the wall clock set by %d ms',
+    'caches a verified token for a minute, also if the wall clock is set by %d ms',
     async (by) => {
-      const clock = steppedClock(new Date());
+      const clock = manualClock(new Date());
       const [trusted] = trustedIssuers({ audience: ['hub'], issuers: config(), demo: false });
       let verified = 0;
       const counting: JWTVerifyGetKey = (...given) => {
         verified++;
         return (trusted as TrustedIssuer).keys(...given);
       };
-      const counted = makeTokens([{ ...(trusted as TrustedIssuer), keys: counting }], { clock });
+      const counted = createTokenVerifier([{ ...(trusted as TrustedIssuer), keys: counting }], { clock });
       const at = clock.now().getTime() / 1000;
       const token = await issuer.sign('RS256', { iat: Math.floor(at - 3_600), exp: Math.floor(at + 3_600) });
-      const ask = () => counted.principal(`Bearer ${token}`);
+      const ask = () => counted.verifyAuthorization(`Bearer ${token}`);
       await ask();
-      clock.set(by);
-      clock.pass(59_999);
+      clock.adjustWallClock(by);
+      clock.advance(59_999);
       await ask();
       expect(verified).toBe(1);
-      clock.pass(1);
+      clock.advance(1);
       await ask();
       expect(verified).toBe(2);
-      // The token's own end is a moment that its issuer names: the wall clock decides.
-      clock.set(2 * 3_600_000);
+      // The token's expiry follows the wall clock.
+      clock.adjustWallClock(2 * 3_600_000);
       await expect(ask()).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
     },
   );
 
-  test('a key that is new is found at once when the wall clock was set back', async () => {
-    tokens = fresh();
+  test('finds a new key at once after the wall clock was set back', async () => {
+    verifier = fresh();
     await take(await issuer.sign('RS256', { sub: 'before' }));
     await issuer.addKey('newest', 'ES256');
     const token = await issuer.sign('newest', {
       iat: Math.floor(Date.now() / 1000) - 3_600,
       exp: Math.floor(Date.now() / 1000) + 3_600,
     });
-    const back = setDate(-600_000);
+    const back = shiftSystemDate(-600_000);
     try {
       expect((await take(token))?.subject).toBe('li');
     } finally {
@@ -371,13 +379,13 @@ describe('bearer tokens', () => {
     }
   });
 
-  test('roles come from the issuer’s own words; unknown ones hold nothing; scope narrows; rows must be named', () => {
+  test('maps roles, ignores unknown ones, restricts by scope, and sees only the rows in the claims', () => {
     const claims = { sub: 'a', exp: 1, realm: { roles: ['egov', 'boss', '__proto__'] } };
     const portal = principalOf(claims, { rolesClaim: 'realm.roles', roles: { egov: 'portal' } });
     expect(portal.roles).toEqual(['portal']);
     expect(portal.companies).toEqual([]);
-    const nobody = principalOf({ ...claims, roles: ['root', 'constructor'] }, { rolesClaim: 'roles', roles: null });
-    expect([nobody.roles, nobody.scopes.size, nobody.parks, nobody.companies]).toEqual([[], 0, [], []]);
+    const noRoles = principalOf({ ...claims, roles: ['root', 'constructor'] }, { rolesClaim: 'roles', roles: null });
+    expect([noRoles.roles, noRoles.scopes.size, noRoles.parks, noRoles.companies]).toEqual([[], 0, [], []]);
     const narrow = principalOf(
       { sub: 'a', exp: 1, roles: 'company', companies: ['91350100M000100Y43'], scope: 'openid tax:read root:all' },
       { rolesClaim: 'roles', roles: null },

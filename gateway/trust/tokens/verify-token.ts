@@ -1,7 +1,7 @@
 /**
- * Bearer tokens: from the header `authorization` to a principal. A token is taken when its issuer is one of isthmus.yaml, its
- * signature is by a key of that issuer's own set (never one that the token brings along), and issuer, audience, time and
- * type are what they must be. Everything else is refused in the same words, so that a guess learns nothing; the log has the reason.
+ * Verifies bearer tokens: from the `authorization` to a principal. A token is accepted if its issuer is configured, its signature is by
+ * a key of that issuer's own key set (never by a key in the token), and issuer, audience, times and type match. Every other token is
+ * rejected with the same message, so that a guesser learns nothing; the reason is logged.
  */
 import { createHash } from 'node:crypto';
 import {
@@ -17,59 +17,67 @@ import {
 import { LRUCache } from 'lru-cache';
 import type { Principal } from '../../../connectors/kit/auth/principal.ts';
 import { ROLE_NAMES } from '../../../connectors/kit/auth/roles.ts';
-import { systemClock } from '../../../connectors/kit/clock.ts';
+import { type Clock, systemClock } from '../../../connectors/kit/clock.ts';
 import type { AuthConfig, IssuerConfig } from '../../../connectors/kit/config/sections/auth.ts';
-import type { Clock } from '../../../connectors/kit/connector.ts';
 import { HubError } from '../../../connectors/kit/errors.ts';
 import type { Log } from '../../../connectors/kit/log.ts';
-import { credentialOf, type Shown } from './credential.ts';
-import { keySetAddress, limitedFetch } from './issuer-keys.ts';
-import { quoted, RefusalLog } from './rejection-log.ts';
+import { findCredential, type RequestHead } from './credential.ts';
+import { findKeySetUrl, limitedFetch } from './issuer-keys.ts';
+import { quoted, RejectionLog } from './rejection-log.ts';
 import { principalOf, rolesOf } from './token-principal.ts';
-import { type Accepted, checkType, refusalFor, TokenRefused, unknownIssuer } from './token-rejection.ts';
+import {
+  checkType,
+  type IssuerRules,
+  TokenRejectedError,
+  toTokenRejection,
+  unknownIssuerRejection,
+} from './token-rejection.ts';
 
-/** An issuer and where its keys come from. */
-export interface TrustedIssuer extends IssuerConfig, Accepted {
+/** A configured issuer with its keys. */
+export interface TrustedIssuer extends IssuerConfig, IssuerRules {
   readonly keys: JWTVerifyGetKey;
 }
 
-export interface Tokens {
-  /** Who asks by this request, and by the `connectionParams` of its socket. Null without a credential; rejects with `HubError` for one that is not taken. */
-  caller(request: Shown, params?: unknown): Promise<Principal | null>;
-  /** The same of the text that the header `authorization` holds; null: it is absent. */
-  principal(authorization: string | undefined): Promise<Principal | null>;
+export interface TokenVerifier {
+  /**
+   * Resolves with the caller of a request or, with `params`, of a WebSocket's `connectionParams`; null without a credential.
+   * Rejects with `HubError` (`UNAUTHENTICATED`) for an invalid one.
+   */
+  authenticate(request: RequestHead, params?: unknown): Promise<Principal | null>;
+  /** The same for the value of the header `authorization`; resolves with null if it is undefined. */
+  verifyAuthorization(authorization: string | undefined): Promise<Principal | null>;
 }
 
-/** Longer ones are not looked at. */
-const LONGEST = 8_192;
-/** Clocks may differ by so many seconds. */
-const SKEW = 5;
-/** A verified token is believed so long without verifying again: a withdrawn key stops counting after this. */
-const REMEMBERED = 60_000;
-/** A wall clock that moves by more between two tokens was set, in milliseconds. */
-const CLOCK_SET = 5_000;
+/** Characters; a longer one is not parsed. */
+const MAX_TOKEN_LENGTH = 8_192;
+/** Seconds by which the clocks of issuer and hub may differ. */
+const CLOCK_TOLERANCE = 5;
+/** Milliseconds for which a verified token is not verified again; a key that was removed stops counting after this. */
+const CACHE_DURATION = 60_000;
+/** Milliseconds. If the wall clock moves by more between two tokens, it was set. */
+const CLOCK_JUMP = 5_000;
 
-/** The issuers of isthmus.yaml, with their key sets fetched when first needed, kept ten minutes and fetched anew for unknown keys. */
+/** The configured issuers. Their key sets are fetched when first needed, cached for 10 minutes and fetched again for unknown keys. */
 export function trustedIssuers(auth: AuthConfig): TrustedIssuer[] {
-  return auth.issuers.map((one, i) => ({
-    ...one,
+  return auth.issuers.map((issuer, i) => ({
+    ...issuer,
     audience: auth.audience,
-    keys: remoteKeys(one),
+    keys: createRemoteKeys(issuer),
     setting: `auth.issuers[${i}]`,
   }));
 }
 
-/** One issuer's keys. Unknown key ids lead to one fetch in thirty seconds at most, a failing issuer is asked once in five. */
-function remoteKeys(issuer: IssuerConfig): JWTVerifyGetKey {
+/** The keys of one issuer. Unknown key ids cause at most one fetch in 30 s; a failing issuer is requested at most once in 5 s. */
+function createRemoteKeys(issuer: IssuerConfig): JWTVerifyGetKey {
   const fetching = limitedFetch();
-  let set: Promise<JWTVerifyGetKey> | null = null;
-  let beyond = wallBeyond();
+  let keySet: Promise<JWTVerifyGetKey> | null = null;
+  let offset = wallClockOffset();
   return async (header, token) => {
-    // The library counts its pauses by the wall clock: when that is set, the keys are fetched anew.
-    const before = beyond;
-    beyond = wallBeyond();
-    if (Math.abs(beyond - before) > CLOCK_SET) set = null;
-    set ??= keySetAddress(issuer, fetching).then((address) =>
+    // jose measures its pauses with the wall clock: after the clock was set, the keys are fetched again.
+    const lastOffset = offset;
+    offset = wallClockOffset();
+    if (Math.abs(offset - lastOffset) > CLOCK_JUMP) keySet = null;
+    keySet ??= findKeySetUrl(issuer, fetching).then((address) =>
       createRemoteJWKSet(address, {
         timeoutDuration: 3_000,
         cooldownDuration: 30_000,
@@ -78,13 +86,13 @@ function remoteKeys(issuer: IssuerConfig): JWTVerifyGetKey {
       }),
     );
     try {
-      return await (await set)(header, token);
+      return await (await keySet)(header, token);
     } catch (error) {
       if (!(error instanceof errors.JOSEError) || error instanceof errors.JWKSTimeout) {
-        set = error instanceof errors.JWKSTimeout ? set : null;
-        throw new TokenRefused(
-          `the keys of its issuer ${quoted(issuer.issuer)} cannot be had at the moment.`,
-          'The keys of the token’s issuer cannot be had at the moment.',
+        keySet = error instanceof errors.JWKSTimeout ? keySet : null;
+        throw new TokenRejectedError(
+          `the keys of its issuer ${quoted(issuer.issuer)} are unavailable.`,
+          'Cannot verify the token: the keys of its issuer are unavailable. Retry later.',
           { retryable: true },
         );
       }
@@ -93,108 +101,109 @@ function remoteKeys(issuer: IssuerConfig): JWTVerifyGetKey {
   };
 }
 
-/** What the wall clock shows beyond what has passed in this process, in milliseconds. */
-const wallBeyond = (): number => systemClock.now().getTime() - systemClock.monotonic();
+/** Difference of wall clock and monotonic clock in milliseconds; it changes only when the wall clock is set. */
+const wallClockOffset = (): number => systemClock.now().getTime() - systemClock.monotonic();
 
-/** @param log gets at info why a token or credential was refused, without the token */
-export function makeTokens(
+/** @param log gets at info why a token or credential was rejected, without the token itself */
+export function createTokenVerifier(
   issuers: readonly TrustedIssuer[],
   { clock = systemClock, log }: { readonly clock?: Clock; readonly log?: Log } = {},
-): Tokens {
-  const byName = new Map(issuers.map((one) => [one.issuer, one]));
-  /** `until`: by the clock's `monotonic()`. */
-  const known = new LRUCache<string, { principal: Principal; until: number }>({ max: 2_000 });
-  const refusals = new RefusalLog(log);
+): TokenVerifier {
+  const byName = new Map(issuers.map((issuer) => [issuer.issuer, issuer]));
+  /** By digest of the token. `until`: by the clock's `monotonic()`. */
+  const cache = new LRUCache<string, { principal: Principal; until: number }>({ max: 2_000 });
+  const rejections = new RejectionLog(log);
 
-  async function verified(token: string, mark: string): Promise<Principal> {
+  async function verifyToken(token: string, digest: string): Promise<Principal> {
     let header: ProtectedHeaderParameters;
     let iss: unknown;
     try {
       header = decodeProtectedHeader(token);
       ({ iss } = decodeJwt(token));
     } catch {
-      throw new TokenRefused('it is no signed JWT that can be read.');
+      throw new TokenRejectedError('not a signed JWT.');
     }
     const issuer = typeof iss === 'string' ? byName.get(iss) : undefined;
-    if (!issuer) throw unknownIssuer(iss, issuers);
+    if (!issuer) throw unknownIssuerRejection(iss, issuers);
     try {
       const { payload, protectedHeader } = await jwtVerify(token, issuer.keys, {
         algorithms: [...issuer.algorithms],
         issuer: issuer.issuer,
         audience: [...issuer.audience],
         requiredClaims: ['exp', 'iat', 'sub'],
-        clockTolerance: SKEW,
+        clockTolerance: CLOCK_TOLERANCE,
         currentDate: clock.now(),
       });
       checkType(protectedHeader, payload, issuer);
-      if (typeof payload.iat === 'number' && payload.iat > clock.now().getTime() / 1000 + SKEW) {
-        throw new TokenRefused('it is not valid yet (claim iat).');
+      if (typeof payload.iat === 'number' && payload.iat > clock.now().getTime() / 1000 + CLOCK_TOLERANCE) {
+        throw new TokenRejectedError('issued in the future (claim iat).');
       }
-      if (typeof payload.sub !== 'string' || payload.sub === '') throw new TokenRefused('it names nobody (claim sub).');
+      if (typeof payload.sub !== 'string' || payload.sub === '') throw new TokenRejectedError('claim sub is empty.');
       const principal = principalOf(payload, issuer);
-      if (principal.roles.length === 0) refusals.write(mark, roleless(rolesOf(payload, issuer), issuer));
+      if (principal.roles.length === 0) rejections.write(digest, noRoleMessage(rolesOf(payload, issuer), issuer));
       return principal;
     } catch (error) {
-      throw error instanceof HubError ? error : refusalFor(error, header, issuer);
+      throw error instanceof HubError ? error : toTokenRejection(error, header, issuer);
     }
   }
 
-  const principal = async (authorization: string | undefined): Promise<Principal | null> => {
+  const verifyAuthorization = async (authorization: string | undefined): Promise<Principal | null> => {
     if (authorization === undefined) return null;
     const token = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(authorization)?.[1];
-    const mark = createHash('sha256')
+    const digest = createHash('sha256')
       .update(token ?? authorization)
       .digest('base64url');
-    if (token === undefined || token.length > LONGEST) {
-      refusals.write(mark, `Refused a credential: ${faultOf(authorization)}.`);
-      throw new HubError('UNAUTHENTICATED', 'The authorization must be "Bearer <token>", a signed token.');
+    if (token === undefined || token.length > MAX_TOKEN_LENGTH) {
+      rejections.write(digest, `Rejected credential: ${describeCredential(authorization)}.`);
+      throw new HubError('UNAUTHENTICATED', 'Invalid authorization: expected "Bearer <token>" with a signed JWT.');
     }
-    const before = known.get(mark);
-    const at = clock.monotonic();
-    // How long it is believed is a span; when the token itself ends, the wall clock says.
-    const ended = (before?.principal.expires ?? Number.POSITIVE_INFINITY) <= clock.now().getTime();
-    if (before && before.until > at && !ended) return before.principal;
+    const cached = cache.get(digest);
+    const now = clock.monotonic();
+    // The cache time is a duration; the token's expiry is a moment of the wall clock.
+    const hasExpired = (cached?.principal.expires ?? Number.POSITIVE_INFINITY) <= clock.now().getTime();
+    if (cached && cached.until > now && !hasExpired) return cached.principal;
     try {
-      const made = await verified(token, mark);
-      known.set(mark, { principal: made, until: at + REMEMBERED });
-      return made;
+      const principal = await verifyToken(token, digest);
+      cache.set(digest, { principal, until: now + CACHE_DURATION });
+      return principal;
     } catch (error) {
-      if (error instanceof TokenRefused) refusals.write(mark, `Refused a token: ${error.reason}`);
+      if (error instanceof TokenRejectedError) rejections.write(digest, `Rejected token: ${error.reason}`);
       throw error;
     }
   };
 
   return {
-    principal,
-    caller: async (request, params) => {
+    verifyAuthorization,
+    authenticate: async (request, params) => {
       let credential: string | undefined;
       try {
-        credential = credentialOf(request, params);
+        credential = findCredential(request, params);
       } catch (error) {
-        if (error instanceof HubError) refusals.write(error.message, `Refused a credential: ${error.message}`);
+        if (error instanceof HubError) rejections.write(error.message, `Rejected credential: ${error.message}`);
         throw error;
       }
-      return principal(credential);
+      return verifyAuthorization(credential);
     },
   };
 }
 
-/** Schemes that clients send; an unknown first word may be a secret itself. */
+/** Known authorization schemes; an unknown first word may itself be a secret and is not logged. */
 const SCHEMES = /^(basic|digest|token|apikey|jwt|dpop|negotiate|ntlm|hoba|mutual|aws4-hmac-sha256|key|oauth|mac)( |$)/i;
 
-/** What is wrong with an authorization that is no bearer token, without any of it. */
-function faultOf(authorization: string): string {
+/** Why an authorization is not a bearer token, without quoting any of it. */
+function describeCredential(authorization: string): string {
   const scheme = SCHEMES.exec(authorization)?.[1];
-  if (scheme) return `its scheme is ${quoted(scheme)}, expected Bearer`;
-  if (!/^Bearer( |$)/i.test(authorization)) return 'it has no scheme that is known, expected Bearer and a signed token';
-  if (authorization.length > LONGEST) return `it is longer than ${LONGEST} characters`;
-  return 'what follows Bearer is no signed JWT';
+  if (scheme) return `scheme is ${quoted(scheme)}, expected Bearer`;
+  if (!/^Bearer( |$)/i.test(authorization)) return 'unknown scheme, expected Bearer';
+  if (authorization.length > MAX_TOKEN_LENGTH) return `longer than ${MAX_TOKEN_LENGTH} characters`;
+  return 'no signed JWT after Bearer';
 }
 
-const roleless = (named: readonly string[], { setting, rolesClaim }: TrustedIssuer): string => {
+/** The log line for a valid token without a role of this hub. */
+const noRoleMessage = (named: readonly string[], { setting, rolesClaim }: TrustedIssuer): string => {
   const found =
     named.length === 0
-      ? `its claim ${quoted(rolesClaim)} names none`
-      : `its claim ${quoted(rolesClaim)} names ${named.slice(0, 5).map(quoted).join(', ')}`;
-  return `A token holds no role of this hub and may read nothing that needs a right: ${found}.${setting === null ? '' : ` Name the claim in ${setting}.rolesClaim, or map its words to ${ROLE_NAMES.join(', ')} in ${setting}.roles.`}`;
+      ? `claim ${quoted(rolesClaim)} names no role`
+      : `claim ${quoted(rolesClaim)} names ${named.slice(0, 5).map(quoted).join(', ')}`;
+  return `Token without a role of this hub; its caller can read no protected field: ${found}.${setting === null ? '' : ` Set ${setting}.rolesClaim to the claim with the roles, or map its values to ${ROLE_NAMES.join(', ')} in ${setting}.roles.`}`;
 };

@@ -1,10 +1,9 @@
-/** The audit log as it is kept: chains, entries, signed statements, salts. What the bytes mean is known in gateway/trust. */
-
+/** Tables of the audit log: chains, entries, signed statements, salts. The content is defined in gateway/trust/audit. */
 import { randomBytes } from 'node:crypto';
 import { ADVISORY_LOCKS } from '../advisory-locks.ts';
-import type { Tx } from '../database.ts';
+import type { Tx } from '../transaction.ts';
 
-/** One entry as it is written: `companies` are the salted ids under which a company finds it again. */
+/** An entry; `companies`: salted ids of the companies that may read it. */
 export interface AuditEntryRow {
   readonly number: number;
   readonly time: Date;
@@ -13,32 +12,32 @@ export interface AuditEntryRow {
   readonly companies: readonly string[];
 }
 
-/** A signed statement; `body` is what was signed, exactly. */
+/** A signed statement; `body`: the exact signed text. */
 export interface AuditStatementRow {
   readonly number: number;
   readonly body: string;
   readonly signature: string;
 }
 
-/** One chain, and up to where retention has dropped it. */
+/** A chain. */
 export interface AuditChainRow {
   readonly chain: string;
   readonly digest: string;
-  /** The chain's first line, exactly. */
+  /** The exact header of the chain. */
   readonly head: string;
-  /** Number and hash of the newest entry dropped by retention; 0 and null when none was. */
+  /** Number and hash of the last entry dropped by retention; 0 and null: none. */
   readonly trimmed: number;
   readonly trimmedHash: Buffer | null;
 }
 
-/** Statements are numbered one after the other through all processes: the rest of the transaction is alone with them. */
+/** Locks the statements of all processes until the transaction ends; resolves with the last one, or null. */
 export async function lockStatements(tx: Tx): Promise<AuditStatementRow | null> {
   await tx.query('SELECT pg_advisory_xact_lock($1)', [ADVISORY_LOCKS.auditStatements]);
   const rows = await statements(tx, 'ORDER BY number DESC LIMIT 1', []);
   return rows[0] ?? null;
 }
 
-/** Adds the next statement; `lockStatements` comes first in the same transaction. */
+/** Adds the next statement. Call `lockStatements` first in the same transaction. */
 export async function addStatement(tx: Tx, row: AuditStatementRow & { chain: string | null; count: number }) {
   await tx.query('INSERT INTO audit_statement (number, chain, count, body, signature) VALUES ($1, $2, $3, $4, $5)', [
     row.number,
@@ -57,19 +56,19 @@ async function statements(tx: Tx, rest: string, values: readonly unknown[]): Pro
   return rows.map((row) => ({ ...row, number: Number(row.number) }));
 }
 
-/** Every statement, in order. */
+/** All statements, in order. */
 export const allStatements = (tx: Tx): Promise<AuditStatementRow[]> => statements(tx, 'ORDER BY number', []);
 
-/** Keeps a public key that signs. */
+/** Saves the public key of a signer. */
 export async function addKey(tx: Tx, id: string, jwk: object): Promise<void> {
   await tx.query('INSERT INTO audit_key (id, jwk) VALUES ($1, $2) ON CONFLICT DO NOTHING', [id, JSON.stringify(jwk)]);
 }
 
-/** Public keys that have signed, by id, the newest last. */
+/** The public keys of all signers, newest last. */
 export const allKeys = (tx: Tx): Promise<{ id: string; jwk: object }[]> =>
   tx.query('SELECT id, jwk FROM audit_key ORDER BY first_used, id');
 
-/** Begins a chain. */
+/** Adds a chain. */
 export async function addChain(tx: Tx, row: { chain: string; digest: string; head: string; begun: Date }) {
   await tx.query('INSERT INTO audit_chain (chain, digest, head, begun) VALUES ($1, $2, $3, $4)', [
     row.chain,
@@ -79,7 +78,7 @@ export async function addChain(tx: Tx, row: { chain: string; digest: string; hea
   ]);
 }
 
-/** Every chain, the oldest first. */
+/** All chains, oldest first. */
 export async function allChains(tx: Tx): Promise<AuditChainRow[]> {
   const rows: (Omit<AuditChainRow, 'trimmed'> & { trimmed: string })[] = await tx.query(
     'SELECT chain, digest, head, trimmed, trimmed_hash AS "trimmedHash" FROM audit_chain ORDER BY begun, chain',
@@ -87,7 +86,7 @@ export async function allChains(tx: Tx): Promise<AuditChainRow[]> {
   return rows.map((row) => ({ ...row, trimmed: Number(row.trimmed) }));
 }
 
-/** Appends entries; fails when one of the numbers is there already. Durable when it resolves. */
+/** Appends entries. Rejects if one of the numbers exists. The entries are on disk when it resolves. */
 export async function appendEntries(tx: Tx, chain: string, rows: readonly AuditEntryRow[]): Promise<void> {
   const subjects = rows.flatMap((row) => row.companies.map((company) => ({ company, row })));
   await tx.query(
@@ -104,15 +103,15 @@ export async function appendEntries(tx: Tx, chain: string, rows: readonly AuditE
       rows.map((row) => row.time),
       rows.map((row) => row.body),
       rows.map((row) => row.hash),
-      subjects.map((one) => one.company),
-      subjects.map((one) => one.row.time),
-      subjects.map((one) => one.row.number),
+      subjects.map((subject) => subject.company),
+      subjects.map((subject) => subject.row.time),
+      subjects.map((subject) => subject.row.number),
     ],
   );
 }
 
-/** Entries beyond number `after`, at most `limit`, in order. */
-export async function entriesOf(
+/** At most `limit` entries with numbers greater than `after`, in order. */
+export async function entriesAfter(
   tx: Tx,
   chain: string,
   after: number,
@@ -125,7 +124,7 @@ export async function entriesOf(
   return rows.map((row) => ({ ...row, number: Number(row.number) }));
 }
 
-/** Number of the newest entry of every chain; 0 where there is none. */
+/** The number of the last entry of each chain; 0: none. */
 export async function chainTails(tx: Tx): Promise<Map<string, number>> {
   const rows: { chain: string; tail: string | null }[] = await tx.query(
     'SELECT chain, (SELECT max(number) FROM audit_entry e WHERE e.chain = c.chain) AS tail FROM audit_chain c',
@@ -133,7 +132,7 @@ export async function chainTails(tx: Tx): Promise<Map<string, number>> {
   return new Map(rows.map((row) => [row.chain, Number(row.tail ?? 0)]));
 }
 
-/** How many entries of every chain statements speak of, whoever signed them. */
+/** The highest entry count in statements about each chain; the signatures are not verified. */
 export async function signedCounts(tx: Tx): Promise<Map<string, number>> {
   const rows: { chain: string; count: string }[] = await tx.query(
     'SELECT chain, max(count) AS count FROM audit_statement WHERE chain IS NOT NULL GROUP BY chain',
@@ -141,7 +140,7 @@ export async function signedCounts(tx: Tx): Promise<Map<string, number>> {
   return new Map(rows.map((row) => [row.chain, Number(row.count)]));
 }
 
-/** Chains of which no statement of these kinds speaks. */
+/** Chains without a statement of these kinds. */
 export async function chainsWithout(tx: Tx, kinds: readonly string[]): Promise<AuditChainRow[]> {
   const rows: { chain: string }[] = await tx.query(
     `SELECT DISTINCT chain FROM audit_statement WHERE body LIKE ANY($1)`,
@@ -151,28 +150,28 @@ export async function chainsWithout(tx: Tx, kinds: readonly string[]): Promise<A
   return (await allChains(tx)).filter((row) => !known.has(row.chain));
 }
 
-/** The first statement that speaks of so many entries of the chain, or of more; null when none does. */
-export async function statementFrom(tx: Tx, chain: string, count: number): Promise<AuditStatementRow | null> {
+/** The first statement that covers at least `count` entries of the chain; null if there is none. */
+export async function firstStatementCovering(tx: Tx, chain: string, count: number): Promise<AuditStatementRow | null> {
   const rows = await statements(tx, 'WHERE chain = $1 AND count >= $2 ORDER BY count, number LIMIT 1', [chain, count]);
   return rows[0] ?? null;
 }
 
-/** Statements after that number, at most `limit`, in order. */
+/** At most `limit` statements with numbers greater than `number`, in order. */
 export const statementsAfter = (tx: Tx, number: number, limit: number): Promise<AuditStatementRow[]> =>
   statements(tx, 'WHERE number > $1 ORDER BY number LIMIT $2', [number, limit]);
 
-/** The statement that speaks of the most entries of the chain; null when none speaks of it. */
+/** The statement that covers the most entries of the chain; null if there is none. */
 export async function longestStatement(tx: Tx, chain: string): Promise<AuditStatementRow | null> {
   const rows = await statements(tx, 'WHERE chain = $1 ORDER BY count DESC, number LIMIT 1', [chain]);
   return rows[0] ?? null;
 }
 
-/** Salted ids of entities of one type, by id; unknown ones get a salt. `made` turns salt and id into the salted id. */
+/** The salted ids of entities of one type, by id; new entities get a salt. `saltId` computes the salted id. */
 export async function saltedIds(
   tx: Tx,
   type: string,
   ids: readonly string[],
-  made: (salt: Buffer, id: string) => string,
+  saltId: (salt: Buffer, id: string) => string,
 ): Promise<Map<string, string>> {
   const known = async (): Promise<Map<string, string>> => {
     const rows: { id: string; salted: string }[] = await tx.query(
@@ -188,12 +187,12 @@ export async function saltedIds(
   await tx.query(
     `INSERT INTO audit_salt (type, id, salt, salted)
      SELECT $1, id, salt, salted FROM unnest($2::text[], $3::bytea[], $4::text[]) AS given (id, salt, salted) ON CONFLICT DO NOTHING`,
-    [type, missing, salts, missing.map((id, i) => made(salts[i] as Buffer, id))],
+    [type, missing, salts, missing.map((id, i) => saltId(salts[i] as Buffer, id))],
   );
   return known();
 }
 
-/** Forgets which salted id an entity has; answers how many were known. */
+/** Erases the salt of an entity and notifies all processes; resolves with the number of erased salts (0 or 1). */
 export async function eraseSalt(tx: Tx, type: string, id: string): Promise<number> {
   const [rows]: [unknown[]] = await tx.query('DELETE FROM audit_salt WHERE type = $1 AND id = $2 RETURNING 1', [
     type,
@@ -203,27 +202,27 @@ export async function eraseSalt(tx: Tx, type: string, id: string): Promise<numbe
   return rows.length;
 }
 
-/** Tells every process of erased salts, `[type, id]`, or asks each to sign how far its chain is: `SIGN_NOW`. */
+/** NOTIFY channel. Payload: an erased salt as `[type, id]`, or `SIGN_NOW`. */
 export const AUDIT_CHANNEL = 'isthmus_audit';
-/** Names no entity: processes of an older version take it for one that they do not know. */
+/** Requests a signature from each process. In the form of an erased salt of no entity, which older versions ignore. */
 export const SIGN_NOW = '["","sign"]';
 
-/** Asks every process that writes a chain to sign how far it is. */
-export const askToSign = async (tx: Tx): Promise<void> => {
+/** Requests a statement about its chain from every process. */
+export const requestSignatures = async (tx: Tx): Promise<void> => {
   await tx.query('SELECT pg_notify($1, $2)', [AUDIT_CHANNEL, SIGN_NOW]);
 };
 
 /** Chains with an entry older than `before`. */
-export async function trimmable(tx: Tx, before: Date): Promise<AuditChainRow[]> {
+export async function chainsWithEntriesBefore(tx: Tx, before: Date): Promise<AuditChainRow[]> {
   const rows: { chain: string }[] = await tx.query('SELECT DISTINCT chain FROM audit_entry WHERE time < $1', [before]);
   const old = new Set(rows.map((row) => row.chain));
   return (await allChains(tx)).filter((row) => old.has(row.chain));
 }
 
-/** Drops entries up to that number; what the statements tell stays. */
-export async function dropEntries(tx: Tx, one: { chain: string; number: number; hash: Buffer }): Promise<void> {
-  const key = [one.chain, one.number];
+/** Drops the entries of a chain up to the given one; statements stay. */
+export async function dropEntries(tx: Tx, last: { chain: string; number: number; hash: Buffer }): Promise<void> {
+  const key = [last.chain, last.number];
   await tx.query('DELETE FROM audit_subject WHERE chain = $1 AND number <= $2', key);
   await tx.query('DELETE FROM audit_entry WHERE chain = $1 AND number <= $2', key);
-  await tx.query('UPDATE audit_chain SET trimmed = $2, trimmed_hash = $3 WHERE chain = $1', [...key, one.hash]);
+  await tx.query('UPDATE audit_chain SET trimmed = $2, trimmed_hash = $3 WHERE chain = $1', [...key, last.hash]);
 }

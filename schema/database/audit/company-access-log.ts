@@ -1,7 +1,7 @@
-/** The audit log as a company sees it: what was read of its data. Written by audit.ts. */
-import type { Tx } from '../database.ts';
+/** The accesses to a company's data, as the company sees them. Written by `appendEntries`. */
+import type { Tx } from '../transaction.ts';
 
-/** An entry as a company finds it. */
+/** An audit entry about a company. */
 export interface AccessRow {
   readonly chain: string;
   readonly number: number;
@@ -19,7 +19,7 @@ const accessWhere = (company: string, time: { from?: Date; to?: Date }, values: 
   ].join(' AND ');
 };
 
-/** Who has read the company's data, oldest first: at most `limit` beyond `place` (milliseconds, chain, number), in reading direction. */
+/** Entries about a company by time in reading direction; at most `limit` after `place` (milliseconds, chain, number). */
 export async function accessPage(
   tx: Tx,
   company: string,
@@ -32,8 +32,8 @@ export async function accessPage(
   if (page.place) {
     const [at, chain, number] = page.place;
     values.push(new Date(Number(at)), chain, number);
-    const n = values.length;
-    test += ` AND (s.time, s.chain, s.number) ${compare} ($${n - 2}, $${n - 1}, $${n})`;
+    const count = values.length;
+    test += ` AND (s.time, s.chain, s.number) ${compare} ($${count - 2}, $${count - 1}, $${count})`;
   }
   values.push(page.limit);
   const rows: (Omit<AccessRow, 'number'> & { number: string })[] = await tx.query(
@@ -45,7 +45,7 @@ export async function accessPage(
   return rows.map((row) => ({ ...row, number: Number(row.number) }));
 }
 
-/** How many entries the company has in that time. */
+/** Number of entries about a company in that time. */
 export async function accessCount(tx: Tx, company: string, time: { from?: Date; to?: Date }): Promise<number> {
   const values: unknown[] = [];
   const test = accessWhere(company, time, values);

@@ -1,21 +1,28 @@
-/** Who may come in to an embedded cluster, and the database that they come in to. */
+/** Client access to an embedded cluster (pg_hba.conf), and its database with password. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
-import type { Place } from './data-folder.ts';
-import type { Target } from './postgres-process.ts';
+import type { ClusterLocation } from './data-folder.ts';
+import type { PostgresAddress } from './postgres-process.ts';
 
-/** Who may come in: the socket's folder is guarded by its mode, TCP by password unless the caller wants trust. */
-export async function writeAccess(place: Place, auth: 'trust' | { password: string }): Promise<void> {
+/** Writes pg_hba.conf. The unix socket is protected by its folder's mode; TCP requires the password unless `auth` is `trust`. */
+export async function writeClientAccess(
+  location: ClusterLocation,
+  auth: 'trust' | { password: string },
+): Promise<void> {
   const method = auth === 'trust' ? 'trust' : 'scram-sha-256';
   await writeFile(
-    join(place.data, 'pg_hba.conf'),
-    `# Written at every start by the hub.\nlocal all all trust\nhost all all 127.0.0.1/32 ${method}\n`,
+    join(location.data, 'pg_hba.conf'),
+    `# Written by the hub at every start.\nlocal all all trust\nhost all all 127.0.0.1/32 ${method}\n`,
   );
 }
 
-/** Makes the database when it is absent, and sets the password anew: it may have changed since the last start. */
-export async function prepareDatabase(target: Target, database: string, password: string | null): Promise<void> {
+/** Creates the database if it does not exist, and sets the password, which may have changed since the last start. */
+export async function prepareDatabase(
+  target: PostgresAddress,
+  database: string,
+  password: string | null,
+): Promise<void> {
   const client = new pg.Client({ ...target, database: 'postgres' });
   client.on('error', () => undefined);
   await client.connect();

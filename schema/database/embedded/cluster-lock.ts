@@ -1,47 +1,49 @@
-/** Who owns an embedded cluster: one living hub at a time, and no PostgreSQL left over from a dead one. */
+/** Ensures that one hub at a time uses an embedded cluster, and stops a PostgreSQL that a dead hub has left running. */
 import { randomUUID } from 'node:crypto';
 import { readFileSync, unlinkSync } from 'node:fs';
 import { link, readFile, readlink, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { codeOf, type Place, problem } from './data-folder.ts';
+import { type ClusterLocation, codeOf, databaseError } from './data-folder.ts';
 
+/** Content of the lock file. */
 interface Owner {
   readonly pid: number;
-  /** Start of the process in the kernel's own ticks, so that a reused number is told apart; null where unknown. */
+  /** Start time of the process in kernel ticks, which distinguishes reused process ids; null if unknown. */
   readonly started: string | null;
   readonly token: string;
 }
 
+/** An acquired lock. */
 export interface Lock {
-  /** Idempotent, and synchronous: it also runs while the process exits. */
+  /** Idempotent and synchronous, since it also runs when the process exits. */
   release(): void;
 }
 
-/** Takes the lock; a dead owner's is taken over. Rejects with a `DatabaseError` when a living process holds it. */
-export async function takeLock(place: Place): Promise<Lock> {
-  const file = join(place.home, 'hub.lock');
-  const mine: Owner = { pid: process.pid, started: startOf(process.pid), token: randomUUID() };
-  for (let n = 0; n < 20; n++) {
+/** Acquires the lock, also from a dead owner. Rejects with a `DatabaseError` if a live process holds it. */
+export async function acquireLock(location: ClusterLocation): Promise<Lock> {
+  const file = join(location.home, 'hub.lock');
+  const own: Owner = { pid: process.pid, started: processStart(process.pid), token: randomUUID() };
+  for (let attempt = 0; attempt < 20; attempt++) {
     try {
-      await writeFile(file, JSON.stringify(mine), { flag: 'wx', mode: 0o644 });
-      return { release: () => release(file, mine) };
+      await writeFile(file, JSON.stringify(own), { flag: 'wx', mode: 0o644 });
+      return { release: () => release(file, own) };
     } catch (error) {
       if (codeOf(error) !== 'EEXIST') {
-        throw await problem(
-          `The database folder ${place.home} cannot be written (${codeOf(error)}). Start as the user that made it, or set ISTHMUS_DATA to another folder.`,
+        throw databaseError(
+          `Cannot write to the database folder ${location.home} (${codeOf(error)}). Start as the user that created it, or set ISTHMUS_DATA to another folder.`,
           error,
         );
       }
     }
     const other = await readOwner(file);
-    if (other && lives(other)) {
-      throw await problem(
-        `The database in ${place.home} is in use by another hub (process ${other.pid}). Stop that one first, or set ISTHMUS_DATA to another folder.`,
+    if (other && isOwnerAlive(other)) {
+      throw databaseError(
+        `The database in ${location.home} is in use by another hub (process ${other.pid}). Stop that hub, or set ISTHMUS_DATA to another folder.`,
       );
     }
-    // Two may find the same dead owner: only who moved away that very file goes on; a living one's is put back.
-    const aside = `${file}.${mine.token}`;
+    // Several processes may find the same dead owner: only the one that moves its file away goes on; a live owner's file is put back.
+    const aside = `${file}.${own.token}`;
     try {
       await rename(file, aside);
     } catch {
@@ -52,19 +54,19 @@ export async function takeLock(place: Place): Promise<Lock> {
     await rm(aside, { force: true });
     await pause(10);
   }
-  throw await problem(`The lock ${file} cannot be taken. Remove that file when no hub is running.`);
+  throw databaseError(`Cannot acquire the lock ${file}. Delete that file if no hub is running.`);
 }
 
 /**
- * Ends a PostgreSQL that a killed hub left running on this data, by a fast shutdown: committed rows stay. A note of a process
- * that is none of ours is put away, since PostgreSQL would mistake it for a running one.
+ * Stops a PostgreSQL that a killed hub has left running on this data, by a fast shutdown. Deletes a postmaster.pid whose process is not
+ * PostgreSQL on this data, because PostgreSQL would not start. Rejects with a `DatabaseError` if it does not stop.
  */
-export async function endOrphan(place: Place): Promise<void> {
-  const note = join(place.data, 'postmaster.pid');
-  const pid = Number((await readFile(note, 'utf8').catch(() => '')).split('\n')[0]);
+export async function stopOrphan(location: ClusterLocation): Promise<void> {
+  const pidFile = join(location.data, 'postmaster.pid');
+  const pid = Number((await readFile(pidFile, 'utf8').catch(() => '')).split('\n')[0]);
   if (!Number.isInteger(pid) || pid <= 1) return;
-  if (!alive(pid) || !(await isPostgresOf(pid, place.data))) {
-    await rm(note, { force: true });
+  if (!isProcessAlive(pid) || !(await isPostgresOf(pid, location.data))) {
+    await rm(pidFile, { force: true });
     return;
   }
   for (const [signal, seconds] of [
@@ -78,18 +80,18 @@ export async function endOrphan(place: Place): Promise<void> {
       break;
     }
     for (const end = performance.now() + seconds * 1000; performance.now() < end; await pause(20))
-      if (!alive(pid)) return;
+      if (!isProcessAlive(pid)) return;
   }
-  throw await problem(
-    `A PostgreSQL left by a former hub (process ${pid}) still runs on ${place.data} and does not stop. Stop it by hand; nothing was changed.`,
+  throw databaseError(
+    `PostgreSQL of an earlier hub (process ${pid}) still runs on ${location.data} and does not stop. Stop it manually. Nothing was changed.`,
   );
 }
 
-/** Whether a process of that number runs. A dead one that nobody has waited for does not count. */
-export function alive(pid: number): boolean {
+/** Whether a process with that id runs; zombies do not count. */
+export function isProcessAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return statOf(pid)?.[0] !== 'Z';
+    return processStat(pid)?.[0] !== 'Z';
   } catch (error) {
     return codeOf(error) === 'EPERM';
   }
@@ -100,13 +102,13 @@ async function isPostgresOf(pid: number, data: string): Promise<boolean> {
   try {
     return (await readlink(`/proc/${pid}/cwd`)) === folder;
   } catch (error) {
-    // Without /proc, or not allowed to look: rather ask it to stop than start a second one on the same data.
+    // Without /proc or without permission, assume that it is PostgreSQL: a second one must not start on the same data.
     return codeOf(error) !== 'ENOENT' || process.platform !== 'linux';
   }
 }
 
-const lives = (owner: Owner): boolean =>
-  alive(owner.pid) && (owner.started === null || owner.started === startOf(owner.pid));
+const isOwnerAlive = (owner: Owner): boolean =>
+  isProcessAlive(owner.pid) && (owner.started === null || owner.started === processStart(owner.pid));
 
 async function readOwner(file: string): Promise<Owner | null> {
   try {
@@ -116,24 +118,24 @@ async function readOwner(file: string): Promise<Owner | null> {
   }
 }
 
-const startOf = (pid: number): string | null => statOf(pid)?.[19] ?? null;
+const processStart = (pid: number): string | null => processStat(pid)?.[19] ?? null;
 
-/** The kernel's fields of a process from its state on; null without /proc. */
-function statOf(pid: number): string[] | null {
+/** The fields of /proc/PID/stat from the state on; null without /proc. */
+function processStat(pid: number): string[] | null {
   try {
     const line = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // Counted from behind the name, which may hold anything.
+    // After the program's name, which may contain any character.
     return line.slice(line.lastIndexOf(')') + 2).split(' ');
   } catch {
     return null;
   }
 }
 
-function release(file: string, mine: Owner): void {
+function release(file: string, own: Owner): void {
   try {
     const found = JSON.parse(readFileSync(file, 'utf8')) as Owner;
-    if (found.token === mine.token) unlinkSync(file);
+    if (found.token === own.token) unlinkSync(file);
   } catch {
-    // Gone already.
+    // Already deleted.
   }
 }

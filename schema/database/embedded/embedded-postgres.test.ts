@@ -7,13 +7,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { alive } from './cluster-lock.ts';
-import { type Embedded, type EmbeddedOptions, initdbArguments, startEmbedded } from './embedded-postgres.ts';
+import { isProcessAlive } from './cluster-lock.ts';
+import { initdbArguments } from './create-cluster.ts';
+import { type EmbeddedCluster, type EmbeddedOptions, startEmbeddedPostgres } from './embedded-postgres.ts';
 
 const LAUNCHER = fileURLToPath(new URL('./embedded-postgres.ts', import.meta.url));
 const root = process.getuid?.() === 0;
 let base: string;
-const started: Embedded[] = [];
+const started: EmbeddedCluster[] = [];
 const children: ChildProcess[] = [];
 
 beforeAll(async () => {
@@ -21,19 +22,19 @@ beforeAll(async () => {
   await chmod(base, 0o755);
 });
 afterEach(async () => {
-  await Promise.all(started.splice(0).map((one) => one.stop()));
+  await Promise.all(started.splice(0).map((cluster) => cluster.stop()));
   for (const child of children.splice(0)) child.kill('SIGKILL');
 });
 afterAll(() => rm(base, { recursive: true, force: true }));
 
-async function start(options: EmbeddedOptions): Promise<Embedded> {
-  const one = await startEmbedded({ durable: false, ...options });
-  started.push(one);
-  return one;
+async function start(options: EmbeddedOptions): Promise<EmbeddedCluster> {
+  const cluster = await startEmbeddedPostgres({ durable: false, ...options });
+  started.push(cluster);
+  return cluster;
 }
 
-async function ask(one: { url: string }, sql: string, values: unknown[] = []): Promise<Record<string, unknown>[]> {
-  const client = new pg.Client({ connectionString: one.url });
+async function ask(cluster: { url: string }, sql: string, values: unknown[] = []): Promise<Record<string, unknown>[]> {
+  const client = new pg.Client({ connectionString: cluster.url });
   await client.connect();
   try {
     return (await client.query(sql, values)).rows;
@@ -42,10 +43,13 @@ async function ask(one: { url: string }, sql: string, values: unknown[] = []): P
   }
 }
 
-/** A hub of its own: a child process that starts the cluster and tells its address. */
-async function otherHub(directory: string, bound = true): Promise<{ child: ChildProcess; url: string; pid: number }> {
-  const script = `import { startEmbedded } from ${JSON.stringify(LAUNCHER)};
-    const one = await startEmbedded({ directory: ${JSON.stringify(directory)}, bound: ${bound}, durable: false });
+/** Another hub: a child process that starts the cluster and prints its URL and pid. */
+async function otherHub(
+  directory: string,
+  stopWithHub = true,
+): Promise<{ child: ChildProcess; url: string; pid: number }> {
+  const script = `import { startEmbeddedPostgres } from ${JSON.stringify(LAUNCHER)};
+    const one = await startEmbeddedPostgres({ directory: ${JSON.stringify(directory)}, stopWithHub: ${stopWithHub}, durable: false });
     process.stdout.write(JSON.stringify({ url: one.url, pid: one.pid }) + '\\n');
     setInterval(() => {}, 1000);`;
   const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
@@ -56,14 +60,16 @@ async function otherHub(directory: string, bound = true): Promise<{ child: Child
   return { child, ...(JSON.parse(line.toString('utf8')) as { url: string; pid: number }) };
 }
 
-/** Command lines of living processes that name this folder; none where the system does not tell. */
+/** Command lines of live processes that contain this folder; empty without /proc. */
 async function processesOf(folder: string): Promise<string[]> {
-  const pids = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name) && alive(Number(name)));
+  const pids = (await readdir('/proc').catch(() => [])).filter(
+    (name) => /^\d+$/.test(name) && isProcessAlive(Number(name)),
+  );
   const lines = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')));
   return lines.filter((line) => line.includes(`${folder}/data`));
 }
 
-async function refused(options: EmbeddedOptions): Promise<string> {
+async function rejection(options: EmbeddedOptions): Promise<string> {
   const error = await start(options).then(
     () => null,
     (reason: unknown) => reason,
@@ -72,7 +78,7 @@ async function refused(options: EmbeddedOptions): Promise<string> {
   return (error as Error).message;
 }
 
-test('a cold start makes the cluster, a warm one finds its rows, and a stop leaves no process', async () => {
+test('creates a cluster, finds its rows at the next start, and leaves no process after a stop', async () => {
   const directory = join(base, 'plain');
   const cold = performance.now();
   const first = await start({ directory });
@@ -99,7 +105,7 @@ test('a cold start makes the cluster, a warm one finds its rows, and a stop leav
   expect((await stat(first.directory)).mode & 0o777).toBe(0o700);
   await first.stop();
   await first.stop();
-  expect(alive(pid)).toBe(false);
+  expect(isProcessAlive(pid)).toBe(false);
   await expect(stat(socket)).rejects.toThrow('ENOENT');
 
   const warm = performance.now();
@@ -110,7 +116,7 @@ test('a cold start makes the cluster, a warm one finds its rows, and a stop leav
   expect(await ask(second, 'SELECT n FROM kept')).toEqual([{ n: 7 }]);
 });
 
-test('after kill -9 of the hub its orphan is ended and a committed row is kept', async () => {
+test('stops the orphan of a killed hub and keeps committed rows', async () => {
   const directory = join(base, 'killed');
   const hub = await otherHub(directory, false);
   await ask(hub, 'CREATE TABLE kept (n int)');
@@ -121,42 +127,42 @@ test('after kill -9 of the hub its orphan is ended and a committed row is kept',
   await ask(hub, 'INSERT INTO kept VALUES (1)');
   hub.child.kill('SIGKILL');
   await once(hub.child, 'exit');
-  expect(alive(hub.pid)).toBe(true);
+  expect(isProcessAlive(hub.pid)).toBe(true);
   const next = await start({ directory });
-  expect(alive(hub.pid)).toBe(false);
+  expect(isProcessAlive(hub.pid)).toBe(false);
   expect(await ask(next, 'SELECT n FROM kept')).toEqual([{ n: 1 }]);
 });
 
 const setpriv = existsSync('/usr/bin/setpriv');
 
-test.runIf(setpriv)('after kill -9 of the hub its PostgreSQL stops by itself, where setpriv is', async () => {
+test.runIf(setpriv)('PostgreSQL stops when the hub is killed, on systems with setpriv', async () => {
   const directory = join(base, 'bound');
   const hub = await otherHub(directory);
   await ask(hub, 'CREATE TABLE kept AS SELECT 4 AS n');
   hub.child.kill('SIGKILL');
-  await expect.poll(() => alive(hub.pid), { timeout: 10_000 }).toBe(false);
+  await expect.poll(() => isProcessAlive(hub.pid), { timeout: 10_000 }).toBe(false);
   const next = await start({ directory });
   expect(await ask(next, 'SELECT n FROM kept')).toEqual([{ n: 4 }]);
 });
 
-test('a hub that ends without stopping takes its PostgreSQL along', async () => {
+test('PostgreSQL stops when the hub exits without stopping it', async () => {
   const directory = join(base, 'ended');
-  const script = `import { startEmbedded } from ${JSON.stringify(LAUNCHER)};
-    const one = await startEmbedded({ directory: ${JSON.stringify(directory)}, durable: false });
+  const script = `import { startEmbeddedPostgres } from ${JSON.stringify(LAUNCHER)};
+    const one = await startEmbeddedPostgres({ directory: ${JSON.stringify(directory)}, durable: false });
     process.stdout.write(String(one.pid));
     process.exit(0);`;
   const pid = Number(
     execFileSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], { encoding: 'utf8' }),
   );
   expect(pid).toBeGreaterThan(1);
-  await expect.poll(() => alive(pid), { timeout: 10_000 }).toBe(false);
+  await expect.poll(() => isProcessAlive(pid), { timeout: 10_000 }).toBe(false);
   expect(await readdir(directory)).not.toContain('hub.lock');
 });
 
-test('a cluster lasts through a crash of the machine, unless it is said that it need not', async () => {
+test('a cluster is durable unless disabled', async () => {
   const sql = `SELECT current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS commit,
     current_setting('full_page_writes') AS pages`;
-  const lasting = await startEmbedded({ directory: join(base, 'lasting') });
+  const lasting = await startEmbeddedPostgres({ directory: join(base, 'lasting') });
   started.push(lasting);
   expect(await ask(lasting, sql)).toEqual([{ fsync: 'on', commit: 'on', pages: 'on' }]);
   expect(await ask(await start({ directory: join(base, 'fleeting'), durable: false }), sql)).toEqual([
@@ -166,7 +172,7 @@ test('a cluster lasts through a crash of the machine, unless it is said that it 
   expect(initdbArguments('/data', { durable: false })).toContain('--no-sync');
 });
 
-test("only tests, the demo's simulators and a printed schema go without", async () => {
+test('only tests, the simulators of the demo and the schema command disable durability', async () => {
   const root = fileURLToPath(new URL('../../..', import.meta.url));
   const found: string[] = [];
   for (const folder of ['gateway', 'connectors', 'schema', 'migrations', 'bin'])
@@ -179,56 +185,59 @@ test("only tests, the demo's simulators and a printed schema go without", async 
   expect(found.sort()).toEqual([
     'connectors/access-control/simulator/index.ts',
     'gateway/commands/actions/schema.ts',
+    'schema/database/embedded/create-cluster.ts',
     'schema/database/embedded/embedded-postgres.ts',
   ]);
 });
 
-test('a killed PostgreSQL comes back by itself with its committed rows', async () => {
-  const one = await start({ directory: join(base, 'crashed') });
-  await ask(one, 'CREATE TABLE kept AS SELECT 3 AS n');
-  const { pid } = one;
+test('restarts a killed PostgreSQL without losing committed rows', async () => {
+  const cluster = await start({ directory: join(base, 'crashed') });
+  await ask(cluster, 'CREATE TABLE kept AS SELECT 3 AS n');
+  const { pid } = cluster;
   process.kill(pid, 'SIGKILL');
-  await expect.poll(() => one.pid !== pid && alive(one.pid), { timeout: 15_000 }).toBe(true);
-  await expect.poll(() => ask(one, 'SELECT n FROM kept').catch(() => null), { timeout: 15_000 }).toEqual([{ n: 3 }]);
+  await expect.poll(() => cluster.pid !== pid && isProcessAlive(cluster.pid), { timeout: 15_000 }).toBe(true);
+  await expect
+    .poll(() => ask(cluster, 'SELECT n FROM kept').catch(() => null), { timeout: 15_000 })
+    .toEqual([{ n: 3 }]);
 });
 
-test('a folder in use is refused, in this process and from another', async () => {
+test('rejects a folder that another hub uses, in this process or in another', async () => {
   const directory = join(base, 'used');
   const hub = await otherHub(directory);
-  expect(await refused({ directory })).toMatch(
-    new RegExp(`^The database in .*used is in use by another hub \\(process ${hub.child.pid}\\)\\. Stop that one`),
+  expect(await rejection({ directory })).toMatch(
+    new RegExp(`^The database in .*used is in use by another hub \\(process ${hub.child.pid}\\)\\. Stop that hub`),
   );
   expect(await ask(hub, 'SELECT 1 AS n')).toEqual([{ n: 1 }]);
   const own = join(base, 'used-here');
   await start({ directory: own });
-  expect(await refused({ directory: own })).toContain('in use by another hub');
+  expect(await rejection({ directory: own })).toContain('in use by another hub');
 });
 
-test('what is no whole database of this version is refused and left untouched', async () => {
+test('rejects a folder without a complete database of this version and changes nothing', async () => {
   const good = await start({ directory: join(base, 'good') });
   await good.stop();
-  const cases: Record<string, { make(folder: string): Promise<void>; says: RegExp }> = {
-    stranger: { make: (folder) => writeFile(join(folder, 'holiday.jpg'), 'x'), says: /holds something else/ },
+  const cases: Record<string, { make(folder: string): Promise<void>; message: RegExp }> = {
+    stranger: { make: (folder) => writeFile(join(folder, 'holiday.jpg'), 'x'), message: /contains other files/ },
     half: {
       make: async (folder) => {
         await mkdir(join(folder, 'data'));
         await writeFile(join(folder, 'data', 'PG_VERSION'), '18\n');
       },
-      says: /not a whole PostgreSQL database/,
+      message: /not a complete PostgreSQL database/,
     },
     garbage: {
       make: async (folder) => {
         await mkdir(join(folder, 'data'));
         await writeFile(join(folder, 'data', 'notes.txt'), 'garbage');
       },
-      says: /not a whole PostgreSQL database/,
+      message: /not a complete PostgreSQL database/,
     },
     older: {
       make: async (folder) => {
         await cp(join(base, 'good', 'data'), join(folder, 'data'), { recursive: true });
         await writeFile(join(folder, 'data', 'PG_VERSION'), '14\n');
       },
-      says: /is of PostgreSQL version 14; this hub brings version 18/,
+      message: /has PostgreSQL version 14; this hub includes version 18/,
     },
     damaged: {
       make: async (folder) => {
@@ -236,33 +245,33 @@ test('what is no whole database of this version is refused and left untouched', 
         await writeFile(join(folder, 'data', 'global', 'pg_control'), Buffer.alloc(8192, 1));
         if (root) await giveAway(join(folder, 'data'), good.directory);
       },
-      says: /PostgreSQL does not start on .*damaged/,
+      message: /PostgreSQL does not start on .*damaged/,
     },
   };
-  for (const [name, { make, says }] of Object.entries(cases)) {
+  for (const [name, { make, message }] of Object.entries(cases)) {
     const folder = join(base, name);
     await mkdir(folder);
     await make(folder);
-    const before = await picture(folder);
-    const sentence = await refused({ directory: folder });
-    expect(sentence).toMatch(says);
-    expect(sentence).not.toContain('\n');
-    expect(await picture(folder), name).toEqual(before);
+    const before = await snapshot(folder);
+    const text = await rejection({ directory: folder });
+    expect(text).toMatch(message);
+    expect(text).not.toContain('\n');
+    expect(await snapshot(folder), name).toEqual(before);
   }
   const file = join(base, 'file');
   await writeFile(file, 'x');
-  expect(await refused({ directory: file })).toMatch(/is a file/);
+  expect(await rejection({ directory: file })).toMatch(/is a file/);
 });
 
-test('half an initdb of our own is done again', async () => {
+test('repeats an interrupted initdb', async () => {
   const directory = join(base, 'interrupted');
   await mkdir(join(directory, 'data.making'), { recursive: true });
   await writeFile(join(directory, 'data.making', 'PG_VERSION'), '18\n');
-  const one = await start({ directory });
-  expect(await ask(one, 'SELECT 1 AS n')).toEqual([{ n: 1 }]);
+  const cluster = await start({ directory });
+  expect(await ask(cluster, 'SELECT 1 AS n')).toEqual([{ n: 1 }]);
 });
 
-test('two clusters at once, one of them on loopback TCP with a password', async () => {
+test('runs two clusters at once, one over loopback TCP with a password', async () => {
   const [first, second] = await Promise.all([
     start({ directory: join(base, 'one') }),
     start({
@@ -280,13 +289,13 @@ test('two clusters at once, one of them on loopback TCP with a password', async 
   await expect(ask({ url: wrong.toString() }, 'SELECT 1')).rejects.toMatchObject({ code: '28P01' });
 });
 
-test.runIf(root)('as root in a 0700 folder of root, the data stays there', async () => {
+test.runIf(root)('as root, stores the data in a 0700 folder of root', async () => {
   const directory = await mkdtemp(join(base, 'shut-'));
-  const one = await start({ directory });
-  expect(one.directory).toBe(join(directory, 'data'));
+  const cluster = await start({ directory });
+  expect(cluster.directory).toBe(join(directory, 'data'));
 });
 
-test.runIf(root)('as root under a 0700 home the data lies elsewhere, and WHERE says so', async () => {
+test.runIf(root)('as root below a 0700 home, stores the data elsewhere and names it in WHERE', async () => {
   const home = await mkdtemp(join(base, 'home-'));
   await chmod(home, 0o700);
   const directory = join(home, 'clone', '.isthmus', 'database');
@@ -297,13 +306,13 @@ test.runIf(root)('as root under a 0700 home the data lies elsewhere, and WHERE s
   expect(first.directory).toBe(join(elsewhere, 'data'));
   expect((await lstat(first.directory)).uid).not.toBe(0);
   await first.stop();
-  // Once chosen, the place stays, even when the home is opened later.
+  // The chosen folder stays, even if the home becomes accessible.
   await chmod(home, 0o755);
   const second = await start({ directory });
   expect(second.directory).toBe(first.directory);
   expect(await ask(second, 'SELECT n FROM kept')).toEqual([{ n: 5 }]);
   await second.stop();
-  // Who deletes the folder begins anew; what stood elsewhere is set aside, not destroyed.
+  // Deleting the folder starts over; the data elsewhere is renamed, not deleted.
   await rm(directory, { recursive: true });
   await chmod(home, 0o700);
   const third = await start({ directory });
@@ -315,7 +324,7 @@ test.runIf(root)('as root under a 0700 home the data lies elsewhere, and WHERE s
 });
 
 /** Names, modes and contents below a folder, without PostgreSQL's log. */
-async function picture(folder: string): Promise<Record<string, string>> {
+async function snapshot(folder: string): Promise<Record<string, string>> {
   const seen: Record<string, string> = {};
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name);
@@ -330,16 +339,17 @@ async function giveAway(folder: string, like: string): Promise<void> {
   execFileSync('chown', ['-R', `${uid}:${gid}`, folder]);
 }
 
-test.each(['making a new', 'starting'])(
-  'interrupted while it is %s database, the start leaves no process and no lock, and the next one works',
+test.each(['creating a', 'starting'])(
+  'leaves no process and no lock when aborted while %s PostgreSQL database',
   async (step) => {
     const directory = join(base, `interrupted-${step.split(' ')[0]}`);
     const control = new AbortController();
-    const starting = startEmbedded({
+    const starting = startEmbeddedPostgres({
       directory,
       signal: control.signal,
-      // A moment later, so that the program of that step runs.
-      progress: (text) => void (text.startsWith(step) && setTimeout(() => control.abort(new Error('interrupted')), 40)),
+      // A moment later, when the program of that step is running.
+      onProgress: (text) =>
+        void (text.startsWith(step) && setTimeout(() => control.abort(new Error('interrupted')), 40)),
     });
     await expect(starting).rejects.toThrow('interrupted');
     const home = (await readFile(join(directory, 'WHERE'), 'utf8').catch(() => directory)).split('\n')[0] as string;
@@ -350,17 +360,17 @@ test.each(['making a new', 'starting'])(
   },
 );
 
-test('a process that ends in the middle of its first start leaves no PostgreSQL', async () => {
+test('leaves no PostgreSQL when the process exits during its first start', async () => {
   const directory = join(base, 'exits');
-  const script = `import { startEmbedded } from ${JSON.stringify(LAUNCHER)};
-    const progress = () => setTimeout(() => process.exit(3), 40);
-    await startEmbedded({ directory: ${JSON.stringify(directory)}, progress, bound: false });`;
+  const script = `import { startEmbeddedPostgres } from ${JSON.stringify(LAUNCHER)};
+    const onProgress = () => setTimeout(() => process.exit(3), 40);
+    await startEmbeddedPostgres({ directory: ${JSON.stringify(directory)}, onProgress, stopWithHub: false });`;
   const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], { stdio: 'inherit' });
   const [code] = (await once(child, 'exit')) as [number];
   expect(code).toBe(3);
   const home = (await readFile(join(directory, 'WHERE'), 'utf8').catch(() => directory)).split('\n')[0] as string;
   await expect.poll(() => processesOf(home)).toEqual([]);
-  // It was killed, and did not go on alone: the last database that it makes is not there.
+  // initdb was killed: the last database that it creates does not exist.
   expect(existsSync(join(home, 'data.making'))).toBe(true);
   expect(existsSync(join(home, 'data.making', 'base', '5'))).toBe(false);
   expect(existsSync(join(home, 'hub.lock'))).toBe(false);

@@ -1,61 +1,52 @@
 /**
- * The PostgreSQL launcher: real PostgreSQL from an npm package, started as a child of the hub on a folder of its own. Nothing
- * else imports those binaries. Data is never destroyed here: what is not understood is refused in one sentence.
+ * Starts and stops the embedded PostgreSQL: a server from an npm package as a child process, on a data folder of its own. Existing data
+ * is never deleted; a folder that the hub cannot use is rejected with a message.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { endOnExit, onExit } from '../on-exit.ts';
-import { prepareDatabase, writeAccess } from './access.ts';
-import { type Binaries, CLEAN_ENV, findBinaries, leash } from './binaries.ts';
-import { endOrphan, type Lock, takeLock } from './cluster-lock.ts';
-import { choosePlace, codeOf, own, type Place, problem, socketFolder } from './data-folder.ts';
+import { prepareDatabase, writeClientAccess } from './access.ts';
+import { type Binaries, CLEAN_ENV, findBinaries, parentDeathCommand } from './binaries.ts';
+import { acquireLock, type Lock, stopOrphan } from './cluster-lock.ts';
+import { type ClusterOptions, checkDataFolder, createCluster, isDurable } from './create-cluster.ts';
+import { type ClusterLocation, chooseLocation, codeOf, databaseError, socketFolder } from './data-folder.ts';
 import { freePort } from './free-port.ts';
-import { answers, boundLog, end, lastWords, run } from './postgres-process.ts';
+import { killOnExit, onExit } from './on-exit.ts';
+import { lastLogMessage, limitLogSize, stopPostgres, waitUntilReady } from './postgres-process.ts';
 
-export interface EmbeddedOptions {
-  /** Where the cluster lives, such as .isthmus/database; made when absent. */
-  directory: string;
-  /** Its superuser; default isthmus. */
-  user?: string;
-  /** Made when absent; default isthmus. */
+export interface EmbeddedOptions extends ClusterOptions {
+  /** Created if it does not exist; default isthmus. */
   database?: string;
-  /** A TCP address beside the unix socket; port 0 takes a free one. Absent: unix socket only. */
+  /** A TCP address in addition to the unix socket; port 0: any free one. Default: unix socket only. */
   listen?: { host: '127.0.0.1'; port: number };
-  /** Who may come in by TCP: everybody on this machine, or with this password. The socket's folder is 0700 and trusted. */
+  /** Authentication over TCP: none, or this password. The unix socket needs none; its folder has mode 0700. */
   auth?: 'trust' | { password: string };
-  /** False: it outlives a killed hub until the next start. Default true, where the system can do it (Linux with setpriv). */
-  bound?: boolean;
-  /** False: for a test, or data that is made anew when it is lost: nothing waits for the disk, and a crash of the machine may lose the whole cluster. Default true. */
-  durable?: boolean;
-  /** PostgreSQL settings beyond the small defaults. */
+  /** Stops PostgreSQL when the hub is killed. False: it runs until the next start. Default true where supported (Linux with setpriv). */
+  stopWithHub?: boolean;
+  /** PostgreSQL settings in addition to the defaults. */
   settings?: Record<string, string>;
-  /** Interrupts the start: it then rejects with the signal's reason, and no process of it is left. */
-  signal?: AbortSignal | undefined;
-  /** Told what the start is about to do. */
-  progress?: (text: string) => void;
 }
 
 /** A running cluster. */
-export interface Embedded {
-  /** For pg and as DATABASE_URL: by TCP when it listens there, else by unix socket (`?host=/folder`). */
+export interface EmbeddedCluster {
+  /** DATABASE_URL: over TCP if it listens there, else over the unix socket (`?host=/folder`). */
   readonly url: string;
-  /** Of the postmaster now running: a crashed one is started again. */
+  /** Process id of the current postmaster; a crashed one is restarted. */
   readonly pid: number;
-  /** PostgreSQL's data folder, wherever it had to be put. */
+  /** PostgreSQL's data folder, which may be outside of the requested folder. */
   readonly directory: string;
-  /** Fast shutdown; resolves when no process of it is left. Idempotent. */
+  /** Fast shutdown; resolves when all processes have ended. Idempotent. */
   stop(): Promise<void>;
 }
 
-/** What an answer, an acknowledgement and the audit log rely on: what is committed is on the disk. */
+/** Responses, acknowledgements and the audit log rely on it: committed data is on disk. */
 const DURABLE: Record<string, string> = { fsync: 'on', synchronous_commit: 'on', full_page_writes: 'on' };
-/** Written to the system at each commit all the same, so that a killed PostgreSQL has lost nothing. */
-const FLEETING: Record<string, string> = { fsync: 'off', synchronous_commit: 'on', full_page_writes: 'off' };
+/** Commits are still passed to the operating system, so that a killed PostgreSQL loses nothing. */
+const NOT_DURABLE: Record<string, string> = { fsync: 'off', synchronous_commit: 'on', full_page_writes: 'off' };
 
-/** Small: a hub shares the machine with the park's other programs. */
+/** Small: the hub shares the machine with other programs. */
 const DEFAULTS: Record<string, string> = {
   shared_buffers: '32MB',
   max_connections: '60',
@@ -70,151 +61,70 @@ const DEFAULTS: Record<string, string> = {
   huge_pages: 'off',
   timezone: 'UTC',
   log_timezone: 'UTC',
-  // Statements and details hold the park's data; the log does not.
+  // Statements and details contain the park's data, which must not be in the log.
   log_min_error_statement: 'panic',
   log_error_verbosity: 'terse',
 };
-const OURS = /^(data|data\.making|data\.former|hub\.lock.*|postgres\.log(\.1)?|WHERE|OWNER|postgresql-.*)$/;
 
 /**
- * Starts the cluster of a folder, making it first when the folder is new. Rejects with a `DatabaseError`, one sentence that
- * says what, where and what to do: in use by another hub, not a data folder, of another version, no binaries, no rights.
+ * Starts the cluster of a folder and creates it if the folder is new. Rejects with a `DatabaseError` if the folder is in use by another
+ * hub, is not a data folder or one of another version, or if binaries or permissions are missing.
  */
-export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
+export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<EmbeddedCluster> {
   const { signal } = options;
-  const place = await choosePlace(options.directory);
-  const binaries = await findBinaries(place);
-  await inspect(place, binaries);
+  const location = await chooseLocation(options.directory);
+  const binaries = await findBinaries(location);
+  await checkDataFolder(location, binaries);
   signal?.throwIfAborted();
-  const held = await takeLock(place);
-  const forget = onExit(() => held.release());
+  const acquired = await acquireLock(location);
+  const cancelRelease = onExit(() => acquired.release());
   const lock: Lock = {
     release: () => {
-      held.release();
-      forget();
+      acquired.release();
+      cancelRelease();
     },
   };
   try {
-    await endOrphan(place);
-    const bound = options.bound === false ? [] : await leash(binaries, place.runAs);
+    await stopOrphan(location);
+    const commandPrefix = options.stopWithHub === false ? [] : await parentDeathCommand(binaries, location.runAs);
     signal?.throwIfAborted();
-    await initialise(place, binaries, options, bound);
+    await createCluster(location, binaries, options, commandPrefix);
     signal?.throwIfAborted();
-    options.progress?.(`starting PostgreSQL in ${options.directory}`);
-    return await launch(place, binaries, options, { lock, bound });
+    options.onProgress?.(`starting PostgreSQL in ${options.directory}`);
+    return await launch(location, binaries, options, { lock, commandPrefix });
   } catch (error) {
     lock.release();
     throw signal?.aborted ? signal.reason : error;
   }
 }
 
-/** Refuses, before anything is written, a folder that holds something that we did not make or cannot read. */
-async function inspect(place: Place, binaries: Binaries): Promise<void> {
-  const { data, home } = place;
-  const strange = (await readdir(home)).filter((name) => !OURS.test(name));
-  const found = await stat(data).catch(() => null);
-  if (!found) {
-    if (strange.length === 0) return;
-    throw await problem(
-      `The database folder ${home} holds something else (${strange.slice(0, 3).join(', ')}) and no database of the hub. Move it away or set ISTHMUS_DATA to another folder; nothing was changed.`,
-    );
-  }
-  const remedy = 'Restore it from a backup, or move it away to begin with an empty database; nothing was changed.';
-  let version: string;
-  try {
-    version = (await readFile(join(data, 'PG_VERSION'), 'utf8')).trim();
-    await stat(join(data, 'global', 'pg_control'));
-  } catch (error) {
-    if (codeOf(error) === 'EACCES') {
-      throw await problem(
-        `The database in ${data} belongs to another user. Start as that user (or as root), or set ISTHMUS_DATA to another folder; nothing was changed.`,
-        error,
-      );
-    }
-    throw await problem(`The folder ${data} is not a whole PostgreSQL database. ${remedy}`, error);
-  }
-  if (version !== binaries.major) {
-    const shown = /^\d{1,3}(\.\d{1,3})?$/.test(version) ? `version ${version}` : 'an unknown version';
-    throw await problem(
-      `The database in ${data} is of PostgreSQL ${shown}; this hub brings version ${binaries.major}. Convert it with pg_upgrade or pg_dump of that version, or move it away; nothing was changed.`,
-    );
-  }
-}
-
-/** Makes the cluster beside its place and moves it there whole, so that half a one is never taken for data. */
-async function initialise(
-  place: Place,
-  binaries: Binaries,
-  options: EmbeddedOptions,
-  bound: readonly string[],
-): Promise<void> {
-  if (await stat(place.data).catch(() => null)) return;
-  options.progress?.(`making a new PostgreSQL database in ${options.directory}`);
-  const making = join(place.home, 'data.making');
-  await rm(making, { recursive: true, force: true });
-  await mkdir(making, { mode: 0o700 });
-  await own(making, place.runAs);
-  const command = [...bound, binaries.initdb, ...initdbArguments(making, options)];
-  const complaint = await run(place, command, options.signal);
-  if (complaint !== null) {
-    await rm(making, { recursive: true, force: true }).catch(() => undefined);
-    throw await problem(
-      `The database cannot be made in ${place.home} (${complaint}). Check space and rights there, or set DATABASE_URL.`,
-    );
-  }
-  await rename(making, place.data);
-  // The new name is an entry of the folder, and as lasting as that.
-  if (isDurable(options)) await syncFolder(place.home);
-}
-
-const isDurable = (options: Pick<EmbeddedOptions, 'durable'>): boolean => options.durable !== false;
-
-/** What initdb is called with. It writes all its files to the disk before it ends, unless the cluster need not last. */
-export function initdbArguments(folder: string, options: Pick<EmbeddedOptions, 'user' | 'durable'>): string[] {
-  return [
-    ...['-D', folder, '-U', options.user ?? 'isthmus', '--auth=trust', '--encoding=UTF8'],
-    // The built-in C.UTF-8 is the same on every system; the system's own may be missing.
-    ...['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--no-instructions'],
-    ...(isDurable(options) ? [] : ['--no-sync']),
-  ];
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
 async function launch(
-  place: Place,
+  location: ClusterLocation,
   binaries: Binaries,
   options: EmbeddedOptions,
-  { lock, bound }: { readonly lock: Lock; readonly bound: readonly string[] },
-): Promise<Embedded> {
+  { lock, commandPrefix }: { readonly lock: Lock; readonly commandPrefix: readonly string[] },
+): Promise<EmbeddedCluster> {
   const { signal } = options;
   const user = options.user ?? 'isthmus';
   const database = options.database ?? 'isthmus';
-  const socket = await socketFolder(place);
+  const socket = await socketFolder(location);
   const port = options.listen ? options.listen.port || (await freePort()) : 5432;
   const auth = options.auth ?? 'trust';
-  await writeAccess(place, auth);
-  const log = join(place.home, 'postgres.log');
-  const args = ['-D', place.data, '-k', socket, '-p', String(port)];
-  const lasting = isDurable(options) ? DURABLE : FLEETING;
-  const settings = { ...DEFAULTS, listen_addresses: options.listen?.host ?? '', ...lasting, ...options.settings };
+  await writeClientAccess(location, auth);
+  const log = join(location.home, 'postgres.log');
+  const args = ['-D', location.data, '-k', socket, '-p', String(port)];
+  const durability = isDurable(options) ? DURABLE : NOT_DURABLE;
+  const settings = { ...DEFAULTS, listen_addresses: options.listen?.host ?? '', ...durability, ...options.settings };
   for (const [name, value] of Object.entries(settings)) args.push('-c', `${name}=${value}`);
 
-  const [program = '', ...words] = [...bound, binaries.postgres, ...args];
+  const [program = '', ...programArgs] = [...commandPrefix, binaries.postgres, ...args];
 
-  const start = (): ChildProcess => {
+  const spawnPostgres = (): ChildProcess => {
     const out = openSync(log, 'a', 0o600);
     try {
-      // A session of its own: Ctrl-C at the terminal goes to the hub alone, which still needs its database to end well.
-      return spawn(program, words, {
-        ...(place.runAs ?? {}),
+      // In its own session, so that Ctrl-C in the terminal reaches only the hub, which needs the database for its shutdown.
+      return spawn(program, programArgs, {
+        ...(location.runAs ?? {}),
         cwd: '/',
         env: CLEAN_ENV,
         detached: true,
@@ -224,64 +134,62 @@ async function launch(
       closeSync(out);
     }
   };
-  /** Starts it and waits until it answers. A killed postmaster's last children may hold its memory for a moment. */
-  const up = async (interrupt?: AbortSignal): Promise<ChildProcess> => {
-    for (const until = performance.now() + 15_000; ; await pause(200)) {
-      await boundLog(log);
-      const written = (await stat(log).catch(() => null))?.size ?? 0;
-      const child = start();
-      // Whatever ends this process ends PostgreSQL too. After a `kill -9` the kernel tells it, or the next start ends it.
-      endOnExit(child, 'SIGINT');
-      const why = await answers(child, { host: socket, port, user }, interrupt);
-      if (why === null) return child;
-      await end(child, why === 'interrupted' ? 'SIGINT' : 'SIGQUIT');
-      interrupt?.throwIfAborted();
-      const told = why === 'ended' ? await lastWords(log, written) : why;
-      if (/shared memory block|is another postmaster/i.test(told) && performance.now() < until) continue;
-      throw await problem(
-        `PostgreSQL does not start on ${place.data} (${told}). Its log is ${log}; the data was left as it is.`,
-      );
+  /** Starts PostgreSQL and waits until it is ready. Retries for 15 s while children of a killed postmaster hold its shared memory. */
+  const start = async (abort?: AbortSignal): Promise<ChildProcess> => {
+    for (const deadline = performance.now() + 15_000; ; await pause(200)) {
+      await limitLogSize(log);
+      const logOffset = (await stat(log).catch(() => null))?.size ?? 0;
+      const child = spawnPostgres();
+      // PostgreSQL stops with this process. After `kill -9` the kernel stops it, or the next start does.
+      killOnExit(child, 'SIGINT');
+      const failure = await waitUntilReady(child, { host: socket, port, user }, abort);
+      if (failure === null) return child;
+      await stopPostgres(child, failure === 'interrupted' ? 'SIGINT' : 'SIGQUIT');
+      abort?.throwIfAborted();
+      const reason = failure === 'ended' ? await lastLogMessage(log, logOffset) : failure;
+      if (/shared memory block|is another postmaster/i.test(reason) && performance.now() < deadline) continue;
+      throw databaseError(`PostgreSQL does not start on ${location.data} (${reason}). Check its log ${log}.`);
     }
   };
 
-  const held = {
-    child: await up(signal).catch(async (error: unknown) => {
+  const current = {
+    child: await start(signal).catch(async (error: unknown) => {
       await rm(socket, { recursive: true, force: true });
       throw error;
     }),
   };
-  let stopping = false;
+  let isStopping = false;
   const watch = (child: ChildProcess): void => {
     child.unref();
     child.once('exit', () => {
-      // Only a crash or a kill comes here unasked; committed rows are in its log, so it simply starts again.
-      if (!stopping) void again();
+      // A crash or a kill: PostgreSQL recovers committed rows from its write-ahead log.
+      if (!isStopping) void restart();
     });
   };
-  const again = async (): Promise<void> => {
-    for (let wait = 100; !stopping; wait = Math.min(wait * 2, 10_000)) {
+  const restart = async (): Promise<void> => {
+    for (let wait = 100; !isStopping; wait = Math.min(wait * 2, 10_000)) {
       await pause(wait, undefined, { ref: false });
-      if (stopping) return;
+      if (isStopping) return;
       try {
-        const child = await up();
-        held.child = child;
-        if (stopping) return end(child);
+        const child = await start();
+        current.child = child;
+        if (isStopping) return stopPostgres(child);
         return watch(child);
       } catch {
-        // The reason stands in its log; tried again after a longer pause.
+        // The reason is in PostgreSQL's log. Retried after a longer pause.
       }
     }
   };
-  watch(held.child);
-  const keeper = setInterval(() => void boundLog(log), 60_000);
-  keeper.unref();
+  watch(current.child);
+  const logTimer = setInterval(() => void limitLogSize(log), 60_000);
+  logTimer.unref();
 
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => {
     stopped ??= (async () => {
-      stopping = true;
-      clearInterval(keeper);
-      await end(held.child);
+      isStopping = true;
+      clearInterval(logTimer);
+      await stopPostgres(current.child);
       await rm(socket, { recursive: true, force: true });
       lock.release();
     })();
@@ -293,21 +201,21 @@ async function launch(
   } catch (error) {
     await stop();
     signal?.throwIfAborted();
-    throw await problem(
-      `The database ${database} cannot be made in ${place.data} (${codeOf(error)}). The data was left as it is.`,
+    throw databaseError(
+      `Cannot create the database ${database} in ${location.data} (${codeOf(error)}). Existing data was not changed.`,
       error,
     );
   }
-  const word = auth === 'trust' ? '' : `:${encodeURIComponent(auth.password)}`;
-  const who = encodeURIComponent(user);
+  const password = auth === 'trust' ? '' : `:${encodeURIComponent(auth.password)}`;
+  const encodedUser = encodeURIComponent(user);
   return {
     url: options.listen
-      ? `postgres://${who}${word}@${options.listen.host}:${port}/${encodeURIComponent(database)}`
-      : `postgres://${who}@localhost/${encodeURIComponent(database)}?host=${encodeURIComponent(socket).replaceAll('%2F', '/')}`,
+      ? `postgres://${encodedUser}${password}@${options.listen.host}:${port}/${encodeURIComponent(database)}`
+      : `postgres://${encodedUser}@localhost/${encodeURIComponent(database)}?host=${encodeURIComponent(socket).replaceAll('%2F', '/')}`,
     get pid() {
-      return held.child.pid ?? 0;
+      return current.child.pid ?? 0;
     },
-    directory: place.data,
+    directory: location.data,
     stop,
   };
 }

@@ -1,14 +1,14 @@
-/** A port to listen on. */
+/** Finds a free TCP port. */
 import { createServer } from 'node:net';
 
-/** A loopback TCP port that was free a moment ago. Rejects with the system's error when there is none. */
+/** Resolves with a currently free loopback TCP port. Rejects with the system's error if there is none. */
 export function freePort(): Promise<number> {
-  return new Promise((found, failed) => {
+  return new Promise((resolve, reject) => {
     const server = createServer();
-    server.once('error', failed);
+    server.once('error', reject);
     server.listen(0, '127.0.0.1', () => {
       const { port } = server.address() as { port: number };
-      server.close(() => found(port));
+      server.close(() => resolve(port));
     });
   });
 }

@@ -1,17 +1,17 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { freshDatabase } from '../../../connectors/kit/testing/test-database.ts';
+import { createTestDatabase } from '../../../connectors/kit/testing/test-database.ts';
 import { consumption } from './consumption.ts';
 import { saveMeters, saveReadings } from './index.ts';
 
-let database: Awaited<ReturnType<typeof freshDatabase>>;
+let database: Awaited<ReturnType<typeof createTestDatabase>>;
 beforeAll(async () => {
-  database = await freshDatabase();
+  database = await createTestDatabase();
 });
 afterAll(() => database?.drop());
 
 const hour = (n: number) => new Date(Date.UTC(2026, 0, 1, n));
 
-/** Consumption of each hour between registers that were read hourly, in kWh. */
+/** Hourly consumption from hourly registers, in kWh. */
 async function grown(serial: string, registers: readonly string[], modulus: string | null) {
   const id = `air:${serial}`;
   const meter = { id, installation: 'air', serial, medium: 'ELECTRICITY', unit: 'kWh', building: null, company: null };
@@ -31,7 +31,7 @@ async function grown(serial: string, registers: readonly string[], modulus: stri
   return buckets.map(({ value, quality }) => [value, quality]);
 }
 
-test('a register that fell has rolled over only when it was near its end and is near its beginning', async () => {
+test('a register has rolled over only when it was near its end and is near its beginning', async () => {
   const [before, after] = [
     ['1', 'GOOD'],
     ['2', 'GOOD'],

@@ -1,28 +1,29 @@
-/** Consumption is what registers differ by; it is computed when asked, never stored as a guess. */
-import type { Tx } from '../database.ts';
+/** Consumption: the difference of meter registers, computed at each query and not stored. */
+import type { Tx } from '../transaction.ts';
 
+/** Consumption of a key in one bucket. */
 export interface ConsumptionBucket {
   readonly key: string;
   readonly start: Date;
   readonly value: string | null;
   readonly quality: 'GOOD' | 'ESTIMATED' | 'SUSPECT';
   readonly unit: string | null;
-  /** When a reading that it is made of was last corrected; null: none was. */
+  /** When one of its readings was last corrected; null: none was. */
   readonly corrected: Date | null;
 }
 
 type By = 'company' | 'building' | 'park' | 'meter';
 
-/** How the meters of a key `k.key` are found, and what names the key in their row. */
+/** SQL condition for the meters `m` of a key `k.key`. */
 const MATCH: Readonly<Record<By, string>> = {
   company: 'm.company = k.key',
   building: 'm.building = k.key',
   meter: 'm.id = k.key',
-  // The caller names the park's installations.
+  // The caller restricts the installations to those of the park.
   park: 'true',
 };
 
-/** Which installations have meters of each key; a key without meters has none. */
+/** The installations with meters of each key; a key without meters is not in the map. */
 export async function meterSources(
   tx: Tx,
   by: By,
@@ -38,7 +39,7 @@ export async function meterSources(
   return new Map(rows.map((row) => [row.key, row.sources]));
 }
 
-/** By building (null: meters of none), the companies to which its meters belong; the park's own meters belong to none. */
+/** The companies of the meters in each building (null: meters without a building). */
 export function companiesByBuilding(
   tx: Tx,
   query: { installations: readonly string[]; medium: string | null },
@@ -59,21 +60,20 @@ const WIDTHS: Readonly<Record<string, string>> = {
 };
 const UNITS: Readonly<Record<string, string>> = { DAY: 'day', MONTH: 'month', YEAR: 'year' };
 
-/** The time before which retention has dropped readings; null where it has not. */
-const DROPPED = `(SELECT before FROM dropped_before WHERE what = 'readings')`;
+/** SQL: the time before which retention has dropped readings; null: none dropped. */
+const DROPPED_BEFORE = `(SELECT before FROM dropped_before WHERE what = 'readings')`;
 
-/** Registers count in many units; consumption is in one of each kind, so that meters add up. */
+/** SQL: conversion of register units to kWh and m3, so that meters can be added up. */
 const FACTORS = `(VALUES ('Wh', 0.001, 'kWh'), ('kWh', 1, 'kWh'), ('MWh', 1000, 'kWh'), ('MJ', 1 / 3.6, 'kWh'), ('GJ', 1000 / 3.6, 'kWh'),
   ('L', 0.001, 'm3'), ('m3', 1, 'm3')) AS u (unit, factor, base)`;
 
 /**
- * Consumption of several keys in one query, a row per key and bucket; in kWh or m3, exact to nine decimals; null where nothing was
- * measured. What a register grew between two readings is an interval, labelled by its start: it counts when it starts in [from, to), so
- * that neighbouring ranges add up. Over a gap of more than two buckets it belongs to the bucket in which the gap ends, ESTIMATED.
- * A register that fell has rolled over when its modulus is known and it was near it; else the meter was reset and that difference
- * is not known: SUSPECT. A single register outside of what stood before and after it is left out, and the interval SUSPECT.
- * Where retention has dropped readings, buckets that begin earlier are null and SUSPECT, and so is the interval up to a meter's first reading
- * within a month after it, of which the beginning may be gone.
+ * Consumption of several keys, one row per key and bucket, in kWh or m3 with nine decimals; null without measurements. The increase
+ * between two readings belongs to the bucket in which the interval starts, so that adjacent ranges add up. After a gap of more than two
+ * buckets it belongs to the bucket in which the gap ends: ESTIMATED. A register that decreased has rolled over if its modulus is known
+ * and it was near it; otherwise the meter was reset and the difference is unknown: SUSPECT. A single reading outside the range of its
+ * neighbours is ignored: SUSPECT. If retention has dropped readings, earlier buckets are null and SUSPECT, and so is the interval before a
+ * meter's first reading within a month after that time.
  */
 export async function consumption(
   tx: Tx,
@@ -90,7 +90,7 @@ export async function consumption(
       : `date_bin('${width}', ${expression}, timestamptz '2000-01-01 00:00:00+00')`;
   const gap = `time - since > 2 * interval '${width}'`;
   const rolled = 'modulus IS NOT NULL AND before > 0.9 * modulus AND value < 0.1 * modulus';
-  // Two readings beyond each end: the nearest may itself be one that is left out.
+  // Two readings beyond each end, because the nearest one may be ignored.
   return tx.query(
     `WITH wanted AS (
        SELECT k.key, m.id, m.modulus, u.factor, u.base FROM unnest($1::text[]) AS k (key) JOIN meter m ON ${MATCH[by]}
@@ -122,7 +122,7 @@ export async function consumption(
        FROM steps WHERE since IS NOT NULL
        UNION ALL
        SELECT key, base, time - interval '1 microsecond', NULL, 0, 1, NULL FROM steps WHERE since IS NULL AND time > $4
-         AND time >= ${DROPPED} AND time < ${DROPPED} + interval '31 days'
+         AND time >= ${DROPPED_BEFORE} AND time < ${DROPPED_BEFORE} + interval '31 days'
      ), sums AS (
        SELECT key, ${bin('at')} AS start, trim_scale(sum(amount))::text AS value, max(suspect) AS suspect, max(estimated) AS estimated, min(base) AS unit,
          max(corrected) AS corrected
@@ -131,8 +131,8 @@ export async function consumption(
        SELECT k.key, ${calendar ? '(g.at AT TIME ZONE $6)' : 'g.at'} AS start FROM unnest($1::text[]) AS k (key) CROSS JOIN
          generate_series(${calendar ? `(${bin('$4::timestamptz')} AT TIME ZONE $6), ($5::timestamptz AT TIME ZONE $6) - interval '1 microsecond'` : `${bin('$4::timestamptz')}, $5::timestamptz - interval '1 microsecond'`}, interval '${width}') AS g (at)
      )
-     SELECT b.key, b.start, CASE WHEN b.start < ${DROPPED} THEN NULL ELSE s.value END AS value, s.unit, s.corrected,
-       CASE WHEN s.suspect = 1 OR b.start < ${DROPPED} THEN 'SUSPECT' WHEN s.estimated = 1 THEN 'ESTIMATED' ELSE 'GOOD' END AS quality
+     SELECT b.key, b.start, CASE WHEN b.start < ${DROPPED_BEFORE} THEN NULL ELSE s.value END AS value, s.unit, s.corrected,
+       CASE WHEN s.suspect = 1 OR b.start < ${DROPPED_BEFORE} THEN 'SUSPECT' WHEN s.estimated = 1 THEN 'ESTIMATED' ELSE 'GOOD' END AS quality
      FROM buckets b LEFT JOIN sums s ON s.key = b.key AND s.start = b.start
      WHERE $6::text IS NOT NULL ORDER BY b.key, b.start`,
     [keys, query.installations, query.medium, range.from, range.to, range.zone],

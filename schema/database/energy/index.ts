@@ -1,11 +1,12 @@
-/** Meters; their registers and what could not be understood have a file each. */
-import type { Tx } from '../database.ts';
+/** The store of the energy connector. This file: meters. */
+import type { Tx } from '../transaction.ts';
 
 export { droppedBefore } from '../retention/dropped-before.ts';
 export * from './consumption.ts';
 export * from './meter-readings.ts';
 export * from './rejected-payloads.ts';
 
+/** A meter; null: unknown. `modulus`: the register rolls over at this value. */
 export interface MeterRow {
   readonly id: string;
   readonly installation: string;
@@ -17,24 +18,27 @@ export interface MeterRow {
   readonly modulus: string | null;
 }
 
-/** Keeps what the sheet or the meter itself says; the newest word stands, also where it says null. */
+/** Saves meters with data from the meter sheet or the meter; later values, also null, replace earlier ones. */
 export const saveMeters = (tx: Tx, rows: readonly MeterRow[]): Promise<void> =>
-  putMeters(
+  insertMeters(
     tx,
     rows,
     `UPDATE SET medium = excluded.medium, unit = excluded.unit, building = excluded.building, company = excluded.company,
        modulus = excluded.modulus`,
   );
 
-/** Keeps meters of which nothing is known but the serial; leaves alone what is there. */
-export const meetMeters = (tx: Tx, rows: readonly Pick<MeterRow, 'id' | 'installation' | 'serial'>[]): Promise<void> =>
-  putMeters(
+/** Adds meters of which only the serial is known; existing ones do not change. */
+export const addMissingMeters = (
+  tx: Tx,
+  rows: readonly Pick<MeterRow, 'id' | 'installation' | 'serial'>[],
+): Promise<void> =>
+  insertMeters(
     tx,
     rows.map((row) => ({ ...row, medium: null, unit: null, building: null, company: null, modulus: null })),
     'NOTHING',
   );
 
-async function putMeters(tx: Tx, rows: readonly MeterRow[], conflict: string): Promise<void> {
+async function insertMeters(tx: Tx, rows: readonly MeterRow[], conflict: string): Promise<void> {
   const distinct = [...new Map(rows.map((row) => [row.id, row])).values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   if (distinct.length === 0) return;
   const column = (pick: (row: MeterRow) => string | null) => distinct.map(pick);
@@ -57,11 +61,13 @@ async function putMeters(tx: Tx, rows: readonly MeterRow[], conflict: string): P
 
 const METER = 'id, installation, serial, medium, unit, building, company, modulus::text AS modulus';
 
+/** Meters by id. */
 export async function metersByIds(tx: Tx, ids: readonly string[]): Promise<Map<string, MeterRow>> {
   const rows: MeterRow[] = await tx.query(`SELECT ${METER} FROM meter WHERE id = ANY($1)`, [ids]);
   return new Map(rows.map((row) => [row.id, row]));
 }
 
+/** Filter of meters; all given conditions must hold. */
 export interface MeterQuery {
   readonly installations: readonly string[];
   readonly ids?: readonly string[] | undefined;
@@ -69,7 +75,7 @@ export interface MeterQuery {
   readonly companies?: readonly string[] | undefined;
 }
 
-/** A page of meters for each key in one query: by id, in reading direction, at most `limit` beyond `place`. */
+/** A page of meters for each key: by id in reading direction, at most `limit` after `place`. */
 export async function meterPages(
   tx: Tx,
   by: 'company' | 'building',
@@ -99,6 +105,7 @@ export async function meterPages(
   return found;
 }
 
+/** Number of meters of the key that match. */
 export async function meterCount(tx: Tx, by: 'company' | 'building', key: string, query: MeterQuery): Promise<number> {
   const rows: { count: string }[] = await tx.query(
     `SELECT count(*) FROM meter WHERE ${by} = $1 AND installation = ANY($2) AND ($3::text[] IS NULL OR id = ANY($3)) AND ($4::text[] IS NULL OR medium = ANY($4))

@@ -1,23 +1,29 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { freshDatabase } from '../../../connectors/kit/testing/test-database.ts';
+import { createTestDatabase } from '../../../connectors/kit/testing/test-database.ts';
 import { migrate, migrateDown } from '../../../migrations/migrate.ts';
 import { consumption } from './consumption.ts';
 import { saveMeters } from './index.ts';
 import { latestReadings, saveReadings } from './meter-readings.ts';
 
-let database: Awaited<ReturnType<typeof freshDatabase>>;
+let database: Awaited<ReturnType<typeof createTestDatabase>>;
 beforeAll(async () => {
-  database = await freshDatabase();
+  database = await createTestDatabase();
 });
 afterAll(() => database?.drop());
 beforeEach(() => database.plain.query('TRUNCATE meter_reading, meter_reading_history'));
 
 const hour = (n: number) => new Date(Date.UTC(2026, 0, 1, n));
 const at = (n: number) => new Date(Date.UTC(2026, 5, 1, 0, n));
-type Said = readonly [hour: number, value: string, revision?: number | undefined, quality?: string, origin?: string];
+type TestReading = readonly [
+  hour: number,
+  value: string,
+  revision?: number | undefined,
+  quality?: string,
+  origin?: string,
+];
 let minute = 0;
-/** Values of one batch, received a minute after the batch before. */
-const say = (...all: Said[]) =>
+/** Saves a batch, received a minute after the previous one. */
+const save = (...all: TestReading[]) =>
   database.transaction((tx) =>
     saveReadings(
       tx,
@@ -41,13 +47,13 @@ const history = async (): Promise<string[]> =>
     )
   ).map((row: { value: string; quality: string; revision: number }) => `${row.value} ${row.quality} ${row.revision}`);
 
-test('another value for the same time stands; the earlier one is kept with when and whence it came', async () => {
+test('replaces a value for the same time and keeps the earlier one with its time and origin', async () => {
   minute = 0;
-  await say([0, '10', undefined, 'ESTIMATED', 'north']);
-  const { fresh, corrected } = await say([0, '12.50', undefined, 'GOOD', 'south'], [1, '13']);
-  expect(fresh).toBe(1);
+  await save([0, '10', undefined, 'ESTIMATED', 'north']);
+  const { added, corrected } = await save([0, '12.50', undefined, 'GOOD', 'south'], [1, '13']);
+  expect(added).toBe(1);
   expect(corrected).toEqual([
-    { meter: 'air:M', time: hour(0), value: '12.5', quality: 'GOOD', revision: 0, before: '10' },
+    { meter: 'air:M', time: hour(0), value: '12.5', quality: 'GOOD', revision: 0, previous: '10' },
   ]);
   expect(await standing()).toEqual(['12.5 GOOD 0', '13 GOOD 0']);
   expect(await database.plain.query('SELECT * FROM meter_reading_history')).toEqual([
@@ -64,69 +70,69 @@ test('another value for the same time stands; the earlier one is kept with when 
   });
 });
 
-test('an equal repeat is no correction and no write', async () => {
-  await say([0, '10'], [1, '11']);
+test('an equal repetition is not a correction and not written', async () => {
+  await save([0, '10'], [1, '11']);
   const rows = () => database.plain.query('SELECT ctid::text, xmin::text, xmax::text FROM meter_reading ORDER BY time');
   const before = await rows();
-  expect(await say([0, '10.000'], [1, '011'], [0, '10'])).toEqual({ fresh: 0, corrected: [] });
+  expect(await save([0, '10.000'], [1, '011'], [0, '10'])).toEqual({ added: 0, corrected: [] });
   expect(await rows()).toEqual(before);
   expect(await history()).toEqual([]);
 });
 
-test('an old value that is sent again does not undo its correction, in the same batch or later', async () => {
-  await say([0, '10']);
-  await say([0, '12'], [0, '10']);
+test('a repeated old value does not undo its correction, in the same batch or later', async () => {
+  await save([0, '10']);
+  await save([0, '12'], [0, '10']);
   expect(await standing()).toEqual(['12 GOOD 0']);
-  expect((await say([0, '10'])).corrected).toEqual([]);
-  await say([0, '14']);
-  expect((await say([0, '12'], [0, '10'], [0, '14'])).corrected).toEqual([]);
+  expect((await save([0, '10'])).corrected).toEqual([]);
+  await save([0, '14']);
+  expect((await save([0, '12'], [0, '10'], [0, '14'])).corrected).toEqual([]);
   expect(await standing()).toEqual(['14 GOOD 0']);
   expect(await history()).toEqual(['10 GOOD 0', '12 GOOD 0']);
-  // All of it in the batch that makes the reading.
-  await say([5, '1'], [5, '2'], [5, '1']);
+  // All in the batch that creates the reading.
+  await save([5, '1'], [5, '2'], [5, '1']);
   expect((await standing())[1]).toBe('2 GOOD 0');
 });
 
-test('a revision says which one is meant: back to an old value, and never behind a higher one', async () => {
-  await say([0, '10']);
-  await say([0, '12']);
-  expect((await say([0, '10', 1])).corrected).toMatchObject([{ value: '10', revision: 1, before: '12' }]);
-  expect((await say([0, '12'], [0, '13'])).corrected).toEqual([]);
+test('a revision can restore an old value, and a higher one always wins', async () => {
+  await save([0, '10']);
+  await save([0, '12']);
+  expect((await save([0, '10', 1])).corrected).toMatchObject([{ value: '10', revision: 1, previous: '12' }]);
+  expect((await save([0, '12'], [0, '13'])).corrected).toEqual([]);
   expect(await standing()).toEqual(['10 GOOD 1']);
-  // What came behind a higher revision is kept all the same.
+  // Values with a lower revision are stored too.
   expect((await history()).sort()).toEqual(['10 GOOD 0', '12 GOOD 0', '13 GOOD 0']);
-  await say([0, '15', 3], [0, '14', 2]);
+  await save([0, '15', 3], [0, '14', 2]);
   expect(await standing()).toEqual(['15 GOOD 3']);
   expect(await history()).toContain('14 GOOD 2');
-  // The same value under a higher number is no other value.
-  expect((await say([0, '15', 4])).corrected).toEqual([]);
+  // The same value with a higher revision is not a correction.
+  expect((await save([0, '15', 4])).corrected).toEqual([]);
   expect(await standing()).toEqual(['15 GOOD 4']);
 });
 
-test('sums are of the value that stands, and their buckets say when it was corrected', async () => {
+test('computes consumption from valid values and states when they were corrected', async () => {
   const meter = { id: 'air:M', installation: 'air', serial: 'M', medium: 'ELECTRICITY', unit: 'kWh' };
   await saveMeters(database.plain, [{ ...meter, building: null, company: null, modulus: null }]);
-  await say([0, '10'], [1, '11'], [2, '12'], [3, '13']);
-  await say([1, '11.5']);
+  await save([0, '10'], [1, '11'], [2, '12'], [3, '13']);
+  await save([1, '11.5']);
   const buckets = await consumption(
     ...([database.plain, 'meter', ['air:M'], { installations: ['air'], medium: null }] as const),
     { from: hour(0), to: hour(3), bucket: 'HOUR', zone: 'UTC' },
   );
-  expect(buckets.map((one) => [one.value, one.corrected])).toEqual([
+  expect(buckets.map((bucket) => [bucket.value, bucket.corrected])).toEqual([
     ['1.5', at(minute)],
     ['0.5', at(minute)],
     ['1', null],
   ]);
 });
 
-test('readings of before are upgraded as they are; when they came is not known', async () => {
+test('migrates old readings without a time of receipt', async () => {
   while ((await migrateDown(database.source)) !== 'ReadingHistory0014');
   await database.plain.query(
     "INSERT INTO meter_reading (meter, time, value, quality) VALUES ('air:M', $1, 10, 'GOOD')",
     [hour(0)],
   );
   await migrate(database.source);
-  await say([0, '11']);
+  await save([0, '11']);
   expect(await standing()).toEqual(['11 GOOD 0']);
   expect(await database.plain.query('SELECT received_at, origin FROM meter_reading_history')).toEqual([
     { received_at: null, origin: null },

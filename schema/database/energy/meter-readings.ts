@@ -1,8 +1,9 @@
-/** Raw registers, by month. One value of each meter and time stands; what it has replaced is kept in `meter_reading_history`. */
+/** Meter readings, partitioned by month. One value per meter and time is valid; replaced values are in `meter_reading_history`. */
 import { ADVISORY_LOCKS } from '../advisory-locks.ts';
-import type { Tx } from '../database.ts';
-import { type Given, judge, type Standing } from './reading-corrections.ts';
+import type { Tx } from '../transaction.ts';
+import { type ReadingVersion, resolveCorrections, type StoredReading } from './reading-corrections.ts';
 
+/** A reading. */
 export interface ReadingRow {
   readonly meter: string;
   readonly time: Date;
@@ -11,39 +12,39 @@ export interface ReadingRow {
 }
 
 export interface LatestReading extends ReadingRow {
-  /** When this value took the place of an earlier one; null: it is the first. */
+  /** When this value replaced an earlier one; null: it did not. */
   readonly corrected: Date | null;
 }
 
 export interface NewReading extends ReadingRow {
-  /** Number that the payload gives to a correction; absent: 0. A higher one wins, whatever comes later. */
+  /** Revision number in the payload; default 0. A higher one wins over later readings. */
   readonly revision?: number | undefined;
-  /** Where it came from, such as the gateway. */
+  /** Its origin, such as the gateway. */
   readonly origin?: string | undefined;
 }
 
-/** A value that has taken another's place. */
+/** A value that has replaced another one. */
 export interface CorrectedReading extends ReadingRow {
   readonly revision: number;
-  /** The value that stood before. */
-  readonly before: string;
+  /** The replaced value. */
+  readonly previous: string;
 }
 
-/** Months that have their partition, by database; made anew when retention has dropped some. */
-const made = new Map<string, { readonly dropped: string; readonly months: Set<string> }>();
+/** Months known to have a partition, by database; reset when retention has dropped some. */
+const knownMonths = new Map<string, { readonly dropped: string; readonly months: Set<string> }>();
 
 /**
- * Keeps registers that were received at `at`. The first value of a meter and time stands; another value for it is a correction: the
- * one received last stands, and the earlier one goes into the history. A repeat, of what stands or of what is in the history, changes nothing.
- * Answers how many were new, and what was corrected. Months get their partitions as they come.
+ * Saves readings received at `at`. Another value for the same meter and time is a correction: the last one received is valid, and the
+ * earlier one goes into the history. A repetition of the valid value or of one in the history changes nothing. Creates partitions of new
+ * months. Resolves with the number of new readings and the corrections.
  */
 export async function saveReadings(
   tx: Tx,
   rows: readonly NewReading[],
   at: Date,
-): Promise<{ fresh: number; corrected: readonly CorrectedReading[] }> {
-  if (rows.length === 0) return { fresh: 0, corrected: [] };
-  await makeMonths(tx, rows);
+): Promise<{ added: number; corrected: readonly CorrectedReading[] }> {
+  if (rows.length === 0) return { added: 0, corrected: [] };
+  await createMonthPartitions(tx, rows);
   const column = (pick: (row: NewReading) => unknown) => rows.map(pick);
   const columns = [
     column((row) => row.meter),
@@ -54,43 +55,43 @@ export async function saveReadings(
   ];
   const given =
     'unnest($1::text[], $2::timestamptz[], $3::numeric[], $4::text[], $5::int[]) WITH ORDINALITY AS g (meter, time, value, quality, revision, n)';
-  const kept: unknown[] = await tx.query(
+  const inserted: unknown[] = await tx.query(
     `INSERT INTO meter_reading (meter, time, value, quality, revision, received_at, origin)
      SELECT meter, time, value, quality, revision, $6, ($7::text[])[n] FROM ${given} ORDER BY n ON CONFLICT DO NOTHING RETURNING 1`,
     [...columns, at, column((row) => row.origin ?? null)],
   );
-  if (kept.length === rows.length) return { fresh: kept.length, corrected: [] };
-  // Repeats of what stands need no lock and no write.
+  if (inserted.length === rows.length) return { added: inserted.length, corrected: [] };
+  // Repetitions of valid values need no lock and no write.
   const other: { n: string }[] = await tx.query(
     `SELECT n FROM ${given} JOIN meter_reading r ON r.meter = g.meter AND r.time = g.time
      WHERE (r.value, r.quality, r.revision) IS DISTINCT FROM (g.value, g.quality, g.revision) ORDER BY n`,
     columns,
   );
-  const differing = other.map(({ n }) => rows[Number(n) - 1] as NewReading);
-  return { fresh: kept.length, corrected: differing.length === 0 ? [] : await correct(tx, differing, at) };
+  const differing = other.map(({ n: index }) => rows[Number(index) - 1] as NewReading);
+  return { added: inserted.length, corrected: differing.length === 0 ? [] : await applyCorrections(tx, differing, at) };
 }
 
-/** Decides between values of the same meter and time, under the lock of their rows. */
-async function correct(tx: Tx, rows: readonly NewReading[], at: Date): Promise<CorrectedReading[]> {
+/** Resolves conflicting values under the lock of their rows. */
+async function applyCorrections(tx: Tx, rows: readonly NewReading[], at: Date): Promise<CorrectedReading[]> {
   const distinct = [...new Map(rows.map((row) => [`${row.meter} ${row.time.toISOString()}`, row])).values()];
   const keys = [distinct.map((row) => row.meter), distinct.map((row) => row.time)];
-  const asked = 'unnest($1::text[], $2::timestamptz[]) AS k (meter, time)';
-  const standing: Standing[] = await tx.query(
+  const keysTable = 'unnest($1::text[], $2::timestamptz[]) AS k (meter, time)';
+  const standing: StoredReading[] = await tx.query(
     `SELECT r.meter, r.time, trim_scale(r.value)::text AS value, r.quality, r.revision, r.received_at AS "receivedAt", r.origin
-     FROM meter_reading r JOIN ${asked} ON r.meter = k.meter AND r.time = k.time ORDER BY r.meter, r.time FOR UPDATE OF r`,
+     FROM meter_reading r JOIN ${keysTable} ON r.meter = k.meter AND r.time = k.time ORDER BY r.meter, r.time FOR UPDATE OF r`,
     keys,
   );
-  const history: Given[] = await tx.query(
+  const history: ReadingVersion[] = await tx.query(
     `SELECT h.meter, h.time, trim_scale(h.value)::text AS value, h.quality, h.revision
-     FROM meter_reading_history h JOIN ${asked} ON h.meter = k.meter AND h.time = k.time`,
+     FROM meter_reading_history h JOIN ${keysTable} ON h.meter = k.meter AND h.time = k.time`,
     keys,
   );
-  const { superseded, replaced } = judge(
+  const { superseded, replaced } = resolveCorrections(
     standing,
     history,
     rows.map((row) => ({ ...row, revision: row.revision ?? 0, origin: row.origin ?? null, receivedAt: at })),
   );
-  const columns = (all: readonly Standing[]) => [
+  const columns = (all: readonly StoredReading[]) => [
     all.map((row) => row.meter),
     all.map((row) => row.time),
     all.map((row) => row.value),
@@ -112,7 +113,7 @@ async function correct(tx: Tx, rows: readonly NewReading[], at: Date): Promise<C
       `UPDATE meter_reading r SET value = g.value, quality = g.quality, revision = g.revision, received_at = g.received_at, origin = g.origin,
          corrected_at = CASE WHEN (r.value, r.quality) IS DISTINCT FROM (g.value, g.quality) THEN $8 ELSE r.corrected_at END
        FROM ${given} WHERE r.meter = g.meter AND r.time = g.time`,
-      [...columns(replaced.map((one) => one.now)), at],
+      [...columns(replaced.map((change) => change.now)), at],
     );
   return replaced.flatMap(({ before, now }) =>
     before.value === now.value && before.quality === now.quality
@@ -124,21 +125,21 @@ async function correct(tx: Tx, rows: readonly NewReading[], at: Date): Promise<C
             value: now.value,
             quality: now.quality,
             revision: now.revision,
-            before: before.value,
+            previous: before.value,
           },
         ],
   );
 }
 
-async function makeMonths(tx: Tx, rows: readonly ReadingRow[]): Promise<void> {
+async function createMonthPartitions(tx: Tx, rows: readonly ReadingRow[]): Promise<void> {
   const [at]: { name: string; dropped: string }[] = await tx.query(
     `SELECT current_database() AS name, coalesce((SELECT before::text FROM dropped_before WHERE what = 'readings'), '') AS dropped`,
   );
   const { name: database = '', dropped = '' } = at ?? {};
-  let known = made.get(database);
+  let known = knownMonths.get(database);
   if (known?.dropped !== dropped) {
     known = { dropped, months: new Set() };
-    made.set(database, known);
+    knownMonths.set(database, known);
   }
   const months = [...new Set(rows.map((row) => row.time.toISOString().slice(0, 7)))].sort();
   for (const month of months) {
@@ -148,7 +149,7 @@ async function makeMonths(tx: Tx, rows: readonly ReadingRow[]): Promise<void> {
     if (!there[0]?.found) {
       const [year = 2000, number = 1] = month.split('-').map(Number);
       const next = new Date(Date.UTC(year, number, 1)).toISOString().slice(0, 10);
-      // Several processes may come to a new month at once.
+      // Several processes may need the same new month at once.
       await tx.query('SELECT pg_advisory_xact_lock($1)', [ADVISORY_LOCKS.readingMonths]);
       await tx.query(
         `CREATE TABLE IF NOT EXISTS ${name} PARTITION OF meter_reading FOR VALUES FROM ('${month}-01 00:00:00+00') TO ('${next} 00:00:00+00')`,
@@ -157,7 +158,7 @@ async function makeMonths(tx: Tx, rows: readonly ReadingRow[]): Promise<void> {
   }
 }
 
-/** The newest register of each meter. */
+/** The newest reading of each meter. */
 export async function latestReadings(tx: Tx, ids: readonly string[]): Promise<Map<string, LatestReading>> {
   const rows: LatestReading[] = await tx.query(
     `SELECT r.meter, r.time, trim_scale(r.value)::text AS value, r.quality, r.corrected_at AS corrected FROM unnest($1::text[]) AS k (id)

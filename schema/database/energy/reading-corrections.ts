@@ -1,66 +1,72 @@
-/** Which of several values of one meter and time stands. Pure. */
+/** Decides which of several values of one meter and time is valid. Pure functions. */
 
-/** One value as it was said. */
-export interface Given {
+/** A received value. */
+export interface ReadingVersion {
   readonly meter: string;
   readonly time: Date;
   readonly value: string;
   readonly quality: string;
-  /** Number that the payload gives to a correction; 0 where it gives none. */
+  /** Revision number in the payload; 0 without one. */
   readonly revision: number;
 }
 
-export interface Standing extends Given {
-  /** Null: not known, it came before this was noted. */
+/** A valid value in the database, or a received one. */
+export interface StoredReading extends ReadingVersion {
+  /** Null: received before this was recorded. */
   readonly receivedAt: Date | null;
   readonly origin: string | null;
 }
 
-export interface Judged {
-  /** For the history: values that stood, and values that came behind a higher revision. */
-  readonly superseded: readonly Standing[];
-  readonly replaced: readonly { readonly before: Standing; readonly now: Standing }[];
+/** The changes to store. */
+export interface CorrectionResult {
+  /** For the history: replaced values, and values with a lower revision than the valid one. */
+  readonly superseded: readonly StoredReading[];
+  readonly replaced: readonly { readonly before: StoredReading; readonly now: StoredReading }[];
 }
 
-const keyOf = (one: Given): string => `${one.meter} ${one.time.toISOString()}`;
-const saidOf = (one: Given): string => `${one.value} ${one.quality} ${one.revision}`;
+const readingKey = (reading: ReadingVersion): string => `${reading.meter} ${reading.time.toISOString()}`;
+const versionKey = (reading: ReadingVersion): string => `${reading.value} ${reading.quality} ${reading.revision}`;
 
-/** 007.50 and 7.5 are the same value. */
-export function canonical(value: string): string {
+/** A decimal without leading and trailing zeros: 007.50 and 7.5 are equal. */
+export function canonicalDecimal(value: string): string {
   const whole = value.replace(/^0+(?=\d)/, '');
   return whole.includes('.') ? whole.replace(/0+$/, '').replace(/\.$/, '') : whole;
 }
 
 /**
- * Judges values in the order in which they came. A higher revision wins over a lower one, whenever it comes. Of the same revision, the one
- * received last stands; what was said before with that revision is a repeat, and changes nothing: a broker or gateway that sends an old
- * value again does not undo its correction.
+ * Applies values in the order of receipt. A higher revision wins over a lower one. Within a revision, the last received value is valid; a
+ * value received before with that revision is a repetition and changes nothing, so that a broker that resends old values does not undo
+ * corrections.
  */
-export function judge(standing: readonly Standing[], history: readonly Given[], given: readonly Standing[]): Judged {
-  const now = new Map(standing.map((one) => [keyOf(one), one]));
-  const said = new Map<string, Set<string>>();
-  for (const one of [...history, ...standing]) {
-    const key = keyOf(one);
-    said.set(key, (said.get(key) ?? new Set()).add(saidOf(one)));
+export function resolveCorrections(
+  standing: readonly StoredReading[],
+  history: readonly ReadingVersion[],
+  given: readonly StoredReading[],
+): CorrectionResult {
+  const now = new Map(standing.map((reading) => [readingKey(reading), reading]));
+  const seen = new Map<string, Set<string>>();
+  for (const reading of [...history, ...standing]) {
+    const key = readingKey(reading);
+    seen.set(key, (seen.get(key) ?? new Set()).add(versionKey(reading)));
   }
-  const superseded: Standing[] = [];
+  const superseded: StoredReading[] = [];
   for (const raw of given) {
-    const one = { ...raw, value: canonical(raw.value) };
-    const key = keyOf(one);
-    const stands = now.get(key);
-    if (stands === undefined || said.get(key)?.has(saidOf(one))) continue;
-    said.get(key)?.add(saidOf(one));
-    if (one.revision < stands.revision) {
-      superseded.push(one);
+    const reading = { ...raw, value: canonicalDecimal(raw.value) };
+    const key = readingKey(reading);
+    const stored = now.get(key);
+    if (stored === undefined || seen.get(key)?.has(versionKey(reading))) continue;
+    seen.get(key)?.add(versionKey(reading));
+    if (reading.revision < stored.revision) {
+      superseded.push(reading);
       continue;
     }
-    const same = stands.value === one.value && stands.quality === one.quality;
-    // The same value under a higher revision: only the number is new.
-    if (!same) superseded.push(stands);
-    now.set(key, same ? { ...stands, revision: one.revision } : one);
+    const same = stored.value === reading.value && stored.quality === reading.quality;
+    // The same value with a higher revision: only the revision changes.
+    if (!same) superseded.push(stored);
+    now.set(key, same ? { ...stored, revision: reading.revision } : reading);
   }
   const replaced = standing.flatMap((before) => {
-    const after = now.get(keyOf(before));
+    const after = now.get(readingKey(before));
     return after === undefined || after === before ? [] : [{ before, now: after }];
   });
   return { superseded, replaced };

@@ -1,11 +1,11 @@
-/** Two sessions held open by the test: A draws its number, B draws and commits, the reader reads, A commits. */
+/** Two concurrent transactions: A gets its position first, B commits or waits, the reader reads, A commits. */
 import type { QueryRunner } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { freshDatabase } from '../../../connectors/kit/testing/test-database.ts';
+import { createTestDatabase } from '../../../connectors/kit/testing/test-database.ts';
 import { appendEvents, headPosition } from './event-log.ts';
 import { dropEventsBefore, logStart } from './event-retention.ts';
 
-let database: Awaited<ReturnType<typeof freshDatabase>>;
+let database: Awaited<ReturnType<typeof createTestDatabase>>;
 const sessions: QueryRunner[] = [];
 const session = async (): Promise<QueryRunner> => {
   const made = database.source.createQueryRunner();
@@ -19,15 +19,15 @@ const append = ({ manager }: QueryRunner, foreignId: string) =>
   ]);
 
 beforeAll(async () => {
-  database = await freshDatabase();
+  database = await createTestDatabase();
 });
 afterAll(async () => {
-  for (const one of sessions) await one.release();
+  for (const session of sessions) await session.release();
   await database.drop();
 });
 
-test('a reader that remembers the last position skips nothing: numbers are given in commit order', async () => {
-  // A makes the day's partition besides: nobody waits for that.
+test('assigns positions in commit order, so that a reader by position skips nothing', async () => {
+  // A also creates the day's partition, which blocks no reader.
   const read: string[] = [];
   let last = await headPosition(database.plain);
   const look = async () => {
@@ -47,7 +47,7 @@ test('a reader that remembers the last position skips nothing: numbers are given
     await b.commitTransaction();
     committed = true;
   });
-  // B stands before the head's lock.
+  // B waits for the lock of the head row.
   for (let waiting = 0; waiting === 0; ) {
     const rows: unknown[] = await database.plain.query(
       `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
@@ -64,7 +64,7 @@ test('a reader that remembers the last position skips nothing: numbers are given
   expect(read).toEqual(['1', '2']);
 });
 
-test('with a plain sequence the same reader skips: this is what the head row is for', async () => {
+test('a plain sequence would make the same reader skip events', async () => {
   await database.plain.query('CREATE TABLE plain_event (position bigserial PRIMARY KEY, key text NOT NULL)');
   const read: string[] = [];
   let last = '0';
@@ -89,10 +89,10 @@ test('with a plain sequence the same reader skips: this is what the head row is 
   expect(read).toEqual(['b']);
 });
 
-describe('a log whose clocks were a day ahead', () => {
+describe('an event log after clocks were a day ahead', () => {
   const DAY = 86_400_000;
   const START = Math.floor(Date.now() / DAY) * DAY;
-  /** Recorded by a process whose clock is so many days ahead of the database's; negative: behind it. */
+  /** Appends with a clock that is `days` ahead of the database's; negative: behind. */
   const write = (foreignId: string, days: number) =>
     database.transaction(async (tx) => {
       await appendEvents(
@@ -106,7 +106,7 @@ describe('a log whose clocks were a day ahead', () => {
       return row as { position: string; at: Date };
     });
 
-  test('goes on when they are set back: no event is recorded on a day before its predecessor’s', async () => {
+  test('records no event on an earlier day than the previous one after clocks are set back', async () => {
     const ahead = await write('ahead', 1);
     const back = await write('back', -1);
     expect(ahead.at.getTime()).toBe(START + 1.5 * DAY);
@@ -114,7 +114,7 @@ describe('a log whose clocks were a day ahead', () => {
     expect(BigInt(back.position)).toBe(BigInt(ahead.position) + 1n);
   });
 
-  test('goes on when retention has dropped the newest day meanwhile', async () => {
+  test('accepts events after retention has dropped the newest day', async () => {
     await write('before', 1);
     expect(await database.transaction((tx) => dropEventsBefore(tx, new Date(START + 100 * DAY)))).not.toEqual([]);
     const after = await write('after', 0);
@@ -122,7 +122,7 @@ describe('a log whose clocks were a day ahead', () => {
     expect((await write('again', 0)).at.getTime()).toBe(START + DAY);
   });
 
-  test('begins with its first event, also when the clock was set back between two events of that day', async () => {
+  test('starts with its first event, also if the clock was set back between two events of that day', async () => {
     const at = (minutes: number) => new Date(START + 200 * DAY + minutes * 60_000);
     const append = (foreignId: string, minutes: number) =>
       database.transaction((tx) =>
@@ -136,7 +136,7 @@ describe('a log whose clocks were a day ahead', () => {
     expect(await logStart(database.plain)).toEqual({ before: (last ?? 0n) - 1n, time: at(0) });
   });
 
-  test('goes on where its days are in disorder: one without a partition gets it', async () => {
+  test('creates a missing partition of a known day', async () => {
     await database.plain.query('DELETE FROM event_day WHERE day >= $1', [new Date(START).toISOString().slice(0, 10)]);
     await database.transaction((tx) => dropEventsBefore(tx, new Date(START + 100 * DAY)));
     expect((await write('new days', 0)).at.getTime()).toBeGreaterThanOrEqual(START);

@@ -1,31 +1,11 @@
-/** The event log: written once per foreign id, numbered in commit order without gaps, read by position. */
+/** Writes the event log: one event per foreign id, numbered in commit order without gaps. */
 import { randomBytes } from 'node:crypto';
-import type { Tx } from '../database.ts';
+import type { Tx } from '../transaction.ts';
 
-/** The channel that tells the newest position after each commit. */
+/** NOTIFY channel; the payload is the newest position after each commit. */
 export const EVENT_CHANNEL = 'isthmus_events';
 
-/** One line of the log. */
-export interface EventRow {
-  readonly position: string;
-  readonly id: string;
-  readonly time: Date;
-  readonly recordedAt: Date;
-  readonly kind: string;
-  readonly installation: string;
-  readonly connector: string;
-  readonly park: string;
-  readonly company: string | null;
-  readonly vehicle: string | null;
-  readonly door: string | null;
-  readonly badge: string | null;
-  readonly lot: string | null;
-  readonly meter: string | null;
-  readonly caseId: string | null;
-  readonly data: Readonly<Record<string, unknown>>;
-}
-
-/** One event before it has its number. */
+/** An event before it is numbered. */
 export interface EventInput {
   readonly foreignId: string;
   readonly time: Date;
@@ -40,7 +20,15 @@ export interface EventInput {
   readonly data?: Readonly<Record<string, unknown>>;
 }
 
-/** UUIDv7 (RFC 9562): made here, since PostgreSQL below 18 cannot. */
+/** The events that were not in the log before. */
+export interface AppendResult {
+  readonly count: number;
+  /** The last new position; null: no event was new. */
+  readonly last: bigint | null;
+  readonly added: readonly (EventInput & { position: bigint })[];
+}
+
+/** A UUIDv7 (RFC 9562); PostgreSQL before 18 cannot generate it. */
 export function uuidv7(now: number): string {
   const bytes = randomBytes(16);
   bytes.writeUIntBE(now, 0, 6);
@@ -51,27 +39,27 @@ export function uuidv7(now: number): string {
 }
 
 /**
- * Appends events, last in the caller's transaction. Keys that the log has already are left out. The head row stays locked
- * until commit, so the order of positions is the order of commits. Answers the new events' positions.
+ * Appends events; call it last in the transaction. Events with known foreign ids are ignored. The head row stays locked until the
+ * commit, so positions are in commit order. Resolves with the number of new events, the last position, and the new events.
  */
 export async function appendEvents(
   tx: Tx,
   by: { installation: string; connector: string; park: string; at: Date },
   events: readonly EventInput[],
-): Promise<{ count: number; last: bigint | null; fresh: readonly (EventInput & { position: bigint })[] }> {
-  if (events.length === 0) return { count: 0, last: null, fresh: [] };
+): Promise<AppendResult> {
+  if (events.length === 0) return { count: 0, last: null, added: [] };
   const byId = new Map(events.map((event) => [event.foreignId, event]));
   const ids = [...byId.keys()].sort();
-  const fresh: { foreign_id: string }[] = await tx.query(
+  const newKeys: { foreign_id: string }[] = await tx.query(
     `INSERT INTO event_key (installation, foreign_id, recorded_at)
      SELECT $1, id, $3 FROM unnest($2::text[]) AS given (id) ON CONFLICT DO NOTHING RETURNING foreign_id`,
     [by.installation, ids, by.at],
   );
-  if (fresh.length === 0) return { count: 0, last: null, fresh: [] };
-  const kept = new Set(fresh.map((row) => row.foreign_id));
-  const written = [...byId.values()].filter((event) => kept.has(event.foreignId));
-  // The time of recording is taken under the head's lock, and is never before the newest day of the log, wherever clocks are set to:
-  // so days follow positions.
+  if (newKeys.length === 0) return { count: 0, last: null, added: [] };
+  const newIds = new Set(newKeys.map((row) => row.foreign_id));
+  const written = [...byId.values()].filter((event) => newIds.has(event.foreignId));
+  // The recording time is taken under the lock of the head row and is never before the newest day of the log, so that days follow
+  // positions even if clocks are wrong.
   const head: [{ position: string; at: Date; newest: string | null }[], number] = await tx.query(
     `UPDATE event_head SET position = position + $1 RETURNING position,
        greatest($2::timestamptz, clock_timestamp(), (SELECT max(day)::timestamp AT TIME ZONE 'UTC' FROM event_day)) AS at,
@@ -83,10 +71,10 @@ export async function appendEvents(
   const last = BigInt(position);
   const first = last - BigInt(written.length) + 1n;
   const day = at.toISOString().slice(0, 10);
-  if (day !== newest) await makeDay(tx, day, first);
+  if (day !== newest) await createDay(tx, day, first);
   const numbered = written.map((event, i) => ({ ...event, position: first + BigInt(i) }));
   const column = (pick: (event: EventInput) => unknown) => numbered.map(pick);
-  // The lock is held from here to the commit: what tells of it goes along.
+  // NOTIFY is in the same statement to keep the time short in which the lock is held.
   await tx.query(
     `WITH written AS (INSERT INTO event (position, id, time, recorded_at, kind, installation, connector, park,
        company, vehicle, door, badge, lot, meter, case_id, data)
@@ -115,15 +103,15 @@ export async function appendEvents(
       last.toString(),
     ],
   );
-  return { count: numbered.length, last, fresh: numbered };
+  return { count: numbered.length, last, added: numbered };
 }
 
 /**
- * The day's partition, made by the first event of the day; the head's lock keeps others out. Also where the day is known and its
- * partition is not there: retention dropped it while a clock was ahead.
+ * Creates the day's partition for its first event, under the lock of the head row. The day may be known without a partition, if
+ * retention dropped it while a clock was ahead.
  */
-async function makeDay(tx: Tx, day: string, first: bigint): Promise<void> {
-  await makeDayTable(tx, day);
+async function createDay(tx: Tx, day: string, first: bigint): Promise<void> {
+  await createDayPartition(tx, day);
   await tx.query('INSERT INTO event_day (day, first_position) VALUES ($1, $2) ON CONFLICT DO NOTHING', [
     day,
     first.toString(),
@@ -131,12 +119,12 @@ async function makeDay(tx: Tx, day: string, first: bigint): Promise<void> {
 }
 
 /**
- * Makes the partition of that day (UTC) where there is none; the caller holds the head's lock. It is made apart and then attached: making
- * it in place would hold up every reader of the log until the transaction ends.
+ * Creates the partition of that day (UTC) if there is none; the caller holds the lock of the head row. The table is created first and
+ * then attached: CREATE … PARTITION OF would block all readers of the log until the transaction ends.
  */
-export async function makeDayTable(tx: Tx, day: string): Promise<void> {
-  if (!(await lacksDay(tx, [day]))) return;
-  const table = tableOfDay(day);
+export async function createDayPartition(tx: Tx, day: string): Promise<void> {
+  if (!(await isDayMissing(tx, [day]))) return;
+  const table = partitionName(day);
   const next = new Date(Date.parse(`${day}T00:00:00Z`) + 86_400_000).toISOString().slice(0, 10);
   await tx.query(`CREATE TABLE "${table}" (LIKE event INCLUDING DEFAULTS INCLUDING CONSTRAINTS)`);
   await tx.query(
@@ -145,98 +133,21 @@ export async function makeDayTable(tx: Tx, day: string): Promise<void> {
 }
 
 /** Name of the partition of a day (UTC), such as `event_20260131`. */
-const tableOfDay = (day: string): string => `event_${day.replaceAll('-', '')}`;
+const partitionName = (day: string): string => `event_${day.replaceAll('-', '')}`;
 
 /**
- * Whether one of these days (UTC) has no partition yet. Asked of the catalog's rows, as of now: `to_regclass` may answer from what the
- * session remembers, from before it waited for the head.
+ * Whether one of these days (UTC) has no partition. Reads the catalog's rows, because `to_regclass` may use the session's cache from
+ * before it waited for the lock.
  */
-export async function lacksDay(tx: Tx, days: readonly string[]): Promise<boolean> {
+export async function isDayMissing(tx: Tx, days: readonly string[]): Promise<boolean> {
   const known: { count: number }[] = await tx.query(
     'SELECT count(*)::int AS count FROM pg_class WHERE relname = ANY($1) AND relnamespace = current_schema()::regnamespace',
-    [days.map(tableOfDay)],
+    [days.map(partitionName)],
   );
   return known[0]?.count !== days.length;
 }
 
-/** Tests on events; all given ones must hold. */
-export interface EventQuery {
-  readonly kind?: readonly string[];
-  readonly park?: readonly string[];
-  readonly company?: readonly string[];
-  readonly vehicle?: readonly string[];
-  readonly door?: readonly string[];
-  readonly lot?: readonly string[];
-  readonly meter?: readonly string[];
-  readonly source?: readonly string[];
-  readonly from?: Date;
-  readonly to?: Date;
-}
-
-const COLUMNS = `position, id, time, recorded_at AS "recordedAt", kind, installation, connector, park, company, vehicle,
-  door, badge, lot, meter, case_id AS "caseId", data`;
-
-function where(query: EventQuery, values: unknown[]): string {
-  const tests: string[] = [];
-  const add = (value: unknown) => `$${values.push(value)}`;
-  const lists = {
-    kind: 'kind',
-    park: 'park',
-    company: 'company',
-    vehicle: 'vehicle',
-    door: 'door',
-    lot: 'lot',
-    meter: 'meter',
-    source: 'installation',
-  } as const;
-  for (const [name, columnName] of Object.entries(lists)) {
-    const list = query[name as keyof typeof lists];
-    if (list) tests.push(`${columnName} = ANY(${add(list)})`);
-  }
-  if (query.from) tests.push(`time >= ${add(query.from)}`);
-  if (query.to) tests.push(`time < ${add(query.to)}`);
-  return tests.length > 0 ? tests.join(' AND ') : 'true';
-}
-
-/** At most `limit` events beyond `place` (exclusive), in reading direction. */
-export async function eventPage(
-  tx: Tx,
-  query: EventQuery,
-  page: { forward: boolean; limit: number; place: string | null },
-): Promise<EventRow[]> {
-  const values: unknown[] = [];
-  let test = where(query, values);
-  const [compare, order] = page.forward ? ['>', 'ASC'] : ['<', 'DESC'];
-  if (page.place !== null) test += ` AND position ${compare} $${values.push(page.place)}`;
-  return tx.query(
-    `SELECT ${COLUMNS} FROM event WHERE ${test} ORDER BY position ${order} LIMIT $${values.push(page.limit)}`,
-    values,
-  );
-}
-
-/** Events with `after < position <= upTo` that pass the query, oldest first, at most `limit`. */
-export async function eventRange(
-  tx: Tx,
-  query: EventQuery,
-  range: { after: string; upTo: string; limit: number },
-): Promise<EventRow[]> {
-  const values: unknown[] = [];
-  const test = where(query, values);
-  values.push(range.after, range.upTo, range.limit);
-  const n = values.length;
-  return tx.query(
-    `SELECT ${COLUMNS} FROM event WHERE ${test} AND position > $${n - 2} AND position <= $${n - 1} ORDER BY position LIMIT $${n}`,
-    values,
-  );
-}
-
-export async function eventCount(tx: Tx, query: EventQuery): Promise<number> {
-  const values: unknown[] = [];
-  const rows: { count: string }[] = await tx.query(`SELECT count(*) FROM event WHERE ${where(query, values)}`, values);
-  return Number(rows[0]?.count ?? 0);
-}
-
-/** The newest position that is committed. */
+/** The newest committed position; 0: the log is empty. */
 export async function headPosition(tx: Tx): Promise<bigint> {
   const rows: { position: string }[] = await tx.query('SELECT position FROM event_head');
   return BigInt(rows[0]?.position ?? 0);

@@ -1,45 +1,44 @@
-/** The event log's upkeep: a day's partition made ahead, keys and kept answers pruned. */
-
-import type { Tx } from '../database.ts';
-import { lacksDay, makeDayTable } from './event-log.ts';
+/** Maintenance of the event log: partitions in advance, pruning of event keys and of stored mutation responses. */
+import type { Tx } from '../transaction.ts';
+import { createDayPartition, isDayMissing } from './event-log.ts';
 
 const DAY = 86_400_000;
 const dayOf = (time: number): string => new Date(time).toISOString().slice(0, 10);
 
-/** One replica at a time does the upkeep; false: another is at it. Holds until the transaction ends. */
-export async function claimUpkeep(tx: Tx): Promise<boolean> {
+/** Claims the maintenance until the transaction ends; resolves with false if another replica runs it. */
+export async function claimMaintenance(tx: Tx): Promise<boolean> {
   const rows: { free: boolean }[] = await tx.query(
     "SELECT pg_try_advisory_xact_lock(hashtext('isthmus event upkeep')) AS free",
   );
-  // Readers and writers queue behind a lock that waits; rather this round fails and the next tries again.
+  // Readers and writers queue behind a waiting lock: this run should rather fail and be repeated.
   await tx.query("SET LOCAL lock_timeout = '5s'");
   return rows[0]?.free === true;
 }
 
-/** Makes the partitions of `now`'s day and the next, so that no writer has to. A day's first position is noted by its first event. */
-export async function makeDaysAhead(tx: Tx, now: Date): Promise<void> {
+/** Creates the partitions of the day of `now` and the next, so that no writer has to. The first event of a day records its position. */
+export async function createDaysAhead(tx: Tx, now: Date): Promise<void> {
   const days = [dayOf(now.getTime()), dayOf(now.getTime() + DAY)];
-  if (!(await lacksDay(tx, days))) return;
-  // The first event of a day makes its partition under this lock.
+  if (!(await isDayMissing(tx, days))) return;
+  // The same lock under which the first event of a day creates its partition.
   await tx.query('SELECT position FROM event_head FOR UPDATE');
-  for (const day of days) await makeDayTable(tx, day);
+  for (const day of days) await createDayPartition(tx, day);
 }
 
-/** Forgets foreign ids noted before that time: an event that comes again after it counts as new. At most `most`. */
-export async function pruneEventKeys(tx: Tx, before: Date, most: number): Promise<number> {
+/** Deletes at most `limit` foreign ids recorded before that time; a later repetition counts as a new event. Resolves with their number. */
+export async function pruneEventKeys(tx: Tx, before: Date, limit: number): Promise<number> {
   const [, count]: [unknown, number] = await tx.query(
     `DELETE FROM event_key WHERE ctid = ANY(ARRAY(SELECT ctid FROM event_key WHERE recorded_at < $1 LIMIT $2))`,
-    [before, most],
+    [before, limit],
   );
   return count;
 }
 
-/** Forgets answers of mutations begun before that time; those without an end stay, for someone has to look. At most `most`. */
-export async function pruneAnswers(tx: Tx, before: Date, most: number): Promise<number> {
+/** Deletes at most `limit` completed mutations started before that time; unfinished ones stay for inspection. Resolves with their number. */
+export async function pruneMutations(tx: Tx, before: Date, limit: number): Promise<number> {
   const [, count]: [unknown, number] = await tx.query(
     `DELETE FROM mutation WHERE ctid = ANY(
        ARRAY(SELECT ctid FROM mutation WHERE state = 'DONE' AND started_at < $1 LIMIT $2))`,
-    [before, most],
+    [before, limit],
   );
   return count;
 }

@@ -1,12 +1,12 @@
-/** Events that do not fit their type, kept for whoever has to look: refused at the door, or found in the log and passed over. */
+/** Invalid events, stored for inspection: rejected before they were written, or found in the log and skipped. */
 import { createHash } from 'node:crypto';
-import type { Tx } from '../database.ts';
+import type { Tx } from '../transaction.ts';
 
-/** One of them. `position` null: it was refused and is not in the log. */
+/** An invalid event; `position` null: it was rejected and is not in the log. */
 export interface QuarantinedEvent {
   readonly installation: string;
   readonly position: string | null;
-  /** What it is known by within its installation; of one in the log, its id. */
+  /** Its foreign id in the installation; for an event in the log, its event id. */
   readonly key: string;
   readonly kind: string;
   readonly field: string;
@@ -15,10 +15,10 @@ export interface QuarantinedEvent {
   readonly event: string;
 }
 
-/** Characters of an event that are kept. */
-const LONGEST = 1024 * 1024;
+/** Characters; a longer event is truncated. */
+const MAX_EVENT_LENGTH = 1024 * 1024;
 
-/** PostgreSQL's text holds no NUL and no half of a character; JSON has both escaped already. */
+/** Replaces NUL and lone surrogates, which PostgreSQL's text cannot store; in JSON they are escaped already. */
 const plain = (text: string): string => text.replace(/[\0\p{Surrogate}]/gu, '\u{fffd}');
 
 const idOf = ({ installation, position, key }: QuarantinedEvent): string =>
@@ -28,16 +28,16 @@ const idOf = ({ installation, position, key }: QuarantinedEvent): string =>
         .digest('hex')
     : `position ${position}`;
 
-/** Keeps them, each once. Answers those that were not known before, or for another reason. */
+/** Saves each event once. Resolves with the new ones, and those with a new reason. */
 export async function quarantineEvents(
   tx: Tx,
   events: readonly QuarantinedEvent[],
 ): Promise<readonly QuarantinedEvent[]> {
   if (events.length === 0) return [];
-  // Sorted, so that two processes that keep the same ones wait for one another in one order.
-  const byId = new Map([...events].map((one) => [idOf(one), one] as const).sort(([a], [b]) => (a < b ? -1 : 1)));
+  // Sorted, so that concurrent writers cannot deadlock.
+  const byId = new Map([...events].map((event) => [idOf(event), event] as const).sort(([a], [b]) => (a < b ? -1 : 1)));
   const all = [...byId];
-  const column = (pick: (one: QuarantinedEvent) => string | null) => all.map(([, one]) => pick(one));
+  const column = (pick: (event: QuarantinedEvent) => string | null) => all.map(([, event]) => pick(event));
   const fresh: { id: string }[] = await tx.query(
     `INSERT INTO event_quarantine (id, installation, position, kind, field, reason, event)
      SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[])
@@ -47,22 +47,22 @@ export async function quarantineEvents(
      RETURNING id`,
     [
       all.map(([id]) => id),
-      column((one) => one.installation),
-      column((one) => one.position),
-      column((one) => plain(one.kind).slice(0, 200)),
-      column((one) => plain(one.field).slice(0, 200)),
-      column((one) => plain(one.reason).slice(0, 1_000)),
-      column((one) => plain(one.event).slice(0, LONGEST)),
+      column((event) => event.installation),
+      column((event) => event.position),
+      column((event) => plain(event.kind).slice(0, 200)),
+      column((event) => plain(event.field).slice(0, 200)),
+      column((event) => plain(event.reason).slice(0, 1_000)),
+      column((event) => plain(event.event).slice(0, MAX_EVENT_LENGTH)),
     ],
   );
   return fresh.flatMap(({ id }) => byId.get(id) ?? []);
 }
 
-/** Forgets those found before that time. At most `most`; answers how many. */
-export async function pruneQuarantine(tx: Tx, before: Date, most: number): Promise<number> {
+/** Deletes at most `limit` events found before that time; resolves with their number. */
+export async function pruneQuarantine(tx: Tx, before: Date, limit: number): Promise<number> {
   const [, count]: [unknown, number] = await tx.query(
     `DELETE FROM event_quarantine WHERE ctid = ANY(ARRAY(SELECT ctid FROM event_quarantine WHERE found_at < $1 LIMIT $2))`,
-    [before, most],
+    [before, limit],
   );
   return count;
 }

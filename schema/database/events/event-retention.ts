@@ -1,7 +1,7 @@
-/** How long the log is kept: whole days are dropped with their partition, and what is left tells where it begins. */
-import type { Tx } from '../database.ts';
+/** Retention of the event log: drops whole days with their partitions, and finds the start of the log. */
+import type { Tx } from '../transaction.ts';
 
-/** Drops the days (UTC) that ended at `before` or earlier, also empty ones. `event_day` keeps where each began. Answers the days, oldest first. */
+/** Drops the days (UTC) that ended at `before` or earlier, also empty ones. `event_day` keeps their first positions. Resolves with the days, oldest first. */
 export async function dropEventsBefore(tx: Tx, before: Date): Promise<string[]> {
   const rows: { name: string }[] = await tx.query(
     `SELECT child.relname AS name FROM pg_inherits JOIN pg_class child ON child.oid = inhrelid
@@ -13,12 +13,12 @@ export async function dropEventsBefore(tx: Tx, before: Date): Promise<string[]> 
     return found ? [{ name, day: `${found[1]}-${found[2]}-${found[3]}` }] : [];
   });
   for (const { name } of days) await tx.query(`DROP TABLE "${name}"`);
-  return days.map((one) => one.day);
+  return days.map((day) => day.day);
 }
 
-/** The position before the oldest event still held, and when that event was recorded; null for a log that never held one. */
+/** The position before the oldest stored event, and when that event was recorded; null if there was never an event. */
 export async function logStart(tx: Tx): Promise<{ before: bigint; time: Date } | null> {
-  // Within a day a clock may have been set back: then the oldest by time is not the first by position.
+  // If a clock was set back within a day, the oldest event by time is not the first by position.
   const rows: { position: string; time: Date }[] = await tx.query(
     `SELECT coalesce((SELECT first_position FROM event_day WHERE day = (oldest.recorded_at AT TIME ZONE 'UTC')::date), position)
        AS position, recorded_at AS time
@@ -26,15 +26,15 @@ export async function logStart(tx: Tx): Promise<{ before: bigint; time: Date } |
   );
   const row = rows[0];
   if (row) return { before: BigInt(row.position) - 1n, time: row.time };
-  // Every day was dropped: the log begins behind its head, when the last day ended.
+  // All days were dropped: the log starts after its head, at the end of the last day.
   const [empty]: { position: string; time: Date | null }[] = await tx.query(
     `SELECT position, (SELECT (max(day) + 1)::timestamp AT TIME ZONE 'UTC' FROM event_day) AS time FROM event_head`,
   );
   return empty?.time ? { before: BigInt(empty.position), time: empty.time } : null;
 }
 
-/** The begin of the day in which the event behind this position was recorded, whether it is still held or not. */
-export async function dayBehind(tx: Tx, position: string): Promise<Date | null> {
+/** Start of the day in which the event after this position was recorded, even if it was dropped; null for an empty log. */
+export async function dayOfNextEvent(tx: Tx, position: string): Promise<Date | null> {
   const rows: { time: Date | null }[] = await tx.query(
     `SELECT coalesce(max(day) FILTER (WHERE first_position <= $1::bigint + 1), min(day))::timestamp AT TIME ZONE 'UTC' AS time
      FROM event_day`,

@@ -1,7 +1,7 @@
-/** Filings under way and done: the projection of CASE_CHANGED events, written with them. */
-import type { Tx } from '../database.ts';
+/** Cases (filings with authorities): a projection of CASE_CHANGED events, written in the transaction of the event. */
+import type { Tx } from '../transaction.ts';
 
-/** As kept; `park` is that of the installation, null when isthmus.yaml no longer names it. */
+/** A case; `park`: of its installation, null if that is no longer configured. */
 export interface CaseRow {
   readonly id: string;
   readonly park: string | null;
@@ -16,7 +16,7 @@ export interface CaseRow {
   readonly recordedAt: Date;
 }
 
-/** Moves the case on; an older position never overwrites a newer one. */
+/** Applies an event to its case, unless a newer event was applied. */
 export async function projectCase(tx: Tx, row: Omit<CaseRow, 'park'> & { position: bigint }): Promise<void> {
   await tx.query(
     `INSERT INTO filing (id, kind, company, state, since, receipt, reason, installation, connector, position, recorded_at)
@@ -43,16 +43,20 @@ export async function projectCase(tx: Tx, row: Omit<CaseRow, 'park'> & { positio
 
 const CASE = `id, kind, company, state, since, receipt, reason, installation, connector, recorded_at AS "recordedAt",
   (SELECT s.park FROM source s WHERE s.id = installation) AS park`;
-/** Parks as `$2`; null: all. */
+/** `$2`: park ids; null: all. */
 const IN_PARKS =
   '($2::text[] IS NULL OR EXISTS (SELECT 1 FROM source s WHERE s.id = installation AND s.park = ANY($2)))';
 
+/** Cases by id. */
 export async function casesByIds(tx: Tx, ids: readonly string[]): Promise<Map<string, CaseRow>> {
   const rows: CaseRow[] = await tx.query(`SELECT ${CASE} FROM filing WHERE id = ANY($1)`, [ids]);
   return new Map(rows.map((row) => [row.id, row]));
 }
 
-/** Cases of one company with authorities of these parks (null: of all), by time and id, in reading direction, at most `limit` beyond `place` (milliseconds, id). */
+/**
+ * Cases of one company with authorities of these parks (null: of all), by time and id in reading direction; at most `limit` after
+ * `place` (milliseconds, id).
+ */
 export async function casePage(
   tx: Tx,
   company: string,
@@ -73,6 +77,7 @@ export async function casePage(
   );
 }
 
+/** Number of cases of one company with authorities of these parks. */
 export async function caseCount(tx: Tx, company: string, parks: readonly string[] | null): Promise<number> {
   const rows: { count: string }[] = await tx.query(`SELECT count(*) FROM filing WHERE company = $1 AND ${IN_PARKS}`, [
     company,

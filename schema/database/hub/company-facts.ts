@@ -1,47 +1,48 @@
-/** Facts of companies that several installations tell: kept as they come in, so that nobody is asked when they are compared. */
-import type { Tx } from '../database.ts';
+/** Facts about companies from several installations, saved as they are received, so that conflicts are found without calls to sources. */
+import type { Tx } from '../transaction.ts';
 
-/** What one installation says. */
+/** A fact from one installation. */
 export interface FactRow {
   readonly uscc: string;
-  /** Such as name. */
+  /** Such as `name`. */
   readonly field: string;
   readonly value: string;
-  /** Whether the installation is the authority for it. */
+  /** Whether the installation is the authority for this fact. */
   readonly authority: boolean;
   readonly recordedAt: Date | null;
 }
 
-export interface ToldFact extends FactRow {
-  /** Of the installation; null when isthmus.yaml no longer names it. */
+/** A fact with its origin. */
+export interface ReportedFact extends FactRow {
+  /** Park of the installation; null if that is no longer configured. */
   readonly park: string | null;
   readonly installation: string;
   readonly connector: string;
   readonly fetchedAt: Date;
 }
 
-/** Keeps the newest word of the installation; a word recorded earlier than what is kept is left out. Sorted by the caller. */
+/** Saves the installation's facts; one recorded earlier than the saved one is ignored. `facts` are sorted, against deadlocks. */
 export async function saveFacts(
   tx: Tx,
   by: { installation: string; connector: string; at: Date },
   facts: readonly FactRow[],
 ): Promise<void> {
   if (facts.length === 0) return;
-  const distinct = [...new Map(facts.map((one) => [`${one.uscc}\0${one.field}`, one])).values()];
+  const distinct = [...new Map(facts.map((fact) => [`${fact.uscc}\0${fact.field}`, fact])).values()];
   await tx.query(
     `INSERT INTO company_fact (uscc, field, installation, connector, value, authority, recorded_at, fetched_at)
      SELECT uscc, field, $6, $7, value, authority, recorded_at, $8
-     FROM unnest($1::text[], $2::text[], $3::text[], $4::boolean[], $5::timestamptz[]) AS told (uscc, field, value, authority, recorded_at)
+     FROM unnest($1::text[], $2::text[], $3::text[], $4::boolean[], $5::timestamptz[]) AS given (uscc, field, value, authority, recorded_at)
      ON CONFLICT (uscc, field, installation) DO UPDATE
        SET value = excluded.value, authority = excluded.authority, recorded_at = excluded.recorded_at, fetched_at = excluded.fetched_at
      WHERE (company_fact.recorded_at IS NULL OR excluded.recorded_at IS NULL OR excluded.recorded_at >= company_fact.recorded_at)
        AND (company_fact.value <> excluded.value OR company_fact.fetched_at < excluded.fetched_at - interval '1 minute')`,
     [
-      distinct.map((one) => one.uscc),
-      distinct.map((one) => one.field),
-      distinct.map((one) => one.value),
-      distinct.map((one) => one.authority),
-      distinct.map((one) => one.recordedAt),
+      distinct.map((fact) => fact.uscc),
+      distinct.map((fact) => fact.field),
+      distinct.map((fact) => fact.value),
+      distinct.map((fact) => fact.authority),
+      distinct.map((fact) => fact.recordedAt),
       by.installation,
       by.connector,
       by.at,
@@ -49,15 +50,15 @@ export async function saveFacts(
   );
 }
 
-/** All that is told of each company, by field, in an order that does not change by itself. */
-export async function factsOf(tx: Tx, codes: readonly string[]): Promise<Map<string, ToldFact[]>> {
-  const rows: ToldFact[] = await tx.query(
+/** All facts of each company, by field, in a stable order. */
+export async function factsOf(tx: Tx, codes: readonly string[]): Promise<Map<string, ReportedFact[]>> {
+  const rows: ReportedFact[] = await tx.query(
     `SELECT uscc, field, installation, connector, value, authority, recorded_at AS "recordedAt", fetched_at AS "fetchedAt",
        (SELECT s.park FROM source s WHERE s.id = installation) AS park
      FROM company_fact WHERE uscc = ANY($1) ORDER BY uscc, field, connector, installation`,
     [codes],
   );
-  const found = new Map<string, ToldFact[]>(codes.map((code) => [code, []]));
+  const found = new Map<string, ReportedFact[]>(codes.map((code) => [code, []]));
   for (const row of rows) found.get(row.uscc)?.push(row);
   return found;
 }

@@ -1,8 +1,8 @@
-/** Which client may use a company's data for which purpose: given, ended, never changed otherwise. */
+/** Consents: which client may use a company's data for which purpose. They are granted and revoked, but never changed otherwise. */
 import { randomUUID } from 'node:crypto';
-import type { Tx } from '../database.ts';
+import type { Tx } from '../transaction.ts';
 
-/** One consent as it is kept. */
+/** A consent. */
 export interface ConsentRow {
   readonly id: string;
   readonly company: string;
@@ -15,13 +15,13 @@ export interface ConsentRow {
 
 const CONSENT = `id, company, client, purpose, granted_at AS "grantedAt", expires_at AS "expiresAt", revoked_at AS "revokedAt"`;
 
-/** Tells every process which client's consents have changed. */
+/** NOTIFY channel; the payload is the client whose consents have changed. */
 export const CONSENT_CHANNEL = 'isthmus_consent';
 
-const tell = (tx: Tx, client: string): Promise<unknown> =>
+const notifyProcesses = (tx: Tx, client: string): Promise<unknown> =>
   tx.query('SELECT pg_notify($1, $2)', [CONSENT_CHANNEL, client]);
 
-/** Gives a consent and tells every process. */
+/** Grants a consent and notifies all processes. */
 export async function grantConsent(
   tx: Tx,
   consent: { company: string; client: string; purpose: string; expiresAt: Date | null; by: string; at: Date },
@@ -31,11 +31,11 @@ export async function grantConsent(
      VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING ${CONSENT}`,
     [randomUUID(), consent.company, consent.client, consent.purpose, consent.at, consent.by, consent.expiresAt],
   );
-  await tell(tx, consent.client);
+  await notifyProcesses(tx, consent.client);
   return rows[0] as ConsentRow;
 }
 
-/** Ends it; one that has ended keeps its time. Null when there is none of that id. */
+/** Revokes a consent; if it is already revoked, its time stays. Resolves with null for an unknown id. */
 export async function revokeConsent(tx: Tx, id: string, by: string, at: Date): Promise<ConsentRow | null> {
   const [rows]: [ConsentRow[]] = await tx.query(
     `UPDATE consent SET revoked_at = coalesce(revoked_at, $2), revoked_by = coalesce(revoked_by, $3)
@@ -43,21 +43,21 @@ export async function revokeConsent(tx: Tx, id: string, by: string, at: Date): P
     [id, at, by],
   );
   const row = rows[0];
-  if (row) await tell(tx, row.client);
+  if (row) await notifyProcesses(tx, row.client);
   return row ?? null;
 }
 
-/** Null when there is none of that id. */
+/** The consent; null for an unknown id. */
 export async function consentById(tx: Tx, id: string): Promise<ConsentRow | null> {
   const rows: ConsentRow[] = await tx.query(`SELECT ${CONSENT} FROM consent WHERE id = $1`, [id]);
   return rows[0] ?? null;
 }
 
-/** All of a company, the newest first. */
+/** All consents of a company, newest first. */
 export const consentsOf = (tx: Tx, company: string): Promise<ConsentRow[]> =>
   tx.query(`SELECT ${CONSENT} FROM consent WHERE company = $1 ORDER BY granted_at DESC, id`, [company]);
 
-/** What a client may do now or later: everything not revoked and not expired. */
+/** The consents to a client that are neither revoked nor expired at `at`. */
 export const grantsTo = (
   tx: Tx,
   client: string,

@@ -1,17 +1,17 @@
-/** Who is who: under which ids the islands know companies, vehicles, persons and meters; and the companies' names as a copy. */
+/** Identities: the ids by which source systems know companies, vehicles, persons and meters; and copies of the companies' names. */
 import { Column, Entity, PrimaryColumn } from 'typeorm';
-import type { Tx } from '../database.ts';
+import type { Tx } from '../transaction.ts';
 import { type FactRow, saveFacts } from './company-facts.ts';
 
 @Entity('company')
 export class CompanyRow {
   @PrimaryColumn('text') uscc!: string;
-  /** Last read from the register; null when never read. */
+  /** As last read from the register; null: never read. */
   @Column('text', { nullable: true }) name!: string | null;
   @Column('text', { name: 'name_source', nullable: true }) nameSource!: string | null;
   @Column('timestamptz', { name: 'name_recorded_at', nullable: true }) nameRecordedAt!: Date | null;
   @Column('timestamptz', { name: 'name_fetched_at', nullable: true }) nameFetchedAt!: Date | null;
-  /** The name, or empty: what lists are sorted by. */
+  /** The name, or an empty string; lists are sorted by it. */
   @Column('text', { name: 'sort_name' }) sortName!: string;
 }
 
@@ -28,23 +28,23 @@ export class IdentityRow {
   @Column('timestamptz', { name: 'last_seen' }) lastSeen!: Date;
 }
 
-/** One claim of one installation. */
+/** An installation's statement that an entity has an id in a system. */
 export interface ClaimRow {
   readonly entity: string;
   readonly key: string;
   readonly system: string;
   readonly value: string;
   readonly name?: string | null;
-  readonly says?: Readonly<Record<string, string | null>>;
+  readonly facts?: Readonly<Record<string, string | null>>;
   readonly authority?: boolean;
   readonly recordedAt?: Date | null;
 }
 
-/** What a claim says of the company besides its id. */
-const factsIn = ({ entity, key, name, says, authority, recordedAt }: ClaimRow): FactRow[] =>
+/** The facts about a company in a claim. */
+const factsOfClaim = ({ entity, key, name, facts, authority, recordedAt }: ClaimRow): FactRow[] =>
   entity !== 'COMPANY'
     ? []
-    : Object.entries({ ...says, ...(name ? { name } : {}) }).flatMap(([field, value]) =>
+    : Object.entries({ ...facts, ...(name ? { name } : {}) }).flatMap(([field, value]) =>
         value
           ? [
               {
@@ -58,7 +58,7 @@ const factsIn = ({ entity, key, name, says, authority, recordedAt }: ClaimRow): 
           : [],
       );
 
-/** Keeps the claims; companies named for the first time appear. Rows are sorted, so that writers never lock crosswise. */
+/** Saves claims and adds new companies. Rows are sorted, so that concurrent writers cannot deadlock. */
 export async function saveClaims(
   tx: Tx,
   by: { installation: string; connector: string; park: string; at: Date },
@@ -73,7 +73,7 @@ export async function saveClaims(
   for (const claim of sorted) {
     if (claim.entity === 'COMPANY') companies.set(claim.key, claim.name ?? companies.get(claim.key) ?? null);
   }
-  await saveFacts(tx, by, sorted.flatMap(factsIn));
+  await saveFacts(tx, by, sorted.flatMap(factsOfClaim));
   await tx.query(
     `WITH named AS (
        INSERT INTO company (uscc, name, name_source, name_fetched_at, sort_name)
@@ -105,15 +105,16 @@ export async function saveClaims(
 const COMPANY =
   'uscc, name, name_source AS "nameSource", name_recorded_at AS "nameRecordedAt", name_fetched_at AS "nameFetchedAt", sort_name AS "sortName", (SELECT s.park FROM source s WHERE s.id = name_source) AS "namePark"';
 
-/** A company as it is read: with the park of the register that its name came from, null when isthmus.yaml no longer names it. */
+/** A company with the park of the register that its name is from; null if that is no longer configured. */
 export type CompanyRead = CompanyRow & { readonly namePark: string | null };
 
+/** Companies by credit code. */
 export async function companiesByCodes(tx: Tx, codes: readonly string[]): Promise<Map<string, CompanyRead>> {
   const rows: CompanyRead[] = await tx.query(`SELECT ${COMPANY} FROM company WHERE uscc = ANY($1)`, [codes]);
   return new Map(rows.map((row) => [row.uscc, row]));
 }
 
-/** Ids of each company; the newest claim of equal ones first. */
+/** The ids of each entity, in a stable order. */
 export async function identifiersOf(
   tx: Tx,
   entity: string,
@@ -129,7 +130,7 @@ export async function identifiersOf(
   return found;
 }
 
-/** Parks in which an installation knows each company; a company that none knows is absent. */
+/** The parks of the installations that know each company; an unknown company is not in the map. */
 export async function parksOfCompanies(tx: Tx, codes: readonly string[]): Promise<Map<string, string[]>> {
   const rows: { key: string; parks: string[] }[] = await tx.query(
     `SELECT key, array_agg(DISTINCT park ORDER BY park) AS parks FROM identity
@@ -139,7 +140,7 @@ export async function parksOfCompanies(tx: Tx, codes: readonly string[]): Promis
   return new Map(rows.map((row) => [row.key, row.parks]));
 }
 
-/** What may be asked of a list of companies. */
+/** Filter of a list of companies; all given conditions must hold. */
 export interface CompanyQuery {
   readonly park?: readonly string[];
   readonly source?: readonly string[];
@@ -148,7 +149,7 @@ export interface CompanyQuery {
   readonly nameContains?: string;
 }
 
-function where(query: CompanyQuery, values: unknown[]): string {
+function conditions(query: CompanyQuery, values: unknown[]): string {
   const tests: string[] = [];
   const add = (value: unknown) => `$${values.push(value)}`;
   if (query.uscc) tests.push(`c.uscc = ANY(${add(query.uscc)})`);
@@ -165,14 +166,14 @@ function where(query: CompanyQuery, values: unknown[]): string {
   return tests.length > 0 ? tests.join(' AND ') : 'true';
 }
 
-/** A page by name, then code: at most `limit` rows beyond `place` (sort name, code), in reading direction. */
+/** Companies by name and code in reading direction; at most `limit` after `place` (sort name, code). */
 export async function companyPage(
   tx: Tx,
   query: CompanyQuery,
   page: { forward: boolean; limit: number; place: readonly (string | number)[] | null },
 ): Promise<CompanyRead[]> {
   const values: unknown[] = [];
-  let test = where(query, values);
+  let test = conditions(query, values);
   const [compare, order] = page.forward ? ['>', 'ASC'] : ['<', 'DESC'];
   if (page.place) {
     values.push(page.place[0], page.place[1]);
@@ -185,10 +186,11 @@ export async function companyPage(
   );
 }
 
+/** Number of companies that match. */
 export async function companyCount(tx: Tx, query: CompanyQuery): Promise<number> {
   const values: unknown[] = [];
   const rows: { count: string }[] = await tx.query(
-    `SELECT count(*) FROM company c WHERE ${where(query, values)}`,
+    `SELECT count(*) FROM company c WHERE ${conditions(query, values)}`,
     values,
   );
   return Number(rows[0]?.count ?? 0);

@@ -1,7 +1,8 @@
-/** What the hub's own connector reads: its store in one word. */
+/** The store of the hub's own connector. */
 export * from '../audit/company-access-log.ts';
 export * from '../events/event-log.ts';
 export { quarantineEvents } from '../events/event-quarantine.ts';
+export * from '../events/event-query.ts';
 export * from '../events/event-retention.ts';
 export * from './cases.ts';
 export * from './company-facts.ts';

@@ -1,6 +1,6 @@
 /** Parks and buildings, copied from isthmus.yaml at each start. */
 import { Column, Entity, PrimaryColumn } from 'typeorm';
-import type { Tx } from '../database.ts';
+import type { Tx } from '../transaction.ts';
 
 @Entity('park')
 export class ParkRow {
@@ -20,12 +20,12 @@ export class BuildingRow {
   @Column('text') park!: string;
   @Column('text') name!: string;
   @Column('numeric', { name: 'floor_area', nullable: true }) floorArea!: string | null;
-  /** Codes by which legacy systems call it. */
+  /** Codes of the building in source systems. */
   @Column('text', { array: true }) known!: string[];
   @Column('integer') position!: number;
 }
 
-/** Makes the tables say what isthmus.yaml says; parks and buildings that left the file are removed. */
+/** Replaces the content of both tables; parks and buildings that are not given are deleted. */
 export async function replaceParks(
   tx: Tx,
   parks: readonly ParkRow[],
@@ -38,8 +38,10 @@ export async function replaceParks(
   if (buildings.length > 0) await tx.upsert(BuildingRow, [...buildings], ['id']);
 }
 
+/** All parks, in the order of isthmus.yaml. */
 export const allParks = (tx: Tx): Promise<ParkRow[]> => tx.find(ParkRow, { order: { position: 'ASC' } });
 
+/** Parks by id. */
 export async function parksByIds(tx: Tx, ids: readonly string[]): Promise<Map<string, ParkRow>> {
   const rows = await tx.query('SELECT *, led_by AS "ledBy" FROM park WHERE id = ANY($1)', [ids]);
   return new Map((rows as ParkRow[]).map((row) => [row.id, row]));
@@ -47,12 +49,13 @@ export async function parksByIds(tx: Tx, ids: readonly string[]): Promise<Map<st
 
 const BUILDING = 'id, park, name, floor_area AS "floorArea", known, position';
 
+/** Buildings by id. */
 export async function buildingsByIds(tx: Tx, ids: readonly string[]): Promise<Map<string, BuildingRow>> {
   const rows = await tx.query(`SELECT ${BUILDING} FROM building WHERE id = ANY($1)`, [ids]);
   return new Map((rows as BuildingRow[]).map((row) => [row.id, row]));
 }
 
-/** Buildings of each park, in the file's order. */
+/** The buildings of each park, in the order of isthmus.yaml. */
 export async function buildingsByPark(tx: Tx, parks: readonly string[]): Promise<Map<string, BuildingRow[]>> {
   const rows: BuildingRow[] = await tx.query(
     `SELECT ${BUILDING} FROM building WHERE park = ANY($1) ORDER BY position`,

@@ -1,27 +1,31 @@
-/** What was last read of the sources and may be shown after a restart while they are dark. Unmasked; read by the guard only. */
-import type { Tx } from '../database.ts';
+/** Persistent part of the read cache: last readings of sources, used after a restart while a source is down. Unmasked; for the guard only. */
+import type { Tx } from '../transaction.ts';
 
-export interface KeptRow {
+/** A cached reading. */
+export interface CachedReadingRow {
   /** JSON of the value. */
   readonly value: unknown;
   readonly fetchedAt: Date;
   readonly recordedAt: Date | null;
 }
 
-/** The reading of that key (a digest); null when there is none. */
-export async function findKept(tx: Tx, installation: string, key: Buffer): Promise<KeptRow | null> {
-  const rows: KeptRow[] = await tx.query(
+/** The reading of that key (a digest); null if there is none. */
+export async function findCachedReading(tx: Tx, installation: string, key: Buffer): Promise<CachedReadingRow | null> {
+  const rows: CachedReadingRow[] = await tx.query(
     'SELECT value, fetched_at AS "fetchedAt", recorded_at AS "recordedAt" FROM kept WHERE installation = $1 AND key = $2',
     [installation, key],
   );
   return rows[0] ?? null;
 }
 
-/** Writes readings, the newer over the older and over those dated later than `now` (the wall clock was set back), and drops what no policy allows to show any more. */
-export async function saveKept(
+/**
+ * Saves readings and deletes those past `until`. A newer reading replaces an older one; one with a time after `now` (the wall clock was
+ * set back) is always replaced.
+ */
+export async function saveCachedReadings(
   tx: Tx,
   installation: string,
-  rows: readonly (KeptRow & { readonly key: Buffer; readonly until: Date })[],
+  rows: readonly (CachedReadingRow & { readonly key: Buffer; readonly until: Date })[],
   now: Date,
 ): Promise<void> {
   await tx.query(
@@ -32,22 +36,22 @@ export async function saveKept(
        WHERE kept.fetched_at < excluded.fetched_at OR kept.fetched_at > $7`,
     [
       installation,
-      rows.map((one) => one.key),
-      rows.map((one) => JSON.stringify(one.value)),
-      rows.map((one) => one.fetchedAt),
-      rows.map((one) => one.recordedAt),
-      rows.map((one) => one.until),
+      rows.map((row) => row.key),
+      rows.map((row) => JSON.stringify(row.value)),
+      rows.map((row) => row.fetchedAt),
+      rows.map((row) => row.recordedAt),
+      rows.map((row) => row.until),
       now,
     ],
   );
   await tx.query('DELETE FROM kept WHERE installation = $1 AND until < $2', [installation, now]);
 }
 
-/** Bounds the table: only the newest `most` readings of the installation stay. */
-export async function trimKept(tx: Tx, installation: string, most: number): Promise<void> {
+/** Deletes all but the newest `limit` readings of the installation. */
+export async function trimCachedReadings(tx: Tx, installation: string, limit: number): Promise<void> {
   await tx.query(
     `DELETE FROM kept WHERE installation = $1 AND fetched_at <
        (SELECT fetched_at FROM kept WHERE installation = $1 ORDER BY fetched_at DESC OFFSET $2 LIMIT 1)`,
-    [installation, most],
+    [installation, limit],
   );
 }

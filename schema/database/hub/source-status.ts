@@ -1,7 +1,7 @@
-/** How each installation is doing, written by its host, read by the hub. */
+/** The status row of each installation: written by its host, read by the hub. */
 import { Column, Entity, PrimaryColumn } from 'typeorm';
-import type { Tx } from '../database.ts';
-import { OUTAGE_COUNTS } from '../processes/connector-outages.ts';
+import { OUTAGE_TTL_SECONDS } from '../processes/connector-outages.ts';
+import type { Tx } from '../transaction.ts';
 
 @Entity('source')
 export class SourceRow {
@@ -19,18 +19,18 @@ export class SourceRow {
   @Column('timestamptz', { name: 'updated_at' }) updatedAt!: Date;
 }
 
-/** Writes the row; it is stamped with the database's time. */
+/** Saves the status with the database's time. */
 export async function saveSource(tx: Tx, row: Omit<SourceRow, 'updatedAt'>): Promise<void> {
   await tx.upsert(SourceRow, { ...row, updatedAt: () => 'now()' }, ['id']);
 }
 
-/** Removes the sources of installations that left isthmus.yaml. */
-export async function keepSources(tx: Tx, ids: readonly string[]): Promise<void> {
+/** Deletes the rows of all other installations. */
+export async function removeOtherSources(tx: Tx, ids: readonly string[]): Promise<void> {
   await tx.query('DELETE FROM source WHERE NOT (id = ANY($1))', [ids]);
 }
 
-/** Rows for sources of which no process has told anything yet; rows that are there stay. */
-export async function meetSources(
+/** Adds rows with state DOWN for installations without a status; existing rows do not change. */
+export async function addMissingSources(
   tx: Tx,
   rows: readonly Pick<SourceRow, 'id' | 'system' | 'protocol' | 'park' | 'reason'>[],
 ): Promise<void> {
@@ -43,26 +43,27 @@ export async function meetSources(
   }
 }
 
-/** A source's row as it was written last, and whether a gateway reaches the process that writes it. */
-export interface SourceReport extends SourceRow {
+/** A status row with its age and connector outage. */
+export interface SourceStatusRow extends SourceRow {
   /** Milliseconds since it was written, by the database's clock. */
   readonly age: number;
-  /** A gateway cannot reach the process of its connector; the longest such outage. */
+  /** The longest current outage of the connector's process, as seen by any gateway; null: none. */
   readonly outage: { readonly reason: string; readonly since: Date } | null;
 }
 
-/** All of them, by id. */
-export async function allSources(tx: Tx): Promise<SourceReport[]> {
-  const rows: (Omit<SourceReport, 'outage'> & { outage: string | null; outageSince: Date | null })[] = await tx.query(
-    `SELECT id, system, protocol, park, state, source.since, source.reason, last_success AS "lastSuccess", lag_ms AS "lagMs",
+/** All status rows, by id. */
+export async function allSources(tx: Tx): Promise<SourceStatusRow[]> {
+  const rows: (Omit<SourceStatusRow, 'outage'> & { outage: string | null; outageSince: Date | null })[] =
+    await tx.query(
+      `SELECT id, system, protocol, park, state, source.since, source.reason, last_success AS "lastSuccess", lag_ms AS "lagMs",
        errors, breaker, updated_at AS "updatedAt", extract(epoch FROM now() - updated_at)::float8 * 1000 AS age,
        outage.reason AS outage, outage.since AS "outageSince"
      FROM source LEFT JOIN LATERAL (SELECT reason, since FROM connector_outage WHERE connector = system
          AND seen_at BETWEEN now() - $1 * interval '1 second' AND now() + $1 * interval '1 second'
        ORDER BY since LIMIT 1) AS outage ON true
      ORDER BY id`,
-    [OUTAGE_COUNTS],
-  );
+      [OUTAGE_TTL_SECONDS],
+    );
   return rows.map(({ outage, outageSince, ...row }) => ({
     ...row,
     outage: outage === null || outageSince === null ? null : { reason: outage, since: outageSince },

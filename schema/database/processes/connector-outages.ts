@@ -1,14 +1,14 @@
 /**
- * Connectors' own processes that a gateway cannot reach. Each gateway writes what it sees itself and confirms it at every look; a row
- * that is not confirmed any more (its gateway has died) stops counting. Times are the database's.
+ * Connector processes that a gateway cannot reach. Each gateway writes its own observations and confirms them at every check; a row that
+ * is no longer confirmed (its gateway has died) expires. Times are those of the database.
  */
-import type { Tx } from '../database.ts';
+import type { Tx } from '../transaction.ts';
 
-/** A row that was confirmed within this time counts, in seconds. */
-export const OUTAGE_COUNTS = 10;
+/** Seconds. A row expires this long after its last confirmation. */
+export const OUTAGE_TTL_SECONDS = 10;
 
-/** Notes that the gateway `seenBy` cannot reach the connector's process, or confirms it; `reason` is a predicate, such as `does not answer`. */
-export async function noteOutage(tx: Tx, connector: string, seenBy: string, reason: string): Promise<void> {
+/** Records or confirms that the gateway `seenBy` cannot reach the connector's process. `reason`: a predicate, such as `does not respond`. */
+export async function recordOutage(tx: Tx, connector: string, seenBy: string, reason: string): Promise<void> {
   await tx.query(
     `INSERT INTO connector_outage (connector, seen_by, reason, since, seen_at) VALUES ($1, $2, $3, now(), now())
      ON CONFLICT (connector, seen_by) DO UPDATE SET reason = excluded.reason, seen_at = excluded.seen_at`,
@@ -17,7 +17,7 @@ export async function noteOutage(tx: Tx, connector: string, seenBy: string, reas
   await tx.query(`DELETE FROM connector_outage WHERE seen_at < now() - interval '1 hour'`);
 }
 
-/** The gateway `seenBy` reaches the connectors' processes (again). */
+/** Ends the outages that the gateway `seenBy` has recorded for these connectors. */
 export async function endOutages(tx: Tx, connectors: readonly string[], seenBy: string): Promise<void> {
   await tx.query('DELETE FROM connector_outage WHERE connector = ANY($1) AND seen_by = $2', [connectors, seenBy]);
 }

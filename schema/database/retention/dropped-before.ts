@@ -1,19 +1,19 @@
-/** Up to when retention has dropped what is kept over time: a series that begins earlier says so. */
-import type { Tx } from '../database.ts';
+/** The time before which retention has dropped measurements, so that series can report missing data. */
+import type { Tx } from '../transaction.ts';
 
 export type DroppedKind = 'readings' | 'occupancy';
 
-/** Notes it, in the transaction that drops. It never goes back. */
-export async function noteDropped(tx: Tx, what: DroppedKind, before: Date): Promise<void> {
+/** Records the time, in the transaction that drops. It never decreases. */
+export async function recordDropped(tx: Tx, kind: DroppedKind, before: Date): Promise<void> {
   await tx.query(
     `INSERT INTO dropped_before AS d (what, before) VALUES ($1, $2)
      ON CONFLICT (what) DO UPDATE SET before = greatest(d.before, excluded.before)`,
-    [what, before],
+    [kind, before],
   );
 }
 
-/** The time before which things were dropped; null: nothing was. */
-export async function droppedBefore(tx: Tx, what: DroppedKind): Promise<Date | null> {
-  const rows: { before: Date }[] = await tx.query('SELECT before FROM dropped_before WHERE what = $1', [what]);
+/** The time before which measurements were dropped; null: none were. */
+export async function droppedBefore(tx: Tx, kind: DroppedKind): Promise<Date | null> {
+  const rows: { before: Date }[] = await tx.query('SELECT before FROM dropped_before WHERE what = $1', [kind]);
   return rows[0]?.before ?? null;
 }

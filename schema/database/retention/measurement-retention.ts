@@ -1,9 +1,8 @@
-/** How long readings and occupancy are kept: readings go by whole months with their partition, occupancy in batches. What went stays known. */
+/** Retention of measurements: readings by whole months with their partitions, occupancy in batches. Dropped ranges are recorded. */
+import type { Tx } from '../transaction.ts';
+import { recordDropped } from './dropped-before.ts';
 
-import type { Tx } from '../database.ts';
-import { noteDropped } from './dropped-before.ts';
-
-/** Drops the oldest month (UTC) of readings that ended at `before` or earlier; answers it, such as 2026-01, and null when there is none. */
+/** Drops the oldest month (UTC) of readings that ended at `before` or earlier; resolves with it, such as `2026-01`, or null. */
 export async function dropReadingMonth(tx: Tx, before: Date): Promise<string | null> {
   const month = before.toISOString().slice(0, 7).replace('-', '');
   const rows: { name: string }[] = await tx.query(
@@ -15,29 +14,29 @@ export async function dropReadingMonth(tx: Tx, before: Date): Promise<string | n
   const name = rows[0]?.name;
   if (name === undefined) return null;
   const [year, number] = [Number(name.slice(-6, -2)), Number(name.slice(-2))];
-  const some: unknown[] = await tx.query(`SELECT 1 FROM "${name}" LIMIT 1`);
-  // Of an empty month nothing is lost.
-  if (some.length > 0) await noteDropped(tx, 'readings', new Date(Date.UTC(year, number, 1)));
+  const readings: unknown[] = await tx.query(`SELECT 1 FROM "${name}" LIMIT 1`);
+  // An empty month loses no data.
+  if (readings.length > 0) await recordDropped(tx, 'readings', new Date(Date.UTC(year, number, 1)));
   await tx.query(`DROP TABLE "${name}"`);
   return `${name.slice(-6, -2)}-${name.slice(-2)}`;
 }
 
-/** Forgets superseded values of the months that were dropped. At most `most`. */
-export async function pruneReadingHistory(tx: Tx, most: number): Promise<number> {
+/** Deletes at most `limit` superseded readings of dropped months; resolves with their number. */
+export async function pruneReadingHistory(tx: Tx, limit: number): Promise<number> {
   const [, count]: [unknown, number] = await tx.query(
     `DELETE FROM meter_reading_history WHERE ctid = ANY(ARRAY(SELECT ctid FROM meter_reading_history
        WHERE time < (SELECT before FROM dropped_before WHERE what = 'readings') LIMIT $1))`,
-    [most],
+    [limit],
   );
   return count;
 }
 
-/** Forgets observations of occupancy that were measured before that time. At most `most`. */
-export async function pruneOccupancy(tx: Tx, before: Date, most: number): Promise<number> {
+/** Deletes at most `limit` occupancy observations from before that time; resolves with their number. */
+export async function pruneOccupancy(tx: Tx, before: Date, limit: number): Promise<number> {
   const [, count]: [unknown, number] = await tx.query(
     'DELETE FROM occupancy WHERE ctid = ANY(ARRAY(SELECT ctid FROM occupancy WHERE time < $1 LIMIT $2))',
-    [before, most],
+    [before, limit],
   );
-  if (count > 0) await noteDropped(tx, 'occupancy', before);
+  if (count > 0) await recordDropped(tx, 'occupancy', before);
   return count;
 }

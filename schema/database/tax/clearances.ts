@@ -1,14 +1,15 @@
-/** Requests for tax clearance: which company asked for what, since the office's answer names only our reference. */
-import type { Tx } from '../database.ts';
+/** Requests for tax clearance by reference: the reply of the tax office contains only the hub's reference. */
+import type { Tx } from '../transaction.ts';
 
+/** A request for clearance. */
 export interface TaxClearanceRow {
   readonly reference: string;
   readonly company: string;
-  /** PREPARED (not surely written yet), SENT, ACCEPTED, REJECTED or COMPLETED. */
+  /** PREPARED (its file may not be written yet), SENT, ACCEPTED, REJECTED or COMPLETED. */
   readonly state: string;
 }
 
-/** Notes a request before its file is written; a reference that is there already stays as it is. */
+/** Saves a request before its file is written; an existing reference does not change. */
 export async function prepareTaxClearance(
   tx: Tx,
   installation: string,
@@ -21,6 +22,7 @@ export async function prepareTaxClearance(
   );
 }
 
+/** The request, locked until the transaction ends; null for an unknown reference. */
 export async function taxClearance(tx: Tx, installation: string, reference: string): Promise<TaxClearanceRow | null> {
   const rows: TaxClearanceRow[] = await tx.query(
     'SELECT reference, company, state FROM tax_clearance WHERE installation = $1 AND reference = $2 FOR UPDATE',
@@ -29,8 +31,8 @@ export async function taxClearance(tx: Tx, installation: string, reference: stri
   return rows[0] ?? null;
 }
 
-/** Moves a request on. */
-export async function moveTaxClearance(
+/** Sets the state of a request. */
+export async function updateTaxClearance(
   tx: Tx,
   installation: string,
   to: { reference: string; state: string; at: Date; receipt: string | null; reason: string | null },
@@ -42,7 +44,7 @@ export async function moveTaxClearance(
   );
 }
 
-/** Forgets a request whose file was surely not written. */
+/** Deletes a request whose file was certainly not written. */
 export async function forgetTaxClearance(tx: Tx, installation: string, reference: string): Promise<void> {
   await tx.query(`DELETE FROM tax_clearance WHERE installation = $1 AND reference = $2 AND state = 'PREPARED'`, [
     installation,

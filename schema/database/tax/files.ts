@@ -1,29 +1,30 @@
-/** Files of the tax office: their own bytes, what became of them, and what was refused in them. */
-import type { Tx } from '../database.ts';
+/** Files from the tax office: their bytes, the result of processing, and rejected rows. */
+import type { Tx } from '../transaction.ts';
 
 const binary = (digest: string): Buffer => Buffer.from(digest, 'hex');
 
+/** A received file. */
 export interface ReceivedFile {
   /** SHA-256 of the bytes, hex. */
   readonly digest: string;
   readonly name: string;
   readonly size: number;
-  /** Null when the file was too large to be read. */
+  /** Null if the file was too large. */
   readonly bytes: Buffer | null;
-  /** By the drop. */
+  /** As the file server states. */
   readonly modifiedAt: Date;
   readonly receivedAt: Date;
 }
 
 /**
- * Keeps the bytes before anybody looks into them. Answers how often this file has been begun without an end, and whether it
- * has been taken in already; a refused one is looked at again, since settings may have changed.
+ * Saves the bytes before they are parsed. Resolves with the number of attempts that did not finish, and whether the file was already
+ * processed; a rejected file is processed again, since settings may have changed.
  */
 export async function receiveTaxFile(
   tx: Tx,
   installation: string,
   file: ReceivedFile,
-): Promise<{ taken: boolean; attempts: number }> {
+): Promise<{ isAccepted: boolean; attempts: number }> {
   const rows: { state: string; attempts: number }[] = await tx.query(
     `INSERT INTO tax_file (installation, digest, name, size, bytes, modified_at, received_at, state, attempts)
      VALUES ($1, $2, $3, $4, $5, $6, $7, 'RECEIVED', 1)
@@ -34,33 +35,34 @@ export async function receiveTaxFile(
      RETURNING state, attempts`,
     [installation, binary(file.digest), file.name, file.size, file.bytes, file.modifiedAt, file.receivedAt],
   );
-  return { taken: rows[0]?.state === 'TAKEN', attempts: rows[0]?.attempts ?? 1 };
+  return { isAccepted: rows[0]?.state === 'TAKEN', attempts: rows[0]?.attempts ?? 1 };
 }
 
-/** The last attempt does not count: it ended by our own trouble. */
-export async function forgiveTaxFile(tx: Tx, installation: string, digest: string): Promise<void> {
+/** Undoes the last attempt, which failed because of an error in the hub. */
+export async function undoTaxFileAttempt(tx: Tx, installation: string, digest: string): Promise<void> {
   await tx.query(
     `UPDATE tax_file SET attempts = greatest(attempts - 1, 0) WHERE installation = $1 AND digest = $2 AND state = 'RECEIVED'`,
     [installation, binary(digest)],
   );
 }
 
-export interface DecidedFile {
+/** The result of processing a file. */
+export interface TaxFileResult {
   readonly digest: string;
   readonly at: Date;
   readonly layout: string | null;
   readonly recordedAt: Date | null;
-  /** Null: taken in. */
+  /** Why the file was rejected; null: it was accepted. */
   readonly reason: string | null;
   readonly detail: string | null;
-  /** Rows taken in. */
+  /** Number of accepted rows. */
   readonly rows: number;
   readonly notes: readonly string[];
-  readonly faults: readonly { readonly line: number; readonly reason: string; readonly detail: string }[];
+  readonly errors: readonly { readonly line: number; readonly reason: string; readonly detail: string }[];
 }
 
-/** Says what became of a received file, with its report in place of an earlier one. */
-export async function decideTaxFile(tx: Tx, installation: string, file: DecidedFile): Promise<void> {
+/** Saves the result of a received file; replaces an earlier result. */
+export async function recordTaxFileResult(tx: Tx, installation: string, file: TaxFileResult): Promise<void> {
   const digest = binary(file.digest);
   await tx.query(
     `UPDATE tax_file SET state = $3, settled_at = $4, layout = $5, recorded_at = $6, reason = $7, detail = $8, rows = $9,
@@ -75,7 +77,7 @@ export async function decideTaxFile(tx: Tx, installation: string, file: DecidedF
       file.reason,
       file.detail,
       file.rows,
-      file.faults.length,
+      file.errors.length,
       file.notes,
     ],
   );
@@ -87,28 +89,28 @@ export async function decideTaxFile(tx: Tx, installation: string, file: DecidedF
     [
       installation,
       digest,
-      file.faults.map((one) => one.line),
-      file.faults.map((one) => one.reason),
-      file.faults.map((one) => one.detail),
+      file.errors.map((error) => error.line),
+      file.errors.map((error) => error.reason),
+      file.errors.map((error) => error.detail),
     ],
   );
 }
 
-/** The newest file that was taken in, answers to requests left out: when that was, and its own date. */
+/** The newest accepted file except replies: when it was processed, and its own date. Null if there is none. */
 export async function newestTaxFile(
   tx: Tx,
   installation: string,
-): Promise<{ takenAt: Date; recordedAt: Date | null } | null> {
-  const rows: { takenAt: Date; recordedAt: Date | null }[] = await tx.query(
-    `SELECT settled_at AS "takenAt", recorded_at AS "recordedAt" FROM tax_file
+): Promise<{ acceptedAt: Date; recordedAt: Date | null } | null> {
+  const rows: { acceptedAt: Date; recordedAt: Date | null }[] = await tx.query(
+    `SELECT settled_at AS "acceptedAt", recorded_at AS "recordedAt" FROM tax_file
      WHERE installation = $1 AND state = 'TAKEN' AND layout <> 'reply' ORDER BY settled_at DESC LIMIT 1`,
     [installation],
   );
   return rows[0] ?? null;
 }
 
-/** Files that were refused after `since`, each the newest of its kind (names alike but for digits); answers to requests left out. */
-export const newestRefusedTaxFiles = (
+/** Rejected files after `since` except replies: the newest one of each kind, whose names differ in digits only. */
+export const newestRejectedTaxFiles = (
   tx: Tx,
   installation: string,
   since: Date,

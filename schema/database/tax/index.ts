@@ -1,4 +1,4 @@
-/** What the tax connector keeps: its store in one word. */
+/** The store of the tax connector. */
 export * from './clearances.ts';
 export * from './files.ts';
 export * from './mirror.ts';

@@ -1,15 +1,16 @@
-/** Reads the tax mirror: always for many companies and installations at once. */
-import type { Tx } from '../database.ts';
+/** Reads the tax mirror, for several companies and installations at once. */
+import type { Tx } from '../transaction.ts';
 
+/** A tax account. */
 export interface TaxAccountRow {
   readonly installation: string;
   readonly company: string;
-  /** Null when no file has told it, only returns or invoices. */
+  /** Null if the files contain only returns or invoices of the company. */
   readonly standing: string | null;
   readonly recordedAt: Date;
 }
 
-/** Accounts by company; a company of which nothing is known has no row. */
+/** Accounts by company; a company without data has no row. */
 export async function taxAccounts(
   tx: Tx,
   installations: readonly string[],
@@ -23,7 +24,7 @@ export async function taxAccounts(
          SELECT max(recorded_at) AS recorded_at FROM (
            SELECT recorded_at FROM tax_filing f WHERE f.installation = i.installation AND f.company = c.company
            UNION ALL SELECT recorded_at FROM tax_invoice v WHERE v.installation = i.installation AND v.company = c.company
-         ) AS told
+         ) AS dates
        ) d ON a.company IS NULL
      WHERE coalesce(a.recorded_at, d.recorded_at) IS NOT NULL ORDER BY c.company, i.installation`,
     [installations, companies],
@@ -43,18 +44,18 @@ export interface TaxFilingRow {
   readonly recordedAt: Date;
 }
 
-/** One page in reading direction: newest first, `after` excluded. */
+/** A page, newest first. */
 export interface TaxPage {
   readonly forward: boolean;
   readonly limit: number;
-  /** Day (of returns: last month), number, installation of the row before; null at the end of the list. */
+  /** Day (of returns: last month), number and installation of the previous row; null: from the start. */
   readonly after: readonly [string, string, string] | null;
 }
 
 const FILING = `installation, company, number, period, ends, filed_on::text AS "filedOn",
   amount::text AS amount, currency, recorded_at AS "recordedAt"`;
 
-/** Rows of one table, the newest first, a page for each company. */
+/** One page per company from a table. */
 function pages<T>(
   tx: Tx,
   list: {
@@ -70,8 +71,8 @@ function pages<T>(
   const [compare, order] = page.forward ? ['<', 'DESC'] : ['>', 'ASC'];
   let test = `installation = ANY($1) AND company = c.wanted${list.test ? ` AND ${list.test}` : ''}`;
   if (page.after) {
-    const n = values.push(...page.after);
-    test += ` AND (${list.day}, number, installation) ${compare} ($${n - 2}::${list.type}, $${n - 1}, $${n})`;
+    const count = values.push(...page.after);
+    test += ` AND (${list.day}, number, installation) ${compare} ($${count - 2}::${list.type}, $${count - 1}, $${count})`;
   }
   const limit = values.push(page.limit);
   return tx.query(
@@ -117,7 +118,7 @@ export interface TaxInvoiceRow {
   readonly recordedAt: Date;
 }
 
-/** Which invoices. Days: `from` included, `to` excluded. */
+/** Filter of invoices. Days: `from` inclusive, `to` exclusive. */
 export interface TaxInvoiceFilter {
   readonly from: string | null;
   readonly to: string | null;
@@ -130,7 +131,7 @@ const INVOICE = `installation, company, number, issued_on::text AS "issuedOn", n
   gross::text AS gross, currency, cancelled, original, recorded_at AS "recordedAt"`;
 const COMPARE = { eq: '=', lt: '<', lte: '<=', gt: '>', gte: '>=' } as const;
 
-function invoiceTest(filter: TaxInvoiceFilter, values: unknown[]): string {
+function invoiceCondition(filter: TaxInvoiceFilter, values: unknown[]): string {
   const add = (value: unknown) => `$${values.push(value)}`;
   const tests = ['true'];
   if (filter.from !== null) tests.push(`issued_on >= ${add(filter.from)}::date`);
@@ -151,7 +152,7 @@ export function taxInvoices(
   page: TaxPage,
 ): Promise<TaxInvoiceRow[]> {
   const values: unknown[] = [installations, companies];
-  const test = invoiceTest(filter, values);
+  const test = invoiceCondition(filter, values);
   return pages(tx, { table: 'tax_invoice', columns: INVOICE, day: 'issued_on', type: 'date', test }, values, page);
 }
 
@@ -164,7 +165,7 @@ export async function taxInvoiceCounts(
   const values: unknown[] = [installations, companies];
   const rows: { company: string; n: number }[] = await tx.query(
     `SELECT company, count(*)::int AS n FROM tax_invoice
-     WHERE installation = ANY($1) AND company = ANY($2) AND ${invoiceTest(filter, values)} GROUP BY company`,
+     WHERE installation = ANY($1) AND company = ANY($2) AND ${invoiceCondition(filter, values)} GROUP BY company`,
     values,
   );
   return new Map(rows.map((row) => [row.company, row.n]));
@@ -181,7 +182,7 @@ export interface TaxTotalRow {
 
 const PERIODS = { month: 'YYYY-MM', quarter: 'YYYY-"Q"Q', year: 'YYYY' } as const;
 
-/** Sums by period and currency over days, both included; only what counts. */
+/** Sums of counted invoices by period and currency; `from` and `to` are inclusive days. */
 export function taxTotals(
   tx: Tx,
   installations: readonly string[],

@@ -1,18 +1,19 @@
-/** Swaps what a file of the tax office says for what earlier files said. A newer file about the same thing is left alone. */
-import type { Tx } from '../database.ts';
+/** Replaces mirrored rows with the content of a file. Rows from newer files are not changed. */
+import type { Tx } from '../transaction.ts';
 
-type Width = 'all' | 'named' | 'none';
+type ReplacementScope = 'all' | 'named' | 'none';
 
+/** The content of a file and the rows that it replaces. */
 export interface MirrorFile {
   readonly digest: string;
   readonly recordedAt: Date;
-  /** Credit codes that the file speaks of. */
+  /** Credit codes of the companies in the file. */
   readonly companies: readonly string[];
   readonly scope: {
-    readonly accounts: Width;
-    readonly filings: Width;
+    readonly accounts: ReplacementScope;
+    readonly filings: ReplacementScope;
     readonly filingPeriod: string | null;
-    readonly invoices: Width;
+    readonly invoices: ReplacementScope;
     readonly invoiceDays: { readonly from: string; readonly to: string } | null;
     readonly spared: {
       readonly accounts: readonly string[];
@@ -47,20 +48,20 @@ export interface MirroredInvoice {
   readonly original: string | null;
 }
 
-/** One swap; the caller's transaction holds all of it. */
-export async function swapTaxMirror(tx: Tx, installation: string, file: MirrorFile): Promise<void> {
-  await swapAccounts(tx, installation, file);
-  await swapFilings(tx, installation, file);
-  await swapInvoices(tx, installation, file);
+/** Replaces accounts, filings and invoices in the caller's transaction. */
+export async function replaceTaxMirror(tx: Tx, installation: string, file: MirrorFile): Promise<void> {
+  await replaceAccounts(tx, installation, file);
+  await replaceFilings(tx, installation, file);
+  await replaceInvoices(tx, installation, file);
 }
 
-async function swapAccounts(tx: Tx, installation: string, { scope, accounts, recordedAt, digest }: MirrorFile) {
+async function replaceAccounts(tx: Tx, installation: string, { scope, accounts, recordedAt, digest }: MirrorFile) {
   if (scope.accounts === 'none') return;
   if (scope.accounts === 'all' && !scope.spared.all) {
-    const kept = [...accounts.map((one) => one.company), ...scope.spared.accounts];
+    const remaining = [...accounts.map((account) => account.company), ...scope.spared.accounts];
     await tx.query(
       'DELETE FROM tax_account WHERE installation = $1 AND recorded_at <= $2 AND company <> ALL($3::text[])',
-      [installation, recordedAt, kept],
+      [installation, recordedAt, remaining],
     );
   }
   await tx.query(
@@ -72,18 +73,22 @@ async function swapAccounts(tx: Tx, installation: string, { scope, accounts, rec
      WHERE tax_account.recorded_at <= excluded.recorded_at`,
     [
       ...[installation, Buffer.from(digest, 'hex'), recordedAt],
-      ...[accounts.map((one) => one.company), accounts.map((one) => one.standing), accounts.map((one) => one.since)],
+      ...[
+        accounts.map((account) => account.company),
+        accounts.map((account) => account.standing),
+        accounts.map((account) => account.since),
+      ],
     ],
   );
 }
 
-/** Deletes what the file replaces; answers the companies about which a newer file has spoken. */
-async function clear(
+/** Deletes the rows that the file replaces; resolves with the companies that have rows from newer files. */
+async function deleteReplaced(
   tx: Tx,
   table: 'tax_filing' | 'tax_invoice',
   installation: string,
   file: MirrorFile,
-  place: { readonly test: string; readonly values: readonly unknown[]; readonly width: Width },
+  place: { readonly test: string; readonly values: readonly unknown[]; readonly width: ReplacementScope },
 ): Promise<ReadonlySet<string>> {
   const whose = place.width === 'all' ? 'true' : 'company = ANY($3::text[])';
   const values = [installation, file.recordedAt, file.companies, ...place.values];
@@ -92,7 +97,7 @@ async function clear(
     `SELECT DISTINCT company FROM ${table} WHERE ${within} AND recorded_at > $2`,
     values,
   );
-  const known = new Set(newer.map((one) => one.company));
+  const known = new Set(newer.map((row) => row.company));
   if (file.scope.spared.all) return known;
   const spared = file.scope.spared.documents;
   const next = values.length;
@@ -104,13 +109,13 @@ async function clear(
   return known;
 }
 
-async function swapFilings(tx: Tx, installation: string, file: MirrorFile): Promise<void> {
+async function replaceFilings(tx: Tx, installation: string, file: MirrorFile): Promise<void> {
   const { scope, digest, recordedAt } = file;
   if (scope.filings === 'none' || scope.filingPeriod === null) return;
   const place = { test: 'period = $4', values: [scope.filingPeriod], width: scope.filings };
-  const newer = await clear(tx, 'tax_filing', installation, file, place);
-  const rows = file.filings.filter((one) => !newer.has(one.company));
-  const column = (pick: (one: MirroredFiling) => unknown) => rows.map(pick);
+  const newer = await deleteReplaced(tx, 'tax_filing', installation, file, place);
+  const rows = file.filings.filter((filing) => !newer.has(filing.company));
+  const column = (pick: (row: MirroredFiling) => unknown) => rows.map(pick);
   await tx.query(
     `INSERT INTO tax_filing (installation, digest, recorded_at, company, number, period, filed_on, amount, currency)
      SELECT $1, $2, $3, given.* FROM unnest($4::text[], $5::text[], $6::text[], $7::date[], $8::numeric[], $9::text[])
@@ -121,24 +126,24 @@ async function swapFilings(tx: Tx, installation: string, file: MirrorFile): Prom
      WHERE tax_filing.recorded_at <= excluded.recorded_at`,
     [
       ...[installation, Buffer.from(digest, 'hex'), recordedAt],
-      column((one) => one.company),
-      column((one) => one.number),
-      column((one) => one.period),
-      column((one) => one.filedOn),
-      column((one) => one.amount),
-      column((one) => one.currency),
+      column((row) => row.company),
+      column((row) => row.number),
+      column((row) => row.period),
+      column((row) => row.filedOn),
+      column((row) => row.amount),
+      column((row) => row.currency),
     ],
   );
 }
 
-async function swapInvoices(tx: Tx, installation: string, file: MirrorFile): Promise<void> {
+async function replaceInvoices(tx: Tx, installation: string, file: MirrorFile): Promise<void> {
   const { scope, digest, recordedAt } = file;
   if (scope.invoices === 'none' || scope.invoiceDays === null) return;
   const { from, to } = scope.invoiceDays;
   const place = { test: 'issued_on BETWEEN $4 AND $5', values: [from, to], width: scope.invoices };
-  const newer = await clear(tx, 'tax_invoice', installation, file, place);
-  const rows = file.invoices.filter((one) => !newer.has(one.company));
-  const column = (pick: (one: MirroredInvoice) => unknown) => rows.map(pick);
+  const newer = await deleteReplaced(tx, 'tax_invoice', installation, file, place);
+  const rows = file.invoices.filter((invoex) => !newer.has(invoex.company));
+  const column = (pick: (row: MirroredInvoice) => unknown) => rows.map(pick);
   await tx.query(
     `INSERT INTO tax_invoice (installation, digest, recorded_at, company, number, issued_on, net, tax, gross, currency,
        cancelled, counted, original)
@@ -151,16 +156,16 @@ async function swapInvoices(tx: Tx, installation: string, file: MirrorFile): Pro
      WHERE tax_invoice.recorded_at <= excluded.recorded_at`,
     [
       ...[installation, Buffer.from(digest, 'hex'), recordedAt],
-      column((one) => one.company),
-      column((one) => one.number),
-      column((one) => one.issuedOn),
-      column((one) => one.net),
-      column((one) => one.tax),
-      column((one) => one.gross),
-      column((one) => one.currency),
-      column((one) => one.cancelled),
-      column((one) => one.counted),
-      column((one) => one.original),
+      column((row) => row.company),
+      column((row) => row.number),
+      column((row) => row.issuedOn),
+      column((row) => row.net),
+      column((row) => row.tax),
+      column((row) => row.gross),
+      column((row) => row.currency),
+      column((row) => row.cancelled),
+      column((row) => row.counted),
+      column((row) => row.original),
     ],
   );
 }

@@ -6,10 +6,10 @@ import { authorization, type Hub, type MakeClient, MUTATION, type PageClient, QU
 
 const httpLink = (hub: Hub) => new HttpLink({ uri: hub.url, headers: { authorization: authorization(hub) } });
 
-/** Subscriptions by HTTP, in multipart/mixed. */
+/** Subscriptions over HTTP as multipart/mixed. */
 export const apolloMultipart: MakeClient = (hub) => clientOf(httpLink(hub));
 
-/** Subscriptions by graphql-ws. */
+/** Subscriptions over graphql-ws. */
 export const apolloSocket: MakeClient = (hub) => {
   const socket = new GraphQLWsLink(
     createClient({

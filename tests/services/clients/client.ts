@@ -1,6 +1,6 @@
-/** What each GraphQL client must do in a page; one file here for each library, used as its own manual says. */
+/** What each GraphQL client must do in a page; one file per library, used as its documentation describes. */
 
-/** Where the hub is, and the token of who asks. */
+/** Addresses of the hub, and the caller's token. */
 export interface Hub {
   readonly url: string;
   readonly socketUrl: string;
@@ -11,10 +11,10 @@ export interface Hub {
 export type Data = any;
 
 export interface PageClient {
-  /** Rejects when there is no answer, or one with errors. */
+  /** Rejects if there is no response, or one with errors. */
   query(): Promise<Data>;
   mutate(input: Readonly<Record<string, unknown>>): Promise<Data>;
-  /** `next` gets each delivery; `fail` why there is none, or no other one. Absent: the library cannot subscribe. */
+  /** `next` receives each delivery; `fail` an error. Undefined if the library has no subscriptions. */
   subscribe?(next: (data: Data) => void, fail: (error: unknown) => void): void;
 }
 

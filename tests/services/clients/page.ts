@@ -1,4 +1,4 @@
-/** The program of a page of another origin: every client by its name, for the test to call. */
+/** The program of the page: offers every client by name to the test. */
 import { apolloMultipart, apolloSocket } from './apollo.ts';
 import type { Hub, MakeClient } from './client.ts';
 import { graphqlRequest } from './graphql-request.ts';
@@ -22,7 +22,7 @@ export type ClientName = keyof typeof CLIENTS;
 export interface PageApi {
   query(name: ClientName, hub: Hub): Promise<unknown>;
   mutate(name: ClientName, hub: Hub, input: Readonly<Record<string, unknown>>): Promise<unknown>;
-  /** Begins; false: the client cannot. What it hears is in `heard`, why it ended in `failed`. */
+  /** Subscribes; false if the client has no subscriptions. Received ids are in `heard`, an error in `failed`. */
   subscribe(name: ClientName, hub: Hub): boolean;
   /** Ids of events, by client. */
   readonly heard: Record<string, string[]>;
@@ -41,7 +41,7 @@ const api: PageApi = {
     heard[name] = [];
     client.subscribe?.(
       (data) => {
-        for (const one of data?.events?.events ?? []) heard[name]?.push(one.id);
+        for (const event of data?.events?.events ?? []) heard[name]?.push(event.id);
       },
       (error) => {
         failed[name] = String((error as Error)?.message ?? error);

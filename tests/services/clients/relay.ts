@@ -1,4 +1,4 @@
-/** Relay with its network layer; the artifacts are those that its compiler would print. */
+/** Relay with its network layer; the artifacts are written as its compiler would generate them. */
 import { createClient as createSseClient } from 'graphql-sse';
 import { createClient as createSocketClient } from 'graphql-ws';
 import {
@@ -85,7 +85,11 @@ function artifact(
   variables: readonly string[] = [],
 ): ConcreteRequest {
   const name = /\w+ (\w+)/.exec(text)?.[1] ?? '';
-  const argumentDefinitions = variables.map((one) => ({ defaultValue: null, kind: 'LocalArgument', name: one }));
+  const argumentDefinitions = variables.map((variable) => ({
+    defaultValue: null,
+    kind: 'LocalArgument',
+    name: variable,
+  }));
   const type = operationKind[0]?.toUpperCase() + operationKind.slice(1);
   return {
     fragment: { abstractKey: null, argumentDefinitions, kind: 'Fragment', metadata: null, name, selections, type },

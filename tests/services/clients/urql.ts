@@ -10,7 +10,7 @@ import { createClient as createSseClient } from 'graphql-sse';
 import { createClient as createSocketClient } from 'graphql-ws';
 import { authorization, type Hub, type MakeClient, MUTATION, type PageClient, QUERY, SUBSCRIPTION } from './client.ts';
 
-/** As it is by default: queries by GET, subscriptions by fetch. */
+/** Default settings: queries by GET, subscriptions by fetch. */
 export const urqlFetch: MakeClient = (hub) =>
   pageClient(new Client({ ...optionsOf(hub), exchanges: [cacheExchange, fetchExchange], fetchSubscriptions: true }));
 

@@ -2,7 +2,7 @@ import type { Peer } from './peer.ts';
 
 const program = process.env['ISTHMUS_CHROMIUM'] ?? '/usr/bin/chromium';
 
-/** A real browser: the one that ISTHMUS_CHROMIUM names (its path), else Debian's. */
+/** Chromium: the path in ISTHMUS_CHROMIUM, or Debian's. */
 export const chromium: Peer = {
   name: 'Chromium',
   packages: ['chromium'],

@@ -1,4 +1,4 @@
-/** The peers, in the order in which they are started. */
+/** All peers, in start order. */
 import { chromium } from './chromium.ts';
 import { mariadb } from './mariadb.ts';
 import { mosquitto } from './mosquitto.ts';

@@ -2,11 +2,11 @@ import { execFileSync } from 'node:child_process';
 import { chownSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from '../../../schema/database/embedded/free-port.ts';
-import { type Peer, run } from './peer.ts';
+import { type Peer, startProgram } from './peer.ts';
 
 const id = (what: '-u' | '-g', user: string): number => Number(execFileSync('id', [what, user]).toString());
 
-/** MariaDB; MARIADB_URL names an account that may make databases. */
+/** MariaDB. Sets MARIADB_URL, an account that may create databases. */
 export const mariadb: Peer = {
   name: 'MariaDB',
   packages: ['mariadb-server'],
@@ -24,7 +24,7 @@ export const mariadb: Peer = {
     );
     const port = await freePort();
     const socket = join(directory, 's');
-    const { stop } = await run(
+    const { stop } = await startProgram(
       directory,
       'mariadbd',
       [

@@ -1,9 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from '../../../schema/database/embedded/free-port.ts';
-import { type Peer, run } from './peer.ts';
+import { type Peer, startProgram } from './peer.ts';
 
-/** Mosquitto with persistence; MQTT_URL. */
+/** Mosquitto with persistence. Sets MQTT_URL. */
 export const mosquitto: Peer = {
   name: 'Mosquitto',
   packages: ['mosquitto'],
@@ -26,7 +26,7 @@ export const mosquitto: Peer = {
         '',
       ].join('\n'),
     );
-    const { stop } = await run(directory, 'mosquitto', ['-c', file], port);
+    const { stop } = await startProgram(directory, 'mosquitto', ['-c', file], port);
     return { env: { MQTT_URL: `mqtt://127.0.0.1:${port}` }, stop };
   },
 };

@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import { freePort } from '../../../schema/database/embedded/free-port.ts';
-import { type Peer, run } from './peer.ts';
+import { type Peer, startProgram } from './peer.ts';
 
 const PROGRAM = '/usr/sbin/nats-server';
 
-/** A NATS server with JetStream that keeps its port and its files over `kill -9`. Rejects when the program is not there. */
-export async function natsServer(directory: string): Promise<{
+/** Starts a NATS server with JetStream that keeps its port and files across `kill`. Rejects if the program is not installed. */
+export async function startNatsServer(directory: string): Promise<{
   readonly url: string;
   readonly port: number;
   kill(): Promise<void>;
@@ -13,9 +13,14 @@ export async function natsServer(directory: string): Promise<{
   stop(): Promise<void>;
 }> {
   const port = await freePort();
-  const raise = () =>
-    run(directory, PROGRAM, ['-a', '127.0.0.1', '-p', String(port), '-js', '-sd', join(directory, 'data')], port);
-  let running = await raise();
+  const startServer = () =>
+    startProgram(
+      directory,
+      PROGRAM,
+      ['-a', '127.0.0.1', '-p', String(port), '-js', '-sd', join(directory, 'data')],
+      port,
+    );
+  let running = await startServer();
   return {
     url: `nats://127.0.0.1:${port}`,
     port,
@@ -25,19 +30,19 @@ export async function natsServer(directory: string): Promise<{
         running.child.kill('SIGKILL');
       }),
     start: async () => {
-      running = await raise();
+      running = await startServer();
     },
     stop: () => running.stop(),
   };
 }
 
-/** NATS with JetStream: the tests start servers of their own, since they kill them. */
+/** NATS with JetStream. Tests start their own servers, because they kill them. */
 export const nats: Peer = {
   name: 'NATS',
   packages: ['nats-server'],
   program: PROGRAM,
   start: async (directory) => {
-    const server = await natsServer(directory);
+    const server = await startNatsServer(directory);
     await server.stop();
     return { env: {}, stop: async () => undefined };
   },

@@ -3,7 +3,7 @@ import type { Peer } from './peer.ts';
 
 const INSTALLED = '/usr/sbin/nginx';
 
-/** nginx, which each test starts itself with a configuration of its own (`../nginx.ts`); NGINX is its path. */
+/** nginx. Each test starts its own with `../nginx.ts`. Sets NGINX, its path. */
 export const nginx: Peer = {
   name: 'nginx',
   packages: ['nginx'],

@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from '../../../schema/database/embedded/free-port.ts';
-import { type Peer, run } from './peer.ts';
+import { type Peer, startProgram } from './peer.ts';
 
-/** OpenSSH with internal-sftp: SFTP_HOST, SFTP_PORT, SFTP_USER, SFTP_KEY (file), SFTP_HOST_KEY (SHA256 fingerprint), SFTP_ROOT (its folder here). */
+/** OpenSSH with internal-sftp. Sets SFTP_HOST, SFTP_PORT, SFTP_USER, SFTP_KEY (file), SFTP_HOST_KEY (SHA256 fingerprint), SFTP_ROOT (local path of its folder). */
 export const openssh: Peer = {
   name: 'OpenSSH',
   packages: ['openssh-server', 'openssh-sftp-server'],
@@ -40,7 +40,7 @@ export const openssh: Peer = {
         '',
       ].join('\n'),
     );
-    const { stop } = await run(directory, '/usr/sbin/sshd', ['-D', '-e', '-f', file], port);
+    const { stop } = await startProgram(directory, '/usr/sbin/sshd', ['-D', '-e', '-f', file], port);
     const blob = Buffer.from(readFileSync(`${hostKey}.pub`, 'utf8').split(' ')[1] as string, 'base64');
     return {
       env: {

@@ -1,6 +1,6 @@
 import type { Peer } from './peer.ts';
 
-/** The openssl command, which makes certificates. OPENSSL names the program. */
+/** The openssl command, for certificates. Sets OPENSSL. */
 export const openssl: Peer = {
   name: 'OpenSSL',
   packages: ['openssl'],

@@ -1,4 +1,4 @@
-/** What a peer is: a program that nobody here wrote, started in a folder and on a loopback port of its own. */
+/** A peer: an independent program of another project, started in its own folder and on its own loopback port. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { connect } from 'node:net';
@@ -6,11 +6,11 @@ import { join } from 'node:path';
 
 export interface Peer {
   readonly name: string;
-  /** Debian's packages that it needs. */
+  /** Required Debian packages. */
   readonly packages: readonly string[];
-  /** A program that is there when the packages are. */
+  /** A program or file that exists if the packages are installed. */
   readonly program: string;
-  /** Starts it below `directory`; answers what tests must know. */
+  /** Starts it in `directory`; returns the environment variables for the tests. */
   start(directory: string): Promise<Started>;
 }
 
@@ -19,16 +19,16 @@ export interface Started {
   stop(): Promise<void>;
 }
 
-/** Programs that run now, also those of a peer that failed half-way. */
+/** Stop functions of all running programs, including those of a peer that failed to start completely. */
 const running = new Set<() => Promise<void>>();
 
-/** Ends every program that `run` started and nobody stopped. */
+/** Stops every program that `run` started and that still runs. */
 export const stopAll = async (): Promise<void> => {
   await Promise.all([...running].map((stop) => stop()));
 };
 
-/** Starts a program whose output goes to a file, and waits until its port answers. */
-export async function run(
+/** Starts a program with its output in a file, and waits until its port accepts connections (at most 30 s). */
+export async function startProgram(
   directory: string,
   command: string,
   args: readonly string[],
@@ -40,24 +40,24 @@ export async function run(
   const log = createWriteStream(join(directory, 'log'));
   child.stdout?.pipe(log);
   child.stderr?.pipe(log);
-  let gone = false;
+  let hasExited = false;
   const stop = (): Promise<void> =>
     new Promise((resolve) => {
-      if (gone) return resolve();
+      if (hasExited) return resolve();
       child.once('exit', () => resolve());
       child.kill('SIGTERM');
       setTimeout(() => child.kill('SIGKILL'), 8_000).unref();
     });
   running.add(stop);
   const ended = () => {
-    gone = true;
+    hasExited = true;
     running.delete(stop);
   };
   child.once('exit', ended).once('error', ended);
   const end = Date.now() + 30_000;
   while (!(await answers(port))) {
-    if (gone || Date.now() > end)
-      throw new Error(`${command} does not answer on port ${port}; see ${join(directory, 'log')}`);
+    if (hasExited || Date.now() > end)
+      throw new Error(`${command} does not accept connections on port ${port}; see ${join(directory, 'log')}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   return { child, stop };

@@ -1,6 +1,6 @@
 import type { Peer } from './peer.ts';
 
-/** PHP with its SOAP server; tests write their own script and start `php -S`. PHP names the program. */
+/** PHP with its SOAP server; tests start `php -S` with their own scripts. Sets PHP. */
 export const php: Peer = {
   name: 'PHP',
   packages: ['php-cli', 'php-soap', 'php-xml'],

@@ -2,18 +2,18 @@ import { execFileSync } from 'node:child_process';
 import { chownSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from '../../../schema/database/embedded/free-port.ts';
-import { type Peer, run } from './peer.ts';
+import { type Peer, startProgram } from './peer.ts';
 
 const ROOT = '/usr/lib/postgresql';
 
-/** Debian's PostgreSQL; SERVICES_DATABASE_URL names a server of its own for the hub. */
+/** Debian's PostgreSQL. Sets SERVICES_DATABASE_URL, a server for the hub. */
 export const postgres: Peer = {
   name: 'PostgreSQL',
   packages: ['postgresql'],
   program: 'pg_ctlcluster',
   start: async (directory) => {
     const version = existsSync(ROOT) ? readdirSync(ROOT).sort().at(-1) : undefined;
-    if (!version) throw new Error('Debian has no PostgreSQL here.');
+    if (!version) throw new Error('PostgreSQL is not installed in /usr/lib/postgresql.');
     const bin = join(ROOT, version, 'bin');
     const owner = {
       uid: Number(execFileSync('id', ['-u', 'postgres']).toString()),
@@ -27,7 +27,7 @@ export const postgres: Peer = {
       ...owner,
     });
     const port = await freePort();
-    const { stop } = await run(
+    const { stop } = await startProgram(
       directory,
       join(bin, 'postgres'),
       ['-D', data, '-p', String(port), '-h', '127.0.0.1', '-k', directory],

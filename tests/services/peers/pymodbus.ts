@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from '../../../schema/database/embedded/free-port.ts';
-import { type Peer, run } from './peer.ts';
+import { type Peer, startProgram } from './peer.ts';
 
-/** A server by pymodbus: registers are set by writing them (function 16), as an engineer would. */
+/** A pymodbus server; tests set registers by writing them (function 16). */
 const SERVER = `
 import sys
 from pymodbus.server import StartTcpServer
@@ -12,7 +12,7 @@ slave = ModbusSlaveContext(hr=ModbusSequentialDataBlock(0, [0] * 200), ir=Modbus
 StartTcpServer(context=ModbusServerContext(slaves={1: slave}, single=False), address=("127.0.0.1", int(sys.argv[1])), allow_reuse_address=True)
 `;
 
-/** pymodbus; MODBUS_URL, one unit 1 with 200 registers. */
+/** pymodbus with one unit 1 of 200 registers. Sets MODBUS_URL. */
 export const pymodbus: Peer = {
   name: 'pymodbus',
   packages: ['python3-pymodbus', 'python3-serial', 'python3-serial-asyncio'],
@@ -21,7 +21,7 @@ export const pymodbus: Peer = {
     const port = await freePort();
     const file = join(directory, 'server.py');
     writeFileSync(file, SERVER);
-    const { stop } = await run(directory, '/usr/bin/python3', [file, String(port)], port);
+    const { stop } = await startProgram(directory, '/usr/bin/python3', [file, String(port)], port);
     return { env: { MODBUS_URL: `modbus://127.0.0.1:${port}` }, stop };
   },
 };

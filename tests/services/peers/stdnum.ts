@@ -1,6 +1,6 @@
 import type { Peer } from './peer.ts';
 
-/** python-stdnum, a second opinion on credit codes. PYTHON names the Python that has it. */
+/** python-stdnum, an independent check of credit codes. Sets PYTHON, the interpreter that has it. */
 export const stdnum: Peer = {
   name: 'python-stdnum',
   packages: ['python3-stdnum'],

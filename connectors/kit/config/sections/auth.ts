@@ -1,36 +1,36 @@
-/** The section `auth` of isthmus.yaml: whose tokens are taken, and for whom they must be made. */
+/** The section `auth` of isthmus.yaml: accepted token issuers and audiences. */
 import { ROLE_NAMES } from '../../auth/roles.ts';
 
-/** Signatures that are taken. Shared-secret (HMAC) signatures and `none` are never. */
+/** Supported signature algorithms. Shared-secret (HMAC) signatures and `none` are never accepted. */
 export const ALGORITHMS = ['RS256', 'ES256', 'EdDSA'] as const;
 export type Algorithm = (typeof ALGORITHMS)[number];
 
 /** One OIDC issuer. */
 export interface IssuerConfig {
-  /** As in the claim `iss`, to the letter. */
+  /** Exactly as in the claim `iss`. */
   readonly issuer: string;
-  /** Address of its key set; null: told by the issuer's own discovery document. */
+  /** URL of its key set; null: found by OIDC discovery. */
   readonly jwks: string | null;
   readonly algorithms: readonly Algorithm[];
-  /** Header `typ` that access tokens of this issuer carry: one of these. Setting `type`. */
+  /** Accepted values of the header `typ` of its access tokens. Setting `type`. */
   readonly types: readonly string[];
-  /** Claim that names the roles; dots lead into objects. */
+  /** Claim that contains the roles; a dot separates the names of nested claims. */
   readonly rolesClaim: string;
-  /** The issuer's word to our role; null: its words are ours. */
+  /** From the issuer's role name to the hub's; null: the names are equal. */
   readonly roles: Readonly<Record<string, string>> | null;
 }
 
 export interface AuthConfig {
-  /** A token must be made for one of these; empty: no token is taken but the demo's. */
+  /** A token must have one of these in `aud`; empty: only tokens of the demo issuer are accepted. */
   readonly audience: readonly string[];
   readonly issuers: readonly IssuerConfig[];
-  /** Whether the hub has an issuer of its own for the demo (`isthmus token`). */
+  /** Whether the hub has its own issuer for the demo (`isthmus token`). */
   readonly demo: boolean;
 }
 
 export const NO_AUTH: AuthConfig = { audience: [], issuers: [], demo: false };
 
-/** RFC 9068: the type that ID tokens never have. */
+/** RFC 9068. ID tokens never have this type. */
 const ACCESS_TOKEN = 'at+jwt';
 const TYPE = /^[\w.+/-]+$/;
 
@@ -38,82 +38,82 @@ const KNOWN = ['audience', 'issuers', 'demo'];
 const KNOWN_OF_ISSUER = ['issuer', 'jwks', 'algorithms', 'type', 'rolesClaim', 'roles'];
 const LOOPBACK = /^http:\/\/(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(\/|$)/;
 
-/** Keys that came over an open line would be anybody's: https, or this machine. */
-const safe = (url: unknown): url is string =>
+/** HTTPS or loopback: keys fetched over plain HTTP could be replaced on the way. */
+const isSafeUrl = (url: unknown): url is string =>
   typeof url === 'string' && URL.canParse(url) && (url.startsWith('https://') || LOOPBACK.test(url));
 
-/** Reads the section as plain values; `fault` takes each sentence. */
-export function readAuth(raw: unknown, fault: (sentence: string) => void): AuthConfig {
+/** Reads the section. Reports every error to `addError`. */
+export function readAuth(raw: unknown, addError: (message: string) => void): AuthConfig {
   if (raw === undefined || raw === null) return NO_AUTH;
   if (typeof raw !== 'object' || Array.isArray(raw)) {
-    fault('auth must be a mapping; example: auth: { audience: https://hub.example, issuers: [ { issuer: ... } ] }');
+    addError('auth must be a mapping; example: auth: { audience: https://hub.example, issuers: [ { issuer: ... } ] }');
     return NO_AUTH;
   }
   const given = raw as Readonly<Record<string, unknown>>;
   for (const name of Object.keys(given)) {
-    if (!KNOWN.includes(name)) fault(`auth: ${name} is not known here; known are ${KNOWN.join(', ')}`);
+    if (!KNOWN.includes(name)) addError(`auth: unknown setting ${name}; settings: ${KNOWN.join(', ')}`);
   }
-  const audience = words(given['audience']);
+  const audience = stringsOf(given['audience']);
   const list = given['issuers'] ?? [];
   if (!Array.isArray(list))
-    fault('auth: issuers must be a list; example: [ { issuer: https://id.example/realms/park } ]');
-  const issuers = (Array.isArray(list) ? list : []).flatMap((one) => issuer(one, fault));
-  const twice = issuers.find((one, i) => issuers.findIndex((other) => other.issuer === one.issuer) !== i);
-  if (twice) fault(`auth: the issuer ${twice.issuer} is named twice`);
+    addError('auth: issuers must be a list; example: [ { issuer: https://id.example/realms/park } ]');
+  const issuers = (Array.isArray(list) ? list : []).flatMap((issuer) => readIssuer(issuer, addError));
+  const duplicate = issuers.find((one, i) => issuers.findIndex((other) => other.issuer === one.issuer) !== i);
+  if (duplicate) addError(`auth: issuer ${duplicate.issuer} is listed twice`);
   if (issuers.length > 0 && audience.length === 0) {
-    fault(
-      'auth: audience is missing: tokens made for other services would open this one; example: audience: https://hub.example',
+    addError(
+      'auth: audience is missing, so tokens issued for other services would be accepted; example: audience: https://hub.example',
     );
   }
   if (given['demo'] !== undefined && typeof given['demo'] !== 'boolean') {
-    fault(`auth: demo must be true or false, found ${JSON.stringify(given['demo'])}`);
+    addError(`auth: demo must be true or false, found ${JSON.stringify(given['demo'])}`);
   }
   return { audience, issuers, demo: given['demo'] === true };
 }
 
-function issuer(raw: unknown, fault: (sentence: string) => void): IssuerConfig[] {
+function readIssuer(raw: unknown, addError: (message: string) => void): IssuerConfig[] {
   const given = (typeof raw === 'object' && raw !== null ? raw : {}) as Readonly<Record<string, unknown>>;
   const name = given['issuer'];
-  if (!safe(name)) {
-    fault(
-      `auth: an issuer must be an address beginning with https:// (http:// on this machine only), found ${JSON.stringify(name ?? null)}; example: issuer: https://id.example/realms/park`,
+  if (!isSafeUrl(name)) {
+    addError(
+      `auth: issuer must be a URL that starts with https:// (http:// on this machine only), found ${JSON.stringify(name ?? null)}; example: issuer: https://id.example/realms/park`,
     );
     return [];
   }
   for (const key of Object.keys(given)) {
     if (!KNOWN_OF_ISSUER.includes(key)) {
-      fault(`auth: ${key} is not known of the issuer ${name}; known are ${KNOWN_OF_ISSUER.join(', ')}`);
+      addError(`auth: unknown setting ${key} of issuer ${name}; settings: ${KNOWN_OF_ISSUER.join(', ')}`);
     }
   }
-  if (given['jwks'] !== undefined && !safe(given['jwks'])) {
-    fault(
-      `auth: jwks of ${name} must begin with https:// (http:// on this machine only), found ${JSON.stringify(given['jwks'])}`,
+  if (given['jwks'] !== undefined && !isSafeUrl(given['jwks'])) {
+    addError(
+      `auth: jwks of ${name} must be a URL that starts with https:// (http:// on this machine only), found ${JSON.stringify(given['jwks'])}`,
     );
   }
-  const algorithms = given['algorithms'] === undefined ? [...ALGORITHMS] : words(given['algorithms']);
-  const strange = algorithms.find((one) => !ALGORITHMS.includes(one as Algorithm));
-  if (strange !== undefined || algorithms.length === 0) {
-    fault(
-      `auth: algorithms of ${name} must be some of ${ALGORITHMS.join(', ')}, found ${JSON.stringify(given['algorithms'])}`,
+  const algorithms = given['algorithms'] === undefined ? [...ALGORITHMS] : stringsOf(given['algorithms']);
+  const unsupported = algorithms.find((one) => !ALGORITHMS.includes(one as Algorithm));
+  if (unsupported !== undefined || algorithms.length === 0) {
+    addError(
+      `auth: algorithms of ${name} must be one or more of ${ALGORITHMS.join(', ')}, found ${JSON.stringify(given['algorithms'])}`,
     );
   }
-  const types = given['type'] === undefined ? [ACCESS_TOKEN] : words(given['type']);
+  const types = given['type'] === undefined ? [ACCESS_TOKEN] : stringsOf(given['type']);
   const listed = [given['type'] ?? []].flat();
   if (types.length === 0 || listed.some((one) => typeof one !== 'string') || types.some((one) => !TYPE.test(one))) {
-    fault(
-      `auth: type of ${name} must be the header typ of its access tokens, or a list of such, found ${JSON.stringify(given['type'])}; example: type: [at+jwt, JWT]`,
+    addError(
+      `auth: type of ${name} must be the header typ of its access tokens, or a list of them, found ${JSON.stringify(given['type'])}; example: type: [at+jwt, JWT]`,
     );
   }
   const roles = (given['roles'] ?? null) as Record<string, string> | null;
   for (const role of Object.values(roles ?? {})) {
     if (!ROLE_NAMES.includes(role as never)) {
-      fault(`auth: roles of ${name} must lead to ${ROLE_NAMES.join(', ')}, found ${JSON.stringify(role)}`);
+      addError(`auth: roles of ${name} must map to ${ROLE_NAMES.join(', ')}, found ${JSON.stringify(role)}`);
     }
   }
   return [
     {
       issuer: name,
-      jwks: safe(given['jwks']) ? given['jwks'] : null,
+      jwks: isSafeUrl(given['jwks']) ? given['jwks'] : null,
       algorithms: algorithms as Algorithm[],
       types,
       rolesClaim: typeof given['rolesClaim'] === 'string' ? given['rolesClaim'] : 'roles',
@@ -122,5 +122,5 @@ function issuer(raw: unknown, fault: (sentence: string) => void): IssuerConfig[]
   ];
 }
 
-const words = (value: unknown): string[] =>
+const stringsOf = (value: unknown): string[] =>
   typeof value === 'string' ? [value] : Array.isArray(value) ? value.map(String) : [];

@@ -1,26 +1,33 @@
-/** How often the host looks at its installations. */
+/** How often the host checks its installations. The first four are settings of the section `guard`. */
+import { defaultsOf } from '../settings.ts';
+import { type GuardSettings, guardSettings, MAX_RECOVERY_PAUSE } from './guard.ts';
 
-/** How often things are looked at, in milliseconds. Tests take smaller ones. */
-export interface HostPace {
-  /** Pause between checks while a source is up. */
+/** Milliseconds. Tests use shorter ones. */
+export interface CheckIntervals {
+  /** Between health checks while a source is up. */
   readonly checkUp: number;
-  /** Pause between checks while it is not; never above 5 s. */
+  /** Between health checks while it is not up; at most 5 s. */
   readonly checkDown: number;
-  /** How long one check may take. */
+  /** Timeout of a health check. */
   readonly checkTime: number;
-  /** Pause between writings of a source's row when nothing changed. */
-  readonly heartbeat: number;
-  /** Pause between two looks of the hub at connectors that run in processes of their own. */
-  readonly remote: number;
-  /** Pause between two comparisons of what the source offers with what the connector was written against. */
+  /** Between drift checks. */
   readonly drift: number;
+  /** Between writes of a source's unchanged status row. */
+  readonly heartbeat: number;
+  /** Between the hub's requests to connectors that run in their own process. */
+  readonly remote: number;
 }
 
-export const DEFAULT_PACE: HostPace = {
-  checkUp: 5_000,
-  checkDown: 2_000,
-  checkTime: 2_000,
+/** The intervals that isthmus.yaml sets. */
+export const checkIntervalsOf = (given: GuardSettings): Omit<CheckIntervals, 'heartbeat' | 'remote'> => ({
+  checkUp: given.checkUp,
+  checkDown: Math.min(given.checkDown, MAX_RECOVERY_PAUSE),
+  checkTime: given.checkTime,
+  drift: given.drift,
+});
+
+export const DEFAULT_CHECK_INTERVALS: CheckIntervals = {
+  ...checkIntervalsOf(defaultsOf(guardSettings)),
   heartbeat: 3_000,
   remote: 1_000,
-  drift: 3_600_000,
 };

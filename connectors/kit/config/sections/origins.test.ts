@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { readOrigins } from './origins.ts';
 
-const read = (raw: unknown): { origins: readonly string[]; faults: string[] } => {
-  const faults: string[] = [];
-  return { origins: readOrigins(raw, (one) => faults.push(one)), faults };
+const read = (raw: unknown): { origins: readonly string[]; errors: string[] } => {
+  const errors: string[] = [];
+  return { origins: readOrigins(raw, (message) => errors.push(message)), errors };
 };
 
 test.each([
@@ -19,8 +19,8 @@ test.each([
   ],
   [['https://app.example', 'https://app.example:443'], ['https://app.example']],
   [['https://bücher.example'], ['https://xn--bcher-kva.example']],
-])('%j is read as browsers send it', (raw, origins) => {
-  expect(read(raw)).toEqual({ origins, faults: [] });
+])('reads %j in the form that browsers send', (raw, origins) => {
+  expect(read(raw)).toEqual({ origins, errors: [] });
 });
 
 test.each([
@@ -40,10 +40,10 @@ test.each([
   [['https://app.example:99999']],
   [[7]],
   [[null]],
-])('%j is refused with what was found and an example', (raw) => {
-  const { origins, faults } = read(raw);
+])('rejects %j with the value found and an example', (raw) => {
+  const { origins, errors } = read(raw);
   expect(origins).toEqual([]);
-  expect(faults).toHaveLength(1);
-  expect(faults[0]).toMatch(/^origins.*, found .*; example: origins: \[https:\/\/app\.example\]$/);
-  expect(faults[0]).not.toContain('secret');
+  expect(errors).toHaveLength(1);
+  expect(errors[0]).toMatch(/^origins.*, found .*; example: origins: \[https:\/\/app\.example\]$/);
+  expect(errors[0]).not.toContain('secret');
 });

@@ -1,46 +1,49 @@
-/** Section `retention` of isthmus.yaml: how long the hub keeps what it writes itself, and what sources measured. Milliseconds; null: for ever. */
+/** The section `retention` of isthmus.yaml: how long the hub keeps its own records and measurements. */
 import { readMilliseconds } from '../settings.ts';
 
+/** Milliseconds; null: forever. */
 export interface Retention {
-  /** Days of the event log; whole days (UTC) are dropped. */
+  /** Events; dropped by whole days (UTC). */
   readonly events: number | null;
-  /** Foreign ids by which an event that is sent again is known; as long as the events where nothing is said. */
+  /** Foreign ids that identify repeated events; null is replaced by `events`. */
   readonly keys: number | null;
-  /** Answers of mutations, given again to a client that asks again under the same id. */
+  /** Responses of mutations, returned again for the same clientMutationId. */
   readonly answers: number | null;
-  /** Registers of meters and what corrections have superseded; whole months (UTC) are dropped. */
+  /** Meter registers and the values that corrections replaced; dropped by whole months (UTC). */
   readonly readings: number | null;
-  /** Observations of the occupancy of car parks. */
+  /** Occupancy observations of car parks. */
   readonly occupancy: number | null;
 }
 
-/** Where the section is absent. */
+/** Defaults. */
 export const NO_RETENTION: Retention = { events: null, keys: null, answers: null, readings: null, occupancy: null };
 export const RETENTION_NAMES = ['events', 'keys', 'answers', 'readings', 'occupancy'] as const;
 
-/** Reads the plain value; `fault` gets a sentence for each thing that is wrong. */
-export function readRetention(raw: unknown, fault: (sentence: string) => void): Retention {
+/** Reads the section. Reports every error to `addError` and returns null for that setting. */
+export function readRetention(raw: unknown, addError: (message: string) => void): Retention {
   if (raw === null || raw === undefined) return NO_RETENTION;
   if (typeof raw !== 'object' || Array.isArray(raw)) {
-    fault('retention must be a mapping; example: retention: { events: 90d }');
+    addError('retention must be a mapping; example: retention: { events: 90d }');
     return NO_RETENTION;
   }
   const given = raw as Record<string, unknown>;
   for (const name of Object.keys(given)) {
     if (!(RETENTION_NAMES as readonly string[]).includes(name))
-      fault(`retention: ${name} is not known; known are ${RETENTION_NAMES.join(', ')}`);
+      addError(`retention: unknown setting ${name}; settings: ${RETENTION_NAMES.join(', ')}`);
   }
   const read = (name: (typeof RETENTION_NAMES)[number]): number | null => {
     try {
       return given[name] === undefined ? null : readMilliseconds(given[name]);
     } catch (error) {
-      fault(`retention: ${name} ${(error as Error).message}; example: retention: { ${name}: 90d }`);
+      addError(`retention: ${name} ${(error as Error).message}; example: retention: { ${name}: 90d }`);
       return null;
     }
   };
   const [events, keys] = [read('events'), read('keys')];
   if (events !== null && keys !== null && keys < events) {
-    fault('retention: keys must not be shorter than events; an event that is sent again would be in the log twice');
+    addError(
+      'retention: keys must not be shorter than events, or a repeated event is logged twice; example: retention: { events: 90d, keys: 180d }',
+    );
   }
   return {
     events,

@@ -1,214 +1,225 @@
-/** C5 to C8 of the suite: a source that is slow, down, speaks nonsense or refuses; over the network, or in place of it on this machine. */
+/** Checks C5 to C8 of the conformance suite: a source that is slow, down, malformed or rejects; on the network or on this machine. */
 import { createServer, type Server, type Socket } from 'node:net';
 import { expect, test } from 'vitest';
-import type { HostPace } from '../../config/sections/check-intervals.ts';
+import type { CheckIntervals } from '../../config/sections/check-intervals.ts';
 import type { AnyConnector } from '../../connector.ts';
-import type { Host } from '../../host/host.ts';
-import { sourceCalls } from '../../monitoring/diagnostics-channels.ts';
+import type { Host, HostOptions } from '../../host/host.ts';
+import { sourceCallChannel } from '../../monitoring/diagnostics-channels.ts';
 import type { World } from '../park/index.ts';
-import type { Running } from '../simulator.ts';
+import type { RunningSimulator } from '../simulator.ts';
 
 type Settings = Record<string, unknown>;
 
-/** A source that is reached over the network. */
-export interface AtAddress {
+/** A source on the network. */
+export interface NetworkSource {
   readonly local?: undefined;
-  /** Settings that point at `address` (host:port of a server of the suite) instead of the simulator. */
-  settingsAt(address: { host: string; port: number }, running: Running, world: World): Record<string, unknown>;
-  /** C7: what a server must say so that the connector reads nonsense; raw bytes per connection, or HTTP when a text. `field` must stand in the log. */
-  readonly nonsense: { serve(socket: Socket): void; field: RegExp };
-  /** C8: what a server must say so that the connector is refused; it calls `refused` for each request (or sign-in) that it refuses. */
-  readonly refusal: { serve(socket: Socket, refused: () => void): void };
+  /** Settings that point at `address`, a server of the suite, instead of the simulator. */
+  settingsAt(address: { host: string; port: number }, running: RunningSimulator, world: World): Record<string, unknown>;
+  /** C7: a server that sends a malformed response on each connection. `field` must match the published source call. */
+  readonly malformed: { serve(socket: Socket): void; field: RegExp };
+  /** C8: a server that rejects every request (or sign-in) and calls `onRejected` for each. */
+  readonly rejection: { serve(socket: Socket, onRejected: () => void): void };
 }
 
-/** A source that is looked at where it lies, on this machine: no server there that could be slow or refuse (C5, C8). */
-export interface OnThisMachine {
+/** A source on this machine, such as files in a folder: there is no server that could be slow or reject (C5, C8). */
+export interface LocalSource {
   readonly local: {
-    /** C6: another one like the simulator's, which can be taken away and brought back. */
-    spare(running: Running, world: World): { settings: Settings; shut(): void; open(): void };
-    /** C7: one with nonsense in it; `field` must stand in the log. */
-    nonsense(running: Running, world: World): { settings: Settings; field: RegExp };
+    /** C6: a copy of the simulator's source that can be removed (`stop`) and restored (`start`). */
+    replica(running: RunningSimulator, world: World): { settings: Settings; stop(): void; start(): void };
+    /** C7: a source with malformed content; `field` must match the published source call. */
+    malformed(running: RunningSimulator, world: World): { settings: Settings; field: RegExp };
   };
 }
 
-/** What the checks are told besides. */
-interface Told {
+/** What the checks need of the connector's test besides the source. */
+interface FaultCheckOptions {
   readonly connector: AnyConnector;
   readonly live: object;
-  settings(running: Running, world: World): Settings;
+  settings(running: RunningSimulator, world: World): Settings;
 }
 
-/** What the suite lends. */
-interface Lent {
-  /** Of the installation whose source fails. */
+/** What the suite gives to the checks. */
+interface FaultCheckContext {
+  /** Id of the installation whose source fails. */
   readonly id: string;
   readonly world: World;
-  readonly lines: string[];
-  running(): Running;
-  raise(raw: Settings, id: string, extra: { jobs?: boolean; pace?: Partial<HostPace> }): Promise<Host>;
-  /** Codes of the errors. */
-  askLive(at: Host, time?: number): Promise<string[]>;
+  readonly logLines: string[];
+  running(): RunningSimulator;
+  startHost(raw: Settings, id: string, options: Pick<HostOptions, 'runJobs' | 'intervals'>): Promise<Host>;
+  /** Executes the live query or job and returns the error codes. */
+  liveErrorCodes(at: Host, time?: number): Promise<string[]>;
 }
 
-/** A host that looks at its sources only when it is told to. */
-export const STILL: Partial<HostPace> = { checkUp: 3_600_000, checkDown: 3_600_000 };
+/** Intervals for a host that checks its sources only when the test asks it to. */
+export const NO_PERIODIC_CHECKS: Partial<CheckIntervals> = { checkUp: 3_600_000, checkDown: 3_600_000 };
 
-export function faultChecks(options: Told & (AtAddress | OnThisMachine), lent: Lent): void {
-  if (options.local) localChecks(options, lent);
-  else distantChecks(options, lent);
+/** Defines the checks C5 to C8. */
+export function defineFaultChecks(
+  options: FaultCheckOptions & (NetworkSource | LocalSource),
+  context: FaultCheckContext,
+): void {
+  if (options.local) defineLocalChecks(options, context);
+  else defineNetworkChecks(options, context);
 }
 
-function distantChecks(far: Told & AtAddress, lent: Lent): void {
-  const { raise, askLive, id, world, running } = lent;
-  const trapped = async (
+function defineNetworkChecks(options: FaultCheckOptions & NetworkSource, context: FaultCheckContext): void {
+  const { startHost, liveErrorCodes, id, world, running } = context;
+  const runJobs = 'job' in options.live;
+  /** Runs `check` on a host whose source is a fake server. */
+  const withFakeServer = async (
     serve: (socket: Socket) => void,
-    work: (at: Host) => Promise<void>,
-    pace: Partial<HostPace> = {},
+    check: (host: Host) => Promise<void>,
+    intervals: Partial<CheckIntervals> = {},
   ) => {
-    const trap = await listenTrap(serve);
-    const at = await raise(far.settingsAt(trap.address, running(), world), id, { jobs: 'job' in far.live, pace });
+    const server = await startFakeServer(serve);
+    const host = await startHost(options.settingsAt(server.address, running(), world), id, { runJobs, intervals });
     try {
-      await work(at);
+      await check(host);
     } finally {
-      await at.close();
-      await trap.close();
+      await host.close();
+      await server.close();
     }
   };
 
   test('C5 slow: SOURCE_TIMEOUT within its time', async () => {
-    await trapped(
+    await withFakeServer(
       () => undefined,
-      async (at) => {
+      async (host) => {
         const started = performance.now();
-        expect(await askLive(at, 2_500)).toContain('SOURCE_TIMEOUT');
+        expect(await liveErrorCodes(host, 2_500)).toContain('SOURCE_TIMEOUT');
         expect(performance.now() - started).toBeLessThan(6_000);
       },
     );
   }, 20_000);
 
   test('C6 down: SOURCE_UNAVAILABLE, one log line, recovery, one log line', async () => {
-    const gate = await listenGate(running(), far.settings(running(), world));
-    const at = await raise(far.settingsAt(gate.address, running(), world), id, { jobs: 'job' in far.live });
+    const proxy = await startSwitchableProxy(running(), options.settings(running(), world));
+    const host = await startHost(options.settingsAt(proxy.address, running(), world), id, { runJobs });
     try {
-      await downAndUp(at, gate, lent);
+      await checkOutageAndRecovery(host, proxy, context);
     } finally {
-      await at.close();
-      await gate.close();
+      await host.close();
+      await proxy.close();
     }
   }, 60_000);
 
-  test('C7 nonsense: SOURCE_MALFORMED, naming the field', async () => {
-    await trapped(far.nonsense.serve, async (at) => {
-      await malformedAt(at, far.nonsense.field, lent);
+  test('C7 malformed: SOURCE_MALFORMED, naming the field', async () => {
+    await withFakeServer(options.malformed.serve, async (host) => {
+      await checkMalformed(host, options.malformed.field, context);
     });
   }, 20_000);
 
-  test('C8 refused: SOURCE_REJECTED, and one refusal for each call: nothing is tried again', async () => {
-    let refused = 0;
-    const refuse = (socket: Socket) => far.refusal.serve(socket, () => refused++);
-    const work = async (at: Host) => {
-      // Checks and the jobs' first runs are over before anything is counted.
-      await at.check(id);
-      expect(await askLive(at)).toContain('SOURCE_REJECTED');
+  test('C8 rejected: SOURCE_REJECTED, one rejected request for each call, no retry', async () => {
+    let rejected = 0;
+    const reject = (socket: Socket) => options.rejection.serve(socket, () => rejected++);
+    const check = async (host: Host) => {
+      // Wait until checks and first runs of jobs are over before counting.
+      await host.check(id);
+      expect(await liveErrorCodes(host)).toContain('SOURCE_REJECTED');
       const calls: string[] = [];
-      const listen = (fact: unknown) => calls.push((fact as { operation: string }).operation);
-      // A refusal makes the host look at the source soon: that check is refused too, and may lie at the edge of what is counted.
-      for (let tries = 0; tries < 5; tries++) {
+      const listen = (event: unknown) => calls.push((event as { operation: string }).operation);
+      // A rejection makes the host check the source soon. That check is rejected too and can fall into the counted period.
+      for (let attempt = 0; attempt < 5; attempt++) {
         calls.length = 0;
-        refused = 0;
-        sourceCalls.subscribe(listen);
+        rejected = 0;
+        sourceCallChannel.subscribe(listen);
         try {
-          expect(await askLive(at)).toContain('SOURCE_REJECTED');
+          expect(await liveErrorCodes(host)).toContain('SOURCE_REJECTED');
         } finally {
-          sourceCalls.unsubscribe(listen);
+          sourceCallChannel.unsubscribe(listen);
         }
-        if (!calls.includes('check') && refused === calls.length) break;
+        if (!calls.includes('check') && rejected === calls.length) break;
       }
       expect(calls).toEqual([...new Set(calls)]);
-      expect(refused).toBe(calls.length);
-      expect(refused).toBeGreaterThan(0);
+      expect(rejected).toBe(calls.length);
+      expect(rejected).toBeGreaterThan(0);
     };
-    await trapped(refuse, work, STILL);
+    await withFakeServer(reject, check, NO_PERIODIC_CHECKS);
   }, 20_000);
 }
 
-function localChecks({ connector, live, settings, local }: Told & OnThisMachine, lent: Lent): void {
-  const { raise, id, world, running } = lent;
-  const jobs = { jobs: 'job' in live };
+function defineLocalChecks(
+  { connector, live, settings, local }: FaultCheckOptions & LocalSource,
+  context: FaultCheckContext,
+): void {
+  const { startHost, id, world, running } = context;
+  const runJobs = 'job' in live;
 
-  test('C5 and C8 do not apply: none of its settings leads over a network', () => {
+  test('C5 and C8 do not apply: no setting contains a network address', () => {
     const names = Object.keys(connector.settings.fields as object);
     expect(names.filter((name) => /url|host|port$|address|database|broker/i.test(name))).toEqual([]);
     const values = Object.values(settings(running(), world));
-    expect(values.filter((one) => typeof one === 'string' && one.includes('://'))).toEqual([]);
+    expect(values.filter((value) => typeof value === 'string' && value.includes('://'))).toEqual([]);
   });
 
-  test('C6 taken away: SOURCE_UNAVAILABLE, one log line, recovery, one log line', async () => {
-    const spare = local.spare(running(), world);
-    const at = await raise(spare.settings, id, jobs);
+  test('C6 removed: SOURCE_UNAVAILABLE, one log line, recovery, one log line', async () => {
+    const replica = local.replica(running(), world);
+    const host = await startHost(replica.settings, id, { runJobs });
     try {
-      await downAndUp(at, spare, lent);
+      await checkOutageAndRecovery(host, replica, context);
     } finally {
-      await at.close();
+      await host.close();
     }
   }, 60_000);
 
-  test('C7 nonsense: SOURCE_MALFORMED, naming the field', async () => {
-    const nonsense = local.nonsense(running(), world);
-    const at = await raise(nonsense.settings, id, jobs);
+  test('C7 malformed: SOURCE_MALFORMED, naming the field', async () => {
+    const malformed = local.malformed(running(), world);
+    const host = await startHost(malformed.settings, id, { runJobs });
     try {
-      await malformedAt(at, nonsense.field, lent);
+      await checkMalformed(host, malformed.field, context);
     } finally {
-      await at.close();
+      await host.close();
     }
   }, 20_000);
 }
 
-async function downAndUp(
-  at: Host,
-  source: { shut(): Promise<void> | void; open(): Promise<void> | void },
-  { askLive, lines, id }: Lent,
+async function checkOutageAndRecovery(
+  host: Host,
+  source: { stop(): Promise<void> | void; start(): Promise<void> | void },
+  { liveErrorCodes, logLines, id }: FaultCheckContext,
 ): Promise<void> {
-  await settled(() => at.sources()[0]?.state !== 'DOWN', 8_000);
-  expect(at.sources()[0]?.state).not.toBe('DOWN');
-  lines.length = 0;
-  await source.shut();
-  expect(await askLive(at)).toContain('SOURCE_UNAVAILABLE');
-  await settled(() => at.sources()[0]?.state === 'DOWN', 8_000);
-  await askLive(at);
-  await source.open();
-  await settled(() => at.sources()[0]?.state === 'UP', 15_000);
-  const told = lines.map((line) => (JSON.parse(line) as { msg: string }).msg);
-  expect(told.filter((line) => line.startsWith(`The source ${id} is down`))).toHaveLength(1);
-  expect(told.filter((line) => line.startsWith(`The source ${id} is up`))).toHaveLength(1);
+  const state = () => host.sourceStatuses()[0]?.state;
+  await waitUntil(() => state() !== 'DOWN', 8_000);
+  expect(state()).not.toBe('DOWN');
+  logLines.length = 0;
+  await source.stop();
+  expect(await liveErrorCodes(host)).toContain('SOURCE_UNAVAILABLE');
+  await waitUntil(() => state() === 'DOWN', 8_000);
+  await liveErrorCodes(host);
+  await source.start();
+  await waitUntil(() => state() === 'UP', 15_000);
+  const messages = logLines.map((line) => (JSON.parse(line) as { msg: string }).msg);
+  expect(messages.filter((line) => line.startsWith(`Source ${id} is DOWN`))).toHaveLength(1);
+  expect(messages.filter((line) => line.startsWith(`Source ${id} is UP`))).toHaveLength(1);
 }
 
-async function malformedAt(at: Host, field: RegExp, { askLive }: Lent): Promise<void> {
-  let seen = '';
-  const listen = (fact: unknown) => {
-    seen += JSON.stringify(fact);
+async function checkMalformed(host: Host, field: RegExp, { liveErrorCodes }: FaultCheckContext): Promise<void> {
+  let published = '';
+  const listen = (event: unknown) => {
+    published += JSON.stringify(event);
   };
-  sourceCalls.subscribe(listen);
+  sourceCallChannel.subscribe(listen);
   try {
-    expect(await askLive(at)).toContain('SOURCE_MALFORMED');
+    expect(await liveErrorCodes(host)).toContain('SOURCE_MALFORMED');
   } finally {
-    sourceCalls.unsubscribe(listen);
+    sourceCallChannel.unsubscribe(listen);
   }
-  expect(seen).toMatch(field);
+  expect(published).toMatch(field);
 }
 
-export async function settled(test: () => boolean, time = 3_000): Promise<void> {
-  const until = Date.now() + time;
-  while (!test() && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 25));
+/** Resolves when `condition` holds, or after `timeout` milliseconds. */
+export async function waitUntil(condition: () => boolean, timeout = 3_000): Promise<void> {
+  const until = Date.now() + timeout;
+  while (!condition() && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 25));
 }
 
-interface Trap {
+interface FakeServer {
   readonly address: { host: string; port: number };
   close(): Promise<void>;
 }
 
-/** A server that does with each connection what the test says. */
-async function listenTrap(serve: (socket: Socket) => void, port = 0): Promise<Trap & { server: Server }> {
+/** Starts a server that passes each connection to `serve`. */
+async function startFakeServer(serve: (socket: Socket) => void, port = 0): Promise<FakeServer & { server: Server }> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
@@ -228,39 +239,39 @@ async function listenTrap(serve: (socket: Socket) => void, port = 0): Promise<Tr
   };
 }
 
-/** A gate before the simulator that can be shut and opened again. */
-async function listenGate(running: Running, raw: Record<string, unknown>) {
+/** Starts a proxy to the simulator that can be stopped and started again. */
+async function startSwitchableProxy(running: RunningSimulator, raw: Record<string, unknown>) {
   const { connect } = await import('node:net');
   const port = targetPort(running, raw);
-  const pass = (socket: Socket) => {
-    const onward = connect(port, '127.0.0.1');
-    onward.on('error', () => socket.destroy()).on('close', () => socket.destroy());
-    socket.on('close', () => onward.destroy());
-    socket.pipe(onward).pipe(socket);
+  const forward = (socket: Socket) => {
+    const upstream = connect(port, '127.0.0.1');
+    upstream.on('error', () => socket.destroy()).on('close', () => socket.destroy());
+    socket.on('close', () => upstream.destroy());
+    socket.pipe(upstream).pipe(socket);
   };
-  let trap: Trap | null = await listenTrap(pass);
-  const { address } = trap;
+  let server: FakeServer | null = await startFakeServer(forward);
+  const { address } = server;
   return {
     address,
-    shut: async () => {
-      await trap?.close();
-      trap = null;
+    stop: async () => {
+      await server?.close();
+      server = null;
     },
-    open: async () => {
-      trap ??= await listenTrap(pass, address.port);
+    start: async () => {
+      server ??= await startFakeServer(forward, address.port);
     },
-    close: async () => trap?.close(),
+    close: async () => server?.close(),
   };
 }
 
 /** The port that the settings point at. */
-function targetPort(running: Running, raw: Record<string, unknown>): number {
+function targetPort(running: RunningSimulator, raw: Record<string, unknown>): number {
   for (const value of Object.values(raw)) {
     if (typeof value !== 'string') continue;
     const port = /^[a-z0-9+]+:\/\/[^/]*:(\d+)/.exec(value)?.[1];
     if (port) return Number(port);
   }
   const first = Object.values<number>(running.ports)[0];
-  if (first === undefined) throw new Error('The simulator names no port.');
+  if (first === undefined) throw new Error('The simulator has no port.');
   return first;
 }

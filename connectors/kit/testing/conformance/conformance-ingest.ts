@@ -1,158 +1,156 @@
-/** C14 of the suite: what comes in is acknowledged only after its commit, or nothing comes in at all. */
+/** Check C14 of the conformance suite: incoming data is acknowledged only after its commit. */
 import { expect, test } from 'vitest';
 import type { Database } from '../../../../schema/database/database.ts';
-import type { AnyConnector, Services } from '../../connector.ts';
+import type { AnyConnector } from '../../connector.ts';
 import type { Host } from '../../host/host.ts';
+import type { Services } from '../../services.ts';
 import type { World } from '../park/index.ts';
-import type { Running, Simulator } from '../simulator.ts';
-import { type freshDatabase, refuseCommits } from '../test-database.ts';
-import { installationOf } from '../test-installation.ts';
+import type { RunningSimulator, Simulator } from '../simulator.ts';
+import { type createTestDatabase, failCommits } from '../test-database.ts';
+import { installationConfig } from '../test-installation.ts';
 
-/** Rows of the hub's database. */
+/** Queries the hub's database. */
 type Sql = (text: string) => Promise<Record<string, unknown>[]>;
 
-/** One way in, as the suite follows it. */
-export interface Inflow {
+/** One way in which events enter the hub: a job or the webhook. */
+export interface IngestPath {
   /** Kind of its events. */
   readonly kind: string;
-  /** Which writes them; absent: `test`. */
+  /** Installation of the events; default `test`. */
   readonly installation?: string;
-  /** The source has something new to tell. */
-  happen(): Promise<unknown> | unknown;
-  /** How many events that is, after it has happened and what was taken since; absent: one. */
-  events?(): number;
-  /** Brings in what is new; rejects when it was not acknowledged. */
-  take(): Promise<unknown>;
-  /** What the source, or our own cursor in it, counts as taken: it moves after the commit, or with it. */
-  taken(): Promise<unknown> | unknown;
-  /** Ends what was started for it. */
+  /** Makes new data available at the source. */
+  produce(): Promise<unknown> | unknown;
+  /** Number of events that `produce` leads to; default one. */
+  expectedEvents?(): number;
+  /** Ingests the new data; rejects when it was not acknowledged. */
+  ingest(): Promise<unknown>;
+  /** What the source counts as acknowledged, or our cursor; it changes with the commit or after it. */
+  progress(): Promise<unknown> | unknown;
+  /** Stops what was started for it. */
   close?(): Promise<unknown>;
 }
 
-/** Makes one ready, commits still succeeding. */
-export type WayIn = (at: {
-  running: Running;
+/** Prepares an ingest path while commits still succeed. */
+export type CreateIngestPath = (at: {
+  running: RunningSimulator;
   world: World;
   directory: string;
   host: Host;
   database: Database;
   sql: Sql;
-}) => Inflow | Promise<Inflow>;
+}) => IngestPath | Promise<IngestPath>;
 
-/** Every way in, by its name (of the job, or `webhook`); the suite holds the connector to having no other. */
-export interface WaysIn {
-  readonly inflow: Readonly<Record<string, WayIn>>;
-  /** Jobs that bring no event in: they read all there is each time, or look only at what is kept. */
-  readonly copies?: readonly string[];
+/** All ingest paths of a connector, by job name or `webhook`. The suite checks that there are no others. */
+export interface IngestPaths {
+  readonly ingest: Readonly<Record<string, CreateIngestPath>>;
+  /** Jobs that create no events. */
+  readonly jobsWithoutEvents?: readonly string[];
 }
 
-/** What the suite has once it runs. */
-interface Lent {
-  readonly running: Running;
+/** What the suite gives to the checks. */
+interface IngestCheckContext {
+  readonly running: RunningSimulator;
   readonly world: World;
   readonly directory: string;
   readonly host: Host;
-  readonly database: Awaited<ReturnType<typeof freshDatabase>>;
+  readonly database: Awaited<ReturnType<typeof createTestDatabase>>;
   /** Settings of the installation `test`. */
   readonly raw: Record<string, unknown>;
 }
 
-export function inflowChecks(
-  { inflow, copies = [], connector }: WaysIn & { connector: AnyConnector },
-  lent: () => Lent,
+/** Defines the checks C14. `context` is called once the tests run. */
+export function defineIngestChecks(
+  { ingest: paths, jobsWithoutEvents = [], connector }: IngestPaths & { connector: AnyConnector },
+  context: () => IngestCheckContext,
 ): void {
-  for (const [name, way] of Object.entries(inflow))
-    test(`C14 ${name}: acknowledged only after commit: what could not be committed comes again, once`, async () => {
-      const { database } = lent();
+  for (const [name, createPath] of Object.entries(paths))
+    test(`C14 ${name}: acknowledges only after commit, and ingests again, once, what was not committed`, async () => {
+      const { database } = context();
       const sql: Sql = (text) => database.plain.query(text);
-      const one = await way({ ...lent(), sql });
-      const events = async () =>
-        Number(
-          (
-            await sql(
-              `SELECT count(*) FROM event WHERE kind = '${one.kind}' AND installation = '${one.installation ?? 'test'}'`,
-            )
-          )[0]?.['count'],
-        );
-      const more = () => one.events?.() ?? 1;
+      const path = await createPath({ ...context(), sql });
+      const installation = path.installation ?? 'test';
+      const countEvents = async () => {
+        const query = `SELECT count(*) FROM event WHERE kind = '${path.kind}' AND installation = '${installation}'`;
+        return Number((await sql(query))[0]?.['count']);
+      };
+      const expectedEvents = () => path.expectedEvents?.() ?? 1;
       try {
-        await one.take().catch(() => undefined);
-        const before = { events: await events(), taken: await one.taken() };
-        // First, since the host's own job may come sooner than ours.
-        const allow = await refuseCommits(database);
+        await path.ingest().catch(() => undefined);
+        const before = { events: await countEvents(), progress: await path.progress() };
+        // Before `produce`, because the host's own run of the job may come first.
+        const allowCommits = await failCommits(database);
         try {
-          await one.happen();
-          // Often enough that nobody's patience with a bad item may be taken for our own trouble.
-          for (let n = 0; n < 7; n++) await expect(one.take()).rejects.toThrow();
-          expect({ events: await events(), taken: await one.taken() }).toEqual(before);
+          await path.produce();
+          // More often than a bad item would be retried, so that a failed commit is not taken for a bad item.
+          for (let attempt = 0; attempt < 7; attempt++) await expect(path.ingest()).rejects.toThrow();
+          expect({ events: await countEvents(), progress: await path.progress() }).toEqual(before);
         } finally {
-          await allow();
+          await allowCommits();
         }
-        await one.take();
-        expect(more()).toBeGreaterThan(0);
-        expect(await events()).toBe(before.events + more());
-        expect(await one.taken()).not.toEqual(before.taken);
-        await one.take();
-        expect(await events()).toBe(before.events + more());
+        await path.ingest();
+        expect(expectedEvents()).toBeGreaterThan(0);
+        expect(await countEvents()).toBe(before.events + expectedEvents());
+        expect(await path.progress()).not.toEqual(before.progress);
+        await path.ingest();
+        expect(await countEvents()).toBe(before.events + expectedEvents());
       } finally {
-        await one.close?.();
+        await path.close?.();
       }
     }, 60_000);
 
-  test('C14 there is no other way in: each job and the webhook are shown above, or bring no event', async () => {
-    const { host, database, raw } = lent();
-    const { settings } = installationOf(connector, 'test', raw);
+  test('C14 covers every job and the webhook; the others create no events', async () => {
+    const { host, database, raw } = context();
+    const { settings } = installationConfig(connector, 'test', raw);
     const opened = await connector.open(settings, host.services('test') as Services);
     const names = [...(opened.jobs ?? []).map((job) => job.name), ...(opened.webhook ? ['webhook'] : [])];
     await opened.close();
-    expect(names.filter((name) => !Object.hasOwn(inflow, name))).toEqual(copies);
-    // Other jobs of the installation go on meanwhile: only their own kinds of event may come.
-    const kinds = async () => {
-      const found = await database.plain.query("SELECT DISTINCT kind FROM event WHERE installation = 'test'");
-      return found.map((row: { kind: string }) => row.kind).sort();
+    expect(names.filter((name) => !Object.hasOwn(paths, name))).toEqual(jobsWithoutEvents);
+    // Other jobs of the installation run meanwhile: only kinds that exist already may be added.
+    const eventKinds = async (): Promise<string[]> => {
+      const rows = await database.plain.query("SELECT DISTINCT kind FROM event WHERE installation = 'test'");
+      return rows.map((row: { kind: string }) => row.kind).sort();
     };
-    const before = await kinds();
-    for (const job of copies) await host.runJob('test', job);
-    expect((await kinds()).filter((kind: string) => !before.includes(kind) && kind !== 'SOURCE_STATE_CHANGED')).toEqual(
-      [],
-    );
+    const before = await eventKinds();
+    for (const job of jobsWithoutEvents) await host.runJob('test', job);
+    const added = (await eventKinds()).filter((kind) => !before.includes(kind) && kind !== 'SOURCE_STATE_CHANGED');
+    expect(added).toEqual([]);
   });
 
-  if (Object.keys(inflow).length === 0)
-    test('C14 nothing comes in: no event of its own', async () => {
-      const { database } = lent();
-      const told = await database.plain.query(
+  if (Object.keys(paths).length === 0)
+    test('C14 a connector without ingest paths creates no events', async () => {
+      const { database } = context();
+      const rows = await database.plain.query(
         "SELECT DISTINCT kind FROM event WHERE installation = 'test' AND kind <> 'SOURCE_STATE_CHANGED'",
       );
-      expect(told).toEqual([]);
+      expect(rows).toEqual([]);
     });
 }
 
-/** The simulator with a clock that stands until it is moved, in milliseconds. */
-export function standing(simulator: Simulator): Simulator & { move(time: number): Date } {
+/** The simulator with a clock that only moves by `advance` (milliseconds), which returns the new time. */
+export function withManualClock(simulator: Simulator): Simulator & { advance(time: number): Date } {
   let now = Date.now();
   return {
     name: simulator.name,
     start: (options) => simulator.start({ ...options, now: () => new Date(now) }),
-    move: (time) => {
+    advance: (time) => {
       now += time;
       return new Date(now);
     },
   };
 }
 
-/** A list that is polled, whose rows become events; `happen` answers how many rows are new, other or gone. */
-export function polled(job: string, happen: () => Promise<number> | number): WayIn {
+/** A list that a job polls and whose changes become events. `produce` returns the number of new, changed and removed rows. */
+export function polledList(job: string, happen: () => Promise<number> | number): CreateIngestPath {
   return ({ host, sql }) => {
     let events = 0;
     return {
       kind: 'RECORD_CHANGED',
-      happen: async () => {
+      produce: async () => {
         events = await happen();
       },
-      events: () => events,
-      take: () => host.runJob('test', job),
-      taken: async () => await sql(`SELECT value FROM state WHERE installation = 'test' AND name = '${job}'`),
+      expectedEvents: () => events,
+      ingest: () => host.runJob('test', job),
+      progress: async () => await sql(`SELECT value FROM state WHERE installation = 'test' AND name = '${job}'`),
     };
   };
 }

@@ -1,23 +1,22 @@
 /**
- * The demo's invented park and the one story that all simulators tell. Pure: no clock, no file, no network; the same
- * seed gives the same park. It holds no legacy words: each simulator translates into its vendor's shape.
+ * The demo's fictional park and the scenario that all simulators play. Pure: no clock, no file, no network; the same seed gives the
+ * same park. It uses no vendor terms: each simulator translates into its vendor's format.
  *
- * Local time is Asia/Shanghai. Every name is invented; credit codes pass both checks but belong to nobody.
+ * Local time is Asia/Shanghai. All names are fictional; credit codes pass both checks but belong to nobody.
  */
 
-export { inside, parked, story } from './scenario.ts';
-export { meterLoad, meterRegister, registerChanges, registered, taxFiles } from './time-driven-data.ts';
+export { parkedStays, peopleInside, scenario } from './scenario.ts';
+export { meterLoad, meterRegister, registerChanges, registerEntry, taxFiles } from './time-driven-data.ts';
 export type {
   Building,
   Company,
+  DenialReason,
   Direction,
   Door,
-  Drive,
   Lot,
   Meter,
   Moment,
   Person,
-  Refusal,
   RegisterChange,
   RegisterFacts,
   RegisterField,
@@ -25,6 +24,7 @@ export type {
   Swipe,
   TaxFile,
   Vehicle,
+  VehicleMovement,
   World,
 } from './types.ts';
-export { world } from './world.ts';
+export { createWorld } from './world.ts';

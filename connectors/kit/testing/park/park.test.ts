@@ -2,30 +2,30 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { isSoleTrader, parsePlate, parseUscc } from '../../identifiers.ts';
 import {
-  inside,
+  createWorld,
   type Moment,
   meterLoad,
   meterRegister,
-  parked,
-  registered,
+  parkedStays,
+  peopleInside,
+  registerEntry,
   type Stay,
   type Swipe,
-  story,
-  world,
+  scenario,
 } from './index.ts';
 
 const HOUR = 3_600_000;
-const park = world();
+const park = createWorld();
 /** Local time of the park. */
 const local = (text: string): Date => new Date(`${text}+08:00`);
 const plus = (at: Date, milliseconds: number): Date => new Date(at.getTime() + milliseconds);
-/** A moment as a text that tells moments apart. */
-const told = (moment: Moment): string =>
+/** A text that identifies the moment. */
+const momentKey = (moment: Moment): string =>
   JSON.stringify(moment, (key, value) =>
     key === 'companies' ? value.map((one: { uscc: string }) => one.uscc) : key === 'load' ? undefined : value,
   );
 
-/** A working day's noon and evening, the night, a change of the park's day, a weekend. */
+/** Noon and evening of a workday, the night, the start of the park's day, a weekend. */
 const INSTANTS = [
   '2026-11-18T12:07:03',
   '2026-11-18T19:33:20',
@@ -36,15 +36,15 @@ const INSTANTS = [
 ].map(local);
 
 describe('the world', () => {
-  test('is the same for the same seed and another for another', () => {
-    expect(JSON.stringify(world())).toBe(JSON.stringify(park));
+  test('is the same for the same seed and differs for another seed', () => {
+    expect(JSON.stringify(createWorld())).toBe(JSON.stringify(park));
     expect(
-      world('elsewhere').people[0]?.name === park.people[0]?.name &&
-        world('elsewhere').vehicles[0]?.plate === park.vehicles[0]?.plate,
+      createWorld('elsewhere').people[0]?.name === park.people[0]?.name &&
+        createWorld('elsewhere').vehicles[0]?.plate === park.vehicles[0]?.plate,
     ).toBe(false);
   });
 
-  test('has its numbers', () => {
+  test('has the documented number of each kind of record', () => {
     expect(
       [park.buildings, park.companies, park.people, park.vehicles, park.lots, park.doors, park.meters].map(
         (l) => l.length,
@@ -60,7 +60,7 @@ describe('the world', () => {
     expect(park.vehicles.filter((vehicle) => vehicle.colour === 'yellow').length).toBeGreaterThan(3);
   });
 
-  test('has credit codes that pass both checks, of its region, and no sole trader', () => {
+  test('has unique credit codes of its region that pass both checks, and no sole trader', () => {
     for (const { uscc } of park.companies) {
       expect(parseUscc(uscc)).toBe(uscc);
       expect(uscc.slice(2, 8)).toBe('500112');
@@ -70,7 +70,7 @@ describe('the world', () => {
     expect(new Set(park.companies.map((one) => one.name)).size).toBe(40);
   });
 
-  test('has plates of their colour, each once, and cards that begin with zeros', () => {
+  test('has unique plates that match their colour, and card numbers with leading zeros', () => {
     for (const { plate, colour } of park.vehicles) {
       expect(parsePlate(plate)).toBe(plate);
       expect(plate).toHaveLength(colour === 'green' ? 8 : 7);
@@ -81,7 +81,7 @@ describe('the world', () => {
     for (const { cardNo } of park.people) expect(cardNo).toMatch(/^00\d{8}$/);
   });
 
-  test('joins: owners, companies, buildings and lots exist, and a lot has room for all its permits', () => {
+  test('has no dangling references, and each lot has more places than permits', () => {
     const buildings = new Set(park.buildings.map((one) => one.id));
     const companies = new Set(park.companies.map((one) => one.uscc));
     for (const person of park.people) {
@@ -95,12 +95,12 @@ describe('the world', () => {
   });
 });
 
-describe('the story', () => {
-  test('is told the same twice, in order, and not before or after its time', () => {
+describe('the scenario', () => {
+  test('is deterministic, in order and within the requested range', () => {
     for (const from of INSTANTS) {
       const to = plus(from, HOUR);
-      const once = [...story(park, from, to)];
-      expect([...story(world(), from, to)].map(told)).toEqual(once.map(told));
+      const once = [...scenario(park, from, to)];
+      expect([...scenario(createWorld(), from, to)].map(momentKey)).toEqual(once.map(momentKey));
       let last = from.getTime();
       for (const { at } of once) {
         expect(at.getTime()).toBeGreaterThanOrEqual(last);
@@ -110,7 +110,7 @@ describe('the story', () => {
     }
   });
 
-  test('is additive: two parts are the whole', () => {
+  test('is additive: two adjacent ranges equal the whole range', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 0, max: 14 * 86_400 }),
@@ -120,17 +120,17 @@ describe('the story', () => {
           const a = plus(local('2026-11-09T00:00:00'), start * 1_000);
           const b = plus(a, first);
           const c = plus(b, second);
-          const parts = [...story(park, a, b), ...story(park, b, c)].map(told);
-          expect(parts).toEqual([...story(park, a, c)].map(told));
+          const parts = [...scenario(park, a, b), ...scenario(park, b, c)].map(momentKey);
+          expect(parts).toEqual([...scenario(park, a, c)].map(momentKey));
         },
       ),
       { numRuns: 25 },
     );
   });
 
-  test('is alive at any hour', () => {
+  test('has events of every kind at any hour', () => {
     for (const from of INSTANTS) {
-      const moments = [...story(park, from, plus(from, HOUR))];
+      const moments = [...scenario(park, from, plus(from, HOUR))];
       const gap = (kinds: string[]): number => {
         let last = from.getTime();
         let widest = 0;
@@ -150,20 +150,21 @@ describe('the story', () => {
     }
   });
 
-  test('lets nobody out who is not in, no car leave that did not come, and no lot overflow', () => {
+  test('is consistent: people and cars leave only after they have entered, and no lot overflows', () => {
     const from = local('2026-11-17T09:20:00');
     const people = new Map<string, boolean>(park.people.map((one) => [one.pin, false]));
-    for (const list of inside(park, from).values()) for (const person of list) people.set(person.pin, true);
+    for (const list of peopleInside(park, from).values()) for (const person of list) people.set(person.pin, true);
     const stays = new Map<string, Stay>();
-    for (const list of parked(park, from).values()) for (const stay of list) stays.set(stay.vehicle.plate, stay);
+    for (const list of parkedStays(park, from).values()) for (const stay of list) stays.set(stay.vehicle.plate, stay);
     const first = plus(from, 1);
-    for (const moment of story(park, first, plus(from, 5 * 24 * HOUR))) {
+    for (const moment of scenario(park, first, plus(from, 5 * 24 * HOUR))) {
       if (moment.kind === 'swipe' && moment.granted) {
-        if (people.get(moment.person.pin) !== (moment.direction === 'out')) expect.fail(`${told(moment)}`);
+        if (people.get(moment.person.pin) !== (moment.direction === 'out'))
+          expect.fail(`wrong direction: ${momentKey(moment)}`);
         if (!moment.door.readers.includes(moment.direction)) expect.fail(`${moment.door.id} has no such reader`);
         people.set(moment.person.pin, moment.direction === 'in');
       } else if (moment.kind === 'enter') {
-        if (stays.has(moment.vehicle.plate)) expect.fail(`entered twice: ${told(moment)}`);
+        if (stays.has(moment.vehicle.plate)) expect.fail(`entered twice: ${momentKey(moment)}`);
         stays.set(moment.vehicle.plate, moment);
         const there = [...stays.values()].filter((stay) => stay.lot.id === moment.lot.id).length;
         if (there > moment.lot.capacity) expect.fail(`${moment.lot.id} holds ${there}`);
@@ -178,61 +179,61 @@ describe('the story', () => {
       }
     }
     const last = plus(from, 5 * 24 * HOUR - 1);
-    const now = [...inside(park, last).values()].flat().map((person) => person.pin);
+    const now = [...peopleInside(park, last).values()].flat().map((person) => person.pin);
     expect(new Set(now)).toEqual(new Set([...people].filter(([, here]) => here).map(([pin]) => pin)));
-    const standing = [...parked(park, last).values()].flat().map((stay) => stay.session);
+    const standing = [...parkedStays(park, last).values()].flat().map((stay) => stay.session);
     expect(new Set(standing)).toEqual(new Set([...stays.values()].map((stay) => stay.session)));
   });
 
-  test('keeps groups above five and cars in the lots at every half hour of a week', () => {
+  test('has at least five people in each building and cars of 20 companies at every half hour of a week', () => {
     for (let half = 0; half < 7 * 48; half++) {
       const at = plus(local('2026-11-16T00:00:00'), (half * HOUR) / 2);
-      const rooms = inside(park, at);
-      for (const list of rooms.values()) expect(list.length).toBeGreaterThanOrEqual(5);
+      const byBuilding = peopleInside(park, at);
+      for (const list of byBuilding.values()) expect(list.length).toBeGreaterThanOrEqual(5);
       const byCompany = new Map<string, number>();
-      for (const person of [...rooms.values()].flat())
+      for (const person of [...byBuilding.values()].flat())
         byCompany.set(person.company, (byCompany.get(person.company) ?? 0) + 1);
       expect([...byCompany.values()].filter((count) => count >= 6).length).toBeGreaterThanOrEqual(24);
-      const cars = [...parked(park, at).values()].flat();
+      const cars = [...parkedStays(park, at).values()].flat();
       expect(new Set(cars.map((stay) => stay.vehicle.company)).size).toBeGreaterThanOrEqual(20);
     }
   });
 
-  test('has the people of a car swipe soon after it came', () => {
+  test('has a swipe of the same company soon after each car arrives', () => {
     for (const from of INSTANTS) {
-      const moments = [...story(park, from, plus(from, HOUR))];
+      const moments = [...scenario(park, from, plus(from, HOUR))];
       const swipes = moments.filter((one): one is Swipe => one.kind === 'swipe');
-      const comings = moments.filter(
+      const arrivals = moments.filter(
         (one) => one.kind === 'enter' && one.at.getTime() < plus(from, HOUR / 2).getTime(),
       );
-      const joined = comings.filter((coming) => {
-        if (coming.kind !== 'enter') return false;
-        const at = coming.at.getTime();
+      const followed = arrivals.filter((arrival) => {
+        if (arrival.kind !== 'enter') return false;
+        const at = arrival.at.getTime();
         return swipes.some(
           (one) =>
-            one.person.company === coming.vehicle.company &&
+            one.person.company === arrival.vehicle.company &&
             one.at.getTime() > at &&
             one.at.getTime() < at + 10 * 60_000,
         );
       });
-      expect(comings.length).toBeGreaterThan(60);
-      expect(joined.length / comings.length).toBeGreaterThan(0.95);
+      expect(arrivals.length).toBeGreaterThan(60);
+      expect(followed.length / arrivals.length).toBeGreaterThan(0.95);
     }
   });
 
-  test('is quieter before the demo began, and two months of it are told at once', () => {
+  test('has only the office schedule before `liveFrom`, and generates two months quickly', () => {
     const to = local('2026-11-20T09:00:00');
-    const quiet = world('lakeside', to);
+    const quiet = createWorld('lakeside', to);
     const started = performance.now();
     const count: Record<string, number> = {};
-    for (const { kind } of story(quiet, plus(to, -60 * 24 * HOUR), to)) count[kind] = (count[kind] ?? 0) + 1;
-    // Two seconds on an idle machine; the bound leaves room for a busy one.
+    for (const { kind } of scenario(quiet, plus(to, -60 * 24 * HOUR), to)) count[kind] = (count[kind] ?? 0) + 1;
+    // Takes two seconds on an idle machine; the limit allows for a busy one.
     expect(performance.now() - started).toBeLessThan(8_000);
     expect(count['swipe']).toBeGreaterThan(110_000);
     expect(count['swipe']).toBeLessThan(150_000);
     expect(count['register-change']).toBe(120);
     expect(count['tax-file']).toBe(180);
-    const first = [...story(quiet, to, plus(to, 60_000))];
+    const first = [...scenario(quiet, to, plus(to, 60_000))];
     expect(first.filter((one) => one.kind === 'swipe').length).toBeGreaterThanOrEqual(12);
     expect(first.filter((one) => one.kind === 'enter' || one.kind === 'exit').length).toBeGreaterThanOrEqual(4);
     expect(
@@ -242,12 +243,12 @@ describe('the story', () => {
 });
 
 describe('the register and the meters', () => {
-  test('a change tells what the register says from then on, and nothing else changes', () => {
+  test('a change contains the new register entry and changes only the fields it names', () => {
     const from = local('2026-11-18T10:00:00');
-    for (const moment of story(park, from, plus(from, 2 * HOUR))) {
+    for (const moment of scenario(park, from, plus(from, 2 * HOUR))) {
       if (moment.kind !== 'register-change') continue;
-      const before = registered(park, moment.company, plus(moment.at, -1));
-      const after = registered(park, moment.company, moment.at);
+      const before = registerEntry(park, moment.company, plus(moment.at, -1));
+      const after = registerEntry(park, moment.company, moment.at);
       expect(after).toEqual(moment.facts);
       expect(after.changedAt).toEqual(moment.at);
       for (const field of ['capital', 'scope', 'address', 'legalRepresentative'] as const)
@@ -255,7 +256,7 @@ describe('the register and the meters', () => {
     }
   });
 
-  test('registers are exact, never fall, and grow by the load', () => {
+  test('registers never decrease and grow by the load', () => {
     for (const meter of park.meters) {
       let last = -1;
       for (let minute = 0; minute < 36 * 60; minute += 7) {
@@ -270,7 +271,7 @@ describe('the register and the meters', () => {
     }
   });
 
-  test('a week adds the whole week of load', () => {
+  test('a week adds the load of all its hours', () => {
     const meter = park.meters[7]!;
     const from = local('2026-11-16T00:00:00');
     const grown =

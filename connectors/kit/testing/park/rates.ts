@@ -1,20 +1,20 @@
 /**
- * The demo's cadence: something happens at any hour. People and cars that the office rhythm leaves alone for a while
- * make short visits (in, out) or errands (out, in), in blocks of which each is known without the others.
+ * Extra activity of the demo, so that every hour has events. People and cars without scheduled steps make short visits (in, out) or
+ * errands (out, in). They are planned in blocks; each block can be computed without the others.
  *
- * Two interleaved chains of blocks each, so that comings and goings mix. Who belongs to which chain is fixed, so that
- * nobody is wanted by two blocks at once. A car's driver swipes half a minute after the car.
+ * Two interleaved chains of blocks mix arrivals and departures. Each person belongs to one fixed chain, so two blocks never use the
+ * same person at once. A driver swipes half a minute after the car.
  */
 
-import { dayOf, type Plan, type Step, sleepsIn, standsSince, stateAt } from './schedule.ts';
-import { ASK } from './seeded-random.ts';
-import type { Direction, Drive, Person, Stay, Swipe, Vehicle } from './types.ts';
+import { dayOf, isInsideAtDayStart, parkedSince, type Schedule, type Step, stateAt } from './schedule.ts';
+import { DRAW } from './seeded-random.ts';
+import type { Direction, Person, Stay, Swipe, Vehicle, VehicleMovement } from './types.ts';
 
-/** Cars: 24 stays of ten minutes in twenty. People: 30 outings of five minutes in ten, half a minute after the cars. */
+/** Milliseconds. Cars: 24 ten-minute stays per 20-minute block. People: 30 five-minute outings per ten-minute block, 30 s after the cars. */
 const CARS = { block: 1_200_000, half: 600_000, slot: 25_000, count: 24, offset: 0 };
 const PEOPLE = { block: 600_000, half: 300_000, slot: 10_000, count: 30, offset: 30_000 };
-/** How far the office rhythm keeps away from an outing. */
-const QUIET = 120_000;
+/** Milliseconds. Minimum distance between an outing and a scheduled step. */
+const MARGIN = 120_000;
 
 interface Visit {
   readonly vehicle: Vehicle;
@@ -27,41 +27,41 @@ interface Outing {
   readonly person: Person;
   readonly first: number;
   readonly second: number;
-  /** Visits come first, errands go first. */
+  /** Direction of the first step: `in` for visits, `out` for errands. */
   readonly direction: Direction;
-  /** A failed try before the first step. */
-  readonly refused: boolean;
+  /** Whether a denied attempt precedes the first step. */
+  readonly denied: boolean;
 }
 
-/** Starts of the chain's blocks that touch [from, to). */
+/** Start times of the chain's blocks that overlap [from, to). */
 function* blocks(kind: typeof CARS, chain: 0 | 1, from: number, to: number): Generator<number> {
   const offset = kind.offset + chain * kind.half;
   for (let at = Math.floor((from - offset) / kind.block) * kind.block + offset; at < to; at += kind.block) yield at;
 }
 
-/** The cadence's swipes and drives in [from, to), not in order. */
-export function cadence(plan: Plan, from: number, to: number): (Swipe | Drive)[] {
-  const found: (Swipe | Drive)[] = [];
+/** Extra swipes and vehicle movements in [from, to), unordered. */
+export function extraActivity(plan: Schedule, from: number, to: number): (Swipe | VehicleMovement)[] {
+  const found: (Swipe | VehicleMovement)[] = [];
   const within = (at: number) => at >= from && at < to;
   for (const visit of visits(plan, from, to)) {
     const { vehicle, enter, exit } = visit;
-    if (within(enter)) found.push(plan.drive(vehicle, { at: enter, direction: 'in', since: enter }));
-    if (within(exit)) found.push(plan.drive(vehicle, { at: exit, direction: 'out', since: enter }));
+    if (within(enter)) found.push(plan.movement(vehicle, { at: enter, direction: 'in', since: enter }));
+    if (within(exit)) found.push(plan.movement(vehicle, { at: exit, direction: 'out', since: enter }));
   }
-  for (const { person, first, second, direction, refused } of outings(plan, from, to)) {
-    if (refused && within(first - 4_000)) found.push(plan.swipe(person, first - 4_000, direction, false));
+  for (const { person, first, second, direction, denied } of outings(plan, from, to)) {
+    if (denied && within(first - 4_000)) found.push(plan.swipe(person, first - 4_000, direction, false));
     if (within(first)) found.push(plan.swipe(person, first, direction));
     if (within(second)) found.push(plan.swipe(person, second, direction === 'in' ? 'out' : 'in'));
   }
   return found;
 }
 
-/** Cars of the cadence that stand in a lot at that instant. */
-export const visiting = (plan: Plan, at: number): Stay[] =>
+/** Stays of visiting cars that are parked at that instant. */
+export const visitingStays = (plan: Schedule, at: number): Stay[] =>
   visits(plan, at, at + 1)
     .filter((visit) => visit.enter <= at && visit.exit > at)
     .map((visit) => {
-      const { session, enteredAt, lot } = plan.drive(visit.vehicle, {
+      const { session, enteredAt, lot } = plan.movement(visit.vehicle, {
         at: visit.enter,
         direction: 'in',
         since: visit.enter,
@@ -69,31 +69,31 @@ export const visiting = (plan: Plan, at: number): Stay[] =>
       return { session, vehicle: visit.vehicle, lot, enteredAt };
     });
 
-/** People whom the cadence has moved at that instant: in when they would be out, out when they would be in. */
-export const moved = (plan: Plan, at: number): Map<Person, Direction> =>
+/** People on a visit or errand at that instant, with the side of the door they are on: `in` on a visit, `out` on an errand. */
+export const movedPeople = (plan: Schedule, at: number): Map<Person, Direction> =>
   new Map(
     outings(plan, at, at + 1)
       .filter((outing) => outing.first <= at && outing.second > at)
       .map((outing) => [outing.person, outing.direction]),
   );
 
-const visits = (plan: Plan, from: number, to: number): Visit[] =>
+const visits = (plan: Schedule, from: number, to: number): Visit[] =>
   ([0, 1] as const).flatMap((chain) =>
     [...blocks(CARS, chain, from, to)].flatMap((start) => visitsOf(plan, chain, start)),
   );
 
-const outings = (plan: Plan, from: number, to: number): Outing[] =>
+const outings = (plan: Schedule, from: number, to: number): Outing[] =>
   ([0, 1] as const).flatMap((chain) =>
-    // A failed try comes some seconds early, so a block may reach out of its time.
+    // A denied attempt is a few seconds early, so a block can start before its nominal time.
     [...blocks(PEOPLE, chain, from, to + 5_000)].flatMap((start) => outingsOf(plan, chain, start)),
   );
 
-const remembered = new WeakMap<Plan, Map<string, readonly (Visit | Outing)[]>>();
+const blockCache = new WeakMap<Schedule, Map<string, readonly (Visit | Outing)[]>>();
 
-/** The last few blocks are asked for again and again: each minute, each query. */
-function remember<T extends Visit | Outing>(plan: Plan, key: string, make: () => T[]): T[] {
-  const blocks = remembered.get(plan) ?? new Map<string, readonly (Visit | Outing)[]>();
-  remembered.set(plan, blocks);
+/** Caches the last 24 blocks of a schedule; every query reads them. */
+function cached<T extends Visit | Outing>(plan: Schedule, key: string, make: () => T[]): T[] {
+  const blocks = blockCache.get(plan) ?? new Map<string, readonly (Visit | Outing)[]>();
+  blockCache.set(plan, blocks);
   const known = blocks.get(key) as T[] | undefined;
   if (known) return known;
   const made = make();
@@ -102,29 +102,29 @@ function remember<T extends Visit | Outing>(plan: Plan, key: string, make: () =>
   return made;
 }
 
-/** Blocks begin a block early, so that the cadence is whole from its first second. */
-function begun(plan: Plan, start: number): boolean {
+/** Whether extra activity is on in this block. It starts one block before `liveFrom`, so that it is complete from then on. */
+function isActive(plan: Schedule, start: number): boolean {
   const { liveFrom } = plan.world;
   return liveFrom === null || start >= liveFrom.getTime() - CARS.block;
 }
 
-function visitsOf(plan: Plan, chain: 0 | 1, start: number): Visit[] {
-  if (!begun(plan, start)) return [];
-  return remember(plan, `cars ${chain} ${start}`, () => {
+function visitsOf(plan: Schedule, chain: 0 | 1, start: number): Visit[] {
+  if (!isActive(plan, start)) return [];
+  return cached(plan, `cars ${chain} ${start}`, () => {
     const minute = start / 60_000;
     const taken = new Set<Vehicle>();
     const made: Visit[] = [];
     const cars = plan.world.vehicles;
     for (let slot = 0; slot < CARS.count; slot++) {
-      // The first half of the cars come while the one chain of people has its first steps, the rest while the other has.
+      // The first half of the cars arrives during the first steps of one chain of people, the rest during those of the other.
       const half = slot < CARS.count / 2 ? 0 : 1;
       for (let attempt = 0; attempt < 400; attempt++) {
-        const vehicle = cars[plan.dice.whole(cars.length, ASK.visit, minute, slot * 1_000 + attempt)] as Vehicle;
-        const owner = vehicle.owner === null ? undefined : plan.owners.get(vehicle.owner);
+        const vehicle = cars[plan.random.integer(cars.length, DRAW.visit, minute, slot * 1_000 + attempt)] as Vehicle;
+        const owner = vehicle.owner === null ? undefined : plan.peopleByPin.get(vehicle.owner);
         if (!owner || (owner.index >> 1) % 2 !== chain || owner.index % 2 !== half || taken.has(vehicle)) continue;
-        if (!away(plan, vehicle, owner, start)) continue;
+        if (!isAway(plan, vehicle, owner, start)) continue;
         taken.add(vehicle);
-        const jitter = plan.dice.whole(10, ASK.jitter, minute, slot) * 1_000;
+        const jitter = plan.random.integer(10, DRAW.jitter, minute, slot) * 1_000;
         const enter = start + slot * CARS.slot + (chain * CARS.slot) / 2 + jitter;
         made.push({ vehicle, owner, enter, exit: enter + CARS.half });
         break;
@@ -134,18 +134,18 @@ function visitsOf(plan: Plan, chain: 0 | 1, start: number): Visit[] {
   });
 }
 
-/** Car and owner are both out and will be for the whole block. */
-function away(plan: Plan, vehicle: Vehicle, owner: Person, start: number): boolean {
+/** Whether car and owner are both outside for the whole block. */
+function isAway(plan: Schedule, vehicle: Vehicle, owner: Person, start: number): boolean {
   const day = dayOf(start);
   const { cars } = plan.day(day);
   const steps = cars[vehicle.index] ?? [];
-  if (stateAt(steps, start, standsSince(plan, vehicle, day) !== null)) return false;
-  return quiet(steps, start, CARS.block) && inside(plan, owner, start, CARS.block) === false;
+  if (stateAt(steps, start, parkedSince(plan, vehicle, day) !== null)) return false;
+  return isQuiet(steps, start, CARS.block) && isInsideThroughout(plan, owner, start, CARS.block) === false;
 }
 
-function outingsOf(plan: Plan, chain: 0 | 1, start: number): Outing[] {
-  if (!begun(plan, start)) return [];
-  return remember(plan, `people ${chain} ${start}`, () => {
+function outingsOf(plan: Schedule, chain: 0 | 1, start: number): Outing[] {
+  if (!isActive(plan, start)) return [];
+  return cached(plan, `people ${chain} ${start}`, () => {
     const minute = start / 60_000;
     const made: Outing[] = [];
     const taken = new Set<Person>();
@@ -161,32 +161,34 @@ function outingsOf(plan: Plan, chain: 0 | 1, start: number): Outing[] {
       let person = slots.get(slot);
       let direction: Direction = 'in';
       for (let attempt = 0; !person && attempt < 400; attempt++) {
-        const one = people[plan.dice.whole(people.length, ASK.errand, minute, slot * 1_000 + attempt)] as Person;
-        if (one.index % 2 !== chain || taken.has(one)) continue;
-        const now = inside(plan, one, start, PEOPLE.block);
-        // The watch stays where it is: at night it is what keeps groups above five.
-        if (now === null || (now && one.crew !== null)) continue;
-        person = one;
+        const candidate = people[
+          plan.random.integer(people.length, DRAW.errand, minute, slot * 1_000 + attempt)
+        ] as Person;
+        if (candidate.index % 2 !== chain || taken.has(candidate)) continue;
+        const now = isInsideThroughout(plan, candidate, start, PEOPLE.block);
+        // The watch stays inside: at night it keeps groups above five people.
+        if (now === null || (now && candidate.crew !== null)) continue;
+        person = candidate;
         direction = now ? 'out' : 'in';
       }
       if (!person) continue;
       taken.add(person);
-      const jitter = plan.dice.whole(4, ASK.jitter, minute, 100 + slot) * 1_000 + 500;
+      const jitter = plan.random.integer(4, DRAW.jitter, minute, 100 + slot) * 1_000 + 500;
       const first = start + slot * PEOPLE.slot + (chain * PEOPLE.slot) / 2 + jitter;
-      const refused = direction === 'in' && plan.dice.unit(ASK.denied, minute, slot) < 0.05;
-      made.push({ person, first, second: first + PEOPLE.half, direction, refused });
+      const denied = direction === 'in' && plan.random.unit(DRAW.denied, minute, slot) < 0.05;
+      made.push({ person, first, second: first + PEOPLE.half, direction, denied });
     }
     return made;
   });
 }
 
-/** Whether the office rhythm has the person inside for the whole block; null when it moves him meanwhile. */
-function inside(plan: Plan, person: Person, start: number, length: number): boolean | null {
+/** Whether the person is scheduled to be inside for the whole block; null when a scheduled step falls into it. */
+function isInsideThroughout(plan: Schedule, person: Person, start: number, length: number): boolean | null {
   const day = dayOf(start);
   const steps = plan.day(day).people[person.index] ?? [];
-  return quiet(steps, start, length) ? stateAt(steps, start, sleepsIn(person, day)) : null;
+  return isQuiet(steps, start, length) ? stateAt(steps, start, isInsideAtDayStart(person, day)) : null;
 }
 
-/** No step near the block. The rhythm rests around the change of day, so the steps of one day are enough. */
-const quiet = (steps: readonly Step[], start: number, length: number): boolean =>
-  steps.every((step) => step.at < start - QUIET || step.at > start + length + QUIET);
+/** Whether no step is near the block. There are no steps around the start of a day, so the steps of one day suffice. */
+const isQuiet = (steps: readonly Step[], start: number, length: number): boolean =>
+  steps.every((step) => step.at < start - MARGIN || step.at > start + length + MARGIN);

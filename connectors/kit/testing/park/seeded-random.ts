@@ -1,51 +1,51 @@
-/** Chance that is none: hashes of the seed and a few whole numbers, the same on every machine and in any order of asking. */
+/** Deterministic random numbers: hashes of a seed and a few integers, the same on every machine and in any order of calls. */
 
-/** A seed as a whole number (FNV-1a over UTF-16 units). */
+/** A seed as an integer (FNV-1a over UTF-16 units). */
 export function seedNumber(seed: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < seed.length; i++) hash = Math.imul(hash ^ seed.charCodeAt(i), 0x01000193);
   return hash >>> 0;
 }
 
-function stir(hash: number, value: number): number {
+function mix(hash: number, value: number): number {
   let x = Math.imul(hash ^ value, 0x85ebca6b);
   x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
   return x ^ (x >>> 16);
 }
 
-/** Dice of one seed. `what` names the question, so that two questions about the same thing are independent. */
-export class Dice {
+/** Random numbers of one seed. `purpose` makes draws for different purposes about the same thing independent. */
+export class SeededRandom {
   readonly #seed: number;
 
   constructor(seed: string) {
     this.#seed = seedNumber(seed);
   }
 
-  /** A number in [0, 1) for this question. */
-  unit(what: number, a: number, b = 0): number {
-    return (stir(stir(stir(stir(this.#seed, what), a), b), 0x9e3779b9) >>> 0) / 4_294_967_296;
+  /** A number in [0, 1) for this purpose and key. */
+  unit(purpose: number, a: number, b = 0): number {
+    return (mix(mix(mix(mix(this.#seed, purpose), a), b), 0x9e3779b9) >>> 0) / 4_294_967_296;
   }
 
-  /** A whole number in [0, below). */
-  whole(below: number, what: number, a: number, b = 0): number {
-    return Math.floor(this.unit(what, a, b) * below);
+  /** An integer in [0, below). */
+  integer(below: number, purpose: number, a: number, b = 0): number {
+    return Math.floor(this.unit(purpose, a, b) * below);
   }
 
-  /** A whole number in [from, to). */
-  between(from: number, to: number, what: number, a: number, b = 0): number {
-    return from + this.whole(to - from, what, a, b);
+  /** An integer in [from, to). */
+  between(from: number, to: number, purpose: number, a: number, b = 0): number {
+    return from + this.integer(to - from, purpose, a, b);
   }
 
-  /** One of the list. */
-  pick<T>(list: readonly T[], what: number, a: number, b = 0): T {
-    const one = list[this.whole(list.length, what, a, b)];
-    if (one === undefined) throw new RangeError('Nothing to pick from.');
-    return one;
+  /** One item of the list. Throws `RangeError` when it is empty. */
+  pick<T>(list: readonly T[], purpose: number, a: number, b = 0): T {
+    const item = list[this.integer(list.length, purpose, a, b)];
+    if (item === undefined) throw new RangeError('Cannot pick from an empty list.');
+    return item;
   }
 }
 
-/** The questions that the park asks its dice; the numbers only have to differ. */
-export const ASK = {
+/** Purposes of the park's random draws; the numbers only have to differ. */
+export const DRAW = {
   region: 1,
   organisation: 2,
   capital: 3,

@@ -1,8 +1,11 @@
-/** What the invented park is made of. Records name each other by key; moments carry the records themselves. */
+/** Types of the fictional park. Records refer to each other by key; moments contain the records themselves. */
 
 export interface World {
   readonly seed: string;
-  /** From this instant on (for cars and people 20 minutes before) the demo's cadence is added to the office rhythm; null: always. */
+  /**
+   * From this instant on (for cars and people 20 minutes earlier) the demo's extra activity is added to the office schedule;
+   * null: always.
+   */
   readonly liveFrom: Date | null;
   readonly park: { readonly id: 'lakeside'; readonly name: string; readonly nameEn: string; readonly region: '500112' };
   /** 12, `lakeside-b01`... */
@@ -23,14 +26,14 @@ export interface World {
 
 export interface Building {
   readonly id: string;
-  /** How legacy systems call it: `B01`. */
+  /** Code in the legacy systems, such as `B01`. */
   readonly code: string;
   readonly name: string;
   /** Square metres, as a decimal. */
   readonly floorArea: string;
 }
 
-/** As it was founded; see `registered` for what the register says at an instant. */
+/** The company as founded. `registerEntry` gives its register entry at an instant. */
 export interface Company {
   readonly index: number;
   readonly uscc: string;
@@ -43,7 +46,7 @@ export interface Company {
   readonly meterCustomerNo: string;
   /** Id of its building. */
   readonly building: string;
-  /** How many of `people` work there. */
+  /** Number of its employees in `people`. */
   readonly headcount: number;
   readonly legalRepresentative: string;
   /** Yuan, two decimals. */
@@ -63,11 +66,11 @@ export interface Person {
   readonly name: string;
   /** Credit code of the employer. */
   readonly company: string;
-  /** Ten digits with leading zeros; a text. */
+  /** Ten digits with leading zeros. */
   readonly cardNo: string;
-  /** Plate of the own car, if any. */
+  /** Plate of the person's own car, if any. */
   readonly vehicle: string | null;
-  /** Which third of the company's watch; null for office hours. */
+  /** Crew of the company's round-the-clock watch; null: office hours. */
   readonly crew: 0 | 1 | 2 | null;
 }
 
@@ -80,14 +83,14 @@ export interface Vehicle {
   readonly company: string;
   /** Pin of the owner; null for a company's pool car. */
   readonly owner: string | null;
-  /** Id of the lot it has a permit for; it parks nowhere else. */
+  /** Id of the only lot it has a permit for and parks in. */
   readonly lot: string;
 }
 
 export interface Lot {
   readonly id: string;
   readonly name: string;
-  /** More than the vehicles with a permit, so it is never full. */
+  /** More than the number of vehicles with a permit, so the lot is never full. */
   readonly capacity: number;
 }
 
@@ -109,20 +112,20 @@ export interface Meter {
   readonly decimals: number;
   /** Id of its building. */
   readonly building: string;
-  /** Credit code; null where it counts the whole building. */
+  /** Credit code; null when it measures the whole building. */
   readonly company: string | null;
   readonly protocol: 'modbus' | 'mqtt';
-  /** The register when the year 2024 began (UTC), in whole units. */
+  /** Register value at the start of 2024 (UTC), in whole units. */
   readonly baseRegister: number;
-  /** Thousandths of the unit per hour, for each of the 168 hours of a local week from Monday 0:00 (electricity: watts). */
+  /** Thousandths of the unit per hour (electricity: watts), for each of the 168 hours of a local week from Monday 0:00. */
   readonly load: readonly number[];
 }
 
 export type Direction = 'in' | 'out';
-export type Refusal = 'no-right' | 'outside-hours' | 'expired';
+export type DenialReason = 'no-right' | 'outside-hours' | 'expired';
 export type RegisterField = 'capital' | 'scope' | 'address' | 'legalRepresentative';
 
-/** What the company register says. */
+/** The variable fields of a register entry. */
 export interface RegisterFacts {
   readonly legalRepresentative: string;
   readonly capital: string;
@@ -140,18 +143,18 @@ export interface Swipe {
   readonly door: Door;
   readonly direction: Direction;
   readonly granted: boolean;
-  /** Only of a refused one. */
-  readonly reason: Refusal | null;
+  /** Null when granted. */
+  readonly reason: DenialReason | null;
 }
 
-export interface Drive {
+export interface VehicleMovement {
   readonly at: Date;
   readonly kind: 'enter' | 'exit';
   readonly vehicle: Vehicle;
   readonly lot: Lot;
-  /** The same for the entering and the leaving of one stay. */
+  /** Same value for entry and exit of one stay. */
   readonly session: string;
-  /** When the stay began; of an entering its own time. */
+  /** Start of the stay; for an entry equal to `at`. */
   readonly enteredAt: Date;
 }
 
@@ -160,26 +163,26 @@ export interface RegisterChange {
   readonly kind: 'register-change';
   readonly company: Company;
   readonly fields: readonly RegisterField[];
-  /** The register after the change. */
+  /** The entry after the change. */
   readonly facts: RegisterFacts;
-  /** Number of the filing that brought it about; null when the register acted by itself. */
+  /** Number of the filing that caused the change; null when the register changed it on its own. */
   readonly case: string | null;
 }
 
 export interface TaxFile {
   readonly at: Date;
   readonly kind: 'tax-file';
-  /** Rising number of the delivery, unique. */
+  /** Unique, ascending delivery number. */
   readonly number: number;
   readonly nature: 'accounts' | 'filings' | 'invoices';
-  /** Month it speaks of: `2026-10`, the one before. */
+  /** Month that the file covers, such as `2026-10`: the month before the delivery. */
   readonly period: string;
   readonly companies: readonly Company[];
 }
 
-export type Moment = Swipe | Drive | RegisterChange | TaxFile;
+export type Moment = Swipe | VehicleMovement | RegisterChange | TaxFile;
 
-/** A car that stands in a lot. */
+/** A vehicle parked in a lot. */
 export interface Stay {
   readonly session: string;
   readonly vehicle: Vehicle;

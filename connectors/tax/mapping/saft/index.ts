@@ -1,16 +1,16 @@
-/** A SAF-T file to our model. It is taken whole or not at all: its documents are chained and summed. */
+/** Maps a SAF-T file to the model. The file is accepted or rejected as a whole, because its documents are chained and summed. */
 import type { Fault, Invoice, ReadFile, Reason, Taxpayer } from '../../model.ts';
-import { exact, minus, negated, print, ZERO } from '../money.ts';
-import type { ReadOptions } from '../rows.ts';
-import { faultsOf, isCounted, numberOf } from './check.ts';
-import { type Document, readSaft, SaftFault, type SaftFile } from './read.ts';
-import { CANCELLED } from './shape.ts';
-import { verify } from './sign.ts';
+import { formatDecimal, negate, parseDecimal, subtractDecimals, ZERO } from '../decimal.ts';
+import type { ReadOptions } from '../validate-rows.ts';
+import { type Document, parseSaft, SaftError, type SaftFile } from './parse.ts';
+import { CANCELLED } from './required-elements.ts';
+import { verifySignatures } from './signatures.ts';
+import { isCounted, numberOf, validateSaft } from './validate.ts';
 
-/** Whether the bytes begin like XML. */
+/** Whether the file is XML. */
 export const isXml = (bytes: Buffer): boolean => /^(ï»¿|ÿþ|þÿ)?[\s\0]*</.test(bytes.subarray(0, 64).toString('latin1'));
 
-/** One file in this layout. */
+/** Reads a SAF-T file; yields between chunks. */
 export function* readSaftFile(bytes: Buffer, options: ReadOptions): Generator<void, ReadFile> {
   let recordedAt: Date | null = null;
   const refuse = (reason: Reason, detail: string, faults: readonly Fault[]): ReadFile => ({
@@ -18,31 +18,31 @@ export function* readSaftFile(bytes: Buffer, options: ReadOptions): Generator<vo
   });
   let file: SaftFile;
   try {
-    file = yield* readSaft(bytes);
+    file = yield* parseSaft(bytes);
   } catch (error) {
-    if (!(error instanceof SaftFault)) throw error;
+    if (!(error instanceof SaftError)) throw error;
     const fault = { line: error.line, reason: error.reason, detail: error.message };
     return refuse(error.reason, `Line ${error.line}: ${error.message}`, [fault]);
   }
-  const faults = yield* faultsOf(file);
+  const faults = yield* validateSaft(file);
   const created = new Date(`${file.header.get('DateCreated')}T00:00:00Z`);
   if (!Number.isNaN(created.getTime())) recordedAt = created;
   const first = faults[0];
   if (first || !recordedAt) {
-    return refuse(first?.reason ?? 'VALUE_INVALID', first?.detail ?? 'DateCreated is no day.', faults);
+    return refuse(first?.reason ?? 'VALUE_INVALID', first?.detail ?? 'DateCreated is not a day.', faults);
   }
   const issuer = file.header.get('TaxRegistrationNumber') ?? '';
   const company = options.companyOf(issuer);
-  if (company === null) return refuse('TAXPAYER_UNKNOWN', `Nobody is known under ${issuer}.`, []);
+  if (company === null) return refuse('TAXPAYER_UNKNOWN', `Unknown taxpayer number ${issuer}.`, []);
 
   const documents = file.documents.filter(({ kind }) => kind.element === 'Invoice');
   const key = options.signatureKey(issuer);
   const notes: string[] = [];
   if (key === null) notes.push('SIGNATURE_UNVERIFIED');
   else {
-    const { faults: wrong, open } = verify(documents, key);
-    const [worst] = wrong;
-    if (worst) return refuse('SIGNATURE_WRONG', worst.detail, wrong);
+    const { faults: invalid, open } = verifySignatures(documents, key);
+    const [firstInvalid] = invalid;
+    if (firstInvalid) return refuse('SIGNATURE_WRONG', firstInvalid.detail, invalid);
     if (open > 0) notes.push('SIGNATURE_CHAIN_OPEN');
   }
   const days = { from: file.header.get('StartDate') ?? '', to: file.header.get('EndDate') ?? '' };
@@ -62,7 +62,7 @@ export function* readSaftFile(bytes: Buffer, options: ReadOptions): Generator<vo
   };
 }
 
-/** Whose file it is, as its header says. */
+/** The taxpayer named in the header. */
 function taxpayerOf(header: ReadonlyMap<string, string>, company: string, taxpayerNo: string): Taxpayer {
   const address = header.get('CompanyAddress/AddressDetail');
   return {
@@ -71,16 +71,20 @@ function taxpayerOf(header: ReadonlyMap<string, string>, company: string, taxpay
   };
 }
 
-/** What the company must pay back stands as debit: it is negative. */
+/** Maps an invoice. A credit note has its amounts as debit, so they become negative. */
 function invoiceOf(document: Document, company: string, currency: string): Invoice {
   const { fields, credit, debit, references, kind } = document;
-  const total = (name: string) => exact(fields.get(`DocumentTotals/${name}`) ?? '') ?? ZERO;
-  const net = minus(credit, debit);
-  const back = net.units < 0n || (net.units === 0n && fields.get('InvoiceType') === 'NC');
-  const signed = (name: string) => (back ? negated(total(name)) : total(name));
+  const total = (name: string) => parseDecimal(fields.get(`DocumentTotals/${name}`) ?? '') ?? ZERO;
+  const net = subtractDecimals(credit, debit);
+  const isCreditNote = net.units < 0n || (net.units === 0n && fields.get('InvoiceType') === 'NC');
+  const signed = (name: string) => (isCreditNote ? negate(total(name)) : total(name));
   return {
     ...{ company, number: numberOf(document), issuedOn: fields.get('InvoiceDate') ?? '', currency },
-    ...{ net: print(net), tax: print(signed('TaxPayable')), gross: print(signed('GrossTotal')) },
+    ...{
+      net: formatDecimal(net),
+      tax: formatDecimal(signed('TaxPayable')),
+      gross: formatDecimal(signed('GrossTotal')),
+    },
     ...{ cancelled: fields.get(kind.status) === CANCELLED, counted: isCounted(document) },
     original: references[0]?.text ?? null,
   };

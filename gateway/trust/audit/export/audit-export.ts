@@ -1,4 +1,4 @@
-/** The whole log as a file that is verified without the hub. */
+/** Exports the audit log to a file that can be verified without the hub. */
 import { once } from 'node:events';
 import { open } from 'node:fs/promises';
 import { finished } from 'node:stream/promises';
@@ -7,63 +7,65 @@ import {
   allChains,
   allKeys,
   allStatements,
-  askToSign,
   chainTails,
-  entriesOf,
+  entriesAfter,
+  requestSignatures,
   signedCounts,
 } from '../../../../schema/database/audit/audit-log.ts';
 import type { Database } from '../../../../schema/database/database.ts';
 import type { PublicJwk, SigningKey } from '../../signing/signing-key.ts';
-import type { HeadText } from '../head-files.ts';
-import { signProven } from '../statement-signer.ts';
-import { ExportWriter, entryLine, headerLine, headLine, statementLine } from './export-format.ts';
+import type { HeadFileText } from '../head-files.ts';
+import { signProvenEntries } from '../statement-signer.ts';
+import { chainLine, ExportWriter, entryLine, headerLine, statementLine } from './export-format.ts';
 
-/** What an export needs besides the database. */
-export interface ExportParts {
+/** Options of `exportAuditLog`. */
+export interface ExportOptions {
   readonly database: Database;
   readonly key: SigningKey;
-  /** When it is made: before anything is read. */
+  /** The time of the export, taken before anything is read. */
   readonly at: Date;
   /** Reads the head files of this machine. */
-  readonly heads: () => readonly HeadText[];
-  /** How long processes on other machines may take to sign what they have written, in milliseconds. */
-  readonly patience?: number;
+  readonly readHeadFiles: () => readonly HeadFileText[];
+  /** Milliseconds that processes on other machines have to sign their entries; default 5,000. */
+  readonly signatureTimeout?: number;
 }
 
-const PATIENCE = 5_000;
+const SIGNATURE_TIMEOUT = 5_000;
 
 /**
- * Writes the whole log into a file that `isthmus audit verify` reads. Answers how many entries. What a running process writes
- * meanwhile is left for the next export; whatever else nobody has signed is in the file, and the verifier names it.
+ * Writes the log to a file for `isthmus audit verify`; resolves with the number of entries. Entries that running processes write in the
+ * meantime are left for the next export. Other unsigned entries are exported, and the verifier reports them.
  */
-export async function exportAudit(parts: ExportParts, file: string): Promise<number> {
-  const { database, key, at } = parts;
+export async function exportAuditLog(options: ExportOptions, file: string): Promise<number> {
+  const { database, key, at } = options;
   const tails = await chainTails(database.plain);
-  await database.transaction((tx) => signProven(tx, key, at, parts.heads));
-  await signedElsewhere(database, tails, parts.patience ?? PATIENCE);
+  await database.transaction((tx) => signProvenEntries(tx, key, at, options.readHeadFiles));
+  await waitForSignatures(database, tails, options.signatureTimeout ?? SIGNATURE_TIMEOUT);
   const handle = await open(file, 'w', 0o600);
   const stream = handle.createWriteStream();
-  // A full disk ends the export at the next line, not the process.
+  // A full disk must fail the export, not the process; the error is thrown at the next write.
   stream.on('error', () => undefined);
   const writer = new ExportWriter(async (text) => {
     if (stream.errored) throw stream.errored;
     if (!stream.write(text)) await once(stream, 'drain');
   });
-  // One view of the log, whatever is written or dropped meanwhile.
+  // A consistent snapshot, whatever is written or dropped in the meantime.
   const count = await database.transaction(async (tx) => {
     await tx.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
     const keys = await allKeys(tx);
     const counts = await signedCounts(tx);
-    await writer.lines([headerLine(keys.map((one) => ordered(one.jwk as PublicJwk)))]);
-    await writer.lines((await allStatements(tx)).map((one) => statementLine(one.body, one.signature)));
+    await writer.writeLines([headerLine(keys.map((key) => withOrderedMembers(key.jwk as PublicJwk)))]);
+    await writer.writeLines(
+      (await allStatements(tx)).map((statement) => statementLine(statement.body, statement.signature)),
+    );
     let entries = 0;
     for (const row of await allChains(tx)) {
-      await writer.lines([headLine(row.head)]);
+      await writer.writeLines([chainLine(row.head)]);
       let last = row.trimmed;
       const end = Math.max(tails.get(row.chain) ?? 0, counts.get(row.chain) ?? 0);
       for (;;) {
-        const page = (await entriesOf(tx, row.chain, last, 5_000)).filter((one) => one.number <= end);
-        await writer.lines(page.map((one) => entryLine(one.hash.toString('hex'), one.body)));
+        const page = (await entriesAfter(tx, row.chain, last, 5_000)).filter((entry) => entry.number <= end);
+        await writer.writeLines(page.map((entry) => entryLine(entry.hash.toString('hex'), entry.body)));
         entries += page.length;
         last = page.at(-1)?.number ?? last;
         if (page.length < 5_000) break;
@@ -71,24 +73,24 @@ export async function exportAudit(parts: ExportParts, file: string): Promise<num
     }
     return entries;
   });
-  await writer.end(key, at);
+  await writer.writeEnd(key, at);
   stream.end();
   await finished(stream);
   return count;
 }
 
-/** Asks processes of which this machine holds no head file to sign, and waits while entries up to `tails` are not signed. */
-async function signedElsewhere(database: Database, tails: ReadonlyMap<string, number>, patience: number) {
-  const until = systemClock.monotonic() + patience;
-  const unsigned = async () => {
+/** Requests signatures from processes on other machines, and waits until the entries up to `tails` are signed or the timeout is over. */
+async function waitForSignatures(database: Database, tails: ReadonlyMap<string, number>, timeout: number) {
+  const deadline = systemClock.monotonic() + timeout;
+  const hasUnsigned = async () => {
     const counts = await signedCounts(database.plain);
     return [...tails].some(([chain, tail]) => tail > (counts.get(chain) ?? 0));
   };
-  if (!(await unsigned())) return;
-  await askToSign(database.plain);
-  while (systemClock.monotonic() < until && (await unsigned()))
+  if (!(await hasUnsigned())) return;
+  await requestSignatures(database.plain);
+  while (systemClock.monotonic() < deadline && (await hasUnsigned()))
     await new Promise((resolve) => setTimeout(resolve, 200));
 }
 
-/** The database keeps JSON in an order of its own. */
-const ordered = ({ kty, crv, x, kid, use, alg }: PublicJwk): PublicJwk => ({ kty, crv, x, kid, use, alg });
+/** Restores the order of members, which jsonb does not keep. */
+const withOrderedMembers = ({ kty, crv, x, kid, use, alg }: PublicJwk): PublicJwk => ({ kty, crv, x, kid, use, alg });

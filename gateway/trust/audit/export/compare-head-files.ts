@@ -1,95 +1,95 @@
-/** Holds an export against head files: what they say was in the database when the export was made must be in it. */
+/** Compares an export with head files: entries and statements that were in the database when it was made must be in the export. */
 import type { KeyObject } from 'node:crypto';
-import { type HeadFile, type HeadText, readHeadFile } from '../head-files.ts';
+import { type HeadFile, type HeadFileText, parseHeadFile } from '../head-files.ts';
 
-/** A difference; `entry` where one is concerned. */
-export interface Difference {
+/** A difference; `entry`: its number, or null if none is concerned. */
+export interface HeadFileDifference {
   readonly chain: string | null;
   readonly entry: number | null;
   readonly message: string;
 }
 
-/** A chain as the export has it. */
+/** A chain of the export. */
 export interface ExportedChain {
   readonly chain: string;
-  /** Its process keeps a head file, and nobody has signed its end. */
-  readonly wantsFile: boolean;
-  /** Entries up to this one are dropped by retention. */
+  /** Its process writes a head file, and its end is not signed. */
+  readonly requiresHeadFile: boolean;
+  /** Entries up to this number were dropped by retention. */
   readonly trimmed: number;
 }
 
-/** Gathers what the export says while it is read; the comparison is made at its end, when it is known when it was made. */
-export class HeadComparison {
+/** Collects hashes while the export is read. The comparison follows at its end, which states when the export was made. */
+export class HeadFileComparison {
   readonly #files: readonly HeadFile[];
-  /** Hashes of the export by place, for those places alone that a head file names. */
+  /** Hashes of the exported entries that a head file names, by `chain:number`; null: not exported. */
   readonly #entries = new Map<string, string | null>();
   readonly #statements = new Map<number, string | null>();
 
-  /** `keys` by id: those that may have signed. */
-  constructor(files: readonly HeadText[], keys: ReadonlyMap<string, KeyObject>) {
-    this.#files = files.map((one) => readHeadFile(one, keys));
-    for (const { chain, written, statements } of this.#files) {
-      for (const one of written) this.#entries.set(`${chain}:${one.number}`, null);
-      for (const one of statements) this.#statements.set(one.statement.number, null);
+  /** @param keys by id, those whose signatures are accepted */
+  constructor(files: readonly HeadFileText[], keys: ReadonlyMap<string, KeyObject>) {
+    this.#files = files.map((file) => parseHeadFile(file, keys));
+    for (const { chain, confirmed: written, statements } of this.#files) {
+      for (const position of written) this.#entries.set(`${chain}:${position.number}`, null);
+      for (const statement of statements) this.#statements.set(statement.statement.number, null);
     }
   }
 
-  entry(chain: string, number: number, hash: string): void {
-    const place = `${chain}:${number}`;
-    if (this.#entries.has(place)) this.#entries.set(place, hash);
+  addEntry(chain: string, number: number, hash: string): void {
+    const position = `${chain}:${number}`;
+    if (this.#entries.has(position)) this.#entries.set(position, hash);
   }
 
-  statement(number: number, hash: string): void {
+  addStatement(number: number, hash: string): void {
     if (this.#statements.has(number)) this.#statements.set(number, hash);
   }
 
-  /** Every difference, at most one of each kind for each file. `made`: when the export was (ISO 8601). */
-  differences(made: string, chains: readonly ExportedChain[]): Difference[] {
-    const byChain = new Map(chains.map((one) => [one.chain, one]));
+  /** All differences, at most one of each kind per file. `made`: when the export was made (ISO 8601). */
+  differences(made: string, chains: readonly ExportedChain[]): HeadFileDifference[] {
+    const byChain = new Map(chains.map((chain) => [chain.chain, chain]));
     const found = this.#files.flatMap((file) => [
-      ...this.#broken(file),
-      ...this.#otherStatement(file, made),
-      ...this.#otherEntry(file, made, byChain.get(file.chain)?.trimmed ?? 0),
+      ...this.#findInvalidLine(file),
+      ...this.#findOtherStatement(file, made),
+      ...this.#findOtherEntry(file, made, byChain.get(file.chain)?.trimmed ?? 0),
     ]);
-    const known = new Set(this.#files.map((one) => one.chain));
-    for (const { chain, wantsFile } of chains) {
+    const known = new Set(this.#files.map((file) => file.chain));
+    for (const { chain, requiresHeadFile: wantsFile } of chains) {
       if (wantsFile && !known.has(chain)) {
-        const message = `the head file of chain ${chain} is missing: its process has not ended it, and no file among those given is of it`;
+        const message = `the head file of chain ${chain} is missing: its process has not ended it, and none of the given files belongs to it`;
         found.push({ chain, entry: null, message });
       }
     }
     return found;
   }
 
-  #broken({ file, chain, broken }: HeadFile): Difference[] {
+  #findInvalidLine({ file, chain, invalidLines: broken }: HeadFile): HeadFileDifference[] {
     const [line] = broken;
     if (line === undefined) return [];
     return [
-      { chain, entry: null, message: `line ${line} of the head file ${file} is broken: nobody known has signed it` },
+      { chain, entry: null, message: `line ${line} of head file ${file} is invalid: it is not signed by a known key` },
     ];
   }
 
-  #otherStatement({ file, statements }: HeadFile, made: string): Difference[] {
+  #findOtherStatement({ file, statements }: HeadFile, made: string): HeadFileDifference[] {
     for (const { statement, hash, time } of statements) {
-      const here = this.#statements.get(statement.number) ?? null;
-      if (time > made || here === hash) continue;
+      const exported = this.#statements.get(statement.number) ?? null;
+      if (time > made || exported === hash) continue;
       const message =
-        here === null
-          ? `statement ${statement.number} is missing: the head file ${file} holds it`
-          : `statement ${statement.number} is not the one in the head file ${file}: the log was written anew`;
+        exported === null
+          ? `statement ${statement.number} is missing: head file ${file} contains it`
+          : `statement ${statement.number} differs from the one in head file ${file}: the log was rewritten`;
       return [{ chain: statement.chain, entry: null, message }];
     }
     return [];
   }
 
-  #otherEntry({ file, chain, written }: HeadFile, made: string, trimmed: number): Difference[] {
+  #findOtherEntry({ file, chain, confirmed: written }: HeadFile, made: string, trimmed: number): HeadFileDifference[] {
     for (const { number, hash, time } of written) {
-      const here = this.#entries.get(`${chain}:${number}`) ?? null;
-      if (time > made || number <= trimmed || here === hash) continue;
+      const exported = this.#entries.get(`${chain}:${number}`) ?? null;
+      if (time > made || number <= trimmed || exported === hash) continue;
       const message =
-        here === null
-          ? `entry ${number} is missing: the head file ${file} names it`
-          : `entry ${number} is not the one that the head file ${file} names`;
+        exported === null
+          ? `entry ${number} is missing: head file ${file} contains it`
+          : `entry ${number} differs from the one in head file ${file}`;
       return [{ chain, entry: number, message }];
     }
     return [];

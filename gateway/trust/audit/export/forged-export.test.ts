@@ -1,4 +1,4 @@
-/** What somebody who can write the database, or the hub's folder too, cannot do to the audit log without being named. */
+/** Forgeries by an attacker who can write the database, or also the hub's folder, are detected. */
 import {
   appendFileSync,
   createReadStream,
@@ -13,31 +13,31 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../../../connectors/kit/clock.ts';
-import { makeLog } from '../../../../connectors/kit/log.ts';
-import { freshDatabase } from '../../../../connectors/kit/testing/test-database.ts';
+import { createLog } from '../../../../connectors/kit/log.ts';
+import { createTestDatabase } from '../../../../connectors/kit/testing/test-database.ts';
 import { addChain, addKey, allChains } from '../../../../schema/database/audit/audit-log.ts';
 import type { Database } from '../../../../schema/database/database.ts';
-import { newSigningKey } from '../../signing/signing-key.ts';
-import { type Access, AuditLog } from '../audit-log.ts';
-import { keepAudit, trimAudit } from '../audit-maintenance.ts';
-import { type ChainParts, ChainWriter } from '../chain-writer.ts';
-import { encodeEntry, encodeHead, headHash, link } from '../hash-chain.ts';
-import { findHeadFiles } from '../head-files.ts';
-import { state } from '../statement-signer.ts';
+import { generateSigningKey } from '../../signing/signing-key.ts';
+import { type AccessRecord, AuditLog } from '../audit-log.ts';
+import { startAuditMaintenance, trimAuditLog } from '../audit-maintenance.ts';
+import { type ChainOptions, ChainWriter } from '../chain-writer.ts';
+import { encodeEntry, encodeHead, initialHash, nextHash } from '../hash-chain.ts';
+import { loadHeadFiles } from '../head-files.ts';
+import { appendStatement } from '../statement-signer.ts';
 import { testEntry } from '../testing/export-fixture.ts';
-import { exportAudit } from './audit-export.ts';
+import { exportAuditLog } from './audit-export.ts';
 import { verifyExport } from './verify-export.ts';
 
-const key = newSigningKey();
+const key = generateSigningKey();
 const clock = systemClock;
-let database: Awaited<ReturnType<typeof freshDatabase>>;
+let database: Awaited<ReturnType<typeof createTestDatabase>>;
 let directory = '';
 let hub = '';
 let second = '';
 let logged: string[] = [];
-const log = makeLog((line) => void logged.push(line));
+const log = createLog((line) => void logged.push(line));
 
-const parts = (of: Partial<ChainParts> = {}): ChainParts => ({
+const parts = (of: Partial<ChainOptions> = {}): ChainOptions => ({
   database,
   key,
   digest: 'sha256',
@@ -46,7 +46,7 @@ const parts = (of: Partial<ChainParts> = {}): ChainParts => ({
   heads: { folder: hub, second: null },
   ...of,
 });
-const access: Access = {
+const access: AccessRecord = {
   who: [{ subject: 'officer-7', client: 'portal' }],
   onBehalfOf: [],
   purpose: 'tax',
@@ -61,23 +61,23 @@ const append = (chain: ChainWriter) => {
   const number = chain.number + 1;
   return chain.append([{ number, time: new Date(), body: body(chain.chain, number), companies: [] }]);
 };
-/** A process that wrote so many entries and died: nothing but its first statement is signed. */
-async function died(entries: number, of: Partial<ChainParts> = {}): Promise<string> {
+/** A process that wrote entries and died: only its first statement is signed. */
+async function writeAndDie(entries: number, of: Partial<ChainOptions> = {}): Promise<string> {
   const chain = await ChainWriter.begin(parts(of));
   for (let i = 0; i < entries; i++) await append(chain);
   await chain.close();
   return chain.chain;
 }
-/** Gives the entries from `number` on these bodies, each linked as the hub would: what only the database holds fits. */
+/** Replaces the bodies of the entries from `number` on, with valid hashes: the database alone is consistent. */
 async function rewrite(chain: string, number: number, bodies: readonly string[], time = new Date()): Promise<void> {
   const rows: { hash: Buffer }[] = await database.plain.query(
     'SELECT hash FROM audit_entry WHERE chain = $1 AND number = $2',
     [chain, number - 1],
   );
-  const head = (await allChains(database.plain)).find((one) => one.chain === chain)?.head ?? '';
-  let hash = rows[0]?.hash ?? headHash('sha256', head);
+  const head = (await allChains(database.plain)).find((row) => row.chain === chain)?.head ?? '';
+  let hash = rows[0]?.hash ?? initialHash('sha256', head);
   for (const [i, text] of bodies.entries()) {
-    hash = link('sha256', hash, text);
+    hash = nextHash('sha256', hash, text);
     await database.plain.query(
       `INSERT INTO audit_entry (chain, number, time, body, hash) VALUES ($1, $2, $3, $4, $5)
        ON CONFLICT (chain, number) DO UPDATE SET body = $4, hash = $5`,
@@ -87,34 +87,34 @@ async function rewrite(chain: string, number: number, bodies: readonly string[],
 }
 const forged = (chain: string, number: number) =>
   encodeEntry({ ...testEntry(chain, number), entities: {}, who: [{ subject: 'somebody-else', client: 'portal' }] });
-const start = async (of: { retention?: number; folder?: string } = {}): Promise<void> => {
+const restart = async (of: { retention?: number; folder?: string } = {}): Promise<void> => {
   const heads = { folder: of.folder ?? hub, second: null };
-  const keeping = keepAudit({
+  const maintenance = startAuditMaintenance({
     database,
     key,
     heads,
-    keep: async () => undefined,
+    recordStatement: async () => undefined,
     clock,
     log,
     retention: of.retention ?? null,
   });
-  await keeping.first;
-  await keeping.close();
+  await maintenance.first;
+  await maintenance.close();
 };
-/** Exports and verifies: messages of the faults, with the number of the entry. Without head files, and against them. */
+/** Exports and verifies, with the head files in `folders`; the messages of the errors. */
 const verified = async (folders: readonly string[] = []) => {
   const file = join(directory, 'audit.export');
-  const heads = () => findHeadFiles([hub]);
-  await exportAudit({ database, key, at: new Date(), heads, patience: 300 }, file);
-  const against = folders.length > 0 ? { heads: findHeadFiles(folders) } : {};
-  const report = await verifyExport(createReadStream(file), { trusted: [key.id], ...against });
-  return report.faults.map((one) => one.message);
+  const heads = () => loadHeadFiles([hub]);
+  await exportAuditLog({ database, key, at: new Date(), readHeadFiles: heads, signatureTimeout: 300 }, file);
+  const comparison = folders.length > 0 ? { headFiles: loadHeadFiles(folders) } : {};
+  const report = await verifyExport(createReadStream(file), { trusted: [key.id], ...comparison });
+  return report.errors.map((error) => error.message);
 };
 
 describe('a forged audit log', () => {
   beforeEach(async () => {
     await database?.drop();
-    database = await freshDatabase();
+    database = await createTestDatabase();
     if (directory) rmSync(directory, { recursive: true, force: true });
     directory = mkdtempSync(join(tmpdir(), 'isthmus-forgery-'));
     hub = join(directory, 'hub');
@@ -127,71 +127,69 @@ describe('a forged audit log', () => {
     rmSync(directory, { recursive: true, force: true });
   });
 
-  test('a row inserted in front of a running writer is not taken over: its chain ends, another begins, and both are told', async () => {
-    const one = await AuditLog.open(parts());
-    const { chain } = one;
-    for (let i = 0; i < 3; i++) await one.record(access);
+  test('ends the chain of a running writer at a foreign row, begins another, and reports it', async () => {
+    const auditLog = await AuditLog.open(parts());
+    const { chain } = auditLog;
+    for (let i = 0; i < 3; i++) await auditLog.record(access);
     await rewrite(chain, 4, [forged(chain, 4)]);
-    await expect(one.record(access)).rejects.toThrow('could not be written down');
-    await one.record(access);
-    expect(one.chain).not.toBe(chain);
-    expect(logged.join()).toContain(`The database holds entry 4 of the audit chain ${chain}`);
-    await one.close();
+    await expect(auditLog.record(access)).rejects.toThrow('Audit log is unavailable');
+    await auditLog.record(access);
+    expect(auditLog.chain).not.toBe(chain);
+    expect(logged.join()).toContain(`The database contains entry 4 of audit chain ${chain}`);
+    await auditLog.close();
     expect(await verified([hub])).toEqual([
-      'entry 4 stands behind the signed end of its chain',
-      `the chain ${chain} was ended by its process: behind entry 3 the database held entries that its process had not written`,
+      'entry 4 follows the signed end of its chain',
+      `chain ${chain} was ended by its process: the database contained entries after entry 3 that the process had not written`,
     ]);
   });
 
-  test('a row inserted in front of a writer that has nothing to write is found when it signs, and by an export', async () => {
-    const one = await AuditLog.open(parts());
-    const { chain } = one;
-    await one.record(access);
+  test('finds a foreign row in the chain of an idle writer at the next signature and at an export', async () => {
+    const auditLog = await AuditLog.open(parts());
+    const { chain } = auditLog;
+    await auditLog.record(access);
     await rewrite(chain, 2, [forged(chain, 2)]);
-    expect((await verified([hub]))[0]).toBe('entry 2 stands behind the signed end of its chain');
-    expect(one.chain).not.toBe(chain);
-    await one.close();
+    expect((await verified([hub]))[0]).toBe('entry 2 follows the signed end of its chain');
+    expect(auditLog.chain).not.toBe(chain);
+    await auditLog.close();
   });
 
-  test('the tail of a process that died is signed at the next start as far as its head file goes, and a forged row behind it is not', async () => {
-    const chain = await died(3);
+  test('signs the tail of a dead process at the next start up to its head file, and no forged row after it', async () => {
+    const chain = await writeAndDie(3);
     await rewrite(chain, 4, [forged(chain, 4)]);
-    await start();
-    expect(logged.join()).toContain(`Entries 4 to 4 of the audit chain ${chain}`);
-    expect(await verified()).toEqual([
-      'entry 4 is signed by nobody: no process of the hub is known to have written this',
-    ]);
+    await restart();
+    expect(logged.join()).toContain(`Entries 4 to 4 of audit chain ${chain}`);
+    expect(await verified()).toEqual(['entry 4 is not signed: no known process of the hub wrote it']);
     await database.plain.query('DELETE FROM audit_entry WHERE number = 4');
     expect(await verified([hub])).toEqual([]);
   });
 
-  test('of a process that died, a cut tail, a swapped pair and a rewritten entry are named, links that fit or not', async () => {
-    const [cut, swapped, changed] = [await died(3), await died(3), await died(3)];
+  test('reports a truncated tail, swapped entries and a rewritten entry of dead processes', async () => {
+    const [cut, swapped, changed] = [await writeAndDie(3), await writeAndDie(3), await writeAndDie(3)];
     await database.plain.query('DELETE FROM audit_entry WHERE chain = $1 AND number > 1', [cut]);
     await rewrite(
       swapped,
       2,
-      [3, 2].map((n, i) => body(swapped, n).replace(`"number":${n}`, `"number":${i + 2}`)),
+      [3, 2].map((number, i) => body(swapped, number).replace(`"number":${number}`, `"number":${i + 2}`)),
     );
     await rewrite(changed, 3, [forged(changed, 3)]);
-    await start();
+    await restart();
     expect(await verified()).toEqual([
-      'the tail is cut: entries 2 to 3 are missing',
-      'entry 3 is not the one that was signed',
-      'entry 3 is not the one that was signed',
+      'the tail is truncated: entries 2 to 3 are missing',
+      'entry 3 differs from the signed one',
+      'entry 3 differs from the signed one',
     ]);
   });
 
-  test('an entry that differs from its signed statement is named, though every link fits', async () => {
-    const one = await AuditLog.open(parts());
-    for (let i = 0; i < 3; i++) await one.record(access);
-    await one.close();
-    await rewrite(one.chain, 3, [forged(one.chain, 3)]);
-    expect(await verified()).toEqual(['entry 3 is not the one that was signed']);
+  test('reports an entry that differs from its signed statement, although all hashes are valid', async () => {
+    const auditLog = await AuditLog.open(parts());
+    for (let i = 0; i < 3; i++) await auditLog.record(access);
+    await auditLog.close();
+    await rewrite(auditLog.chain, 3, [forged(auditLog.chain, 3)]);
+    expect(await verified()).toEqual(['entry 3 differs from the signed one']);
   });
 
-  test('a torn last line, and a head whose entries never came into the database, are no faults', async () => {
-    const chain = await died(2);
+  test('accepts an incomplete last line, and a head whose entries never reached the database', async () => {
+    const chain = await writeAndDie(2);
     const failing: Database = {
       ...database,
       plain: new Proxy(database.plain, {
@@ -204,13 +202,13 @@ describe('a forged audit log', () => {
     await other.close();
     const file = join(hub, `${chain}.jsonl`);
     appendFileSync(file, '{"time":"2026-03-02T08:00:00.000Z","head":{"chain":');
-    await start();
+    await restart();
     expect(await verified([hub])).toEqual([]);
     writeFileSync(file, readFileSync(file, 'utf8').replace('"number":2', '"number":3'));
-    expect((await verified([hub]))[0]).toContain(`of the head file ${file} is broken`);
+    expect((await verified([hub]))[0]).toContain(`of head file ${file} is invalid`);
   });
 
-  test('a write whose outcome was not known counts when it is the one that was made', async () => {
+  test('continues a chain whose last write was committed with an unknown outcome', async () => {
     let broken = false;
     const late: Database = {
       ...database,
@@ -225,91 +223,89 @@ describe('a forged audit log', () => {
             : Reflect.get(target, name, target),
       }),
     };
-    const one = await AuditLog.open(parts({ database: late }));
-    const { chain } = one;
-    await one.record(access);
+    const auditLog = await AuditLog.open(parts({ database: late }));
+    const { chain } = auditLog;
+    await auditLog.record(access);
     broken = true;
-    await expect(one.record(access)).rejects.toThrow('could not be written down');
-    await one.record(access);
-    expect(one.chain).toBe(chain);
-    await one.close();
+    await expect(auditLog.record(access)).rejects.toThrow('Audit log is unavailable');
+    await auditLog.record(access);
+    expect(auditLog.chain).toBe(chain);
+    await auditLog.close();
     expect(await verified([hub])).toEqual([]);
   });
 
-  test('statements, entries and head file set back together are found by the second folder, and by no other', async () => {
-    const one = await AuditLog.open(parts({ heads: { folder: hub, second } }));
-    await one.record(access);
-    await one.stand();
-    const before = readFileSync(join(hub, `${one.chain}.jsonl`));
-    await one.record(access);
-    await one.stand();
-    await one.close();
+  test('detects statements, entries and head file that were reset together, by the second folder only', async () => {
+    const auditLog = await AuditLog.open(parts({ heads: { folder: hub, second } }));
+    await auditLog.record(access);
+    await auditLog.sign();
+    const before = readFileSync(join(hub, `${auditLog.chain}.jsonl`));
+    await auditLog.record(access);
+    await auditLog.sign();
+    await auditLog.close();
     expect(await verified([hub, second])).toEqual([]);
-    writeFileSync(join(hub, `${one.chain}.jsonl`), before);
+    writeFileSync(join(hub, `${auditLog.chain}.jsonl`), before);
     await database.plain.query('DELETE FROM audit_entry WHERE number > 1');
     await database.plain.query('DELETE FROM audit_statement WHERE number > 2');
     expect(await verified([hub])).toEqual([]);
     expect(await verified([hub, second])).toEqual([
-      `statement 3 is missing: the head file ${join(second, `${one.chain}.jsonl`)} holds it`,
+      `statement 3 is missing: head file ${join(second, `${auditLog.chain}.jsonl`)} contains it`,
     ]);
   });
 
-  test('without the file of a chain that nobody has ended, the comparison says so; the newest entries stay unsigned', async () => {
-    const chain = await died(2);
+  test('reports a missing head file of a chain that has not ended; its newest entries stay unsigned', async () => {
+    const chain = await writeAndDie(2);
     rmSync(join(hub, `${chain}.jsonl`));
-    await start();
+    await restart();
     expect(await verified([hub])).toEqual([
-      'entries 1 to 2 are signed by nobody: no process of the hub is known to have written this',
-      `the head file of chain ${chain} is missing: its process has not ended it, and no file among those given is of it`,
+      'entries 1 to 2 are not signed: no known process of the hub wrote them',
+      `the head file of chain ${chain} is missing: its process has not ended it, and none of the given files belongs to it`,
     ]);
   });
 
-  test('chains of a version without head files are signed once as they stand, and never again', async () => {
+  test('signs chains of a version without head files once', async () => {
     const begun = new Date();
     const head = encodeHead({ chain: 'old', digest: 'sha256', begun: begun.toISOString() });
     await database.transaction(async (tx) => {
       await addKey(tx, key.id, key.publicJwk);
       await addChain(tx, { chain: 'old', digest: 'sha256', head, begun });
-      await state(tx, key, begun, {
+      await appendStatement(tx, key, begun, {
         kind: 'begin',
         chain: 'old',
         count: 0,
-        head: headHash('sha256', head).toString('hex'),
+        head: initialHash('sha256', head).toString('hex'),
       });
     });
     await rewrite('old', 1, [body('old', 1), body('old', 2)]);
-    await died(1);
-    await start();
+    await writeAndDie(1);
+    await restart();
     expect(await verified([hub])).toEqual([]);
     await rewrite('old', 3, [forged('old', 3)]);
-    await start();
-    expect(await verified([hub])).toEqual([
-      'entry 3 is signed by nobody: no process of the hub is known to have written this',
-    ]);
+    await restart();
+    expect(await verified([hub])).toEqual(['entry 3 is not signed: no known process of the hub wrote it']);
   });
 
-  test('retention signs no forgery: neither a row behind the end nor a changed time makes it drop what is young', async () => {
-    const one = await AuditLog.open(parts());
-    await one.record(access);
-    await one.record(access);
-    await one.close();
-    await rewrite(one.chain, 3, [forged(one.chain, 3)], new Date('2020-01-01T00:00:00Z'));
+  test('retention ignores foreign rows and changed times, and signs no forgery', async () => {
+    const auditLog = await AuditLog.open(parts());
+    await auditLog.record(access);
+    await auditLog.record(access);
+    await auditLog.close();
+    await rewrite(auditLog.chain, 3, [forged(auditLog.chain, 3)], new Date('2020-01-01T00:00:00Z'));
     await database.plain.query(`UPDATE audit_entry SET time = '2020-01-01T00:00:00Z'`);
     const day = new Date('2024-01-01T00:00:00Z');
-    expect(await trimAudit(database, key, day, new Date())).toMatchObject({ chains: 0, refused: [] });
-    // All of it is old, and the last one that was signed is another now.
-    await rewrite(one.chain, 2, [forged(one.chain, 2)]);
-    const trimmed = await trimAudit(database, key, new Date(Date.now() + 60_000), new Date());
-    expect(trimmed).toMatchObject({ chains: 0, refused: [expect.stringContaining(one.chain)] });
-    expect((await verified([hub]))[0]).toBe('entry 2 is not the one that was signed');
+    expect(await trimAuditLog(database, key, day, new Date())).toMatchObject({ chains: 0, errors: [] });
+    // All entries are old, and the last signed one was changed.
+    await rewrite(auditLog.chain, 2, [forged(auditLog.chain, 2)]);
+    const trimmed = await trimAuditLog(database, key, new Date(Date.now() + 60_000), new Date());
+    expect(trimmed).toMatchObject({ chains: 0, errors: [expect.stringContaining(auditLog.chain)] });
+    expect((await verified([hub]))[0]).toBe('entry 2 differs from the signed one');
   });
 
-  test('exports beside processes that write, of this folder and of another machine, find nothing wrong', async () => {
+  test('exports are valid while processes write, on this machine and on another', async () => {
     const here = await AuditLog.open(parts());
     const elsewhere = await AuditLog.open(parts({ heads: { folder: join(directory, 'elsewhere'), second } }));
     let stop = false;
-    const busy = [here, elsewhere].map(async (one) => {
-      while (!stop) await one.record(access);
+    const busy = [here, elsewhere].map(async (writer) => {
+      while (!stop) await writer.record(access);
     });
     for (let i = 0; i < 5; i++) expect(await verified([hub, second])).toEqual([]);
     stop = true;
@@ -318,29 +314,29 @@ describe('a forged audit log', () => {
     expect(await verified([hub, second])).toEqual([]);
   });
 
-  test('a head file stays small, and goes a month after its process, when its chain has a signed end', async () => {
+  test('limits the size of a head file, and removes it a month after its process has ended', async () => {
     const chain = await ChainWriter.begin(parts());
     for (let i = 0; i < 700; i++) await append(chain);
     await chain.close();
     const file = join(hub, `${chain.chain}.jsonl`);
     expect(readFileSync(file).length).toBeLessThan(300_000);
-    await start();
+    await restart();
     expect(readdirSync(hub)).toHaveLength(1);
     const month = new Date(Date.now() - 31 * 86_400_000);
     utimesSync(file, month, month);
     const next = await AuditLog.open(parts());
-    const keeping = keepAudit({
+    const maintenance = startAuditMaintenance({
       ...parts(),
-      keep: (signed) => next.keep(signed),
+      recordStatement: (signed) => next.recordStatement(signed),
       retention: null,
     });
-    await keeping.first;
-    await keeping.close();
+    await maintenance.first;
+    await maintenance.close();
     expect(readdirSync(hub)).toEqual([`${next.chain}.jsonl`]);
     expect(await verified([hub])).toEqual([]);
-    // The file that is left knows the newest statement of the one that is gone.
+    // The remaining file contains the newest statement of the removed one.
     await database.plain.query(`DELETE FROM audit_statement WHERE body LIKE '%"kind":"end"%'`);
-    expect((await verified([hub])).join()).toContain('is missing: the head file');
+    expect((await verified([hub])).join()).toContain('is missing: head file');
     await next.close();
   });
 });

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { newSigningKey } from '../../signing/signing-key.ts';
+import { generateSigningKey } from '../../signing/signing-key.ts';
 import { type TestChain, writeTestExport } from '../testing/export-fixture.ts';
 import { type VerifyOptions, verifyExport } from './verify-export.ts';
 
-const key = newSigningKey();
+const key = generateSigningKey();
 
 async function exported(chains: readonly TestChain[], by = key): Promise<Buffer> {
   const parts: string[] = [];
@@ -23,25 +23,25 @@ const chains: TestChain[] = [
 ];
 const lines = (bytes: Buffer): string[] => bytes.toString().split('\n').slice(0, -1);
 const joined = (all: readonly string[]): Buffer => Buffer.from(`${all.join('\n')}\n`);
-const at = (all: readonly string[], text: string): number => all.findIndex((one) => one.includes(text));
+const at = (all: readonly string[], text: string): number => all.findIndex((line) => line.includes(text));
 
 describe('an audit export', () => {
-  test('that nobody touched verifies, SM3 and trimmed chains too, in chunks of any size', async () => {
+  test('verifies unchanged, also with SM3 and trimmed chains, in chunks of any size', async () => {
     const bytes = await exported(chains);
     const report = await check(bytes, { trusted: [key.id] });
-    expect(report.faults).toEqual([]);
+    expect(report.errors).toEqual([]);
     expect(report).toMatchObject({ entries: 12 + 7 + 9, chains: 3, keys: [key.id] });
     for (const size of [1, 7, 1000]) {
       async function* chunks() {
         for (let i = 0; i < bytes.length; i += size) yield bytes.subarray(i, i + size);
       }
-      expect((await verifyExport(chunks())).faults).toEqual([]);
+      expect((await verifyExport(chunks())).errors).toEqual([]);
     }
   });
 
-  test('10,000 changes of one byte: every one is caught, and a changed entry is named', async () => {
+  test('fails after any change of one byte (10,000 samples) and names the changed entry', async () => {
     const bytes = await exported([{ chain: 'aa11', entries: 9 }]);
-    // Where each entry lies.
+    // Byte range of each entry.
     const places: { from: number; to: number; chain: string; number: number }[] = [];
     let from = 0;
     for (const line of lines(bytes)) {
@@ -56,12 +56,12 @@ describe('an audit export', () => {
       fc.asyncProperty(fc.nat(bytes.length - 1), fc.integer({ min: 1, max: 255 }), async (place, change) => {
         const changed = Buffer.from(bytes);
         changed[place] = (bytes[place] as number) ^ change;
-        const { faults } = await check(changed);
-        expect(faults.length).toBeGreaterThan(0);
+        const { errors } = await check(changed);
+        expect(errors.length).toBeGreaterThan(0);
         caught++;
         const entry = places.find((one) => place >= one.from && place < one.to);
         if (!entry) return;
-        expect(faults[0]).toMatchObject({ chain: entry.chain, entry: entry.number });
+        expect(errors[0]).toMatchObject({ chain: entry.chain, entry: entry.number });
         named++;
       }),
       { numRuns: 10_000 },
@@ -70,47 +70,47 @@ describe('an audit export', () => {
     expect(named).toBeGreaterThan(5_000);
   }, 120_000);
 
-  test('entries taken out, cut tails and missing chains are told', async () => {
+  test('reports removed entries, truncated tails and missing chains', async () => {
     const all = lines(await exported(chains));
-    const first = async (changed: readonly string[]) => (await check(joined(changed))).faults[0]?.message;
+    const first = async (changed: readonly string[]) => (await check(joined(changed))).errors[0]?.message;
     const third = at(all, '"chain":"aa11","number":3,');
     expect(await first(all.filter((_, i) => i !== third))).toBe('entry 3 is missing');
     const twelfth = at(all, '"chain":"aa11","number":12,');
-    expect(await first(all.filter((_, i) => i !== twelfth))).toBe('the tail is cut: entry 12 is missing');
+    expect(await first(all.filter((_, i) => i !== twelfth))).toBe('the tail is truncated: entry 12 is missing');
     const isOf = (line: string) => line.startsWith('{"hash"') && line.includes('"chain":"bb22"');
-    expect(await first(all.filter((one) => !isOf(one)))).toBe('the tail is cut: entries 1 to 7 are missing');
-    const withoutChain = all.filter((one) => !isOf(one) && !one.startsWith('{"chain":{"chain":"bb22"'));
-    expect((await check(joined(withoutChain))).faults.map((one) => one.message)).toContain(
-      'the chain bb22 is missing: statements tell of 7 entries',
+    expect(await first(all.filter((line) => !isOf(line)))).toBe('the tail is truncated: entries 1 to 7 are missing');
+    const withoutChain = all.filter((line) => !isOf(line) && !line.startsWith('{"chain":{"chain":"bb22"'));
+    expect((await check(joined(withoutChain))).errors.map((error) => error.message)).toContain(
+      'chain bb22 is missing: statements cover 7 entries',
     );
     const swapped = [...all];
     [swapped[third], swapped[third + 1]] = [all[third + 1] as string, all[third] as string];
-    expect((await check(joined(swapped))).faults[0]).toMatchObject({ chain: 'aa11', entry: 3 });
-    expect(await first(all.slice(0, -1))).toBe('the export has no signed end: it is cut off');
+    expect((await check(joined(swapped))).errors[0]).toMatchObject({ chain: 'aa11', entry: 3 });
+    expect(await first(all.slice(0, -1))).toBe('the export has no signed end: the file is truncated');
   });
 
-  test('entries whose hashes fit each other and not the signed statement are named at the statement', async () => {
-    const { faults } = await check(await exported([{ chain: 'aa11', entries: 12, forged: 4 }]));
-    expect(faults).toMatchObject([
-      { chain: 'aa11', entry: 10, message: 'entry 10 is not the one that was signed' },
-      { chain: 'aa11', entry: 12, message: 'entry 12 is not the one that was signed' },
+  test('reports entries with valid hashes that differ from the signed statement', async () => {
+    const { errors } = await check(await exported([{ chain: 'aa11', entries: 12, forged: 4 }]));
+    expect(errors).toMatchObject([
+      { chain: 'aa11', entry: 10, message: 'entry 10 differs from the signed one' },
+      { chain: 'aa11', entry: 12, message: 'entry 12 differs from the signed one' },
     ]);
   });
 
-  test('statements cannot be left out, and a log written anew by another key is not the known one', async () => {
+  test('reports removed statements, and a log that was rewritten with another key', async () => {
     const bytes = await exported(chains);
     const all = lines(bytes);
     const second = at(all, '{"statement":{"number":2,');
-    expect((await check(joined(all.filter((_, i) => i !== second)))).faults[0]?.message).toBe(
+    expect((await check(joined(all.filter((_, i) => i !== second)))).errors[0]?.message).toBe(
       'statements 2 to 2 are missing',
     );
     const { newest } = await check(bytes);
     if (!newest) throw new Error('no statement');
-    expect((await check(bytes, { known: newest })).faults).toEqual([]);
-    const other = newSigningKey();
+    expect((await check(bytes, { knownStatement: newest })).errors).toEqual([]);
+    const other = generateSigningKey();
     const anew = await exported(chains, other);
-    expect((await check(anew)).faults).toEqual([]);
-    expect((await check(anew, { trusted: [key.id] })).faultCount).toBeGreaterThan(0);
-    expect((await check(anew, { known: newest })).faults[0]?.message).toContain('is not the one that was known');
+    expect((await check(anew)).errors).toEqual([]);
+    expect((await check(anew, { trusted: [key.id] })).errorCount).toBeGreaterThan(0);
+    expect((await check(anew, { knownStatement: newest })).errors[0]?.message).toContain('is not the known one');
   });
 });

@@ -1,85 +1,96 @@
-/** What the signed statements of an export tell, checked one after the other. */
+/** Verifies the signed statements of an export in order, and collects what they say about each chain. */
 import type { KeyObject } from 'node:crypto';
 import { readStatement, type Statement, statementHash } from '../signed-statement.ts';
 
-/** What the statements say of one chain. */
-export interface Told {
-  /** Hash by number of entries. */
-  readonly marks: Map<number, string>;
-  longest: number;
-  ended: number | null;
-  /** Where its process ended it, because of entries that it had not written. */
+/** The statements about one chain. */
+export interface ChainStatements {
+  /** Hash of the last entry, by number of entries. */
+  readonly signedHashes: Map<number, string>;
+  /** The highest number of entries that a statement covers. */
+  signedCount: number;
+  /** Number of entries at the signed end; null if the chain has not ended. */
+  end: number | null;
+  /** The end, if its process ended it because of entries that it had not written. */
   conflict: number | null;
+  /** Entries up to `count` were dropped by retention; `head`: hash of the last one. */
   trimmed: { count: number; head: string } | null;
-  seen: boolean;
+  /** Whether the export contains the chain. */
+  isExported: boolean;
 }
 
-/** Takes the statements in order of the file; `fault` is told of each that is not right. */
-export class Statements {
-  /** Public keys that the export names, by id. */
+/** Options of `StatementVerifier`. */
+export interface StatementVerifierOptions {
+  /** Ids of the keys that may sign; undefined: all. */
+  readonly trusted: readonly string[] | undefined;
+  readonly known: { readonly number: number; readonly hash: string } | undefined;
+  readonly report: (message: string, chain?: string) => void;
+  /** Called with number and hash of each statement with a valid signature. */
+  readonly onStatement: (number: number, hash: string) => void;
+}
+
+export class StatementVerifier {
+  /** Public keys of the export by id; set by the caller. */
   readonly keys = new Map<string, KeyObject>();
   readonly signers = new Set<string>();
-  readonly told = new Map<string, Told>();
+  readonly chains = new Map<string, ChainStatements>();
   count = 0;
   newest: { readonly number: number; readonly hash: string } | null = null;
-  /** Whether the statement that was known from before stands here. */
-  knows = false;
-  readonly #trusted: readonly string[] | undefined;
-  readonly #known: { readonly number: number; readonly hash: string } | undefined;
-  readonly #fault: (message: string, chain?: string) => void;
-  readonly #seen: (number: number, hash: string) => void;
+  /** Whether the export contains the known statement. */
+  foundKnown = false;
+  readonly #options: StatementVerifierOptions;
 
-  constructor(
-    trusted: readonly string[] | undefined,
-    known: { readonly number: number; readonly hash: string } | undefined,
-    fault: (message: string, chain?: string) => void,
-    seen: (number: number, hash: string) => void = () => undefined,
-  ) {
-    this.#seen = seen;
-    this.#trusted = trusted;
-    this.#known = known;
-    this.#fault = fault;
+  constructor(options: StatementVerifierOptions) {
+    this.#options = options;
   }
 
-  /** Whether the signer may sign. */
-  trusts(key: string): boolean {
+  /** Whether the key may sign; adds it to `signers`. */
+  isTrusted(key: string): boolean {
     this.signers.add(key);
-    return this.#trusted?.includes(key) ?? true;
+    return this.#options.trusted?.includes(key) ?? true;
   }
 
-  take(body: string, signature: string): void {
+  /** Verifies the next statement. */
+  add(body: string, signature: string): void {
+    const { known, report, onStatement } = this.#options;
     this.count++;
-    const one = readStatement({ body, signature }, this.keys);
-    if (!one) {
-      this.#fault(`statement ${this.count} is broken: nobody known has signed it`);
+    const statement = readStatement({ body, signature }, this.keys);
+    if (!statement) {
+      report(`statement ${this.count} is invalid: it is not signed by a known key`);
       return;
     }
-    if (!this.trusts(one.key))
-      this.#fault(`statement ${one.number} is signed by a key that is not trusted: ${one.key}`);
+    const { number } = statement;
+    if (!this.isTrusted(statement.key)) report(`statement ${number} is signed with an untrusted key: ${statement.key}`);
     const expected = (this.newest?.number ?? 0) + 1;
-    if (one.number !== expected) this.#fault(`statements ${expected} to ${one.number - 1} are missing`);
-    else if (one.previous !== (this.newest?.hash ?? null))
-      this.#fault(`statement ${one.number} does not follow the one before it`);
-    this.newest = { number: one.number, hash: statementHash(body) };
-    this.#seen(one.number, this.newest.hash);
-    if (this.#known?.number === one.number) this.knows = this.#known.hash === this.newest.hash;
-    this.#mark(one);
+    if (number !== expected) report(`statements ${expected} to ${number - 1} are missing`);
+    else if (statement.previous !== (this.newest?.hash ?? null))
+      report(`statement ${number} does not follow the previous one`);
+    this.newest = { number, hash: statementHash(body) };
+    onStatement(number, this.newest.hash);
+    if (known?.number === number) this.foundKnown = known.hash === this.newest.hash;
+    this.#addToChain(statement);
   }
 
-  #mark({ kind, chain, count, head }: Statement): void {
+  #addToChain({ kind, chain, count, head }: Statement): void {
     if (chain === null || head === null) return;
-    let told = this.told.get(chain);
-    if (!told) {
-      told = { marks: new Map(), longest: 0, ended: null, conflict: null, trimmed: null, seen: false };
-      this.told.set(chain, told);
+    let statements = this.chains.get(chain);
+    if (!statements) {
+      statements = {
+        signedHashes: new Map(),
+        signedCount: 0,
+        end: null,
+        conflict: null,
+        trimmed: null,
+        isExported: false,
+      };
+      this.chains.set(chain, statements);
     }
-    const known = told.marks.get(count);
-    if (known !== undefined && known !== head)
-      this.#fault(`two statements differ over entry ${count} of chain ${chain}`, chain);
-    told.marks.set(count, head);
-    told.longest = Math.max(told.longest, count);
-    if (kind === 'end' || kind === 'conflict') told.ended = count;
-    if (kind === 'conflict') told.conflict = count;
-    if (kind === 'trim' && count >= (told.trimmed?.count ?? 0)) told.trimmed = { count, head };
+    const signedHash = statements.signedHashes.get(count);
+    if (signedHash !== undefined && signedHash !== head)
+      this.#options.report(`statements about entry ${count} of chain ${chain} contradict each other`, chain);
+    statements.signedHashes.set(count, head);
+    statements.signedCount = Math.max(statements.signedCount, count);
+    if (kind === 'end' || kind === 'conflict') statements.end = count;
+    if (kind === 'conflict') statements.conflict = count;
+    if (kind === 'trim' && count >= (statements.trimmed?.count ?? 0)) statements.trimmed = { count, head };
   }
 }

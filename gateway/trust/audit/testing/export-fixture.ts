@@ -1,14 +1,13 @@
-/** An audit log made in memory, for tests and for the measurement of the verifier. */
-
+/** Generates an audit export in memory, for tests and for the benchmark of the verifier. */
 import type { SigningKey } from '../../signing/signing-key.ts';
-import { ExportWriter, entryLine, headerLine, headLine, statementLine } from '../export/export-format.ts';
-import { type AuditEntry, type Digest, encodeEntry, encodeHead, headHash, link } from '../hash-chain.ts';
+import { chainLine, ExportWriter, entryLine, headerLine, statementLine } from '../export/export-format.ts';
+import { type AuditEntry, type Digest, encodeEntry, encodeHead, initialHash, nextHash } from '../hash-chain.ts';
 import { type StatementKind, signStatement, statementHash } from '../signed-statement.ts';
 
-/** When every chain of a test began. */
+/** Begin of all chains. */
 export const TEST_BEGUN = '2026-03-02T08:00:00.000Z';
 
-/** An entry as the hub writes them; `number` makes it differ. */
+/** An entry that varies with its number. */
 export const testEntry = (chain: string, number: number): AuditEntry => ({
   chain,
   number,
@@ -24,18 +23,18 @@ export const testEntry = (chain: string, number: number): AuditEntry => ({
   outcome: number % 11 === 0 ? 'REFUSED' : 'ALLOWED',
 });
 
-/** One chain of a test. */
+/** A chain to generate. */
 export interface TestChain {
   readonly chain: string;
   readonly entries: number;
   readonly digest?: Digest;
-  /** Entries up to this one are dropped by retention. */
+  /** Entries up to this number were dropped by retention. */
   readonly trimmed?: number;
-  /** The export holds this entry with other content, and all hashes after it fit that; the statements are those of the true chain. */
+  /** The entry with this number has other content, with valid hashes after it; the statements are those of the original chain. */
   readonly forged?: number;
 }
 
-/** Writes an export of these chains: a statement at the beginning, every `every` entries, and at the end of each. */
+/** Writes an export of the chains, with statements at begin and end of each and after every `every` entries. */
 export async function writeTestExport(
   key: SigningKey,
   chains: readonly TestChain[],
@@ -43,12 +42,12 @@ export async function writeTestExport(
   every = 10,
 ): Promise<void> {
   const file = new ExportWriter(write);
-  await file.lines([headerLine([key.publicJwk])]);
+  await file.writeLines([headerLine([key.publicJwk])]);
   const statements: string[] = [];
   let previous: string | null = null;
   const state = (kind: StatementKind, chain: string, count: number, hash: Buffer): void => {
     const number = statements.length + 1;
-    const one = signStatement(key, {
+    const signed = signStatement(key, {
       number,
       kind,
       chain,
@@ -57,15 +56,15 @@ export async function writeTestExport(
       time: TEST_BEGUN,
       previous,
     });
-    previous = statementHash(one.body);
-    statements.push(statementLine(one.body, one.signature));
+    previous = statementHash(signed.body);
+    statements.push(statementLine(signed.body, signed.signature));
   };
   const hashes = new Map<string, Buffer>();
   for (const { chain, entries, digest = 'sha256', trimmed } of chains) {
-    let hash = headHash(digest, encodeHead({ chain, digest, begun: TEST_BEGUN }));
+    let hash = initialHash(digest, encodeHead({ chain, digest, begun: TEST_BEGUN }));
     state('begin', chain, 0, hash);
     for (let number = 1; number <= entries; number++) {
-      hash = link(digest, hash, encodeEntry(testEntry(chain, number)));
+      hash = nextHash(digest, hash, encodeEntry(testEntry(chain, number)));
       if (number === trimmed) {
         hashes.set(chain, hash);
         state('trim', chain, number, hash);
@@ -73,22 +72,22 @@ export async function writeTestExport(
     }
     state('end', chain, entries, hash);
   }
-  await file.lines(statements);
+  await file.writeLines(statements);
   for (const { chain, entries, digest = 'sha256', trimmed = 0, forged } of chains) {
     const head = encodeHead({ chain, digest, begun: TEST_BEGUN });
-    await file.lines([headLine(head)]);
-    let hash = hashes.get(chain) ?? headHash(digest, head);
+    await file.writeLines([chainLine(head)]);
+    let hash = hashes.get(chain) ?? initialHash(digest, head);
     let lines: string[] = [];
     for (let number = trimmed + 1; number <= entries; number++) {
       const entry = testEntry(chain, number);
       const body = encodeEntry(number === forged ? { ...entry, outcome: 'REFUSED' } : entry);
-      hash = link(digest, hash, body);
+      hash = nextHash(digest, hash, body);
       lines.push(entryLine(hash.toString('hex'), body));
       if (lines.length < 1_000) continue;
-      await file.lines(lines);
+      await file.writeLines(lines);
       lines = [];
     }
-    await file.lines(lines);
+    await file.writeLines(lines);
   }
-  await file.end(key, new Date(TEST_BEGUN));
+  await file.writeEnd(key, new Date(TEST_BEGUN));
 }
