@@ -51,7 +51,7 @@ export interface KeyFilter {
   readonly in?: readonly string[] | null;
 }
 
-/** The keys that match the filter;  if every key matches. */
+/** The keys that match the filter; undefined if every key matches. */
 export function matchingKeys(filter: KeyFilter | null | undefined): string[] | undefined {
   if (filter == null) return undefined;
   const { eq, in: list } = filter;

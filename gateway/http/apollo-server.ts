@@ -234,7 +234,7 @@ function documentTexts(request: GraphqlRequest, body: unknown): string[] {
   return [inBody, inUrl].filter((text): text is string => typeof text === 'string');
 }
 
-/** The operation name in URL or body, as Apollo reads it;  when absent or empty. */
+/** The operation name in URL or body, as Apollo reads it; undefined when absent or empty. */
 function requestedOperation(request: GraphqlRequest, body: unknown): string | undefined {
   const inBody = (body as { operationName?: unknown } | null | undefined)?.operationName;
   const name = request.search === '' ? inBody : (new URLSearchParams(request.search).get('operationName') ?? inBody);

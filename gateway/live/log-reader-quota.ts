@@ -58,7 +58,7 @@ export class LogReaderQuota {
     }
   }
 
-  /** The subscriber whose caller has the fewest reads running and waiting;  for an empty list. */
+  /** The subscriber whose caller has the fewest reads running and waiting; undefined for an empty list. */
   leastLoaded<T extends { readonly caller: string }>(all: readonly T[]): T | undefined {
     let found: T | undefined;
     let lowest = Number.POSITIVE_INFINITY;

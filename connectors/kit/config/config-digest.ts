@@ -63,7 +63,7 @@ const withFormerNames = (guard: NonNullable<InstallationConfig['guard']>): Recor
     ]),
   );
 
-/** The address part of a secret that is a URL;  for other secrets, which are not hashed. */
+/** The address part of a secret that is a URL; undefined for other secrets, which are not hashed. */
 function addressOf(value: unknown): string | undefined {
   const url = typeof value === 'string' && value.includes('://') && URL.canParse(value) ? new URL(value) : null;
   return url ? `${url.protocol}//${url.host}${url.pathname}` : undefined;

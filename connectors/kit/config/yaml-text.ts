@@ -76,7 +76,7 @@ export class ConfigText {
     );
   }
 
-  /** A top-level section;  when absent. */
+  /** A top-level section; undefined when absent. */
   section(name: string): Node | undefined {
     return this.root.get(name, true) as Node | undefined;
   }
