@@ -1,7 +1,7 @@
 /**
  * Applies each mutant and runs the test that must fail with it, two at a time; exits with 1 if one is missed. `npm run test:mutants`,
- * optionally with part of a file name. `npm run show:rights-mutants -- --count N`: of the mutants that remove the row permission check
- * in one place, N spread over the list (all without a count); each starts a hub with two parks.
+ * optionally with part of a file name. `npm run show:rights-mutants` does the same with the mutants that remove the row permission
+ * check in one place; each starts a hub with two parks. `-- --count N` runs N of them, spread over the list; ISTHMUS_SEED selects which.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -23,9 +23,10 @@ const { values, positionals } = parseArgs({
 });
 const list = values.rights ? RIGHTS_MUTANTS : MUTANTS;
 const every = values.count === undefined ? 1 : Math.max(1, Math.floor(list.length / Number(values.count)));
+const offset = Number(process.env['ISTHMUS_SEED'] ?? 0) % every;
 const wanted = list
   .filter(({ file }) => file.includes(positionals[0] ?? ''))
-  .filter((_, i) => i % every === 0)
+  .filter((_, i) => i % every === offset)
   .slice(0, values.count === undefined ? list.length : Number(values.count))
   .map((mutant) => ({ mutant, i: ALL_MUTANTS.indexOf(mutant) }));
 const directory = mkdtempSync(join(tmpdir(), 'isthmus-mutants-'));
