@@ -64,7 +64,7 @@ test('finds replaced words in strings, templates, comments and documents, with t
       'gateway/a.ts': [
         "import { x } from './told.ts';",
         'const text = `the hub is',
-        'told by $' + '{x}`;',
+        'told by $' + '{x} and heals`;',
         '/** What stands here. */',
         "const lent = { colour: 'Dark' };",
       ].join('\n'),
@@ -74,6 +74,7 @@ test('finds replaced words in strings, templates, comments and documents, with t
   );
   expect(found.map((one) => one.split(' — ')[0])).toEqual([
     'gateway/a.ts:3: "told"',
+    'gateway/a.ts:3: "heals"',
     'gateway/a.ts:5: "Dark"',
     'gateway/a.ts:4: "stands"',
     'docs/page.md:3: "house"',
