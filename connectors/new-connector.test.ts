@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -34,4 +34,11 @@ test('rejects an invalid name and a name in use', () => {
   newConnector('water', folder);
   expect(read('simulator-list.ts')).toMatch(/\n {2}water: \(\) => import\('\.\/water\/simulator\.ts'\),\n\};/);
   expect(() => newConnector('water', folder)).toThrow('connectors/water already exists.');
+});
+
+test('reports a list that it cannot change', () => {
+  const list = read('simulator-list.ts');
+  writeFileSync(join(folder, 'simulator-list.ts'), list.replace('const SIMULATORS', 'const OTHERS'));
+  expect(() => newConnector('steam', folder)).toThrow(/Found no list of connectors in .*simulator-list\.ts/);
+  writeFileSync(join(folder, 'simulator-list.ts'), list);
 });

@@ -47,22 +47,28 @@ export function newConnector(name: string, folder = CONNECTORS): string[] {
   const lines = [...head.trimEnd().split('\n'), `import ${camel} from './${name}/index.ts';`];
   const path = (line: string): string => /'([^']+)'/.exec(line)?.[1] ?? '';
   const sorted = lines.sort((x, y) => (path(x) < path(y) ? -1 : 1)).join('\n');
-  writeFileSync(
-    list,
-    text.replace(head, `${sorted}\n`).replace(/(AnyConnector\[\] = \[[^\]]*?)(,?\s*\];)/, `$1, ${camel}$2`),
-  );
+  edit(list, (text) => text.replace(head, `${sorted}\n`));
+  edit(list, (text) => text.replace(/(AnyConnector\[\] = \[[^\]]*?)(,?\s*\];)/, `$1, ${camel}$2`));
   const simulators = join(folder, 'simulator-list.ts');
   if (existsSync(simulators)) {
     const key = name.includes('-') ? `'${name}'` : name;
-    writeFileSync(
-      simulators,
-      readFileSync(simulators, 'utf8').replace(
+    edit(simulators, (text) =>
+      text.replace(
         /(const SIMULATORS[^\n]* = \{\n(?:[^}]*\n)?)(\};)/,
         `$1  ${key}: () => import('./${name}/simulator.ts'),\n$2`,
       ),
     );
   }
   return created;
+}
+
+/** Changes the file; throws if there was nothing to change, so that an unregistered connector is not reported as registered. */
+function edit(file: string, change: (text: string) => string): void {
+  const before = readFileSync(file, 'utf8');
+  const after = change(before);
+  if (after === before)
+    throw new Error(`Found no list of connectors in ${file}. Register the new connector there by hand.`);
+  writeFileSync(file, after);
 }
 
 if (process.argv[1] === import.meta.filename) {

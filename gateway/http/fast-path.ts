@@ -2,8 +2,10 @@
  * Executes a POST whose document Apollo Server has accepted before with `Operations.run`, without Apollo Server. Response headers are those
  * that Apollo Server sent for the same `accept` header; every unusual request is left to Apollo Server.
  */
+
 import type { GraphQLError, GraphQLFormattedError } from 'graphql';
 import { LRUCache } from 'lru-cache';
+import { INTERNAL_MESSAGE } from '../../connectors/kit/errors.ts';
 import type { Operations } from '../operation/operations.ts';
 import type { OperationResponse } from '../operation/request.ts';
 import type { GraphqlRequest, GraphqlResponse } from './handlers.ts';
@@ -82,7 +84,7 @@ export function responseBody(data: string, rest: Pick<OperationResponse, 'errors
 export function publicError(formatted: GraphQLFormattedError, error?: unknown): GraphQLFormattedError {
   const { stacktrace: _, ...extensions } = formatted.extensions ?? {};
   const code = codeOf(extensions['code'], error);
-  const internal = extensions['errorId'] ? 'Internal error. Report errorId to the operator.' : 'Internal error.';
+  const internal = extensions['errorId'] ? INTERNAL_MESSAGE : 'Internal error.';
   const message = code === 'INTERNAL' ? internal : formatted.message;
   return { ...formatted, message, extensions: { ...extensions, ...(code ? { code } : {}) } };
 }

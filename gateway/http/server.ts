@@ -1,8 +1,10 @@
 /** One port: `/graphql`, `/explorer`, `/webhooks/:installation`, `/healthz`, `/readyz`, `/metrics`. */
+
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Server as NetServer } from 'node:net';
 import { HEALTH, PortError, takePort } from '../../bin/port.js';
+import { INTERNAL_MESSAGE } from '../../connectors/kit/errors.ts';
 import type { Log } from '../../connectors/kit/log.ts';
 import { awaitsContinue, WebhookClientDisconnected } from '../../connectors/kit/webhooks/webhook-response.ts';
 import { ClientDisconnected } from './body-limit.ts';
@@ -76,9 +78,7 @@ export async function listen(options: {
       options.log.error('Request failed.', { errorId, error, path: request.url?.slice(0, 200) });
       if (!response.headersSent)
         sendJson(response, 500, {
-          errors: [
-            { message: 'Internal error. Report errorId to the operator.', extensions: { code: 'INTERNAL', errorId } },
-          ],
+          errors: [{ message: INTERNAL_MESSAGE, extensions: { code: 'INTERNAL', errorId } }],
         });
       else response.destroy();
     });

@@ -1,7 +1,7 @@
 /** Internal errors of subscriptions: clients receive an errorId, and the log has the error with the same id. */
 import { randomUUID } from 'node:crypto';
 import { GraphQLError } from 'graphql';
-import { HubError } from '../../connectors/kit/errors.ts';
+import { HubError, INTERNAL_MESSAGE } from '../../connectors/kit/errors.ts';
 import type { Log } from '../../connectors/kit/log.ts';
 import type { OperationResponse } from '../operation/request.ts';
 
@@ -11,11 +11,9 @@ export function toClientError(error: unknown, log: Log): HubError {
     return error;
   const errorId = randomUUID();
   log.error('Subscription failed.', { errorId, error });
-  const { message, extensions } = error instanceof HubError ? error : { message: MESSAGE, extensions: {} };
+  const { message, extensions } = error instanceof HubError ? error : { message: INTERNAL_MESSAGE, extensions: {} };
   return new HubError('INTERNAL', message, { ...extensions, errorId });
 }
-
-const MESSAGE = 'Internal error. Report errorId to the operator.';
 
 /** The same as a `GraphQLError`, for graphql-ws. */
 export function toGraphQLError(error: unknown, log: Log): GraphQLError {
