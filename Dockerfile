@@ -1,8 +1,8 @@
-# One image; the command says which process it is: the hub (`start`), one connector (`connector NAME`), or the demo (`start --demo`).
+# One image for all processes; the command selects one: the hub (`start`), one connector (`connector NAME`), or the demo (`start --demo`).
 FROM node:24-bookworm-slim AS build
 WORKDIR /isthmus
 COPY package.json package-lock.json ./
-# No install script runs, here as everywhere else.
+# Install scripts are disabled, as everywhere in this project.
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
 RUN node bin/build.js && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
@@ -17,8 +17,8 @@ COPY --from=build /isthmus/schema ./schema
 COPY --from=build /isthmus/connectors/configured/openapi/demo ./connectors/configured/openapi/demo
 COPY --from=build /isthmus/package.json /isthmus/isthmus.demo.yaml /isthmus/LICENSE ./
 RUN ln -s /isthmus/bin/isthmus.js /usr/local/bin/isthmus && chmod 755 bin/isthmus.js && install -d -o node -g node /data
-# The program's files belong to root; the process may write to /data only. A named volume there is made by the one who starts a hub
-# (docker-compose.yml): an anonymous one would be lost with the container, and connectors need none.
+# Root owns the program's files; the process may write to /data only. Mount a named volume there for a hub (docker-compose.yml does):
+# an anonymous one would be lost with the container. Connectors need no volume.
 USER node
 EXPOSE 4000
 CMD ["isthmus", "start", "--config", "/etc/isthmus/isthmus.yaml"]

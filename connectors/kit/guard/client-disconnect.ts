@@ -30,7 +30,7 @@ export class ClientConnection {
 
 /**
  * The call of one client's operation. `signal` and `isCancelled` are accessors of the prototype: a copy (`{ ...call, signal }`) must
- * not take `isCancelled` along, which speaks of the original signal.
+ * not copy `isCancelled`, which belongs to the original signal.
  */
 export class ClientCall implements Call {
   readonly principal: Principal;

@@ -42,7 +42,7 @@ export async function acquireLock(location: ClusterLocation): Promise<Lock> {
         `The database in ${location.home} is in use by another hub (process ${other.pid}). Stop that hub, or set ISTHMUS_DATA to another folder.`,
       );
     }
-    // Several processes may find the same dead owner: only the one that moves its file away goes on; a live owner's file is put back.
+    // Several processes may find the same dead owner: only the one that moves its file away continues; a live owner's file is put back.
     const aside = `${file}.${own.token}`;
     try {
       await rename(file, aside);
