@@ -70,6 +70,7 @@ test('finds replaced words in strings, templates, comments and documents, with t
       ].join('\n'),
       'gateway/explorer/page.ts': "const scheme = 'dark';",
       'docs/page.md': 'A warehouse.\n\nThe house.',
+      'isthmus.demo.yaml': '# lent\n',
     }),
   );
   expect(found.map((one) => one.split(' — ')[0])).toEqual([
@@ -78,5 +79,6 @@ test('finds replaced words in strings, templates, comments and documents, with t
     'gateway/a.ts:5: "Dark"',
     'gateway/a.ts:4: "stands"',
     'docs/page.md:3: "house"',
+    'isthmus.demo.yaml:1: "lent"',
   ]);
 });

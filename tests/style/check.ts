@@ -24,7 +24,8 @@ export type Sources = ReadonlyMap<string, string>;
 
 const isProduct = (path: string): boolean =>
   PRODUCT.includes(path.split('/')[0] as string) && /\.(ts|js)$/.test(path) && !/\.(test|d)\.ts$/.test(path);
-const isDocument = (path: string): boolean => path.endsWith('.md');
+/** Documents, and the configuration and container files, whose comments people read. */
+const isDocument = (path: string): boolean => /\.(md|ya?ml)$|(^|\/)Dockerfile$/.test(path);
 const words = (name: string): string[] =>
   name
     .replace(/([a-z0-9])([A-Z])/g, '$1-$2')
