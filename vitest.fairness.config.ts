@@ -3,7 +3,7 @@ import base from './vitest.config.ts';
 
 const config = mergeConfig(
   base,
-  defineConfig({ test: { testTimeout: 120_000, hookTimeout: 120_000, fileParallelism: false } }),
+  defineConfig({ test: { testTimeout: 120_000, hookTimeout: 120_000, fileParallelism: false, isolate: true } }),
 );
 config.test = { ...config.test, include: ['tests/fairness/*.load.ts'], exclude: ['node_modules/**', 'dist/**'] };
 

@@ -1,6 +1,6 @@
 // Builds `dist` with tsc and bundles the explorer's page, if a source file is newer than the last build.
 import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { printStep } from './progress.js';
 import { endOnSignals, run } from './run.js';
@@ -13,27 +13,37 @@ const SOURCE_FOLDERS = ['gateway', 'connectors', 'schema', 'migrations', 'bin'];
 /** JavaScript files that the sources import. */
 const JAVASCRIPT_FILES = ['port.js', 'progress.js'];
 
-/** Time of the newest change below a folder, in milliseconds. */
-function newest(folder) {
-  let time = 0;
+/** The newest source file below a folder, with its time in milliseconds. Tests are not built. */
+function newestFile(folder) {
+  let newest = { path: folder, time: 0 };
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    if (entry.name.endsWith('.test.ts')) continue;
     const path = join(folder, entry.name);
-    time = Math.max(time, entry.isDirectory() ? newest(path) : statSync(path).mtimeMs);
+    const found = entry.isDirectory() ? newestFile(path) : { path, time: statSync(path).mtimeMs };
+    if (found.time > newest.time) newest = found;
   }
-  return time;
+  return newest;
+}
+
+/** Whether the sources and the compiler are here. A container image contains only `dist`. */
+const canBuild = () =>
+  ['tsconfig.json', join('node_modules', 'typescript'), ...SOURCE_FOLDERS].every((path) =>
+    existsSync(join(root, path)),
+  );
+
+/** Path of the newest source file below the program's folder, if it is newer than the complete build; otherwise null. */
+export function sourceNewerThanBuild() {
+  if (!canBuild() || !existsSync(stamp)) return null;
+  const config = join(root, 'tsconfig.json');
+  const newest = [
+    { path: config, time: statSync(config).mtimeMs },
+    ...SOURCE_FOLDERS.map((folder) => newestFile(join(root, folder))),
+  ].reduce((one, other) => (other.time > one.time ? other : one));
+  return statSync(stamp).mtimeMs < newest.time ? relative(root, newest.path) : null;
 }
 
 /** Whether the sources are present and newer than the build. */
-export function needsBuild() {
-  // A container image contains only `dist`.
-  if (!existsSync(join(root, 'tsconfig.json')) || !existsSync(join(root, 'node_modules', 'typescript'))) return false;
-  if (!existsSync(stamp)) return true;
-  const changed = Math.max(
-    ...SOURCE_FOLDERS.map((folder) => newest(join(root, folder))),
-    statSync(join(root, 'tsconfig.json')).mtimeMs,
-  );
-  return statSync(stamp).mtimeMs < changed;
-}
+export const needsBuild = () => canBuild() && (!existsSync(stamp) || sourceNewerThanBuild() !== null);
 
 /** Builds from scratch. An interrupted build leaves no stamp, so that the next call builds again. */
 export async function build() {

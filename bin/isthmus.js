@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The `isthmus` command: runs the build if there is one, else the sources under tsx.
+// The `isthmus` command: runs the build if there is one, and reports if it is out of date; else the sources under tsx.
 import './parent.js';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -11,8 +11,14 @@ process.env.NODE_ENV ??= 'production';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const built = join(root, 'dist', 'gateway', 'cli.js');
 // Without the stamp the build was interrupted.
-if (existsSync(join(root, 'dist', '.built'))) await import(built);
-else {
+if (existsSync(join(root, 'dist', '.built'))) {
+  // 20 ms in a clone, 1 ms without sources.
+  const { sourceNewerThanBuild } = await import('./build.js');
+  const source = sourceNewerThanBuild();
+  if (source !== null)
+    process.stderr.write(`dist is older than ${source}: running the old build. To update it: npm run build\n`);
+  await import(built);
+} else {
   // By default tsx reads tsconfig.json from the current folder. Inherited by child processes.
   process.env.TSX_TSCONFIG_PATH ??= join(root, 'tsconfig.json');
   const { register } = await import('tsx/esm/api');

@@ -21,7 +21,7 @@ import { serveSubgraph } from './kit/subgraph/subgraph-server.ts';
 
 /** There is no such connector. The message is for the user. */
 export class ConnectorError extends Error {
-  override name = 'CommandError';
+  override name = 'ConnectorError';
 }
 
 export interface ServeOptions {

@@ -15,7 +15,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-test('creates a connector from the template and registers it and its simulator', () => {
+test('new connector: creates a connector from the template and registers it and its simulator', () => {
   const files = newConnector('heat-pumps', folder);
   expect(files.length).toBeGreaterThan(5);
   expect(existsSync(join(folder, 'heat-pumps', 'heat-pumps.test.ts'))).toBe(true);
@@ -29,14 +29,14 @@ test('creates a connector from the template and registers it and its simulator',
   );
 });
 
-test('rejects an invalid name and a name in use', () => {
+test('new connector: rejects an invalid name and a name in use', () => {
   expect(() => newConnector('Heat Pumps', folder)).toThrow('Invalid connector name "Heat Pumps".');
   newConnector('water', folder);
   expect(read('simulator-list.ts')).toMatch(/\n {2}water: \(\) => import\('\.\/water\/simulator\.ts'\),\n\};/);
   expect(() => newConnector('water', folder)).toThrow('connectors/water already exists.');
 });
 
-test('reports a list that it cannot change', () => {
+test('new connector: reports a list that it cannot change', () => {
   const list = read('simulator-list.ts');
   writeFileSync(join(folder, 'simulator-list.ts'), list.replace('const SIMULATORS', 'const OTHERS'));
   expect(() => newConnector('steam', folder)).toThrow(/Found no list of connectors in .*simulator-list\.ts/);

@@ -1,8 +1,6 @@
 /** The list of the demo's simulators, and the run files by which processes find them. */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createFile } from './kit/testing/atomic-file.ts';
-import { createWorld, type World } from './kit/testing/park/index.ts';
 import type { Simulator } from './kit/testing/simulator.ts';
 
 /** Simulators by name. The imports are literals, so that the build can rewrite them. `npm run connector:new` adds a line. */
@@ -21,7 +19,7 @@ export const simulatorNames = (): string[] => Object.keys(SIMULATORS);
 
 /** A simulator cannot be started or stopped. The message is for the user. */
 export class SimulatorError extends Error {
-  override name = 'CommandError';
+  override name = 'SimulatorError';
 }
 
 /**
@@ -77,16 +75,4 @@ export function isRunning(data: string, name: string): boolean {
 /** Environment variables of all simulators with a run file, for `${NAME}` in isthmus.demo.yaml. */
 export function simulatorEnvironment(data: string): Record<string, string> {
   return Object.assign({}, ...simulatorNames().map((name) => readRunFile(data, name)?.env ?? {}));
-}
-
-/**
- * The demo's world. Its activity rates apply from the first start on (stored in `simulators/story.json`); earlier time has office
- * hours only.
- */
-export function demoWorld(data: string): World {
-  const path = join(data, 'simulators', 'story.json');
-  mkdirSync(join(data, 'simulators'), { recursive: true });
-  if (!existsSync(path)) createFile(path, JSON.stringify({ seed: 'lakeside', liveFrom: new Date().toISOString() }));
-  const { seed, liveFrom } = JSON.parse(readFileSync(path, 'utf8')) as { seed: string; liveFrom: string };
-  return createWorld(seed, new Date(liveFrom));
 }

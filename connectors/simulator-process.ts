@@ -1,11 +1,11 @@
 /** Runs one simulator as a process: `simulator-process NAME DATA_FOLDER [with-parent]`. */
 import { mkdirSync, realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { demoWorld } from './demo-world.ts';
 import { replaceFile } from './kit/testing/atomic-file.ts';
 import type { Simulator } from './kit/testing/simulator.ts';
 import {
   assertSimulatorName,
-  demoWorld,
   type RunFile,
   readRunFile,
   runFolder,

@@ -3,8 +3,8 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { demoWorld } from './demo-world.ts';
 import {
-  demoWorld,
   isRunning,
   readRunFile,
   type Simulators,
@@ -123,14 +123,5 @@ describe('simulators as processes', () => {
 
   test('rejects an unknown name and lists the known ones', async () => {
     await expect(startSimulators({ data, names: ['lifts'] })).rejects.toThrow(/Unknown simulator lifts\. Available: /);
-  });
-
-  test('stores the first start of the demo once, for all simulators', () => {
-    const first = demoWorld(data);
-    expect(first.liveFrom).toEqual(demoWorld(data).liveFrom);
-    const { liveFrom } = JSON.parse(readFileSync(join(data, 'simulators', 'story.json'), 'utf8')) as {
-      liveFrom: string;
-    };
-    expect(first.liveFrom?.toISOString()).toBe(liveFrom);
   });
 });

@@ -10,9 +10,9 @@ import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { killOnExit } from '../schema/database/embedded/on-exit.ts';
+import { demoWorld } from './demo-world.ts';
 import {
   assertSimulatorName,
-  demoWorld,
   isRunning,
   type RunFile,
   readRunFile,
@@ -25,7 +25,6 @@ import {
 import { runSimulator } from './simulator-process.ts';
 
 export {
-  demoWorld,
   isRunning,
   type RunFile,
   readRunFile,

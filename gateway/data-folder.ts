@@ -66,7 +66,7 @@ export const auditHeadsFolder = (data: string): string => join(resolve(data), 'a
 
 /** The data folder does not contain what a command needs. The message names the folder and what to do. */
 export class MissingDataError extends Error {
-  override name = 'CommandError';
+  override name = 'MissingDataError';
 }
 
 /**

@@ -36,7 +36,7 @@ export interface StandaloneGateway {
 
 /** The text is not a valid supergraph; the message is meant for the operator. */
 export class SupergraphError extends Error {
-  override name = 'CommandError';
+  override name = 'SupergraphError';
 }
 
 /** Throws `PortError` for a host that other machines can reach, unless `unprotected`. */

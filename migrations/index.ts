@@ -15,6 +15,7 @@ import { ReadingHistory0014 } from './0014-reading-history.ts';
 import { EventQuarantine0015 } from './0015-event-quarantine.ts';
 import { HubProcess0016 } from './0016-hub-process.ts';
 import { ConnectorOutage0017 } from './0017-connector-outage.ts';
+import { MigrationTable0018 } from './0018-migration-table.ts';
 
 export const migrations = [
   Core0001,
@@ -33,4 +34,5 @@ export const migrations = [
   EventQuarantine0015,
   HubProcess0016,
   ConnectorOutage0017,
+  MigrationTable0018,
 ];

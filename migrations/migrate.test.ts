@@ -8,7 +8,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 
-test('one process migrates at a time; a waiting one reports it, can be cancelled, and then finds nothing to do', async () => {
+test('migrations: one process migrates at a time; a waiting one reports it, can be cancelled, and then finds nothing to do', async () => {
   const first = database.source.createQueryRunner();
   // The lock key of migrate().
   await first.query('SELECT pg_advisory_lock(4739201)');

@@ -1,5 +1,5 @@
-/** Migrates the database to this version, each migration in its own transaction, and reverts the newest one. */
-import type { DataSource, MigrationInterface, QueryRunner } from 'typeorm';
+/** Migrates the database to this version with TypeORM's runner, each migration in its own transaction, and reverts the newest one. */
+import { DataSource, type EntityManager, MigrationExecutor, type MigrationInterface, type QueryRunner } from 'typeorm';
 import { migrations } from './index.ts';
 
 /** The database does not have the version that this program needs. The message is for the user. */
@@ -10,20 +10,35 @@ export class SchemaVersionError extends Error {
 type Step = new () => MigrationInterface & { name: string };
 /** Key of the advisory lock that allows one migrating process at a time. */
 const LOCK = 4_739_201;
+/** Where TypeORM records the applied migrations. */
+const TABLE = 'schema_migration';
+/** Where versions before 0.2 recorded them. */
+const FORMER_TABLE = 'schema_step';
+
+/** TypeORM reads the order of a migration from 13 digits at the end of its name: `Core0001` is recorded as `Core0000000000001`. */
+const recordedName = (name: string): string => name.replace(/\d{4}$/, (number) => number.padStart(13, '0'));
+const nameOfRecorded = (name: string): string => name.replace(/0{9}(?=\d{4}$)/, '');
 
 /** Names of the applied migrations, in order. */
-async function appliedSteps(source: DataSource): Promise<string[]> {
-  const tables: { found: string | null }[] = await source.query(`SELECT to_regclass('schema_step') AS found`);
-  if (!tables[0]?.found) return [];
-  const rows: { name: string }[] = await source.query('SELECT name FROM schema_step ORDER BY number');
+async function appliedSteps(manager: EntityManager): Promise<string[]> {
+  const tables: { current: string | null; former: string | null }[] = await manager.query(
+    'SELECT to_regclass($1) AS current, to_regclass($2) AS former',
+    [TABLE, FORMER_TABLE],
+  );
+  if (tables[0]?.current) {
+    const rows: { name: string }[] = await manager.query(`SELECT name FROM ${TABLE} ORDER BY id`);
+    return rows.map((row) => nameOfRecorded(row.name));
+  }
+  if (!tables[0]?.former) return [];
+  const rows: { name: string }[] = await manager.query(`SELECT name FROM ${FORMER_TABLE} ORDER BY number`);
   return rows.map((row) => row.name);
 }
 
 const knownSteps = (): string[] => migrations.map((step: Step) => new step().name);
 
 /** Returns the applied migrations. Throws `SchemaVersionError` if the database was migrated by a newer version. */
-async function appliedUnlessNewer(source: DataSource): Promise<string[]> {
-  const applied = await appliedSteps(source);
+async function appliedUnlessNewer(manager: EntityManager): Promise<string[]> {
+  const applied = await appliedSteps(manager);
   const unknown = applied.filter((name) => !knownSteps().includes(name));
   if (unknown.length > 0) {
     throw new SchemaVersionError(
@@ -35,7 +50,7 @@ async function appliedUnlessNewer(source: DataSource): Promise<string[]> {
 
 /** Whether no migration was ever applied to the database. */
 export const isEmptyDatabase = async (source: DataSource): Promise<boolean> =>
-  (await appliedSteps(source)).length === 0;
+  (await appliedSteps(source.manager)).length === 0;
 
 export interface MigrateOptions {
   /** Cancels between two migrations; the call rejects with its reason. */
@@ -50,32 +65,65 @@ export function migrate(source: DataSource, options: MigrateOptions = {}): Promi
   return locked(
     source,
     async (run) => {
-      await run.query(
-        'CREATE TABLE IF NOT EXISTS schema_step (number integer PRIMARY KEY, name text NOT NULL, run_at timestamptz NOT NULL DEFAULT now())',
-      );
-      const alreadyApplied = await appliedUnlessNewer(source);
-      const applied: string[] = [];
-      const missing = knownSteps().filter((name) => !alreadyApplied.includes(name)).length;
+      const known = knownSteps();
+      const alreadyApplied = await appliedUnlessNewer(run.manager);
+      await adoptFormerRecords(run, alreadyApplied);
+      const missing = known.filter((name) => !alreadyApplied.includes(name)).length;
       progress(missing > 0 ? `running ${missing}` : 'up to date');
-      for (const [index, Step] of migrations.entries()) {
-        const step = new Step();
-        if (alreadyApplied.includes(step.name)) continue;
-        signal?.throwIfAborted();
-        await run.startTransaction();
-        try {
-          await step.up(run);
-          await run.query('INSERT INTO schema_step (number, name) VALUES ($1, $2)', [index + 1, step.name]);
-          await run.commitTransaction();
-        } catch (error) {
-          await run.rollbackTransaction();
-          throw error;
-        }
-        applied.push(step.name);
-      }
-      return applied;
+      if (missing === 0) return [];
+      const applied = await executor(run, { up: () => signal?.throwIfAborted() }).executePendingMigrations();
+      return applied.map(({ name }) => nameOfRecorded(name));
     },
     options,
   );
+}
+
+/** Copies the migrations that a version before 0.2 recorded into TypeORM's table, once. */
+async function adoptFormerRecords(run: QueryRunner, applied: readonly string[]): Promise<void> {
+  if (applied.length === 0 || (await run.hasTable(TABLE))) return;
+  await run.startTransaction();
+  try {
+    await run.query(
+      `CREATE TABLE ${TABLE} (id serial PRIMARY KEY, "timestamp" bigint NOT NULL, name character varying NOT NULL)`,
+    );
+    for (const name of applied.map(recordedName))
+      await run.query(`INSERT INTO ${TABLE} ("timestamp", name) VALUES ($1, $2)`, [Number(name.slice(-13)), name]);
+    await run.commitTransaction();
+  } catch (error) {
+    await run.rollbackTransaction();
+    throw error;
+  }
+}
+
+/** Steps before a migration runs in a direction, in its transaction; an error cancels it. */
+interface Before {
+  readonly up?: () => void;
+  readonly down?: (run: QueryRunner) => Promise<void>;
+}
+
+/** TypeORM's runner on this connection. */
+function executor(run: QueryRunner, before: Before): MigrationExecutor {
+  const steps = migrations.map((Migration: Step): MigrationInterface => {
+    const step = new Migration();
+    return {
+      name: recordedName(step.name),
+      up: async (runner) => {
+        before.up?.();
+        await step.up(runner);
+      },
+      down: async (runner) => {
+        await before.down?.(runner);
+        await step.down(runner);
+        // A version before 0.2 must not take it for applied.
+        if (await runner.hasTable(FORMER_TABLE))
+          await runner.query(`DELETE FROM ${FORMER_TABLE} WHERE name = $1`, [step.name]);
+      },
+    };
+  });
+  const source = Object.assign(run.connection, { migrations: steps });
+  const found = new MigrationExecutor(source, run);
+  found.transaction = 'each';
+  return found;
 }
 
 /** Data that reverting a migration deletes: the rows of a table, or the values of a column. */
@@ -101,7 +149,7 @@ export function previewDown(
   check?: Check,
 ): Promise<{ readonly step: string; readonly losses: readonly Loss[] } | null> {
   return locked(source, async (run) => {
-    const step = await newestStep(source);
+    const step = await newestStep(run.manager);
     if (!step) return null;
     await run.startTransaction();
     try {
@@ -140,42 +188,42 @@ export function migrateDown(
   { check, only }: { readonly check?: Check; readonly only?: string } = {},
 ): Promise<string | null> {
   return locked(source, async (run) => {
-    const step = await newestStep(source);
+    const step = await newestStep(run.manager);
     if (!step) return null;
     if (only !== undefined && step.name !== only)
       throw new SchemaVersionError(
         `The newest migration is now ${step.name}, not ${only}. Nothing was changed. Run the command again.`,
       );
-    await run.startTransaction();
-    try {
-      await check?.(run);
-      await run.query(`SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'`);
-      await step.down(run);
-      await run.query('DELETE FROM schema_step WHERE name = $1', [step.name]);
-      await run.commitTransaction();
-    } catch (error) {
-      await run.rollbackTransaction();
-      throw error;
-    }
+    await executor(run, {
+      down: async (runner) => {
+        await check?.(runner);
+        await runner.query(`SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'`);
+      },
+    }).undoLastMigration();
     return step.name;
   });
 }
 
 /** The newest applied migration; null if there is none. */
-async function newestStep(source: DataSource): Promise<(MigrationInterface & { name: string }) | null> {
-  const last = (await appliedUnlessNewer(source)).at(-1);
+async function newestStep(manager: EntityManager): Promise<(MigrationInterface & { name: string }) | null> {
+  const last = (await appliedUnlessNewer(manager)).at(-1);
   const Newest = migrations.find((Migration: Step) => new Migration().name === last);
   return Newest ? new Newest() : null;
 }
 
-/** Runs `work` on a connection that holds the migration lock. */
+/**
+ * Runs `work` on a connection that holds the migration lock. It belongs to a data source of its own without entities: with a generated
+ * column among them, TypeORM's runner would create a table `typeorm_metadata`.
+ */
 async function locked<T>(
-  source: DataSource,
+  { options }: DataSource,
   work: (run: QueryRunner) => Promise<T>,
   { signal, progress = () => undefined }: MigrateOptions = {},
 ): Promise<T> {
+  // The default logger would print a failed migration; callers report its error.
+  const source = new DataSource({ ...options, entities: [], migrationsTableName: TABLE, logger: 'debug' });
+  await source.initialize();
   const run = source.createQueryRunner();
-  await run.connect();
   try {
     await takeLock(run, signal, progress);
     return await work(run);
@@ -187,6 +235,7 @@ async function locked<T>(
   } finally {
     await run.query('SELECT pg_advisory_unlock($1)', [LOCK]).catch(() => undefined);
     await run.release();
+    await source.destroy();
   }
 }
 
@@ -217,7 +266,7 @@ export async function waitForVersion(source: DataSource, milliseconds: number, s
   const until = performance.now() + milliseconds;
   for (;;) {
     signal?.throwIfAborted();
-    const applied = await appliedUnlessNewer(source);
+    const applied = await appliedUnlessNewer(source.manager);
     if (knownSteps().every((name) => applied.includes(name))) return;
     if (performance.now() > until) {
       throw new SchemaVersionError(

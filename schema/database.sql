@@ -288,7 +288,7 @@ CREATE TABLE meter_reading_history (
 CREATE INDEX meter_reading_history_age ON meter_reading_history USING btree ("time");
 
 CREATE TABLE meter_refusal (
-  id bigint NOT NULL,
+  id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
   installation text NOT NULL,
   topic text NOT NULL,
   payload bytea NOT NULL,

@@ -29,8 +29,9 @@ afterAll(async () => {
   await database?.drop();
 });
 
+/** With a value of any type, as code without types could give it. */
 const occupied = (foreignId: string, value: unknown): NewEvent => ({
-  ...{ foreignId, kind: 'OCCUPANCY_CHANGED', time: new Date(), lot: 'lot:1', data: { occupied: value } },
+  ...{ foreignId, kind: 'OCCUPANCY_CHANGED', time: new Date(), lot: 'lot:1', data: { occupied: value as number } },
 });
 const emit = (events: readonly unknown[]) => services.transaction((tx) => services.emit(tx, events as NewEvent[]));
 const logged = async () =>
@@ -63,7 +64,7 @@ test('quarantines an event that does not match its type, with field and reason, 
   expect(counted).toEqual([{ installation: 'hub', found: 'append', count: 2 }]);
 });
 
-test('in strict mode rejects the whole transaction, so the connector can store the event itself', async () => {
+test('event quarantine: in strict mode rejects the whole transaction, so the connector can store the event itself', async () => {
   const before = [(await logged()).length, (await quarantined()).length];
   const work = services.transaction((tx) =>
     services.emit(tx, [occupied('s1', 1), occupied('s2', 'two')], { strict: true }),
@@ -77,7 +78,7 @@ test('in strict mode rejects the whole transaction, so the connector can store t
   expect([(await logged()).length, (await quarantined()).length]).toEqual(before);
 });
 
-test('ignores a repeated invalid event, and appends it once corrected', async () => {
+test('event quarantine: ignores a repeated invalid event, and appends it once corrected', async () => {
   const before = [log.length, (await quarantined()).length];
   expect(await emit([occupied('a1', 'two')])).toBe(0);
   expect([log.length, (await quarantined()).length]).toEqual(before);

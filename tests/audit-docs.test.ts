@@ -13,7 +13,7 @@ const ROOT = join(import.meta.dirname, '..');
 const read = (...path: string[]) => readFileSync(join(ROOT, ...path), 'utf8');
 const page = new DocsPage('audit');
 
-test('documents every audit setting with its default; its examples are valid', () => {
+test('docs/audit.md: documents every audit setting with its default; its examples are valid', () => {
   const settings = page.inlineCode.filter((one) => /^audit: \{ \w+: .*\}$/.test(one));
   expect(settings.length).toBeGreaterThan(1);
   const errors: string[] = [];
@@ -28,7 +28,7 @@ test('documents every audit setting with its default; its examples are valid', (
   expect(Object.keys(schema.properties.audit.properties).sort()).toEqual(Object.keys(NO_AUDIT).sort());
 });
 
-test('names the files and folders that the hub uses', () => {
+test('docs/audit.md: names the files and folders that the hub uses', () => {
   expect([signingKeyFile({ data: '/d', signingKey: null }), auditHeadsFolder('/d')]).toEqual([
     '/d/signing-key.pem',
     '/d/audit-heads',
@@ -36,7 +36,7 @@ test('names the files and folders that the hub uses', () => {
   expect(page.inlineCode).toEqual(expect.arrayContaining(['signing-key.pem', 'audit-heads']));
 });
 
-test('lists exactly the statement kinds; its queries are valid', () => {
+test('docs/audit.md: lists exactly the statement kinds; its queries are valid', () => {
   expect(
     page
       .table('kind')
@@ -51,7 +51,7 @@ test('lists exactly the statement kinds; its queries are valid', () => {
   for (const text of documents) expect(validate(api, parse(text))).toEqual([]);
 });
 
-test('lists only messages that the verifier prints', () => {
+test('docs/audit.md: lists only messages that the verifier prints', () => {
   const folder = join(ROOT, 'gateway', 'trust', 'audit', 'export');
   const verifier = readdirSync(folder)
     .filter((name) => /^(verify-export|verify-entries|verify-statements|compare-head-files)\.ts$/.test(name))

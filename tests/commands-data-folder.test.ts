@@ -43,7 +43,7 @@ const READERS = [
   ['simulate', 'parking', '--stop'],
 ];
 
-describe('without data', () => {
+describe('isthmus commands without data', () => {
   test('each command that reads the data folder names it, says what to set, and creates nothing', async () => {
     for (const args of READERS) {
       for (const [variables, folder] of [
@@ -127,7 +127,7 @@ describe('without data', () => {
   });
 });
 
-describe('as a separate process', () => {
+describe('isthmus as a separate process', () => {
   const isthmus = (args: readonly string[], variables: Readonly<Record<string, string>> = {}) =>
     spawnSync(process.execPath, [...PROGRAM, ...args], {
       cwd: here,

@@ -146,18 +146,21 @@ async function problems(inputs: readonly string[][], variables: Readonly<Record<
   return found;
 }
 
-test('has more than ten commands to test; every prepared command exists', () => {
+test('isthmus commands: has more than ten commands to test; every prepared command exists', () => {
   expect(commands.length).toBeGreaterThan(10);
   expect(Object.keys(VALID_OPTIONS).filter((name) => !commands.some((command) => command.name === name))).toEqual([]);
 });
 
-test.each(commands)('isthmus $name rejects invalid inputs with a message', async ({ name, command }) => {
-  const inputs = wrongInputs(name, command);
-  expect(inputs.length).toBeGreaterThan(1);
-  expect(await problems(inputs)).toEqual([]);
-});
+test.each(commands)(
+  'isthmus commands: isthmus $name rejects invalid inputs with a message',
+  async ({ name, command }) => {
+    const inputs = wrongInputs(name, command);
+    expect(inputs.length).toBeGreaterThan(1);
+    expect(await problems(inputs)).toEqual([]);
+  },
+);
 
-test('rejects unknown and missing commands, also in command groups', async () => {
+test('isthmus commands: rejects unknown and missing commands, also in command groups', async () => {
   const groups = [
     [],
     ...createProgram('0')
@@ -218,7 +221,7 @@ describe('with an invalid environment', () => {
   });
 });
 
-test('adds how to run isthmus to errors that name a command', async () => {
+test('invocation: adds how to run isthmus to errors that name a command', async () => {
   const named = await runCommand(['gateway', '--deadline', '0'], here);
   expect(named.err).toMatch(
     /example: isthmus gateway --deadline 10s\nRun isthmus here with: npx --no-install isthmus\n$/,
@@ -227,7 +230,7 @@ test('adds how to run isthmus to errors that name a command', async () => {
   expect(other.err).not.toContain('npx');
 });
 
-test('rejects inputs that once printed a stack or nothing (regressions)', async () => {
+test('isthmus commands: rejects inputs that once printed a stack or nothing (regressions)', async () => {
   const sound = file('sound.yaml');
   const cases: [string[], RegExp, Record<string, string>?][] = [
     [['export', 'audit', '/nonexistent/x'], /There is no folder \/nonexistent/],

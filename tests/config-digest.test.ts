@@ -24,7 +24,7 @@ const ENV = {
 const outline = (text: string, env: Record<string, string> = {}) =>
   hashConfig(readConfig(text, 'isthmus.yaml', sourceConnectors, { ...ENV, ...env }), sourceConnectors);
 
-test('ignores formatting, comments, key order, secrets and the port of a replica', () => {
+test('config digest: ignores formatting, comments, key order, secrets and the port of a replica', () => {
   const same = FILE.replace('parks:', '# Our parks.\nparks:')
     .replace(
       '{ id: lakeside, name: Lakeside, region: "500112" }',
@@ -57,13 +57,13 @@ test.each([
     'only here: installation lakeside-doors; only there: installation lakeside-access',
   ],
   ['the retention', '90d', '30d', 'different: retention (events, keys)'],
-])('%s changes the digest and is named in the difference', (_, from, to, difference) => {
+])('config digest: %s changes the digest and is named in the difference', (_, from, to, difference) => {
   const [here, there] = [outline(FILE.replace(from, to)), outline(FILE)];
   expect(configDigest(here)).not.toBe(configDigest(there));
   expect(describeDifferences(here, there)).toBe(difference);
 });
 
-test('includes the host of a secret URL, but not its password', () => {
+test('config digest: includes the host of a secret URL, but not its password', () => {
   const elsewhere = outline(FILE, { ACCESS: 'postgres://reader:password@other.example/zkaccess' });
   expect(describeDifferences(elsewhere, outline(FILE))).toBe('different: installation lakeside-access (url)');
 });

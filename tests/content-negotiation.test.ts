@@ -59,7 +59,7 @@ test.each([
   ['text/event-stream, */*;q=0.1', 'application/json'],
   ['*/*', 'application/json'],
   ['text/event-stream;q=0, application/json', 'application/json'],
-])('responds to queries and mutations with JSON where accepted: %s', async (accept, type) => {
+])('content negotiation: responds to queries and mutations with JSON where accepted: %s', async (accept, type) => {
   expect(await post(accept, { query: PARKS })).toEqual({
     status: 200,
     type,
@@ -89,7 +89,7 @@ test.each([
   ['text/event-stream;q=0.5, multipart/mixed;subscriptionSpec=1.0', 'multipart/mixed'],
   ['text/event-stream;q=0, multipart/mixed;subscriptionSpec=1.0', 'multipart/mixed'],
   ['multipart/mixed;subscriptionSpec=1.0;q=0.5, text/event-stream', 'text/event-stream'],
-])('responds to a subscription with the preferred stream type: %s', async (accept, type) => {
+])('content negotiation: responds to a subscription with the preferred stream type: %s', async (accept, type) => {
   expect(await post(accept, { query: EVENTS_SUBSCRIPTION })).toMatchObject({ status: 200, type });
 });
 
@@ -100,25 +100,28 @@ test.each([
   ['*/*', 'application/json'],
   ['multipart/mixed', 'application/json'],
   ['text/event-stream;q=0, application/json', 'application/json'],
-])('rejects a subscription when no stream type is accepted, and names what to accept: %s', async (accept, type) => {
-  const search = `?query=${encodeURIComponent(EVENTS_SUBSCRIPTION)}`;
-  const two = {
-    query: `query A { __typename } ${EVENTS_SUBSCRIPTION.replace('subscription', 'subscription B')}`,
-    operationName: 'B',
-  };
-  for (const answer of [
-    await post(accept, { query: EVENTS_SUBSCRIPTION }),
-    await post(accept, { ...two, operationName: 'A' }).then(() => post(accept, two)),
-    await get(accept, search, { 'apollo-require-preflight': '1' }),
-  ]) {
-    expect([answer.status, answer.type]).toEqual([406, type]);
-    const { errors, ...rest } = JSON.parse(answer.text);
-    expect(errors).toEqual([{ message: NEEDS_STREAM, extensions: { code: 'BAD_REQUEST' } }]);
-    expect(rest).toEqual({});
-  }
-});
+])(
+  'content negotiation: rejects a subscription when no stream type is accepted, and names what to accept: %s',
+  async (accept, type) => {
+    const search = `?query=${encodeURIComponent(EVENTS_SUBSCRIPTION)}`;
+    const two = {
+      query: `query A { __typename } ${EVENTS_SUBSCRIPTION.replace('subscription', 'subscription B')}`,
+      operationName: 'B',
+    };
+    for (const answer of [
+      await post(accept, { query: EVENTS_SUBSCRIPTION }),
+      await post(accept, { ...two, operationName: 'A' }).then(() => post(accept, two)),
+      await get(accept, search, { 'apollo-require-preflight': '1' }),
+    ]) {
+      expect([answer.status, answer.type]).toEqual([406, type]);
+      const { errors, ...rest } = JSON.parse(answer.text);
+      expect(errors).toEqual([{ message: NEEDS_STREAM, extensions: { code: 'BAD_REQUEST' } }]);
+      expect(rest).toEqual({});
+    }
+  },
+);
 
-test('a gateway without subscriptions does not suggest a WebSocket', async () => {
+test('content negotiation: a gateway without subscriptions does not suggest a WebSocket', async () => {
   const handler = await startApolloHandler(bareHub.hub.operations, { introspection: true, subscriptions: false });
   const answer = await handler.handle({
     method: 'POST',
@@ -135,14 +138,14 @@ test('a gateway without subscriptions does not suggest a WebSocket', async () =>
   ]);
 });
 
-test('errors before a stream begins use the preferred media type', async () => {
+test('content negotiation: errors before a stream begins use the preferred media type', async () => {
   const forged = { query: EVENTS_SUBSCRIPTION, variables: { after: 'forged' } };
   expect(await post(APOLLO, forged)).toMatchObject({ status: 400, type: 'application/graphql-response+json' });
   expect(await post('text/event-stream', forged)).toMatchObject({ status: 400, type: 'application/json' });
   expect(await post(URQL, { query: '{' })).toMatchObject({ status: 400, type: 'application/graphql-response+json' });
 });
 
-test('keeps the scheduler slot while the query of a client that also accepts a stream runs', async () => {
+test('content negotiation: keeps the scheduler slot while the query of a client that also accepts a stream runs', async () => {
   const { operations } = bareHub.hub;
   const events: string[] = [];
   const { run, schedule } = operations;
@@ -179,7 +182,7 @@ test('keeps the scheduler slot while the query of a client that also accepts a s
   expect(events).toEqual(['run', 'released', 'run', 'released']);
 });
 
-test('urql with default settings queries, mutates and subscribes', async () => {
+test('content negotiation: urql with default settings queries, mutates and subscribes', async () => {
   const client = new Client({
     url: bareHub.url,
     exchanges: [cacheExchange, fetchExchange],
@@ -207,7 +210,7 @@ test('urql with default settings queries, mutates and subscribes', async () => {
   expect(errors).toEqual([]);
 });
 
-test('redirects a browser that opens /graphql to the explorer, or serves a page without external resources', async () => {
+test('content negotiation: redirects a browser that opens /graphql to the explorer, or serves a page without external resources', async () => {
   // The explorer is served only if it was built.
   const explorer = await read(fetch(bareHub.url.replace('/graphql', '/explorer/')));
   for (const search of ['', '?', '?x=1']) {

@@ -164,7 +164,7 @@ describe('an origin that is not listed', () => {
   });
 });
 
-test('accepts pages of the hub’s own origin, and programs, without a list', async () => {
+test('origin check: accepts pages of the hub’s own origin, and programs, without a list', async () => {
   const own = new URL(bareHub.url).origin;
   expect((await post({ origin: own })).status).toBe(200);
   expect(await socket(own)).toBe(101);
@@ -173,7 +173,7 @@ test('accepts pages of the hub’s own origin, and programs, without a list', as
   expect((await post({ origin: OTHER, 'sec-fetch-site': 'same-origin' })).status).toBe(200);
 });
 
-test('gives the anonymous local role only to callers on this machine and to listed origins', async () => {
+test('origin check: gives the anonymous local role only to callers on this machine and to listed origins', async () => {
   const seen = async (headers: Record<string, string>) => codeOf(await post(headers)) ?? 'data';
   expect(await seen({})).toBe('data');
   expect(await seen({ origin: APP })).toBe('data');
@@ -182,7 +182,7 @@ test('gives the anonymous local role only to callers on this machine and to list
   expect(await seen({ origin: OTHER, 'sec-fetch-site': 'same-origin' })).toBe('UNAUTHENTICATED');
 });
 
-test('does not treat HTTP/1.0, the default of nginx proxying, as a caller on this machine', async () => {
+test('origin check: does not treat HTTP/1.0, the default of nginx proxying, as a caller on this machine', async () => {
   const body = JSON.stringify({ query: HISTORY });
   const text = await new Promise<string>((resolve) => {
     const port = Number(new URL(bareHub.url).port);
@@ -200,7 +200,7 @@ test('does not treat HTTP/1.0, the default of nginx proxying, as a caller on thi
   expect(text).toContain('UNAUTHENTICATED');
 });
 
-test('applies changes of `origins` while the hub runs', async () => {
+test('origin check: applies changes of `origins` while the hub runs', async () => {
   const { changed } = await bareHub.hub.applyConfig(config([OTHER]));
   expect(changed).toContain('origins');
   expect((await preflight(OTHER)).headers['access-control-allow-origin']).toBe(OTHER);
@@ -213,7 +213,7 @@ test('applies changes of `origins` while the hub runs', async () => {
   expect((await bareHub.hub.applyConfig(config([APP]))).changed).not.toContain('origins');
 });
 
-test('reports an invalid origin in isthmus.yaml with its line and an example', () => {
+test('origin check: reports an invalid origin in isthmus.yaml with its line and an example', () => {
   expect(() => config(['https://app.example/path'])).toThrow(
     /line \d+: origins: an origin is scheme, host and port, without a path, found "https:\/\/app\.example\/path"; example: origins: \[https:\/\/app\.example\]/,
   );

@@ -124,7 +124,7 @@ test('help texts contain only commands that can be copied', () => {
   expect(calls(printed).filter((call) => !call.startsWith('npx --no-install isthmus'))).toEqual([]);
 });
 
-describe('in a shell', () => {
+describe('npx in a shell', () => {
   /** A fake registry that contains a foreign package `isthmus`. */
   const requestedPaths: string[] = [];
   const registry = createServer((request, response) => {

@@ -83,7 +83,7 @@ const drifted = (sentence: string) => ({
 const execute = (host: Host, query: string, r: readonly Record<string, unknown>[]) =>
   host.subgraph.execute({ query, variables: { r }, call: hubCall(30_000, new AbortController().signal) });
 
-describe('over HTTP', () => {
+describe('drift over HTTP', () => {
   let vendor: RewritingProxy;
   const through = async (address: string) => {
     vendor = await startRewritingProxy(address);
@@ -138,7 +138,7 @@ describe('over HTTP', () => {
   }, 60_000);
 });
 
-test('reports a renamed column of a tax file and keeps the previous rows; the next valid file clears it', async () => {
+test('drift: reports a renamed column of a tax file and keeps the previous rows; the next valid file clears it', async () => {
   const running = await simulated(taxSimulator, 3 * 86_400_000);
   const { env } = running;
   const raw = {
@@ -170,7 +170,7 @@ test('reports a renamed column of a tax file and keeps the previous rows; the ne
   expect(await checked(host, 'office')).toEqual(UP);
 }, 60_000);
 
-test('reports moved meter registers and a counter that runs backwards', async () => {
+test('drift: reports moved meter registers and a counter that runs backwards', async () => {
   // Three Schneider meters: Wh in four registers.
   const counters = [5_000_000n, 6_000_000n, 7_000_000n];
   let at = 0x0c83;
@@ -229,7 +229,7 @@ test('reports moved meter registers and a counter that runs backwards', async ()
   expect((await checked(host, 'meters')).reason).not.toContain('does not match');
 }, 60_000);
 
-test('reports MQTT payloads that lost a field or changed a type, stores them, and accepts the others', async () => {
+test('drift: reports MQTT payloads that lost a field or changed a type, stores them, and accepts the others', async () => {
   let acknowledged = 0;
   const broker = await startTestBroker(undefined, (made) => {
     made.on('ack', (_packet, client) => {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type GraphQLInputType, getNullableType, isInputObjectType, isListType } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { sourceConnectors } from '../connectors/index.ts';
-import type { SourceCallEvent } from '../connectors/kit/guard/guard.ts';
+import type { SourceCallEvent } from '../connectors/kit/guard/guard-types.ts';
 import { fieldsWithArguments, operationFor, validValue } from './graph-arguments.ts';
 import {
   DEPLOYMENTS,

@@ -8,6 +8,7 @@ import { freePort } from '../schema/database/embedded/free-port.ts';
 import { appendTestEvents, loggedEventIds } from './bare-hub.ts';
 import { type OnboardingTest, startOnboardingTest } from './onboarding.ts';
 import { runCommand } from './run-command.ts';
+import { isthmusArgs } from './run-isthmus.ts';
 import { startTestHub, type TestHub, waitFor } from './test-hub.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -416,7 +417,7 @@ describe('own-source', () => {
   }, 30_000);
 
   test('onboard.sh connects the sample file, and query.sh reads its rows through their building', async () => {
-    const isthmus = `${process.execPath} --import tsx gateway/cli.ts`;
+    const isthmus = [process.execPath, ...isthmusArgs()].join(' ');
     const onboarded = await run('sh', ['examples/own-source/onboard.sh', park.directory], { ISTHMUS: isthmus });
     expect({ code: onboarded.code, err: onboarded.err }).toEqual({ code: 0, err: '' });
     expect(onboarded.out).toContain('0 breaking changes');

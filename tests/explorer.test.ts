@@ -31,13 +31,13 @@ async function hub(...lines: string[]): Promise<string> {
 }
 const status = async (url: string): Promise<number> => (await fetch(url)).status;
 
-test('serves no explorer without auth and without an anonymous role', async () => {
+test('section explorer: serves no explorer without auth and without an anonymous role', async () => {
   const url = await hub();
   for (const path of ['/explorer', '/explorer/', '/explorer/index.html', '/explorer/settings.json', '/explorer/caller'])
     expect([path, await status(url + path)]).toEqual([path, 404]);
 });
 
-test('serves the explorer with auth, and not with explorer: false', async () => {
+test('section explorer: serves the explorer with auth, and not with explorer: false', async () => {
   expect(await status(`${await hub(AUTH, 'explorer: false')}/explorer/`)).toBe(404);
   await bareHub?.close();
   const url = await hub(AUTH, 'explorer: { clientId: isthmus-explorer }');
@@ -57,7 +57,7 @@ test('serves the explorer with auth, and not with explorer: false', async () => 
   });
 });
 
-test('reports the caller, and allows introspection only with a role', async () => {
+test('explorer: reports the caller, and allows introspection only with a role', async () => {
   const url = await hub(AUTH);
   const token = await (await openDemoIssuer(folder)).sign({ role: 'analyst', seconds: 60 });
   const authorization = `Bearer ${token}`;
@@ -78,7 +78,7 @@ test('reports the caller, and allows introspection only with a role', async () =
   expect(await introspect({ authorization })).toContain('"queryType":{"name":"Query"}');
 });
 
-test('needs no token on this machine with an anonymous role', async () => {
+test('explorer: needs no token on this machine with an anonymous role', async () => {
   const url = await hub('anonymous: developer');
   const answer = await fetch(`${url}/explorer/caller`);
   expect(await answer.json()).toMatchObject({ caller: { roles: ['developer'], expires: null } });

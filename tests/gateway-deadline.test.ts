@@ -7,8 +7,9 @@ import { expect, test } from 'vitest';
 import { silentLog } from '../connectors/kit/log.ts';
 import { startStandaloneGateway } from '../gateway/standalone-gateway.ts';
 import { compose } from '../schema/compose.ts';
+import { isthmusArgs } from './run-isthmus.ts';
 
-test('reports SOURCE_TIMEOUT at the fields of a subgraph that never responds', async () => {
+test('gateway deadline: reports SOURCE_TIMEOUT at the fields of a subgraph that never responds', async () => {
   const servers = ['{"data":{"near":1}}', null].map((answer) =>
     createServer((request, response) => {
       request.resume();
@@ -52,12 +53,11 @@ test('reports SOURCE_TIMEOUT at the fields of a subgraph that never responds', a
   }
 });
 
-test.each(['soon', '0s', '10'])('rejects --deadline %s with an example', (given) => {
-  const { status, stderr } = spawnSync(
-    process.execPath,
-    ['--import', 'tsx', join('gateway', 'cli.ts'), 'gateway', '--deadline', given],
-    { cwd: join(import.meta.dirname, '..'), encoding: 'utf8' },
-  );
+test.each(['soon', '0s', '10'])('gateway deadline: rejects --deadline %s with an example', (given) => {
+  const { status, stderr } = spawnSync(process.execPath, isthmusArgs('gateway', '--deadline', given), {
+    cwd: join(import.meta.dirname, '..'),
+    encoding: 'utf8',
+  });
   expect(status).toBe(1);
   expect(stderr).toContain(
     `--deadline must be a duration above 0 such as 500ms, 10s or 1m, found "${given}"; example: isthmus gateway --deadline 10s`,

@@ -6,7 +6,7 @@ import { HEARTBEAT_INTERVAL } from '../gateway/live/heartbeat.ts';
 import { EVENTS_SUBSCRIPTION, startBareHub } from './bare-hub.ts';
 import { waitFor } from './test-hub.ts';
 
-test('sends idle streams a comment or an empty part, and idle WebSockets a ping, repeatedly', async () => {
+test('heartbeat: sends idle streams a comment or an empty part, and idle WebSockets a ping, repeatedly', async () => {
   const bareHub = await startBareHub({ start: { heartbeat: 1_000 } });
   try {
     const begin = (accept: string) => {

@@ -36,7 +36,7 @@ function workOf(text: string, limits: DocumentLimits): number {
 }
 const SCHEMA = buildSchema(NEAR.replace(/@key\([^)]*\)/g, ''));
 
-describe('twice the document size takes at most twice the work:', () => {
+describe('validating twice the document size takes at most twice the work', () => {
   test.each(SHAPES)('$name', ({ document }) => {
     // Limits high enough that the whole document is visited.
     const limits = {

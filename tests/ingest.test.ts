@@ -8,7 +8,7 @@ import { createTestDatabase } from '../connectors/kit/testing/test-database.ts';
 import { simulator } from '../connectors/parking/simulator/index.ts';
 import { PARKING, runIngest } from './load/ingest-run.ts';
 
-test('delivers every webhook acknowledged with 2xx exactly once and in order, although the hub is killed', async () => {
+test('ingest test: delivers every webhook acknowledged with 2xx exactly once and in order, although the hub is killed', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'isthmus-ingest-'));
   const database = await createTestDatabase();
   const parking = await simulator.start({

@@ -51,7 +51,7 @@ test('rejects introspection through a persisted query of another caller', async 
   expect(answer.text).not.toContain('queryType');
 });
 
-test('suggests names only to a caller with a role', async () => {
+test('introspection: suggests names only to a caller with a role', async () => {
   const wrong = { query: '{ pingg }' };
   expect((await target.post(wrong, known)).text).toContain('Did you mean');
   for (const headers of [{}, roleless]) expect((await target.post(wrong, headers)).text).not.toContain('Did you mean');

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { killTest } from './kill/scenario.ts';
 
-test('delivers the log in order and without duplicates while sockets, hubs and the database are killed', {
+test('kill test: delivers the log in order and without duplicates while sockets, hubs and the database are killed', {
   timeout: 240_000,
 }, async () => {
   const size = { events: 3_000, kills: 60, reloads: 2 };

@@ -56,7 +56,7 @@ function event(number: number): Record<string, unknown> {
   return { __typename, id: String(number), ...keys };
 }
 
-test('enriches a burst of events with one request per source and hop, not one per event', async () => {
+test('live subscription: enriches a burst of events with one request per source and hop, not one per event', async () => {
   const hub = fakeSubgraph('hub', plain(HUB), {
     Query: {
       _eventStart: (_, { head }) => ({ position: head, gapFrom: null, gapTo: null, gapReason: null }),

@@ -105,7 +105,7 @@ test.each(['b', 'bg', 'gb', 'gbg', 'gbbbg', 'bgbgb', 'ggbbggbg', `${'g'.repeat(1
   },
 );
 
-test('running subscriptions over WebSocket, SSE and multipart receive the same', async () => {
+test('gaps for invalid events: running subscriptions over WebSocket, SSE and multipart receive the same', async () => {
   const sse = await fetch(bareHub.url, {
     method: 'POST',
     headers: { accept: 'text/event-stream', 'content-type': 'application/json' },

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import energy from '../connectors/energy/index.ts';
 import { createModbusServer, type Registers, uint32 } from '../connectors/energy/simulator/modbus-server.ts';
 import { startTestBroker } from '../connectors/energy/simulator/test-broker.ts';
-import type { SourceCallEvent } from '../connectors/kit/guard/guard.ts';
+import type { SourceCallEvent } from '../connectors/kit/guard/guard-types.ts';
 import { listen } from '../connectors/kit/testing/simulator.ts';
 import { createTestDatabase } from '../connectors/kit/testing/test-database.ts';
 import { startInstallation } from '../connectors/kit/testing/test-installation.ts';

@@ -72,7 +72,7 @@ const runs = (pid: number): boolean => {
   }
 };
 
-test('reports a port in use before installing anything', async () => {
+test('npm start: reports a port in use before installing anything', async () => {
   other = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1');
   await new Promise((resolve) => other?.once('listening', resolve));
   const { port } = other.address() as { port: number };
@@ -97,7 +97,7 @@ test('starts nothing if npm has already exited', async () => {
   expect(existsSync(join(folder, 'compiler.pid'))).toBe(false);
 });
 
-test('holds the port during the build and prints each step with its time', async () => {
+test('npm start: holds the port during the build and prints each step with its time', async () => {
   slowBuild();
   const port = await freePort();
   const { child, output, ended } = npmStart(port);
@@ -118,14 +118,17 @@ test.each([
   ['SIGTERM', 'npm'],
   ['SIGINT', 'the process group'],
   ['SIGKILL', 'npm'],
-] as const)('%s to %s during the build also ends the compiler and leaves no build marker', async (by, target) => {
-  slowBuild();
-  const { child, ended } = npmStart(await freePort());
-  const note = join(folder, 'compiler.pid');
-  await expect.poll(() => existsSync(note) && readFileSync(note, 'utf8') !== '').toBe(true);
-  const pid = Number(readFileSync(note, 'utf8'));
-  process.kill(target === 'npm' ? (child.pid as number) : -(child.pid as number), by);
-  expect(await ended).toBe(by);
-  await expect.poll(() => runs(pid)).toBe(false);
-  expect(existsSync(join(folder, 'dist', '.built'))).toBe(false);
-});
+] as const)(
+  'npm start: %s to %s during the build also ends the compiler and leaves no build marker',
+  async (by, target) => {
+    slowBuild();
+    const { child, ended } = npmStart(await freePort());
+    const note = join(folder, 'compiler.pid');
+    await expect.poll(() => existsSync(note) && readFileSync(note, 'utf8') !== '').toBe(true);
+    const pid = Number(readFileSync(note, 'utf8'));
+    process.kill(target === 'npm' ? (child.pid as number) : -(child.pid as number), by);
+    expect(await ended).toBe(by);
+    await expect.poll(() => runs(pid)).toBe(false);
+    expect(existsSync(join(folder, 'dist', '.built'))).toBe(false);
+  },
+);

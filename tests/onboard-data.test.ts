@@ -38,7 +38,7 @@ afterAll(async () => {
 const onboardOutput = async (kind: 'csv' | 'sql', source: string, system: string, tables: string[] = []) =>
   (await park.onboard(kind, source, system, { tables })).output;
 
-test('drafts a file with inferred types, answers by key, by building and as a list, and undoes it', async () => {
+test('isthmus onboard: drafts a file with inferred types, answers by key, by building and as a list, and undoes it', async () => {
   const drafted = await onboardOutput('csv', join(folder, 'leases-*.csv'), 'leases');
   expect(drafted).toContain('GB18030, comma');
   expect(drafted).toContain('key: Lease No, unique in all 30 rows');
@@ -70,7 +70,7 @@ test('drafts a file with inferred types, answers by key, by building and as a li
   expect(await hub.applyConfig(park.read())).toMatchObject({ removed: ['orders'] });
 }, 60_000);
 
-test('reports rejected rows by line and reason, reloads a changed file, and keeps the rows when a file is rejected', async () => {
+test('isthmus onboard: reports rejected rows by line and reason, reloads a changed file, and keeps the rows when a file is rejected', async () => {
   const source = () => hub.sources().find((one) => one.id === 'lakeside-leases');
   const rent = async (id: string) =>
     (await park.query(`{ lease(id: "lakeside-leases:${id}") { rent } }`)).data?.lease?.rent;
@@ -94,7 +94,7 @@ test('reports rejected rows by line and reason, reloads a changed file, and keep
   expect(await rent('L-30')).toBe('52.50');
 }, 90_000);
 
-test('drafts tables and views, answers by key and by building in batches, undoes them, and never prints a password', async () => {
+test('isthmus onboard: drafts tables and views, answers by key and by building in batches, undoes them, and never prints a password', async () => {
   const { database } = park;
   const name = `onboard_${process.pid}`;
   await database.plain.query(`CREATE SCHEMA assets;

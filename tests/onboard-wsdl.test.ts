@@ -26,7 +26,7 @@ afterAll(async () => {
   await park?.close();
 }, 30_000);
 
-test('drafts the system, shows the schema change, writes it, and answers queries', async () => {
+test('isthmus onboard wsdl: drafts the system, shows the schema change, writes it, and answers queries', async () => {
   const more = { url: heating.env['LAKESIDE_HEATING_URL'] ?? '', headers: ['x-api-key=HEATING_KEY'] };
   const { output } = await park.onboard('wsdl', WSDL, 'heating', more);
   expect(output).toContain('skipped, since they may write: SetTarget');
@@ -61,7 +61,7 @@ test('drafts the system, shows the schema change, writes it, and answers queries
   expect(requests.every((one) => String(one['body']).includes('B01'))).toBe(true);
 }, 60_000);
 
-test('is DEGRADED when an element disappears from the description; treats a missing key as an error until `absent` is set', async () => {
+test('isthmus onboard wsdl: is DEGRADED when an element disappears from the description; treats a missing key as an error until `absent` is set', async () => {
   const source = () => hub.sources().find((one) => one.id === 'lakeside-heating');
   await waitFor('the source is up', 20, () => source()?.state === 'UP');
   const missing = () => park.query('{ station(id: "lakeside-heating:HS-9") { serial } }');

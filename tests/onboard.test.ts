@@ -21,7 +21,7 @@ afterAll(async () => {
   await park?.close();
 }, 30_000);
 
-test('drafts the system, shows the schema change, writes it, answers queries, and undoes it', async () => {
+test('isthmus onboard openapi: drafts the system, shows the schema change, writes it, answers queries, and undoes it', async () => {
   const first = await park.onboard('openapi', APDS, 'apds', { url: server.url, yes: false });
   expect(first.written).toBe(false);
   expect(readFileSync(park.file, 'utf8')).toBe(park.originalText);

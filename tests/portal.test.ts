@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { verifyResponse } from '../gateway/trust/signing/response-signature.ts';
 import { openDemoIssuer } from '../gateway/trust/tokens/demo-issuer.ts';
+import { isthmusArgs } from './run-isthmus.ts';
 import { DEPLOYMENTS, type GraphqlResponse, startTestHub, type TestHub, waitFor } from './test-hub.ts';
 
 const GRANT = `mutation ($uscc: USCC!, $id: ID!) {
@@ -45,8 +46,7 @@ describe.each(forms)('the portal, %s', (form) => {
   let company = '';
   const code = (answer: GraphqlResponse) => answer.errors?.[0]?.extensions['code'];
   const isthmus = (...args: string[]) => {
-    const cli = join(import.meta.dirname, '..', 'gateway', 'cli.ts');
-    const { status, stdout, stderr } = spawnSync(process.execPath, ['--import', 'tsx', cli, ...args], {
+    const { status, stdout, stderr } = spawnSync(process.execPath, isthmusArgs(...args), {
       env: { ...process.env, DATABASE_URL: testHub.databaseUrl, ISTHMUS_DATA: testHub.data },
       encoding: 'utf8',
     });

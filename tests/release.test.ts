@@ -74,7 +74,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-test('writes the version and the changelog, commits, tags with the notes, and pushes nothing', () => {
+test('npm run release: writes the version and the changelog, commits, tags with the notes, and pushes nothing', () => {
   const before = state();
   const { code, out, err } = release('0.2.0');
   expect({ code, err }).toEqual({ code: 0, err: '' });
@@ -101,7 +101,7 @@ test('writes the version and the changelog, commits, tags with the notes, and pu
   expect(release('0.3.0')).toMatchObject({ code: 1, err: expect.stringContaining('is empty') });
 });
 
-test('--dry-run shows the notes and changes nothing', () => {
+test('npm run release: --dry-run shows the notes and changes nothing', () => {
   const before = state();
   const { code, out } = release('1.0.0-beta.1', '--dry-run');
   expect(code).toBe(0);
@@ -111,7 +111,7 @@ test('--dry-run shows the notes and changes nothing', () => {
   expect(state()).toEqual(before);
 });
 
-test('does not suggest publishing a private package', () => {
+test('npm run release: does not suggest publishing a private package', () => {
   writeFileSync(path('package.json'), read('package.json').replace('"type"', '"private": true,\n  "type"'));
   commit('private');
   const { code, out } = release('0.2.0');
@@ -119,7 +119,7 @@ test('does not suggest publishing a private package', () => {
   expect(out).toContain('no npm publish: package.json says "private": true');
 });
 
-describe('rejects with a hint, changing nothing:', () => {
+describe('npm run release rejects with a hint, changing nothing', () => {
   const refused = (args: readonly string[], message: RegExp) => {
     const before = state();
     const { code, out, err } = release(...args);
@@ -209,7 +209,7 @@ describe('rejects with a hint, changing nothing:', () => {
   });
 });
 
-test('undoes the release when the commit fails', () => {
+test('npm run release: undoes the release when the commit fails', () => {
   const hook = path('.git/hooks/pre-commit');
   mkdirSync(path('.git/hooks'), { recursive: true });
   writeFileSync(hook, '#!/bin/sh\necho "The hook says no." >&2\nexit 1\n');
@@ -222,7 +222,7 @@ test('undoes the release when the commit fails', () => {
   expect(state()).toEqual(before);
 });
 
-test('undoes the release when the tag fails', () => {
+test('npm run release: undoes the release when the tag fails', () => {
   git('config', 'tag.gpgSign', 'true');
   git('config', 'gpg.program', 'false');
   const before = state();

@@ -112,7 +112,7 @@ afterAll(async () => {
 
 const SILENT = 'the connector process is not responding';
 
-test('reports DOWN before the connector process starts, and UP with all details after', async () => {
+test('remote sources: reports DOWN before the connector process starts, and UP with all details after', async () => {
   await all('DOWN', SILENT);
   await startConnector();
   const { readyz, graph } = await all('UP', null);
@@ -123,7 +123,7 @@ test('reports DOWN before the connector process starts, and UP with all details 
   expect(await seen()).toMatchObject({ breaker: 0, waiting: 0 });
 }, 30_000);
 
-test('reports a source that is down in the other process with its reason, errors and breaker', async () => {
+test('remote sources: reports a source that is down in the other process with its reason, errors and breaker', async () => {
   await running.close();
   const { readyz, graph } = await all('DOWN', 'cannot be reached');
   expect([readyz['since'], readyz['breaker']]).toEqual([graph['since'], graph['breaker']]);
@@ -132,7 +132,7 @@ test('reports a source that is down in the other process with its reason, errors
   await all('UP', null);
 }, 30_000);
 
-test('reports DOWN everywhere when the process stops, and UP when it is back', async () => {
+test('remote sources: reports DOWN everywhere when the process stops, and UP when it is back', async () => {
   await stopConnector();
   const { readyz, graph } = await all('DOWN', SILENT);
   expect(readyz['lastSuccess']).toEqual(graph['lastSuccess']);
@@ -143,7 +143,7 @@ test('reports DOWN everywhere when the process stops, and UP when it is back', a
   await all('UP', null);
 }, 30_000);
 
-test('reports DOWN for a process that accepts connections without responding, and for another process at the address', async () => {
+test('remote sources: reports DOWN for a process that accepts connections without responding, and for another process at the address', async () => {
   await stopConnector();
   const listen = async (answer: string | null): Promise<Server> => {
     const server = createServer((_, response) => void (answer !== null && response.end(answer)));
@@ -164,7 +164,7 @@ test('reports DOWN for a process that accepts connections without responding, an
   await all('UP', null);
 }, 30_000);
 
-test('reports DOWN if any live gateway cannot reach the process; ignores gateways that died', async () => {
+test('remote sources: reports DOWN if any live gateway cannot reach the process; ignores gateways that died', async () => {
   const graph = async () => (await seen()).graph['state'];
   await recordOutage(database.plain, 'parking', 'another gateway', SILENT);
   expect(await graph()).toBe('DOWN');
@@ -173,7 +173,7 @@ test('reports DOWN if any live gateway cannot reach the process; ignores gateway
   await endOutages(database.plain, ['parking'], 'another gateway');
 });
 
-test('connector processes serve /healthz, /readyz and /metrics without secrets', async () => {
+test('remote sources: connector processes serve /healthz, /readyz and /metrics without secrets', async () => {
   const url = `http://127.0.0.1:${port}`;
   const get = async (path: string) => {
     const answer = await fetch(url + path);

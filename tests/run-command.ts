@@ -1,6 +1,7 @@
 /** Runs the `isthmus` program in this process and captures its exit code and output. */
 import { readdirSync } from 'node:fs';
 import { createProgram } from '../gateway/commands/program.ts';
+import { END_SIGNALS } from '../gateway/ops/signals.ts';
 
 /** Exit code and output of a command. */
 export interface CommandResult {
@@ -22,7 +23,7 @@ const TIMEOUT = 30_000;
 
 /**
  * Runs `isthmus ARGS...` in `folder` with only these variables, PATH and HOME. Rejects if it has not ended after 30 s.
- * Run one at a time: it changes the working directory of the process.
+ * Run one at a time: until it ends, it changes the folder, environment, exit and signal handlers of the process.
  */
 export async function runCommand(
   args: readonly string[],
@@ -31,6 +32,7 @@ export async function runCommand(
 ): Promise<CommandResult> {
   const [cwd, environment, exit] = [process.cwd(), process.env, process.exit];
   const written = { out: '', err: '' };
+  const signalHandlers = END_SIGNALS.map((signal) => ({ signal, handlers: process.listeners(signal) }));
   const writes = [process.stdout, process.stderr].map((stream, i) => {
     const { write } = stream;
     stream.write = ((text: string | Uint8Array) => {
@@ -60,6 +62,10 @@ export async function runCommand(
   } finally {
     clearTimeout(timer);
     for (const restore of writes) restore();
+    for (const { signal, handlers } of signalHandlers) {
+      process.removeAllListeners(signal);
+      for (const handler of handlers) process.on(signal, handler);
+    }
     process.exit = exit;
     process.env = environment;
     process.chdir(cwd);

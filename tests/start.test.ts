@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { isthmusArgs } from './run-isthmus.ts';
 import { processesOf } from './signals/processes.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -26,7 +27,7 @@ afterEach(() => {
 });
 
 function isthmus(args: readonly string[], env: Record<string, string> = {}) {
-  const child = spawn(process.execPath, ['--import', 'tsx', join(ROOT, 'gateway', 'cli.ts'), ...args], {
+  const child = spawn(process.execPath, isthmusArgs(...args), {
     cwd: ROOT,
     env: { ...process.env, PORT: '0', ISTHMUS_DATA: join(folder, 'data'), ISTHMUS_LOG: 'warn', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -134,7 +135,8 @@ test('--help prints no start-up steps', async () => {
 
 test('an interrupted bench leaves none of its servers running', async () => {
   const { child, ended } = isthmus(['bench', '--rounds', '1', '--milliseconds', '100'], { ISTHMUS_MARK: folder });
-  const servers = () => processesOf(folder, folder).filter((one) => /bench\/candidate-process\.ts/.test(one.command));
+  const servers = () =>
+    processesOf(folder, folder).filter((one) => /bench\/candidate-process\.[jt]s/.test(one.command));
   await expect.poll(() => servers().length, { interval: 20 }).toBeGreaterThan(0);
   child.kill('SIGTERM');
   expect(await ended).toBe('SIGTERM');

@@ -4,7 +4,7 @@ import { cycleFaults, nameFaults, sizeFaults, wordFaults } from './style/check.t
 
 const sources = (files: Record<string, string>): Map<string, string> => new Map(Object.entries(files));
 
-test('names a file of 300 lines and folders with too many files, tests and migrations excepted', () => {
+test('style check: names a file of 300 lines and folders with too many files, tests and migrations excepted', () => {
   const many = (folder: string, count: number) =>
     Object.fromEntries(Array.from({ length: count }, (_, i) => [`${folder}/file-${i}.ts`, '']));
   expect(
@@ -27,7 +27,7 @@ test('names a file of 300 lines and folders with too many files, tests and migra
   ]);
 });
 
-test('finds an import cycle, of types and of dynamic imports too', () => {
+test('style check: finds an import cycle, of types and of dynamic imports too', () => {
   const files = {
     'gateway/a.ts': "import type { B } from './b.ts';",
     'gateway/b.ts': "export { c } from './live/c.ts';",
@@ -38,7 +38,7 @@ test('finds an import cycle, of types and of dynamic imports too', () => {
   expect(cycleFaults(sources({ ...files, 'gateway/live/c.ts': '' }))).toEqual([]);
 });
 
-test('finds replaced names of files and exports, and leaves the names of the park alone', () => {
+test('style check: finds replaced names of files and exports, and leaves the names of the park alone', () => {
   expect(
     nameFaults(
       sources({
@@ -58,7 +58,7 @@ test('finds replaced names of files and exports, and leaves the names of the par
   ]);
 });
 
-test('finds replaced words in strings, templates, comments and documents, with their line', () => {
+test('style check: finds replaced words in strings, templates, comments and documents, with their line', () => {
   const found = wordFaults(
     sources({
       'gateway/a.ts': [

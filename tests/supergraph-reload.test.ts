@@ -10,7 +10,7 @@ import { startStandaloneGateway } from '../gateway/standalone-gateway.ts';
 import { readFieldPolicy } from '../gateway/trust/rights/field-policy.ts';
 import { compose } from '../schema/compose.ts';
 
-test('reloads under load without failed requests, and answers from the new graph', async () => {
+test('supergraph reload: reloads under load without failed requests, and answers from the new graph', async () => {
   const parts = await Promise.all(
     benchSubgraphs().map(async ({ name, sdl, schema }) => ({ name, sdl, served: await serveSubgraph(schema, 0) })),
   );
@@ -61,7 +61,7 @@ test('reloads under load without failed requests, and answers from the new graph
   }
 });
 
-test('recompiles cached operations for the new graph before it is used', async () => {
+test('supergraph reload: recompiles cached operations for the new graph before it is used', async () => {
   const all = benchSubgraphs();
   const { supergraph } = compose(all.map(({ name, sdl }) => ({ name, sdl, url: `http://${name}.test` })));
   const federate = () => createFederation({ supergraph, subgraphs: new Map(), log: silentLog });

@@ -16,6 +16,7 @@ import { createTestDatabase } from '../connectors/kit/testing/test-database.ts';
 import { SIMULATORS, simulatorNames } from '../connectors/simulators.ts';
 import { type Hub, startHub } from '../gateway/main.ts';
 import { freePort } from '../schema/database/embedded/free-port.ts';
+import { isthmusArgs } from './run-isthmus.ts';
 
 export type Deployment = 'embedded' | 'scale-out';
 export const DEPLOYMENTS: readonly Deployment[] = ['embedded', 'scale-out'];
@@ -200,22 +201,18 @@ export async function startTestHub(form: Deployment, options: TestHubOptions = {
   const file = join(directory, 'isthmus.yaml');
   writeFileSync(file, text);
   const startConnector = async (name: string): Promise<void> => {
-    const child = spawn(
-      process.execPath,
-      ['--import', 'tsx', join(ROOT, 'gateway', 'cli.ts'), 'connector', name, '--config', file],
-      {
-        cwd: ROOT,
-        env: {
-          ...process.env,
-          ...environment,
-          PORT: environment[`PORT_${name}`],
-          HUB_PORT: String(port),
-          DATABASE_URL: database.url,
-          ISTHMUS_DATA: join(directory, 'data'),
-        },
-        stdio: ['ignore', 'pipe', 'pipe'],
+    const child = spawn(process.execPath, isthmusArgs('connector', name, '--config', file), {
+      cwd: ROOT,
+      env: {
+        ...process.env,
+        ...environment,
+        PORT: environment[`PORT_${name}`],
+        HUB_PORT: String(port),
+        DATABASE_URL: database.url,
+        ISTHMUS_DATA: join(directory, 'data'),
       },
-    );
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     child.stdout.on('data', (part: Buffer) => log.push(`${name}: ${part.toString().trim()}`));
     child.stderr.on('data', (part: Buffer) => log.push(`${name}: ${part.toString().trim()}`));
     children.set(name, child);

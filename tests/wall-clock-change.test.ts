@@ -14,7 +14,7 @@ import { stringify } from 'yaml';
 import { configurable } from '../connectors/index.ts';
 import { ANONYMOUS } from '../connectors/kit/auth/principal.ts';
 import { readConfig } from '../connectors/kit/config/config-file.ts';
-import type { SourceCallEvent } from '../connectors/kit/guard/guard.ts';
+import type { SourceCallEvent } from '../connectors/kit/guard/guard-types.ts';
 import { createLog } from '../connectors/kit/log.ts';
 import { createWorld } from '../connectors/kit/testing/park/index.ts';
 import type { RunningSimulator } from '../connectors/kit/testing/simulator.ts';

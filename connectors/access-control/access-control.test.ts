@@ -111,15 +111,15 @@ conformance({
   },
 });
 
-describe('the clocks of the controllers', () => {
-  test('converts local time to an instant and back, by zone', () => {
+describe('access control mapping', () => {
+  test('local time of a controller: converts it to an instant and back, by zone', () => {
     expect(localToInstant('2026-03-01 08:05:00', 'Asia/Shanghai').toISOString()).toBe('2026-03-01T00:05:00.000Z');
     expect(localToInstant('2026-03-01 08:05:00', 'Asia/Urumqi').toISOString()).toBe('2026-03-01T02:05:00.000Z');
     expect(instantToLocal(new Date('2026-03-01T00:05:00Z'), 'Asia/Shanghai')).toBe('2026-03-01 08:05:00');
     expect(instantToLocal(new Date('2026-03-01T00:05:00.250Z'), 'Pacific/Auckland')).toBe('2026-03-01 13:05:00.250');
   });
 
-  test('an hour that occurs twice is its first occurrence, one that is skipped is moved forward', () => {
+  test('local time of a controller: an hour that occurs twice is its first occurrence, one that is skipped is moved forward', () => {
     const zone = 'America/Los_Angeles';
     expect(localToInstant('2005-10-30 01:30:00', zone).toISOString()).toBe('2005-10-30T08:30:00.000Z');
     expect(localToInstant('2005-10-30 02:30:00', zone).toISOString()).toBe('2005-10-30T10:30:00.000Z');
@@ -127,7 +127,7 @@ describe('the clocks of the controllers', () => {
     expect(localToInstant('2005-04-03 03:30:00', zone).toISOString()).toBe('2005-04-03T10:30:00.000Z');
   });
 
-  test('every hour of a year survives a round trip', () => {
+  test('local time of a controller: every hour of a year survives a round trip', () => {
     for (const zone of ['Asia/Shanghai', 'Europe/Berlin', 'Australia/Lord_Howe', 'Asia/Kathmandu']) {
       for (let hour = 0; hour < 366 * 24; hour += 5) {
         const local = instantToLocal(new Date(Date.UTC(2026, 0, 1, hour)), zone);
@@ -153,7 +153,7 @@ describe('the clocks of the controllers', () => {
   });
 });
 
-describe('settings', () => {
+describe('access control settings', () => {
   test('reports a missing driver, an invalid zone and an invalid duration together', () => {
     const read = readSettings(accessControl.settings, {
       url: 'mssql://sa:very-secret@10.0.0.5/zkaccess',

@@ -3,6 +3,7 @@ import { openVendorDatabase } from '../kit/protocols/sql.ts';
 import { accessGraph } from './graph/index.ts';
 import { type AccessSettings, accessSettings } from './settings.ts';
 import { columnsQuery, findColumnDrift } from './source/column-drift.ts';
+import { directoryJob } from './source/directory-sync.ts';
 import { AccessSource } from './source/index.ts';
 import { type AccessInstallation, mappingContext } from './source/installation.ts';
 import { LogPoller } from './source/log-poller.ts';
@@ -45,7 +46,7 @@ const accessControl: Connector<AccessSettings, AccessSource> = {
         return findColumnDrift(value);
       },
       lag: () => poller.lag(),
-      jobs: poller.jobs,
+      jobs: [poller.job, directoryJob(installation)],
       close: () => database.close(),
     };
   },

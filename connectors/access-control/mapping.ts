@@ -1,7 +1,7 @@
 /** Maps ZKAccess rows to the model. Pure; vendor terms are used in this file, the SQL statements and the simulator only. */
 import { createHash } from 'node:crypto';
+import { parseUscc } from '../../schema/graph/identifiers.ts';
 import { malformed } from '../kit/errors.ts';
-import { parseUscc } from '../kit/identifiers.ts';
 import type { AccessAttempt, Badge, Door, DoorCondition, DoorEvent, Occupant, Person, Tenant } from './model.ts';
 
 /** A row as any of the drivers returns it: numbers may be strings, dates are strings. */

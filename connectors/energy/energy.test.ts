@@ -161,7 +161,7 @@ describe('energy', () => {
   const hourlyBuckets = async (serial: string, hours: number) =>
     (await series(serial, 0, hours)).buckets.map(({ value, quality }) => [value, quality]);
 
-  test('a register that rolls over continues; a repeated reading is stored once', async () => {
+  test('consumption: a register that rolls over continues; a repeated reading is stored once', async () => {
     const values = [
       [0, '990'],
       [1, '998.5'],
@@ -176,7 +176,7 @@ describe('energy', () => {
     expect((await series('roll', 0, 2)).total).toEqual({ value: '13.5', unit: 'm3' });
   });
 
-  test('after a reset or a replaced meter the unknown consumption is null and SUSPECT, and measuring continues', async () => {
+  test('consumption: after a reset or a replaced meter the unknown consumption is null and SUSPECT, and measuring continues', async () => {
     await keep('reset', [
       [0, '500'],
       [1, '510'],
@@ -190,7 +190,7 @@ describe('energy', () => {
     ]);
   });
 
-  test('a gap is null, never 0; the consumption over it is in the bucket in which it ends', async () => {
+  test('consumption: a gap is null, never 0; the consumption over it is in the bucket in which it ends', async () => {
     await keep('gap', [
       [0, '1'],
       [1, '2'],
@@ -205,7 +205,7 @@ describe('energy', () => {
     ]);
   });
 
-  test('ignores a single outlier, whether it is too low or too high', async () => {
+  test('consumption: ignores a single outlier, whether it is too low or too high', async () => {
     for (const [serial, wrong] of [
       ['fell', '0'],
       ['leapt', '99999'],
@@ -229,7 +229,7 @@ describe('energy', () => {
     }
   });
 
-  test('converts different units before adding', async () => {
+  test('consumption: converts meters of different units before adding them', async () => {
     const uscc = '91350100M000100Y43';
     for (const [unit, end] of [
       ['kWh', '1.5'],
@@ -315,7 +315,7 @@ describe('energy', () => {
     ]);
   });
 
-  test('two adjacent ranges add up to the whole range', async () => {
+  test('consumption: two adjacent ranges add up to the whole range', async () => {
     let n = 0;
     await fc.assert(
       fc.asyncProperty(

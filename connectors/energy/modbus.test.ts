@@ -122,7 +122,7 @@ describe('energy over Modbus', () => {
     expect(await registers()).toEqual({ 'wrong:wrong1': '1', 'wrong:wrong4': '4' });
   });
 
-  test('a frozen gateway ends the poll early, and the next poll starts behind the silent meters', async () => {
+  test('meter poller: a frozen gateway ends the poll early, and the next poll starts behind the silent meters', async () => {
     const units = new Map<number, Registers>([
       [11, pulse(11_000)],
       [12, pulse(12_000)],
@@ -166,7 +166,7 @@ describe('energy over Modbus', () => {
     ).toBeGreaterThan(1);
   });
 
-  test('readings whose commit failed are stored with the next poll, each once and with its own time', async () => {
+  test('meter poller: readings whose commit failed are stored with the next poll, each once and with its own time', async () => {
     let register = 1_000;
     const units = new Map([[1, (() => pulse(register)(0)) as Registers]]);
     const { poll } = await raise('late', units, [[1, 'pulse']]);

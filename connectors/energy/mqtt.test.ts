@@ -46,7 +46,7 @@ describe('energy over MQTT', () => {
     register,
   });
 
-  test('messages published while the hub is disconnected are received later, once, with events for recent readings only', async () => {
+  test('persistent MQTT session: messages published while the hub is disconnected are received later, once, with events for recent readings only', async () => {
     broker = await startTestBroker();
     const subscribed = broker.subscribed();
     await raise();
@@ -194,7 +194,7 @@ describe('energy over MQTT', () => {
     await expect(host?.runJob('air', 'poll telemetry')).rejects.toMatchObject({ code: 'SOURCE_REJECTED' });
   });
 
-  test('a process that does not receive reports the age of readings, too', async () => {
+  test('reading ingest: a process that does not receive reports the age of readings, too', async () => {
     broker = await startTestBroker();
     const subscribed = broker.subscribed();
     await raise({ fresh: '2s' });

@@ -104,7 +104,8 @@ describe('rejected payloads', () => {
       await database.plain.query('DROP TRIGGER no_refusal ON meter_refusal; DROP FUNCTION no_refusal()');
     }
     await expect.poll(() => acknowledged, { timeout: 15_000 }).toBe(2);
-    expect((await digests()).sort()).toEqual(payloads.map(sha256).sort());
+    // Stored twice if the connection ends between commit and acknowledgement.
+    expect([...new Set(await digests())].sort()).toEqual(payloads.map(sha256).sort());
     // Parts of failed attempts are deleted; the parts of the large payload exist once.
     await host?.close();
     await raise();

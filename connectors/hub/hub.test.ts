@@ -10,7 +10,7 @@ import { silentLog } from '../kit/log.ts';
 import type { Claim, Services } from '../kit/services.ts';
 import { createTestDatabase } from '../kit/testing/test-database.ts';
 import hub, { HUB_INSTALLATION } from './index.ts';
-import { eventQuery, matchingKeys } from './mapping.ts';
+import { eventQuery, matchingKeys } from './mapping/index.ts';
 
 const PARK: ParkConfig = {
   id: 'lakeside',
@@ -71,7 +71,7 @@ describe('hub', () => {
     await database?.drop();
   });
 
-  test('returns the parks and buildings of isthmus.yaml', async () => {
+  test('entities: resolves a park with its buildings', async () => {
     const { park } = await data(
       '{ park(id: "lakeside") { name region kind buildings { id name floorArea park { id } } provenance { source system } } }',
     );
@@ -109,7 +109,7 @@ describe('hub', () => {
     expect(both.errors?.[0]?.extensions?.['code']).toBe('BAD_USER_INPUT');
   });
 
-  test('lists facts that sources report differently, ignoring differences in spelling', async () => {
+  test('company conflicts: lists facts that sources report differently, ignoring differences in spelling', async () => {
     const tell = (installation: string, at: string, claim: Partial<Claim>) =>
       services.transaction((tx) =>
         saveClaims(tx, { installation, connector: installation, park: 'lakeside', at: new Date(at) }, [
@@ -159,7 +159,7 @@ describe('hub', () => {
     expect(await conflicts()).toEqual([]);
   });
 
-  test('ignores a missing city in an address; tax addresses require the right to read the tax account', async () => {
+  test('company conflicts: ignore a missing city in an address; tax addresses require the right to read the tax account', async () => {
     const tell = (installation: string, at: string, claim: Partial<Claim>) =>
       services.transaction((tx) =>
         saveClaims(tx, { installation, connector: installation, park: 'lakeside', at: new Date(at) }, [
@@ -189,7 +189,7 @@ describe('hub', () => {
     expect(await conflicts()).toEqual([]);
   });
 
-  test('filters companies by name and park; an unknown company is null', async () => {
+  test('companies of the hub: filters them by name and park; an unknown company is null', async () => {
     const found = await data(
       '{ companies(filter: { name: { contains: "样例" }, park: { eq: "lakeside" } }) { nodes { uscc } } none: companies(filter: { park: { eq: "x" } }) { nodes { uscc } } company(uscc: "91440300MA5EYUJT4D") { uscc } }',
     );
@@ -197,7 +197,7 @@ describe('hub', () => {
     expect(found.none.nodes).toEqual([]);
   });
 
-  test('writes each foreign id to the log once, in order, without gaps', async () => {
+  test('stored event log: contains each foreign id once, in order, without gaps', async () => {
     expect(await emit([entered('1'), entered('2')])).toBe(2);
     expect(await emit([entered('2'), entered('3')])).toBe(1);
     await Promise.all(Array.from({ length: 20 }, (_, i) => emit([entered(`c${i}`), entered(`d${i % 5}`)])));
@@ -206,7 +206,7 @@ describe('hub', () => {
     expect(rows).toHaveLength(3 + 20 + 5);
   });
 
-  test('a failed transaction leaves neither event nor key', async () => {
+  test('stored event log: a failed transaction leaves neither event nor key', async () => {
     await expect(
       services.transaction(async (tx) => {
         await services.emit(tx, [entered('lost')]);
@@ -296,14 +296,14 @@ describe('hub', () => {
     expect(_entities).toEqual([{ uscc: '91440300MA5EYUJT4D', name: null }, { id: 'lakeside', name: 'Lakeside' }, null]);
   });
 
-  test('converts graph filters to log queries', () => {
+  test('hub mapping: converts graph filters to queries of the event log', () => {
     expect(matchingKeys({ eq: 'a', in: ['a', 'b'] })).toEqual(['a']);
     expect(matchingKeys({ eq: 'c', in: ['a', 'b'] })).toEqual([]);
     expect(matchingKeys(null)).toBeUndefined();
     expect(eventQuery({ lot: { eq: 'l' } })).toEqual({ lot: ['l'] });
   });
 
-  test('an expired cursor is rejected in a query and gives a gap in a subscription; a forged one is CURSOR_INVALID', async () => {
+  test('event log of the graph: an expired cursor is rejected in a query and gives a gap in a subscription; a forged one is CURSOR_INVALID', async () => {
     const page = await data('{ events(first: 2) { pageInfo { endCursor } } }');
     const after = page.events.pageInfo.endCursor as string;
     const today = Math.floor(Date.now() / 86_400_000) * 86_400_000;

@@ -10,7 +10,7 @@ import { SourceReporter } from '../kit/monitoring/source-status.ts';
 import type { PageRequest } from '../kit/pagination.ts';
 import type { ProvenanceFacts } from '../kit/provenance.ts';
 import type { Services } from '../kit/services.ts';
-import * as mapping from './mapping.ts';
+import * as mapping from './mapping/index.ts';
 import type {
   Access,
   Building,
@@ -260,4 +260,4 @@ const mapped = <A, B>(rows: ReadonlyMap<string, A>, map: (row: A, key: string) =
   new Map([...rows].map(([key, row]) => [key, map(row, key)]));
 
 // The graph imports from the source only, so the mapping functions that it needs are re-exported here.
-export { checkLoggedEvent, type EventFilter, eventShape, filterScope, matchingKeys } from './mapping.ts';
+export { checkLoggedEvent, type EventFilter, eventShape, filterScope, matchingKeys } from './mapping/index.ts';

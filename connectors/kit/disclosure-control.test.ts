@@ -8,24 +8,24 @@ const withheld = (groups: Readonly<Record<string, string>>, none = '') => {
   return { total: found.total, groups: [...found.groups].sort() };
 };
 
-test('withholds a further group so that a small one cannot be computed from the total', () => {
+test('disclosure control: withholds a further group so that a small one cannot be computed from the total', () => {
   expect(withheld({ b1: 'A', b2: 'ABCD', b3: 'BCD' })).toEqual({ total: false, groups: ['b1', 'b3'] });
 });
 
-test('withholds no further group if the small ones have enough members together', () => {
+test('disclosure control: withholds no further group if the small ones have enough members together', () => {
   expect(withheld({ b1: 'AB', b2: 'CD', b3: 'EFG' })).toEqual({ total: false, groups: ['b1', 'b2'] });
 });
 
-test('counts members without a group as a withheld group', () => {
+test('disclosure control: counts members without a group as a withheld group', () => {
   expect(withheld({ b1: 'BCD', b2: '' }, 'A')).toEqual({ total: false, groups: ['b1'] });
 });
 
-test('withholds a total of few members; empty groups do not count', () => {
+test('disclosure control: withholds a total of few members; empty groups do not count', () => {
   expect(withheld({ b1: 'AB' })).toEqual({ total: true, groups: ['b1'] });
   expect(withheld({ b1: '', b2: 'ABC' })).toEqual({ total: false, groups: [] });
 });
 
-test('never publishes a group or a remainder of few members', () => {
+test('disclosure control: never publishes a group or a remainder of few members', () => {
   const group = fc.record({
     key: fc.constantFrom('b1', 'b2', 'b3', 'b4', 'b5', null),
     members: fc.uniqueArray(fc.constantFrom(...'ABCDEFG'), { maxLength: 5 }),

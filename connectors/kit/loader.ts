@@ -1,6 +1,6 @@
 /** Batches the reads of one request. */
 import DataLoader from 'dataloader';
-import { PartialCacheError } from './guard/guard.ts';
+import { PartialCacheError } from './guard/guard-types.ts';
 
 /**
  * A loader for one request: keys that are loaded within one tick become one batch of at most `maxBatch` (default 500). `fetch` receives

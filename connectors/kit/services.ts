@@ -4,8 +4,8 @@ import type { Tx } from '../../schema/database/database.ts';
 import type { Call, InstallationInfo } from './call.ts';
 import type { Clock } from './clock.ts';
 import type { Cursors } from './cursor.ts';
-import type { EventKind } from './events/event-types.ts';
-import type { Guard } from './guard/guard.ts';
+import type { EventData, EventKind } from './events/event-types.ts';
+import type { Guard } from './guard/guard-types.ts';
 import type { Log } from './log.ts';
 
 /** What an installation may use; it opens no other database connection, log or clock. */
@@ -63,10 +63,11 @@ export interface Services {
 }
 
 /** An event before it has its number. Contains keys, not records; all ids are global. */
-export interface NewEvent {
+export type NewEvent<K extends EventKind = EventKind> = { [N in K]: NewEventOfKind<N> }[K];
+
+interface NewEventBase {
   /** Unique within the installation; a second event with the same id is ignored. */
   readonly foreignId: string;
-  readonly kind: EventKind;
   /** When it happened, according to the source. */
   readonly time: Date;
   readonly company?: string | null;
@@ -76,9 +77,15 @@ export interface NewEvent {
   readonly lot?: string | null;
   readonly meter?: string | null;
   readonly case?: string | null;
-  /** The JSON values that event-types.ts declares for the kind. */
-  readonly data?: Readonly<Record<string, unknown>>;
 }
+
+/** `data`: the JSON values that event-types.ts declares for the kind; may be absent if all of them are nullable. */
+type NewEventOfKind<K extends EventKind> = NewEventBase & { readonly kind: K } & (Record<
+    never,
+    never
+  > extends EventData<K>
+    ? { readonly data?: EventData<K> }
+    : { readonly data: EventData<K> });
 
 /** An id under which an installation knows a company, vehicle, person or meter. */
 export interface Claim {

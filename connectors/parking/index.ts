@@ -2,7 +2,7 @@ import type { Connector } from '../kit/connector.ts';
 import { graph } from './graph/index.ts';
 import { type ParkingSettings, parkingSettings } from './settings.ts';
 import { ParkingSource } from './source/index.ts';
-import type { ParkingRequest } from './source/request.ts';
+import type { ParkingRequest } from './source/request-loaders.ts';
 
 const HOUR = 3_600_000;
 const GATES = ['VEHICLE_ENTERED', 'VEHICLE_EXITED'] as const;

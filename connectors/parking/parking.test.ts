@@ -261,7 +261,7 @@ describe('parking', () => {
     ).toContain('*');
   });
 
-  test('pages through all vehicles once, and counts them', async () => {
+  test('pages of the vendor: contain each vehicle of a company once, and the number of all', async () => {
     const query =
       'query ($r: [_Any!]!, $a: Cursor) { _entities(representations: $r) { ... on Company { vehicles(first: 4, after: $a) { nodes { id } totalCount pageInfo { endCursor hasNextPage } } } } }';
     const wanted = demo.vehicles.filter((item) => item.company === company).length;
@@ -399,7 +399,7 @@ describe('parking', () => {
     expect(await rows()).toBe(before + 1);
   });
 
-  test('responds 503 with Retry-After when the commit queue is full, and stores nothing', async () => {
+  test('commit queue: a webhook gets 503 with Retry-After when it is full, and nothing is stored', async () => {
     const raw = settings(running);
     const host = await startInstallation(parking, { id: 'full', raw }, database, {
       runJobs: false,

@@ -105,7 +105,7 @@ async function drivesIn(id: string): Promise<void> {
   expect(answer?.status).toBe(200);
 }
 
-test('an event invalidates a fresh reading: the next query returns the new value', async () => {
+test('parking read cache: an event invalidates a fresh reading: the next query returns the new value', async () => {
   const before = await free();
   const calls = requestCount();
   // One more car in each lot, without an event.
@@ -118,7 +118,7 @@ test('an event invalidates a fresh reading: the next query returns the new value
   expect(requestCount()).toBe(calls + 1);
 });
 
-test('1,000 identical queries in ten seconds make five calls', async () => {
+test('parking read cache: 1,000 identical queries in ten seconds make five calls', async () => {
   now += 60_000;
   const calls = requestCount();
   for (let i = 0; i < 1_000; i++) {

@@ -57,7 +57,7 @@ const history = async (from: Date, bucket: string) => {
   return { errors, history: JSON.parse(JSON.stringify(data))?._entities?.[0]?.history };
 };
 
-test('returns null for buckets before retention, and the time before which observations were deleted', async () => {
+test('parking retention: returns null for buckets before retention, and the time before which observations were deleted', async () => {
   await database.transaction((tx) => pruneOccupancy(tx, new Date(day(2).getTime() + 43_200_000), 1_000));
   const { history: all, errors } = await history(day(1), 'DAY');
   expect(errors).toBeUndefined();

@@ -209,7 +209,7 @@ describe('parking vendor quirks', () => {
     expect(await data(GRANT, { i: input })).toEqual(first);
   });
 
-  test('reports a grant rejected with status 200, and allows a retry', async () => {
+  test('parking API: reports a grant that is rejected with status 200, and allows a retry', async () => {
     handlers['POST /rights/assigned'] = () => ({ body: { status: 'error', code: 400, message: 'full' } });
     for (const _ of [1, 2]) {
       const answer = await ask(GRANT, { i: input });
@@ -241,7 +241,7 @@ describe('parking vendor quirks', () => {
     }
   });
 
-  test('reads a long list in pages of one reference instant, without rows deleted in the meantime', async () => {
+  test('parking API: reads a long list in pages of one reference instant, without rows deleted in the meantime', async () => {
     const all = Array.from({ length: 2_500 }, (_, i) => {
       const car = `渝A${String(10_000 + i)}`;
       return right(`R${i}`, car, A, '2026-01-01T00:00:00Z');
@@ -290,7 +290,7 @@ describe('parking vendor quirks', () => {
     ]);
   });
 
-  test('looks up a plate at the vendor, requires the colour if ambiguous, and serves stale data while the vendor is down', async () => {
+  test('loaders of a request: look up a plate at the vendor, require the colour if ambiguous, and serve stale data while the vendor is down', async () => {
     const query =
       'query ($p: Plate, $c: PlateColour) { vehicle(plate: $p, colour: $c) { colour provenance { stale } } }';
     expect((await data(query, { p: '渝A11111' })).vehicle).toBeNull();
@@ -317,7 +317,7 @@ describe('parking vendor quirks', () => {
     expect(never.errors?.[0]?.extensions?.['code']).toBe('SOURCE_UNAVAILABLE');
   });
 
-  test('reports no free places in a lot above capacity', async () => {
+  test('presents no free places in a lot above capacity', async () => {
     const { parkingLot } = await data('{ parkingLot(id: "v:lot-1") { capacity occupied free } }');
     expect(parkingLot).toEqual({ capacity: 100, occupied: 104, free: 0 });
   });

@@ -15,13 +15,13 @@ import {
   registerEnumType,
 } from 'type-graphql';
 import { key, requiresScopes } from '../../schema/graph/directives.ts';
+import { maskName } from '../../schema/graph/identifiers.ts';
 import { CalendarDate, USCC } from '../../schema/graph/scalars.ts';
 import { Money, MoneyInput, Provenance } from '../../schema/graph/shared.ts';
 import { mayUnmask } from '../kit/auth/principal.ts';
 import { PART } from '../kit/auth/row-rights.ts';
 import type { Graph, GraphContext, InstallationHandle, Sourced } from '../kit/connector.ts';
 import { badInput } from '../kit/errors.ts';
-import { maskName } from '../kit/identifiers.ts';
 import { provenance } from '../kit/provenance.ts';
 import type { Application, Entry } from './model.ts';
 import type { RegistrationRequest } from './source/index.ts';

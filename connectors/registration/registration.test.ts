@@ -18,7 +18,7 @@ import { type RunningSimulator, readJournal } from '../kit/testing/simulator.ts'
 import { createTestDatabase } from '../kit/testing/test-database.ts';
 import { demoParkConfig, installationConfig } from '../kit/testing/test-installation.ts';
 import registration from './index.ts';
-import * as mapping from './mapping.ts';
+import * as mapping from './mapping/index.ts';
 import { simulator } from './simulator.ts';
 
 const demo = createWorld();
@@ -367,7 +367,7 @@ describe('registration', () => {
     expect(readJournal(directory, 'submitApplication')).toHaveLength(before + 1);
   });
 
-  test('rejects filings for companies that the caller may not act for, and filings with invalid fields', async () => {
+  test('filings: rejects those for companies that the caller may not act for, and those with invalid fields', async () => {
     const mine = { companies: [demo.companies[3]?.uscc as string] };
     const theirs = { companies: [demo.companies[4]?.uscc as string] };
     expect(codeOf(await ask(SUBMIT, { i: input('f1') }, theirs))).toBe('FORBIDDEN');
@@ -416,7 +416,7 @@ describe('registration', () => {
     expect(codeOf(response)).toBe('SOURCE_MALFORMED');
   });
 
-  test('rejects a response whose headers do not match the request', () => {
+  test('X-Road messages: rejects a response whose headers do not match the request', () => {
     const route = {
       client: { instance: 'A', memberClass: 'B', memberCode: 'C', subsystem: 'D' },
       service: { instance: 'A', memberClass: 'B', memberCode: 'C', subsystem: 'E' },
@@ -438,7 +438,7 @@ describe('registration', () => {
     ).toThrow('no header service');
   });
 
-  test('maps faults to temporary failures and rejections, for both SOAP versions', () => {
+  test('X-Road messages: maps faults to temporary failures and rejections, for both SOAP versions', () => {
     const code = (name: string) => mapping.faultToError({ code: name, text: '', detail: null }).code;
     expect(code('Server.ServerProxy.NetworkError')).toBe('SOURCE_UNAVAILABLE');
     expect(code('Server')).toBe('SOURCE_UNAVAILABLE');

@@ -187,7 +187,7 @@ describe('with the simulated tax office', () => {
     }
   });
 
-  test('totals have one row per period, also empty ones; rejects mixed or reversed periods', async () => {
+  test('presented totals have one row per period, also empty ones; rejects mixed or reversed periods', async () => {
     const { uscc } = demo.companies[0]!;
     const totals = async (from: string, to: string) => {
       const { tax: found } = await company<{ tax: { totals: { period: string; invoices: number }[] } }>(
@@ -365,7 +365,7 @@ describe('with the simulated tax office', () => {
     expect(found.standing).toBe('UNKNOWN');
   });
 
-  test('rejects a truncated file, an unknown layout and an empty file, each with its reason', async () => {
+  test('reading a tax file: rejects a truncated one, an unknown layout and an empty one, each with its reason', async () => {
     const unknown = Buffer.from('PK\u0003\u0004 not for us');
     upload('cut.txt', fixture('daily-cut.in.txt'));
     upload('unknown.zip', unknown);
@@ -431,7 +431,7 @@ describe('with the simulated tax office', () => {
     expect(changes.map(({ state }) => state)).toEqual(['SENT', 'ACCEPTED', 'COMPLETED']);
   }, 40_000);
 
-  test('rejects a request for another company or an unknown office', async () => {
+  test('tax graph: rejects a clearance request for another company or an unknown office', async () => {
     const ask = (installation: string, principal: Principal) =>
       execute(
         `mutation { requestTaxClearance(input: { clientMutationId: "x", installation: "${installation}", uscc: "${A}", until: "2026" }) { receipt } }`,

@@ -1,5 +1,6 @@
 import { createPublicKey } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
+import { parseUscc } from '../../schema/graph/identifiers.ts';
 import {
   custom,
   integer,
@@ -10,7 +11,6 @@ import {
   url,
   type Values,
 } from '../kit/config/settings.ts';
-import { parseUscc } from '../kit/identifiers.ts';
 
 const FINGERPRINT_ERROR =
   'must be the SHA-256 fingerprint of the host key as printed by ssh-keygen -lf: SHA256: and 43 characters';

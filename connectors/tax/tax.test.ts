@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import iconv from 'iconv-lite';
 import ssh2 from 'ssh2';
 import { describe, expect, test } from 'vitest';
+import { parseUscc } from '../../schema/graph/identifiers.ts';
 import { readSettings } from '../kit/config/settings.ts';
-import { parseUscc } from '../kit/identifiers.ts';
 import { conformance } from '../kit/testing/conformance/conformance.ts';
 import { createWorld } from '../kit/testing/park/index.ts';
 import tax from './index.ts';
@@ -213,14 +213,14 @@ describe('SAF-T', () => {
   });
 });
 
-describe('the office files', () => {
-  test('accepts rejected rows up to the configured share', () => {
+describe('tax files', () => {
+  test('validation of rows: accepts rejected rows up to the configured share', () => {
     const bytes = fixture('daily-faults.in.txt');
     expect(readTaxFile(bytes, { ...OPTIONS, refusedShare: 10 / 13 }).taken).toBe(true);
     expect(reasonOf(bytes, { ...OPTIONS, refusedShare: 9 / 13 })).toBe('TOO_MANY_REFUSED');
   });
 
-  test('rejects truncated files, and never throws for a changed byte', () => {
+  test('reading a tax file: rejects truncated ones, and never throws for a changed byte', () => {
     for (const name of ['daily.in.txt', 'invoices.in.csv', 'saft.in.xml']) {
       const bytes = fixture(name);
       for (let end = 0; end < bytes.length - 2; end += 97) {
@@ -237,7 +237,7 @@ describe('the office files', () => {
   });
 });
 
-describe('settings', () => {
+describe('tax settings', () => {
   test('reports all invalid settings at once, without secrets', () => {
     const read = readSettings(tax.settings, {
       url: 'sftp://isthmus:very-secret@tax.example/park',

@@ -1,6 +1,7 @@
 /** Maps the vendor's records to the model. Pure; vendor terms are used in this file and the simulator only. */
+
+import { parseUscc } from '../../schema/graph/identifiers.ts';
 import { malformed } from '../kit/errors.ts';
-import { parseUscc } from '../kit/identifiers.ts';
 import type { Notice } from './model.ts';
 
 /** Parses the vendor's list `{ "rows": [ { "NO", "FIRM", "SUBJ", "TS" } ] }`, TS in seconds. Throws SOURCE_MALFORMED, naming the field. */

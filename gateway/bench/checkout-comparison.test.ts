@@ -26,7 +26,7 @@ function folderWith(...paths: string[]): string {
   return folder;
 }
 
-describe('the interval of a median', () => {
+describe('checkout comparison: the interval of a median', () => {
   test('spans all values while fewer than six cannot reach 95 %', () => {
     expect(medianInterval([1.2])).toEqual({ median: 1.2, low: 1.2, high: 1.2, confidence: 0 });
     expect(medianInterval([1.1, 0.9, 1])).toEqual({ median: 1, low: 0.9, high: 1.1, confidence: 0.75 });
@@ -50,7 +50,7 @@ test('compares each round with the same round of the other checkout', () => {
   expect(compareRounds([1, 2, 1.1], [2, 4, 2])).toMatchObject({ median: 0.5, low: 0.5, high: 0.55 });
 });
 
-test('describes the ratio, its interval and whether the subgraph requests differ', () => {
+test('checkout comparison: describes the ratio, its interval and whether the subgraph requests differ', () => {
   const comparison: Comparison = {
     query: 'Q2',
     mode: 'http',

@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => live?.close());
 
-test('resumes by cursor after every lost connection, without losing or repeating an event', async () => {
+test('client: resumes by cursor after every lost connection, without losing or repeating an event', async () => {
   const { WebSocket, open } = killableSockets();
   await appendTestEvents(live.database, ['before']);
   const begin = await historyCursor();
@@ -48,7 +48,7 @@ test('resumes by cursor after every lost connection, without losing or repeating
   expect(breaks.length).toBeGreaterThan(3);
 });
 
-test('pauses while nothing is read and misses nothing', async () => {
+test('client: pauses while nothing is read and misses nothing', async () => {
   const { WebSocket } = killableSockets();
   const followed = follow<Events>({
     url: live.socketUrl,
@@ -66,7 +66,7 @@ test('pauses while nothing is read and misses nothing', async () => {
   expect(got).toEqual((await loggedEventIds(live.database)).slice(before));
 });
 
-test('can be left while it waits for a delivery', async () => {
+test('client: can be left while it waits for a delivery', async () => {
   const { WebSocket, open } = killableSockets();
   const loop = follow<Events>({ url: live.socketUrl, query: EVENTS_SUBSCRIPTION, webSocket: WebSocket })[
     Symbol.asyncIterator
@@ -77,7 +77,7 @@ test('can be left while it waits for a delivery', async () => {
   await waitFor('the socket closes', 5, () => open.size === 0);
 });
 
-test('can be closed while no server accepts the connection', async () => {
+test('client: can be closed while no server accepts the connection', async () => {
   const faults: unknown[] = [];
   const note = (reason: unknown) => faults.push(reason);
   process.on('unhandledRejection', note);
@@ -97,7 +97,7 @@ test('can be closed while no server accepts the connection', async () => {
   }
 });
 
-test('ends the loop on an error that a retry cannot resolve', async () => {
+test('client: ends the loop on an error that a retry cannot resolve', async () => {
   const { WebSocket } = killableSockets();
   const all = async (query: string, after: string | null) => {
     for await (const _ of follow({ url: live.socketUrl, query, after, webSocket: WebSocket })) break;

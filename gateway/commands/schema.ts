@@ -8,7 +8,10 @@ export function addSchema(program: Command): void {
     .description(
       'print the snapshots (subgraphs, supergraph, public graph, database, settings); --check compares and lints',
     )
-    .option('--check', 'compare with the checked-in files and lint; writes nothing')
+    .option(
+      '--check',
+      'compare with the checked-in files, and the entities with the migrations, and lint; writes nothing',
+    )
     .action((options: { check?: boolean }) =>
       run(async () => {
         const { schemaCommand } = await import('./actions/schema.ts');

@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildSchema, parse, validate } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { referenceOperations } from './index.ts';
 import {
   CALLER_VALUES_QUERY,
   fillVariables,
@@ -16,6 +15,7 @@ import {
 } from './page/examples.ts';
 import { messagesFor } from './page/messages.ts';
 import { withTimes } from './page/relative-times.ts';
+import { referenceOperations } from './reference-operations.ts';
 import { createMemoryStore } from './testing/memory-store.ts';
 
 let target: string;
@@ -75,7 +75,7 @@ describe('the built page', () => {
   });
 });
 
-describe('the operations', () => {
+describe('the reference operations', () => {
   test('are one operation per document, named like its file', () => {
     const names = referenceOperations().map(({ name }) => name);
     expect(names).toEqual(expect.arrayContaining(['Companies', 'Company360', 'ParkNow', 'Sources', 'History', 'Live']));
@@ -191,7 +191,7 @@ describe('the variables of the examples', () => {
   });
 });
 
-test('texts are Chinese for Chinese languages and English for all others', () => {
+test('explorer texts are Chinese for Chinese languages and English for all others', () => {
   expect(messagesFor('zh-CN').signOut).toBe('退出登录');
   expect(messagesFor('zh').signOut).toBe('退出登录');
   for (const language of ['en-GB', 'de', 'zha', '']) expect(messagesFor(language).signOut).toBe('Sign out');

@@ -12,7 +12,7 @@ const batch = (from: number, count: number): Delivery => ({
 });
 const ids = (events: readonly unknown[]): number[] => events.map((event) => (event as { id: number }).id);
 
-test('stores the newest 100 events, newest first, and counts all', () => {
+test('recent deliveries: stores the newest 100 events, newest first, and counts all', () => {
   const recent = new RecentDeliveries();
   for (let i = 0; i < 150; i += 10) recent.add(batch(i, 10));
   const view = recent.view();
@@ -20,7 +20,7 @@ test('stores the newest 100 events, newest first, and counts all', () => {
   expect(ids(view.events)).toEqual(Array.from({ length: 100 }, (_, i) => 149 - i));
 });
 
-test('keeps notices, however many events follow them', () => {
+test('recent deliveries: keeps notices, however many events follow them', () => {
   const recent = new RecentDeliveries();
   const gap = { __typename: 'Gap', cursor: 'g', reason: 'RETENTION' };
   const lagged = { cursor: 'l', behind: 7 };
@@ -32,7 +32,7 @@ test('keeps notices, however many events follow them', () => {
   expect([view.received, view.cursor]).toEqual([500, 'c500']);
 });
 
-test('stores at most 20 notices and 20 errors', () => {
+test('recent deliveries: stores at most 20 notices and 20 errors', () => {
   const recent = new RecentDeliveries();
   for (let i = 0; i < 1_000; i++) {
     recent.add({ data: { events: { __typename: 'Lagged', behind: i } }, errors: [{ message: `error ${i}` }] });
@@ -42,7 +42,7 @@ test('stores at most 20 notices and 20 errors', () => {
   expect(errors?.[0]).toEqual({ message: 'error 999' });
 });
 
-test('stores each delivery of another subscription as one event', () => {
+test('recent deliveries: stores each delivery of another subscription as one event', () => {
   const recent = new RecentDeliveries();
   recent.add({ data: { ticks: 1 } });
   recent.add({ data: { ticks: 2 } });
@@ -91,7 +91,7 @@ function createSource() {
   return { source, push, finish };
 }
 
-test('reads the source while no view is consumed; the next view is up to date', async () => {
+test('recent deliveries: reads the source while no view is consumed; the next view is up to date', async () => {
   const { source, push } = createSource();
   const views = viewSubscription(source, { interval: 0 });
   push(...Array.from({ length: 30 }, (_, i) => batch(i * 10, 10)));
@@ -101,7 +101,7 @@ test('reads the source while no view is consumed; the next view is up to date', 
   await views.return?.();
 });
 
-test('return() while waiting ends the iteration and returns the source', async () => {
+test('recent deliveries: return() while waiting ends the iteration and returns the source', async () => {
   const { source } = createSource();
   let endCount = 0;
   const views = viewSubscription(source, { onEnd: () => endCount++ });
@@ -110,7 +110,7 @@ test('return() while waiting ends the iteration and returns the source', async (
   expect([(await next).done, source.returned, endCount]).toEqual([true, true, 1]);
 });
 
-test('an error after a delivery ends the last view; an error before any is the only view', async () => {
+test('recent deliveries: an error after a delivery ends the last view; an error before any is the only view', async () => {
   const late = createSource();
   const views = viewSubscription(late.source, { interval: 0 });
   late.push(batch(0, 1));

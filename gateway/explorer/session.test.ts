@@ -45,7 +45,7 @@ function createSession(
   return { session, store, hub };
 }
 
-test('starts signed out, or with the anonymous role if the hub has one', async () => {
+test('explorer session: starts signed out, or with the anonymous role if the hub has one', async () => {
   const signedOut = createSession({});
   await signedOut.session.start();
   expect(signedOut.session.state).toEqual({ kind: 'out' });
@@ -55,7 +55,7 @@ test('starts signed out, or with the anonymous role if the hub has one', async (
   expect(await local.session.token()).toBeNull();
 });
 
-test('an accepted token is stored in the tab until sign-out', async () => {
+test('explorer session: an accepted token is stored in the tab until sign-out', async () => {
   const { session, store } = createSession({ good: 600 });
   await session.start();
   expect(await session.signIn(grant('good'))).toBeNull();
@@ -67,7 +67,7 @@ test('an accepted token is stored in the tab until sign-out', async () => {
   expect([again.session.state.kind, store.entries.size, await again.session.token()]).toEqual(['out', 0, null]);
 });
 
-test('a rejected token changes nothing, and the message contains that of the hub', async () => {
+test('explorer session: a rejected token changes nothing, and the message contains that of the hub', async () => {
   const { session, store } = createSession({});
   await session.start();
   expect(await session.signIn(grant('bad'))).toBe('The hub rejected the token: The token has expired.');
@@ -75,7 +75,7 @@ test('a rejected token changes nothing, and the message contains that of the hub
   expect([session.state.kind, store.entries.size]).toEqual(['out', 0]);
 });
 
-test('a stored token is deleted when the hub rejects it, and kept while the hub is not reachable', async () => {
+test('explorer session: a stored token is deleted when the hub rejects it, and kept while the hub is not reachable', async () => {
   const store = createMemoryStore();
   await createSession({ good: 600 }, { store }).session.signIn(grant('good'));
   const down = createSession({ good: 600 }, { store });
@@ -89,7 +89,7 @@ test('a stored token is deleted when the hub rejects it, and kept while the hub 
   expect(store.entries.size).toBe(0);
 });
 
-test('ends when the token expires, and deletes it', async () => {
+test('explorer session: ends when the token expires, and deletes it', async () => {
   const { session, store } = createSession({ good: 60 });
   await session.signIn(grant('good'));
   await vi.advanceTimersByTimeAsync(59_000);
@@ -99,7 +99,7 @@ test('ends when the token expires, and deletes it', async () => {
   expect([await session.token(), store.entries.size]).toEqual([null, 0]);
 });
 
-test('ends when the hub rejects the token before it expires', async () => {
+test('explorer session: ends when the hub rejects the token before it expires', async () => {
   const { session } = createSession({ good: 600 });
   await session.signIn(grant('good'));
   session.handleRejected("Invalid token. The reason is in the hub's log.");
@@ -109,7 +109,7 @@ test('ends when the hub rejects the token before it expires', async () => {
   });
 });
 
-test('refreshes the token once, before it expires', async () => {
+test('explorer session: refreshes the token once, before it expires', async () => {
   const { session } = createSession({ first: 60, second: 600 });
   let refreshes = 0;
   const refresh = async (): Promise<Grant> => {
@@ -123,7 +123,7 @@ test('refreshes the token once, before it expires', async () => {
   expect([refreshes, session.state.kind]).toEqual([1, 'in']);
 });
 
-test('refreshes a short-lived token after half of its lifetime', async () => {
+test('explorer session: refreshes a short-lived token after half of its lifetime', async () => {
   const { session } = createSession({ first: 8, second: 600 });
   await session.signIn(grant('first', async () => grant('second')));
   await vi.advanceTimersByTimeAsync(3_500);
@@ -132,7 +132,7 @@ test('refreshes a short-lived token after half of its lifetime', async () => {
   expect(await session.token()).toBe('second');
 });
 
-test('uses a token until it expires if it cannot be refreshed', async () => {
+test('explorer session: uses a token until it expires if it cannot be refreshed', async () => {
   const { session } = createSession({ first: 60 });
   await session.signIn(grant('first', () => Promise.reject(new Error('invalid_grant'))));
   await vi.advanceTimersByTimeAsync(45_000);

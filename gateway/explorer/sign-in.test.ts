@@ -51,7 +51,7 @@ async function errorMessage(parameters: Record<string, string>, token?: () => Re
   );
 }
 
-test('redirects to the issuer as a public client with PKCE, state and nonce', async () => {
+test('explorer sign-in: redirects to the issuer as a public client with PKCE, state and nonce', async () => {
   const { options, entries } = createIssuer();
   const address = await beginSignIn(CLIENT, options);
   expect(address.href).toMatch(/^https:\/\/id\.example\/park\/authorize\?tenant=1&/);
@@ -70,14 +70,14 @@ test('redirects to the issuer as a public client with PKCE, state and nonce', as
   expect(parameters['code_challenge']).toBe(Buffer.from(digest).toString('base64url'));
 });
 
-test('rejects an authorization endpoint that is not https', async () => {
+test('explorer sign-in: rejects an authorization endpoint that is not https', async () => {
   for (const endpoint of ['http://evil.example/authorize', 'javascript:alert(1)', undefined]) {
     const { options } = createIssuer(undefined, { ...DISCOVERY, authorization_endpoint: endpoint });
     await expect(beginSignIn(CLIENT, options)).rejects.toThrow('authorization_endpoint');
   }
 });
 
-test('uses the access token only, and gets the next one with the refresh token', async () => {
+test('explorer sign-in: uses the access token only, and gets the next one with the refresh token', async () => {
   const responses = [
     { access_token: 'first', refresh_token: 'again', token_type: 'Bearer' },
     { access_token: 'second', token_type: 'Bearer' },
@@ -101,7 +101,7 @@ test('uses the access token only, and gets the next one with the refresh token',
   ]);
 });
 
-test('a sign-in can be completed once, in the tab where it was started', async () => {
+test('explorer sign-in: a sign-in can be completed once, in the tab where it was started', async () => {
   const { options } = createIssuer();
   const state = (await beginSignIn(CLIENT, options)).searchParams.get('state') ?? '';
   await expect(finishSignIn(CLIENT, redirectBack({ state, error: 'access_denied' }), options)).rejects.toThrow();
@@ -111,14 +111,14 @@ test('a sign-in can be completed once, in the tab where it was started', async (
   );
 });
 
-test('rejects a response with another state, whatever it contains', async () => {
+test('explorer sign-in: rejects a response with another state, whatever it contains', async () => {
   expect(await errorMessage({ state: 'foreign', code: 'c' })).toBe(messages.unknownSignIn);
   expect(await errorMessage({ state: 'foreign', error: 'x', error_description: 'call 555' })).toBe(
     messages.unknownSignIn,
   );
 });
 
-test('errors of the issuer have a message of the page, with that of the issuer', async () => {
+test('explorer sign-in: errors of the issuer have a message of the page, with that of the issuer', async () => {
   expect(await errorMessage({ error: 'access_denied' })).toBe(messages.signInDenied('Park ID'));
   expect(await errorMessage({ error: 'temporarily_unavailable' })).toBe(messages.issuerBusy('Park ID'));
   expect(await errorMessage({ error: 'invalid_target', error_description: 'unknown resource' })).toBe(

@@ -116,7 +116,7 @@ describe('federation', () => {
     expect(answer.errors?.[0]?.path).toEqual(['me', 'friends', 0, 'rank']);
   });
 
-  test('a subgraph that is unreachable, hangs or fails nulls only its own fields, each with one error', async () => {
+  test('subgraph fetch: a subgraph that is unreachable, hangs or fails nulls only its own fields, each with one error', async () => {
     const broken = (execute: Subgraph['execute']) => ({ ...reviews(), execute });
     const cases: [Subgraph['execute'], string][] = [
       [
@@ -151,7 +151,7 @@ describe('federation', () => {
     }
   });
 
-  test('does not fetch a denied field: it is null with an error, other fields have their values', async () => {
+  test('does not fetch a field whose access is denied: it is null with an error, other fields have their values', async () => {
     const far = reviews();
     const checkAccess = ({ type, field }: { type: string; field: string }) =>
       `${type}.${field}` === 'Person.score' ? { code: 'FORBIDDEN', message: 'no' } : null;
@@ -169,7 +169,7 @@ describe('federation', () => {
     expect(far.requests).toEqual([]);
   });
 
-  test('accepts then and __proto__ as response keys', async () => {
+  test('response data may contain the keys then and __proto__', async () => {
     const answer = await executeOperation(
       federate(accounts(), reviews()),
       '{ then: me { __proto__: name constructor: id then: score } }',
@@ -351,7 +351,7 @@ describe('federation', () => {
     expect(await code('query ($k: Kind) { named(kind: $k) { name } }', { k: 'C' })).toBe('BAD_USER_INPUT');
   });
 
-  test('an alias that equals a key or a required field does not replace its value', async () => {
+  test('data keys: an alias that equals a key or a required field does not replace its value', async () => {
     const answer = await executeOperation(
       federate(accounts(), reviews()),
       '{ me { id: name name: id score __typename: name } }',
@@ -377,7 +377,7 @@ describe('federation', () => {
     expect(far.requests).toHaveLength(1);
   });
 
-  test('gives the planner one meaning for each key: merging two has ended the process', async () => {
+  test('data keys: give the planner one meaning for each key: merging two has ended the process', async () => {
     const near = fakeSubgraph(
       'near',
       'type Query { all: [Media!] } type Media @key(fields: "id") @interfaceObject { id: ID! stock(of: Int): Int }',
@@ -408,7 +408,7 @@ describe('federation', () => {
     });
   });
 
-  test('fetches other types when a field is required of one type only', async () => {
+  test('collect representations: entities of other types are fetched when a field is required of one type only', async () => {
     const split = { ...DEFAULT_SPLIT, at: { 'User.level': 'd', 'User.score': 'a', 'User.kind': 'b' } };
     const resolvers = allResolvers({ count: 0 });
     const query = '{ media { ... on Film { author { level greeting } } ... on Book { author { kind risk } } } }';
@@ -417,7 +417,7 @@ describe('federation', () => {
     expect(answer).toEqual({ data: expected.data });
   });
 
-  test('sends variables to subgraphs as the client sent them, with defaults', async () => {
+  test('variables to send: subgraphs receive them as the client sent them, with defaults', async () => {
     const near = fakeSubgraph('near', 'type Query { echo(text: String, n: Int): String } type Mutation { one: Int }', {
       Query: { echo: (_, { text, n }) => `${text} ${n}` },
     });
@@ -449,8 +449,7 @@ describe('federation', () => {
     });
   });
 
-  test('rejects an operation with too many expanded fields, and subscriptions', async () => {
-    const federation = federate(accounts(), reviews());
+  test('normalized selection: rejects an operation with too many expanded fields', async () => {
     const fragments = Array.from(
       { length: 15 },
       (_, i) => `fragment F${i} on Person { a: best { ...F${i + 1} } b: best { ...F${i + 1} } }`,
@@ -458,6 +457,10 @@ describe('federation', () => {
     const near = fakeSubgraph('near', 'type Query { me: Person } type Person { best: Person name: String }', {});
     const large = `{ me { ...F0 } } ${fragments.join(' ')} fragment F15 on Person { name }`;
     expect((await executeOperation(federate(near), large)).errors?.[0]?.extensions?.['code']).toBe('LIMIT_COST');
+  });
+
+  test('compile operation: rejects subscriptions', async () => {
+    const federation = federate(accounts(), reviews());
     expect((await executeOperation(federation, 'subscription { nothing }')).errors?.[0]?.extensions?.['code']).toMatch(
       /^GRAPHQL_|^OPERATION_/,
     );

@@ -1,13 +1,6 @@
 /** Entry point of the federation engine: compiles and executes operations. No other module depends on the planner or engine in use. */
 import { randomUUID } from 'node:crypto';
-import {
-  type DocumentNode,
-  type GraphQLFormattedError,
-  type GraphQLSchema,
-  type OperationDefinitionNode,
-  type VariableDefinitionNode,
-  valueFromASTUntyped,
-} from 'graphql';
+import type { DocumentNode, GraphQLFormattedError, GraphQLSchema, OperationDefinitionNode } from 'graphql';
 import type { Call, Subgraph } from '../../connectors/kit/call.ts';
 import type { Log } from '../../connectors/kit/log.ts';
 import { type CompiledOperation, compileOperation, type Variant } from './compile/compile-operation.ts';
@@ -23,11 +16,11 @@ import { createErrorReporter } from './respond/error-report.ts';
 import { type FieldOwnership, ProvenanceCollector, readFieldOwnership } from './respond/provenance.ts';
 import { type FederatedResponse, LazyResponse, type RejectedResponse } from './respond/response.ts';
 import { writeResponse } from './respond/response-writer.ts';
-import { NullPrototypeObject } from './response-data.ts';
 import { readSupergraph } from './supergraph.ts';
 import { createVariableCoercion } from './validate/coerce-variables.ts';
 import { applyScalars, type InputRules } from './validate/input-values.ts';
 import { validateDocument } from './validate/validate.ts';
+import { variablesToSend } from './variables-to-send.ts';
 
 export type { CompiledOperation } from './compile/compile-operation.ts';
 export type { AccessError, FieldCoordinate } from './field-access.ts';
@@ -249,19 +242,4 @@ function writeData(
     introspection ?? null,
   );
   return LazyResponse.ofData(data, errors);
-}
-
-/** Subgraphs coerce variables themselves, so they receive what the client sent, with defaults filled in. */
-function variablesToSend(
-  definitions: readonly VariableDefinitionNode[],
-  given: Readonly<Record<string, unknown>> | undefined,
-): Record<string, unknown> {
-  const variables = new NullPrototypeObject();
-  for (const { variable, defaultValue } of definitions) {
-    const name = variable.name.value;
-    const value = given && Object.hasOwn(given, name) ? given[name] : undefined;
-    if (value !== undefined) variables[name] = value;
-    else if (defaultValue) variables[name] = valueFromASTUntyped(defaultValue);
-  }
-  return variables;
 }

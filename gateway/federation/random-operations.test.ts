@@ -7,7 +7,8 @@ import { createFederation, type FederatedResponse, type Federation, type FieldCo
 import { executeWhole, type FakeSubgraph, type Resolver, type Resolvers } from './testing/fake-subgraph.ts';
 import { FEATURES, type Feature, featuresOf } from './testing/operation-features.ts';
 import { ALIASES, allResolvers, hashOf } from './testing/random-graph.ts';
-import { randomNumbers, randomOperation } from './testing/random-operations.ts';
+import { randomNumbers } from './testing/random-numbers.ts';
+import { randomOperation } from './testing/random-operations.ts';
 import {
   DEFAULT_SPLIT,
   randomSplit,

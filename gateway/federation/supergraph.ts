@@ -11,7 +11,7 @@ import {
   parse,
   visit,
 } from 'graphql';
-import type { ReservedNames } from './reserved-names.ts';
+import type { ReservedNames } from './data-keys.ts';
 
 export interface Supergraph {
   /** The first 16 hexadecimal digits of the text's SHA-256 digest. */

@@ -35,6 +35,6 @@ const CASES: readonly (readonly [string | undefined, Partial<Accepted>])[] = [
   ['', { json: false, stream: null, prefersHtml: false }],
 ];
 
-test.each(CASES)('accept: %s', (header, expected) => {
+test.each(CASES)('content negotiation: accept: %s', (header, expected) => {
   expect(readAccept(header)).toMatchObject(expected);
 });

@@ -82,7 +82,7 @@ test('sets the security headers on every response', async () => {
   }
 });
 
-test('responds 503 with Retry-After and the security headers until handlers are set', async () => {
+test('HTTP server: responds 503 with Retry-After and the security headers until handlers are set', async () => {
   const url = await serve(function closed() {});
   const response = await fetch(`${url}/graphql`, post('answer', '{}'));
   expect([response.status, response.headers.get('retry-after')]).toEqual([503, '2']);
@@ -110,7 +110,7 @@ test('redirects a browser at /graphql to the explorer, or sends a page when the 
   expect(await look(await serve())).toEqual([200, null, '<!doctype html>']);
 });
 
-test('aborts the signal when the client disconnects before the response', async () => {
+test('HTTP server: aborts the signal when the client disconnects before the response', async () => {
   let tell: (client: ClientConnection) => void = () => undefined;
   const asked = new Promise<ClientConnection>((resolve) => {
     tell = resolve;
@@ -160,7 +160,7 @@ test('rejects further requests of a client with too many unread bytes and closes
   socket.destroy();
 });
 
-test('responds 503 on a held port and accepts every connection while the server takes it over', async () => {
+test('port: responds 503 while it is held and accepts every connection while the server takes it over', async () => {
   const heldPort = await takePort({ host: '127.0.0.1', port: 0 });
   const { port } = heldPort.address() as { port: number };
   const url = `http://127.0.0.1:${port}`;
@@ -191,7 +191,7 @@ test('responds 503 on a held port and accepts every connection while the server 
   expect(new Set(outcomes)).toEqual(new Set([503]));
 });
 
-test('names the program that uses a port: another Isthmus process or another program', async () => {
+test('port: names the program that uses it: another Isthmus process or another program', async () => {
   http = await listen({ host: '127.0.0.1', port: 0, log: silentLog });
   const { port } = http;
   await expect(takePort({ host: '127.0.0.1', port, command: 'isthmus gateway' })).rejects.toMatchObject({

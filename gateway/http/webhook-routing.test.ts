@@ -91,7 +91,7 @@ class Call {
 const length = (bytes: number) => ({ ...GOOD, 'content-length': String(bytes) });
 const CHUNKED = { ...GOOD, 'transfer-encoding': 'chunked' };
 
-describe('before the body is read', () => {
+describe('webhooks before the body is read', () => {
   test.each<[string, number, Record<string, string>, (string | undefined)?, string?]>([
     ['an unknown installation', 404, length(100), '/webhooks/nobody'],
     ['another method', 405, length(100), undefined, 'PUT'],
@@ -116,7 +116,7 @@ describe('before the body is read', () => {
     },
   );
 
-  test('sends 100 Continue only when the headers are accepted', async () => {
+  test('webhook response: sends 100 Continue only when the headers are accepted', async () => {
     await serve();
     const refused = new Call({ ...length(3), 'x-signature': 'no', expect: '100-continue' });
     expect(await refused.status()).toBe(401);
@@ -146,7 +146,7 @@ describe('before the body is read', () => {
   });
 });
 
-describe('while the body is read', () => {
+describe('webhooks while the body is read', () => {
   test('reads bodies with a length, in chunks, and empty ones', async () => {
     await serve();
     const [whole, pieces, none] = [new Call(length(20_000)).send(20_000), new Call(CHUNKED), new Call(length(0))];
@@ -224,7 +224,7 @@ describe('while the body is read', () => {
   });
 });
 
-describe('forwarded to the connector process', () => {
+describe('webhooks forwarded to the connector process', () => {
   let over: WebhookIntake;
   /** The connector's process: the same checks there. */
   async function process(): Promise<WebhookTarget> {

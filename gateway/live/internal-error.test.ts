@@ -38,7 +38,7 @@ test('ends a subscription on an internal error with an errorId, and logs the err
   hub.close();
 });
 
-test('adds an errorId to a failed delivery', async () => {
+test('internal error: adds an errorId to a failed delivery', async () => {
   const hub = new FakeHub();
   const { started, lines, responses, controller } = subscribe(hub);
   await started;
@@ -52,7 +52,7 @@ test('adds an errorId to a failed delivery', async () => {
   hub.close();
 });
 
-test('keeps the code of a client error, without an errorId', () => {
+test('internal error: keeps the code of a client error, without an errorId', () => {
   const lines: string[] = [];
   const log = createLog((line) => lines.push(line), 'info');
   expect(toGraphQLError(new HubError('CURSOR_INVALID', 'no'), log).extensions).toEqual({ code: 'CURSOR_INVALID' });

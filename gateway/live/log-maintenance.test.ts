@@ -31,7 +31,7 @@ beforeAll(async () => {
 });
 afterAll(() => database?.drop());
 
-test('creates partitions ahead, drops past days whole and remembers where the log starts', async () => {
+test('log maintenance: creates partitions ahead, drops past days whole and remembers where the log starts', async () => {
   expect(await maintain(1)).toEqual([]);
   await write(1, 'a', 'b');
   await write(2, 'c');
@@ -52,7 +52,7 @@ test('creates partitions ahead, drops past days whole and remembers where the lo
   expect(await logStart(database.plain)).toEqual({ before: 5n, time: day(7) });
 });
 
-test('does not create a partition twice that the first event of the day creates at the same moment', async () => {
+test('event partitions: does not create one twice that the first event of the day creates at the same moment', async () => {
   const writer = database.source.createQueryRunner();
   await writer.startTransaction();
   const by = { installation: 'gate', connector: 'parking', park: 'lakeside', at: day(40) };
@@ -69,7 +69,7 @@ test('does not create a partition twice that the first event of the day creates 
   expect((await write(40, 'second')).count).toBe(1);
 });
 
-test('deletes old mutation results but not unfinished mutations', async () => {
+test('log maintenance: deletes old mutation results but not unfinished mutations', async () => {
   const add = (id: string, state: string) =>
     database.plain.query(
       `INSERT INTO mutation (subject, mutation, client_mutation_id, payload_hash, own_id, state, started_at)
@@ -102,7 +102,7 @@ const left = async (): Promise<number[]> =>
     (row: { n: number }) => row.n,
   );
 
-test('drops readings by whole months with their superseded values, and remembers what was dropped', async () => {
+test('measurement retention: drops readings by whole months with their superseded values, and remembers what was dropped', async () => {
   await read(1, 2, 3, 4);
   await database.transaction((tx) =>
     saveReadings(
@@ -127,7 +127,7 @@ test('drops readings by whole months with their superseded values, and remembers
   expect(await droppedBefore(database.plain, 'readings')).toEqual(new Date(Date.UTC(2026, 2, 1)));
 });
 
-test('drops occupancy past retention in batches', async () => {
+test('measurement retention: drops occupancy past retention in batches', async () => {
   await database.plain.query(
     `INSERT INTO occupancy SELECT 'gate', 'o' || n, 'lot', timestamptz '2026-01-10' + n * interval '1 minute', 5, 10, false, false, false
      FROM generate_series(1, 25000) AS n`,
@@ -140,7 +140,7 @@ test('drops occupancy past retention in batches', async () => {
   expect(await droppedBefore(database.plain, 'occupancy')).toEqual(limit);
 });
 
-test('logs what a round dropped', async () => {
+test('log maintenance: logs what a round dropped', async () => {
   await read(5);
   const lines: string[] = [];
   const log = { ...silentLog, info: (sentence: string) => void lines.push(sentence) };

@@ -27,7 +27,7 @@ function startQuota() {
   return { quota, running, read, background };
 }
 
-test('limits concurrent reads per caller, in order, and drops the waiting read of a subscriber that leaves', async () => {
+test('log reader quota: limits concurrent reads per caller, in order, and drops the waiting read of a subscriber that leaves', async () => {
   const { quota, running, read } = startQuota();
   const controller = new AbortController();
   const all = Array.from({ length: 100 }, (_, i) => read('greedy', i === 50 ? controller.signal : undefined));
@@ -53,7 +53,7 @@ test('limits concurrent reads per caller, in order, and drops the waiting read o
   expect(running.get('greedy')).toHaveLength(100);
 });
 
-test('yields for past events and for a caller with queued reads', async () => {
+test('log reader quota: yields for past events and for a caller with queued reads', async () => {
   const { read, background } = startQuota();
   for (let i = 0; i < 4; i++) void read('modest');
   void read('other', undefined, true);
@@ -61,7 +61,7 @@ test('yields for past events and for a caller with queued reads', async () => {
   expect(background).toEqual([false, false, false, false, true]);
 });
 
-test('passes the place of a failed read on', async () => {
+test('log reader quota: passes the place of a failed read on', async () => {
   const { quota } = startQuota();
   const owner = { principal: as('one'), signal: new AbortController().signal };
   const fail = () => Promise.reject(new Error('the log is down'));

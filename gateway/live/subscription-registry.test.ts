@@ -67,7 +67,7 @@ const range = (from: bigint | number, to: bigint | number): string[] => {
   return all;
 };
 
-test('limits the subscriptions of each caller, whatever others have', async () => {
+test('subscription quota: limits each caller, whatever others have', async () => {
   const hub = new FakeHub();
   hub.limits = { ...hub.limits, subscriptions: 2 };
   const registry = new SubscriptionRegistry(hub.parts);
@@ -92,7 +92,7 @@ test('limits the subscriptions of each caller, whatever others have', async () =
   for (const one of [second, third, other]) one.controller.abort();
 });
 
-test('reads each range once for a thousand equal subscribers and names every reader', async () => {
+test('subscription group: reads each range once for a thousand equal subscribers and names every reader', async () => {
   const hub = new FakeHub();
   const registry = new SubscriptionRegistry(hub.parts);
   const subscribers = Array.from({ length: 1_000 }, () => new TestSubscriber());
@@ -111,7 +111,7 @@ test('reads each range once for a thousand equal subscribers and names every rea
   expect(registry.size).toEqual({ groups: 0, subscribers: 0 });
 });
 
-test('puts subscribers with other rights into another group', async () => {
+test('subscription registry: puts subscribers with other rights into another group', async () => {
   const hub = new FakeHub();
   const registry = new SubscriptionRegistry(hub.parts);
   const principals = [
@@ -125,7 +125,7 @@ test('puts subscribers with other rights into another group', async () => {
   hub.close();
 });
 
-test('delivers the events after each cursor once and in order, whoever joins, leaves, blocks or resumes', async () => {
+test('subscription group: delivers the events after each cursor once and in order, whoever joins, leaves, blocks or resumes', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(
@@ -178,7 +178,7 @@ test('delivers the events after each cursor once and in order, whoever joins, le
   );
 });
 
-test('sends one Lagged to a slow subscriber and does not delay the others', async () => {
+test('subscription group: sends one Lagged to a slow subscriber and does not delay the others', async () => {
   const hub = new FakeHub();
   const registry = new SubscriptionRegistry(hub.parts);
   const fast = new TestSubscriber();
@@ -200,7 +200,7 @@ test('sends one Lagged to a slow subscriber and does not delay the others', asyn
   hub.close();
 });
 
-test('sends Gap for unread events that retention dropped, and continues after it', async () => {
+test('log reader: sends Gap for unread events that retention dropped, and continues after it', async () => {
   const hub = new FakeHub();
   const registry = new SubscriptionRegistry(hub.parts);
   const [slow, quick] = [new TestSubscriber(1), new TestSubscriber()];
@@ -223,7 +223,7 @@ test('sends Gap for unread events that retention dropped, and continues after it
   hub.close();
 });
 
-test('sends Gap to an idle subscriber whose unread events retention dropped', async () => {
+test('log reader: sends Gap to an idle subscriber whose unread events retention dropped', async () => {
   const hub = new FakeHub();
   const registry = new SubscriptionRegistry(hub.parts);
   const subscriber = new TestSubscriber();
@@ -245,7 +245,7 @@ test('sends Gap to an idle subscriber whose unread events retention dropped', as
   hub.close();
 });
 
-test('reports a failed read of the log once and retries it', async () => {
+test('subscription group: reports a failed read of the log once and retries it', async () => {
   const hub = new FakeHub();
   const registry = new SubscriptionRegistry(hub.parts);
   const subscriber = new TestSubscriber();
@@ -258,7 +258,7 @@ test('reports a failed read of the log once and retries it', async () => {
   hub.close();
 });
 
-test('keeps the subscriptions that are valid in a new graph and ends the others with the reason', async () => {
+test('subscription registry: keeps the subscriptions that are valid in a new graph and ends the others with the reason', async () => {
   const hub = new FakeHub();
   const registry = new SubscriptionRegistry(hub.parts);
   const subscriber = new TestSubscriber();
@@ -276,7 +276,7 @@ test('keeps the subscriptions that are valid in a new graph and ends the others 
   });
 });
 
-test('iterates over deliveries in order and ends at once while it waits', async () => {
+test('delivery iterator: iterates in order and ends at once while it waits', async () => {
   const hub = new FakeHub();
   const parts = { subscriptions: new SubscriptionRegistry(hub.parts) };
   const abort = new AbortController();
@@ -300,7 +300,7 @@ test('iterates over deliveries in order and ends at once while it waits', async 
   expect(parts.subscriptions.size.subscribers).toBe(0);
 });
 
-test('charges each caller once per delivery; a caller over budget receives Lagged and misses nothing', async () => {
+test('subscription group: charges each caller once per delivery; a caller over budget receives Lagged and misses nothing', async () => {
   const hub = new FakeHub();
   hub.eventCost = 20;
   const registry = new SubscriptionRegistry(hub.parts);
@@ -333,7 +333,7 @@ test('charges each caller once per delivery; a caller over budget receives Lagge
   hub.close();
 });
 
-test('delivers nothing after a token has expired, even if its timer is late, and continues for the rest of the group', async () => {
+test('subscription group: delivers nothing after a token has expired, even if its timer is late, and continues for the rest of the group', async () => {
   const hub = new FakeHub();
   const registry = new SubscriptionRegistry(hub.parts);
   const [first, second] = [new TestSubscriber(), new TestSubscriber()] as const;
@@ -351,7 +351,7 @@ test('delivers nothing after a token has expired, even if its timer is late, and
   hub.close();
 });
 
-test('limits the cost of one delivery to that of one operation', async () => {
+test('log reader: limits the cost of one delivery to that of one operation', async () => {
   const hub = new FakeHub();
   hub.eventCost = 400;
   hub.budget.retryAfterMs = () => 0;

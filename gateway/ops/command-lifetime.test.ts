@@ -32,15 +32,18 @@ function program(
 }
 const STARTING = 'await pause(60_000, undefined, { signal });';
 
-test.each(['SIGINT', 'SIGTERM'] as const)('interrupts the start on %s and ends by the signal', async (signal) => {
-  const { child, output, ended } = program(STARTING);
-  await expect.poll(output).toContain('starting');
-  child.kill(signal);
-  expect(await ended).toBe(signal);
-  expect(output()).toBe('starting\nStopping: interrupting the start.\nStopped.\nexit\n');
-});
+test.each(['SIGINT', 'SIGTERM'] as const)(
+  'command lifetime: interrupts the start on %s and ends by the signal',
+  async (signal) => {
+    const { child, output, ended } = program(STARTING);
+    await expect.poll(output).toContain('starting');
+    child.kill(signal);
+    expect(await ended).toBe(signal);
+    expect(output()).toBe('starting\nStopping: interrupting the start.\nStopped.\nexit\n');
+  },
+);
 
-test('stops in order with code 0 on a signal after the start', async () => {
+test('command lifetime: stops in order with code 0 on a signal after the start', async () => {
   const { child, output, ended } = program('', "await pause(50); print('down');");
   await expect.poll(output).toContain('up\n');
   child.kill('SIGTERM');
@@ -48,7 +51,7 @@ test('stops in order with code 0 on a signal after the start', async () => {
   expect(output()).toBe('starting\nup\nStopping: waiting for requests in progress.\ndown\nStopped.\nexit\n');
 });
 
-test('counts a Ctrl-C that npm forwards once and ends immediately on a second one', async () => {
+test('command lifetime: a second Ctrl-C ends it immediately, one that npm forwards does not', async () => {
   const { child, output, ended } = program('', 'await pause(60_000);');
   await expect.poll(output).toContain('up\n');
   child.kill('SIGINT');
@@ -61,13 +64,13 @@ test('counts a Ctrl-C that npm forwards once and ends immediately on a second on
   expect(output()).toContain('Ending immediately.\nexit\n');
 });
 
-test('throws an error of the start unchanged', async () => {
+test('command lifetime: throws an error of the start unchanged', async () => {
   const { output, ended } = program("throw new Error('no space');");
   expect(await ended).toBe(1);
   expect(output()).toContain('Error: no space');
 });
 
-test('reloads on SIGHUP without a terminal', async () => {
+test('command lifetime: reloads on SIGHUP without a terminal', async () => {
   const { child, output, ended } = program("onReload(() => print('read again'));");
   await expect.poll(output).toContain('up\n');
   child.kill('SIGHUP');
@@ -76,7 +79,7 @@ test('reloads on SIGHUP without a terminal', async () => {
   expect(await ended).toBe(0);
 });
 
-test('detects a terminal that is closed shortly after SIGHUP', async () => {
+test('command lifetime: detects a terminal that is closed shortly after SIGHUP', async () => {
   let looks = 0;
   expect(await closesSoon({ closed: () => ++looks > 2 })).toBe(true);
   expect(await closesSoon(null)).toBe(false);

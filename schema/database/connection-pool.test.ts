@@ -25,7 +25,7 @@ function twoConnections(times = { connect: 5_000, acquire: 60, report: 20 }) {
   return { messages, control, pool, holdAll };
 }
 
-test('waits for a connection during startup and reports the wait', async () => {
+test('connection pool: waits for a connection during startup and reports the wait', async () => {
   const { messages, pool, holdAll } = twoConnections();
   const release = await holdAll();
   const queries = Promise.all(Array.from({ length: 20 }, () => pool.query('SELECT 1 AS one')));
@@ -39,29 +39,29 @@ test('waits for a connection during startup and reports the wait', async () => {
   expect((await queries).map((result) => result.rows[0].one)).toEqual(Array(20).fill(1));
 });
 
-test('limits the wait after startup; the next request gets the connection', async () => {
+test('connection pool: limits the wait after startup; the next request gets the connection', async () => {
   const { control, pool, holdAll } = twoConnections();
-  control.endStartup();
   const release = await holdAll();
+  control.endStartup();
   await expect(pool.query('SELECT 1')).rejects.toMatchObject({
-    name: 'DatabaseError',
+    name: 'DatabaseBusyError',
     message: 'No free database connection within 0.06 s: 2 in use, 1 requests waiting.',
   });
   release();
   expect((await pool.query('SELECT 2 AS two')).rows).toEqual([{ two: 2 }]);
 });
 
-test('background work of the hub waits without limit', async () => {
+test('connection pool: background work of the hub waits without limit', async () => {
   const { messages, control, pool, holdAll } = twoConnections();
-  control.endStartup();
   const release = await holdAll();
+  control.endStartup();
   const work = withoutPoolTimeout(() => pool.query('SELECT 1 AS one'));
   await expect.poll(() => messages.length, { interval: 10 }).toBeGreaterThan(2);
   release();
   expect((await work).rows).toEqual([{ one: 1 }]);
 });
 
-test('closes connections when startup is interrupted', async () => {
+test('connection pool: closes connections when startup is interrupted', async () => {
   const { control, pool } = twoConnections();
   const query = pool.query('SELECT pg_sleep(60)');
   await expect.poll(() => pool.totalCount - pool.idleCount).toBe(1);
@@ -70,14 +70,14 @@ test('closes connections when startup is interrupted', async () => {
   clearInterval(cut);
 });
 
-test('does not close connections after startup', async () => {
-  const { control, pool } = twoConnections();
+test('connection pool: does not close connections after startup', async () => {
+  const { control, pool } = twoConnections({ connect: 5_000, acquire: 20_000, report: 20 });
   control.endStartup();
   control.interruptStartup();
   expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
 });
 
-test('states why a database cannot be opened', async () => {
+test('opening the database: names the cause when the connection fails, and the setting to check', async () => {
   const tried = (url: string) => openDatabase(url).catch((error: Error) => [error.name, error.message]);
   expect(await tried('postgres://a:b@127.0.0.1:1/hub')).toEqual([
     'DatabaseError',
@@ -98,7 +98,7 @@ test('states why a database cannot be opened', async () => {
   refusing.close();
 });
 
-test('stops connecting to an unresponsive database when aborted', async () => {
+test('opening the database: stops connecting to an unresponsive database when aborted', async () => {
   const silent = createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => silent.once('listening', resolve));
   const control = new AbortController();

@@ -15,7 +15,7 @@ const TIMEOUTS: PoolTimeouts = { connect: 5_000, acquire: 30_000, report: 5_000 
 
 /** No connection was free in time. */
 export class DatabaseBusyError extends Error {
-  override name = 'DatabaseError';
+  override name = 'DatabaseBusyError';
 }
 
 const unlimitedWait = new AsyncLocalStorage<true>();
@@ -116,7 +116,13 @@ export function createPoolControl(onWaiting: (text: string) => void, timeouts: P
           end();
           done(error, client, release);
         });
-      attempt();
+      try {
+        attempt();
+      } catch (error) {
+        // pg throws for a URL that it cannot parse.
+        end();
+        done(error as Error, undefined, () => undefined);
+      }
     }
   }
 

@@ -2,9 +2,10 @@
 import type { Client as PgClient } from 'pg';
 import pg from 'pg';
 import { DataSource } from 'typeorm';
+import { PostgresNaming } from './column-names.ts';
 import { createPoolControl } from './connection-pool.ts';
 import { DatabaseError } from './database-error.ts';
-import { entities } from './entities.ts';
+import { entities } from './entities/index.ts';
 import type { Tx } from './transaction.ts';
 
 export { DatabaseError, type Tx };
@@ -49,6 +50,7 @@ export async function openDatabase(url: string, options: OpenOptions = {}): Prom
     ...connectionOptions(url),
     applicationName: options.name ?? 'isthmus',
     entities,
+    namingStrategy: new PostgresNaming(),
     synchronize: false,
     migrationsRun: false,
     installExtensions: false,

@@ -1,16 +1,14 @@
 /** Tables of the parking connector: vehicles by opaque id, and occupancy observations with implausible ones flagged. */
+import { selectList } from './column-names.ts';
+import { VehicleRow } from './entities/parking.ts';
+import { droppedBeforeSql } from './retention/dropped-before.ts';
+import { timeBuckets } from './time-buckets.ts';
 import type { Tx } from './transaction.ts';
 
 export { droppedBefore } from './retention/dropped-before.ts';
 
 /** A vehicle of one installation. */
-export interface KnownVehicle {
-  readonly id: string;
-  readonly plate: string;
-  readonly colour: string;
-  /** Credit code from the newest parking right or session that names the vehicle; null if none does. */
-  readonly company: string | null;
-}
+export type KnownVehicle = Readonly<Omit<VehicleRow, 'installation'>>;
 
 /** Saves vehicles. A company is set only if none is known: the source may be an old session. */
 export const addVehicles = (tx: Tx, installation: string, vehicles: readonly KnownVehicle[]): Promise<void> =>
@@ -46,6 +44,8 @@ async function saveVehicles(
   );
 }
 
+const VEHICLE = selectList(VehicleRow, ['installation']);
+
 /** The installation's vehicles by id. */
 export async function vehiclesByIds(
   tx: Tx,
@@ -53,7 +53,7 @@ export async function vehiclesByIds(
   ids: readonly string[],
 ): Promise<Map<string, KnownVehicle>> {
   const rows: KnownVehicle[] = await tx.query(
-    'SELECT id, plate, colour, company FROM vehicle WHERE installation = $1 AND id = ANY($2)',
+    `SELECT ${VEHICLE} FROM vehicle WHERE installation = $1 AND id = ANY($2)`,
     [installation, ids],
   );
   return new Map(rows.map((row) => [row.id, row]));
@@ -61,10 +61,7 @@ export async function vehiclesByIds(
 
 /** The installation's vehicles with this plate, one per plate colour. */
 export const vehiclesByPlate = (tx: Tx, installation: string, plate: string): Promise<KnownVehicle[]> =>
-  tx.query('SELECT id, plate, colour, company FROM vehicle WHERE installation = $1 AND plate = $2', [
-    installation,
-    plate,
-  ]);
+  tx.query(`SELECT ${VEHICLE} FROM vehicle WHERE installation = $1 AND plate = $2`, [installation, plate]);
 
 /** An occupancy observation. */
 export interface ObservationInput {
@@ -97,12 +94,13 @@ export async function saveObservations(
     distinct.map((observation) => observation.occupied),
     distinct.map((observation) => observation.capacity),
   ];
-  const columns = '$2::text[], $3::text[], $4::timestamptz[], $5::int[], $6::int[]';
+  const observations =
+    'unnest($2::text[], $3::text[], $4::timestamptz[], $5::int[], $6::int[]) AS g (id, lot, time, occupied, capacity)';
   if (options.correct) {
     const [moved]: [{ lot: string; time: Date }[], number] = await tx.query(
       `UPDATE occupancy o SET lot = g.lot, time = g.time, occupied = g.occupied, capacity = g.capacity,
          over_capacity = coalesce(g.occupied > g.capacity, false), negative = g.occupied < 0
-       FROM unnest(${columns}) AS g (id, lot, time, occupied, capacity), occupancy before
+       FROM ${observations}, occupancy before
        WHERE o.installation = $1 AND o.vendor_id = g.id AND before.installation = $1 AND before.vendor_id = g.id
          AND (o.lot, o.time, o.occupied, o.capacity) IS DISTINCT FROM (g.lot, g.time, g.occupied, g.capacity)
        RETURNING before.lot, before.time`,
@@ -112,7 +110,7 @@ export async function saveObservations(
   }
   const rows: { id: string }[] = await tx.query(
     `WITH given AS (
-       SELECT * FROM unnest(${columns}) AS g (id, lot, time, occupied, capacity)
+       SELECT * FROM ${observations}
        WHERE NOT EXISTS (SELECT 1 FROM occupancy o WHERE o.installation = $1 AND o.vendor_id = g.id)
      )
      INSERT INTO occupancy (installation, vendor_id, lot, time, occupied, capacity, over_capacity, negative, duplicate)
@@ -161,10 +159,6 @@ export interface OccupancyBucketRow {
   readonly flagged: number;
 }
 
-/** Bucket widths of fixed length; the others follow the park's calendar. */
-const WIDTHS: Readonly<Record<string, string>> = { QUARTER_HOUR: '15 minutes', HOUR: '1 hour' };
-const CALENDAR: Readonly<Record<string, string>> = { DAY: 'day', MONTH: 'month', YEAR: 'year' };
-
 /**
  * Occupancy of several lots, one row per lot and bucket from `from` to `to`; null without measurements. Flagged rows are counted but
  * excluded from the figures. Days, months and years are those of `zone`. A bucket that retention has partly dropped is null.
@@ -175,29 +169,20 @@ export async function occupancyBuckets(
   lots: readonly string[],
   range: { from: Date; to: Date; bucket: string; zone: string },
 ): Promise<OccupancyBucketRow[]> {
-  const calendar = CALENDAR[range.bucket];
-  const width = WIDTHS[range.bucket] ?? '1 hour';
-  const bin = (expression: string) =>
-    calendar
-      ? `date_trunc('${calendar}', ${expression}, $5)`
-      : `date_bin('${width}', ${expression}, timestamptz '2000-01-01 00:00:00+00')`;
-  // Calendar buckets are generated in local time, in which days have equal length.
-  const walk = calendar
-    ? `generate_series(${bin('$3::timestamptz')} AT TIME ZONE $5, ($4::timestamptz AT TIME ZONE $5) - interval '1 microsecond', interval '1 ${calendar}')`
-    : `generate_series(${bin('$3::timestamptz')}, $4::timestamptz - interval '1 microsecond', interval '${width}')`;
+  const { startOf, series, seriesStart } = timeBuckets(range.bucket, '$5');
   return tx.query(
     `WITH measured AS (
-       SELECT lot, ${bin('time')} AS start, occupied, over_capacity OR negative OR duplicate AS flagged
+       SELECT lot, ${startOf('time')} AS start, occupied, over_capacity OR negative OR duplicate AS flagged
        FROM occupancy WHERE installation = $1 AND lot = ANY($2) AND time >= $3 AND time < $4
-         AND ${bin('time')} >= coalesce((SELECT before FROM dropped_before WHERE what = 'occupancy'), '-infinity')
+         AND ${startOf('time')} >= coalesce(${droppedBeforeSql('occupancy')}, '-infinity')
      ), rates AS (
        SELECT lot, start, trim_scale(round(avg(occupied) FILTER (WHERE NOT flagged), 4))::text AS mean,
          min(occupied) FILTER (WHERE NOT flagged) AS min, max(occupied) FILTER (WHERE NOT flagged) AS max,
          count(*) FILTER (WHERE flagged)::int AS flagged
        FROM measured GROUP BY lot, start
      ), buckets AS (
-       SELECT l.lot, ${calendar ? '(g.at AT TIME ZONE $5)' : 'g.at'} AS start
-       FROM unnest($2::text[]) AS l (lot) CROSS JOIN ${walk} AS g (at)
+       SELECT l.lot, ${seriesStart} AS start
+       FROM unnest($2::text[]) AS l (lot) CROSS JOIN ${series('$3::timestamptz', '$4::timestamptz')}
      )
      SELECT b.lot, b.start, r.mean, r.min, r.max, coalesce(r.flagged, 0) AS flagged
      FROM buckets b LEFT JOIN rates r ON r.lot = b.lot AND r.start = b.start

@@ -1,12 +1,9 @@
 /** Tables of the registration connector: register entries as last read, and open applications. */
+import { RegisterApplicationRow, type RegisterEntryRow } from './entities/registration.ts';
 import type { Tx } from './transaction.ts';
 
 /** A register entry as last read. */
-export interface RegisterEntry {
-  readonly uscc: string;
-  /** Values by field. */
-  readonly fields: Readonly<Record<string, unknown>>;
-}
+export type RegisterEntry = Readonly<Omit<RegisterEntryRow, 'installation'>>;
 
 /** The saved entries by credit code. */
 export async function registerEntries(
@@ -32,12 +29,7 @@ export async function saveEntries(tx: Tx, installation: string, entries: readonl
 }
 
 /** An application that the register has not decided. */
-export interface OpenApplication {
-  readonly reference: string;
-  readonly number: string;
-  readonly uscc: string;
-  readonly state: string;
-}
+export type OpenApplication = Readonly<Omit<RegisterApplicationRow, 'installation'>>;
 
 /** Saves the application, or deletes it if it is `done`. */
 export async function saveApplication(
@@ -47,10 +39,7 @@ export async function saveApplication(
   done: boolean,
 ): Promise<void> {
   if (done) {
-    await tx.query('DELETE FROM register_application WHERE installation = $1 AND number = $2', [
-      installation,
-      application.number,
-    ]);
+    await tx.delete(RegisterApplicationRow, { installation, number: application.number });
     return;
   }
   await tx.query(

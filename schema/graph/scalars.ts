@@ -4,6 +4,7 @@ import { isRegionCode, parsePlate, parseUscc } from './identifiers.ts';
 interface ScalarOptions<I> {
   readonly name: string;
   readonly description: string;
+  /** Ends the sentence "Expected a USCC such as". */
   readonly example: string;
   /** Parses client input; null if invalid. */
   parse(text: string): I | null;
@@ -16,7 +17,7 @@ function scalar<I>(form: ScalarOptions<I>): GraphQLScalarType<I, string> {
   const parse = (value: unknown): I => {
     const parsed = typeof value === 'string' ? form.parse(value) : null;
     if (parsed === null) {
-      throw new GraphQLError(`${form.name} expected, such as "${form.example}".`, {
+      throw new GraphQLError(`Expected a ${form.name} such as ${form.example}.`, {
         extensions: { code: 'BAD_USER_INPUT' },
       });
     }
@@ -80,28 +81,28 @@ export const USCC = scalar({
   name: 'USCC',
   description:
     'Unified social credit code, GB 32100: 18 characters, upper case, with valid check characters (codes that Xiamen issued before 2016 may have another last one).',
-  example: '91500112MA5U0H4T21',
+  example: '"91500112MA5U0H4T21"',
   parse: parseUscc,
   print: (value) => (typeof value === 'string' ? parseUscc(value) : null),
 });
 export const Plate = scalar({
   name: 'Plate',
   description: 'Number plate, GA 36: upper case, half width, no dot.',
-  example: '渝A12345',
+  example: '"渝A12345"',
   parse: parsePlate,
   print: (value) => (typeof value === 'string' ? parsePlate(value) : null),
 });
 export const RegionCode = scalar({
   name: 'RegionCode',
   description: 'Administrative division, GB/T 2260: six digits.',
-  example: '500112',
+  example: '"500112"',
   parse: (text) => (isRegionCode(text) ? text : null),
   print: (value) => printIf(value, isRegionCode),
 });
 export const DateTime = scalar<Date>({
   name: 'DateTime',
   description: 'ISO 8601 with offset and milliseconds.',
-  example: '2026-03-01T08:00:00+08:00',
+  example: '"2026-03-01T08:00:00+08:00"',
   parse: (text) => {
     if (!DATE_TIME.test(text) || !isDate(text.slice(0, 10))) return null;
     const time = new Date(text);
@@ -112,35 +113,35 @@ export const DateTime = scalar<Date>({
 export const CalendarDate = scalar({
   name: 'Date',
   description: 'ISO 8601 calendar day.',
-  example: '2026-03-01',
+  example: '"2026-03-01"',
   parse: (text) => (isDate(text) ? text : null),
   print: (value) => printIf(value, isDate),
 });
 export const Duration = scalar<number>({
   name: 'Duration',
   description: 'ISO 8601 duration, such as PT4M12.5S.',
-  example: 'PT4M12.5S',
+  example: '"PT4M12.5S"',
   parse: parseDuration,
   print: (value) => (typeof value === 'number' && Number.isFinite(value) ? printDuration(value) : null),
 });
 export const Period = scalar({
   name: 'Period',
   description: 'Calendar period: 2026, 2026-Q1 or 2026-03.',
-  example: '2026-Q1',
+  example: '"2026-Q1"',
   parse: (text) => (PERIOD.test(text) ? text : null),
   print: (value) => printIf(value, (text) => PERIOD.test(text)),
 });
 export const Decimal = scalar({
   name: 'Decimal',
   description: 'Exact decimal number, as a string.',
-  example: '2201.7838',
+  example: '"2201.7838"',
   parse: (text) => (isDecimal(text) ? text : null),
   print: (value) => (typeof value === 'bigint' ? String(value) : printIf(value, isDecimal)),
 });
 export const SquareMetres = scalar({
   name: 'SquareMetres',
   description: 'Square metres, as an exact decimal string.',
-  example: '1250.5',
+  example: '"1250.5"',
   parse: (text) => (isDecimal(text) ? text : null),
   print: (value) => printIf(value, isDecimal),
 });

@@ -6,7 +6,7 @@
 import 'reflect-metadata';
 import { subscribe } from 'node:diagnostics_channel';
 import { type Profiler, Session } from 'node:inspector/promises';
-import type { SourceCallEvent } from '../../connectors/kit/guard/guard.ts';
+import type { SourceCallEvent } from '../../connectors/kit/guard/guard-types.ts';
 import { silentLog } from '../../connectors/kit/log.ts';
 import { createFederation } from '../../gateway/federation/index.ts';
 import { Operations } from '../../gateway/operation/operations.ts';

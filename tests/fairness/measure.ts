@@ -4,7 +4,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import type { SourceCallEvent } from '../../connectors/kit/guard/guard.ts';
+import type { SourceCallEvent } from '../../connectors/kit/guard/guard-types.ts';
 import { type TestHub, waitFor } from '../test-hub.ts';
 
 /** Waits until the hub knows every company of the demo. */

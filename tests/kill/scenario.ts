@@ -6,6 +6,7 @@ import { rmSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { randomNumbers } from '../../gateway/federation/testing/random-numbers.ts';
 import { migrate } from '../../migrations/migrate.ts';
 import { openDatabase } from '../../schema/database/database.ts';
 import { startEmbeddedPostgres } from '../../schema/database/embedded/embedded-postgres.ts';
@@ -40,17 +41,6 @@ export interface KillFigures {
   readonly seconds: number;
 }
 
-/** The same numbers for the same seed, 0 up to 1 (mulberry32). */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
 /** Runs the scenario; rejects with what was lost, duplicated or out of order, and with the seed. */
 export async function killTest(options: KillOptions): Promise<KillFigures> {
   const directory = await mkdtemp(join(tmpdir(), 'isthmus-kill-'));
@@ -65,7 +55,7 @@ export async function killTest(options: KillOptions): Promise<KillFigures> {
 }
 
 async function run(options: KillOptions, directory: string, ends: (() => Promise<unknown>)[]): Promise<KillFigures> {
-  const chance = random(options.seed);
+  const chance = randomNumbers(options.seed);
   const upTo = (limit: number) => Math.floor(chance() * limit);
   const cluster = await startEmbeddedPostgres({
     directory: join(directory, 'database'),

@@ -101,7 +101,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     fault: 'aliases that are field names are planned under their own name',
-    file: 'gateway/federation/reserved-names.ts',
+    file: 'gateway/federation/data-keys.ts',
     from: "return response.startsWith('_') || fields.has(response) ? `_c_${response}` : response;",
     to: 'return response;',
     caught: SPLITS,
@@ -259,10 +259,10 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     fault: 'an element of the register is not watched',
-    file: 'connectors/registration/mapping.ts',
+    file: 'connectors/registration/mapping/drift.ts',
     from: "  DOM: ['Registration.address'],\n",
     to: '',
-    caught: { file: 'connectors/registration/mapping.test.ts', name: 'is watched' },
+    caught: { file: 'connectors/registration/mapping/drift.test.ts', name: 'is watched' },
   },
   {
     fault: 'a part of the parking sessions is not watched',
@@ -339,7 +339,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     fault: 'registers that could not be committed are dropped (C14)',
-    file: 'connectors/energy/source/index.ts',
+    file: 'connectors/energy/source/meter-poller.ts',
     from: '[...this.#pending, ...found].slice(-MAX_PENDING)',
     to: '[...found]',
     caught: { file: 'connectors/energy/conformance.test.ts', name: 'C14 poll meters' },

@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { XMLParser } from 'fast-xml-parser';
 import { describe, expect, test } from 'vitest';
-import { isRegionCode, maskPlate, parsePlate, parseUscc } from '../../connectors/kit/identifiers.ts';
 import {
   child,
   element,
@@ -14,7 +13,8 @@ import {
   type XmlElement,
 } from '../../connectors/kit/protocols/soap.ts';
 import { createWorld } from '../../connectors/kit/testing/park/index.ts';
-import * as mapping from '../../connectors/registration/mapping.ts';
+import * as mapping from '../../connectors/registration/mapping/index.ts';
+import { isRegionCode, maskPlate, parsePlate, parseUscc } from '../../schema/graph/identifiers.ts';
 import { samplePath } from './data.ts';
 
 const ROOT = samplePath('registration');
@@ -183,7 +183,7 @@ describe("X-Road's messages", () => {
   });
 });
 
-describe('credit codes and regions', () => {
+describe('identifiers: credit codes and regions', () => {
   const codes = file('uscc-valid-real.txt').trim().split(/\s+/);
   const column = (name: string): string[] =>
     file('gb2260', name)
@@ -241,7 +241,7 @@ describe('credit codes and regions', () => {
   });
 });
 
-describe('plates', () => {
+describe('identifiers: plates', () => {
   test.each([
     ['京A·12345', '京A12345'],
     ['京a１２３４５', '京A12345'],

@@ -30,9 +30,11 @@ describe("the hub on Debian's PostgreSQL", () => {
     for (const _ of migrations) expect(await migrateDown(database.source)).not.toBeNull();
     expect(await migrateDown(database.source)).toBeNull();
     expect(await migrate(database.source)).toHaveLength(migrations.length);
-    await database.plain.query("INSERT INTO schema_step (number, name) VALUES (999, 'FromTheFuture')");
+    await database.plain.query(
+      "INSERT INTO schema_migration (timestamp, name) VALUES (999, 'FromTheFuture0000000000999')",
+    );
     await expect(migrate(database.source)).rejects.toThrow(SchemaVersionError);
-    await database.plain.query('DELETE FROM schema_step WHERE number = 999');
+    await database.plain.query('DELETE FROM schema_migration WHERE timestamp = 999');
   });
 
   test('numbers events in commit order without gaps, with concurrent writers', async () => {

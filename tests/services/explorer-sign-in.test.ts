@@ -170,7 +170,7 @@ async function follow(after: string): Promise<void> {
   await run();
 }
 
-test('signs in at the issuer, runs a query, receives 150 events and shows the last 100, signs out', async () => {
+test('explorer in a browser: signs in at the issuer, runs a query, receives 150 events and shows the last 100, signs out', async () => {
   await page.goto(home);
   await page.getByRole('button', { name: 'Sign in at Park ID' }).waitFor();
   expect(await body()).not.toMatch(/riverside/i);
@@ -203,7 +203,28 @@ test('signs in at the issuer, runs a query, receives 150 events and shows the la
   expect(requestedUrls.filter((url) => !url.startsWith(bareHub.hub.url) && !url.startsWith(issuer.issuer))).toEqual([]);
 });
 
-test('keeps the token out of URLs and localStorage, and uses only the access token', async () => {
+test('explorer in a browser: stores nothing after sign-out, although the editor stores a change half a second later', async () => {
+  await signIn();
+  await tab('ParkNow');
+  await type('query Mine { parks { name } } # of the caller');
+  await expect.poll(stored).toContain('of the caller');
+  await page.route(home, async (route) => {
+    // As long as the reload takes, the page is still running.
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    await route.continue();
+  });
+  await page.keyboard.insertText(' # edited at last');
+  await page.waitForTimeout(150);
+  // Playwright's own click waits for the reload.
+  const atSignOut: string = await page.evaluate(
+    "document.querySelector('.isthmus-actions button').click(), JSON.stringify({ ...localStorage })",
+  );
+  await page.getByText('You are signed out here.').waitFor();
+  expect(atSignOut).not.toContain('edited at last');
+  expect(await stored()).toBe(atSignOut);
+});
+
+test('explorer in a browser: keeps the token out of URLs and localStorage, and uses only the access token', async () => {
   await signIn();
   await tab('ParkNow');
   await run();
@@ -223,7 +244,7 @@ test('keeps the token out of URLs and localStorage, and uses only the access tok
   await other.getByRole('button', { name: 'Sign in at Park ID' }).waitFor();
 });
 
-test('fills in the variables of the examples, or says what to fill in', async () => {
+test('explorer in a browser: fills in the variables of the examples, or says what to fill in', async () => {
   await signIn();
   await expect.poll(() => textOf('editor-tool')).toBe('{\n  "first": 10\n}');
   await tab('ParkNow');
@@ -233,7 +254,7 @@ test('fills in the variables of the examples, or says what to fill in', async ()
   expect(await textOf('editor-tool')).toContain(new Date().toISOString().slice(0, 10));
 });
 
-test('shows the documentation when signed in', async () => {
+test('explorer in a browser: shows the documentation when signed in', async () => {
   await signIn();
   await page.getByRole('button', { name: 'Show Documentation Explorer' }).click();
   await page.getByText('A GraphQL schema provides a root type').waitFor();
@@ -242,7 +263,7 @@ test('shows the documentation when signed in', async () => {
   await screenshot('documentation');
 });
 
-test('refreshes the token: a subscription outlives its first token without losing events', async () => {
+test('explorer in a browser: refreshes the token: a subscription outlives its first token without losing events', async () => {
   issuer.lifetime = 8;
   await signIn();
   const first = await storedToken();
@@ -262,7 +283,7 @@ test('refreshes the token: a subscription outlives its first token without losin
   expect(await page.getByRole('alert').count()).toBe(0);
 });
 
-test('uses a pasted token for queries and subscriptions', async () => {
+test('explorer in a browser: uses a pasted token for queries and subscriptions', async () => {
   await page.goto(home);
   await paste(` Bearer ${await token('operator')}\n`);
   await page.locator('.graphiql-execute-button').waitFor();
@@ -274,7 +295,7 @@ test('uses a pasted token for queries and subscriptions', async () => {
   expect(page.url()).toBe(home);
 });
 
-test('shows the hub’s reason for a rejected token, and nothing else', async () => {
+test('explorer in a browser: shows the hub’s reason for a rejected token, and nothing else', async () => {
   await page.goto(home);
   await paste('rubbish');
   await page
@@ -289,7 +310,7 @@ test('shows the hub’s reason for a rejected token, and nothing else', async ()
   expect(await page.evaluate('JSON.stringify({ ...sessionStorage })')).toBe('{}');
 });
 
-test('reports an expired token, keeps the editor text, and continues after signing in again', async () => {
+test('explorer in a browser: reports an expired token, keeps the editor text, and continues after signing in again', async () => {
   await page.goto(home);
   await paste(await token('operator', { seconds: 10 }));
   await page.locator('.graphiql-execute-button').waitFor();
@@ -311,7 +332,7 @@ test('reports an expired token, keeps the editor text, and continues after signi
   await expect.poll(answer).toContain('Riverside');
 });
 
-test('explains errors at the issuer in plain words', async () => {
+test('explorer in a browser: explains errors at the issuer in plain words', async () => {
   await page.goto(home);
   await page.getByRole('button', { name: 'Sign in at Park ID' }).click();
   await page.getByRole('button', { name: 'Cancel' }).click();
@@ -327,7 +348,7 @@ test('explains errors at the issuer in plain words', async () => {
   expect(await page.locator('.graphiql-container').count()).toBe(0);
 });
 
-test('shows the hub’s reason when it rejects a token of the issuer', async () => {
+test('explorer in a browser: shows the hub’s reason when it rejects a token of the issuer', async () => {
   issuer.audience = 'https://other.example';
   await page.goto(home);
   await page.getByRole('button', { name: 'Sign in at Park ID' }).click();
@@ -337,7 +358,7 @@ test('shows the hub’s reason when it rejects a token of the issuer', async () 
   expect(await page.locator('.graphiql-container').count()).toBe(0);
 });
 
-test('uses Chinese for Chinese browsers', async () => {
+test('explorer in a browser: uses Chinese for Chinese browsers', async () => {
   await open({ locale: 'zh-CN' });
   await page.goto(home);
   await page.getByRole('button', { name: '通过 Park ID 登录' }).waitFor();

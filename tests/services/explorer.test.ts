@@ -9,7 +9,7 @@ import { useServer } from 'graphql-ws/use/ws';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { WebSocketServer } from 'ws';
-import { referenceOperations } from '../../gateway/explorer/index.ts';
+import { referenceOperations } from '../../gateway/explorer/reference-operations.ts';
 
 const TYPES: Record<string, string> = {
   '.html': 'text/html',
@@ -116,7 +116,7 @@ async function* ticks(): AsyncGenerator<{ ticks: number }> {
 
 const answer = (): Promise<string | null> => page.locator('.graphiql-response .CodeMirror').textContent();
 
-test('shows the reference operations as tabs and runs the first', async () => {
+test('explorer in a browser: shows the reference operations as tabs and runs the first', async () => {
   await page.goto(`${origin}/explorer/`);
   await page.locator('.graphiql-execute-button').waitFor();
   const tabs = await page.locator('.graphiql-tab-button').allInnerTexts();
@@ -126,7 +126,7 @@ test('shows the reference operations as tabs and runs the first', async () => {
   await expect.poll(answer, { timeout: 10_000 }).toContain('Moon Hare');
 });
 
-test('fills in times relative to now', async () => {
+test('explorer in a browser: fills in times relative to now', async () => {
   await page
     .getByRole('tab', { name: 'Company360' })
     .or(page.getByText('Company360', { exact: true }))
@@ -137,7 +137,7 @@ test('fills in times relative to now', async () => {
     .toContain(new Date().toISOString().slice(0, 10));
 });
 
-test('runs a subscription over WebSocket', async () => {
+test('explorer in a browser: runs a subscription over WebSocket', async () => {
   await page.locator('.graphiql-query-editor .CodeMirror').click();
   await page.keyboard.press('Control+a');
   await page.keyboard.insertText('subscription Ticks { ticks }');
@@ -145,7 +145,7 @@ test('runs a subscription over WebSocket', async () => {
   await expect.poll(answer, { timeout: 10_000 }).toMatch(/"received": 3.*"events": \[\s*3,\s*2,\s*1\s*\]/s);
 });
 
-test('shows that nobody is signed in, and offers to sign in with a token', async () => {
+test('explorer in a browser: shows that nobody is signed in, and offers to sign in with a token', async () => {
   await page.getByText('Not signed in').waitFor();
   await page.getByText('role developer').waitFor();
   await page.getByRole('button', { name: 'Sign in' }).click();
@@ -154,13 +154,13 @@ test('shows that nobody is signed in, and offers to sign in with a token', async
   expect(await page.getByRole('textbox', { name: 'Access token' }).count()).toBe(0);
 });
 
-test('violates no content security policy and contacts no other server', () => {
+test('explorer in a browser: violates no content security policy and contacts no other server', () => {
   expect(consoleErrors).toEqual([]);
   expect(requestedUrls.length).toBeGreaterThan(3);
   expect(requestedUrls.filter((url) => !url.startsWith(origin))).toEqual([]);
 });
 
-test('offers each issuer, and explains when one cannot be reached', async () => {
+test('explorer in a browser: offers each issuer, and explains when one cannot be reached', async () => {
   caller = null;
   clients = ['one', 'other'].map((name) => ({
     issuer: `http://127.0.0.1:9/${name}`,

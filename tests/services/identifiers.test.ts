@@ -1,14 +1,14 @@
 /** Credit codes checked by the hub and by python-stdnum: valid ones, and typing errors of every kind. PYTHON: the interpreter. */
 import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';
-import { parseUscc } from '../../connectors/kit/identifiers.ts';
 import { createWorld } from '../../connectors/kit/testing/park/index.ts';
+import { parseUscc } from '../../schema/graph/identifiers.ts';
 
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ';
 const JUDGE =
   'import sys\nfrom stdnum.cn import uscc\nfor one in sys.stdin: print(1 if uscc.is_valid(one.strip()) else 0)';
 
-test('agrees with python-stdnum on 40 codes and all variants with a changed, missing, added or swapped character', () => {
+test('identifiers: agrees with python-stdnum on 40 credit codes and all variants with a changed, missing, added or swapped character', () => {
   const python = process.env['PYTHON'];
   if (!python) throw new Error('PYTHON is not set: run npm run test:services.');
   const right = createWorld().companies.map((company) => company.uscc);

@@ -48,7 +48,7 @@ const listening = async (): Promise<number> => {
   return rows[0].count;
 };
 
-test('one replica of three listens to the database; another takes over when it stops; all listen when the broker is killed', async () => {
+test('NATS bus: one replica of three listens to the database; another takes over when it stops; all listen when the broker is killed', async () => {
   const all = [await replica(), await replica(), await replica()];
   const standing = new Set(all);
   const everybody = async (id: string) => {
@@ -82,7 +82,7 @@ test('one replica of three listens to the database; another takes over when it s
   }
 });
 
-test('ignores forged position messages and positions beyond the log', async () => {
+test('NATS bus: ignores forged position messages and positions beyond the log', async () => {
   const one = await replica();
   const stranger = await connect({ servers: `127.0.0.1:${server.port}` });
   try {
@@ -108,7 +108,7 @@ test('ignores forged position messages and positions beyond the log', async () =
   }
 });
 
-test('with an invalid or unreachable address, logs one line without the password and listens to the database', async () => {
+test('NATS bus: with an invalid or unreachable address, logs one line without the password and listens to the database', async () => {
   for (const url of ['127.0.0.1', 'nats://park:secret@127.0.0.1:9']) {
     const one = await replica(url);
     try {
@@ -125,7 +125,7 @@ test('with an invalid or unreachable address, logs one line without the password
   }
 });
 
-test('passes the kill test with a broker that is killed as well', { timeout: 240_000 }, async () => {
+test('NATS bus: passes the kill test with a broker that is killed as well', { timeout: 240_000 }, async () => {
   const size = {
     events: 1_500,
     kills: 30,

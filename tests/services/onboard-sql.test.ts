@@ -23,7 +23,7 @@ afterAll(async () => {
   await maria?.drop();
 });
 
-test('reads catalogue and write permissions, queries by key, and detects a dropped column', async () => {
+test('isthmus onboard sql: reads catalogue and write permissions, queries by key, and detects a dropped column', async () => {
   const signal = AbortSignal.timeout(20_000);
   const database = await openVendorDatabase(maria.url, 5_000);
   const tables = await readCatalog(database, 'mysql', signal);

@@ -13,7 +13,7 @@ import { createWorld } from '../../connectors/kit/testing/park/index.ts';
 import { createTestDatabase } from '../../connectors/kit/testing/test-database.ts';
 import { startInstallation } from '../../connectors/kit/testing/test-installation.ts';
 import registration from '../../connectors/registration/index.ts';
-import * as mapping from '../../connectors/registration/mapping.ts';
+import * as mapping from '../../connectors/registration/mapping/index.ts';
 import { simulator } from '../../connectors/registration/simulator.ts';
 import { freePort } from '../../schema/database/embedded/free-port.ts';
 import { samplePath } from '../real/data.ts';

@@ -5,6 +5,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { randomNumbers } from '../../gateway/federation/testing/random-numbers.ts';
 import { endOnSignals } from '../../gateway/ops/signals.ts';
 import { freePort } from '../../schema/database/embedded/free-port.ts';
 import { type Outcome, restartAndQuery, runTrial, type SignalStep, type Target, type Trial } from './trial.ts';
@@ -17,14 +18,7 @@ const seed = Number(values.seed ?? Math.floor(Math.random() * 1e9));
 const AGAIN = 5;
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
-let state = seed >>> 0;
-/** Mulberry32: from 0 to below 1. */
-const chance = (): number => {
-  state = (state + 0x6d2b79f5) >>> 0;
-  let t = Math.imul(state ^ (state >>> 15), 1 | state);
-  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-  return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-};
+const chance = randomNumbers(seed);
 const oneOf = <T>(list: readonly T[]): T => list[Math.floor(chance() * list.length)] as T;
 
 if (process.platform !== 'linux') {

@@ -1,8 +1,9 @@
 /** Converts model objects to graph objects: applies masks and rights, adds provenance. */
+
+import { maskName } from '../../../schema/graph/identifiers.ts';
 import { hasScope, MIN_PERSON_COUNT, mayAccessCompany, mayUnmask } from '../../kit/auth/principal.ts';
 import type { GraphContext, InstallationHandle } from '../../kit/connector.ts';
 import { withheldGroups } from '../../kit/disclosure-control.ts';
-import { maskName } from '../../kit/identifiers.ts';
 import { joinedProvenance, type ProvenanceFacts, provenance, type Sourced } from '../../kit/provenance.ts';
 import type * as model from '../model.ts';
 import { AccessSource } from '../source/index.ts';

@@ -41,7 +41,7 @@ const offered = (names: readonly string[]) =>
     return { table, column };
   });
 
-test('every exported statement is listed above', () => {
+test('column drift: every exported statement is listed above', () => {
   const exported = Object.entries(statements).filter(
     ([name, value]) => name !== 'ATTEMPT_CODES' && ['function', 'object'].includes(typeof value),
   );
@@ -49,7 +49,7 @@ test('every exported statement is listed above', () => {
   expect(READ.length).toBeGreaterThan(20);
 });
 
-test.each(READ)('reports the column %s by name when it is missing', (gone) => {
+test.each(READ)('column drift: reports the column %s by name when it is missing', (gone) => {
   const [table, column] = gone.split('.');
   const found = findColumnDrift(offered(READ.filter((one) => one !== gone)));
   expect(found.map((one) => one.description)).toEqual([`the column ${column} of ${table} is gone`]);

@@ -1,8 +1,10 @@
 /** What jobs and requests of one installation share. */
+import type { Call } from '../../kit/call.ts';
 import type { VendorDatabase } from '../../kit/protocols/sql.ts';
 import type { Services } from '../../kit/services.ts';
-import type { MappingContext } from '../mapping.ts';
+import type { MappingContext, Row } from '../mapping.ts';
 import type { AccessSettings } from '../settings.ts';
+import type { Statement } from './statements.ts';
 
 export interface AccessInstallation {
   readonly settings: AccessSettings;
@@ -19,4 +21,14 @@ export function mappingContext(settings: AccessSettings, services: Services): Ma
     building: services.building,
     zone: (device) => settings.zones[String(device)] ?? settings.zone,
   };
+}
+
+/** Runs a statement through the guard, for jobs. */
+export async function query(
+  { services, database }: AccessInstallation,
+  call: Call,
+  operation: string,
+  { sql, values }: Statement,
+): Promise<readonly Row[]> {
+  return (await services.guard.read(call, { operation }, (signal) => database.select(sql, values, signal))).value;
 }

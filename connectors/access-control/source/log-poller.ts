@@ -5,10 +5,10 @@
 import type { Call } from '../../kit/call.ts';
 import type { Job } from '../../kit/connector.ts';
 import { storedAgesOf } from '../../kit/monitoring/stored-age.ts';
-import type { Claim, NewEvent } from '../../kit/services.ts';
-import { instantToLocal, integer, mapLogLine, mapPerson, mapTenant, type Row } from '../mapping.ts';
+import type { NewEvent } from '../../kit/services.ts';
+import { instantToLocal, integer, mapLogLine, type Row } from '../mapping.ts';
 import type { DoorEvent } from '../model.ts';
-import type { AccessInstallation } from './installation.ts';
+import { type AccessInstallation, query } from './installation.ts';
 import * as statements from './statements.ts';
 
 /** Lines per batch and transaction. */
@@ -17,8 +17,6 @@ const BATCH_SIZE = 2_000;
 const MAX_OVERLAP_LINES = 20_000;
 /** Name of the stored state. */
 const STATE = 'log';
-/** Milliseconds between two runs of the directory job. */
-const DIRECTORY_PAUSE = 600_000;
 
 /** Read position in the log; stored with the events of each batch. */
 interface Progress {
@@ -38,11 +36,8 @@ export class LogPoller {
     this.#installation = installation;
   }
 
-  get jobs(): readonly Job[] {
-    return [
-      { name: 'log', every: this.#installation.settings.poll, run: (call) => this.poll(call) },
-      { name: 'directory', every: DIRECTORY_PAUSE, run: (call) => this.syncDirectory(call) },
-    ];
+  get job(): Job {
+    return { name: 'log', every: this.#installation.settings.poll, run: (call) => this.poll(call) };
   }
 
   /** Age of the newest line that was read, in milliseconds; null before the first. */
@@ -52,9 +47,8 @@ export class LogPoller {
       : Math.max(this.#installation.services.clock.now().getTime() - this.#newest.getTime(), 0);
   }
 
-  async #query(call: Call, operation: string, { sql, values }: statements.Statement): Promise<readonly Row[]> {
-    const { services, database } = this.#installation;
-    return (await services.guard.read(call, { operation }, (signal) => database.select(sql, values, signal))).value;
+  #query(call: Call, operation: string, statement: statements.Statement): Promise<readonly Row[]> {
+    return query(this.#installation, call, operation, statement);
   }
 
   /** Reads late lines, then all new lines in batches. */
@@ -154,39 +148,11 @@ export class LogPoller {
     const floor = this.#overlapStart(progress);
     for (const number of this.#readNumbers) if (number <= floor) this.#readNumbers.delete(number);
   }
-
-  /** Registers the door system's identifiers of companies and persons. */
-  async syncDirectory(call: Call): Promise<void> {
-    const { services, context } = this.#installation;
-    const companies = (await this.#query(call, 'poll tenants', statements.tenants)).map(mapTenant);
-    const claims: Claim[] = [];
-    for (const tenant of companies) {
-      if (tenant === null) continue;
-      claims.push({ entity: 'COMPANY', key: tenant.uscc, system: 'uscc', value: tenant.uscc });
-      if (tenant.tenantNumber !== null) {
-        claims.push({ entity: 'COMPANY', key: tenant.uscc, system: 'tenant-no', value: tenant.tenantNumber });
-      }
-    }
-    await services.transaction((tx) => services.identify(tx, claims));
-    for (let after = 0; !call.signal.aborted; ) {
-      const rows = await this.#query(call, 'poll people', statements.people(after));
-      const persons: Claim[] = rows
-        .filter((row) => typeof row['pin'] === 'string' && row['pin'].trim() !== '')
-        .map((row) => {
-          const pin = String(row['pin']).trim();
-          return { entity: 'PERSON', key: mapPerson(row, context).id, system: 'pin', value: pin };
-        });
-      await services.transaction((tx) => services.identify(tx, persons));
-      const last = rows.at(-1);
-      if (!last || rows.length < 1000) return;
-      after = integer(last, 'id');
-    }
-  }
 }
 
 function toEvent(event: DoorEvent): NewEvent {
   const { foreignId, time, kind, door, badge, company } = event;
-  const data =
-    kind === 'ACCESS_DENIED' ? { reason: event.reason } : kind === 'DOOR_STATE_CHANGED' ? { state: event.state } : null;
-  return { foreignId, time, kind, door, badge, company, ...(data ? { data } : {}) };
+  const common = { foreignId, time, door, badge, company };
+  if (kind === 'DOOR_STATE_CHANGED') return { ...common, kind, data: { state: event.state ?? 'UNKNOWN' } };
+  return kind === 'ACCESS_DENIED' ? { ...common, kind, data: { reason: event.reason } } : { ...common, kind };
 }

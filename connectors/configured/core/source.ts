@@ -1,9 +1,9 @@
 /** One installation: queries by key in batches through the guard, polls lists for events, and links rows to the park's entities. */
 import { createHash } from 'node:crypto';
+import { parseUscc } from '../../../schema/graph/identifiers.ts';
 import type { Call } from '../../kit/call.ts';
 import { systemClock } from '../../kit/clock.ts';
 import type { Drift, Job, Sourced } from '../../kit/connector.ts';
-import { parseUscc } from '../../kit/identifiers.ts';
 import { loader } from '../../kit/loader.ts';
 import type { NewEvent, Services } from '../../kit/services.ts';
 import type { Entity, Join, RowQuery } from './declaration.ts';

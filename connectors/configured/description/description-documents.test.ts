@@ -86,7 +86,7 @@ const expectRejection = async (work: Promise<unknown>, name: string, reason: Reg
   expect(fullMessage).toMatch(reason);
 };
 
-describe('OpenAPI', () => {
+describe('documents of an OpenAPI description', () => {
   test.each([
     ['another host', () => `${foreignUrl}/type.json`, /is not in the description's folder.*Put a copy next to/],
     ['another host, in capitals', () => `HTTP${foreignUrl.slice(4)}/type.json`, /is not in the description's folder/],
@@ -141,7 +141,7 @@ describe('OpenAPI', () => {
   });
 });
 
-describe('WSDL', () => {
+describe('documents of a WSDL description', () => {
   const definitions = (imports: string): string =>
     `<definitions xmlns="http://schemas.xmlsoap.org/wsdl/" xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="urn:x">
       <types><xs:schema targetNamespace="urn:x">${imports}</xs:schema></types></definitions>`;

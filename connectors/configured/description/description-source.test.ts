@@ -91,7 +91,7 @@ async function start(id: string, drift: number, more: Record<string, unknown> = 
   return host;
 }
 
-test('reports missing fields, changed types and missing or moved operations; an invalid description is no drift', async () => {
+test('description drift: reports missing fields, changed types and missing or moved operations; an invalid description is no drift', async () => {
   served = { status: 200, text: TEXT };
   const host = await start('air', 0);
   /** The reason after a check with that description; null: it is UP. */

@@ -1,5 +1,5 @@
 /** Guesses a column's type, link, uniqueness and sensitivity from its name and values. Pure. */
-import { parseUscc } from '../../kit/identifiers.ts';
+import { parseUscc } from '../../../schema/graph/identifiers.ts';
 import type { FieldType, Link } from '../core/declaration.ts';
 
 export interface ColumnGuess {

@@ -58,7 +58,7 @@ async function read(file: { name: string; path: string }) {
   return { ...found, ...parsed };
 }
 
-test('the report lists every rejected row, the message refers to it, and it is deleted when no row is rejected', async () => {
+test('dropped files: the report lists every rejected row, the message refers to it, and it is deleted when no row is rejected', async () => {
   const report = join(folder, 'refused', 'leases.csv.txt');
   drop(table(1_000, (n) => (n % 20 === 0 ? 'n.a.' : '1.50')));
   const mirror = createMirror(10);
@@ -92,7 +92,7 @@ test('the report lists every rejected row, the message refers to it, and it is d
   expect(existsSync(report)).toBe(false);
 });
 
-test('parsing a long file yields to the event loop', async () => {
+test('CSV parser: parsing a long file yields to the event loop', async () => {
   const text = table(60_000, () => '1.50');
   const file = drop(text, 'long.csv');
   let ticks = 0;
@@ -111,7 +111,7 @@ test('parsing a long file yields to the event loop', async () => {
   expect(ticks).toBeGreaterThan(text.length / 65_536);
 });
 
-test('rejects single rows where possible, otherwise the whole file', async () => {
+test('dropped files: rejects single rows where possible, otherwise the whole file', async () => {
   const { rows, rejected } = await read(drop('a;b\n1;2\n3\n4;5;6\n7;8\n', 'odd.csv'));
   expect(rows.map(({ cells }) => cells)).toEqual([
     { a: '1', b: '2' },
@@ -130,7 +130,7 @@ test('rejects single rows where possible, otherwise the whole file', async () =>
   await expect(read({ name: 'gone.csv', path: join(folder, 'gone.csv') })).rejects.toThrow('cannot be read');
 });
 
-test('reads the decompressed size of a workbook', () => {
+test('dropped files: reads the decompressed size of a workbook', () => {
   const units = readFileSync(join(import.meta.dirname, 'fixtures', 'units.xlsx'));
   expect(unpackedSize(units)).toBeGreaterThan(units.length / 2);
   const bomb = Buffer.from(units);

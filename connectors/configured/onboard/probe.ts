@@ -5,7 +5,7 @@ import type { EntityDraft } from '../draft/draft-entities.ts';
 
 /** The system cannot be connected; the message is written for operators. */
 export class OnboardError extends Error {
-  override name = 'CommandError';
+  override name = 'OnboardError';
 }
 
 export interface OnboardOptions {

@@ -89,7 +89,7 @@ const file = fc
   })
   .filter((text) => typeof parse(text) === 'object' && parse(text) !== null);
 
-test('an entry is written in the style of its neighbours', () => {
+test('yaml entry: an entry is written in the style of its neighbours', () => {
   const spaced =
     'parks: [ {id: a,known: [B01]} ]\ninstallations:\n    - id: a\n      # poll: 5s\n\n    - id: b\n      # own\n\n# auth\n';
   expect(addEntry(spaced, { id: 'c', list: [1] }).text).toBe(
@@ -106,7 +106,7 @@ test('an entry is written in the style of its neighbours', () => {
   );
 });
 
-test('removing an entry that a user wrote removes its comments and keeps those of its neighbours', () => {
+test('yaml entry: removing an entry that a user wrote removes its comments and keeps those of its neighbours', () => {
   const text =
     'installations:\n  # the air\n  - id: x # air\n    system: air\n    # key: y\n  # noise\n  - { id: n }\n';
   expect(remove(text, 'air')).toEqual({
@@ -118,7 +118,7 @@ test('removing an entry that a user wrote removes its comments and keeps those o
   expect(remove(text, 'water')).toBeNull();
 });
 
-test('rewrites the document if the text cannot be edited; rejects an edit that would change its meaning', () => {
+test('yaml entry: rewrites the document if the text cannot be edited; rejects an edit that would change its meaning', () => {
   const rewritten = addEntry('{parks: [{id: a}]}\n', AIR);
   expect(rewritten.exact).toBe(false);
   expect(parse(rewritten.text)).toEqual({ parks: [{ id: 'a' }], installations: [AIR] });
@@ -131,7 +131,7 @@ test('rewrites the document if the text cannot be edited; rejects an edit that w
   expect(() => addEntry('a: [', AIR)).toThrow('not valid YAML');
 });
 
-test('rejects a file in another encoding', () => {
+test('yaml entry: rejects a file in another encoding', () => {
   const folder = mkdtempSync(join(tmpdir(), 'isthmus-entry-'));
   const config = join(folder, 'isthmus.yaml');
   try {
@@ -142,7 +142,7 @@ test('rejects a file in another encoding', () => {
   }
 });
 
-test('for generated files: only the entry is added, the result parses as expected, and removing restores the file', () => {
+test('yaml entry: for generated files: only the entry is added, the result parses as expected, and removing restores the file', () => {
   fc.assert(
     fc.property(file, fc.boolean(), fc.boolean(), (text, lastFirst, nested) => {
       const [one, two] = [AIR, entryOf('noise', nested ? { on: [{ deep: ['x', { y: null }] }] } : {})];

@@ -166,7 +166,7 @@ conformance({
   ),
 });
 
-test('a row without a key is skipped in a full list, and malformed in a query by key', () => {
+test('OpenAPI: a row without a key is skipped in a full list, and malformed in a query by key', () => {
   const query: RowQuery = {
     operation: 'getRequests',
     argument: null,

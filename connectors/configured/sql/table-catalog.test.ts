@@ -11,7 +11,7 @@ const READER = [
 
 const writable = (...args: Parameters<typeof parseGrants>) => parseGrants(...args).tables;
 
-test('a grant on another database does not make these tables writable', () => {
+test('table catalog: a grant on another database does not make these tables writable', () => {
   expect(writable(READER, 'works', ['lift', 'works.lift'])).toEqual([]);
   expect(writable(READER, 'works', ['lift', 'test.lift', 'test_a.lift', 'testing.lift'])).toEqual([
     'test.lift',
@@ -26,11 +26,11 @@ test.each([
   ['one table', 'GRANT SELECT, INSERT ON `works`.`lift` TO `a`@`%`', ['lift']],
   ['one column', 'GRANT SELECT, UPDATE (`load_kg`) ON `works`.`lift` TO `a`@`%`', ['lift']],
   ['nothing that writes', 'GRANT SELECT, SHOW VIEW ON *.* TO `a`@`%`', []],
-])('a grant on %s covers what it names', (_, line, tables) => {
+])('table catalog: a grant on %s covers what it names', (_, line, tables) => {
   expect(writable([line], 'works', ['lift', 'shaft', 'other.lift'])).toEqual(tables);
 });
 
-test('a role is unknown unless the server lists its rights', () => {
+test('table catalog: a role is unknown unless the server lists its rights', () => {
   const ofMySql = ['GRANT USAGE ON *.* TO `a`@`%`', 'GRANT `readers`@`%`,`editors`@`%` TO `a`@`%`'];
   expect(parseGrants(ofMySql, 'works', ['lift'])).toEqual({ tables: [], unknownRoles: ['readers', 'editors'] });
   const ofMariaDb = [

@@ -149,7 +149,7 @@ describe('WSDL', () => {
     expect(writeXml(requestBody(operation('GetStatus'), {}))).toMatch(/^<n1:GetStatus [^<]*><\/n1:GetStatus>$/);
   });
 
-  test('a missing required part that is used is an error with its name; an unused one is null', () => {
+  test('SOAP message: a missing required part of a response is an error with its name if it is used, else null', () => {
     const read = (inner: string) =>
       responseData(operation('GetStation'), bodyOf(`<h:GetStationResponse>${inner}</h:GetStationResponse>`), options);
     const part = '<h:serial>HS-1</h:serial><h:state>OFF</h:state><h:measured>2026-03-01T08:00:00</h:measured>';

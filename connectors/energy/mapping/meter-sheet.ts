@@ -1,6 +1,6 @@
 /** Reads the commissioning sheet of the meters behind a Modbus gateway: CSV with a header, or the same columns in the settings. */
 import { parse } from 'csv-parse/sync';
-import { parseUscc } from '../../kit/identifiers.ts';
+import { parseUscc } from '../../../schema/graph/identifiers.ts';
 import type { Medium, WiredMeter } from '../model.ts';
 import { REGISTER_MAPS } from './register-maps.ts';
 

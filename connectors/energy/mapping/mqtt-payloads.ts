@@ -1,6 +1,7 @@
 /** Parses MQTT payloads: JSON with the device's own time. */
+
+import { parseUscc } from '../../../schema/graph/identifiers.ts';
 import { malformed, SourceError } from '../../kit/errors.ts';
-import { parseUscc } from '../../kit/identifiers.ts';
 import type { Alarm, Medium, MeterInfo, Reading } from '../model.ts';
 
 type Raw = Readonly<Record<string, unknown>>;

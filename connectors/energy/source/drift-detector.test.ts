@@ -16,13 +16,13 @@ const BACKWARDS = {
   drift: ['the register of meter E-1 ran backwards (replaced, or another register map)'],
 };
 
-test('a counter that decreases has rolled over when it was near its end, else it ran backwards', () => {
+test('drift detector: a counter that decreases has rolled over when it was near its end, else it ran backwards', () => {
   expect(counted([980, 995, 3, 5], 1_000)).toEqual({ changes: 0, drift: [] });
   expect(counted([500, 510, 3, 5], 1_000)).toEqual(BACKWARDS);
   expect(counted([890, 3], 1_000)).toEqual(BACKWARDS);
   expect(counted([995, 3], null)).toEqual(BACKWARDS);
 });
 
-test('a counter that decreases from its end to far from its start has not rolled over', () => {
+test('drift detector: a counter that decreases from its end to far from its start has not rolled over', () => {
   expect(counted([995, 500], 1_000)).toEqual(BACKWARDS);
 });

@@ -57,6 +57,6 @@ test.each([4, 5] as const)(
   },
 );
 
-test('rejects a remaining length of more than four bytes', () => {
+test('MQTT frames: rejects a remaining length of more than four bytes', () => {
   expect(() => read(Buffer.from([0x30, 0xff, 0xff, 0xff, 0xff, 0xff]), 4, 2)).toThrow('invalid remaining length');
 });

@@ -118,23 +118,30 @@ export class ReadingIngest {
       const live = readings.filter(({ time }) => now.getTime() - time.getTime() <= this.#settings.announce);
       const events = [
         ...live.map(
-          (reading): NewEvent =>
-            this.#toEvent(reading, 'METER_READING_TAKEN', ownerOf(reading.serial), {
-              value: reading.value,
-              unit: ownerOf(reading.serial)?.unit ?? '1',
-            }),
+          (reading): NewEvent => ({
+            ...this.#event('reading', reading, ownerOf(reading.serial)),
+            kind: 'METER_READING_TAKEN',
+            data: { value: reading.value, unit: ownerOf(reading.serial)?.unit ?? '1' },
+          }),
         ),
         ...corrected.map((one): NewEvent => {
           const serial = serials.get(one.meter) as string;
           const { unit = '1' } = ownerOf(serial) ?? {};
-          const event = this.#toEvent({ ...one, serial }, 'METER_READING_TAKEN', ownerOf(serial), {
-            ...{ value: one.value, unit, corrects: one.previous },
-          });
-          // The foreign id makes each correction a separate event.
-          return { ...event, foreignId: `${event.foreignId} corrected ${one.revision} ${one.value} ${one.quality}` };
+          const event = this.#event('reading', { ...one, serial }, ownerOf(serial));
+          return {
+            ...event,
+            // Each correction is a separate event.
+            foreignId: `${event.foreignId} corrected ${one.revision} ${one.value} ${one.quality}`,
+            kind: 'METER_READING_TAKEN',
+            data: { value: one.value, unit, corrects: one.previous },
+          };
         }),
         ...alarms.map(
-          (alarm): NewEvent => this.#toEvent(alarm, 'METER_ALARM', ownerOf(alarm.serial), { alarm: alarm.text }),
+          (alarm): NewEvent => ({
+            ...this.#event('alarm', alarm, ownerOf(alarm.serial)),
+            kind: 'METER_ALARM',
+            data: { alarm: alarm.text },
+          }),
         ),
       ];
       await emit(tx, events, { strict });
@@ -146,19 +153,13 @@ export class ReadingIngest {
     return result;
   }
 
-  #toEvent(
-    { serial, time }: Pick<Reading, 'serial' | 'time'>,
-    kind: 'METER_READING_TAKEN' | 'METER_ALARM',
-    owner: MeterOwner | undefined,
-    data: Record<string, unknown>,
-  ): NewEvent {
+  /** The part of an event that does not depend on its kind. */
+  #event(what: 'alarm' | 'reading', { serial, time }: Pick<Reading, 'serial' | 'time'>, owner: MeterOwner | undefined) {
     return {
-      foreignId: `${kind === 'METER_ALARM' ? 'alarm' : 'reading'} ${serial} ${time.toISOString()}`,
-      kind,
+      foreignId: `${what} ${serial} ${time.toISOString()}`,
       time,
       meter: this.#services.globalId(serial),
       company: owner?.company ?? null,
-      data,
     };
   }
 

@@ -10,7 +10,7 @@ const principal: Principal = {
   consents: new Set(['tax']),
 };
 
-test('accepts a token for its subgraph, its request and one minute only', () => {
+test('principal token: accepts a token for its subgraph, its request and one minute only', () => {
   const token = signPrincipal(principal, binding);
   expect(readPrincipal(token, binding)).toEqual(principal);
   const [payload = '', signature = ''] = token.split('.');

@@ -32,11 +32,11 @@ const seen = async (narrow: Partial<Principal>): Promise<string[]> => {
   return Object.keys(OWNERS).filter((_, i) => all[i]);
 };
 
-test('an unrestricted caller sees every row', async () => {
+test('row rights: an unrestricted caller sees every row', async () => {
   expect(await seen({})).toEqual(Object.keys(OWNERS));
 });
 
-test('a caller of one park sees its rows and the companies known there', async () => {
+test('row rights: a caller of one park sees its rows and the companies known there', async () => {
   expect(await seen({ parks: ['north'] })).toEqual([
     'nobody',
     'a park',
@@ -49,7 +49,7 @@ test('a caller of one park sees its rows and the companies known there', async (
   ]);
 });
 
-test('a caller of one company sees its rows in every park, and rows without a company', async () => {
+test('row rights: a caller of one company sees its rows in every park, and rows without a company', async () => {
   expect(await seen({ companies: ['A'] })).toEqual([
     'nobody',
     'a park',
@@ -61,12 +61,12 @@ test('a caller of one company sees its rows in every park, and rows without a co
   ]);
 });
 
-test('restrictions by park and company apply together', async () => {
+test('row rights: restrictions by park and company apply together', async () => {
   expect(await seen({ parks: ['south'], companies: ['A'] })).toEqual(['nobody', 'another park']);
   expect(await seen({ parks: [], companies: null })).toEqual(['nobody']);
 });
 
-test('rejects mutations for a company that the caller may not act for', () => {
+test('row rights: rejects mutations for a company that the caller may not act for', () => {
   expect(() => rights({ companies: ['A'] }).assertMayActFor('A')).not.toThrow();
   expect(() => rights({ companies: ['A'] }).assertMayActFor('B')).toThrow('Not permitted to act for this company');
   expect(() => rights({ companies: ['A'] }).assertMayActFor(null)).toThrow('Not permitted to act for this company');

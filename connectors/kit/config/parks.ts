@@ -1,6 +1,6 @@
 /** The section `parks` of isthmus.yaml, and the check that ids are well formed and unique in the file. */
 import { isMap, isSeq, type Node, type YAMLMap } from 'yaml';
-import { isRegionCode } from '../identifiers.ts';
+import { isRegionCode } from '../../../schema/graph/identifiers.ts';
 import type { BuildingConfig, ParkConfig } from './config.ts';
 import type { ConfigText } from './yaml-text.ts';
 

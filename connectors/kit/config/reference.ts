@@ -7,7 +7,7 @@ import { DEFAULT_DEADLINE } from './sections/deadline.ts';
 import { guardSettings } from './sections/guard.ts';
 import { DEFAULT_LIMITS, LIMIT_NAMES, limitDescription } from './sections/limits.ts';
 import { RETENTION_NAMES } from './sections/retention.ts';
-import { type Setting, settingsTable } from './settings.ts';
+import type { Setting, Settings } from './settings.ts';
 
 const OPEN = '<!-- settings -->';
 const CLOSE = '<!-- /settings -->';
@@ -240,6 +240,22 @@ export function settingsSchema(connectors: readonly Described[]): string {
     },
   };
   return `${JSON.stringify(schema, null, 2)}\n`;
+}
+
+/** The settings as a Markdown table, one row each. `npm run schema` writes it into the connector's README. */
+export function settingsTable<S>(declaration: Settings<S>): string {
+  const rows = Object.entries(declaration.fields as Readonly<Record<string, Setting<unknown>>>).map(
+    ([name, setting]) => {
+      const standard = setting.required
+        ? '(required)'
+        : setting.defaultValue === null
+          ? '(none)'
+          : `\`${JSON.stringify(setting.defaultValue)}\``;
+      const secrecy = setting.secret ? 'secret, ' : '';
+      return `| \`${name}\` | ${setting.description} | ${secrecy}${standard} | \`${setting.example}\` |`;
+    },
+  );
+  return ['| setting | meaning | default | example |', '| --- | --- | --- | --- |', ...rows].join('\n');
 }
 
 /** The README with its settings table replaced, between the two marks; unchanged without marks. */

@@ -4,8 +4,9 @@ import type { AnyConnector } from '../connector.ts';
 import { createLog } from '../log.ts';
 import { hashConfig } from './config-digest.ts';
 import { readConfig } from './config-file.ts';
+import { settingsTable } from './reference.ts';
 import { readRetention } from './sections/retention.ts';
-import { bytes, milliseconds, readSettings, secret, settings, settingsTable, url } from './settings.ts';
+import { bytes, milliseconds, readSettings, secret, settings, url } from './settings.ts';
 
 const declaration = settings('parking', {
   url: url("Base address of the vendor's REST API", 'https://parking.example/api'),
@@ -43,7 +44,7 @@ describe('settings', () => {
   });
 });
 
-describe('former names', () => {
+describe('settings: former names', () => {
   const read = (text: string) => readConfig(`parks: [${PARK}]\n${text}`, 'isthmus.yaml', [parking], {});
   const PARK = '{ id: lakeside, name: Lakeside, region: "500112" }';
   const installation = (guard: string) =>
@@ -135,7 +136,7 @@ colour: red
   });
 });
 
-test('reads sizes in powers of 1,000 and 1,024, and rejects sizes without unit or below the minimum', () => {
+test('units: reads sizes in powers of 1,000 and 1,024, and rejects sizes without unit or below the minimum', () => {
   const size = bytes('how much', '1GB', 1_000);
   expect(['1kB', '1.5MB', '2GB', '1KiB', '64MiB', '1000 B'].map((raw) => size.read(raw))).toEqual([
     ...[1_000, 1_500_000, 2_000_000_000, 1_024, 67_108_864, 1_000],

@@ -271,17 +271,3 @@ export const custom = <T>(
   read: (raw: unknown) => T,
   fallback?: unknown,
 ): Setting<T> => declare(purpose, false, { example, fallback, schema: {}, read });
-
-/** The settings as a Markdown table, one row each. `npm run schema` writes it into the connector's README. */
-export function settingsTable<S>(declaration: Settings<S>): string {
-  const rows = Object.entries(fieldsOf(declaration)).map(([name, setting]) => {
-    const standard = setting.required
-      ? '(required)'
-      : setting.defaultValue === null
-        ? '(none)'
-        : `\`${JSON.stringify(setting.defaultValue)}\``;
-    const secrecy = setting.secret ? 'secret, ' : '';
-    return `| \`${name}\` | ${setting.description} | ${secrecy}${standard} | \`${setting.example}\` |`;
-  });
-  return ['| setting | meaning | default | example |', '| --- | --- | --- | --- |', ...rows].join('\n');
-}

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { NewEvent } from '../services.ts';
 import { findEventProblem, findNewEventProblem } from './event-check.ts';
 import { EVENT_KINDS } from './event-types.ts';
 
@@ -19,7 +20,7 @@ const VALID: Readonly<Record<string, Record<string, unknown>>> = {
 const problemOf = (kind: string, data: Record<string, unknown>, more = {}) =>
   findEventProblem({ kind, time, data: { ...VALID[kind], ...data }, ...more });
 
-test.each(EVENT_KINDS)('accepts %s with its declared and with additional fields', (kind) => {
+test.each(EVENT_KINDS)('event check: accepts %s with its declared and with additional fields', (kind) => {
   expect(problemOf(kind, {})).toBeNull();
   expect(problemOf(kind, { said: 'something more' })).toBeNull();
 });
@@ -57,11 +58,11 @@ test.each([
   ['RECORD_CHANGED', { building: 7 }, 'building', 'must be an ID'],
   ['RECORD_CHANGED', { building: { id: 7 } }, 'building', 'must be an ID'],
   ['CASE_CHANGED', { kind: 'OTHER' }, 'kind', 'must be one of CaseKind'],
-])('rejects %s with %o at %s', (kind, data, field, problem) => {
+])('event check: rejects %s with %o at %s', (kind, data, field, problem) => {
   expect(problemOf(kind, data)).toMatchObject({ field, problem: expect.stringContaining(problem) });
 });
 
-test('rejects invalid keys, times and kinds, without the value in the message', () => {
+test('event check: rejects invalid keys, times and kinds, without the value in the message', () => {
   const entered = (more: object) => findEventProblem({ kind: 'VEHICLE_ENTERED', time, ...more });
   expect(entered({ company: '91500112MA5U0H4T21', vehicle: 'v', lot: null })).toBeNull();
   expect(entered({ company: '9150' })).toEqual({ field: 'company', problem: 'must be a USCC, found a string' });
@@ -77,4 +78,26 @@ test('rejects invalid keys, times and kinds, without the value in the message', 
   const named = (foreignId: unknown) => findNewEventProblem({ kind: 'VEHICLE_ENTERED', time, foreignId })?.field;
   expect(named('one')).toBeUndefined();
   expect([named(''), named(7), named('a\0'), named('字'.repeat(667))]).toEqual(Array(4).fill('foreignId'));
+});
+
+test('event check: the compiler rejects an event without declared data, of an unknown kind, or with a value of another type', () => {
+  const valid: NewEvent[] = [
+    { foreignId: 'e', time, kind: 'ACCESS_GRANTED', door: 'd' },
+    { foreignId: 'e', time, kind: 'ACCESS_DENIED', data: { reason: null } },
+    { foreignId: 'e', time, kind: 'METER_READING_TAKEN', data: { value: '1', unit: 'kWh', undeclared: true } },
+  ];
+  const invalid: NewEvent[] = [
+    // @ts-expect-error The change is NEW, CHANGED or GONE.
+    { foreignId: 'e', time, kind: 'RECORD_CHANGED', data: { change: 'ADDED', type: 'WorkOrder', record: 'o:7' } },
+    // @ts-expect-error A Decimal is a string.
+    { foreignId: 'e', time, kind: 'METER_READING_TAKEN', data: { value: 1, unit: 'kWh' } },
+    // @ts-expect-error `fields` is a list.
+    { foreignId: 'e', time, kind: 'REGISTRATION_CHANGED', data: { fields: 'address' } },
+    // @ts-expect-error `occupied` is required.
+    { foreignId: 'e', time, kind: 'OCCUPANCY_CHANGED' },
+    // @ts-expect-error Nobody declares the kind.
+    { foreignId: 'e', time, kind: 'NOBODY_KNOWS' },
+  ];
+  expect(valid.map(findNewEventProblem)).toEqual([null, null, null]);
+  for (const event of invalid) expect(findNewEventProblem(event)).not.toBeNull();
 });

@@ -67,23 +67,20 @@ export interface EventType {
   readonly hidden: Readonly<Record<string, DataField>>;
 }
 
-const required = (type: ValueType): DataField => ({ type, list: false, nullable: false });
-const optional = (type: ValueType): DataField => ({ type, list: false, nullable: true });
-const list = (type: ValueType): DataField => ({ type, list: true, nullable: false });
+const required = <const T extends ValueType>(type: T) => ({ type, list: false, nullable: false }) as const;
+const optional = <const T extends ValueType>(type: T) => ({ type, list: false, nullable: true }) as const;
+const list = <const T extends ValueType>(type: T) => ({ type, list: true, nullable: false }) as const;
 
-const entity = (name: string, description: string, ...scopes: string[]): EventField => ({
-  ...{ from: 'column', entity: name, description, scopes },
-});
-const data = (field: DataField, description: string): EventField => ({ from: 'data', data: field, description });
-const lookup = (name: string, description: string, field: DataField | null = null): EventField => ({
-  ...{ from: 'lookup', entity: name, data: field, description },
-});
-const event = (
-  type: string,
-  description: string,
-  fields: Readonly<Record<string, EventField>>,
-  hidden: Readonly<Record<string, DataField>> = {},
-): EventType => ({ type, description, fields, hidden });
+const entity = (name: string, description: string, ...scopes: string[]) =>
+  ({ from: 'column', entity: name, description, scopes }) as const;
+const data = <const D extends DataField>(field: D, description: string) =>
+  ({ from: 'data', data: field, description }) as const;
+const parts = <const P extends Readonly<Record<string, DataField>>>(object: string, fields: P, description: string) =>
+  ({ from: 'parts', object, parts: fields, description }) as const;
+const lookup = <const D extends DataField | null = null>(name: string, description: string, field: D = null as D) =>
+  ({ from: 'lookup', entity: name, data: field, description }) as const;
+const event = <const F extends Readonly<Record<string, EventField>>>(type: string, description: string, fields: F) =>
+  ({ type, description, fields, hidden: {} }) as const;
 
 const DOOR_STATE = { name: 'DoorState', values: DoorState };
 const SOURCE_STATE = { name: 'SourceState', values: SourceState };
@@ -119,10 +116,11 @@ export const EVENT_TYPES = {
   }),
   METER_READING_TAKEN: event('MeterReadingTaken', 'A meter register was read.', {
     meter,
-    reading: {
-      ...{ from: 'parts', object: 'Quantity', parts: { value: required(Decimal), unit: required(GraphQLString) } },
-      description: 'The register value, not a difference.',
-    },
+    reading: parts(
+      'Quantity',
+      { value: required(Decimal), unit: required(GraphQLString) },
+      'The register value, not a difference.',
+    ),
     corrects: data(
       optional(Decimal),
       'The earlier value for the same time that this one corrects; null: this is the first.',
@@ -140,22 +138,21 @@ export const EVENT_TYPES = {
     rows: data(required(GraphQLInt), 'Imported rows.'),
     refused: data(required(GraphQLInt), 'Rejected rows; the report names line and reason.'),
   }),
-  SOURCE_STATE_CHANGED: event(
-    'SourceStateChanged',
-    'The state of a source changed.',
-    {
+  SOURCE_STATE_CHANGED: {
+    ...event('SourceStateChanged', 'The state of a source changed.', {
       source: lookup('Source', 'The source in its current state.'),
       from: data(required(SOURCE_STATE), 'The previous state.'),
       to: data(required(SOURCE_STATE), 'The new state.'),
-    },
-    { reason: optional(GraphQLString) },
-  ),
-  CASE_CHANGED: event(
-    'CaseChanged',
-    'The state of a case changed.',
-    { case: lookup('Case', 'The case in its current state.'), state: data(required(CASE_STATE), 'The new state.') },
-    { kind: required(CASE_KIND), receipt: optional(GraphQLString), reason: optional(GraphQLString) },
-  ),
+    }),
+    hidden: { reason: optional(GraphQLString) },
+  },
+  CASE_CHANGED: {
+    ...event('CaseChanged', 'The state of a case changed.', {
+      case: lookup('Case', 'The case in its current state.'),
+      state: data(required(CASE_STATE), 'The new state.'),
+    }),
+    hidden: { kind: required(CASE_KIND), receipt: optional(GraphQLString), reason: optional(GraphQLString) },
+  },
   RECORD_CHANGED: event(
     'RecordChanged',
     'A record of a system that is connected by configuration was added, changed or removed.',
@@ -169,6 +166,37 @@ export const EVENT_TYPES = {
 } as const satisfies Readonly<Record<string, EventType>>;
 
 export type EventKind = keyof typeof EVENT_TYPES;
+
+/** The TypeScript type of a value. Enum values are given as text. */
+type ValueOf<T extends ValueType> = T extends { readonly key: true }
+  ? string | { readonly id: string }
+  : T extends { readonly values: Readonly<Record<string, infer V extends string>> }
+    ? `${V}`
+    : T extends GraphQLScalarType<infer V>
+      ? unknown extends V
+        ? string
+        : V
+      : never;
+type FieldValue<D extends DataField> = D['list'] extends true ? readonly ValueOf<D['type']>[] : ValueOf<D['type']>;
+type RequiredKeys<F> = { [N in keyof F]: F[N] extends { readonly nullable: false } ? N : never }[keyof F];
+type ValuesOf<F> = { readonly [N in RequiredKeys<F>]: F[N] extends DataField ? FieldValue<F[N]> : never } & {
+  readonly [N in Exclude<keyof F, RequiredKeys<F>>]?: F[N] extends DataField ? FieldValue<F[N]> | null : never;
+};
+/** The declarations in `data` of the fields of a type, by name. */
+type DataFieldsOf<F> = {
+  [N in keyof F as F[N] extends { readonly data: DataField } ? N : never]: F[N] extends {
+    readonly data: infer D extends DataField;
+  }
+    ? D
+    : never;
+} & (PartsOf<F[keyof F]> extends never ? unknown : PartsOf<F[keyof F]>);
+type PartsOf<F> = F extends { readonly parts: infer P } ? P : never;
+
+/** The `data` of an event of that kind. Values without a declaration are stored, but neither checked nor returned. */
+export type EventData<K extends EventKind> = ValuesOf<
+  DataFieldsOf<(typeof EVENT_TYPES)[K]['fields']> & (typeof EVENT_TYPES)[K]['hidden']
+> & { readonly [undeclared: string]: unknown };
+
 export const EVENT_KINDS = Object.keys(EVENT_TYPES) as readonly EventKind[];
 
 /** The declaration of a kind; undefined for a kind that this version does not know. */

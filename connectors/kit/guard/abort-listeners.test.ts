@@ -13,7 +13,7 @@ import { createSourceGuard } from './source-guard.ts';
 
 const listeners = (signal: AbortSignal): number => getEventListeners(signal, 'abort').length;
 
-test('callbacks of one signal share one listener, which is removed with the removeLast of them', () => {
+test('abort listeners: callbacks of one signal share one listener, which is removed with the removeLast of them', () => {
   const controller = new AbortController();
   const called: number[] = [];
   const removals = Array.from({ length: 40 }, (_, i) => onAbort(controller.signal, () => called.push(i)));
@@ -30,7 +30,7 @@ test('callbacks of one signal share one listener, which is removed with the remo
   expect(called).toEqual([100]);
 });
 
-test('many calls with one signal cause no leak warning and leave no listener', async () => {
+test('abort listeners: many calls with one signal cause no leak warning and leave no listener', async () => {
   let requests = 0;
   let maxListeners = 0;
   const controller = new AbortController();

@@ -36,7 +36,7 @@ test.each([0, 600_000, -600_000])(
   },
 );
 
-test('other calls wait for the trial call; a failed trial opens the breaker again', async () => {
+test('circuit breaker: other calls wait for the trial call; a failed trial opens the breaker again', async () => {
   const { clock, breakers, call } = createBreakers();
   for (let i = 0; i < 3; i++) await call(failing);
   clock.advance(2_000);
@@ -56,7 +56,7 @@ test('other calls wait for the trial call; a failed trial opens the breaker agai
   expect(await call(responding)).toBe(7);
 });
 
-test('a success resets the failures; slow responses count, rejections do not', async () => {
+test('circuit breaker: a success resets the failures; slow responses count, rejections do not', async () => {
   const { breakers, call } = createBreakers();
   await call(failing);
   await call(failing);

@@ -6,7 +6,7 @@ import { FairQueue } from './fair-queue.ts';
 const { signal } = new AbortController();
 setMaxListeners(0, signal);
 
-test('admits callers in turn; a full queue rejects the newest calls of the caller with most', async () => {
+test('fair queue: admits callers in turn; a full queue rejects the newest calls of the caller with most', async () => {
   const queue = new FairQueue({ concurrency: 1, queue: 10, rate: null });
   const order: string[] = [];
   const rejected: string[] = [];
@@ -38,7 +38,7 @@ test('admits callers in turn; a full queue rejects the newest calls of the calle
   expect(queue.running + queue.queued).toBe(0);
 });
 
-test('reserves capacity that other callers used recently', async () => {
+test('fair queue: reserves capacity that other callers used recently', async () => {
   const queue = new FairQueue({ concurrency: 4, queue: 100, rate: null });
   const started = new Map<string, number>();
   const call = async (callerKey: string) => {
@@ -62,7 +62,7 @@ test('reserves capacity that other callers used recently', async () => {
   expect(queue.running + queue.queued).toBe(0);
 });
 
-test('a single caller can use the whole capacity', async () => {
+test('fair queue: a single caller can use the whole capacity', async () => {
   const queue = new FairQueue({ concurrency: 4, queue: 100, rate: 1_000 });
   const all = await Promise.all(
     Array.from({ length: 4 }, () => queue.acquire(signal, { callerKeys: new Set(['single']) })),
@@ -71,7 +71,7 @@ test('a single caller can use the whole capacity', async () => {
   for (const release of all) release();
 });
 
-test('shares the rate limit between callers', async () => {
+test('fair queue: shares the rate limit between callers', async () => {
   const queue = new FairQueue({ concurrency: 100, queue: 100, rate: 6 });
   let started = 0;
   const call = async (callerKey: string) => {
@@ -88,7 +88,7 @@ test('shares the rate limit between callers', async () => {
   expect(queue.running + queue.queued).toBe(0);
 });
 
-test('admits a waiting shared call as soon as a caller within its share joins', async () => {
+test('fair queue: admits a waiting shared call as soon as a caller within its share joins', async () => {
   const queue = new FairQueue({ concurrency: 2, queue: 100, rate: null });
   (await queue.acquire(signal, { callerKeys: new Set(['modest']) }))();
   const hold = await queue.acquire(signal, { callerKeys: new Set(['greedy']) });

@@ -20,7 +20,7 @@ const source = (cache: ReadCacheMemory, store?: ReadCacheStore, durable = false)
 const keep = (one: ReadCache, key: string, bytes = 4 * KIB) =>
   one.set('Lot', key, reading(bytes), null, one.epoch('Lot'));
 
-test('all sources share one memory, and the least recently used readings are evicted', async () => {
+test('read cache memory: all sources share one memory, and the least recently used readings are evicted', async () => {
   const cache = new ReadCacheMemory(256 * KIB);
   const sources = Array.from({ length: 48 }, () => source(cache));
   for (const one of sources) for (let i = 0; i < 20; i++) keep(one, `lot ${i}`);
@@ -37,7 +37,7 @@ test('all sources share one memory, and the least recently used readings are evi
   expect(sources[47]?.getFresh('Lot', 'lot 19')).not.toBeNull();
 });
 
-test('equal keys of two sources are separate readings; closing a source frees its own', () => {
+test('read cache memory: equal keys of two sources are separate readings; closing a source frees its own', () => {
   const cache = new ReadCacheMemory(256 * KIB);
   const [one, other] = [source(cache), source(cache)];
   keep(one, 'lot');
@@ -49,7 +49,7 @@ test('equal keys of two sources are separate readings; closing a source frees it
   expect(other.getFresh('Lot', 'lot')).not.toBeNull();
 });
 
-test('an evicted reading is referenced nowhere else', () => {
+test('read cache memory: an evicted reading is referenced nowhere else', () => {
   const cache = new ReadCacheMemory(64 * KIB);
   const one = source(cache);
   let looked = 0;
@@ -76,7 +76,7 @@ test('does not cache a reading larger than an eighth of the memory', () => {
   expect(one.getFresh('Lot', 'small')).not.toBeNull();
 });
 
-test('limits the unsaved readings while the database is unavailable and writes them later', async () => {
+test('read cache memory: limits the unsaved readings while the database is unavailable and writes them later', async () => {
   const cache = new ReadCacheMemory(256 * KIB);
   let away = true;
   const saved: string[] = [];

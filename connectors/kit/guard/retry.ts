@@ -9,7 +9,7 @@ import type { GuardPolicy } from '../config/sections/guard.ts';
 import { SourceError, toSourceError } from '../errors.ts';
 import type { CircuitBreakers, TimedResult } from './circuit-breaker.ts';
 import type { FairQueue } from './fair-queue.ts';
-import type { GuardContext, ReadRequest, SourceRequest } from './guard.ts';
+import type { GuardContext, ReadRequest, SourceRequest } from './guard-types.ts';
 import { deadlineExceeded, sleep, withTimeout } from './timeouts.ts';
 
 /** A call made on behalf of several callers. `callerKeys` is live: callers may join while the call waits. */

@@ -6,7 +6,7 @@ import { hubCall } from '../host/services.ts';
 import { loader } from '../loader.ts';
 import { Health } from '../monitoring/health.ts';
 import { clockFrom } from '../testing/test-clock.ts';
-import type { SourceCallEvent } from './guard.ts';
+import type { SourceCallEvent } from './guard-types.ts';
 import { ReadCache, type ReadCacheStore } from './read-cache.ts';
 import type { CachedReading } from './read-cache-memory.ts';
 import { createSourceGuard } from './source-guard.ts';
@@ -30,7 +30,7 @@ function createGuard(policy: Partial<GuardPolicy> = {}) {
 const call = (time = 2_000) => hubCall(time, new AbortController().signal);
 const never = () => new Promise<never>(() => undefined);
 
-describe('guard', () => {
+describe('source guard', () => {
   test('returns a value with its source and the time of its recording', async () => {
     const { guard } = createGuard();
     const known = await guard.read(
@@ -123,7 +123,7 @@ describe('guard', () => {
     expect(await read(100)).toEqual(['CLOSED', undefined]);
   });
 
-  test('limits concurrent calls and rejects a call when the queue is full', async () => {
+  test('fair queue: limits concurrent calls and rejects a call when the queue is full', async () => {
     const { guard } = createGuard({ concurrency: 2, queue: 1, timeout: 1_000 });
     let running = 0;
     let maxRunning = 0;
@@ -151,7 +151,7 @@ describe('guard', () => {
   });
 });
 
-describe('read cache', () => {
+describe('reads with a cache', () => {
   let now = 0;
   const clockAtNow = clockFrom(() => new Date(now));
   const cachedGuard = (of: Partial<CacheAges> = {}, policy: Partial<GuardPolicy> = {}, store?: ReadCacheStore) => {
@@ -186,7 +186,7 @@ describe('read cache', () => {
     throw unavailable('connection refused');
   };
 
-  test('returns a fresh reading; reads again after a concerning event, after a write and when it is old', async () => {
+  test('read cache: returns a fresh reading; reads again after a concerning event, after a write and when it is old', async () => {
     const { guard, read, source, calls } = cachedGuard();
     await read();
     source.respond = async () => 8;
@@ -203,7 +203,7 @@ describe('read cache', () => {
     expect(calls()).toBe(4);
   });
 
-  test('a reading that started before an event is neither fresh nor shared after it', async () => {
+  test('read cache: a reading that started before an event is neither fresh nor shared after it', async () => {
     const { guard, read, source, calls } = cachedGuard();
     let resolveRead: (value: unknown) => void = () => undefined;
     source.respond = () => new Promise((resolve) => (resolveRead = resolve));
@@ -218,7 +218,7 @@ describe('read cache', () => {
     expect(calls()).toBe(3);
   });
 
-  test('returns a stale reading while the source fails, up to the usable age', async () => {
+  test('read cache: returns a stale reading while the source fails, up to the usable age', async () => {
     const { read, source } = cachedGuard();
     await read();
     source.respond = fail;
@@ -232,7 +232,7 @@ describe('read cache', () => {
     expect(late.sourceConditions.get('test')).toBe('down');
   });
 
-  test('returns a stale reading after serveStaleAfter, and without a call to a source that is down', async () => {
+  test('source guard: returns a stale reading after serveStaleAfter, and without a call to a source that is down', async () => {
     const { read, source, health, calls } = cachedGuard({}, { timeout: 2_000 });
     await read();
     now += 5_000;
@@ -244,7 +244,7 @@ describe('read cache', () => {
     expect(calls()).toBe(before);
   });
 
-  test('a pause of this process does not count as a slow source', async () => {
+  test('timeouts: a pause of this process does not count as a slow source', async () => {
     const { read, source, health } = cachedGuard({}, { timeout: 200, serveStaleAfter: 100 });
     await read();
     now += 5_000;
@@ -260,7 +260,7 @@ describe('read cache', () => {
     expect(health.snapshot().errors).toBe(0);
   });
 
-  test('caches each key of a batch: cached keys are returned, the others are errors', async () => {
+  test('source guard: caches each key of a batch: cached keys are returned, the others are errors', async () => {
     const { guard } = cachedGuard();
     let isDown = false;
     const loadMany = (keys: readonly string[]) =>
@@ -281,7 +281,7 @@ describe('read cache', () => {
     expect([a.status, c.status]).toEqual(['fulfilled', 'rejected']);
   });
 
-  test('durable readings survive a restart', async () => {
+  test('read cache: durable readings survive a restart', async () => {
     const rows = new Map<string, CachedReading>();
     const store: ReadCacheStore = {
       find: async (key) => rows.get(key) ?? null,
@@ -301,7 +301,7 @@ describe('read cache', () => {
   });
 });
 
-test('limits the calls per second and rejects calls that wait beyond their deadline', async () => {
+test('fair queue: limits the calls per second and rejects calls that wait beyond their deadline', async () => {
   const { guard, health } = createGuard({ rate: 5, queue: 20, retries: 0, timeout: 3_000 });
   const startedAt: number[] = [];
   const all = await Promise.allSettled(

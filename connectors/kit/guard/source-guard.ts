@@ -9,7 +9,13 @@ import { storedAgesOf } from '../monitoring/stored-age.ts';
 import { type ProvenanceFacts, READ_AT, type Sourced } from '../provenance.ts';
 import { CircuitBreakers } from './circuit-breaker.ts';
 import { FairQueue } from './fair-queue.ts';
-import { type Guard, type GuardContext, PartialCacheError, type ReadRequest, type SourceReadEvent } from './guard.ts';
+import {
+  type Guard,
+  type GuardContext,
+  PartialCacheError,
+  type ReadRequest,
+  type SourceReadEvent,
+} from './guard-types.ts';
 import { ReadCache } from './read-cache.ts';
 import type { CachedReading } from './read-cache-memory.ts';
 import { Retry, recordCondition, type SharedCall } from './retry.ts';

@@ -4,7 +4,7 @@ import type { Call } from '../call.ts';
 import { systemClock } from '../clock.ts';
 import { type SourceError, timeout } from '../errors.ts';
 import { onAbort } from './abort-listeners.ts';
-import type { SourceRequest } from './guard.ts';
+import type { SourceRequest } from './guard-types.ts';
 
 /** A pause-tolerant timer ticks this often in its time, and at least every MAX_TICK milliseconds. */
 const TICKS = 8;

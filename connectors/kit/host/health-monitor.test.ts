@@ -45,7 +45,7 @@ function monitored(found: { now: readonly Drift[] }, responds = true) {
   return { monitor, health, comparisons: () => comparisons };
 }
 
-test('checks for drift at the first check and again each hour', async () => {
+test('health monitor: checks for drift at the first check and again each hour', async () => {
   const found: { now: readonly Drift[] } = { now: [] };
   const { monitor, health, comparisons } = monitored(found);
   monitor.start();
@@ -61,7 +61,7 @@ test('checks for drift at the first check and again each hour', async () => {
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test('checks for drift again within seconds while drift is found or suspected', async () => {
+test('health monitor: checks for drift again within seconds while drift is found or suspected', async () => {
   const found: { now: readonly Drift[] } = { now: [] };
   const { monitor, health, comparisons } = monitored(found);
   monitor.start();
@@ -77,7 +77,7 @@ test('checks for drift again within seconds while drift is found or suspected', 
   monitor.stop();
 });
 
-test('a check without a response of the source does not make it UP', async () => {
+test('health monitor: a check without a response of the source does not make it UP', async () => {
   const { monitor, health } = monitored({ now: [] }, false);
   await monitor.check();
   expect(health.snapshot()).toMatchObject({

@@ -8,7 +8,8 @@ import type { GraphContext, WebhookRequest, WebhookResponse } from '../connector
 import { OverloadedError } from '../errors.ts';
 import type { HealthSnapshot } from '../monitoring/health.ts';
 import type { Services } from '../services.ts';
-import { type BuiltGraph, buildGraph, createExecutor, toPublicError } from '../subgraph/subgraph-schema.ts';
+import { toPublicError } from '../subgraph/public-error.ts';
+import { type BuiltGraph, buildGraph, createExecutor } from '../subgraph/subgraph-schema.ts';
 import { visibleInstallations } from '../subgraph/visible-installations.ts';
 import { type ConcurrencyLimit, limitConcurrency } from '../tasks/concurrency-limit.ts';
 import { busyRejection } from '../webhooks/webhook-body.ts';

@@ -5,7 +5,7 @@ import type { InstallationConfig, ParkConfig } from '../config/config.ts';
 import { type CheckIntervals, checkIntervalsOf, DEFAULT_CHECK_INTERVALS } from '../config/sections/check-intervals.ts';
 import { cacheAgesOf, DEFAULT_GUARD_POLICY, type GuardPolicy, guardPolicyOf } from '../config/sections/guard.ts';
 import type { AnyConnector, OpenedSource } from '../connector.ts';
-import type { SourceCallEvent } from '../guard/guard.ts';
+import type { SourceCallEvent } from '../guard/guard-types.ts';
 import type { ReadCache } from '../guard/read-cache.ts';
 import { createReadCache } from '../guard/read-cache-store.ts';
 import { createSourceGuard } from '../guard/source-guard.ts';

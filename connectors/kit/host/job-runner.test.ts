@@ -40,7 +40,7 @@ const state = async () =>
     (row: { value: unknown }) => row.value,
   );
 
-test('a job commits nothing after another process acquired its lease', async () => {
+test('job runner: a job commits nothing after another process acquired its lease', async () => {
   const reading = { other: false };
   const first = await runner('first', async () => {
     if (!reading.other) return 'read under the lease';
@@ -60,7 +60,7 @@ test('a job commits nothing after another process acquired its lease', async () 
   }
 });
 
-test('a job commits nothing after its lease was lost and acquired again, which has another fence', async () => {
+test('job runner: a job commits nothing after its lease was lost and acquired again, which has another fence', async () => {
   const own = await runner('third', async () => {
     for (const owner of ['fourth', 'third']) {
       await database.plain.query("UPDATE lease SET until = now() - interval '1 second' WHERE name = 'doors'");
@@ -77,7 +77,7 @@ test('a job commits nothing after its lease was lost and acquired again, which h
   }
 });
 
-test('acquires a lease that was not renewed for its duration, although the database clock was set back', async () => {
+test('job runner: acquires a lease that was not renewed for its duration, although the database clock was set back', async () => {
   const clock = manualClock(new Date());
   const heir = await runner('heir', async () => 'read by the heir', clock);
   // The row after the database's clock was set back ten minutes and its holder died on another machine.

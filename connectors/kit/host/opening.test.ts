@@ -44,7 +44,7 @@ const installations = (connector: string, count: number) =>
     guard: null,
   })) as never;
 
-test('limits how many installations open at once, over all connectors of a process', async () => {
+test('host: limits how many installations open at once, over all connectors of a process', async () => {
   const { seen, connector } = counting();
   const keys = await loadKeys(database);
   const opening = limitConcurrency(MAX_CONCURRENT_OPENS);
@@ -61,7 +61,7 @@ test('limits how many installations open at once, over all connectors of a proce
   expect(seen.open).toBe(0);
 });
 
-test('an aborted start opens no further installation and closes the open ones', async () => {
+test('host: an aborted start opens no further installation and closes the open ones', async () => {
   const control = new AbortController();
   let count = 0;
   const { seen, connector } = counting(() => void (++count === 10 && control.abort(new Error('interrupted'))));

@@ -58,7 +58,7 @@ test('rejects a process with a different file until all others have unregistered
   await join(THREE);
 });
 
-test('logs once that another process has a newer file, and accepts either file', async () => {
+test('process registry: logs once that another process has a newer file, and accepts either file', async () => {
   const [first, second] = [await join(ONE), await join(ONE)];
   await first.setConfiguration(TWO);
   expect([first.outdatedMessage, first.isOutdated]).toEqual([null, false]);
@@ -77,7 +77,7 @@ test('logs once that another process has a newer file, and accepts either file',
   expect(second.outdatedMessage).toBeNull();
 });
 
-test('does not wait for a dead process of this machine, also when its PID is ours', async () => {
+test('process registry: does not wait for a dead process of this machine, also when its PID is ours', async () => {
   const { pid } = spawnSync(process.execPath, ['-e', '']);
   const dead = createLeaseOwner().replace(`:${process.pid}:`, `:${pid}:`);
   for (const owner of process.platform === 'linux' ? [dead, createLeaseOwner()] : [createLeaseOwner()]) {
@@ -89,7 +89,7 @@ test('does not wait for a dead process of this machine, also when its PID is our
   }
 });
 
-test('waits for the row of another machine to expire, and rejects if it is renewed', async () => {
+test('process registry: waits for the row of another machine to expire, and rejects if it is renewed', async () => {
   await other('elsewhere:boot:1:7:1', ONE, 1_500);
   const one = await join(THREE);
   await one.unregister();

@@ -15,7 +15,7 @@ import type { Call, InstallationInfo } from '../call.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import { Cursors } from '../cursor.ts';
 import { InvalidEventError, reportInvalidEvents, splitEvents } from '../events/event-quarantine.ts';
-import type { Guard } from '../guard/guard.ts';
+import type { Guard } from '../guard/guard-types.ts';
 import type { Log } from '../log.ts';
 import { eventsWrittenChannel } from '../monitoring/diagnostics-channels.ts';
 import type { NewEvent, Services } from '../services.ts';

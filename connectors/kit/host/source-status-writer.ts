@@ -1,6 +1,7 @@
 /** Writes the status row of one source, and an event when its state has changed. */
 import { withoutPoolTimeout } from '../../../schema/database/connection-pool.ts';
 import type { Database } from '../../../schema/database/database.ts';
+import type { SourceRow } from '../../../schema/database/entities/sources.ts';
 import { saveSource } from '../../../schema/database/hub/source-status.ts';
 import type { Clock } from '../clock.ts';
 import type { InstallationConfig } from '../config/config.ts';
@@ -57,7 +58,7 @@ export class SourceStatusWriter {
   async #write(snapshot: HealthSnapshot, lag: number | null): Promise<void> {
     const { config, database, services } = this.#options;
     await database.transaction(async (tx) => {
-      const rows: { state: string }[] = await tx.query('SELECT state FROM source WHERE id = $1 FOR UPDATE', [
+      const rows: Pick<SourceRow, 'state'>[] = await tx.query('SELECT state FROM source WHERE id = $1 FOR UPDATE', [
         config.id,
       ]);
       const before = rows[0]?.state;

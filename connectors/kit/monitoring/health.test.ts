@@ -25,7 +25,7 @@ test.each([10 * MINUTE, -10 * MINUTE])(
   },
 );
 
-test('a new process is not DEGRADED by a malformed response of the last minute', () => {
+test('health: a new process is not DEGRADED by a malformed response of the last minute', () => {
   const health = new Health(manualClock(new Date(0)));
   health.recordCheck(null);
   expect(health.state).toBe('UP');

@@ -36,22 +36,25 @@ afterAll(() => {
 const send = (path: string) => request(url + path);
 const length = (bytes: Buffer): number => bytes.length;
 
-test.each(['', '/chunked'])('rejects a response that is too large without reading all of it%s', async (variant) => {
-  setResponseLimits({ sourceAnswer: 100_000, sourceBytes: 1_000_000 });
-  expect(await readResponse(await send(`/100000${variant}`), length)).toBe(100_000);
-  await expect(readResponse(await send(`/100001${variant}`), length)).rejects.toMatchObject({
-    code: 'SOURCE_MALFORMED',
-  });
-  written = 0;
-  await expect(readResponse(await send(`/500000000${variant}`), length)).rejects.toMatchObject({
-    code: 'SOURCE_MALFORMED',
-    detail: expect.stringContaining('limits.sourceAnswer'),
-  });
-  expect(written).toBeLessThan(50_000_000);
-  expect(bufferedResponseBytes.used).toBe(0);
-});
+test.each(['', '/chunked'])(
+  'response body: rejects a response that is too large without reading all of it%s',
+  async (variant) => {
+    setResponseLimits({ sourceAnswer: 100_000, sourceBytes: 1_000_000 });
+    expect(await readResponse(await send(`/100000${variant}`), length)).toBe(100_000);
+    await expect(readResponse(await send(`/100001${variant}`), length)).rejects.toMatchObject({
+      code: 'SOURCE_MALFORMED',
+    });
+    written = 0;
+    await expect(readResponse(await send(`/500000000${variant}`), length)).rejects.toMatchObject({
+      code: 'SOURCE_MALFORMED',
+      detail: expect.stringContaining('limits.sourceAnswer'),
+    });
+    expect(written).toBeLessThan(50_000_000);
+    expect(bufferedResponseBytes.used).toBe(0);
+  },
+);
 
-test('limits SOAP responses as well', async () => {
+test('response body: limits SOAP responses as well', async () => {
   setResponseLimits({ sourceAnswer: 100_000, sourceBytes: 1_000_000 });
   const transport = new SoapTransport(`${url}/500000000`);
   await expect(transport.send('<x/>', new AbortController().signal)).rejects.toMatchObject({
@@ -60,7 +63,7 @@ test('limits SOAP responses as well', async () => {
   await transport.close();
 });
 
-test('limits the bytes of all responses; a response beyond the limit is not a failure of the source', async () => {
+test('response body: limits the bytes of all responses; a response beyond the limit is not a failure of the source', async () => {
   setResponseLimits({ sourceAnswer: 100_000, sourceBytes: 250_000 });
   const buffers = [new ResponseBuffer(), new ResponseBuffer()];
   for (const buffer of buffers) await buffer.read(await send('/100000'));
@@ -75,7 +78,7 @@ test('limits the bytes of all responses; a response beyond the limit is not a fa
   expect(await readResponse(await send('/100000'), length)).toBe(100_000);
 });
 
-test('limits the pages of a list together', async () => {
+test('response body: limits the pages of a list together', async () => {
   setResponseLimits({ sourceAnswer: 100_000, sourceBytes: 1_000_000 });
   const buffer = new ResponseBuffer();
   for (let i = 0; i < 4; i++) await buffer.read(await send('/100000'));

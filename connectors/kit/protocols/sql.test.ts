@@ -30,13 +30,13 @@ const message = (letter: string, ...rest: (string | number)[]) => {
 };
 const SCRAM = message('R', 10, 'SCRAM-SHA-256\0\0');
 
-test('reports an invalid greeting as SOURCE_MALFORMED', async () => {
+test('SQL: reports an invalid greeting as SOURCE_MALFORMED', async () => {
   expect(await queryServer('postgres', SCRAM, message('R', 11, 'r=of another,s=c2FsdA==,i=4096'))).toMatchObject({
     code: 'SOURCE_MALFORMED',
   });
 });
 
-test('closes the connection when the driver fails to parse a row', async () => {
+test('SQL: closes the connection when the driver fails to parse a row', async () => {
   const ready = Buffer.concat([message('R', 0), Buffer.from('Z\0\0\0\x05I', 'latin1')]);
   // Two values; the length of the first exceeds the message.
   const row = Buffer.from('D\0\0\0\x0a\0\x02\x31\x38\x38\x57', 'latin1');

@@ -59,7 +59,7 @@ async function execute(query: string, companies: string[] | null) {
   return { ...response, lines };
 }
 
-test('returns null for a row of another owner, from any resolver', async () => {
+test('row rights check: returns null for a row of another owner, from any resolver', async () => {
   const query =
     '{ mine: one(id: "mine") { id next { id } part { text thing { id } } } other: one(id: "other") { id } all { id } holder { things { id } } }';
   expect((await execute(query, ['mine'])).data).toEqual({
@@ -72,19 +72,19 @@ test('returns null for a row of another owner, from any resolver', async () => {
   expect((await execute(query, null)).data?.['all']).toHaveLength(2);
 });
 
-test('returns null for an entity of another owner', async () => {
+test('row rights check: returns null for an entity of another owner', async () => {
   const query = 'query ($r: [_Any!]!) { _entities(representations: $r) { ... on Thing { id } } }';
   expect((await execute(query, ['mine'])).data).toEqual({ _entities: [{ id: 'mine' }, null] });
 });
 
-test('fails a connection with a row of another owner and logs the field', async () => {
+test('row rights check: fails a connection with a row of another owner and logs the field', async () => {
   const { data, errors, lines } = await execute('{ page { totalCount nodes { id } } }', ['mine']);
   expect(data).toEqual({ page: null });
   expect(errors?.[0]?.extensions?.['code']).toBe('INTERNAL');
   expect(lines.join()).toContain('Query.page returned rows that the caller may not see');
 });
 
-test('rejects a type without a rule, and a part as root field', async () => {
+test('row rights check: rejects a type without a rule, and a part as root field', async () => {
   const { Part: _, ...few } = rows;
   await expect(buildGraph('things', graph({ rows: few }))).rejects.toThrow(/things without a row rule: Part/);
   await expect(buildGraph('things', graph({ rows: { ...rows, Holder: PART } }))).rejects.toThrow(

@@ -1,5 +1,4 @@
 /** Builds a Federation 2 subgraph from a connector's graph: schema, SDL, `_service`, `_entities`; and executes requests. */
-import { randomUUID } from 'node:crypto';
 import { printSchemaWithDirectives } from '@graphql-tools/utils';
 import {
   type ASTNode,
@@ -9,7 +8,6 @@ import {
   type ExecutionResult,
   execute,
   extendSchema,
-  GraphQLError,
   type GraphQLSchema,
   type GraphQLUnionType,
   isObjectType,
@@ -28,10 +26,10 @@ import { buildSchema, Resolver } from 'type-graphql';
 import { FEDERATION, FEDERATION_DIRECTIVES } from '../../../schema/graph/directives.ts';
 import { SCALARS } from '../../../schema/graph/scalars.ts';
 import { Money, PageInfo, Provenance, Quantity } from '../../../schema/graph/shared.ts';
-import type { SubgraphError, SubgraphRequest, SubgraphResponse } from '../call.ts';
+import type { SubgraphRequest, SubgraphResponse } from '../call.ts';
 import type { DecoratedGraph, Graph, GraphContext, SdlGraph } from '../connector.ts';
-import { HubError, publicError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { toPublicError } from './public-error.ts';
 import { addRowChecks, createEntityCheck } from './row-rights-check.ts';
 
 export interface BuiltGraph {
@@ -238,35 +236,4 @@ export function createExecutor(
       ...(result.errors ? { errors: result.errors.map((error) => toPublicError(error, built.name, log)) } : {}),
     };
   };
-}
-
-/** Start of the error messages of `getArgumentValues` in graphql-js. */
-const ARGUMENT_ERROR = /^Argument "\w+" (has invalid value|of (required|non-null) type) /;
-/** Characters of a message that contains client input. */
-const MAX_MESSAGE_LENGTH = 400;
-
-/** The error as clients may see it. An internal error is logged in full under the `errorId` that the client gets. */
-export function toPublicError(error: GraphQLError, subgraph: string, log: Log): SubgraphError {
-  const path = error.path ? { path: error.path } : {};
-  const original = error.originalError;
-  // Without a path, the error occurred before execution: an invalid variable.
-  if (error.path === undefined && !(original instanceof HubError)) {
-    return { message: error.message, extensions: { code: 'BAD_USER_INPUT' } };
-  }
-  // An invalid argument: the error of a scalar, as it is or wrapped by graphql-js, or an error of graphql-js.
-  const isGraphqlError = original === undefined || original instanceof GraphQLError;
-  if (isGraphqlError && (error.extensions['code'] === 'BAD_USER_INPUT' || ARGUMENT_ERROR.test(error.message))) {
-    return { message: error.message.slice(0, MAX_MESSAGE_LENGTH), ...path, extensions: { code: 'BAD_USER_INPUT' } };
-  }
-  const errorId = randomUUID();
-  const safe = publicError(original ?? error, () => errorId);
-  if (safe.extensions['code'] === 'INTERNAL') {
-    log.error(`Resolver of ${subgraph} failed with an internal error.`, {
-      errorId,
-      subgraph,
-      path: error.path?.join('.'),
-      error: original ?? error,
-    });
-  }
-  return { message: safe.message, ...path, extensions: safe.extensions };
 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { limitConcurrency } from './concurrency-limit.ts';
 
-test('runs at most so many tasks at once, in order, also when tasks reject', async () => {
+test('concurrency limit: runs at most so many tasks at once, in order, also when tasks reject', async () => {
   const run = limitConcurrency(3);
   let running = 0;
   let maxRunning = 0;

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { startPeriodicTask } from './periodic-task.ts';
 
-test('runs now and at intervals, never twice at once; reports an error and runs again', async () => {
+test('periodic task: runs now and at intervals, never twice at once; reports an error and runs again', async () => {
   let [runs, running, maxRunning] = [0, 0, 0];
   const errors: unknown[] = [];
   const task = startPeriodicTask(

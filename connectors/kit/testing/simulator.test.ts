@@ -12,7 +12,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-describe('the journal', () => {
+describe('the journal of a simulator', () => {
   test('keeps its lines across restarts and is readable from another process', () => {
     new Journal(directory).append({ operation: 'GET /lots', status: 200 });
     const second = new Journal(directory);
@@ -34,7 +34,7 @@ describe('the journal', () => {
   });
 });
 
-describe('playing the scenario', () => {
+describe('a simulator playing the scenario', () => {
   test('plays each moment once and in order, also when the clock jumps, and continues after a failure', async () => {
     const park = createWorld();
     const begin = new Date('2026-11-18T05:00:00Z');
@@ -67,7 +67,7 @@ describe('playing the scenario', () => {
   });
 });
 
-test('a restart listens on the previous port, or on another one when that is occupied', async () => {
+test('simulator: a restart listens on the previous port, or on another one when that is occupied', async () => {
   const first = createServer();
   const port = await listen(first);
   const rival = createServer();

@@ -14,24 +14,38 @@ export function clusterUrl(): string {
   return url;
 }
 
-/** Creates an empty database and, unless `migrated` is false, migrates it. Its `url` can be given to other processes. */
+async function admin(sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: clusterUrl() });
+  await client.connect();
+  try {
+    await client.query(sql);
+  } finally {
+    await client.end();
+  }
+}
+const open = (name: string): Promise<Database> =>
+  openDatabase(clusterUrl().replace(/\/[^/?]+(\?|$)/, `/${name}$1`), { poolSize: 8, name: 'isthmus test' });
+
+/** Creates a migrated database that `createTestDatabase` copies when ISTHMUS_TEST_TEMPLATE is its name. Returns the name. */
+export async function createTemplateDatabase(): Promise<string> {
+  const name = 'isthmus_template';
+  await admin(`CREATE DATABASE ${name}`);
+  const database = await open(name);
+  await migrate(database.source);
+  await database.close();
+  return name;
+}
+
+/** Creates an empty database or, unless `migrated` is false, a migrated one. Its `url` can be given to other processes. */
 export async function createTestDatabase(
   options: { migrated?: boolean } = {},
 ): Promise<Database & { drop(): Promise<void> }> {
   const name = `t_${randomBytes(6).toString('hex')}`;
-  const admin = async (sql: string) => {
-    const client = new pg.Client({ connectionString: clusterUrl() });
-    await client.connect();
-    try {
-      await client.query(sql);
-    } finally {
-      await client.end();
-    }
-  };
-  await admin(`CREATE DATABASE ${name}`);
-  const url = clusterUrl().replace(/\/[^/?]+(\?|$)/, `/${name}$1`);
-  const database = await openDatabase(url, { poolSize: 8, name: 'isthmus test' });
-  if (options.migrated !== false) await migrate(database.source);
+  const isMigrated = options.migrated !== false;
+  const template = process.env['ISTHMUS_TEST_TEMPLATE'];
+  await admin(`CREATE DATABASE ${name}${isMigrated && template ? ` TEMPLATE ${template}` : ''}`);
+  const database = await open(name);
+  if (isMigrated && !template) await migrate(database.source);
   database.endStartup();
   return {
     ...database,

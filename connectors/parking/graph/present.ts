@@ -1,10 +1,11 @@
 /** Converts the parking model to graph objects. Plates are masked here, after every cache. */
+
+import { maskPlate } from '../../../schema/graph/identifiers.ts';
 import { mayUnmask } from '../../kit/auth/principal.ts';
 import type { GraphContext, InstallationHandle, Sourced } from '../../kit/connector.ts';
-import { maskPlate } from '../../kit/identifiers.ts';
 import { type ProvenanceFacts, provenance } from '../../kit/provenance.ts';
 import type { Lot, Permit, Session, VehicleKey } from '../model.ts';
-import type { ParkingRequest } from '../source/request.ts';
+import type { ParkingRequest } from '../source/request-loaders.ts';
 
 export type Context = GraphContext<ParkingRequest>;
 export type ParkingInstallation = InstallationHandle<ParkingRequest>;

@@ -45,20 +45,23 @@ const attempt = (map: (raw: unknown) => unknown, raw: unknown): string => {
   }
 };
 
-test.each(EXPECTED_RECORDS)('every path that changes the mapped $record is in the drift check', (expected) => {
-  const { records, map } = VALID[expected.record] as (typeof VALID)[string];
-  const read = [...jsonPaths(records)].filter((path) =>
-    records.some((record) => attempt(map, without(record, path.split('.'))) !== attempt(map, record)),
-  );
-  const watched = Object.keys(expected.fieldsByPath);
-  // A parent of an expected path is covered by it.
-  const isParent = (path: string) => watched.some((child) => child.startsWith(`${path}.`));
-  const optional = OPTIONAL[expected.record] as RegExp;
-  expect(read.filter((path) => !isParent(path) && !optional.test(path)).sort()).toEqual([...watched].sort());
-  const many = Array.from({ length: expected.minRecords }, () => records).flat();
-  expect(findDrift({ data: many }, expected)).toEqual([]);
-  for (const path of watched)
-    expect(findDrift({ data: without(many, path.split('.')) }, expected).map((drift) => drift.description)).toContain(
-      `no ${expected.record} of ${many.length} has ${path}`,
+test.each(EXPECTED_RECORDS)(
+  'parking drift: every path that changes the mapped $record is in the drift check',
+  (expected) => {
+    const { records, map } = VALID[expected.record] as (typeof VALID)[string];
+    const read = [...jsonPaths(records)].filter((path) =>
+      records.some((record) => attempt(map, without(record, path.split('.'))) !== attempt(map, record)),
     );
-});
+    const watched = Object.keys(expected.fieldsByPath);
+    // A parent of an expected path is covered by it.
+    const isParent = (path: string) => watched.some((child) => child.startsWith(`${path}.`));
+    const optional = OPTIONAL[expected.record] as RegExp;
+    expect(read.filter((path) => !isParent(path) && !optional.test(path)).sort()).toEqual([...watched].sort());
+    const many = Array.from({ length: expected.minRecords }, () => records).flat();
+    expect(findDrift({ data: many }, expected)).toEqual([]);
+    for (const path of watched)
+      expect(findDrift({ data: without(many, path.split('.')) }, expected).map((drift) => drift.description)).toContain(
+        `no ${expected.record} of ${many.length} has ${path}`,
+      );
+  },
+);

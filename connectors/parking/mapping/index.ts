@@ -1,6 +1,7 @@
 /** Maps the vendor's APDS records to the model, and the hub's changes to APDS. Pure functions; only this folder knows APDS names. */
+
+import { parsePlate, parseUscc } from '../../../schema/graph/identifiers.ts';
 import { malformed } from '../../kit/errors.ts';
-import { parsePlate, parseUscc } from '../../kit/identifiers.ts';
 import type {
   GateEvent,
   Grant,

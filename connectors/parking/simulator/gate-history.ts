@@ -9,6 +9,8 @@ const DAY = 86_400_000;
 const MAX_ENDED = 2_000;
 const MAX_READINGS = 5_000;
 
+type ComputedStay = Stay & { readonly end: Date };
+
 export class GateHistory {
   readonly #world: World;
   readonly #options: SimulatorOptions;
@@ -18,6 +20,7 @@ export class GateHistory {
   readonly #ended: Stay[] = [];
   readonly #counts = new Map<string, number>();
   readonly #live: Reading[] = [];
+  #lastDay: { from: number; until: number; stays: ComputedStay[] } | null = null;
 
   constructor(options: SimulatorOptions) {
     this.#world = options.world;
@@ -61,13 +64,25 @@ export class GateHistory {
     const requested = since === null ? this.#options.now().getTime() - DAY : since * 1000;
     const from = new Date(Math.max(requested, this.#options.now().getTime() - this.#options.history));
     const known = new Map<string, Stay>([...open, ...this.#ended].map((stay) => [stay.id, stay]));
-    if (from < until)
-      for (const moment of scenario(this.#world, from, until)) {
-        if (moment.kind !== 'exit' || known.has(moment.session)) continue;
-        const { session, vehicle, lot, enteredAt, at } = moment;
-        known.set(session, { id: session, vehicle, lot: lot.id, start: enteredAt, end: at });
-      }
+    for (const stay of this.#computedStays(from, until)) if (!known.has(stay.id)) known.set(stay.id, stay);
     return [...known.values()].sort((a, b) => b.start.getTime() - a.start.getTime() || (a.id < b.id ? -1 : 1));
+  }
+
+  /** Stays of the scenario that ended in [from, until). Those of the last day are kept, for later requests of a part of it. */
+  #computedStays(from: Date, until: Date): ComputedStay[] {
+    if (from >= until) return [];
+    const kept = this.#lastDay;
+    if (kept && kept.until === until.getTime() && kept.from <= from.getTime())
+      return kept.stays.filter((stay) => stay.end >= from);
+    const stays: ComputedStay[] = [];
+    for (const moment of scenario(this.#world, from, until)) {
+      if (moment.kind !== 'exit') continue;
+      const { session, vehicle, lot, enteredAt, at } = moment;
+      stays.push({ id: session, vehicle, lot: lot.id, start: enteredAt, end: at });
+    }
+    if (until.getTime() - from.getTime() <= DAY)
+      this.#lastDay = { from: from.getTime(), until: until.getTime(), stays };
+    return stays;
   }
 
   /** Readings after `after`, oldest first: one per quarter-hour before recording began, one per movement since. `until`: seconds. */

@@ -3,7 +3,7 @@ import type { Tx } from '../../kit/connector.ts';
 import type { Claim, Services } from '../../kit/services.ts';
 import * as mapping from '../mapping/index.ts';
 import type { VehicleKey } from '../model.ts';
-import type { ParkingApi } from './http.ts';
+import type { ParkingApi } from './parking-api.ts';
 import { currentHolders } from './vehicle-holders.ts';
 
 /** Reads all assigned rights and stores holders and contracts. `onStored` runs in the same transaction. */

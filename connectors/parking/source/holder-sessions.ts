@@ -1,11 +1,11 @@
 /** Sessions by permit holder, one page per company. */
 import type { Call } from '../../kit/call.ts';
 import type { Sourced } from '../../kit/connector.ts';
-import type { Guard } from '../../kit/guard/guard.ts';
+import type { Guard } from '../../kit/guard/guard-types.ts';
 import { sourced } from '../../kit/provenance.ts';
 import * as mapping from '../mapping/index.ts';
 import type { Session } from '../model.ts';
-import type { ParkingApi, Query } from './http.ts';
+import type { ParkingApi, Query } from './parking-api.ts';
 import type { SessionSlice, SliceResult } from './result-types.ts';
 import type { Vehicles } from './vehicles.ts';
 

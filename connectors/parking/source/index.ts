@@ -5,10 +5,10 @@ import type { Services } from '../../kit/services.ts';
 import * as mapping from '../mapping/index.ts';
 import type { ParkingSettings } from '../settings.ts';
 import { HolderSessions } from './holder-sessions.ts';
-import { ParkingApi, type Query } from './http.ts';
 import { Ingestion } from './ingestion.ts';
+import { ParkingApi, type Query } from './parking-api.ts';
 import { Permits } from './permits.ts';
-import { createRequest, type ParkingRequest, type RequestDependencies } from './request.ts';
+import { createRequest, type ParkingRequest, type RequestDependencies } from './request-loaders.ts';
 import { Vehicles } from './vehicles.ts';
 import { isRecentSignature } from './webhook-signature.ts';
 

@@ -9,7 +9,7 @@ import * as mapping from '../mapping/index.ts';
 import type { GateEvent, Observation, VehicleKey } from '../model.ts';
 import type { ParkingSettings } from '../settings.ts';
 import { identityClaims, storeContracts } from './contracts.ts';
-import type { ParkingApi, Query } from './http.ts';
+import type { ParkingApi, Query } from './parking-api.ts';
 import { ensureWebhookRegistered } from './webhook-registration.ts';
 import { verifySignature } from './webhook-signature.ts';
 

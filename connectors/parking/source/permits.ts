@@ -5,7 +5,7 @@ import { badInput, unavailable } from '../../kit/errors.ts';
 import type { Services } from '../../kit/services.ts';
 import * as mapping from '../mapping/index.ts';
 import type { Grant, Lot, Permit } from '../model.ts';
-import type { ParkingApi } from './http.ts';
+import type { ParkingApi } from './parking-api.ts';
 
 const EXPAND = { expand: 'plannedUses' };
 const pathOf = (id: string): string => `/rights/assigned/${encodeURIComponent(id)}`;

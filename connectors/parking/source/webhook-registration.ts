@@ -1,7 +1,7 @@
 /** Registers the hub's webhook with the vendor. */
 import type { Services } from '../../kit/services.ts';
 import * as mapping from '../mapping/index.ts';
-import type { ParkingApi } from './http.ts';
+import type { ParkingApi } from './parking-api.ts';
 
 /** Registers `callback` unless the stored registration still exists there. Run periodically: the vendor loses registrations. */
 export async function ensureWebhookRegistered(services: Services, api: ParkingApi, callback: string): Promise<void> {

@@ -3,7 +3,7 @@ import type { Call } from '../../kit/call.ts';
 import type { Sourced } from '../../kit/connector.ts';
 import { badInput, HubError, malformed, rejected } from '../../kit/errors.ts';
 import type { NewEvent, Services } from '../../kit/services.ts';
-import * as mapping from '../mapping.ts';
+import * as mapping from '../mapping/index.ts';
 import type { Application, Filing } from '../model.ts';
 import type { XRoadClient } from './x-road-client.ts';
 
@@ -154,7 +154,7 @@ export class Filings {
 
 function assertMayActFor({ principal }: Call, uscc: string): void {
   if (principal.companies !== null && !principal.companies.includes(uscc)) {
-    throw new HubError('FORBIDDEN', 'Access denied: you may not act for this company. Use a token that includes it.');
+    throw new HubError('FORBIDDEN', 'Not permitted to act for this company. Use a token that includes the company.');
   }
 }
 

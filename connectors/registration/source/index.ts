@@ -5,7 +5,7 @@ import { malformed } from '../../kit/errors.ts';
 import { memoizeByArguments } from '../../kit/loader.ts';
 import { findMissing } from '../../kit/monitoring/drift.ts';
 import type { Services } from '../../kit/services.ts';
-import * as mapping from '../mapping.ts';
+import * as mapping from '../mapping/index.ts';
 import type { Entry, Filing } from '../model.ts';
 import type { RegistrationSettings } from '../settings.ts';
 import { Filings } from './filings.ts';

@@ -2,7 +2,7 @@
 import type { Call } from '../../kit/call.ts';
 import { malformed } from '../../kit/errors.ts';
 import type { Claim, NewEvent, Services } from '../../kit/services.ts';
-import * as mapping from '../mapping.ts';
+import * as mapping from '../mapping/index.ts';
 import type { Entry, EntryPage } from '../model.ts';
 import type { XRoadClient } from './x-road-client.ts';
 

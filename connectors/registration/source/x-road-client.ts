@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 
 import { SoapTransport, writeEnvelope, type XmlElement } from '../../kit/protocols/soap.ts';
-import * as mapping from '../mapping.ts';
+import * as mapping from '../mapping/index.ts';
 import type { RegistrationSettings } from '../settings.ts';
 
 /** Optional headers of a request. */

@@ -2,6 +2,7 @@
 import type { Call } from '../../kit/call.ts';
 import type { Tx } from '../../kit/connector.ts';
 import { SourceError } from '../../kit/errors.ts';
+import type { EventData } from '../../kit/events/event-types.ts';
 import { type Sourced, sourced } from '../../kit/provenance.ts';
 import type { NewEvent } from '../../kit/services.ts';
 import { writeRequest } from '../mapping/index.ts';
@@ -101,7 +102,13 @@ export class Clearances {
 
   #event(
     company: string,
-    step: { reference: string; state: string; at: Date; receipt: string | null; reason: string | null },
+    step: {
+      reference: string;
+      state: EventData<'CASE_CHANGED'>['state'];
+      at: Date;
+      receipt: string | null;
+      reason: string | null;
+    },
   ): NewEvent {
     return {
       foreignId: `clearance ${step.reference} ${step.state}`,

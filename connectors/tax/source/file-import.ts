@@ -1,7 +1,7 @@
 /** Imports a claimed file: stores its bytes, reads it, and replaces the mirror in one transaction with its event. */
 import { createHash } from 'node:crypto';
+import { parseUscc } from '../../../schema/graph/identifiers.ts';
 import type { Call } from '../../kit/call.ts';
-import { parseUscc } from '../../kit/identifiers.ts';
 import type { Claim } from '../../kit/services.ts';
 import { isDataError } from '../../kit/tasks/group-commit.ts';
 import { type ReadOptions, readTaxFileAsync, rejectedFile } from '../mapping/index.ts';

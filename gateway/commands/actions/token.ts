@@ -1,6 +1,6 @@
 /** `isthmus token`: checks the options and signs the token. */
 import { ROLE_NAMES, ROLES, type RoleName } from '../../../connectors/kit/auth/roles.ts';
-import { parseUscc } from '../../../connectors/kit/identifiers.ts';
+import { parseUscc } from '../../../schema/graph/identifiers.ts';
 import { missingDataError } from '../../data-folder.ts';
 import { readEnvironment } from '../../environment.ts';
 import { type DemoTokenRequest, demoIssuerFile, readDemoIssuer } from '../../trust/tokens/demo-issuer.ts';
@@ -17,7 +17,7 @@ export interface TokenOptions {
 
 /** An option of `isthmus token` is missing or invalid; the message names it with an example. */
 export class TokenOptionError extends Error {
-  override name = 'CommandError';
+  override name = 'TokenOptionError';
 }
 
 const PARK_ID = /^[a-z0-9][a-z0-9-]{0,62}$/;

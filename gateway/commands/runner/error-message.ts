@@ -1,21 +1,32 @@
 /** The text of a failed command: one sentence, without a stack. */
 import { getSystemErrorMap } from 'node:util';
 
-/** Names of errors whose message is written for operators. Any other error is a bug in the program. */
-const OPERATOR_ERRORS = [
-  'ConfigError',
-  'EnvironmentError',
-  'PortError',
-  'DatabaseError',
-  'SchemaVersionError',
-  'ProcessRejectedError',
-  'DataFolderError',
-  'CompositionError',
-  'CommandError',
-  'ChangeRejected',
-  'DeclarationError',
+/**
+ * Names of errors whose message is written for operators; any other error is a bug in the program. Names and not classes, so that a
+ * command loads only the modules that it needs.
+ */
+export const OPERATOR_ERRORS = [
   'AuditFileError',
+  'ChangeRejected',
+  'CommandError',
+  'CompositionError',
+  'ConfigError',
+  'ConnectorError',
+  'DataFolderError',
+  'DatabaseBusyError',
+  'DatabaseError',
+  'DeclarationError',
+  'EnvironmentError',
+  'IssuerKeyError',
+  'MissingDataError',
+  'OnboardError',
+  'PortError',
+  'ProcessRejectedError',
+  'SchemaVersionError',
   'SigningKeyError',
+  'SimulatorError',
+  'SupergraphError',
+  'TokenOptionError',
 ];
 
 /** An argument or environment variable of a command is invalid; the message says what is expected. */

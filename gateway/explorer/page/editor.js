@@ -5,7 +5,8 @@ import { CALLER_VALUES_QUERY, fillVariables, NO_VALUES, readCallerValues, refres
 
 const logo = h(GraphiQL.Logo, null, h('span', { className: 'isthmus-logo' }, 'Isthmus'));
 
-export function Editor({ fetcher, operations, placeholders }) {
+/** `storage`: where GraphiQL and this page store the tabs. */
+export function Editor({ fetcher, operations, placeholders, storage }) {
   const [tabs, setTabs] = useState(null);
   useEffect(() => {
     let isUnmounted = false;
@@ -19,18 +20,19 @@ export function Editor({ fetcher, operations, placeholders }) {
           query,
           variables: fillVariables(variables, callerValues, placeholders, now),
         }));
-        refreshTabs(window.localStorage, filled);
+        refreshTabs(storage, filled);
         setTabs(filled);
       });
     return () => {
       isUnmounted = true;
     };
-  }, [fetcher, operations, placeholders]);
+  }, [fetcher, operations, placeholders, storage]);
   if (!tabs) return null;
   return h(
     GraphiQL,
     {
       fetcher,
+      storage,
       defaultTabs: tabs,
       isHeadersEditorEnabled: true,
       defaultEditorToolsVisibility: 'variables',

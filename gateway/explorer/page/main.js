@@ -6,12 +6,13 @@ import operations from 'operations';
 import { createElement as h, useSyncExternalStore } from 'react';
 import { createRoot } from 'react-dom/client';
 import { Editor } from './editor.js';
-import { fillVariables, forgetVisit, NO_VALUES } from './examples.ts';
+import { fillVariables, NO_VALUES } from './examples.ts';
 import { createFetcher } from './graphql-request.ts';
 import { messagesFor } from './messages.ts';
 import { Session } from './session.ts';
 import { beginSignIn, explainSignInError, finishSignIn, isRedirectBack, pendingClient } from './sign-in.ts';
 import { SignIn } from './sign-in-form.js';
+import { ClosableStorage, signOut, takeNotice } from './sign-out.ts';
 import { Bar } from './toolbar.js';
 
 const messages = messagesFor(navigator.language);
@@ -22,9 +23,8 @@ document.title = messages.title;
 const home = new URL('.', window.location.href);
 home.search = '';
 home.hash = '';
-const store = window.sessionStorage;
-/** Storage key of a message that is shown once after a reload. */
-const NOTICE = 'isthmus:notice';
+const local = new ClosableStorage(window.localStorage);
+const store = new ClosableStorage(window.sessionStorage);
 const fetchFromPage = (address, options) => window.fetch(address, options);
 const signInOptions = { redirect: home.href, store, fetch: fetchFromPage };
 const session = new Session({ callerUrl: new URL('caller', home), fetch: fetchFromPage, store, messages: messages });
@@ -46,21 +46,18 @@ async function signInAt(client) {
 
 const useToken = (text) => session.signIn({ token: text.trim().replace(/^Bearer\s+/i, ''), refresh: null });
 
-function signOut() {
-  forgetVisit(
-    window.localStorage,
-    operations.map(({ query, variables }) => ({
+const signOutHere = () =>
+  signOut({
+    session,
+    local,
+    store,
+    examples: operations.map(({ query, variables }) => ({
       query,
       variables: fillVariables(variables, NO_VALUES, placeholders, new Date()),
     })),
-  );
-  session.signOut();
-  store.setItem(NOTICE, messages.signedOut);
-  // GraphiQL stores its tabs half a second after a change: nothing may be stored again before the page is gone.
-  Storage.prototype.setItem = () => undefined;
-  // Reloading discards responses and subscriptions in memory.
-  window.location.replace(home);
-}
+    notice: messages.signedOut,
+    reload: () => window.location.replace(home),
+  });
 
 /** Completes a pending sign-in or restores the session. Parameters are removed from the URL before any request. */
 async function start() {
@@ -70,8 +67,7 @@ async function start() {
     .then((response) => response.json())
     .catch(() => ({ clients: [] }));
   clients = settings.clients ?? [];
-  const notice = store.getItem(NOTICE) ?? undefined;
-  store.removeItem(NOTICE);
+  const notice = takeNotice(store);
   if (!isRedirectBack(address)) return session.start(notice);
   const client = pendingClient(clients, store);
   if (!client) return session.start(messages.unknownSignIn);
@@ -97,9 +93,9 @@ function Page() {
   return h(
     'div',
     { className: 'isthmus-page' },
-    h(Bar, { state, form, signOut }),
+    h(Bar, { state, form, signOut: signOutHere }),
     // A new key discards the graph and the responses of the previous caller.
-    h(Editor, { key: `${caller.subject} ${caller.roles}`, fetcher, operations, placeholders }),
+    h(Editor, { key: `${caller.subject} ${caller.roles}`, fetcher, operations, placeholders, storage: local }),
   );
 }
 

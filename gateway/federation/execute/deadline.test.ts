@@ -7,7 +7,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-test('does not wait for requests that start after the timer has fired early', async () => {
+test('deadline: does not wait for requests that start after the timer has fired early', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   const deadline = new Deadline({ ...hubCall(100, new AbortController().signal), deadline: 1_100 });
   const clock = vi.spyOn(performance, 'now').mockReturnValue(1_000);

@@ -4,9 +4,9 @@ import { systemClock } from '../../../connectors/kit/clock.ts';
 import { onAbort } from '../../../connectors/kit/guard/abort-listeners.ts';
 
 /** Milliseconds after the operation's deadline in which a subgraph may still respond; its own timeouts have expired by then. */
-const GRACE_PERIOD = 250;
+export const GRACE_PERIOD = 250;
 /** Milliseconds; longer timers are not possible. */
-const MAX_TIMER = 2 ** 31 - 1;
+export const MAX_TIMER = 2 ** 31 - 1;
 
 /** The deadline of one execution. */
 export class Deadline {

@@ -16,10 +16,11 @@ import {
   type EntityRequest,
   widenTypeConditions,
 } from './collect-representations-slow.ts';
-import { createSubgraphFetch, type Execution, malformedResponse } from './execution.ts';
+import type { Execution } from './execution.ts';
 import { compileMergeEntity } from './merge-entities.ts';
 import { applyRewrites } from './rewrites.ts';
 import { type Fetch, type FetchContext, isErrorFree, pickVariables, whenReceived } from './root-fetch.ts';
+import { createSubgraphFetch, malformedResponse } from './subgraph-fetch.ts';
 
 /** Compiles a fetch of entities. Equal representations are sent once. */
 export function entityFetch(

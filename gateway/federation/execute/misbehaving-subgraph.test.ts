@@ -138,7 +138,7 @@ describe('a subgraph that', () => {
     expect(written).toBeLessThan(45 * 1024 * 1024);
   });
 
-  test('sends null for a non-null field nulls the parent only', async () => {
+  test('sends null for a non-null field: the response writer nulls the parent only', async () => {
     const { data, errors } = await ask(sends('{"data":{"other":3,"_entities":[{"weight":null}]}}'), {
       query: '{ thing { name weight } other }',
     });

@@ -6,6 +6,7 @@ import { systemClock } from '../../../connectors/kit/clock.ts';
 import { malformed, timeout, unavailable } from '../../../connectors/kit/errors.ts';
 import { onAbort } from '../../../connectors/kit/guard/abort-listeners.ts';
 import { bufferedResponseBytes } from '../../../connectors/kit/protocols/response-body.ts';
+import { GRACE_PERIOD, MAX_TIMER } from './deadline.ts';
 
 export interface RemoteOptions {
   readonly name: string;
@@ -27,9 +28,6 @@ const agent = new Agent({
   connect: { timeout: 2_000 },
 });
 const MAX_RESPONSE = 16 * 1024 * 1024;
-/** Milliseconds after the deadline in which a subgraph may still respond; its own timeouts have expired by then. */
-const GRACE_PERIOD = 200;
-const MAX_TIMER = 2 ** 31 - 1;
 /** Characters of cached operations, for each subgraph. */
 const MAX_CACHED_CHARACTERS = 128 * 1024;
 const HEADERS = { 'content-type': 'application/json', accept: 'application/json' };

@@ -14,9 +14,10 @@ import {
   type TypeMatcher,
   withoutPrototypes,
 } from '../response-data.ts';
-import { createSubgraphFetch, type Execution } from './execution.ts';
+import type { Execution } from './execution.ts';
 import { compileMergeEntity } from './merge-entities.ts';
 import { applyRewrites } from './rewrites.ts';
+import { createSubgraphFetch } from './subgraph-fetch.ts';
 
 /** What all fetches of a plan are compiled with. */
 export interface FetchContext {

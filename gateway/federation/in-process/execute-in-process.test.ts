@@ -2,7 +2,8 @@ import { execute, type GraphQLError, type GraphQLResolveInfo, type GraphQLSchema
 import { describe, expect, test } from 'vitest';
 import { plainSchema, type Resolvers } from '../testing/fake-subgraph.ts';
 import { ALIASES, allResolvers, hashOf } from '../testing/random-graph.ts';
-import { randomNumbers, randomOperation } from '../testing/random-operations.ts';
+import { randomNumbers } from '../testing/random-numbers.ts';
+import { randomOperation } from '../testing/random-operations.ts';
 import { wholeSdl } from '../testing/random-split.ts';
 import { compileInProcess } from './execute-in-process.ts';
 
@@ -105,7 +106,7 @@ const SMALL = `
 describe('in-process execution as graphql-js', () => {
   const small = (resolvers: Resolvers) => attached(SMALL, resolvers);
 
-  test('completes methods, properties, iterables and values that need serialization', async () => {
+  test('execution frame: completes methods, properties, iterables and values that need serialization', async () => {
     const schema = small({
       Query: {
         one: () => ({

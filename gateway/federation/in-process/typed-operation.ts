@@ -19,6 +19,7 @@ import {
   type OperationDefinitionNode,
   type SelectionSetNode,
 } from 'graphql';
+import { groupFields } from '../document-nodes.ts';
 import type { DataObject } from '../response-data.ts';
 import { type ArgumentsPlan, planArguments } from './field-arguments.ts';
 
@@ -104,29 +105,19 @@ export function planObject(
   type: GraphQLObjectType,
   sets: readonly SelectionSetNode[],
 ): ObjectPlan {
-  const groups = new Map<string, FieldNode[]>();
-  const collect = (set: SelectionSetNode): void => {
-    for (const selection of set.selections) {
-      if (selection.kind === Kind.FIELD) {
-        const key = (selection.alias ?? selection.name).value;
-        const group = groups.get(key);
-        if (group) group.push(selection);
-        else groups.set(key, [selection]);
-        continue;
-      }
-      const fragment = selection.kind === Kind.INLINE_FRAGMENT ? selection : operation.fragments[selection.name.value];
-      if (fragment && typeConditionMatches(operation.schema, fragment.typeCondition?.name.value, type))
-        collect(fragment.selectionSet);
-    }
-  };
-  for (const set of sets) collect(set);
+  const { schema, fragments } = operation;
+  const groups = groupFields(
+    sets,
+    (name) => fragments[name],
+    (condition) => typeConditionMatches(schema, condition, type),
+  );
   const fields = [...groups].flatMap(([key, nodes]) => planField(operation, type, key, nodes) ?? []);
   const needsPath = fields.some((field) => field.needsInfo);
   return { type, fields, needsPath, build: NOT_GENERATED };
 }
 
-function typeConditionMatches(schema: GraphQLSchema, condition: string | undefined, type: GraphQLObjectType): boolean {
-  if (condition === undefined || condition === type.name) return true;
+function typeConditionMatches(schema: GraphQLSchema, condition: string, type: GraphQLObjectType): boolean {
+  if (condition === type.name) return true;
   const wanted = schema.getType(condition);
   return isAbstractType(wanted) && schema.isSubType(wanted, type);
 }

@@ -12,9 +12,9 @@ import {
   type SelectionSetNode,
   type ValueNode,
 } from 'graphql';
+import { DataKeys, type ReservedNames } from '../data-keys.ts';
 import { type CompositeType, fragmentsOf, TYPENAME } from '../document-nodes.ts';
 import type { FieldAccessCheck } from '../field-access.ts';
-import { DataKeys, type ReservedNames } from '../reserved-names.ts';
 import { type NormalizedSelection, type SelectionExtension, SelectionNormalizer } from './normalized-selection.ts';
 import { addHiddenFields, type HiddenFieldOptions } from './protected-fields.ts';
 

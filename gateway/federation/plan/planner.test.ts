@@ -42,7 +42,7 @@ const stock = () =>
     },
     { Media: (reference) => reference },
   );
-test('a failing field of films does not null the selected fields of books', async () => {
+test('narrow plan: a failing field of films does not null the selected fields of books', async () => {
   const split = { places: { 'User.best': 'd' }, nonNull: new Set(['User.best']) };
   const all = subgraphsOf(allResolvers({ count: 0 }), split);
   const query = '{ stocked { ... on Film { author { best { id } } } ... on Book { author { name } } } }';
@@ -53,7 +53,7 @@ test('a failing field of films does not null the selected fields of books', asyn
   expect(all.map((subgraph) => subgraph.requests.length)).toEqual([1, 0, 2, 2]);
 });
 
-test('the same holds for interface objects, in one request', async () => {
+test('narrow plan: a failing field does not null those of other types of an interface object, in one request', async () => {
   const [first, second] = [kinds(), stock()];
   const answer = await executeOperation(
     federate(first, second),
@@ -93,7 +93,7 @@ test('plans in parts when the planner fails on many fields with @requires', asyn
   });
 });
 
-test('plans the reference operations with the expected number of fetches', () => {
+test('planner: plans the reference operations with the expected number of fetches', () => {
   const root = join(import.meta.dirname, '..', '..', '..');
   const text = readFileSync(join(root, 'schema', 'supergraph.graphql'), 'utf8');
   const supergraph = readSupergraph(text);

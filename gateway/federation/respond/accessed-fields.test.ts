@@ -113,11 +113,11 @@ async function accessedFields(query: string, denied: readonly string[] = [], var
   };
 }
 
-test('reports nothing for unprotected fields', async () => {
+test('accessed fields: reports nothing for unprotected fields', async () => {
   expect(await accessedFields('{ companies { code name } }')).toMatchObject({ visible: undefined, counts: [1, 1] });
 });
 
-test('reports protected fields with their company, selected or not, without a further fetch', async () => {
+test('accessed fields: reports protected fields with their company, selected or not, without a further fetch', async () => {
   expect(await accessedFields('{ companies { name tax { standing } } }')).toEqual({
     visible: { fields: ['Company.tax', 'Tax.standing'], subjects: { Company: ['A'] } },
     masked: null,
@@ -126,7 +126,7 @@ test('reports protected fields with their company, selected or not, without a fu
   });
 });
 
-test('an alias cannot replace the value of a hidden key, and null values are not reported', async () => {
+test('accessed fields: an alias cannot replace the value of a hidden key, and null values are not reported', async () => {
   const query = '{ companies { isthmusKey0_code: name tax { isthmusKey0_: standing isthmusKey1_x: standing } } }';
   expect((await accessedFields(query)).visible?.subjects).toEqual({ Company: ['A'] });
   expect((await accessedFields('{ company(code: "A") { cars { session } } }')).visible).toEqual({
@@ -135,7 +135,7 @@ test('an alias cannot replace the value of a hidden key, and null values are not
   });
 });
 
-test('distinguishes masked and readable values, each with its subjects', async () => {
+test('accessed fields: distinguishes masked and readable values, each with its subjects', async () => {
   expect(await accessedFields('{ company(code: "A") { cars { p: plate colour } } }')).toEqual({
     visible: { fields: ['Car.colour', 'Car.plate', 'Company.cars'], subjects: { Company: ['A'], Car: ['c1', 'c2'] } },
     masked: { fields: ['Car.plate'], subjects: { Company: ['A'], Car: ['c1'] } },
@@ -144,14 +144,14 @@ test('distinguishes masked and readable values, each with its subjects', async (
   });
 });
 
-test('finds the owner of an entity that is selected at the root', async () => {
+test('accessed fields: finds the owner of an entity that is selected at the root', async () => {
   expect((await accessedFields('{ car(id: "c2") { plate } }')).visible).toEqual({
     fields: ['Car.plate'],
     subjects: { Car: ['c2'], Company: ['A'] },
   });
 });
 
-test('reports events of an interface with the company of each, and events without a company', async () => {
+test('accessed fields: reports events of an interface with the company of each, and events without a company', async () => {
   const { visible } = await accessedFields(
     '{ events { id ... on Entered { car { colour } } ... on Counted { places } } }',
   );
@@ -161,7 +161,7 @@ test('reports events of an interface with the company of each, and events withou
   });
 });
 
-test('reports a denied field with its company, and a denied root field by its arguments', async () => {
+test('accessed fields: reports a denied field with its company, and a denied root field by its arguments', async () => {
   expect(await accessedFields('{ company(code: "A") { tax { standing } } }', ['Company.tax'])).toMatchObject({
     visible: null,
     denied: { fields: ['Company.tax'], subjects: { Company: ['A'] } },
@@ -176,7 +176,7 @@ test('reports a denied field with its company, and a denied root field by its ar
   });
 });
 
-test('reports a mutation by its arguments and by the company of its payload', async () => {
+test('accessed fields: reports a mutation by its arguments and by the company of its payload', async () => {
   expect((await accessedFields('mutation { file(input: { code: "A" }) { receipt } }')).visible).toEqual({
     fields: ['Mutation.file'],
     subjects: { Company: ['A'] },

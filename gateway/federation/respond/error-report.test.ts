@@ -30,7 +30,7 @@ test.each([
   [{ code: null }],
   [{ code: 'INTERNAL_SERVER_ERROR' }],
   [{ classification: 'DataFetchingException' }],
-])('adds an errorId to an error with extensions %j and logs it', async (extensions) => {
+])('error report: adds an errorId to an error with extensions %j and logs it', async (extensions) => {
   const { errors, lines } = await report([
     { message: 'ORA-00942', path: ['b'], ...(extensions ? { extensions } : {}) },
   ]);
@@ -41,20 +41,20 @@ test.each([
   expect(lines).toMatchObject([{ errorId, subgraph: 'far', messages: ['ORA-00942'], path: 'b' }]);
 });
 
-test('adds an errorId to an error without path and data', async () => {
+test('error report: adds an errorId to an error without path and data', async () => {
   const { errors, lines } = await report([{ message: 'no' }], null);
   expect(errors.length).toBeGreaterThan(0);
   for (const error of errors) expect(error.extensions?.['errorId']).toBe(lines[0]?.['errorId']);
 });
 
-test('logs many errors of one response in one line', async () => {
+test('error report: logs many errors of one response in one line', async () => {
   const many = Array.from({ length: 1_000 }, () => ({ message: 'x'.repeat(10_000), path: ['b'] }));
   const { lines } = await report(many);
   expect(lines).toMatchObject([{ count: 1_000 }]);
   expect(JSON.stringify(lines).length).toBeLessThan(5_000);
 });
 
-test('keeps the code or errorId of the subgraph', async () => {
+test('error report: keeps the code or errorId of the subgraph', async () => {
   const own = { code: 'INTERNAL', errorId: 'theirs' };
   for (const extensions of [{ code: 'FORBIDDEN' }, own]) {
     const { errors, lines } = await report([{ message: 'no', path: ['b'], extensions }]);

@@ -19,10 +19,10 @@ import {
   type OperationDefinitionNode,
   type SelectionSetNode,
 } from 'graphql';
-import { type CompositeType, fragmentsOf } from '../document-nodes.ts';
+import type { DataKeys } from '../data-keys.ts';
+import { type CompositeType, fragmentsOf, groupFields } from '../document-nodes.ts';
 import type { AccessError, FieldAccessCheck } from '../field-access.ts';
 import { dependsOnType } from '../plan/normalized-selection.ts';
-import type { DataKeys } from '../reserved-names.ts';
 import type { DataObject } from '../response-data.ts';
 
 /** One field of the response. */
@@ -117,23 +117,12 @@ export class SelectionShape {
   }
 
   #collectFields(type: CompositeType): FieldShape[] {
-    const groups = new Map<string, FieldNode[]>();
-    const collect = (set: SelectionSetNode): void => {
-      for (const selection of set.selections) {
-        if (selection.kind === Kind.FIELD) {
-          const key = (selection.alias ?? selection.name).value;
-          const group = groups.get(key);
-          if (group) group.push(selection);
-          else groups.set(key, [selection]);
-          continue;
-        }
-        const fragment =
-          selection.kind === Kind.INLINE_FRAGMENT ? selection : this.#context.fragments.get(selection.name.value);
-        const condition = fragment?.typeCondition?.name.value;
-        if (fragment && (condition === undefined || this.#matches(condition, type))) collect(fragment.selectionSet);
-      }
-    };
-    for (const set of this.#sets) collect(set);
+    const { fragments } = this.#context;
+    const groups = groupFields(
+      this.#sets,
+      (name) => fragments.get(name),
+      (condition) => this.#matches(condition, type),
+    );
     return [...groups].map(([key, nodes]) => this.#fieldShape(type, key, nodes));
   }
 

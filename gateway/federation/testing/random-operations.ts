@@ -22,18 +22,6 @@ export interface RandomOperation {
   readonly variables: Record<string, unknown>;
 }
 
-/** Numbers from 0 to 1 by the mulberry32 algorithm. */
-export function randomNumbers(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
-
 /** Generates one valid operation. `aliases`: names to choose from, some of which should be field names. */
 export function randomOperation(
   schema: GraphQLSchema,

@@ -57,7 +57,7 @@ const documents = fc.tuple(root, sets.T, sets.N).map(([all, f, g]) => {
   return `{y:t{...F} z:n{...G} ${all.slice(1)} fragment F on T ${without(f, 'F')} fragment G on N ${without(g, 'F', 'G')}`;
 });
 
-test('accepts the random documents that graphql-js accepts, also after compacting', () => {
+test('validation: accepts the random documents that graphql-js accepts, also after compacting', () => {
   const found = { valid: 0, overlapping: 0 };
   fc.assert(
     fc.property(documents, (text) => {
@@ -77,7 +77,7 @@ test('accepts the random documents that graphql-js accepts, also after compactin
   expect(Math.min(found.valid, found.overlapping)).toBeGreaterThan(25);
 });
 
-test('reports up to ten locations for an error, and up to a hundred errors', () => {
+test('validation: reports up to ten locations for an error, and up to a hundred errors', () => {
   expect(errorsOf('{ t {\n  i nothing\n} }')).toEqual([
     {
       message: 'Cannot query field "nothing" on type "T".',
@@ -90,13 +90,13 @@ test('reports up to ten locations for an error, and up to a hundred errors', () 
   expect(errorsOf(`{ ${'x'.repeat(5_000)} }`)[0]?.message.length).toBeLessThanOrEqual(1_001);
 });
 
-test('names the fragments of a cycle', () => {
+test('validation: names the fragments of a cycle', () => {
   const text =
     '{ ...a } fragment a on Query { ...b } fragment b on Query { ...c } fragment c on Query { ...a nothing }';
   expect(errorsOf(text)).toMatchObject([{ message: 'Cannot spread fragment "a" within itself via "b", "c".' }]);
 });
 
-test('rejects documents whose fields take too long to compare, with the limit', () => {
+test('validation: rejects documents whose fields take too long to compare, with the limit', () => {
   // Each level doubles what must be compared together: interfaces beside chains of two types.
   const chain = (depth: number): string => (depth === 0 ? '{i}' : `{n${chain(depth - 1)}}`);
   const level = (depth: number): string =>
@@ -105,7 +105,7 @@ test('rejects documents whose fields take too long to compare, with the limit', 
   expect(error).toMatchObject({ extensions: { code: 'LIMIT_COST', limit: 250_000 } });
 });
 
-test('compacting merges repeated selections in place, except around directives and other selections', () => {
+test('validation: compacting merges repeated selections in place, except around directives and other selections', () => {
   const smaller = (text: string) => compactDocument(parse(text, { noLocation: true }));
   const same = (text: string, other: string) => expect(smaller(text)).toEqual(parse(other, { noLocation: true }));
   same('{t{i} a(x:1) t{s i} a(x:1) a(x:1)@skip(if:true)}', '{t{i s} a(x:1) a(x:1)@skip(if:true)}');
@@ -113,7 +113,7 @@ test('compacting merges repeated selections in place, except around directives a
   expect(isCompacted(smaller('{a}'))).toBe(true);
 });
 
-test('visits each fragment once, however many paths lead to it', () => {
+test('validation: visits each fragment once, however many paths lead to it', () => {
   const work = (levels: number): number => {
     const level = (i: number) =>
       ['F', 'G'].map((name) => `fragment ${name}${i} on T { i ${i < levels ? `...F${i + 1} ...G${i + 1}` : ''} }`);

@@ -68,7 +68,7 @@ async function connectSources(fetch: Fetch): Promise<string | undefined> {
   return policy.split('; ').find((one) => one.startsWith('connect-src'));
 }
 
-test('lets the page call its own hub, the issuer and the issuer’s token endpoint only', async () => {
+test('explorer routes: lets the page call its own hub, the issuer and the issuer’s token endpoint only', async () => {
   const document = { issuer: ISSUER, token_endpoint: 'https://tokens.example/token' };
   expect(await connectSources(discovery(document))).toBe(
     "connect-src 'self' https://id.example https://tokens.example",
@@ -80,16 +80,16 @@ test.each<[string, Fetch]>([
   ['of another issuer', discovery({ issuer: 'https://evil.example', token_endpoint: 'https://evil.example/token' })],
   ['with an http address', discovery({ issuer: ISSUER, token_endpoint: 'http://evil.example/token' })],
   ['with an invalid address', discovery({ issuer: ISSUER, token_endpoint: "x; script-src 'unsafe-inline'" })],
-])('allows only the issuer for a discovery document %s', async (_, fetch) => {
+])('explorer routes: allows only the issuer for a discovery document %s', async (_, fetch) => {
   expect(await connectSources(fetch)).toBe("connect-src 'self' https://id.example");
 });
 
-test('serves the issuers for signing in', async () => {
+test('explorer routes: serves the issuers for signing in', async () => {
   const answer = await fetch(`${await serve(explorer(discovery({})))}/explorer/settings.json`);
   expect(await answer.json()).toEqual({ clients: [CLIENT] });
 });
 
-test('serves the caller of a token, or 401 with the reason', async () => {
+test('explorer routes: serves the caller of a token, or 401 with the reason', async () => {
   const url = `${await serve(explorer(discovery({})))}/explorer/caller`;
   const ask = (authorization?: string) => fetch(url, authorization ? { headers: { authorization } } : {});
   expect(await (await ask()).json()).toEqual({ caller: null });
@@ -110,7 +110,7 @@ test('serves the caller of a token, or 401 with the reason', async () => {
   expect(await refused.json()).toMatchObject({ errors: [{ message: 'The token has expired.' }] });
 });
 
-test('responds 404 when the explorer is off', async () => {
+test('explorer routes: responds 404 when the explorer is off', async () => {
   const url = await serve(null);
   for (const path of ['/explorer', '/explorer/', '/explorer/settings.json', '/explorer/caller']) {
     const answer = await fetch(url + path);

@@ -18,7 +18,7 @@ test.each([
   ['Host is an IPv6 address', { host: '[::1]:4000' }],
   ['keep-alive', { connection: 'keep-alive' }],
   ['WebSocket upgrade', { connection: 'keep-alive, Upgrade', upgrade: 'websocket' }],
-])('accepts a request from loopback: %s', (_, headers) => {
+])('origin check: accepts a request from loopback: %s', (_, headers) => {
   expect(isLoopbackRequest(request(headers as Record<string, string>))).toBe(true);
   expect(isLoopbackRequest(request(headers as Record<string, string>, { address: '10.0.0.7' }))).toBe(false);
 });
@@ -34,6 +34,6 @@ test.each([
   ['X-Real-IP', { 'x-real-ip': '203.0.113.7' }, '1.1'],
   ['Forwarded', { forwarded: 'for=203.0.113.7' }, '1.1'],
   ['Via', { via: '1.1 proxy' }, '1.1'],
-])('rejects a proxied request or another host name: %s', (_, headers, httpVersion) => {
+])('origin check: rejects a proxied request or another host name: %s', (_, headers, httpVersion) => {
   expect(isLoopbackRequest(request(headers as Record<string, string>, { httpVersion }))).toBe(false);
 });

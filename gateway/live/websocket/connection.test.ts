@@ -10,7 +10,7 @@ function connect() {
   return { socket, connection: new Connection(socket as never, {} as never, {} as never, silentLog) };
 }
 
-test('terminates a socket that answers no ping for a minute, but not a slow one', () => {
+test('WebSocket connection: terminates a socket that answers no ping for a minute, but not a slow one', () => {
   vi.useFakeTimers({ toFake: ['performance'] });
   const [slow, dead] = [connect(), connect()];
   for (let second = 0; second <= 60; second += 15) {

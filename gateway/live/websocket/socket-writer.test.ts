@@ -44,7 +44,7 @@ class ClientEnd {
   }
 }
 
-test('sends each payload to every client with its own id, whatever the length and whichever clients block', async () => {
+test('socket writer: sends each payload to every client with its own id, whatever the length and whichever clients block', async () => {
   const ids = ['a', 'b', 'c', '"', 'ü', 'a longer id', 'x'.repeat(200), 'd', 'e'];
   const clients = ids.map(() => new ClientEnd());
   const heads = ids.map((id) => messageHead(id));

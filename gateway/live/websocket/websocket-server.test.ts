@@ -63,7 +63,7 @@ class Client {
 
 const upTo = (count: bigint): number[] => Array.from({ length: Number(count) }, (_, i) => i + 1);
 
-test('sends Lagged and then all missed events to a client that had stopped reading, without delaying others', async () => {
+test('subscription group over WebSocket: sends Lagged and then all missed events to a client that had stopped reading, without delaying others', async () => {
   const hub = new FakeHub();
   hub.padding = 32_768;
   const { url, registry } = await serve(hub);
@@ -89,7 +89,7 @@ test('sends Lagged and then all missed events to a client that had stopped readi
   expect(blocked.behind[0]).toBeGreaterThanOrEqual(40);
 }, 60_000);
 
-test('limits the unread bytes of all sockets of a caller; a socket that is read continues and the others miss nothing', async () => {
+test('WebSocket: limits the unread bytes of all sockets of a caller; a socket that is read continues and the others miss nothing', async () => {
   const hub = new FakeHub();
   hub.padding = 32_768;
   const unread = new UnreadBytes({ unread: 1, unreadBytes: 1_000_000_000 });
@@ -119,7 +119,7 @@ test('limits the unread bytes of all sockets of a caller; a socket that is read 
   await expect.poll(() => unread.used).toBe(0);
 }, 60_000);
 
-test('stops reading from a client that does not read its responses, and limits its unread bytes', async () => {
+test('WebSocket: stops reading from a client that does not read its responses, and limits its unread bytes', async () => {
   const hub = new FakeHub();
   const answer = 'x'.repeat(500_000);
   const unread = new UnreadBytes({ unread: 1_000_000, unreadBytes: 1_000_000_000 });
@@ -171,7 +171,7 @@ test('stops reading from a client that does not read its responses, and limits i
   await expect.poll(() => unread.used).toBe(0);
 }, 60_000);
 
-test('stops reading from a client that sends pings and does not read the pongs', async () => {
+test('WebSocket: stops reading from a client that sends pings and does not read the pongs', async () => {
   const unread = new UnreadBytes();
   const { url } = await serve(new FakeHub(), undefined, unread);
   const socket = new WebSocket(url, 'graphql-transport-ws');
@@ -194,7 +194,7 @@ test('stops reading from a client that sends pings and does not read the pongs',
   await expect.poll(() => answered, { timeout: 20_000 }).toBe(100);
 }, 30_000);
 
-test('forgets clients that disconnect abruptly without logging or printing anything', async () => {
+test('WebSocket: forgets clients that disconnect abruptly without logging or printing anything', async () => {
   const lines: string[] = [];
   const printed = [vi.spyOn(console, 'error'), vi.spyOn(console, 'warn')];
   const hub = new FakeHub();
@@ -220,7 +220,7 @@ test('forgets clients that disconnect abruptly without logging or printing anyth
   expect(raw).toHaveLength(20);
 });
 
-test('rejects an upgrade of an invalid path and serves the next one', async () => {
+test('WebSocket: rejects an upgrade of an invalid path and serves the next one', async () => {
   const { url, server } = await serve(new FakeHub());
   const { port } = server.address() as AddressInfo;
   for (const path of ['//', '/elsewhere', '*']) {

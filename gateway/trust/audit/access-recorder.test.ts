@@ -19,7 +19,7 @@ const records = (outcomes: Partial<Parameters<typeof toAccessRecords>[0]['outcom
     protectedFields,
   );
 
-test('audits exactly the protected fields', () => {
+test('protected fields: exactly these fields are audited', () => {
   const at = (type: string, field: string, returns = 'String') => protectedFields.isProtected({ type, field, returns });
   for (const [type, field, returns] of [
     ['Company', 'tax', 'TaxAccount'],
@@ -44,7 +44,7 @@ test('audits exactly the protected fields', () => {
   expect(protectedFields.purposes.get('Company.tax')).toEqual(['tax']);
 });
 
-test('makes one record per outcome, with its legal basis', () => {
+test('access recorder: makes one record per outcome, with its legal basis', () => {
   expect(
     records({ visible: accessed(['Company.tax', 'TaxAccount.standing']), denied: accessed(['Company.badges']) }),
   ).toMatchObject([
@@ -67,7 +67,7 @@ test('makes one record per outcome, with its legal basis', () => {
   ]);
 });
 
-test('names each subscriber of a group once', () => {
+test('access recorder: names each subscriber of a group once', () => {
   const readers = [
     { subject: 'a', client: 'x' },
     { subject: 'b', client: 'x' },

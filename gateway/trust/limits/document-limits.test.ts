@@ -44,7 +44,7 @@ describe('operation cost', () => {
   });
 });
 
-test('refills points continuously and per caller; anonymous local callers are not limited', () => {
+test('rate limit: refills points continuously and per caller; anonymous local callers are not limited', () => {
   let now = 0;
   const limiter = new RateLimiter(
     600,
@@ -61,7 +61,7 @@ test('refills points continuously and per caller; anonymous local callers are no
   expect(() => limiter.reserve(null, 601)).toThrow();
 });
 
-test('charges a penalty for useless work, and rejects the caller while its balance is negative', () => {
+test('rate limit: charges a penalty for useless work, and rejects the caller while its balance is negative', () => {
   let now = 0;
   const limiter = new RateLimiter(
     600,
@@ -85,7 +85,7 @@ test('charges a penalty for useless work, and rejects the caller while its balan
   expect(limiter.retryAfterMs({ ...ANONYMOUS, client: 'anonymous' })).toBe(0);
 });
 
-test('rejects documents over a limit with count and limit; brackets in strings and comments do not count', () => {
+test('document limits: rejects documents over a limit with count and limit; brackets in strings and comments do not count', () => {
   const small = {
     ...DEFAULT_LIMITS,
     brackets: 4,
@@ -115,7 +115,7 @@ test('rejects documents over a limit with count and limit; brackets in strings a
   expect(() => both('{ a } fragment f on Q { a { b { c { d } } } }')).toThrow(/nested/);
 });
 
-test('reads limits from isthmus.yaml with defaults and reports invalid settings', () => {
+test('section limits: reads limits from isthmus.yaml with defaults and reports invalid settings', () => {
   const faults: string[] = [];
   expect(readLimits({ depth: 9, rate: 0 }, (error) => faults.push(error))).toMatchObject({
     depth: 9,
@@ -126,17 +126,20 @@ test('reads limits from isthmus.yaml with defaults and reports invalid settings'
   expect(faults).toHaveLength(3);
 });
 
-test.each([600_000, -600_000])('refills points by elapsed time, also if the wall clock is set by %d ms', (by) => {
-  const clock = manualClock(new Date('2026-03-01T12:00:00Z'));
-  const limiter = new RateLimiter(600, clock);
-  const caller = { ...ANONYMOUS, subject: 'a', client: 'app' };
-  limiter.reserve(caller, 600);
-  clock.adjustWallClock(by);
-  expect(() => limiter.reserve(caller, 10)).toThrow('0 left. Retry in 1 s.');
-  clock.advance(1_000);
-  limiter.reserve(caller, 10);
-  expect(() => limiter.reserve(caller, 1)).toThrow('0 left. Retry in 1 s.');
-  limiter.debit(caller, 20);
-  clock.adjustWallClock(by);
-  expect(limiter.retryAfterMs(caller)).toBe(2_000);
-});
+test.each([600_000, -600_000])(
+  'rate limit: refills points by elapsed time, also if the wall clock is set by %d ms',
+  (by) => {
+    const clock = manualClock(new Date('2026-03-01T12:00:00Z'));
+    const limiter = new RateLimiter(600, clock);
+    const caller = { ...ANONYMOUS, subject: 'a', client: 'app' };
+    limiter.reserve(caller, 600);
+    clock.adjustWallClock(by);
+    expect(() => limiter.reserve(caller, 10)).toThrow('0 left. Retry in 1 s.');
+    clock.advance(1_000);
+    limiter.reserve(caller, 10);
+    expect(() => limiter.reserve(caller, 1)).toThrow('0 left. Retry in 1 s.');
+    limiter.debit(caller, 20);
+    clock.adjustWallClock(by);
+    expect(limiter.retryAfterMs(caller)).toBe(2_000);
+  },
+);

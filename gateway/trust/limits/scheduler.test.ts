@@ -8,7 +8,7 @@ const busy = (milliseconds: number): void => {
   while (performance.now() < end);
 };
 
-test('starts a second caller before the queue of the first is done', async () => {
+test('scheduler: starts a second caller before the queue of the first is done', async () => {
   const scheduler = new Scheduler();
   const order: string[] = [];
   const request = async (client: string) => {
@@ -23,7 +23,7 @@ test('starts a second caller before the queue of the first is done', async () =>
   expect(order.indexOf('two')).toBeLessThan(5);
 });
 
-test('leaves idle time between requests of a dominant caller, but not for a single caller', async () => {
+test('scheduler: leaves idle time between requests of a dominant caller, but not for a single caller', async () => {
   const scheduler = new Scheduler();
   const request = async (client: string) => {
     await scheduler.acquire(principal(client));
@@ -42,7 +42,7 @@ test('leaves idle time between requests of a dominant caller, but not for a sing
   expect(alone).toBeLessThan(beside);
 });
 
-test('leaves idle time between background requests of any caller', async () => {
+test('scheduler: leaves idle time between background requests of any caller', async () => {
   const scheduler = new Scheduler();
   for (let i = 0; i < 50; i++) {
     await scheduler.acquire(principal('modest'));
@@ -58,7 +58,7 @@ test('leaves idle time between background requests of any caller', async () => {
   expect(performance.eventLoopUtilization(before).idle).toBeGreaterThan(25);
 });
 
-test('starts background requests after their maximum wait if the event loop is never idle', async () => {
+test('scheduler: starts background requests after their maximum wait if the event loop is never idle', async () => {
   const scheduler = new Scheduler();
   let started = 0;
   const wait = scheduler.acquire(principal('modest'));
@@ -78,7 +78,7 @@ test('starts background requests after their maximum wait if the event loop is n
   await Promise.all(reads);
 });
 
-test('rejects the 501st queued request of a caller; anonymous local callers never wait', async () => {
+test('scheduler: rejects the 501st queued request of a caller; anonymous local callers never wait', async () => {
   const scheduler = new Scheduler();
   const waiting = Array.from({ length: 501 }, () => scheduler.acquire(principal('greedy')));
   expect(waiting[0]).toBeNull();

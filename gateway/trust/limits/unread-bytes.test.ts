@@ -32,7 +32,7 @@ test('adds up the connections of a caller; only those with unread bytes are behi
   expect(unread.used).toBe(0);
 });
 
-test('over the total limit, only callers above an equal share are behind', async () => {
+test('unread bytes: over the total limit, only callers above an equal share are behind', async () => {
   const unread = new UnreadBytes({ unread: 10_000, unreadBytes: 3_000 });
   const [much, some, little] = ['a', 'b', 'c'].map((caller) => connect(unread, caller));
   setUnread(much as never, 2_500);

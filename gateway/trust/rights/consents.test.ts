@@ -34,7 +34,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-test('applies grants, revocations and expiry from other processes at once', async () => {
+test('consents: applies grants, revocations and expiry from other processes at once', async () => {
   expect(await held()).toEqual([]);
   const first = await grant('A');
   await soon(['tax@A']);

@@ -24,7 +24,7 @@ const signed = async () => ({
 });
 type Signed = Awaited<ReturnType<typeof signed>>;
 
-test('verifies a signed response, also reformatted and with members in another order', async () => {
+test('response signature: verifies a signed response, also reformatted and with members in another order', async () => {
   const signedResponse = await signed();
   expect(await verifyResponse(signedResponse, [key.id])).toEqual({ error: null, key: key.id, time: request.time });
   const { data, errors, extensions } = signedResponse;
@@ -33,7 +33,7 @@ test('verifies a signed response, also reformatted and with members in another o
   expect(signedResponse.extensions.signature.jws).toMatch(/^[\w-]+\.\.[\w-]+$/);
 });
 
-test('fails after any change of query, variables, data, errors or provenance', async () => {
+test('response signature: fails after any change of query, variables, data, errors or provenance', async () => {
   const changes: ((one: Signed) => unknown)[] = [
     (response) => Object.assign(response.extensions.signature, { query: `${request.query} ` }),
     (response) => Object.assign(response.extensions.signature, { operationName: 'X' }),
@@ -58,7 +58,7 @@ test('fails after any change of query, variables, data, errors or provenance', a
   }
 });
 
-test('fails after a change of any character of the signature, and for an untrusted key', async () => {
+test('response signature: fails after a change of any character of the signature, and for an untrusted key', async () => {
   const signedResponse = await signed();
   const { jws } = signedResponse.extensions.signature;
   for (let i = 0; i < jws.length; i++) {

@@ -11,8 +11,8 @@ import {
   sign,
   verify,
 } from 'node:crypto';
-import { chmodSync, existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { createKeyFile } from './key-file.ts';
 
 /** A published public key: JSON Web Key of an Ed25519 key (RFC 8037). */
 export interface PublicJwk {
@@ -82,18 +82,8 @@ export const generateSigningKey = (): SigningKey =>
 /** Reads the key file, or creates it (mode 0600). If several processes create it at once, all use the first key. */
 export function loadOrCreateSigningKey(file: string): SigningKey {
   if (!existsSync(file)) {
-    mkdirSync(dirname(file), { recursive: true });
-    const temporary = `${file}.${process.pid}`;
     const key = generateSigningKey();
-    writeFileSync(temporary, key.privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
-    chmodSync(temporary, 0o600);
-    try {
-      linkSync(temporary, file);
-    } catch (error) {
-      if ((error as { code?: string }).code !== 'EEXIST') throw error;
-    } finally {
-      rmSync(temporary, { force: true });
-    }
+    createKeyFile(file, key.privateKey.export({ type: 'pkcs8', format: 'pem' }) as string);
   }
   return readSigningKey(file);
 }

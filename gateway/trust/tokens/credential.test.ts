@@ -21,7 +21,7 @@ const rejection = (params: unknown, headers: [string, string][] = [], url?: stri
   }
 };
 
-describe('connectionParams', () => {
+describe('credentials in connectionParams', () => {
   test.each([
     [undefined],
     [null],
@@ -87,14 +87,14 @@ describe('connectionParams', () => {
     );
   });
 
-  test('rejects deeply nested connectionParams', () => {
+  test('rejects params that are deeply nested', () => {
     let deep: unknown = 'x';
     for (let i = 0; i < 20_000; i++) deep = { a: deep };
     expect(rejection(deep)).toMatch(/nested too deeply/);
   });
 });
 
-describe('headers and URL', () => {
+describe('credentials in headers and URL', () => {
   test('returns the header authorization unchanged, in any case', () => {
     expect(find(undefined, [['AUTHORIZATION', 'Basic x']])).toBe('Basic x');
     expect(find(undefined, [['authorization', '']])).toBe('');

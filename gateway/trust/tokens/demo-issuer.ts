@@ -2,7 +2,7 @@
  * The demo issuer: a key pair in the data folder, readable by its owner only. `isthmus token` signs with it, and the hub serves the
  * public key at /.well-known/jwks.json. Not for production: its tokens are accepted only with `auth: { demo: true }`.
  */
-import { chmodSync, existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import {
   calculateJwkThumbprint,
@@ -14,6 +14,7 @@ import {
   SignJWT,
 } from 'jose';
 import { systemClock } from '../../../connectors/kit/clock.ts';
+import { createKeyFile } from '../signing/key-file.ts';
 import type { TrustedIssuer } from './verify-token.ts';
 
 export const DEMO_ISSUER = 'urn:isthmus:demo';
@@ -41,7 +42,7 @@ export interface DemoIssuer {
 
 /** The demo issuer's key cannot be used. The message is shown to the operator. */
 export class IssuerKeyError extends Error {
-  override name = 'SigningKeyError';
+  override name = 'IssuerKeyError';
 }
 
 /** Path of the demo issuer's key file. */
@@ -53,19 +54,7 @@ export async function openDemoIssuer(data: string): Promise<DemoIssuer> {
   if (!existsSync(file)) {
     const { privateKey } = await generateKeyPair('ES256', { extractable: true });
     const jwk = await exportJWK(privateKey);
-    mkdirSync(resolve(data), { recursive: true });
-    const temporary = `${file}.${process.pid}`;
-    writeFileSync(temporary, JSON.stringify({ ...jwk, kid: await calculateJwkThumbprint(jwk), alg: 'ES256' }), {
-      mode: 0o600,
-    });
-    chmodSync(temporary, 0o600);
-    try {
-      linkSync(temporary, file);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    } finally {
-      rmSync(temporary, { force: true });
-    }
+    createKeyFile(file, JSON.stringify({ ...jwk, kid: await calculateJwkThumbprint(jwk), alg: 'ES256' }));
   }
   return readIssuer(file);
 }

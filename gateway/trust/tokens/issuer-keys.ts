@@ -1,7 +1,9 @@
 /** Fetches an issuer's keys: only from the configured issuer, without redirects, limited in size, with a pause after a failure. */
-
+import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from 'jose';
 import { systemClock } from '../../../connectors/kit/clock.ts';
 import type { IssuerConfig } from '../../../connectors/kit/config/sections/auth.ts';
+import { quoted } from './rejection-log.ts';
+import { TokenRejectedError } from './token-rejection.ts';
 
 export type Fetch = (url: string, options: Readonly<Record<string, unknown>>) => Promise<Response>;
 
@@ -10,6 +12,9 @@ const MAX_RESPONSE_BYTES = 256 * 1024;
 const FAILURE_PAUSE = 5_000;
 /** Milliseconds. */
 const TIMEOUT = 3_000;
+
+/** Milliseconds. If the wall clock moves by more between two tokens, it was set. */
+const CLOCK_JUMP = 5_000;
 
 /** A `fetch` that follows no redirects, reads at most 256 KiB, has a timeout of 3 s, and fails at once for 5 s after a failure. */
 export function limitedFetch(fetching: Fetch = fetch as Fetch): Fetch {
@@ -70,3 +75,40 @@ export async function findKeySetUrl(issuer: IssuerConfig, fetching: Fetch): Prom
   if (issuer.jwks !== null) return new URL(issuer.jwks);
   return checkDiscoveredUrl(issuer.issuer, (await fetchDiscovery(issuer.issuer, fetching))['jwks_uri']);
 }
+
+/** The keys of one issuer. Unknown key ids cause at most one fetch in 30 s; a failing issuer is requested at most once in 5 s. */
+export function createRemoteKeys(issuer: IssuerConfig): JWTVerifyGetKey {
+  const fetching = limitedFetch();
+  let keySet: Promise<JWTVerifyGetKey> | null = null;
+  let offset = wallClockOffset();
+  return async (header, token) => {
+    // jose measures its pauses with the wall clock: after the clock was set, the keys are fetched again.
+    const lastOffset = offset;
+    offset = wallClockOffset();
+    if (Math.abs(offset - lastOffset) > CLOCK_JUMP) keySet = null;
+    keySet ??= findKeySetUrl(issuer, fetching).then((address) =>
+      createRemoteJWKSet(address, {
+        timeoutDuration: 3_000,
+        cooldownDuration: 30_000,
+        cacheMaxAge: 600_000,
+        [customFetch]: fetching as never,
+      }),
+    );
+    try {
+      return await (await keySet)(header, token);
+    } catch (error) {
+      if (!(error instanceof errors.JOSEError) || error instanceof errors.JWKSTimeout) {
+        keySet = error instanceof errors.JWKSTimeout ? keySet : null;
+        throw new TokenRejectedError(
+          `the keys of its issuer ${quoted(issuer.issuer)} are unavailable.`,
+          'Cannot verify the token: the keys of its issuer are unavailable. Retry later.',
+          { retryable: true },
+        );
+      }
+      throw error;
+    }
+  };
+}
+
+/** Difference of wall clock and monotonic clock in milliseconds; it changes only when the wall clock is set. */
+const wallClockOffset = (): number => systemClock.now().getTime() - systemClock.monotonic();

@@ -1,8 +1,10 @@
 /** Creates the principal of a verified token, or of a caller without one. */
 
 import type { Principal } from '../../../connectors/kit/auth/principal.ts';
-import { type Role, roleOf } from '../../../connectors/kit/auth/roles.ts';
+import { ROLE_NAMES, type Role, roleOf } from '../../../connectors/kit/auth/roles.ts';
 import type { IssuerConfig } from '../../../connectors/kit/config/sections/auth.ts';
+import { quoted } from './rejection-log.ts';
+import type { IssuerRules } from './token-rejection.ts';
 
 export type Claims = Readonly<Record<string, unknown>>;
 
@@ -46,6 +48,18 @@ export function principalOf(claims: Claims, issuer: Pick<IssuerConfig, 'rolesCla
   if (requested.length === 0) return principal;
   return { ...principal, scopes: new Set(requested.filter((scope) => principal.scopes.has(scope))) };
 }
+
+/** The log line for a valid token without a role of this hub. */
+export const noRoleMessage = (
+  named: readonly string[],
+  { setting, rolesClaim }: Pick<IssuerConfig, 'rolesClaim'> & Pick<IssuerRules, 'setting'>,
+): string => {
+  const found =
+    named.length === 0
+      ? `claim ${quoted(rolesClaim)} names no role`
+      : `claim ${quoted(rolesClaim)} names ${named.slice(0, 5).map(quoted).join(', ')}`;
+  return `Token without a role of this hub; its caller can read no protected field: ${found}.${setting === null ? '' : ` Set ${setting}.rolesClaim to the claim with the roles, or map its values to ${ROLE_NAMES.join(', ')} in ${setting}.roles.`}`;
+};
 
 function createPrincipal(
   roles: readonly string[],

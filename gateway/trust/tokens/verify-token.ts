@@ -5,26 +5,22 @@
  */
 import { createHash } from 'node:crypto';
 import {
-  createRemoteJWKSet,
-  customFetch,
   decodeJwt,
   decodeProtectedHeader,
-  errors,
   type JWTVerifyGetKey,
   jwtVerify,
   type ProtectedHeaderParameters,
 } from 'jose';
 import { LRUCache } from 'lru-cache';
 import type { Principal } from '../../../connectors/kit/auth/principal.ts';
-import { ROLE_NAMES } from '../../../connectors/kit/auth/roles.ts';
 import { type Clock, systemClock } from '../../../connectors/kit/clock.ts';
 import type { AuthConfig, IssuerConfig } from '../../../connectors/kit/config/sections/auth.ts';
 import { HubError } from '../../../connectors/kit/errors.ts';
 import type { Log } from '../../../connectors/kit/log.ts';
 import { findCredential, type RequestHead } from './credential.ts';
-import { findKeySetUrl, limitedFetch } from './issuer-keys.ts';
+import { createRemoteKeys } from './issuer-keys.ts';
 import { quoted, RejectionLog } from './rejection-log.ts';
-import { principalOf, rolesOf } from './token-principal.ts';
+import { noRoleMessage, principalOf, rolesOf } from './token-principal.ts';
 import {
   checkType,
   type IssuerRules,
@@ -54,9 +50,6 @@ const MAX_TOKEN_LENGTH = 8_192;
 const CLOCK_TOLERANCE = 5;
 /** Milliseconds for which a verified token is not verified again; a key that was removed stops counting after this. */
 const CACHE_DURATION = 60_000;
-/** Milliseconds. If the wall clock moves by more between two tokens, it was set. */
-const CLOCK_JUMP = 5_000;
-
 /** The configured issuers. Their key sets are fetched when first needed, cached for 10 minutes and fetched again for unknown keys. */
 export function trustedIssuers(auth: AuthConfig): TrustedIssuer[] {
   return auth.issuers.map((issuer, i) => ({
@@ -66,43 +59,6 @@ export function trustedIssuers(auth: AuthConfig): TrustedIssuer[] {
     setting: `auth.issuers[${i}]`,
   }));
 }
-
-/** The keys of one issuer. Unknown key ids cause at most one fetch in 30 s; a failing issuer is requested at most once in 5 s. */
-function createRemoteKeys(issuer: IssuerConfig): JWTVerifyGetKey {
-  const fetching = limitedFetch();
-  let keySet: Promise<JWTVerifyGetKey> | null = null;
-  let offset = wallClockOffset();
-  return async (header, token) => {
-    // jose measures its pauses with the wall clock: after the clock was set, the keys are fetched again.
-    const lastOffset = offset;
-    offset = wallClockOffset();
-    if (Math.abs(offset - lastOffset) > CLOCK_JUMP) keySet = null;
-    keySet ??= findKeySetUrl(issuer, fetching).then((address) =>
-      createRemoteJWKSet(address, {
-        timeoutDuration: 3_000,
-        cooldownDuration: 30_000,
-        cacheMaxAge: 600_000,
-        [customFetch]: fetching as never,
-      }),
-    );
-    try {
-      return await (await keySet)(header, token);
-    } catch (error) {
-      if (!(error instanceof errors.JOSEError) || error instanceof errors.JWKSTimeout) {
-        keySet = error instanceof errors.JWKSTimeout ? keySet : null;
-        throw new TokenRejectedError(
-          `the keys of its issuer ${quoted(issuer.issuer)} are unavailable.`,
-          'Cannot verify the token: the keys of its issuer are unavailable. Retry later.',
-          { retryable: true },
-        );
-      }
-      throw error;
-    }
-  };
-}
-
-/** Difference of wall clock and monotonic clock in milliseconds; it changes only when the wall clock is set. */
-const wallClockOffset = (): number => systemClock.now().getTime() - systemClock.monotonic();
 
 /** @param log gets at info why a token or credential was rejected, without the token itself */
 export function createTokenVerifier(
@@ -198,12 +154,3 @@ function describeCredential(authorization: string): string {
   if (authorization.length > MAX_TOKEN_LENGTH) return `longer than ${MAX_TOKEN_LENGTH} characters`;
   return 'no signed JWT after Bearer';
 }
-
-/** The log line for a valid token without a role of this hub. */
-const noRoleMessage = (named: readonly string[], { setting, rolesClaim }: TrustedIssuer): string => {
-  const found =
-    named.length === 0
-      ? `claim ${quoted(rolesClaim)} names no role`
-      : `claim ${quoted(rolesClaim)} names ${named.slice(0, 5).map(quoted).join(', ')}`;
-  return `Token without a role of this hub; its caller can read no protected field: ${found}.${setting === null ? '' : ` Set ${setting}.rolesClaim to the claim with the roles, or map its values to ${ROLE_NAMES.join(', ')} in ${setting}.roles.`}`;
-};

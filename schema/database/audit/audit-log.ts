@@ -1,38 +1,30 @@
 /** Tables of the audit log: chains, entries, signed statements, salts. The content is defined in gateway/trust/audit. */
 import { randomBytes } from 'node:crypto';
-import { ADVISORY_LOCKS } from '../advisory-locks.ts';
-import type { Tx } from '../transaction.ts';
+import { takeLock } from '../advisory-locks.ts';
+import { selectList } from '../column-names.ts';
+import * as entities from '../entities/audit.ts';
+import { notify, type Tx } from '../transaction.ts';
 
 /** An entry; `companies`: salted ids of the companies that may read it. */
-export interface AuditEntryRow {
+export interface AuditEntryRow extends Readonly<Pick<entities.AuditEntryRow, 'time' | 'body' | 'hash'>> {
   readonly number: number;
-  readonly time: Date;
-  readonly body: string;
-  readonly hash: Buffer;
   readonly companies: readonly string[];
 }
 
-/** A signed statement; `body`: the exact signed text. */
-export interface AuditStatementRow {
+/** A signed statement. */
+export interface AuditStatementRow extends Readonly<Pick<entities.AuditStatementRow, 'body' | 'signature'>> {
   readonly number: number;
-  readonly body: string;
-  readonly signature: string;
 }
 
 /** A chain. */
-export interface AuditChainRow {
-  readonly chain: string;
-  readonly digest: string;
-  /** The exact header of the chain. */
-  readonly head: string;
-  /** Number and hash of the last entry dropped by retention; 0 and null: none. */
+export interface AuditChainRow extends Readonly<Omit<entities.AuditChainRow, 'begun' | 'trimmed'>> {
+  /** Number of the last entry dropped by retention; 0: none. */
   readonly trimmed: number;
-  readonly trimmedHash: Buffer | null;
 }
 
 /** Locks the statements of all processes until the transaction ends; resolves with the last one, or null. */
 export async function lockStatements(tx: Tx): Promise<AuditStatementRow | null> {
-  await tx.query('SELECT pg_advisory_xact_lock($1)', [ADVISORY_LOCKS.auditStatements]);
+  await takeLock(tx, 'auditStatements');
   const rows = await statements(tx, 'ORDER BY number DESC LIMIT 1', []);
   return rows[0] ?? null;
 }
@@ -78,10 +70,12 @@ export async function addChain(tx: Tx, row: { chain: string; digest: string; hea
   ]);
 }
 
+const CHAIN = selectList(entities.AuditChainRow, ['begun']);
+
 /** All chains, oldest first. */
 export async function allChains(tx: Tx): Promise<AuditChainRow[]> {
   const rows: (Omit<AuditChainRow, 'trimmed'> & { trimmed: string })[] = await tx.query(
-    'SELECT chain, digest, head, trimmed, trimmed_hash AS "trimmedHash" FROM audit_chain ORDER BY begun, chain',
+    `SELECT ${CHAIN} FROM audit_chain ORDER BY begun, chain`,
   );
   return rows.map((row) => ({ ...row, trimmed: Number(row.trimmed) }));
 }
@@ -198,7 +192,7 @@ export async function eraseSalt(tx: Tx, type: string, id: string): Promise<numbe
     type,
     id,
   ]);
-  await tx.query('SELECT pg_notify($1, $2)', [AUDIT_CHANNEL, JSON.stringify([type, id])]);
+  await notify(tx, AUDIT_CHANNEL, JSON.stringify([type, id]));
   return rows.length;
 }
 
@@ -208,9 +202,7 @@ export const AUDIT_CHANNEL = 'isthmus_audit';
 export const SIGN_NOW = '["","sign"]';
 
 /** Requests a statement about its chain from every process. */
-export const requestSignatures = async (tx: Tx): Promise<void> => {
-  await tx.query('SELECT pg_notify($1, $2)', [AUDIT_CHANNEL, SIGN_NOW]);
-};
+export const requestSignatures = (tx: Tx): Promise<void> => notify(tx, AUDIT_CHANNEL, SIGN_NOW);
 
 /** Chains with an entry older than `before`. */
 export async function chainsWithEntriesBefore(tx: Tx, before: Date): Promise<AuditChainRow[]> {
@@ -222,7 +214,7 @@ export async function chainsWithEntriesBefore(tx: Tx, before: Date): Promise<Aud
 /** Drops the entries of a chain up to the given one; statements stay. */
 export async function dropEntries(tx: Tx, last: { chain: string; number: number; hash: Buffer }): Promise<void> {
   const key = [last.chain, last.number];
-  await tx.query('DELETE FROM audit_subject WHERE chain = $1 AND number <= $2', key);
-  await tx.query('DELETE FROM audit_entry WHERE chain = $1 AND number <= $2', key);
+  for (const table of ['audit_subject', 'audit_entry'])
+    await tx.query(`DELETE FROM ${table} WHERE chain = $1 AND number <= $2`, key);
   await tx.query('UPDATE audit_chain SET trimmed = $2, trimmed_hash = $3 WHERE chain = $1', [...key, last.hash]);
 }

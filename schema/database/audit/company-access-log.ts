@@ -1,13 +1,10 @@
 /** The accesses to a company's data, as the company sees them. Written by `appendEntries`. */
+import type { AuditEntryRow } from '../entities/audit.ts';
 import type { Tx } from '../transaction.ts';
 
 /** An audit entry about a company. */
-export interface AccessRow {
-  readonly chain: string;
+export interface AccessRow extends Readonly<Omit<AuditEntryRow, 'number'>> {
   readonly number: number;
-  readonly time: Date;
-  readonly body: string;
-  readonly hash: Buffer;
 }
 
 const accessWhere = (company: string, time: { from?: Date; to?: Date }, values: unknown[]): string => {

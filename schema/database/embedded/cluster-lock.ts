@@ -1,7 +1,7 @@
-/** Ensures that one hub at a time uses an embedded cluster, and stops a PostgreSQL that a dead hub has left running. */
+/** Ensures that one hub at a time uses an embedded cluster. */
 import { randomUUID } from 'node:crypto';
 import { readFileSync, unlinkSync } from 'node:fs';
-import { link, readFile, readlink, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type ClusterLocation, codeOf, databaseError } from './data-folder.ts';
@@ -57,36 +57,6 @@ export async function acquireLock(location: ClusterLocation): Promise<Lock> {
   throw databaseError(`Cannot acquire the lock ${file}. Delete that file if no hub is running.`);
 }
 
-/**
- * Stops a PostgreSQL that a killed hub has left running on this data, by a fast shutdown. Deletes a postmaster.pid whose process is not
- * PostgreSQL on this data, because PostgreSQL would not start. Rejects with a `DatabaseError` if it does not stop.
- */
-export async function stopOrphan(location: ClusterLocation): Promise<void> {
-  const pidFile = join(location.data, 'postmaster.pid');
-  const pid = Number((await readFile(pidFile, 'utf8').catch(() => '')).split('\n')[0]);
-  if (!Number.isInteger(pid) || pid <= 1) return;
-  if (!isProcessAlive(pid) || !(await isPostgresOf(pid, location.data))) {
-    await rm(pidFile, { force: true });
-    return;
-  }
-  for (const [signal, seconds] of [
-    ['SIGINT', 20],
-    ['SIGQUIT', 10],
-  ] as const) {
-    try {
-      process.kill(pid, signal);
-    } catch (error) {
-      if (codeOf(error) === 'ESRCH') return;
-      break;
-    }
-    for (const end = performance.now() + seconds * 1000; performance.now() < end; await pause(20))
-      if (!isProcessAlive(pid)) return;
-  }
-  throw databaseError(
-    `PostgreSQL of an earlier hub (process ${pid}) still runs on ${location.data} and does not stop. Stop it manually. Nothing was changed.`,
-  );
-}
-
 /** Whether a process with that id runs; zombies do not count. */
 export function isProcessAlive(pid: number): boolean {
   try {
@@ -94,16 +64,6 @@ export function isProcessAlive(pid: number): boolean {
     return processStat(pid)?.[0] !== 'Z';
   } catch (error) {
     return codeOf(error) === 'EPERM';
-  }
-}
-
-async function isPostgresOf(pid: number, data: string): Promise<boolean> {
-  const folder = await realpath(data);
-  try {
-    return (await readlink(`/proc/${pid}/cwd`)) === folder;
-  } catch (error) {
-    // Without /proc or without permission, assume that it is PostgreSQL: a second one must not start on the same data.
-    return codeOf(error) !== 'ENOENT' || process.platform !== 'linux';
   }
 }
 

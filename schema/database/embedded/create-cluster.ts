@@ -1,8 +1,8 @@
-/** Creates the data folder of an embedded cluster with initdb, after checking that the folder contains nothing else. */
-import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+/** Creates the data folder of an embedded cluster with initdb. */
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Binaries } from './binaries.ts';
-import { type ClusterLocation, codeOf, databaseError, makePrivate } from './data-folder.ts';
+import { type ClusterLocation, databaseError, makePrivate } from './data-folder.ts';
 import { runProgram } from './postgres-process.ts';
 
 /** Options of a new cluster. */
@@ -20,42 +20,6 @@ export interface ClusterOptions {
   signal?: AbortSignal | undefined;
   /** Gets a message before each step. */
   onProgress?: (text: string) => void;
-}
-
-/** Files and folders that the hub creates beside the data. */
-const OWN_FILES = /^(data|data\.making|data\.former|hub\.lock.*|postgres\.log(\.1)?|WHERE|OWNER|postgresql-.*)$/;
-
-/** Rejects with a `DatabaseError` if the folder contains foreign files, or a database that this version cannot use. Changes nothing. */
-export async function checkDataFolder(location: ClusterLocation, binaries: Binaries): Promise<void> {
-  const { data, home } = location;
-  const foreign = (await readdir(home)).filter((name) => !OWN_FILES.test(name));
-  const found = await stat(data).catch(() => null);
-  if (!found) {
-    if (foreign.length === 0) return;
-    throw databaseError(
-      `The database folder ${home} contains other files (${foreign.slice(0, 3).join(', ')}) and no database. Move it away or set ISTHMUS_DATA to another folder. Nothing was changed.`,
-    );
-  }
-  const remedy = 'Restore it from a backup, or move it away to start with an empty database. Nothing was changed.';
-  let version: string;
-  try {
-    version = (await readFile(join(data, 'PG_VERSION'), 'utf8')).trim();
-    await stat(join(data, 'global', 'pg_control'));
-  } catch (error) {
-    if (codeOf(error) === 'EACCES') {
-      throw databaseError(
-        `The database in ${data} belongs to another user. Start as that user (or as root), or set ISTHMUS_DATA to another folder. Nothing was changed.`,
-        error,
-      );
-    }
-    throw databaseError(`The folder ${data} is not a complete PostgreSQL database. ${remedy}`, error);
-  }
-  if (version !== binaries.major) {
-    const found = /^\d{1,3}(\.\d{1,3})?$/.test(version) ? `version ${version}` : 'an unknown version';
-    throw databaseError(
-      `The database in ${data} has PostgreSQL ${found}; this hub includes version ${binaries.major}. Convert it with pg_upgrade or pg_dump of that version, or move it away. Nothing was changed.`,
-    );
-  }
 }
 
 /** Creates the cluster in a temporary folder and renames it, so that an incomplete one is never used. Does nothing if it exists. */

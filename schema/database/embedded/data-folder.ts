@@ -1,6 +1,6 @@
-/** Chooses folder and user of an embedded cluster: PostgreSQL does not run as root, and user `nobody` cannot access a 0700 home. */
+/** Chooses and checks the folder of an embedded cluster, and its user: PostgreSQL does not run as root, and user `nobody` cannot access a 0700 home. */
 import { createHash } from 'node:crypto';
-import { chmod, lstat, mkdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { DatabaseError } from '../database-error.ts';
@@ -70,6 +70,45 @@ export async function chooseLocation(directory: string): Promise<ClusterLocation
     return at(requested, user);
   }
   return at(await createElsewhere(requested, user), user);
+}
+
+/** Files and folders that the hub creates beside the data. */
+const OWN_FILES = /^(data|data\.making|data\.former|hub\.lock.*|postgres\.log(\.1)?|WHERE|OWNER|postgresql-.*)$/;
+
+/**
+ * Rejects with a `DatabaseError` if the folder contains foreign files, or a database that is not of this major version of PostgreSQL.
+ * Changes nothing.
+ */
+export async function checkDataFolder(location: ClusterLocation, version: string): Promise<void> {
+  const { data, home } = location;
+  const foreign = (await readdir(home)).filter((name) => !OWN_FILES.test(name));
+  const found = await stat(data).catch(() => null);
+  if (!found) {
+    if (foreign.length === 0) return;
+    throw databaseError(
+      `The database folder ${home} contains other files (${foreign.slice(0, 3).join(', ')}) and no database. Move it away or set ISTHMUS_DATA to another folder. Nothing was changed.`,
+    );
+  }
+  const remedy = 'Restore it from a backup, or move it away to start with an empty database. Nothing was changed.';
+  let dataVersion: string;
+  try {
+    dataVersion = (await readFile(join(data, 'PG_VERSION'), 'utf8')).trim();
+    await stat(join(data, 'global', 'pg_control'));
+  } catch (error) {
+    if (codeOf(error) === 'EACCES') {
+      throw databaseError(
+        `The database in ${data} belongs to another user. Start as that user (or as root), or set ISTHMUS_DATA to another folder. Nothing was changed.`,
+        error,
+      );
+    }
+    throw databaseError(`The folder ${data} is not a complete PostgreSQL database. ${remedy}`, error);
+  }
+  if (dataVersion !== version) {
+    const found = /^\d{1,3}(\.\d{1,3})?$/.test(dataVersion) ? `version ${dataVersion}` : 'an unknown version';
+    throw databaseError(
+      `The database in ${data} has PostgreSQL ${found}; this hub includes version ${version}. Convert it with pg_upgrade or pg_dump of that version, or move it away. Nothing was changed.`,
+    );
+  }
 }
 
 /** Whether a cluster exists for this folder, in it or in the folder named in WHERE. Creates nothing. */

@@ -78,7 +78,7 @@ async function rejection(options: EmbeddedOptions): Promise<string> {
   return (error as Error).message;
 }
 
-test('creates a cluster, finds its rows at the next start, and leaves no process after a stop', async () => {
+test('embedded PostgreSQL: creates a cluster, finds its rows at the next start, and leaves no process after a stop', async () => {
   const directory = join(base, 'plain');
   const cold = performance.now();
   const first = await start({ directory });
@@ -116,7 +116,7 @@ test('creates a cluster, finds its rows at the next start, and leaves no process
   expect(await ask(second, 'SELECT n FROM kept')).toEqual([{ n: 7 }]);
 });
 
-test('stops the orphan of a killed hub and keeps committed rows', async () => {
+test('orphan process: the PostgreSQL of a killed hub is stopped, and committed rows are kept', async () => {
   const directory = join(base, 'killed');
   const hub = await otherHub(directory, false);
   await ask(hub, 'CREATE TABLE kept (n int)');
@@ -145,7 +145,7 @@ test.runIf(setpriv)('PostgreSQL stops when the hub is killed, on systems with se
   expect(await ask(next, 'SELECT n FROM kept')).toEqual([{ n: 4 }]);
 });
 
-test('PostgreSQL stops when the hub exits without stopping it', async () => {
+test('embedded PostgreSQL: PostgreSQL stops when the hub exits without stopping it', async () => {
   const directory = join(base, 'ended');
   const script = `import { startEmbeddedPostgres } from ${JSON.stringify(LAUNCHER)};
     const one = await startEmbeddedPostgres({ directory: ${JSON.stringify(directory)}, durable: false });
@@ -159,7 +159,7 @@ test('PostgreSQL stops when the hub exits without stopping it', async () => {
   expect(await readdir(directory)).not.toContain('hub.lock');
 });
 
-test('a cluster is durable unless disabled', async () => {
+test('startEmbeddedPostgres and initdb: a cluster is durable unless disabled', async () => {
   const sql = `SELECT current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS commit,
     current_setting('full_page_writes') AS pages`;
   const lasting = await startEmbeddedPostgres({ directory: join(base, 'lasting') });
@@ -172,7 +172,7 @@ test('a cluster is durable unless disabled', async () => {
   expect(initdbArguments('/data', { durable: false })).toContain('--no-sync');
 });
 
-test('only tests, the simulators of the demo and the schema command disable durability', async () => {
+test('embedded PostgreSQL: only tests, the simulators of the demo and the schema command disable durability', async () => {
   const root = fileURLToPath(new URL('../../..', import.meta.url));
   const found: string[] = [];
   for (const folder of ['gateway', 'connectors', 'schema', 'migrations', 'bin'])
@@ -190,7 +190,7 @@ test('only tests, the simulators of the demo and the schema command disable dura
   ]);
 });
 
-test('restarts a killed PostgreSQL without losing committed rows', async () => {
+test('startEmbeddedPostgres: restarts a killed PostgreSQL without losing committed rows', async () => {
   const cluster = await start({ directory: join(base, 'crashed') });
   await ask(cluster, 'CREATE TABLE kept AS SELECT 3 AS n');
   const { pid } = cluster;
@@ -201,7 +201,7 @@ test('restarts a killed PostgreSQL without losing committed rows', async () => {
     .toEqual([{ n: 3 }]);
 });
 
-test('rejects a folder that another hub uses, in this process or in another', async () => {
+test('embedded PostgreSQL: rejects a folder that another hub uses, in this process or in another', async () => {
   const directory = join(base, 'used');
   const hub = await otherHub(directory);
   expect(await rejection({ directory })).toMatch(
@@ -213,7 +213,7 @@ test('rejects a folder that another hub uses, in this process or in another', as
   expect(await rejection({ directory: own })).toContain('in use by another hub');
 });
 
-test('rejects a folder without a complete database of this version and changes nothing', async () => {
+test('data folder: rejects one without a complete database of this version and changes nothing', async () => {
   const good = await start({ directory: join(base, 'good') });
   await good.stop();
   const cases: Record<string, { make(folder: string): Promise<void>; message: RegExp }> = {
@@ -263,7 +263,7 @@ test('rejects a folder without a complete database of this version and changes n
   expect(await rejection({ directory: file })).toMatch(/is a file/);
 });
 
-test('repeats an interrupted initdb', async () => {
+test('embedded PostgreSQL: repeats an interrupted initdb', async () => {
   const directory = join(base, 'interrupted');
   await mkdir(join(directory, 'data.making'), { recursive: true });
   await writeFile(join(directory, 'data.making', 'PG_VERSION'), '18\n');
@@ -271,7 +271,7 @@ test('repeats an interrupted initdb', async () => {
   expect(await ask(cluster, 'SELECT 1 AS n')).toEqual([{ n: 1 }]);
 });
 
-test('runs two clusters at once, one over loopback TCP with a password', async () => {
+test('embedded PostgreSQL: runs two clusters at once, one over loopback TCP with a password', async () => {
   const [first, second] = await Promise.all([
     start({ directory: join(base, 'one') }),
     start({
@@ -360,7 +360,7 @@ test.each(['creating a', 'starting'])(
   },
 );
 
-test('leaves no PostgreSQL when the process exits during its first start', async () => {
+test('embedded PostgreSQL: leaves no PostgreSQL when the process exits during its first start', async () => {
   const directory = join(base, 'exits');
   const script = `import { startEmbeddedPostgres } from ${JSON.stringify(LAUNCHER)};
     const onProgress = () => setTimeout(() => process.exit(3), 40);

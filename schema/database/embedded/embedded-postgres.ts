@@ -9,11 +9,19 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { prepareDatabase, writeClientAccess } from './access.ts';
 import { type Binaries, CLEAN_ENV, findBinaries, parentDeathCommand } from './binaries.ts';
-import { acquireLock, type Lock, stopOrphan } from './cluster-lock.ts';
-import { type ClusterOptions, checkDataFolder, createCluster, isDurable } from './create-cluster.ts';
-import { type ClusterLocation, chooseLocation, codeOf, databaseError, socketFolder } from './data-folder.ts';
+import { acquireLock, type Lock } from './cluster-lock.ts';
+import { type ClusterOptions, createCluster, isDurable } from './create-cluster.ts';
+import {
+  type ClusterLocation,
+  checkDataFolder,
+  chooseLocation,
+  codeOf,
+  databaseError,
+  socketFolder,
+} from './data-folder.ts';
 import { freePort } from './free-port.ts';
 import { killOnExit, onExit } from './on-exit.ts';
+import { stopOrphan } from './orphan-process.ts';
 import { lastLogMessage, limitLogSize, stopPostgres, waitUntilReady } from './postgres-process.ts';
 
 export interface EmbeddedOptions extends ClusterOptions {
@@ -74,7 +82,7 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
   const { signal } = options;
   const location = await chooseLocation(options.directory);
   const binaries = await findBinaries(location);
-  await checkDataFolder(location, binaries);
+  await checkDataFolder(location, binaries.major);
   signal?.throwIfAborted();
   const acquired = await acquireLock(location);
   const cancelRelease = onExit(() => acquired.release());

@@ -31,7 +31,7 @@ async function grown(serial: string, registers: readonly string[], modulus: stri
   return buckets.map(({ value, quality }) => [value, quality]);
 }
 
-test('a register has rolled over only when it was near its end and is near its beginning', async () => {
+test('consumption: a register has rolled over only when it was near its end and is near its beginning', async () => {
   const [before, after] = [
     ['1', 'GOOD'],
     ['2', 'GOOD'],

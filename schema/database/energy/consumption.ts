@@ -1,4 +1,6 @@
 /** Consumption: the difference of meter registers, computed at each query and not stored. */
+import { droppedBeforeSql } from '../retention/dropped-before.ts';
+import { timeBuckets } from '../time-buckets.ts';
 import type { Tx } from '../transaction.ts';
 
 /** Consumption of a key in one bucket. */
@@ -14,14 +16,16 @@ export interface ConsumptionBucket {
 
 type By = 'company' | 'building' | 'park' | 'meter';
 
-/** SQL condition for the meters `m` of a key `k.key`. */
-const MATCH: Readonly<Record<By, string>> = {
-  company: 'm.company = k.key',
-  building: 'm.building = k.key',
-  meter: 'm.id = k.key',
+const metersOfKeys = (condition: string): string => `unnest($1::text[]) AS k (key) JOIN meter m ON ${condition}`;
+/** SQL: the meters `m` of each key `k.key`. */
+const METERS_OF_KEYS: Readonly<Record<By, string>> = {
+  company: metersOfKeys('m.company = k.key'),
+  building: metersOfKeys('m.building = k.key'),
+  meter: metersOfKeys('m.id = k.key'),
   // The caller restricts the installations to those of the park.
-  park: 'true',
+  park: metersOfKeys('true'),
 };
+const IS_WANTED = 'm.installation = ANY($2) AND ($3::text IS NULL OR m.medium = $3)';
 
 /** The installations with meters of each key; a key without meters is not in the map. */
 export async function meterSources(
@@ -32,8 +36,7 @@ export async function meterSources(
 ): Promise<Map<string, string[]>> {
   const rows: { key: string; sources: string[] }[] = await tx.query(
     `SELECT k.key, array_agg(DISTINCT m.installation ORDER BY m.installation) AS sources
-     FROM unnest($1::text[]) AS k (key) JOIN meter m ON ${MATCH[by]}
-     WHERE m.installation = ANY($2) AND ($3::text IS NULL OR m.medium = $3) GROUP BY k.key`,
+     FROM ${METERS_OF_KEYS[by]} WHERE ${IS_WANTED} GROUP BY k.key`,
     [keys, query.installations, query.medium],
   );
   return new Map(rows.map((row) => [row.key, row.sources]));
@@ -51,17 +54,7 @@ export function companiesByBuilding(
   );
 }
 
-const WIDTHS: Readonly<Record<string, string>> = {
-  QUARTER_HOUR: '15 minutes',
-  HOUR: '1 hour',
-  DAY: '1 day',
-  MONTH: '1 month',
-  YEAR: '1 year',
-};
-const UNITS: Readonly<Record<string, string>> = { DAY: 'day', MONTH: 'month', YEAR: 'year' };
-
-/** SQL: the time before which retention has dropped readings; null: none dropped. */
-const DROPPED_BEFORE = `(SELECT before FROM dropped_before WHERE what = 'readings')`;
+const DROPPED_BEFORE = droppedBeforeSql('readings');
 
 /** SQL: conversion of register units to kWh and m3, so that meters can be added up. */
 const FACTORS = `(VALUES ('Wh', 0.001, 'kWh'), ('kWh', 1, 'kWh'), ('MWh', 1000, 'kWh'), ('MJ', 1 / 3.6, 'kWh'), ('GJ', 1000 / 3.6, 'kWh'),
@@ -82,27 +75,22 @@ export async function consumption(
   query: { installations: readonly string[]; medium: string | null },
   range: { from: Date; to: Date; bucket: string; zone: string },
 ): Promise<ConsumptionBucket[]> {
-  const width = WIDTHS[range.bucket] ?? '1 hour';
-  const calendar = UNITS[range.bucket];
-  const bin = (expression: string) =>
-    calendar
-      ? `date_trunc('${calendar}', ${expression}, $6)`
-      : `date_bin('${width}', ${expression}, timestamptz '2000-01-01 00:00:00+00')`;
+  const { width, startOf, series, seriesStart } = timeBuckets(range.bucket, '$6');
   const gap = `time - since > 2 * interval '${width}'`;
   const rolled = 'modulus IS NOT NULL AND before > 0.9 * modulus AND value < 0.1 * modulus';
+  const readings = 'SELECT meter, time, value, quality, corrected_at FROM meter_reading WHERE meter = w.id';
   // Two readings beyond each end, because the nearest one may be ignored.
   return tx.query(
     `WITH wanted AS (
-       SELECT k.key, m.id, m.modulus, u.factor, u.base FROM unnest($1::text[]) AS k (key) JOIN meter m ON ${MATCH[by]}
-       LEFT JOIN ${FACTORS} ON u.unit = m.unit
-       WHERE m.installation = ANY($2) AND ($3::text IS NULL OR m.medium = $3)
+       SELECT k.key, m.id, m.modulus, u.factor, u.base FROM ${METERS_OF_KEYS[by]} LEFT JOIN ${FACTORS} ON u.unit = m.unit
+       WHERE ${IS_WANTED}
      ), registers AS (
        SELECT w.key, w.base, w.factor, w.modulus, r.* FROM wanted w CROSS JOIN LATERAL (
-         (SELECT meter, time, value, quality, corrected_at FROM meter_reading WHERE meter = w.id AND time < $4 ORDER BY time DESC LIMIT 2)
+         (${readings} AND time < $4 ORDER BY time DESC LIMIT 2)
          UNION ALL
-         SELECT meter, time, value, quality, corrected_at FROM meter_reading WHERE meter = w.id AND time >= $4 AND time < $5
+         ${readings} AND time >= $4 AND time < $5
          UNION ALL
-         (SELECT meter, time, value, quality, corrected_at FROM meter_reading WHERE meter = w.id AND time >= $5 ORDER BY time LIMIT 2)
+         (${readings} AND time >= $5 ORDER BY time LIMIT 2)
        ) r
      ), neighbours AS (
        SELECT *, lag(value) OVER one AS before, lead(value) OVER one AS after FROM registers WINDOW one AS (PARTITION BY key, meter ORDER BY time)
@@ -124,12 +112,12 @@ export async function consumption(
        SELECT key, base, time - interval '1 microsecond', NULL, 0, 1, NULL FROM steps WHERE since IS NULL AND time > $4
          AND time >= ${DROPPED_BEFORE} AND time < ${DROPPED_BEFORE} + interval '31 days'
      ), sums AS (
-       SELECT key, ${bin('at')} AS start, trim_scale(sum(amount))::text AS value, max(suspect) AS suspect, max(estimated) AS estimated, min(base) AS unit,
+       SELECT key, ${startOf('at')} AS start, trim_scale(sum(amount))::text AS value, max(suspect) AS suspect, max(estimated) AS estimated, min(base) AS unit,
          max(corrected) AS corrected
        FROM grown WHERE at >= $4 AND at < $5 GROUP BY 1, 2
      ), buckets AS (
-       SELECT k.key, ${calendar ? '(g.at AT TIME ZONE $6)' : 'g.at'} AS start FROM unnest($1::text[]) AS k (key) CROSS JOIN
-         generate_series(${calendar ? `(${bin('$4::timestamptz')} AT TIME ZONE $6), ($5::timestamptz AT TIME ZONE $6) - interval '1 microsecond'` : `${bin('$4::timestamptz')}, $5::timestamptz - interval '1 microsecond'`}, interval '${width}') AS g (at)
+       SELECT k.key, ${seriesStart} AS start FROM unnest($1::text[]) AS k (key)
+         CROSS JOIN ${series('$4::timestamptz', '$5::timestamptz')}
      )
      SELECT b.key, b.start, CASE WHEN b.start < ${DROPPED_BEFORE} THEN NULL ELSE s.value END AS value, s.unit, s.corrected,
        CASE WHEN s.suspect = 1 OR b.start < ${DROPPED_BEFORE} THEN 'SUSPECT' WHEN s.estimated = 1 THEN 'ESTIMATED' ELSE 'GOOD' END AS quality

@@ -1,22 +1,12 @@
 /** The store of the energy connector. This file: meters. */
+import { selectList } from '../column-names.ts';
+import { MeterRow } from '../entities/energy.ts';
 import type { Tx } from '../transaction.ts';
 
 export { droppedBefore } from '../retention/dropped-before.ts';
 export * from './consumption.ts';
 export * from './meter-readings.ts';
 export * from './rejected-payloads.ts';
-
-/** A meter; null: unknown. `modulus`: the register rolls over at this value. */
-export interface MeterRow {
-  readonly id: string;
-  readonly installation: string;
-  readonly serial: string;
-  readonly medium: string | null;
-  readonly unit: string | null;
-  readonly building: string | null;
-  readonly company: string | null;
-  readonly modulus: string | null;
-}
 
 /** Saves meters with data from the meter sheet or the meter; later values, also null, replace earlier ones. */
 export const saveMeters = (tx: Tx, rows: readonly MeterRow[]): Promise<void> =>
@@ -59,7 +49,7 @@ async function insertMeters(tx: Tx, rows: readonly MeterRow[], conflict: string)
   );
 }
 
-const METER = 'id, installation, serial, medium, unit, building, company, modulus::text AS modulus';
+const METER = selectList(MeterRow);
 
 /** Meters by id. */
 export async function metersByIds(tx: Tx, ids: readonly string[]): Promise<Map<string, MeterRow>> {
@@ -75,6 +65,16 @@ export interface MeterQuery {
   readonly companies?: readonly string[] | undefined;
 }
 
+/** SQL condition with the parameters `filterValues`, from `$2` on. */
+const MATCHES = `installation = ANY($2) AND ($3::text[] IS NULL OR id = ANY($3)) AND ($4::text[] IS NULL OR medium = ANY($4))
+  AND ($5::text[] IS NULL OR company = ANY($5))`;
+const filterValues = ({ installations, ids, media, companies }: MeterQuery): unknown[] => [
+  installations,
+  ids ?? null,
+  media ?? null,
+  companies ?? null,
+];
+
 /** A page of meters for each key: by id in reading direction, at most `limit` after `place`. */
 export async function meterPages(
   tx: Tx,
@@ -86,19 +86,9 @@ export async function meterPages(
   const [compare, order] = page.forward ? ['>', 'ASC'] : ['<', 'DESC'];
   const rows: (MeterRow & { key: string })[] = await tx.query(
     `SELECT k.key, m.* FROM unnest($1::text[]) AS k (key) CROSS JOIN LATERAL (
-       SELECT ${METER} FROM meter WHERE ${by} = k.key AND installation = ANY($2)
-         AND ($3::text[] IS NULL OR id = ANY($3)) AND ($4::text[] IS NULL OR medium = ANY($4))
-         AND ($5::text IS NULL OR id ${compare} $5) AND ($7::text[] IS NULL OR company = ANY($7))
-       ORDER BY id ${order} LIMIT $6) m`,
-    [
-      keys,
-      query.installations,
-      query.ids ?? null,
-      query.media ?? null,
-      page.place,
-      page.limit,
-      query.companies ?? null,
-    ],
+       SELECT ${METER} FROM meter WHERE ${by} = k.key AND ${MATCHES} AND ($6::text IS NULL OR id ${compare} $6)
+       ORDER BY id ${order} LIMIT $7) m`,
+    [keys, ...filterValues(query), page.place, page.limit],
   );
   const found = new Map<string, MeterRow[]>(keys.map((key) => [key, []]));
   for (const { key, ...row } of rows) found.get(key)?.push(row);
@@ -107,10 +97,9 @@ export async function meterPages(
 
 /** Number of meters of the key that match. */
 export async function meterCount(tx: Tx, by: 'company' | 'building', key: string, query: MeterQuery): Promise<number> {
-  const rows: { count: string }[] = await tx.query(
-    `SELECT count(*) FROM meter WHERE ${by} = $1 AND installation = ANY($2) AND ($3::text[] IS NULL OR id = ANY($3)) AND ($4::text[] IS NULL OR medium = ANY($4))
-       AND ($5::text[] IS NULL OR company = ANY($5))`,
-    [key, query.installations, query.ids ?? null, query.media ?? null, query.companies ?? null],
-  );
+  const rows: { count: string }[] = await tx.query(`SELECT count(*) FROM meter WHERE ${by} = $1 AND ${MATCHES}`, [
+    key,
+    ...filterValues(query),
+  ]);
   return Number(rows[0]?.count ?? 0);
 }

@@ -47,7 +47,7 @@ const history = async (): Promise<string[]> =>
     )
   ).map((row: { value: string; quality: string; revision: number }) => `${row.value} ${row.quality} ${row.revision}`);
 
-test('replaces a value for the same time and keeps the earlier one with its time and origin', async () => {
+test('stored readings: replaces a value for the same time and keeps the earlier one with its time and origin', async () => {
   minute = 0;
   await save([0, '10', undefined, 'ESTIMATED', 'north']);
   const { added, corrected } = await save([0, '12.50', undefined, 'GOOD', 'south'], [1, '13']);
@@ -70,7 +70,7 @@ test('replaces a value for the same time and keeps the earlier one with its time
   });
 });
 
-test('an equal repetition is not a correction and not written', async () => {
+test('stored readings: an equal repetition is not a correction and not written', async () => {
   await save([0, '10'], [1, '11']);
   const rows = () => database.plain.query('SELECT ctid::text, xmin::text, xmax::text FROM meter_reading ORDER BY time');
   const before = await rows();
@@ -79,7 +79,7 @@ test('an equal repetition is not a correction and not written', async () => {
   expect(await history()).toEqual([]);
 });
 
-test('a repeated old value does not undo its correction, in the same batch or later', async () => {
+test('stored readings: a repeated old value does not undo its correction, in the same batch or later', async () => {
   await save([0, '10']);
   await save([0, '12'], [0, '10']);
   expect(await standing()).toEqual(['12 GOOD 0']);
@@ -93,7 +93,7 @@ test('a repeated old value does not undo its correction, in the same batch or la
   expect((await standing())[1]).toBe('2 GOOD 0');
 });
 
-test('a revision can restore an old value, and a higher one always wins', async () => {
+test('stored readings: a revision can restore an old value, and a higher one always wins', async () => {
   await save([0, '10']);
   await save([0, '12']);
   expect((await save([0, '10', 1])).corrected).toMatchObject([{ value: '10', revision: 1, previous: '12' }]);
@@ -109,7 +109,7 @@ test('a revision can restore an old value, and a higher one always wins', async 
   expect(await standing()).toEqual(['15 GOOD 4']);
 });
 
-test('computes consumption from valid values and states when they were corrected', async () => {
+test('stored readings: computes consumption from valid values and states when they were corrected', async () => {
   const meter = { id: 'air:M', installation: 'air', serial: 'M', medium: 'ELECTRICITY', unit: 'kWh' };
   await saveMeters(database.plain, [{ ...meter, building: null, company: null, modulus: null }]);
   await save([0, '10'], [1, '11'], [2, '12'], [3, '13']);
@@ -125,7 +125,7 @@ test('computes consumption from valid values and states when they were corrected
   ]);
 });
 
-test('migrates old readings without a time of receipt', async () => {
+test('stored readings: migrates old readings without a time of receipt', async () => {
   while ((await migrateDown(database.source)) !== 'ReadingHistory0014');
   await database.plain.query(
     "INSERT INTO meter_reading (meter, time, value, quality) VALUES ('air:M', $1, 10, 'GOOD')",

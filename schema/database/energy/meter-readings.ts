@@ -1,15 +1,12 @@
 /** Meter readings, partitioned by month. One value per meter and time is valid; replaced values are in `meter_reading_history`. */
-import { ADVISORY_LOCKS } from '../advisory-locks.ts';
-import type { Tx } from '../transaction.ts';
+import { takeLock } from '../advisory-locks.ts';
+import type { MeterReadingRow } from '../entities/energy.ts';
+import { droppedBeforeSql } from '../retention/dropped-before.ts';
+import { hasTable, type Tx } from '../transaction.ts';
 import { type ReadingVersion, resolveCorrections, type StoredReading } from './reading-corrections.ts';
 
 /** A reading. */
-export interface ReadingRow {
-  readonly meter: string;
-  readonly time: Date;
-  readonly value: string;
-  readonly quality: string;
-}
+export type ReadingRow = Readonly<Pick<MeterReadingRow, 'meter' | 'time' | 'value' | 'quality'>>;
 
 export interface LatestReading extends ReadingRow {
   /** When this value replaced an earlier one; null: it did not. */
@@ -29,6 +26,10 @@ export interface CorrectedReading extends ReadingRow {
   /** The replaced value. */
   readonly previous: string;
 }
+
+const READING = 'meter, time, value, quality, revision';
+/** Parameters with the values of `READING`. */
+const READING_ARRAYS = '$1::text[], $2::timestamptz[], $3::numeric[], $4::text[], $5::int[]';
 
 /** Months known to have a partition, by database; reset when retention has dropped some. */
 const knownMonths = new Map<string, { readonly dropped: string; readonly months: Set<string> }>();
@@ -53,11 +54,10 @@ export async function saveReadings(
     column((row) => row.quality),
     column((row) => row.revision ?? 0),
   ];
-  const given =
-    'unnest($1::text[], $2::timestamptz[], $3::numeric[], $4::text[], $5::int[]) WITH ORDINALITY AS g (meter, time, value, quality, revision, n)';
+  const given = `unnest(${READING_ARRAYS}) WITH ORDINALITY AS g (${READING}, n)`;
   const inserted: unknown[] = await tx.query(
-    `INSERT INTO meter_reading (meter, time, value, quality, revision, received_at, origin)
-     SELECT meter, time, value, quality, revision, $6, ($7::text[])[n] FROM ${given} ORDER BY n ON CONFLICT DO NOTHING RETURNING 1`,
+    `INSERT INTO meter_reading (${READING}, received_at, origin)
+     SELECT ${READING}, $6, ($7::text[])[n] FROM ${given} ORDER BY n ON CONFLICT DO NOTHING RETURNING 1`,
     [...columns, at, column((row) => row.origin ?? null)],
   );
   if (inserted.length === rows.length) return { added: inserted.length, corrected: [] };
@@ -100,12 +100,11 @@ async function applyCorrections(tx: Tx, rows: readonly NewReading[], at: Date): 
     all.map((row) => row.receivedAt),
     all.map((row) => row.origin),
   ];
-  const given =
-    'unnest($1::text[], $2::timestamptz[], $3::numeric[], $4::text[], $5::int[], $6::timestamptz[], $7::text[]) AS g (meter, time, value, quality, revision, received_at, origin)';
+  const given = `unnest(${READING_ARRAYS}, $6::timestamptz[], $7::text[]) AS g (${READING}, received_at, origin)`;
   if (superseded.length > 0)
     await tx.query(
-      `INSERT INTO meter_reading_history (meter, time, value, quality, revision, received_at, origin, superseded_at)
-       SELECT meter, time, value, quality, revision, received_at, origin, $8 FROM ${given} ON CONFLICT DO NOTHING`,
+      `INSERT INTO meter_reading_history (${READING}, received_at, origin, superseded_at)
+       SELECT ${READING}, received_at, origin, $8 FROM ${given} ON CONFLICT DO NOTHING`,
       [...columns(superseded), at],
     );
   if (replaced.length > 0)
@@ -133,7 +132,7 @@ async function applyCorrections(tx: Tx, rows: readonly NewReading[], at: Date): 
 
 async function createMonthPartitions(tx: Tx, rows: readonly ReadingRow[]): Promise<void> {
   const [at]: { name: string; dropped: string }[] = await tx.query(
-    `SELECT current_database() AS name, coalesce((SELECT before::text FROM dropped_before WHERE what = 'readings'), '') AS dropped`,
+    `SELECT current_database() AS name, coalesce(${droppedBeforeSql('readings')}::text, '') AS dropped`,
   );
   const { name: database = '', dropped = '' } = at ?? {};
   let known = knownMonths.get(database);
@@ -145,12 +144,11 @@ async function createMonthPartitions(tx: Tx, rows: readonly ReadingRow[]): Promi
   for (const month of months) {
     if (known.months.has(month)) continue;
     const name = `meter_reading_${month.replace('-', '')}`;
-    const there: { found: string | null }[] = await tx.query('SELECT to_regclass($1) AS found', [name]);
-    if (!there[0]?.found) {
+    if (!(await hasTable(tx, name))) {
       const [year = 2000, number = 1] = month.split('-').map(Number);
       const next = new Date(Date.UTC(year, number, 1)).toISOString().slice(0, 10);
       // Several processes may need the same new month at once.
-      await tx.query('SELECT pg_advisory_xact_lock($1)', [ADVISORY_LOCKS.readingMonths]);
+      await takeLock(tx, 'readingMonths');
       await tx.query(
         `CREATE TABLE IF NOT EXISTS ${name} PARTITION OF meter_reading FOR VALUES FROM ('${month}-01 00:00:00+00') TO ('${next} 00:00:00+00')`,
       );

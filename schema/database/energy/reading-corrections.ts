@@ -1,21 +1,11 @@
 /** Decides which of several values of one meter and time is valid. Pure functions. */
-
-/** A received value. */
-export interface ReadingVersion {
-  readonly meter: string;
-  readonly time: Date;
-  readonly value: string;
-  readonly quality: string;
-  /** Revision number in the payload; 0 without one. */
-  readonly revision: number;
-}
+import type { MeterReadingRow } from '../entities/energy.ts';
 
 /** A valid value in the database, or a received one. */
-export interface StoredReading extends ReadingVersion {
-  /** Null: received before this was recorded. */
-  readonly receivedAt: Date | null;
-  readonly origin: string | null;
-}
+export type StoredReading = Readonly<Omit<MeterReadingRow, 'correctedAt'>>;
+
+/** A received value. */
+export type ReadingVersion = Omit<StoredReading, 'receivedAt' | 'origin'>;
 
 /** The changes to store. */
 export interface CorrectionResult {

@@ -39,7 +39,7 @@ const sizes = async (): Promise<number[]> =>
     Number(row.size),
   );
 
-test('stores payloads unchanged with size and digest, and counts them', async () => {
+test('rejected payloads: stores payloads unchanged with size and digest, and counts them', async () => {
   const payloads = [Buffer.alloc(0), Buffer.from('{"ts":'), randomBytes(9_502), randomBytes(300_000)];
   expect(await keep(payloads)).toEqual({ count: 0, bytes: 0 });
   const rows = await database.plain.query(
@@ -58,14 +58,14 @@ test('stores payloads unchanged with size and digest, and counts them', async ()
   });
 });
 
-test('stores a payload whose topic contains NUL', async () => {
+test('rejected payloads: stores a payload whose topic contains NUL', async () => {
   await database.transaction((tx) =>
     saveRejectedPayloads(tx, 'air', [payloadRow(Buffer.from('x'), day(1), 'park/\0/M1/info')], 1e9),
   );
   expect(await sizes()).toEqual([1]);
 });
 
-test('drops the oldest payloads over the size limit and counts them', async () => {
+test('rejected payloads: drops the oldest payloads over the size limit and counts them', async () => {
   const kilo = (n: number) => Buffer.alloc(1_000, n);
   await keep([1, 2, 3, 4, 5].map(kilo), 1e9, day(1));
   // Each is 1,170 bytes with its topic, its reason and its row.
@@ -81,14 +81,14 @@ test('drops the oldest payloads over the size limit and counts them', async () =
   expect(await sizes()).toEqual([1_000]);
 });
 
-test('reaches a reduced limit in steps of bounded size', async () => {
+test('rejected payloads: reaches a reduced limit in steps of bounded size', async () => {
   for (let n = 0; n < 11; n++) await keep(Array.from({ length: 1_000 }, () => Buffer.from('x')));
   const step = () => database.transaction((tx) => dropRejectedBeyond(tx, 'air', 200, day(2)));
   expect([(await step()).count, (await step()).count, (await step()).count]).toEqual([10_000, 999, 0]);
   expect(await sizes()).toHaveLength(1);
 });
 
-test('drops old payloads of one installation in batches, oldest first', async () => {
+test('rejected payloads: drops old payloads of one installation in batches, oldest first', async () => {
   await keep([Buffer.from('a'), Buffer.from('b'), Buffer.from('c')], 1e9, day(1));
   await keep([Buffer.from('dd')], 1e9, day(5));
   await database.transaction((tx) => saveRejectedPayloads(tx, 'other', [payloadRow(Buffer.from('x'))], 1e9));
@@ -98,7 +98,7 @@ test('drops old payloads of one installation in batches, oldest first', async ()
   expect(await rejectedPayloadTotals(database.plain, 'other')).toMatchObject({ count: 1 });
 });
 
-test('counts a large payload when all parts are stored, and drops parts of incomplete ones', async () => {
+test('rejected payloads: counts a large payload when all parts are stored, and drops parts of incomplete ones', async () => {
   const parts = [randomBytes(1_000), randomBytes(500)];
   const begin = async () => {
     const id = await beginLargePayload(database.plain);
@@ -124,7 +124,7 @@ test('counts a large payload when all parts are stored, and drops parts of incom
   expect(await database.plain.query('SELECT 1 FROM meter_refusal_part')).toEqual([]);
 });
 
-test('migrates old rows and marks truncated ones as incomplete', async () => {
+test('rejected payloads: migrates old rows and marks truncated ones as incomplete', async () => {
   while ((await migrateDown(database.source)) !== 'RefusedPayloads0013');
   for (const payload of [Buffer.from('{"ts":'), Buffer.alloc(4_096)])
     await database.plain.query(

@@ -2,18 +2,14 @@
  * Payloads that could not be parsed, stored completely: topic, reason, size and SHA-256 in `meter_refusal`, the bytes there or, for a large
  * one, in `meter_refusal_part`. `meter_refusal_total` counts stored and dropped payloads, in the same transactions.
  */
+import { type MeterRefusalRow, MeterRefusalTotalRow } from '../entities/energy.ts';
+import { deleteBatch } from '../retention/delete-batch.ts';
 import type { Tx } from '../transaction.ts';
 
 /** A payload that could not be parsed. */
-export interface RejectedPayload {
-  readonly topic: string;
-  readonly gateway: string | null;
-  readonly reason: string;
-  readonly payload: Buffer;
-  /** SHA-256. */
-  readonly digest: Buffer;
-  readonly at: Date;
-}
+export type RejectedPayload = Readonly<
+  Pick<MeterRefusalRow, 'topic' | 'gateway' | 'reason' | 'payload' | 'digest' | 'at'>
+>;
 
 /** Stored and dropped payloads of an installation. Bytes include payload, topic, reason and 128 per row. */
 export interface RejectedPayloadTotals {
@@ -45,6 +41,13 @@ const plus = (a: DroppedPayloads, b: DroppedPayloads): DroppedPayloads => ({
 /** Replaces NUL, which PostgreSQL's text cannot store. MQTT does not allow it, but some brokers pass it on. */
 const text = (value: string): string => value.replaceAll('\0', '\ufffd');
 
+const COLUMNS = 'installation, topic, gateway, reason, payload, digest, at, size';
+const texts = ({ topic, gateway, reason }: Pick<RejectedPayload, 'topic' | 'gateway' | 'reason'>) => [
+  text(topic),
+  gateway === null ? null : text(gateway),
+  text(reason),
+];
+
 /** Saves payloads, then drops the oldest of the installation while there are more than `maxBytes`. */
 export async function saveRejectedPayloads(
   tx: Tx,
@@ -60,19 +63,9 @@ export async function saveRejectedPayloads(
     return `($1, ${[0, 1, 2, 3, 4, 5].map((offset) => `$${at + offset}`).join(', ')}, octet_length($${at + 3}::bytea))`;
   });
   const made: [{ weight: string }] = await tx.query(
-    `WITH kept AS (INSERT INTO meter_refusal (installation, topic, gateway, reason, payload, digest, at, size)
+    `WITH kept AS (INSERT INTO meter_refusal (${COLUMNS})
        VALUES ${values.join(', ')} RETURNING weight) SELECT sum(weight) AS weight FROM kept`,
-    [
-      installation,
-      ...rows.flatMap((row) => [
-        text(row.topic),
-        row.gateway === null ? null : text(row.gateway),
-        text(row.reason),
-        row.payload,
-        row.digest,
-        row.at,
-      ]),
-    ],
+    [installation, ...rows.flatMap((row) => [...texts(row), row.payload, row.digest, row.at])],
   );
   return addToTotals(tx, installation, rows.length, Number(made[0].weight), maxBytes, first.at);
 }
@@ -102,18 +95,9 @@ export async function endLargePayload(
   maxBytes: number,
 ): Promise<DroppedPayloads> {
   const [made]: { weight: string }[] = await tx.query(
-    `INSERT INTO meter_refusal (id, installation, topic, gateway, reason, payload, digest, at, size) OVERRIDING SYSTEM VALUE
+    `INSERT INTO meter_refusal (id, ${COLUMNS}) OVERRIDING SYSTEM VALUE
      VALUES ($1, $2, $3, $4, $5, '', $6, $7, $8) RETURNING weight`,
-    [
-      id,
-      installation,
-      text(payload.topic),
-      payload.gateway === null ? null : text(payload.gateway),
-      text(payload.reason),
-      payload.digest,
-      payload.at,
-      payload.size,
-    ],
+    [id, installation, ...texts(payload), payload.digest, payload.at, payload.size],
   );
   return addToTotals(tx, installation, 1, Number(made?.weight), maxBytes, payload.at);
 }
@@ -154,20 +138,39 @@ export async function dropRejectedBeyond(
        SELECT id, sum(weight) OVER (ORDER BY id) - weight AS before FROM (
          SELECT id, weight FROM meter_refusal WHERE installation = $1
            AND id < (SELECT max(id) FROM meter_refusal WHERE installation = $1) ORDER BY id LIMIT ${MAX_ROWS_PER_STATEMENT}) first
-     ), gone AS (
-       DELETE FROM meter_refusal r USING oldest o WHERE r.id = o.id AND o.before < $2 RETURNING r.id, r.weight, r.at
-     ), parts AS (DELETE FROM meter_refusal_part p USING gone g WHERE p.refusal = g.id)
-     SELECT count(*) AS count, coalesce(sum(weight), 0) AS bytes, max(at) AS until FROM gone`,
+     ), gone AS (${deleteGiven('oldest', 'o.before < $2')}`,
     [installation, over],
   );
-  const dropped = { count: Number(rows[0]?.count ?? 0), bytes: Number(rows[0]?.bytes ?? 0) };
-  if (dropped.count > 0)
+  return subtractFromTotals(
+    tx,
+    installation,
+    rows[0],
+    ', dropped = dropped + $2, dropped_bytes = dropped_bytes + $3, dropped_until = greatest(dropped_until, $4), dropped_at = $5',
+    [rows[0]?.until, now],
+  );
+}
+
+/** SQL, after `gone AS (`: deletes the payloads of a relation `o` with their parts, and returns their number, bytes and newest time. */
+const deleteGiven = (relation: string, condition: string): string =>
+  `DELETE FROM meter_refusal r USING ${relation} o WHERE r.id = o.id AND ${condition} RETURNING r.id, r.weight, r.at
+   ), parts AS (DELETE FROM meter_refusal_part p USING gone g WHERE p.refusal = g.id)
+   SELECT count(*) AS count, coalesce(sum(weight), 0) AS bytes, max(at) AS until FROM gone`;
+
+/** Subtracts deleted payloads, with more assignments on `$2` (number), `$3` (bytes) and `values`. */
+async function subtractFromTotals(
+  tx: Tx,
+  installation: string,
+  row: { readonly count: string; readonly bytes: string } | undefined,
+  assignments: string,
+  values: readonly unknown[],
+): Promise<DroppedPayloads> {
+  const gone = { count: Number(row?.count ?? 0), bytes: Number(row?.bytes ?? 0) };
+  if (gone.count > 0)
     await tx.query(
-      `UPDATE meter_refusal_total SET count = count - $2, bytes = bytes - $3, dropped = dropped + $2, dropped_bytes = dropped_bytes + $3,
-         dropped_until = greatest(dropped_until, $4), dropped_at = $5 WHERE installation = $1`,
-      [installation, dropped.count, dropped.bytes, rows[0]?.until, now],
+      `UPDATE meter_refusal_total SET count = count - $2, bytes = bytes - $3${assignments} WHERE installation = $1`,
+      [installation, gone.count, gone.bytes, ...values],
     );
-  return dropped;
+  return gone;
 }
 
 /** Drops at most `limit` payloads received before that time. */
@@ -179,53 +182,39 @@ export async function dropRejectedBefore(
 ): Promise<DroppedPayloads> {
   const rows: { count: string; bytes: string }[] = await tx.query(
     `WITH old AS (SELECT id FROM meter_refusal WHERE installation = $1 AND at < $2 ORDER BY at LIMIT $3),
-     gone AS (DELETE FROM meter_refusal r USING old o WHERE r.id = o.id RETURNING r.id, r.weight),
-     parts AS (DELETE FROM meter_refusal_part p USING gone g WHERE p.refusal = g.id)
-     SELECT count(*) AS count, coalesce(sum(weight), 0) AS bytes FROM gone`,
+     gone AS (${deleteGiven('old', 'true')}`,
     [installation, before, limit],
   );
-  const dropped = { count: Number(rows[0]?.count ?? 0), bytes: Number(rows[0]?.bytes ?? 0) };
-  if (dropped.count > 0)
-    await tx.query(
-      `UPDATE meter_refusal_total SET count = count - $2, bytes = bytes - $3, expired = expired + $2, expired_bytes = expired_bytes + $3
-       WHERE installation = $1`,
-      [installation, dropped.count, dropped.bytes],
-    );
-  return dropped;
+  return subtractFromTotals(
+    tx,
+    installation,
+    rows[0],
+    ', expired = expired + $2, expired_bytes = expired_bytes + $3',
+    [],
+  );
 }
 
 /** Drops at most `limit` parts of incomplete payloads, which were not acknowledged and are sent again. Resolves with their number. */
-export async function dropUnfinishedParts(tx: Tx, installation: string, limit: number): Promise<number> {
-  const [, count]: [unknown, number] = await tx.query(
-    `DELETE FROM meter_refusal_part WHERE ctid = ANY(ARRAY(SELECT p.ctid FROM meter_refusal_part p
-       WHERE p.installation = $1 AND NOT EXISTS (SELECT 1 FROM meter_refusal r WHERE r.id = p.refusal) LIMIT $2))`,
-    [installation, limit],
+export const dropUnfinishedParts = (tx: Tx, installation: string, limit: number): Promise<number> =>
+  deleteBatch(
+    tx,
+    'meter_refusal_part',
+    'installation = $1 AND NOT EXISTS (SELECT 1 FROM meter_refusal r WHERE r.id = refusal)',
+    [installation],
+    limit,
   );
-  return count;
-}
 
 /** The totals of an installation; null if no payload was ever rejected. */
 export async function rejectedPayloadTotals(tx: Tx, installation: string): Promise<RejectedPayloadTotals | null> {
-  const rows: {
-    count: string;
-    bytes: string;
-    dropped: string;
-    dropped_bytes: string;
-    dropped_until: Date | null;
-    dropped_at: Date | null;
-  }[] = await tx.query(
-    `SELECT count, bytes, dropped, dropped_bytes, dropped_until, dropped_at FROM meter_refusal_total WHERE installation = $1`,
-    [installation],
-  );
-  const row = rows[0];
-  return row === undefined
+  const row = await tx.findOneBy(MeterRefusalTotalRow, { installation });
+  return row === null
     ? null
     : {
         count: Number(row.count),
         bytes: Number(row.bytes),
         dropped: Number(row.dropped),
-        droppedBytes: Number(row.dropped_bytes),
-        droppedUntil: row.dropped_until,
-        droppedAt: row.dropped_at,
+        droppedBytes: Number(row.droppedBytes),
+        droppedUntil: row.droppedUntil,
+        droppedAt: row.droppedAt,
       };
 }

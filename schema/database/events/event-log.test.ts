@@ -26,7 +26,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-test('assigns positions in commit order, so that a reader by position skips nothing', async () => {
+test('event log: assigns positions in commit order, so that a reader by position skips nothing', async () => {
   // A also creates the day's partition, which blocks no reader.
   const read: string[] = [];
   let last = await headPosition(database.plain);
@@ -64,7 +64,7 @@ test('assigns positions in commit order, so that a reader by position skips noth
   expect(read).toEqual(['1', '2']);
 });
 
-test('a plain sequence would make the same reader skip events', async () => {
+test('event log: a plain sequence would make the same reader skip events', async () => {
   await database.plain.query('CREATE TABLE plain_event (position bigserial PRIMARY KEY, key text NOT NULL)');
   const read: string[] = [];
   let last = '0';
@@ -89,7 +89,7 @@ test('a plain sequence would make the same reader skip events', async () => {
   expect(read).toEqual(['b']);
 });
 
-describe('an event log after clocks were a day ahead', () => {
+describe('after clocks were a day ahead', () => {
   const DAY = 86_400_000;
   const START = Math.floor(Date.now() / DAY) * DAY;
   /** Appends with a clock that is `days` ahead of the database's; negative: behind. */
@@ -106,7 +106,7 @@ describe('an event log after clocks were a day ahead', () => {
       return row as { position: string; at: Date };
     });
 
-  test('records no event on an earlier day than the previous one after clocks are set back', async () => {
+  test('event log: records no event on an earlier day than the previous one after clocks are set back', async () => {
     const ahead = await write('ahead', 1);
     const back = await write('back', -1);
     expect(ahead.at.getTime()).toBe(START + 1.5 * DAY);
@@ -114,7 +114,7 @@ describe('an event log after clocks were a day ahead', () => {
     expect(BigInt(back.position)).toBe(BigInt(ahead.position) + 1n);
   });
 
-  test('accepts events after retention has dropped the newest day', async () => {
+  test('event log: accepts events after retention has dropped the newest day', async () => {
     await write('before', 1);
     expect(await database.transaction((tx) => dropEventsBefore(tx, new Date(START + 100 * DAY)))).not.toEqual([]);
     const after = await write('after', 0);
@@ -122,7 +122,7 @@ describe('an event log after clocks were a day ahead', () => {
     expect((await write('again', 0)).at.getTime()).toBe(START + DAY);
   });
 
-  test('starts with its first event, also if the clock was set back between two events of that day', async () => {
+  test('event log: starts with its first event, also if the clock was set back between two events of that day', async () => {
     const at = (minutes: number) => new Date(START + 200 * DAY + minutes * 60_000);
     const append = (foreignId: string, minutes: number) =>
       database.transaction((tx) =>
@@ -136,7 +136,7 @@ describe('an event log after clocks were a day ahead', () => {
     expect(await logStart(database.plain)).toEqual({ before: (last ?? 0n) - 1n, time: at(0) });
   });
 
-  test('creates a missing partition of a known day', async () => {
+  test('event partitions: creates a missing one of a known day', async () => {
     await database.plain.query('DELETE FROM event_day WHERE day >= $1', [new Date(START).toISOString().slice(0, 10)]);
     await database.transaction((tx) => dropEventsBefore(tx, new Date(START + 100 * DAY)));
     expect((await write('new days', 0)).at.getTime()).toBeGreaterThanOrEqual(START);

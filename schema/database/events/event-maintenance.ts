@@ -1,6 +1,7 @@
 /** Maintenance of the event log: partitions in advance, pruning of event keys and of stored mutation responses. */
+import { deleteBatch } from '../retention/delete-batch.ts';
 import type { Tx } from '../transaction.ts';
-import { createDayPartition, isDayMissing } from './event-log.ts';
+import { createDayPartition, isDayMissing } from './event-partitions.ts';
 
 const DAY = 86_400_000;
 const dayOf = (time: number): string => new Date(time).toISOString().slice(0, 10);
@@ -25,20 +26,9 @@ export async function createDaysAhead(tx: Tx, now: Date): Promise<void> {
 }
 
 /** Deletes at most `limit` foreign ids recorded before that time; a later repetition counts as a new event. Resolves with their number. */
-export async function pruneEventKeys(tx: Tx, before: Date, limit: number): Promise<number> {
-  const [, count]: [unknown, number] = await tx.query(
-    `DELETE FROM event_key WHERE ctid = ANY(ARRAY(SELECT ctid FROM event_key WHERE recorded_at < $1 LIMIT $2))`,
-    [before, limit],
-  );
-  return count;
-}
+export const pruneEventKeys = (tx: Tx, before: Date, limit: number): Promise<number> =>
+  deleteBatch(tx, 'event_key', 'recorded_at < $1', [before], limit);
 
 /** Deletes at most `limit` completed mutations started before that time; unfinished ones stay for inspection. Resolves with their number. */
-export async function pruneMutations(tx: Tx, before: Date, limit: number): Promise<number> {
-  const [, count]: [unknown, number] = await tx.query(
-    `DELETE FROM mutation WHERE ctid = ANY(
-       ARRAY(SELECT ctid FROM mutation WHERE state = 'DONE' AND started_at < $1 LIMIT $2))`,
-    [before, limit],
-  );
-  return count;
-}
+export const pruneMutations = (tx: Tx, before: Date, limit: number): Promise<number> =>
+  deleteBatch(tx, 'mutation', "state = 'DONE' AND started_at < $1", [before], limit);

@@ -1,18 +1,13 @@
 /** Invalid events, stored for inspection: rejected before they were written, or found in the log and skipped. */
 import { createHash } from 'node:crypto';
+import type { EventQuarantineRow } from '../entities/events.ts';
+import { deleteBatch } from '../retention/delete-batch.ts';
 import type { Tx } from '../transaction.ts';
 
-/** An invalid event; `position` null: it was rejected and is not in the log. */
-export interface QuarantinedEvent {
-  readonly installation: string;
-  readonly position: string | null;
+/** An invalid event. */
+export interface QuarantinedEvent extends Readonly<Omit<EventQuarantineRow, 'id' | 'foundAt'>> {
   /** Its foreign id in the installation; for an event in the log, its event id. */
   readonly key: string;
-  readonly kind: string;
-  readonly field: string;
-  readonly reason: string;
-  /** The event as JSON. */
-  readonly event: string;
 }
 
 /** Characters; a longer event is truncated. */
@@ -59,10 +54,5 @@ export async function quarantineEvents(
 }
 
 /** Deletes at most `limit` events found before that time; resolves with their number. */
-export async function pruneQuarantine(tx: Tx, before: Date, limit: number): Promise<number> {
-  const [, count]: [unknown, number] = await tx.query(
-    `DELETE FROM event_quarantine WHERE ctid = ANY(ARRAY(SELECT ctid FROM event_quarantine WHERE found_at < $1 LIMIT $2))`,
-    [before, limit],
-  );
-  return count;
-}
+export const pruneQuarantine = (tx: Tx, before: Date, limit: number): Promise<number> =>
+  deleteBatch(tx, 'event_quarantine', 'found_at < $1', [before], limit);

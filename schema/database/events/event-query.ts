@@ -1,25 +1,7 @@
 /** Reads the event log by position: pages, ranges and counts of events. */
+import { selectList } from '../column-names.ts';
+import { EventRow } from '../entities/events.ts';
 import type { Tx } from '../transaction.ts';
-
-/** An event of the log. */
-export interface EventRow {
-  readonly position: string;
-  readonly id: string;
-  readonly time: Date;
-  readonly recordedAt: Date;
-  readonly kind: string;
-  readonly installation: string;
-  readonly connector: string;
-  readonly park: string;
-  readonly company: string | null;
-  readonly vehicle: string | null;
-  readonly door: string | null;
-  readonly badge: string | null;
-  readonly lot: string | null;
-  readonly meter: string | null;
-  readonly caseId: string | null;
-  readonly data: Readonly<Record<string, unknown>>;
-}
 
 /** Filter of events; all given conditions must hold. */
 export interface EventQuery {
@@ -35,8 +17,7 @@ export interface EventQuery {
   readonly to?: Date;
 }
 
-const COLUMNS = `position, id, time, recorded_at AS "recordedAt", kind, installation, connector, park, company, vehicle,
-  door, badge, lot, meter, case_id AS "caseId", data`;
+const COLUMNS = selectList(EventRow);
 
 function conditions(query: EventQuery, values: unknown[]): string {
   const tests: string[] = [];

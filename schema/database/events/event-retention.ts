@@ -1,19 +1,17 @@
 /** Retention of the event log: drops whole days with their partitions, and finds the start of the log. */
+import { partitionsBefore } from '../retention/old-partitions.ts';
 import type { Tx } from '../transaction.ts';
 
 /** Drops the days (UTC) that ended at `before` or earlier, also empty ones. `event_day` keeps their first positions. Resolves with the days, oldest first. */
 export async function dropEventsBefore(tx: Tx, before: Date): Promise<string[]> {
-  const rows: { name: string }[] = await tx.query(
-    `SELECT child.relname AS name FROM pg_inherits JOIN pg_class child ON child.oid = inhrelid
-     WHERE inhparent = 'event'::regclass AND child.relname < $1 ORDER BY child.relname`,
-    [`event_${before.toISOString().slice(0, 10).replaceAll('-', '')}`],
+  const names = await partitionsBefore(
+    tx,
+    'event',
+    /^event_\d{8}$/,
+    `event_${before.toISOString().slice(0, 10).replaceAll('-', '')}`,
   );
-  const days = rows.flatMap(({ name }) => {
-    const found = /^event_(\d{4})(\d\d)(\d\d)$/.exec(name);
-    return found ? [{ name, day: `${found[1]}-${found[2]}-${found[3]}` }] : [];
-  });
-  for (const { name } of days) await tx.query(`DROP TABLE "${name}"`);
-  return days.map((day) => day.day);
+  for (const name of names) await tx.query(`DROP TABLE "${name}"`);
+  return names.map((name) => name.replace(/^event_(\d{4})(\d\d)(\d\d)$/, '$1-$2-$3'));
 }
 
 /** The position before the oldest stored event, and when that event was recorded; null if there was never an event. */

@@ -1,23 +1,14 @@
 /** Cases (filings with authorities): a projection of CASE_CHANGED events, written in the transaction of the event. */
+import { Any } from 'typeorm';
+import { selectList } from '../column-names.ts';
+import { CaseRow } from '../entities/companies.ts';
 import type { Tx } from '../transaction.ts';
 
-/** A case; `park`: of its installation, null if that is no longer configured. */
-export interface CaseRow {
-  readonly id: string;
-  readonly park: string | null;
-  readonly kind: string;
-  readonly company: string;
-  readonly state: string;
-  readonly since: Date;
-  readonly receipt: string | null;
-  readonly reason: string | null;
-  readonly installation: string;
-  readonly connector: string;
-  readonly recordedAt: Date;
-}
+/** A case as it is read. */
+export type Case = Omit<CaseRow, 'position'>;
 
 /** Applies an event to its case, unless a newer event was applied. */
-export async function projectCase(tx: Tx, row: Omit<CaseRow, 'park'> & { position: bigint }): Promise<void> {
+export async function projectCase(tx: Tx, row: Omit<Case, 'park'> & { position: bigint }): Promise<void> {
   await tx.query(
     `INSERT INTO filing (id, kind, company, state, since, receipt, reason, installation, connector, position, recorded_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
@@ -41,15 +32,14 @@ export async function projectCase(tx: Tx, row: Omit<CaseRow, 'park'> & { positio
   );
 }
 
-const CASE = `id, kind, company, state, since, receipt, reason, installation, connector, recorded_at AS "recordedAt",
-  (SELECT s.park FROM source s WHERE s.id = installation) AS park`;
+const CASE = selectList(CaseRow);
 /** `$2`: park ids; null: all. */
 const IN_PARKS =
   '($2::text[] IS NULL OR EXISTS (SELECT 1 FROM source s WHERE s.id = installation AND s.park = ANY($2)))';
 
 /** Cases by id. */
-export async function casesByIds(tx: Tx, ids: readonly string[]): Promise<Map<string, CaseRow>> {
-  const rows: CaseRow[] = await tx.query(`SELECT ${CASE} FROM filing WHERE id = ANY($1)`, [ids]);
+export async function casesByIds(tx: Tx, ids: readonly string[]): Promise<Map<string, Case>> {
+  const rows: Case[] = await tx.findBy(CaseRow, { id: Any(ids) });
   return new Map(rows.map((row) => [row.id, row]));
 }
 
@@ -62,7 +52,7 @@ export async function casePage(
   company: string,
   parks: readonly string[] | null,
   page: { forward: boolean; limit: number; place: readonly (string | number)[] | null },
-): Promise<CaseRow[]> {
+): Promise<Case[]> {
   const values: unknown[] = [company, parks];
   const [compare, order] = page.forward ? ['>', 'ASC'] : ['<', 'DESC'];
   let test = `company = $1 AND ${IN_PARKS}`;

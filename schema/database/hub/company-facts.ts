@@ -1,25 +1,10 @@
 /** Facts about companies from several installations, saved as they are received, so that conflicts are found without calls to sources. */
+import { selectList } from '../column-names.ts';
+import { CompanyFactRow } from '../entities/companies.ts';
 import type { Tx } from '../transaction.ts';
 
 /** A fact from one installation. */
-export interface FactRow {
-  readonly uscc: string;
-  /** Such as `name`. */
-  readonly field: string;
-  readonly value: string;
-  /** Whether the installation is the authority for this fact. */
-  readonly authority: boolean;
-  readonly recordedAt: Date | null;
-}
-
-/** A fact with its origin. */
-export interface ReportedFact extends FactRow {
-  /** Park of the installation; null if that is no longer configured. */
-  readonly park: string | null;
-  readonly installation: string;
-  readonly connector: string;
-  readonly fetchedAt: Date;
-}
+export type FactRow = Pick<CompanyFactRow, 'uscc' | 'field' | 'value' | 'authority' | 'recordedAt'>;
 
 /** Saves the installation's facts; one recorded earlier than the saved one is ignored. `facts` are sorted, against deadlocks. */
 export async function saveFacts(
@@ -51,14 +36,12 @@ export async function saveFacts(
 }
 
 /** All facts of each company, by field, in a stable order. */
-export async function factsOf(tx: Tx, codes: readonly string[]): Promise<Map<string, ReportedFact[]>> {
-  const rows: ReportedFact[] = await tx.query(
-    `SELECT uscc, field, installation, connector, value, authority, recorded_at AS "recordedAt", fetched_at AS "fetchedAt",
-       (SELECT s.park FROM source s WHERE s.id = installation) AS park
-     FROM company_fact WHERE uscc = ANY($1) ORDER BY uscc, field, connector, installation`,
+export async function factsOf(tx: Tx, codes: readonly string[]): Promise<Map<string, CompanyFactRow[]>> {
+  const rows: CompanyFactRow[] = await tx.query(
+    `SELECT ${selectList(CompanyFactRow)} FROM company_fact WHERE uscc = ANY($1) ORDER BY uscc, field, connector, installation`,
     [codes],
   );
-  const found = new Map<string, ReportedFact[]>(codes.map((code) => [code, []]));
+  const found = new Map<string, CompanyFactRow[]>(codes.map((code) => [code, []]));
   for (const row of rows) found.get(row.uscc)?.push(row);
   return found;
 }

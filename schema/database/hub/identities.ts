@@ -1,39 +1,11 @@
 /** Identities: the ids by which source systems know companies, vehicles, persons and meters; and copies of the companies' names. */
-import { Column, Entity, PrimaryColumn } from 'typeorm';
+import { selectList } from '../column-names.ts';
+import { IdentityRow } from '../entities/companies.ts';
 import type { Tx } from '../transaction.ts';
 import { type FactRow, saveFacts } from './company-facts.ts';
 
-@Entity('company')
-export class CompanyRow {
-  @PrimaryColumn('text') uscc!: string;
-  /** As last read from the register; null: never read. */
-  @Column('text', { nullable: true }) name!: string | null;
-  @Column('text', { name: 'name_source', nullable: true }) nameSource!: string | null;
-  @Column('timestamptz', { name: 'name_recorded_at', nullable: true }) nameRecordedAt!: Date | null;
-  @Column('timestamptz', { name: 'name_fetched_at', nullable: true }) nameFetchedAt!: Date | null;
-  /** The name, or an empty string; lists are sorted by it. */
-  @Column('text', { name: 'sort_name' }) sortName!: string;
-}
-
-@Entity('identity')
-export class IdentityRow {
-  @PrimaryColumn('text') entity!: string;
-  @PrimaryColumn('text') key!: string;
-  @PrimaryColumn('text') system!: string;
-  @PrimaryColumn('text') value!: string;
-  @PrimaryColumn('text') installation!: string;
-  @Column('text') connector!: string;
-  @Column('text') park!: string;
-  @Column('timestamptz', { name: 'first_seen' }) firstSeen!: Date;
-  @Column('timestamptz', { name: 'last_seen' }) lastSeen!: Date;
-}
-
-/** An installation's statement that an entity has an id in a system. */
-export interface ClaimRow {
-  readonly entity: string;
-  readonly key: string;
-  readonly system: string;
-  readonly value: string;
+/** An installation's statement that an entity has an id in a system, with facts about a company. */
+export interface ClaimRow extends Readonly<Pick<IdentityRow, 'entity' | 'key' | 'system' | 'value'>> {
   readonly name?: string | null;
   readonly facts?: Readonly<Record<string, string | null>>;
   readonly authority?: boolean;
@@ -102,18 +74,6 @@ export async function saveClaims(
   );
 }
 
-const COMPANY =
-  'uscc, name, name_source AS "nameSource", name_recorded_at AS "nameRecordedAt", name_fetched_at AS "nameFetchedAt", sort_name AS "sortName", (SELECT s.park FROM source s WHERE s.id = name_source) AS "namePark"';
-
-/** A company with the park of the register that its name is from; null if that is no longer configured. */
-export type CompanyRead = CompanyRow & { readonly namePark: string | null };
-
-/** Companies by credit code. */
-export async function companiesByCodes(tx: Tx, codes: readonly string[]): Promise<Map<string, CompanyRead>> {
-  const rows: CompanyRead[] = await tx.query(`SELECT ${COMPANY} FROM company WHERE uscc = ANY($1)`, [codes]);
-  return new Map(rows.map((row) => [row.uscc, row]));
-}
-
 /** The ids of each entity, in a stable order. */
 export async function identifiersOf(
   tx: Tx,
@@ -121,8 +81,7 @@ export async function identifiersOf(
   keys: readonly string[],
 ): Promise<Map<string, IdentityRow[]>> {
   const rows: IdentityRow[] = await tx.query(
-    `SELECT entity, key, system, value, installation, connector, park, first_seen AS "firstSeen", last_seen AS "lastSeen"
-     FROM identity WHERE entity = $1 AND key = ANY($2) ORDER BY key, system, value, installation`,
+    `SELECT ${selectList(IdentityRow)} FROM identity WHERE entity = $1 AND key = ANY($2) ORDER BY key, system, value, installation`,
     [entity, keys],
   );
   const found = new Map<string, IdentityRow[]>(keys.map((key) => [key, []]));
@@ -138,60 +97,4 @@ export async function parksOfCompanies(tx: Tx, codes: readonly string[]): Promis
     [codes],
   );
   return new Map(rows.map((row) => [row.key, row.parks]));
-}
-
-/** Filter of a list of companies; all given conditions must hold. */
-export interface CompanyQuery {
-  readonly park?: readonly string[];
-  readonly source?: readonly string[];
-  readonly uscc?: readonly string[];
-  readonly nameEq?: readonly string[];
-  readonly nameContains?: string;
-}
-
-function conditions(query: CompanyQuery, values: unknown[]): string {
-  const tests: string[] = [];
-  const add = (value: unknown) => `$${values.push(value)}`;
-  if (query.uscc) tests.push(`c.uscc = ANY(${add(query.uscc)})`);
-  if (query.nameEq) tests.push(`c.name = ANY(${add(query.nameEq)})`);
-  if (query.nameContains) {
-    const pattern = `%${query.nameContains.replace(/[\\%_]/g, '\\$&')}%`;
-    tests.push(`normalize(c.name, NFKC) ILIKE normalize(${add(pattern)}, NFKC)`);
-  }
-  if (query.park || query.source) {
-    const park = query.park ? `AND i.park = ANY(${add(query.park)})` : '';
-    const source = query.source ? `AND i.installation = ANY(${add(query.source)})` : '';
-    tests.push(`EXISTS (SELECT 1 FROM identity i WHERE i.entity = 'COMPANY' AND i.key = c.uscc ${park} ${source})`);
-  }
-  return tests.length > 0 ? tests.join(' AND ') : 'true';
-}
-
-/** Companies by name and code in reading direction; at most `limit` after `place` (sort name, code). */
-export async function companyPage(
-  tx: Tx,
-  query: CompanyQuery,
-  page: { forward: boolean; limit: number; place: readonly (string | number)[] | null },
-): Promise<CompanyRead[]> {
-  const values: unknown[] = [];
-  let test = conditions(query, values);
-  const [compare, order] = page.forward ? ['>', 'ASC'] : ['<', 'DESC'];
-  if (page.place) {
-    values.push(page.place[0], page.place[1]);
-    test += ` AND (c.sort_name, c.uscc) ${compare} ($${values.length - 1}, $${values.length})`;
-  }
-  values.push(page.limit);
-  return tx.query(
-    `SELECT ${COMPANY} FROM company c WHERE ${test} ORDER BY c.sort_name ${order}, c.uscc ${order} LIMIT $${values.length}`,
-    values,
-  );
-}
-
-/** Number of companies that match. */
-export async function companyCount(tx: Tx, query: CompanyQuery): Promise<number> {
-  const values: unknown[] = [];
-  const rows: { count: string }[] = await tx.query(
-    `SELECT count(*) FROM company c WHERE ${conditions(query, values)}`,
-    values,
-  );
-  return Number(rows[0]?.count ?? 0);
 }

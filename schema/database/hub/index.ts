@@ -5,6 +5,7 @@ export { quarantineEvents } from '../events/event-quarantine.ts';
 export * from '../events/event-query.ts';
 export * from '../events/event-retention.ts';
 export * from './cases.ts';
+export * from './companies.ts';
 export * from './company-facts.ts';
 export * from './consents.ts';
 export * from './identities.ts';

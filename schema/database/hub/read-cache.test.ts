@@ -8,7 +8,7 @@ beforeAll(async () => {
 });
 afterAll(() => database?.drop());
 
-test('keeps the newer reading, unless its time is in the future because the clock was set back', async () => {
+test('stored read cache: keeps the newer reading, unless its time is in the future because the clock was set back', async () => {
   const now = new Date('2026-03-01T12:00:00Z');
   const key = Buffer.from('key');
   const save = (value: string, seconds: number) => {

@@ -1,20 +1,20 @@
 /** Persistent part of the read cache: last readings of sources, used after a restart while a source is down. Unmasked; for the guard only. */
+import { LessThan } from 'typeorm';
+import { selectList } from '../column-names.ts';
+import { CachedReadingRow } from '../entities/sources.ts';
 import type { Tx } from '../transaction.ts';
 
 /** A cached reading. */
-export interface CachedReadingRow {
-  /** JSON of the value. */
-  readonly value: unknown;
-  readonly fetchedAt: Date;
-  readonly recordedAt: Date | null;
-}
+export type CachedReading = Omit<CachedReadingRow, 'installation' | 'key' | 'until'>;
+
+const READING = selectList(CachedReadingRow, ['installation', 'key', 'until']);
 
 /** The reading of that key (a digest); null if there is none. */
-export async function findCachedReading(tx: Tx, installation: string, key: Buffer): Promise<CachedReadingRow | null> {
-  const rows: CachedReadingRow[] = await tx.query(
-    'SELECT value, fetched_at AS "fetchedAt", recorded_at AS "recordedAt" FROM kept WHERE installation = $1 AND key = $2',
-    [installation, key],
-  );
+export async function findCachedReading(tx: Tx, installation: string, key: Buffer): Promise<CachedReading | null> {
+  const rows: CachedReading[] = await tx.query(`SELECT ${READING} FROM kept WHERE installation = $1 AND key = $2`, [
+    installation,
+    key,
+  ]);
   return rows[0] ?? null;
 }
 
@@ -25,7 +25,7 @@ export async function findCachedReading(tx: Tx, installation: string, key: Buffe
 export async function saveCachedReadings(
   tx: Tx,
   installation: string,
-  rows: readonly (CachedReadingRow & { readonly key: Buffer; readonly until: Date })[],
+  rows: readonly Omit<CachedReadingRow, 'installation'>[],
   now: Date,
 ): Promise<void> {
   await tx.query(
@@ -44,7 +44,7 @@ export async function saveCachedReadings(
       now,
     ],
   );
-  await tx.query('DELETE FROM kept WHERE installation = $1 AND until < $2', [installation, now]);
+  await tx.delete(CachedReadingRow, { installation, until: LessThan(now) });
 }
 
 /** Deletes all but the newest `limit` readings of the installation. */

@@ -1,23 +1,9 @@
 /** The status row of each installation: written by its host, read by the hub. */
-import { Column, Entity, PrimaryColumn } from 'typeorm';
+import { Any, Not } from 'typeorm';
+import { selectList } from '../column-names.ts';
+import { SourceRow } from '../entities/sources.ts';
 import { OUTAGE_TTL_SECONDS } from '../processes/connector-outages.ts';
 import type { Tx } from '../transaction.ts';
-
-@Entity('source')
-export class SourceRow {
-  @PrimaryColumn('text') id!: string;
-  @Column('text') system!: string;
-  @Column('text') protocol!: string;
-  @Column('text') park!: string;
-  @Column('text') state!: 'UP' | 'DEGRADED' | 'DOWN';
-  @Column('timestamptz') since!: Date;
-  @Column('text', { nullable: true }) reason!: string | null;
-  @Column('timestamptz', { name: 'last_success', nullable: true }) lastSuccess!: Date | null;
-  @Column('bigint', { name: 'lag_ms', nullable: true }) lagMs!: string | null;
-  @Column('integer') errors!: number;
-  @Column('text') breaker!: 'CLOSED' | 'HALF_OPEN' | 'OPEN';
-  @Column('timestamptz', { name: 'updated_at' }) updatedAt!: Date;
-}
 
 /** Saves the status with the database's time. */
 export async function saveSource(tx: Tx, row: Omit<SourceRow, 'updatedAt'>): Promise<void> {
@@ -26,21 +12,20 @@ export async function saveSource(tx: Tx, row: Omit<SourceRow, 'updatedAt'>): Pro
 
 /** Deletes the rows of all other installations. */
 export async function removeOtherSources(tx: Tx, ids: readonly string[]): Promise<void> {
-  await tx.query('DELETE FROM source WHERE NOT (id = ANY($1))', [ids]);
+  await tx.delete(SourceRow, { id: Not(Any(ids)) });
 }
 
-/** Adds rows with state DOWN for installations without a status; existing rows do not change. */
+/** Adds rows with state DOWN for installations without a status; existing rows do not change. Rows are sorted, against deadlocks. */
 export async function addMissingSources(
   tx: Tx,
   rows: readonly Pick<SourceRow, 'id' | 'system' | 'protocol' | 'park' | 'reason'>[],
 ): Promise<void> {
-  for (const { id, system, protocol, park, reason } of rows) {
-    await tx.query(
-      `INSERT INTO source (id, system, protocol, park, state, since, reason, errors, breaker, updated_at)
-       VALUES ($1, $2, $3, $4, 'DOWN', now(), $5, 0, 'CLOSED', now()) ON CONFLICT DO NOTHING`,
-      [id, system, protocol, park, reason],
-    );
-  }
+  if (rows.length === 0) return;
+  const now = () => 'now()';
+  const added = [...rows]
+    .sort((a, b) => (a.id < b.id ? -1 : 1))
+    .map((row) => ({ ...row, state: 'DOWN', since: now, errors: 0, breaker: 'CLOSED', updatedAt: now }) as const);
+  await tx.createQueryBuilder().insert().into(SourceRow).values(added).orIgnore().execute();
 }
 
 /** A status row with its age and connector outage. */
@@ -55,8 +40,7 @@ export interface SourceStatusRow extends SourceRow {
 export async function allSources(tx: Tx): Promise<SourceStatusRow[]> {
   const rows: (Omit<SourceStatusRow, 'outage'> & { outage: string | null; outageSince: Date | null })[] =
     await tx.query(
-      `SELECT id, system, protocol, park, state, source.since, source.reason, last_success AS "lastSuccess", lag_ms AS "lagMs",
-       errors, breaker, updated_at AS "updatedAt", extract(epoch FROM now() - updated_at)::float8 * 1000 AS age,
+      `SELECT ${selectList(SourceRow)}, extract(epoch FROM now() - updated_at)::float8 * 1000 AS age,
        outage.reason AS outage, outage.since AS "outageSince"
      FROM source LEFT JOIN LATERAL (SELECT reason, since FROM connector_outage WHERE connector = system
          AND seen_at BETWEEN now() - $1 * interval '1 second' AND now() + $1 * interval '1 second'

@@ -2,6 +2,8 @@
  * Connector processes that a gateway cannot reach. Each gateway writes its own observations and confirms them at every check; a row that
  * is no longer confirmed (its gateway has died) expires. Times are those of the database.
  */
+import { Any } from 'typeorm';
+import { ConnectorOutageRow } from '../entities/sources.ts';
 import type { Tx } from '../transaction.ts';
 
 /** Seconds. A row expires this long after its last confirmation. */
@@ -19,5 +21,5 @@ export async function recordOutage(tx: Tx, connector: string, seenBy: string, re
 
 /** Ends the outages that the gateway `seenBy` has recorded for these connectors. */
 export async function endOutages(tx: Tx, connectors: readonly string[], seenBy: string): Promise<void> {
-  await tx.query('DELETE FROM connector_outage WHERE connector = ANY($1) AND seen_by = $2', [connectors, seenBy]);
+  await tx.delete(ConnectorOutageRow, { connector: Any(connectors), seenBy });
 }

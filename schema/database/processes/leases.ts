@@ -2,14 +2,11 @@
  * Leases: one process at a time runs an installation's jobs, and proves its lease in each transaction. The duration of a lease is
  * measured only here, by the database's clock (`now()`), since the wall clocks of processes may differ.
  */
+import { LeaseRow } from '../entities/processes.ts';
 import type { Tx } from '../transaction.ts';
 
 /** A lease; `fence` increases with each new holder. */
-export interface Lease {
-  readonly name: string;
-  readonly owner: string;
-  readonly fence: string;
-}
+export type Lease = Readonly<Pick<LeaseRow, 'name' | 'owner' | 'fence'>>;
 
 /** Acquires or renews the lease for `owner`. Resolves with null if another owner holds it, unless that is `deadOwner`. */
 export async function acquireLease(
@@ -51,9 +48,5 @@ export async function proveLease(tx: Tx, lease: Lease): Promise<boolean> {
 
 /** Ends the lease, so that another process can acquire it at once. */
 export async function releaseLease(tx: Tx, lease: Lease): Promise<void> {
-  await tx.query('UPDATE lease SET until = now() WHERE name = $1 AND owner = $2 AND fence = $3', [
-    lease.name,
-    lease.owner,
-    lease.fence,
-  ]);
+  await tx.update(LeaseRow, lease, { until: () => 'now()' });
 }

@@ -2,40 +2,23 @@
  * The processes that use this database: each renews a row, which expires when it dies. Also the configurations that the live processes
  * have had, so that a replica with an older version of the file is distinguished from a hub with another file.
  */
-import { ADVISORY_LOCKS } from '../advisory-locks.ts';
-import type { Tx } from '../transaction.ts';
+import { takeLock } from '../advisory-locks.ts';
+import { type ConfigurationOutline, HubConfigurationRow, HubProcessRow } from '../entities/processes.ts';
+import { hasTable, type Tx } from '../transaction.ts';
+
+export type { ConfigurationOutline };
 
 /** A process of the hub. */
-export interface HubProcess {
-  readonly owner: string;
-  /** Such as `hub`, or `connector parking`. */
-  readonly role: string;
-  readonly host: string;
-  readonly pid: number;
-  readonly until: Date;
-}
-
-/** Short hashes of a configuration's settings, by section and setting. */
-export type ConfigurationOutline = Readonly<Record<string, Readonly<Record<string, string>>>>;
+export type HubProcess = Readonly<Pick<HubProcessRow, 'owner' | 'role' | 'host' | 'pid' | 'until'>>;
 
 /** A configuration that a process has set. */
-export interface HubConfiguration {
-  readonly digest: string;
-  readonly outline: ConfigurationOutline;
-  /** Description of the process that set it. */
-  readonly setBy: string;
-}
+export type HubConfiguration = Readonly<Pick<HubConfigurationRow, 'digest' | 'outline' | 'setBy'>>;
 
 /** No other process registers or changes its configuration until the transaction ends. */
-export async function lockProcesses(tx: Tx): Promise<void> {
-  await tx.query('SELECT pg_advisory_xact_lock($1)', [ADVISORY_LOCKS.joiningProcesses]);
-}
+export const lockProcesses = (tx: Tx): Promise<void> => takeLock(tx, 'joiningProcesses');
 
 /** Whether the schema has these tables; an older one does not. */
-export async function hasProcessTables(tx: Tx): Promise<boolean> {
-  const rows: { found: string | null }[] = await tx.query("SELECT to_regclass('hub_process') AS found");
-  return rows[0]?.found != null;
-}
+export const hasProcessTables = (tx: Tx): Promise<boolean> => hasTable(tx, 'hub_process');
 
 /** Processes whose row has not expired, oldest first. */
 export async function liveProcesses(tx: Tx): Promise<HubProcess[]> {
@@ -65,13 +48,12 @@ export async function renewProcess(
 
 /** Deletes the row of a process. */
 export async function dropProcess(tx: Tx, owner: string): Promise<void> {
-  await tx.query('DELETE FROM hub_process WHERE owner = $1', [owner]);
+  await tx.delete(HubProcessRow, { owner });
 }
 
 /** All known configurations, newest first. */
-export async function configurations(tx: Tx): Promise<HubConfiguration[]> {
-  return tx.query('SELECT digest, outline, set_by AS "setBy" FROM hub_configuration ORDER BY number DESC');
-}
+export const configurations = (tx: Tx): Promise<HubConfiguration[]> =>
+  tx.find(HubConfigurationRow, { select: { digest: true, outline: true, setBy: true }, order: { number: 'DESC' } });
 
 /** Makes it the newest configuration. */
 export async function setConfiguration(tx: Tx, configuration: HubConfiguration): Promise<void> {
@@ -86,5 +68,5 @@ export async function setConfiguration(tx: Tx, configuration: HubConfiguration):
 
 /** Deletes all configurations. For a hub without live processes. */
 export async function forgetConfigurations(tx: Tx): Promise<void> {
-  await tx.query('DELETE FROM hub_configuration');
+  await tx.deleteAll(HubConfigurationRow);
 }

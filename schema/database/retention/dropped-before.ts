@@ -1,7 +1,12 @@
 /** The time before which retention has dropped measurements, so that series can report missing data. */
+import type { DroppedBeforeRow } from '../entities/energy.ts';
 import type { Tx } from '../transaction.ts';
 
-export type DroppedKind = 'readings' | 'occupancy';
+type DroppedKind = DroppedBeforeRow['what'];
+
+/** SQL: that time; null: none were dropped. */
+export const droppedBeforeSql = (kind: DroppedKind): string =>
+  `(SELECT before FROM dropped_before WHERE what = '${kind}')`;
 
 /** Records the time, in the transaction that drops. It never decreases. */
 export async function recordDropped(tx: Tx, kind: DroppedKind, before: Date): Promise<void> {
@@ -14,6 +19,6 @@ export async function recordDropped(tx: Tx, kind: DroppedKind, before: Date): Pr
 
 /** The time before which measurements were dropped; null: none were. */
 export async function droppedBefore(tx: Tx, kind: DroppedKind): Promise<Date | null> {
-  const rows: { before: Date }[] = await tx.query('SELECT before FROM dropped_before WHERE what = $1', [kind]);
+  const rows: { before: Date | null }[] = await tx.query(`SELECT ${droppedBeforeSql(kind)} AS before`);
   return rows[0]?.before ?? null;
 }

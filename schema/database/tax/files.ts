@@ -1,19 +1,14 @@
 /** Files from the tax office: their bytes, the result of processing, and rejected rows. */
+import type { TaxFileRow } from '../entities/tax.ts';
 import type { Tx } from '../transaction.ts';
 
 const binary = (digest: string): Buffer => Buffer.from(digest, 'hex');
 
 /** A received file. */
-export interface ReceivedFile {
+export interface ReceivedFile extends Readonly<Pick<TaxFileRow, 'name' | 'bytes' | 'modifiedAt' | 'receivedAt'>> {
   /** SHA-256 of the bytes, hex. */
   readonly digest: string;
-  readonly name: string;
   readonly size: number;
-  /** Null if the file was too large. */
-  readonly bytes: Buffer | null;
-  /** As the file server states. */
-  readonly modifiedAt: Date;
-  readonly receivedAt: Date;
 }
 
 /**

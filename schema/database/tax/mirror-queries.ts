@@ -1,13 +1,13 @@
 /** Reads the tax mirror, for several companies and installations at once. */
+import { selectList } from '../column-names.ts';
+import * as entities from '../entities/tax.ts';
 import type { Tx } from '../transaction.ts';
 
 /** A tax account. */
-export interface TaxAccountRow {
-  readonly installation: string;
-  readonly company: string;
+export interface TaxAccountRow
+  extends Readonly<Pick<entities.TaxAccountRow, 'installation' | 'company' | 'recordedAt'>> {
   /** Null if the files contain only returns or invoices of the company. */
   readonly standing: string | null;
-  readonly recordedAt: Date;
 }
 
 /** Accounts by company; a company without data has no row. */
@@ -31,18 +31,7 @@ export async function taxAccounts(
   );
 }
 
-export interface TaxFilingRow {
-  readonly installation: string;
-  readonly company: string;
-  readonly number: string;
-  readonly period: string;
-  /** Last month of the period. */
-  readonly ends: string;
-  readonly filedOn: string | null;
-  readonly amount: string;
-  readonly currency: string;
-  readonly recordedAt: Date;
-}
+export type TaxFilingRow = Readonly<Omit<entities.TaxFilingRow, 'digest'>>;
 
 /** A page, newest first. */
 export interface TaxPage {
@@ -52,8 +41,7 @@ export interface TaxPage {
   readonly after: readonly [string, string, string] | null;
 }
 
-const FILING = `installation, company, number, period, ends, filed_on::text AS "filedOn",
-  amount::text AS amount, currency, recorded_at AS "recordedAt"`;
+const FILING = selectList(entities.TaxFilingRow, ['digest']);
 
 /** One page per company from a table. */
 function pages<T>(
@@ -84,6 +72,23 @@ function pages<T>(
   );
 }
 
+/** SQL: rows of the installations `$1` and the companies `$2`. */
+const IN_BOTH = 'installation = ANY($1) AND company = ANY($2)';
+
+/** Number of rows of each company. */
+async function counts(
+  tx: Tx,
+  table: 'tax_filing' | 'tax_invoice',
+  test: string,
+  values: readonly unknown[],
+): Promise<Map<string, number>> {
+  const rows: { company: string; n: number }[] = await tx.query(
+    `SELECT company, count(*)::int AS n FROM ${table} WHERE ${IN_BOTH} AND ${test} GROUP BY company`,
+    [...values],
+  );
+  return new Map(rows.map((row) => [row.company, row.n]));
+}
+
 export const taxFilings = (
   tx: Tx,
   installations: readonly string[],
@@ -97,26 +102,10 @@ export async function taxFilingCounts(
   installations: readonly string[],
   companies: readonly string[],
 ): Promise<Map<string, number>> {
-  const rows: { company: string; n: number }[] = await tx.query(
-    `SELECT company, count(*)::int AS n FROM tax_filing WHERE installation = ANY($1) AND company = ANY($2) GROUP BY company`,
-    [installations, companies],
-  );
-  return new Map(rows.map((row) => [row.company, row.n]));
+  return counts(tx, 'tax_filing', 'true', [installations, companies]);
 }
 
-export interface TaxInvoiceRow {
-  readonly installation: string;
-  readonly company: string;
-  readonly number: string;
-  readonly issuedOn: string;
-  readonly net: string;
-  readonly tax: string;
-  readonly gross: string;
-  readonly currency: string;
-  readonly cancelled: boolean;
-  readonly original: string | null;
-  readonly recordedAt: Date;
-}
+export type TaxInvoiceRow = Readonly<Omit<entities.TaxInvoiceRow, 'digest' | 'counted'>>;
 
 /** Filter of invoices. Days: `from` inclusive, `to` exclusive. */
 export interface TaxInvoiceFilter {
@@ -127,8 +116,7 @@ export interface TaxInvoiceFilter {
   };
 }
 
-const INVOICE = `installation, company, number, issued_on::text AS "issuedOn", net::text AS net, tax::text AS tax,
-  gross::text AS gross, currency, cancelled, original, recorded_at AS "recordedAt"`;
+const INVOICE = selectList(entities.TaxInvoiceRow, ['digest', 'counted']);
 const COMPARE = { eq: '=', lt: '<', lte: '<=', gt: '>', gte: '>=' } as const;
 
 function invoiceCondition(filter: TaxInvoiceFilter, values: unknown[]): string {
@@ -163,12 +151,7 @@ export async function taxInvoiceCounts(
   filter: TaxInvoiceFilter,
 ): Promise<Map<string, number>> {
   const values: unknown[] = [installations, companies];
-  const rows: { company: string; n: number }[] = await tx.query(
-    `SELECT company, count(*)::int AS n FROM tax_invoice
-     WHERE installation = ANY($1) AND company = ANY($2) AND ${invoiceCondition(filter, values)} GROUP BY company`,
-    values,
-  );
-  return new Map(rows.map((row) => [row.company, row.n]));
+  return counts(tx, 'tax_invoice', invoiceCondition(filter, values), values);
 }
 
 export interface TaxTotalRow {
@@ -192,8 +175,7 @@ export function taxTotals(
   return tx.query(
     `SELECT company, to_char(issued_on, '${PERIODS[range.by]}') AS period, currency, count(*)::int AS invoices,
        sum(net)::text AS net, sum(tax)::text AS tax
-     FROM tax_invoice
-     WHERE installation = ANY($1) AND company = ANY($2) AND counted AND issued_on BETWEEN $3::date AND $4::date
+     FROM tax_invoice WHERE ${IN_BOTH} AND counted AND issued_on BETWEEN $3::date AND $4::date
      GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`,
     [installations, companies, range.from, range.to],
   );

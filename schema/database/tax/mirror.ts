@@ -1,4 +1,5 @@
 /** Replaces mirrored rows with the content of a file. Rows from newer files are not changed. */
+import type { TaxFilingRow, TaxInvoiceRow } from '../entities/tax.ts';
 import type { Tx } from '../transaction.ts';
 
 type ReplacementScope = 'all' | 'named' | 'none';
@@ -26,27 +27,11 @@ export interface MirrorFile {
   readonly invoices: readonly MirroredInvoice[];
 }
 
-export interface MirroredFiling {
-  readonly company: string;
-  readonly number: string;
-  readonly period: string;
-  readonly filedOn: string | null;
-  readonly amount: string;
-  readonly currency: string;
-}
+/** A return without what the hub adds. */
+export type MirroredFiling = Readonly<Omit<TaxFilingRow, 'installation' | 'ends' | 'digest' | 'recordedAt'>>;
 
-export interface MirroredInvoice {
-  readonly company: string;
-  readonly number: string;
-  readonly issuedOn: string;
-  readonly net: string;
-  readonly tax: string;
-  readonly gross: string;
-  readonly currency: string;
-  readonly cancelled: boolean;
-  readonly counted: boolean;
-  readonly original: string | null;
-}
+/** An invoice without what the hub adds. */
+export type MirroredInvoice = Readonly<Omit<TaxInvoiceRow, 'installation' | 'digest' | 'recordedAt'>>;
 
 /** Replaces accounts, filings and invoices in the caller's transaction. */
 export async function replaceTaxMirror(tx: Tx, installation: string, file: MirrorFile): Promise<void> {
@@ -110,62 +95,58 @@ async function deleteReplaced(
 }
 
 async function replaceFilings(tx: Tx, installation: string, file: MirrorFile): Promise<void> {
-  const { scope, digest, recordedAt } = file;
+  const { scope } = file;
   if (scope.filings === 'none' || scope.filingPeriod === null) return;
   const place = { test: 'period = $4', values: [scope.filingPeriod], width: scope.filings };
   const newer = await deleteReplaced(tx, 'tax_filing', installation, file, place);
   const rows = file.filings.filter((filing) => !newer.has(filing.company));
-  const column = (pick: (row: MirroredFiling) => unknown) => rows.map(pick);
-  await tx.query(
-    `INSERT INTO tax_filing (installation, digest, recorded_at, company, number, period, filed_on, amount, currency)
-     SELECT $1, $2, $3, given.* FROM unnest($4::text[], $5::text[], $6::text[], $7::date[], $8::numeric[], $9::text[])
-       AS given (company, number, period, filed_on, amount, currency) ORDER BY company, number
-     ON CONFLICT (installation, company, number) DO UPDATE SET digest = excluded.digest, recorded_at = excluded.recorded_at,
-       period = excluded.period, filed_on = excluded.filed_on, amount = excluded.amount,
-       currency = excluded.currency
-     WHERE tax_filing.recorded_at <= excluded.recorded_at`,
-    [
-      ...[installation, Buffer.from(digest, 'hex'), recordedAt],
-      column((row) => row.company),
-      column((row) => row.number),
-      column((row) => row.period),
-      column((row) => row.filedOn),
-      column((row) => row.amount),
-      column((row) => row.currency),
-    ],
-  );
+  await upsertDocuments(tx, 'tax_filing', installation, file, rows, [
+    ['company', 'text', (row) => row.company],
+    ['number', 'text', (row) => row.number],
+    ['period', 'text', (row) => row.period],
+    ['filed_on', 'date', (row) => row.filedOn],
+    ['amount', 'numeric', (row) => row.amount],
+    ['currency', 'text', (row) => row.currency],
+  ]);
 }
 
 async function replaceInvoices(tx: Tx, installation: string, file: MirrorFile): Promise<void> {
-  const { scope, digest, recordedAt } = file;
+  const { scope } = file;
   if (scope.invoices === 'none' || scope.invoiceDays === null) return;
   const { from, to } = scope.invoiceDays;
   const place = { test: 'issued_on BETWEEN $4 AND $5', values: [from, to], width: scope.invoices };
   const newer = await deleteReplaced(tx, 'tax_invoice', installation, file, place);
   const rows = file.invoices.filter((invoex) => !newer.has(invoex.company));
-  const column = (pick: (row: MirroredInvoice) => unknown) => rows.map(pick);
+  await upsertDocuments(tx, 'tax_invoice', installation, file, rows, [
+    ['company', 'text', (row) => row.company],
+    ['number', 'text', (row) => row.number],
+    ['issued_on', 'date', (row) => row.issuedOn],
+    ['net', 'numeric', (row) => row.net],
+    ['tax', 'numeric', (row) => row.tax],
+    ['gross', 'numeric', (row) => row.gross],
+    ['currency', 'text', (row) => row.currency],
+    ['cancelled', 'boolean', (row) => row.cancelled],
+    ['counted', 'boolean', (row) => row.counted],
+    ['original', 'text', (row) => row.original],
+  ]);
+}
+
+/** Adds or replaces rows; those from newer files stay. `columns`: name, type and value, first those of the key. */
+async function upsertDocuments<Row>(
+  tx: Tx,
+  table: 'tax_filing' | 'tax_invoice',
+  installation: string,
+  { digest, recordedAt }: MirrorFile,
+  rows: readonly Row[],
+  columns: readonly (readonly [name: string, type: string, value: (row: Row) => unknown])[],
+): Promise<void> {
+  const names = columns.map(([name]) => name);
+  const arrays = columns.map(([, type], i) => `$${i + 4}::${type}[]`);
+  const replaced = ['digest', 'recorded_at', ...names.slice(2)].map((name) => `${name} = excluded.${name}`);
   await tx.query(
-    `INSERT INTO tax_invoice (installation, digest, recorded_at, company, number, issued_on, net, tax, gross, currency,
-       cancelled, counted, original)
-     SELECT $1, $2, $3, given.* FROM unnest($4::text[], $5::text[], $6::date[], $7::numeric[], $8::numeric[], $9::numeric[],
-         $10::text[], $11::boolean[], $12::boolean[], $13::text[])
-       AS given (company, number, issued_on, net, tax, gross, currency, cancelled, counted, original) ORDER BY company, number
-     ON CONFLICT (installation, company, number) DO UPDATE SET digest = excluded.digest, recorded_at = excluded.recorded_at,
-       issued_on = excluded.issued_on, net = excluded.net, tax = excluded.tax, gross = excluded.gross,
-       currency = excluded.currency, cancelled = excluded.cancelled, counted = excluded.counted, original = excluded.original
-     WHERE tax_invoice.recorded_at <= excluded.recorded_at`,
-    [
-      ...[installation, Buffer.from(digest, 'hex'), recordedAt],
-      column((row) => row.company),
-      column((row) => row.number),
-      column((row) => row.issuedOn),
-      column((row) => row.net),
-      column((row) => row.tax),
-      column((row) => row.gross),
-      column((row) => row.currency),
-      column((row) => row.cancelled),
-      column((row) => row.counted),
-      column((row) => row.original),
-    ],
+    `INSERT INTO ${table} (installation, digest, recorded_at, ${names})
+     SELECT $1, $2, $3, given.* FROM unnest(${arrays}) AS given (${names}) ORDER BY company, number
+     ON CONFLICT (installation, company, number) DO UPDATE SET ${replaced} WHERE ${table}.recorded_at <= excluded.recorded_at`,
+    [installation, Buffer.from(digest, 'hex'), recordedAt, ...columns.map(([, , value]) => rows.map(value))],
   );
 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { readAudit } from './audit.ts';
 
-test('reads the section and reports every error', () => {
+test('section audit: reads the section and reports every error', () => {
   const read = (raw: unknown) => {
     const errors: string[] = [];
     return { config: readAudit(raw, (message) => errors.push(message)), errors };

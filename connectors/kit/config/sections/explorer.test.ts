@@ -14,20 +14,20 @@ function read(raw: unknown, given = auth(ONE), anonymous: string | null = null):
   return { ...readExplorer(raw, { auth: given, anonymous }, (message) => errors.push(message)), errors };
 }
 
-test('is served by default if callers can authenticate or the anonymous role is set', () => {
+test('section explorer: is served by default if callers can authenticate or the anonymous role is set', () => {
   expect(read(undefined)).toEqual({ on: true, clients: [], errors: [] });
   expect(read(undefined, { ...NO_AUTH, demo: true }).on).toBe(true);
   expect(read(undefined, NO_AUTH, 'developer').on).toBe(true);
   expect(read(undefined, NO_AUTH)).toEqual({ on: false, clients: [], errors: [] });
 });
 
-test('false disables it; true is rejected if no caller can authenticate', () => {
+test('section explorer: false disables it; true is rejected if no caller can authenticate', () => {
   expect(read(false)).toEqual({ on: false, clients: [], errors: [] });
   expect(read(true)).toEqual({ on: true, clients: [], errors: [] });
   expect(read(true, NO_AUTH).errors).toEqual([expect.stringContaining('no caller can authenticate')]);
 });
 
-test('a client defaults to the only issuer, its host as name and the scope openid', () => {
+test('section explorer: a client defaults to the only issuer, its host as name and the scope openid', () => {
   expect(read({ clientId: 'isthmus-explorer' })).toEqual({
     on: true,
     clients: [{ issuer: ONE, clientId: 'isthmus-explorer', name: 'id.example', scopes: ['openid'], parameters: {} }],
@@ -35,7 +35,7 @@ test('a client defaults to the only issuer, its host as name and the scope openi
   });
 });
 
-test('reads a list of clients with their own scopes and parameters', () => {
+test('section explorer: reads a list of clients with their own scopes and parameters', () => {
   const { clients, errors } = read(
     [
       { issuer: ONE, clientId: 'a', scopes: ['openid', 'offline_access'], name: 'Park ID' },
@@ -69,11 +69,11 @@ test.each<[string, unknown, RegExp]>([
   ['invalid scopes', { clientId: 'a', scopes: ['a b'] }, /scopes must be a list of OAuth scopes.*example: scopes/],
   ['invalid parameters', { clientId: 'a', parameters: ['x'] }, /parameters must be a mapping from name.*example/],
   ['a parameter that the page sets', { clientId: 'a', parameters: { state: 'x' } }, /must not contain state/],
-])('rejects %s with an example', (_, raw, message) => {
+])('section explorer: rejects %s with an example', (_, raw, message) => {
   expect(read(raw).errors).toEqual([expect.stringMatching(message)]);
 });
 
-test('requires an issuer if auth has several', () => {
+test('section explorer: requires an issuer if auth has several', () => {
   expect(read({ clientId: 'a' }, auth(ONE, OTHER)).errors).toEqual([
     expect.stringMatching(/issuer must be one of auth\.issuers \(.*login\.example\), found null/),
   ]);

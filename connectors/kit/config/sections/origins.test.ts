@@ -19,7 +19,7 @@ test.each([
   ],
   [['https://app.example', 'https://app.example:443'], ['https://app.example']],
   [['https://bücher.example'], ['https://xn--bcher-kva.example']],
-])('reads %j in the form that browsers send', (raw, origins) => {
+])('section origins: reads %j in the form that browsers send', (raw, origins) => {
   expect(read(raw)).toEqual({ origins, errors: [] });
 });
 
@@ -40,7 +40,7 @@ test.each([
   [['https://app.example:99999']],
   [[7]],
   [[null]],
-])('rejects %j with the value found and an example', (raw) => {
+])('section origins: rejects %j with the value found and an example', (raw) => {
   const { origins, errors } = read(raw);
   expect(origins).toEqual([]);
   expect(errors).toHaveLength(1);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { isSoleTrader, parsePlate, parseUscc } from '../../identifiers.ts';
+import { isSoleTrader, parsePlate, parseUscc } from '../../../../schema/graph/identifiers.ts';
 import {
   createWorld,
   type Moment,
@@ -35,7 +35,7 @@ const INSTANTS = [
   '2026-11-22T23:59:59',
 ].map(local);
 
-describe('the world', () => {
+describe('the world of the park', () => {
   test('is the same for the same seed and differs for another seed', () => {
     expect(JSON.stringify(createWorld())).toBe(JSON.stringify(park));
     expect(
@@ -95,7 +95,7 @@ describe('the world', () => {
   });
 });
 
-describe('the scenario', () => {
+describe('the scenario of the park', () => {
   test('is deterministic, in order and within the requested range', () => {
     for (const from of INSTANTS) {
       const to = plus(from, HOUR);
@@ -199,7 +199,7 @@ describe('the scenario', () => {
     }
   });
 
-  test('has a swipe of the same company soon after each car arrives', () => {
+  test('extra activity: has a swipe of the same company soon after each car arrives', () => {
     for (const from of INSTANTS) {
       const moments = [...scenario(park, from, plus(from, HOUR))];
       const swipes = moments.filter((one): one is Swipe => one.kind === 'swipe');
@@ -242,7 +242,7 @@ describe('the scenario', () => {
   });
 });
 
-describe('the register and the meters', () => {
+describe('the register and the meters of the park', () => {
   test('a change contains the new register entry and changes only the fields it names', () => {
     const from = local('2026-11-18T10:00:00');
     for (const moment of scenario(park, from, plus(from, 2 * HOUR))) {

@@ -1,5 +1,5 @@
 /** The scenario that all simulators play: every moment of the park in order. */
-import { extraActivity, movedPeople, visitingStays } from './rates.ts';
+import { extraActivity, movedPeople, visitingStays } from './extra-activity.ts';
 import {
   compareMoments,
   dayOf,

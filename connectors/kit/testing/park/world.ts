@@ -1,5 +1,5 @@
 /** Creates the park's companies, people, vehicles, buildings and meters. The same seed gives the same park. */
-import { organisationCheck, usccCheck } from '../../identifiers.ts';
+import { organisationCheck, usccCheck } from '../../../../schema/graph/identifiers.ts';
 import { DRAW, SeededRandom } from './seeded-random.ts';
 import type { Building, Company, Door, Lot, Meter, Person, Vehicle, World } from './types.ts';
 

@@ -127,7 +127,7 @@ describe('a forged audit log', () => {
     rmSync(directory, { recursive: true, force: true });
   });
 
-  test('ends the chain of a running writer at a foreign row, begins another, and reports it', async () => {
+  test('the running log ends its chain at a foreign row, begins another, and reports it', async () => {
     const auditLog = await AuditLog.open(parts());
     const { chain } = auditLog;
     for (let i = 0; i < 3; i++) await auditLog.record(access);
@@ -143,7 +143,7 @@ describe('a forged audit log', () => {
     ]);
   });
 
-  test('finds a foreign row in the chain of an idle writer at the next signature and at an export', async () => {
+  test('chain writer: finds a foreign row in the chain of an idle writer at the next signature and at an export', async () => {
     const auditLog = await AuditLog.open(parts());
     const { chain } = auditLog;
     await auditLog.record(access);
@@ -180,7 +180,7 @@ describe('a forged audit log', () => {
     ]);
   });
 
-  test('reports an entry that differs from its signed statement, although all hashes are valid', async () => {
+  test('verification of entries: reports one that differs from its signed statement, although all hashes are valid', async () => {
     const auditLog = await AuditLog.open(parts());
     for (let i = 0; i < 3; i++) await auditLog.record(access);
     await auditLog.close();
@@ -314,7 +314,7 @@ describe('a forged audit log', () => {
     expect(await verified([hub, second])).toEqual([]);
   });
 
-  test('limits the size of a head file, and removes it a month after its process has ended', async () => {
+  test('head file writer: limits the size of a head file; audit maintenance removes it a month after its process has ended', async () => {
     const chain = await ChainWriter.begin(parts());
     for (let i = 0; i < 700; i++) await append(chain);
     await chain.close();

@@ -89,7 +89,7 @@ describe('an audit export', () => {
     expect(await first(all.slice(0, -1))).toBe('the export has no signed end: the file is truncated');
   });
 
-  test('reports entries with valid hashes that differ from the signed statement', async () => {
+  test('verification of entries: reports entries with valid hashes that differ from the signed statement', async () => {
     const { errors } = await check(await exported([{ chain: 'aa11', entries: 12, forged: 4 }]));
     expect(errors).toMatchObject([
       { chain: 'aa11', entry: 10, message: 'entry 10 differs from the signed one' },

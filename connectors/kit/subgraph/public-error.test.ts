@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { SCALARS } from '../../../schema/graph/scalars.ts';
 import { HubError } from '../errors.ts';
 import { createLog } from '../log.ts';
-import { toPublicError } from './subgraph-schema.ts';
+import { toPublicError } from './public-error.ts';
 
 const schema = buildSchema(`
   scalar USCC
@@ -31,12 +31,17 @@ async function errorsOf(query: string, variableValues: Record<string, unknown>, 
 }
 
 test.each([
-  ['a scalar', 'query ($v: USCC) { company(uscc: $v) }', { v: 'x' }, /got invalid value "x"; USCC expected/],
+  [
+    'a scalar',
+    'query ($v: USCC) { company(uscc: $v) }',
+    { v: 'x' },
+    /got invalid value "x"; Expected a USCC such as "/,
+  ],
   [
     'a scalar in an object',
     'query ($v: Filter) { company(filter: $v) }',
     { v: { uscc: 'x' } },
-    /at "v.uscc"; USCC exp/,
+    /at "v.uscc"; Expected a USCC such as "/,
   ],
   ['a scalar that throws any error', 'query ($v: JSON) { company(any: $v) }', { v: 1 }, /Expected type "JSON"/],
   [
@@ -45,21 +50,24 @@ test.each([
     { v: null },
     /Argument "filter" has inv/,
   ],
-])('reports an invalid variable as BAD_USER_INPUT without logging: %s', async (_, query, variables, message) => {
-  const { errors, lines } = await errorsOf(query, variables);
-  expect(errors).toHaveLength(1);
-  expect(errors[0]?.message).toMatch(message);
-  expect(errors[0]?.extensions).toEqual({ code: 'BAD_USER_INPUT' });
-  expect(lines).toEqual([]);
-});
+])(
+  'public error: reports an invalid variable as BAD_USER_INPUT without logging: %s',
+  async (_, query, variables, message) => {
+    const { errors, lines } = await errorsOf(query, variables);
+    expect(errors).toHaveLength(1);
+    expect(errors[0]?.message).toMatch(message);
+    expect(errors[0]?.extensions).toEqual({ code: 'BAD_USER_INPUT' });
+    expect(lines).toEqual([]);
+  },
+);
 
-test('reports an invalid value of a source as INTERNAL with its id in the log', async () => {
+test('public error: reports an invalid value of a source as INTERNAL with its id in the log', async () => {
   const { errors, lines } = await errorsOf('{ company }', {}, () => 'no code');
   expect(errors[0]?.extensions).toMatchObject({ code: 'INTERNAL', errorId: expect.any(String) });
   expect(lines.join()).toContain(String(errors[0]?.extensions?.['errorId']));
 });
 
-test('keeps message and code of a HubError', async () => {
+test('public error: keeps message and code of a HubError', async () => {
   const { errors } = await errorsOf('{ company }', {}, () => {
     throw new HubError('CURSOR_INVALID', 'not ours');
   });

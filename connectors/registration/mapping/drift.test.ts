@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { localName, readXml, type XmlElement } from '../kit/protocols/soap.ts';
-import { elementNames, parseEntry, WATCHED_ELEMENTS } from './mapping.ts';
+import { localName, readXml, type XmlElement } from '../../kit/protocols/soap.ts';
+import { elementNames, WATCHED_ELEMENTS } from './drift.ts';
+import { parseEntry } from './index.ts';
 
-const response = readXml(readFileSync(join(import.meta.dirname, 'fixtures', 'company.in.xml'), 'utf8'));
+const response = readXml(readFileSync(join(import.meta.dirname, '..', 'fixtures', 'company.in.xml'), 'utf8'));
 
 const without = (name: string): XmlElement => ({
   ...response,
@@ -23,7 +24,7 @@ const mapped = (of: XmlElement): string => {
 /** Optional elements: the default currency is CNY, and an unchanged entry has no change time. */
 const OPTIONAL = ['REGCAPCUR', 'CHANGED'];
 
-test('each element whose absence changes the mapped entry is watched', () => {
+test('registration drift: each element whose absence changes the mapped entry is watched', () => {
   const { names } = elementNames(response);
   const read = [...names].filter((name) => mapped(without(name)) !== mapped(response));
   expect(read.filter((name) => !OPTIONAL.includes(name)).sort()).toEqual(Object.keys(WATCHED_ELEMENTS).sort());

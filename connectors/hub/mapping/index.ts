@@ -1,7 +1,9 @@
 /** Maps database rows to the model and graph filters to database queries. Pure functions. */
-import { type EventProblem, findEventProblem } from '../kit/events/event-check.ts';
-import { type DataField, eventType } from '../kit/events/event-types.ts';
-import type { Access, Building, Company, Conflict, LoggedEvent, ReportedFact } from './model.ts';
+import { type EventProblem, findEventProblem } from '../../kit/events/event-check.ts';
+import { type DataField, eventType } from '../../kit/events/event-types.ts';
+import type { Access, Building, Company, LoggedEvent } from '../model.ts';
+
+export { conflicts } from './conflicts.ts';
 
 export const building = (row: { id: string; park: string; name: string; floorArea: string | null }): Building => ({
   id: row.id,
@@ -128,25 +130,4 @@ export function eventShape(row: Omit<LoggedEvent, 'position' | 'installation' | 
     lot: stub(row.lot),
     meter: stub(row.meter),
   };
-}
-
-/** Text for comparison: ignores character width, blanks, and the shape of dots and commas. */
-const normalize = (text: string): string =>
-  text
-    .normalize('NFKC')
-    .replace(/[\s·•・.,、，。]/g, '')
-    .toLowerCase();
-
-/** Whether all values mean the same. An address may omit the province or the city before the street. */
-function agree(field: string, values: readonly ReportedFact[]): boolean {
-  const texts = values.map(({ value }) => normalize(value));
-  const longest = texts.reduce((best, text) => (text.length > best.length ? text : best), '');
-  return texts.every((text) => (field === 'address' ? longest.endsWith(text) : text === longest));
-}
-
-/** Fields that installations report differently. */
-export function conflicts(facts: readonly ReportedFact[]): Conflict[] {
-  const fields = new Map<string, ReportedFact[]>();
-  for (const fact of facts) fields.set(fact.field, [...(fields.get(fact.field) ?? []), fact]);
-  return [...fields].flatMap(([field, values]) => (agree(field, values) ? [] : [{ field, values }]));
 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { isEarlyXiamenUscc, parsePlate, parseUscc } from './identifiers.ts';
 
-test('accepts a wrong last check character only in codes that Xiamen issued before 2016', () => {
+test('identifiers: accepts a wrong last check character only in codes that Xiamen issued before 2016', () => {
   expect(parseUscc('91350203M0001QKT19')).toBe('91350203M0001QKT19');
   expect(isEarlyXiamenUscc('91350203M0001QKT19')).toBe(true);
   expect(isEarlyXiamenUscc('91350211M000100Y46')).toBe(false);
@@ -12,7 +12,7 @@ test('accepts a wrong last check character only in codes that Xiamen issued befo
   expect(parseUscc('12440600MB2C07549J')).toBe('12440600MB2C07549J');
 });
 
-test('accepts new plate formats and rejects similar strings', () => {
+test('identifiers: accepts new plate formats and rejects similar strings', () => {
   for (const plate of ['京AA12345', '沪AE22075']) expect(parsePlate(plate)).toBe(plate);
   for (const text of ['浙苏H6F681', '宁AD1234555555']) expect(parsePlate(text)).toBeNull();
 });
