@@ -43,7 +43,9 @@ export async function createTestDatabase(
   const name = `t_${randomBytes(6).toString('hex')}`;
   const isMigrated = options.migrated !== false;
   const template = process.env['ISTHMUS_TEST_TEMPLATE'];
-  await admin(`CREATE DATABASE ${name}${isMigrated && template ? ` TEMPLATE ${template}` : ''}`);
+  // Copying files takes half of the CPU time of writing the copy to the write-ahead log, the default.
+  const copy = isMigrated && template ? ` TEMPLATE ${template} STRATEGY FILE_COPY` : '';
+  await admin(`CREATE DATABASE ${name}${copy}`);
   const database = await open(name);
   if (isMigrated && !template) await migrate(database.source);
   database.endStartup();
