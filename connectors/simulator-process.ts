@@ -2,6 +2,7 @@
 import { mkdirSync, realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { demoWorld } from './demo-world.ts';
+import { handleSignals } from './kit/signals.ts';
 import { replaceFile } from './kit/testing/atomic-file.ts';
 import type { Simulator } from './kit/testing/simulator.ts';
 import {
@@ -58,10 +59,7 @@ export async function runSimulator(name: string, data: string, options: { withPa
       },
     );
   };
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
-    process.removeAllListeners(signal);
-    process.on(signal, () => (control.signal.aborted ? process.exit(0) : end()));
-  }
+  handleSignals(() => (control.signal.aborted ? process.exit(0) : end()));
   if (options.withParent) {
     process.on('disconnect', end);
     // The parent may have exited while this module was loading.

@@ -1,7 +1,7 @@
 /** Runs the `isthmus` program in this process and captures its exit code and output. */
 import { readdirSync } from 'node:fs';
+import { END_SIGNALS } from '../connectors/kit/signals.ts';
 import { createProgram } from '../gateway/commands/program.ts';
-import { END_SIGNALS } from '../gateway/ops/signals.ts';
 
 /** Exit code and output of a command. */
 export interface CommandResult {

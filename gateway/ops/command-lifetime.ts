@@ -1,5 +1,6 @@
 /** Runs a command until a signal stops it; signals are handled from its first moment on. */
-import { type EndSignal, endBySignal, handleSignals } from './signals.ts';
+import { type EndSignal, handleSignals } from '../../connectors/kit/signals.ts';
+import { endBySignal } from './signals.ts';
 import { closesSoon, controllingTerminal } from './terminal.ts';
 
 /** Milliseconds. npm forwards Ctrl-C, so it arrives twice; only one after this time is a second Ctrl-C. */

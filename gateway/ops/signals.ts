@@ -1,17 +1,6 @@
 /** Ends this process by a signal. */
 import { constants } from 'node:os';
-
-/** Signals that request the end of a process. */
-export const END_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-export type EndSignal = (typeof END_SIGNALS)[number];
-
-/** Replaces all handlers of these signals. */
-export function handleSignals(handle: (signal: EndSignal) => void): void {
-  for (const signal of END_SIGNALS) {
-    process.removeAllListeners(signal);
-    process.on(signal, () => handle(signal));
-  }
-}
+import { type EndSignal, handleSignals } from '../../connectors/kit/signals.ts';
 
 /**
  * Ends this process by the signal, as its sender expects: a shell sees 130 after Ctrl-C and 143 after SIGTERM, and npm prints no error.
