@@ -96,6 +96,13 @@ test('upgrade of a database of 0.1: a database with a migration unknown to this 
   await expect(migrateDown(source)).rejects.toThrow('it has migration Later0999, this version ends at');
   await plain.query('DELETE FROM schema_migration WHERE timestamp = 999');
   expect(await migrate(source)).toEqual([]);
+
+  const former = await createTestDatabase({ migrated: false });
+  await former.plain.query(DUMP);
+  await former.plain.query("INSERT INTO schema_step (number, name) VALUES (999, 'Later0999')");
+  await expect(migrate(former.source)).rejects.toThrow('it has migration Later0999');
+  expect(await former.plain.query("SELECT to_regclass('schema_migration') AS found")).toEqual([{ found: null }]);
+  await former.drop();
 });
 
 test('upgrade of a database of 0.1: a failing migration leaves nothing behind, and the ones before it stay', async () => {

@@ -100,12 +100,14 @@ describe('rejected payloads', () => {
       for (const payload of payloads) await broker.publish('park/g/M1/telemetry', payload);
       await expect.poll(() => warned.filter((one) => one.includes('poll telemetry')).length).toBeGreaterThan(0);
       expect([acknowledged, await count('meter_refusal')]).toEqual([0, 0]);
+      // Commits succeed again while nothing is being delivered; otherwise one payload could be committed in a session that another one ends.
+      await host?.close();
     } finally {
       await database.plain.query('DROP TRIGGER no_refusal ON meter_refusal; DROP FUNCTION no_refusal()');
     }
+    await raise({ largest: '100kB' });
     await expect.poll(() => acknowledged, { timeout: 15_000 }).toBe(2);
-    // Stored twice if the connection ends between commit and acknowledgement.
-    expect([...new Set(await digests())].sort()).toEqual(payloads.map(sha256).sort());
+    expect((await digests()).sort()).toEqual(payloads.map(sha256).sort());
     // Parts of failed attempts are deleted; the parts of the large payload exist once.
     await host?.close();
     await raise();

@@ -35,10 +35,12 @@ export async function saveFacts(
   );
 }
 
+const FACT = selectList(CompanyFactRow);
+
 /** All facts of each company, by field, in a stable order. */
 export async function factsOf(tx: Tx, codes: readonly string[]): Promise<Map<string, CompanyFactRow[]>> {
   const rows: CompanyFactRow[] = await tx.query(
-    `SELECT ${selectList(CompanyFactRow)} FROM company_fact WHERE uscc = ANY($1) ORDER BY uscc, field, connector, installation`,
+    `SELECT ${FACT} FROM company_fact WHERE uscc = ANY($1) ORDER BY uscc, field, connector, installation`,
     [codes],
   );
   const found = new Map<string, CompanyFactRow[]>(codes.map((code) => [code, []]));

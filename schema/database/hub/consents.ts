@@ -7,6 +7,8 @@ import { notify, type Tx } from '../transaction.ts';
 /** A consent without the subjects that granted and revoked it. */
 export type Consent = Omit<ConsentRow, 'grantedBy' | 'revokedBy'>;
 
+const CONSENT = selectList(ConsentRow);
+
 /** NOTIFY channel; the payload is the client whose consents have changed. */
 export const CONSENT_CHANNEL = 'isthmus_consent';
 
@@ -26,7 +28,7 @@ export async function grantConsent(
 export async function revokeConsent(tx: Tx, id: string, by: string, at: Date): Promise<Consent | null> {
   const [rows]: [Consent[]] = await tx.query(
     `UPDATE consent SET revoked_at = coalesce(revoked_at, $2), revoked_by = coalesce(revoked_by, $3)
-     WHERE id = $1 RETURNING ${selectList(ConsentRow)}`,
+     WHERE id = $1 RETURNING ${CONSENT}`,
     [id, at, by],
   );
   const row = rows[0];

@@ -74,6 +74,8 @@ export async function saveClaims(
   );
 }
 
+const IDENTITY = selectList(IdentityRow);
+
 /** The ids of each entity, in a stable order. */
 export async function identifiersOf(
   tx: Tx,
@@ -81,7 +83,7 @@ export async function identifiersOf(
   keys: readonly string[],
 ): Promise<Map<string, IdentityRow[]>> {
   const rows: IdentityRow[] = await tx.query(
-    `SELECT ${selectList(IdentityRow)} FROM identity WHERE entity = $1 AND key = ANY($2) ORDER BY key, system, value, installation`,
+    `SELECT ${IDENTITY} FROM identity WHERE entity = $1 AND key = ANY($2) ORDER BY key, system, value, installation`,
     [entity, keys],
   );
   const found = new Map<string, IdentityRow[]>(keys.map((key) => [key, []]));

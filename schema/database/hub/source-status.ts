@@ -5,6 +5,8 @@ import { SourceRow } from '../entities/sources.ts';
 import { OUTAGE_TTL_SECONDS } from '../processes/connector-outages.ts';
 import type { Tx } from '../transaction.ts';
 
+const SOURCE = selectList(SourceRow);
+
 /** Saves the status with the database's time. */
 export async function saveSource(tx: Tx, row: Omit<SourceRow, 'updatedAt'>): Promise<void> {
   await tx.upsert(SourceRow, { ...row, updatedAt: () => 'now()' }, ['id']);
@@ -40,7 +42,7 @@ export interface SourceStatusRow extends SourceRow {
 export async function allSources(tx: Tx): Promise<SourceStatusRow[]> {
   const rows: (Omit<SourceStatusRow, 'outage'> & { outage: string | null; outageSince: Date | null })[] =
     await tx.query(
-      `SELECT ${selectList(SourceRow)}, extract(epoch FROM now() - updated_at)::float8 * 1000 AS age,
+      `SELECT ${SOURCE}, extract(epoch FROM now() - updated_at)::float8 * 1000 AS age,
        outage.reason AS outage, outage.since AS "outageSince"
      FROM source LEFT JOIN LATERAL (SELECT reason, since FROM connector_outage WHERE connector = system
          AND seen_at BETWEEN now() - $1 * interval '1 second' AND now() + $1 * interval '1 second'
