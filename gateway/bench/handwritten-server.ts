@@ -1,7 +1,8 @@
 /** The handwritten plan behind HTTP, and a server of prepared responses. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { bodyTooLarge, readBody, rejectByHeaders } from '../http/body-limit.ts';
-import { errorResponse, sendAndClose, sendResponse } from '../http/responses.ts';
+import { sendInBatch } from '../http/response-batch.ts';
+import { errorResponse, sendAndClose } from '../http/responses.ts';
 import { handwrittenResponse } from './handwritten-plan.ts';
 import { BODIES } from './workload.ts';
 
@@ -49,11 +50,12 @@ export function serveHandwrittenPlanOverGatewayHttp(): Promise<Server> {
     if (rejection) return sendAndClose(request, response, errorResponse(rejection.error, rejection.status));
     const body = await readBody(request, MAX_BODY);
     if (body === null) return sendAndClose(request, response, errorResponse(bodyTooLarge(MAX_BODY, null), 413));
-    sendResponse(response, {
+    const content = {
       status: 200,
       headers: RESPONSE_HEADERS,
       body: handwrittenResponse(body.toString('utf8'), signal),
-    });
+    };
+    sendInBatch(response, content, undefined);
   };
   return listening(createServer((request, response) => void handle(request, response).catch(() => response.destroy())));
 }

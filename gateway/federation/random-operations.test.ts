@@ -169,8 +169,8 @@ describe(`random operations, ISTHMUS_SEED=${SEED}`, () => {
           counted.set(feature, (counted.get(feature) ?? 0) + 1);
       }
       console.log(`ISTHMUS_SEED=${SEED}: ${[...counted].map(([name, count]) => `${name} ${count}`).join(', ')}`);
-      for (const [name, count] of counted)
-        expect(count, name).toBeGreaterThanOrEqual(Math.floor((CASES * 200) / 10_000));
+      // Every seed must pass: half of what the rarest feature has on average.
+      for (const [name, count] of counted) expect(count, name).toBeGreaterThanOrEqual(Math.floor(CASES / 100));
     },
     TIME,
   );

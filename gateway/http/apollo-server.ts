@@ -28,7 +28,6 @@ export async function startApolloHandler(
   operations: Operations,
   options: { introspection: boolean; subscriptions?: boolean },
 ): Promise<GraphqlHandler> {
-  const fastPath = new FastPath(operations);
   /** The JSON of response data that Apollo holds as an object. */
   const jsonOfData = new WeakMap<object, string>();
   const documentStore = new ApolloDocumentStore();
@@ -95,64 +94,68 @@ export async function startApolloHandler(
     return { ...rejectedResponse([{ message, extensions: { code: 'BAD_REQUEST' } }], accept), status: 406 };
   };
 
+  const fastPath = new FastPath(operations, limitSize);
+
+  const handleByApollo = async (received: GraphqlRequest, parsed: unknown): Promise<GraphqlResponse> => {
+    const { search, body } = withoutEmptyName(received.search, parsed);
+    const request = { ...received, search };
+    const accept = request.headers['accept']?.toString();
+    const texts = documentTexts(request, body);
+    const operationName = requestedOperation(request, body);
+    if (texts.some((text) => operations.documents.isSubscription(text, operationName))) {
+      operations.budget.penalize(request.principal);
+      return rejectSubscription(accept);
+    }
+    try {
+      for (const text of texts) documentStore.offer(text, operations.documents.admit(text, request.principal));
+    } catch (error) {
+      if (!(error instanceof HubError)) throw error;
+      operations.budget.penalize(request.principal);
+      return rejectedResponse([{ message: error.message, extensions: { ...error.extensions } }], accept);
+    }
+    const headers = new HeaderMap();
+    for (const [name, value] of Object.entries(request.headers)) {
+      if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(', ') : value);
+    }
+    // Apollo's CSRF prevention accepts a request with this header.
+    if (request.isSafeRead && request.method === 'GET') headers.set('apollo-require-preflight', '1');
+    const context: Context = {
+      principal: request.principal,
+      signal: request.signal,
+      outcome: { reachedExecutor: false, isValid: false, executed: false },
+    };
+    const apolloResponse = await apollo.executeHTTPGraphQLRequest({
+      httpGraphQLRequest: { method: request.method, headers, search: request.search, body },
+      context: async () => context,
+    });
+    const text =
+      apolloResponse.body.kind === 'complete'
+        ? apolloResponse.body.string
+        : await joinParts(apolloResponse.body.asyncIterator);
+    // `sendResponse` sets the length in bytes.
+    apolloResponse.headers.delete('content-length');
+    const response = {
+      status: apolloResponse.status ?? 200,
+      headers: Object.fromEntries(apolloResponse.headers),
+      body: text,
+    };
+    if (!context.outcome.reachedExecutor) operations.budget.penalize(request.principal);
+    if (context.outcome.isValid) fastPath.learnHeaders(request, response);
+    return context.outcome.executed ? limitSize(response, accept) : withSpecifiedStatus(response);
+  };
+
   return {
-    handle: async (received) => {
-      let parsed: unknown;
-      if (received.body.length > 0) {
+    handle: (request) => {
+      let body: unknown;
+      if (request.body.length > 0) {
         try {
-          parsed = JSON.parse(received.body.toString('utf8'));
+          body = JSON.parse(request.body.toString('utf8'));
         } catch {
-          operations.budget.penalize(received.principal);
-          return errorResponse(new HubError('BAD_REQUEST', 'Request body is not valid JSON.'), 400);
+          operations.budget.penalize(request.principal);
+          return Promise.resolve(errorResponse(new HubError('BAD_REQUEST', 'Request body is not valid JSON.'), 400));
         }
       }
-      const { search, body } = withoutEmptyName(received.search, parsed);
-      const request = { ...received, search };
-      const accept = request.headers['accept']?.toString();
-      const texts = documentTexts(request, body);
-      const operationName = requestedOperation(request, body);
-      if (texts.some((text) => operations.documents.isSubscription(text, operationName))) {
-        operations.budget.penalize(request.principal);
-        return rejectSubscription(accept);
-      }
-      const fast = await fastPath.handle(request, body);
-      if (fast) return limitSize(fast, accept);
-      try {
-        for (const text of texts) documentStore.offer(text, operations.documents.admit(text, request.principal));
-      } catch (error) {
-        if (!(error instanceof HubError)) throw error;
-        operations.budget.penalize(request.principal);
-        return rejectedResponse([{ message: error.message, extensions: { ...error.extensions } }], accept);
-      }
-      const headers = new HeaderMap();
-      for (const [name, value] of Object.entries(request.headers)) {
-        if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(', ') : value);
-      }
-      // Apollo's CSRF prevention accepts a request with this header.
-      if (request.isSafeRead && request.method === 'GET') headers.set('apollo-require-preflight', '1');
-      const context: Context = {
-        principal: request.principal,
-        signal: request.signal,
-        outcome: { reachedExecutor: false, isValid: false, executed: false },
-      };
-      const apolloResponse = await apollo.executeHTTPGraphQLRequest({
-        httpGraphQLRequest: { method: request.method, headers, search: request.search, body },
-        context: async () => context,
-      });
-      const text =
-        apolloResponse.body.kind === 'complete'
-          ? apolloResponse.body.string
-          : await joinParts(apolloResponse.body.asyncIterator);
-      // `sendResponse` sets the length in bytes.
-      apolloResponse.headers.delete('content-length');
-      const response = {
-        status: apolloResponse.status ?? 200,
-        headers: Object.fromEntries(apolloResponse.headers),
-        body: text,
-      };
-      if (!context.outcome.reachedExecutor) operations.budget.penalize(request.principal);
-      if (context.outcome.isValid) fastPath.learnHeaders(request, response);
-      return context.outcome.executed ? limitSize(response, accept) : withSpecifiedStatus(response);
+      return fastPath.handle(request, body) ?? handleByApollo(request, body);
     },
     stop: () => apollo.stop(),
   };

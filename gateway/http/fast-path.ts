@@ -22,21 +22,27 @@ type Headers = Readonly<Record<string, string>>;
 
 export class FastPath {
   readonly #operations: Operations;
+  readonly #limitSize: (response: GraphqlResponse, accept: string | undefined) => GraphqlResponse;
   /** Documents that Apollo Server has accepted. */
-  readonly #allowed = new LRUCache<string, true>({
+  readonly #allowed = new LRUCache<string, AllowedDocument>({
     maxSize: MAX_CHARACTERS,
     sizeCalculation: (_, text) => text.length,
   });
   /** Apollo Server's response headers by `accept` header. */
   readonly #headers = new Map<string, Headers>();
 
-  constructor(operations: Operations) {
+  /** @param limitSize replaces a response that is too large; receives the request's `accept` header */
+  constructor(
+    operations: Operations,
+    limitSize: (response: GraphqlResponse, accept: string | undefined) => GraphqlResponse,
+  ) {
     this.#operations = operations;
+    this.#limitSize = limitSize;
   }
 
   /** Records that Apollo Server has accepted the document. */
   allow(text: string): void {
-    this.#allowed.set(text, true);
+    this.#allowed.set(text, { text, mentionsSubscription: /\bsubscription\b/.test(text) });
   }
 
   /** Records the headers of Apollo Server's response to an executed request. */
@@ -46,25 +52,42 @@ export class FastPath {
     this.#headers.set(acceptOf(request), response.headers);
   }
 
-  /** Resolves with null when Apollo Server must handle the request. `body` is the parsed body. */
-  async handle(request: GraphqlRequest, body: unknown): Promise<GraphqlResponse | null> {
+  /** The response; null when Apollo Server must handle the request. `body` is the parsed body. */
+  handle(request: GraphqlRequest, body: unknown): Promise<GraphqlResponse> | null {
     const headers = this.#headers.get(acceptOf(request));
     if (!headers || request.method !== 'POST' || request.search !== '') return null;
     if (!JSON_TYPE.test(String(request.headers['content-type']))) return null;
-    if (!isPlain(body) || !this.#allowed.get(body.query)) return null;
-    const { query, operationName, variables, extensions } = body;
+    if (!isPlain(body)) return null;
+    const document = this.#allowed.get(body.query);
+    if (!document) return null;
+    const { text, mentionsSubscription } = document;
+    // A document with several operations may have been accepted for another one.
+    if (mentionsSubscription && this.#operations.documents.isSubscription(text, body.operationName || undefined))
+      return null;
+    return this.#execute(request, text, body, headers);
+  }
+
+  async #execute(
+    request: GraphqlRequest,
+    query: string,
+    { operationName, variables, extensions }: PlainBody,
+    headers: Headers,
+  ): Promise<GraphqlResponse> {
     const response = await this.#operations.run({
       query,
-      operationName: operationName ?? undefined,
+      // GraphQL over HTTP treats an empty name as absent.
+      operationName: operationName || undefined,
       variables: variables ?? undefined,
       ...(extensions ? { extensions } : {}),
       principal: request.principal,
       signal: request.signal,
     });
     // Reading `data` would build the object from the text.
-    if (response.json) return { status: 200, headers, body: responseBody(response.json(), response) };
-    if (response.data !== undefined)
-      return { status: 200, headers, body: responseBody(JSON.stringify(response.data), response) };
+    const data = response.json?.() ?? (response.data === undefined ? undefined : JSON.stringify(response.data));
+    if (data !== undefined) {
+      const body = responseBody(data, response);
+      return this.#limitSize({ status: 200, headers, body }, request.headers['accept']?.toString());
+    }
     // A rejected operation must not cost more than an executed one.
     const errors = (response.errors ?? []).map((error) => publicError(error));
     return { status: statusFor(errors, headers['content-type'] ?? ''), headers, body: JSON.stringify({ errors }) };
@@ -101,6 +124,12 @@ function codeOf(code: unknown, error: unknown): unknown {
   return status === 400 ? 'BAD_REQUEST' : 'INTERNAL';
 }
 
+interface AllowedDocument {
+  /** The string that all caches of the document have as their key: a lookup by it neither hashes nor compares characters. */
+  readonly text: string;
+  readonly mentionsSubscription: boolean;
+}
+
 interface PlainBody {
   readonly query: string;
   readonly operationName?: string | null;
@@ -113,9 +142,7 @@ function isPlain(body: unknown): body is PlainBody {
   const { query, operationName, variables, extensions } = body;
   return (
     typeof query === 'string' &&
-    (operationName === undefined ||
-      operationName === null ||
-      (typeof operationName === 'string' && operationName !== '')) &&
+    (operationName === undefined || operationName === null || typeof operationName === 'string') &&
     (variables === undefined || variables === null || isObject(variables)) &&
     (extensions === undefined ||
       extensions === null ||

@@ -12,7 +12,8 @@ import { readAccept } from './content-negotiation.ts';
 import type { HttpHandlers } from './handlers.ts';
 import { isPageRequest, sendPage } from './pages/graphql-page.ts';
 import type { RejectionCache } from './rejection-cache.ts';
-import { errorResponse, sendAndClose, sendResponse, sendTooManyRequests } from './responses.ts';
+import { sendInBatch } from './response-batch.ts';
+import { errorResponse, sendAndClose, sendTooManyRequests } from './responses.ts';
 import { type CorsPolicy, rejectOrigin } from './security/cors.ts';
 import { setSecurityHeaders } from './security/security-headers.ts';
 
@@ -90,8 +91,8 @@ export async function handleGraphql(
     // Requests that ran at the same time may have used up the caller's unread bytes.
     const exceeded = result.body.length > SMALL_RESPONSE ? unread?.rejection(callerKey(principal)) : null;
     if (exceeded) return sendTooManyRequests(request, response, exceeded);
-    sendResponse(response, result);
-    if (unread) trackResponse(unread, callerKey(principal), response);
+    const track = unread && (() => trackResponse(unread, callerKey(principal), response));
+    sendInBatch(response, result, track);
   };
   if (!handlers.schedule) return respond(() => undefined);
   let isStarted = false;

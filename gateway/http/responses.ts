@@ -11,14 +11,19 @@ import { SECURITY_HEADERS } from './security/security-headers.ts';
 const flatHeaders = new WeakMap<GraphqlResponse['headers'], readonly string[]>();
 
 /** Writes a whole response with the security headers. */
-export function sendResponse(response: ServerResponse, { status, headers, body }: GraphqlResponse): void {
+export function sendResponse(response: ServerResponse, content: GraphqlResponse): void {
+  writeHead(response, content);
+  response.end(content.body);
+}
+
+/** Writes the head of a whole response with the security headers; the body must follow. */
+export function writeHead(response: ServerResponse, { status, headers, body }: GraphqlResponse): void {
   let flat = flatHeaders.get(headers);
   if (!flat) {
     flat = Object.entries({ ...SECURITY_HEADERS, ...headers }).flat();
     flatHeaders.set(headers, flat);
   }
   response.writeHead(status, [...flat, 'content-length', String(Buffer.byteLength(body))]);
-  response.end(body);
 }
 
 /** Status by error code of a request that was rejected before execution; 400 for all other codes. */

@@ -19,36 +19,36 @@ export interface OperationGraph {
   readonly audit?: AccessRecorder | undefined;
 }
 
-/** The operations that run on one graph. */
-interface GraphGeneration {
+/** A graph and the operations that run on it. */
+export interface GraphGeneration {
+  readonly graph: OperationGraph;
   running: number;
   /** Called when the last operation has ended after the graph was replaced. */
   onEnded: (() => void) | null;
 }
 
 export class CurrentGraph {
-  #graph: OperationGraph;
-  #generation: GraphGeneration = { running: 0, onEnded: null };
+  #generation: GraphGeneration;
   readonly #budget: CostBudget;
   readonly #plans = new PerCallerPlans();
   readonly #listeners = new Set<(schema: GraphQLSchema) => void>();
 
   constructor(graph: OperationGraph, budget: CostBudget) {
-    this.#graph = graph;
+    this.#generation = { graph, running: 0, onEnded: null };
     this.#budget = budget;
   }
 
   /** The public graph. */
   get schema(): GraphQLSchema {
-    return this.#graph.federation.schema;
+    return this.#generation.graph.federation.schema;
   }
 
   get federation(): Federation {
-    return this.#graph.federation;
+    return this.#generation.graph.federation;
   }
 
   get audit(): AccessRecorder | undefined {
-    return this.#graph.audit;
+    return this.#generation.graph.audit;
   }
 
   /**
@@ -56,11 +56,10 @@ export class CurrentGraph {
    * switch, so that no request waits for the planner. Resolves when the last operation on the old graph has ended.
    */
   async replace(next: OperationGraph): Promise<void> {
-    await this.#plans.recompile(next.federation, next.policy, this.#graph.federation);
+    await this.#plans.recompile(next.federation, next.policy, this.#generation.graph.federation);
     const before = this.#generation;
-    this.#graph = next;
     this.#budget.setCosts(next.costs);
-    this.#generation = { running: 0, onEnded: null };
+    this.#generation = { graph: next, running: 0, onEnded: null };
     for (const listener of this.#listeners) listener(next.federation.schema);
     this.#plans.clear();
     if (before.running === 0) return;
@@ -75,16 +74,16 @@ export class CurrentGraph {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Runs an operation on the graph that is current now; `replace` waits for its end. Resolves and rejects as `operation` does. */
-  async track<T>(operation: (graph: OperationGraph) => Promise<T>): Promise<T> {
-    const generation = this.#generation;
-    generation.running++;
-    try {
-      return await operation(this.#graph);
-    } finally {
-      generation.running--;
-      if (generation.running === 0) generation.onEnded?.();
-    }
+  /** The graph for an operation that starts now. `replace` waits until `end` is called. */
+  start(): GraphGeneration {
+    this.#generation.running++;
+    return this.#generation;
+  }
+
+  /** Records the end of an operation. */
+  end(generation: GraphGeneration): void {
+    generation.running--;
+    if (generation.running === 0) generation.onEnded?.();
   }
 
   /** Remembers a caller with these rights, so that its operations can be compiled for the next graph. */
@@ -94,7 +93,7 @@ export class CurrentGraph {
 
   /** The error of a caller who may not see the field; null if it may. For root fields of subscriptions, which are never planned. */
   fieldError(coordinate: Coordinate, caller: Principal | null): HubError | null {
-    const found = this.#graph.policy.rejection(coordinate, caller);
+    const found = this.#generation.graph.policy.rejection(coordinate, caller);
     return found && new HubError(found.code, found.message);
   }
 }

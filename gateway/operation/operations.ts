@@ -100,9 +100,14 @@ export class Operations {
    * Executes one query or mutation and resolves with its response; expected errors are in the response. With `extensions.sign` the
    * response is signed and includes its provenance.
    */
-  run(request: OperationRequest): Promise<OperationResponse> {
+  async run(request: OperationRequest): Promise<OperationResponse> {
     const isSigned = request.extensions?.['sign'] === true && this.#sign !== undefined && !request.internal;
-    return this.graph.track((graph) => (isSigned ? this.#runSigned(request, graph) : this.#run(request, graph)));
+    const generation = this.graph.start();
+    try {
+      return await (isSigned ? this.#runSigned(request, generation.graph) : this.#run(request, generation.graph));
+    } finally {
+      this.graph.end(generation);
+    }
   }
 
   async #runSigned(request: OperationRequest, graph: OperationGraph): Promise<OperationResponse> {

@@ -11,14 +11,15 @@ export const MAX_TIMER = 2 ** 31 - 1;
 /** The deadline of one execution. */
 export class Deadline {
   readonly #call: Call;
-  readonly #onEnd = new Set<() => void>();
+  /** Created when something waits. */
+  #onEnd: Set<() => void> | null = null;
   #timer: NodeJS.Timeout | null = null;
   #stopListening: () => void = () => undefined;
   /** Whether the timer has fired or the client has disconnected. A timer may fire a millisecond before the deadline by the clock. */
   #hasEnded = false;
   readonly #finish = (): void => {
     this.#hasEnded = true;
-    for (const stopWaiting of this.#onEnd) stopWaiting();
+    for (const stopWaiting of this.#onEnd ?? []) stopWaiting();
   };
 
   constructor(call: Call) {
@@ -38,9 +39,10 @@ export class Deadline {
         return resolve(onTimeout());
       }
       const stopWaiting = (): void => resolve(onTimeout());
-      this.#onEnd.add(stopWaiting);
+      this.#onEnd ??= new Set();
+      const waiting = this.#onEnd.add(stopWaiting);
       this.#start();
-      promise.then(resolve, reject).finally(() => this.#onEnd.delete(stopWaiting));
+      promise.then(resolve, reject).finally(() => waiting.delete(stopWaiting));
     });
   }
 
