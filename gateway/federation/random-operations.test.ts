@@ -21,7 +21,7 @@ import {
 /** ISTHMUS_SEED repeats a run; ISTHMUS_CASES makes it longer. */
 const SEED = Number(process.env['ISTHMUS_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 const CASES = Number(process.env['ISTHMUS_CASES'] ?? 800);
-const TIME = 20_000 + 50 * CASES;
+const TIME = 60_000 + 250 * CASES;
 
 const composed = (split: Split): string =>
   compose(

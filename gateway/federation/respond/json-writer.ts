@@ -22,14 +22,20 @@ const stopWriting = (): never => {
 const ESCAPED = /[^ !#-[\]-\ud7ff\ue000-\uffff]/;
 
 /** The JSON of a string. */
-export function quoteString(text: string): string {
+export const quoteString = (text: string): string => (isUnchanged(text) ? `"${text}"` : JSON.stringify(text));
+
+/** The JSON of a string without its quotes. */
+const escapeString = (text: string): string => (isUnchanged(text) ? text : JSON.stringify(text).slice(1, -1));
+
+/** Whether JSON writes the string as it is, between quotes. */
+function isUnchanged(text: string): boolean {
   const { length } = text;
-  if (length > 48) return ESCAPED.test(text) ? JSON.stringify(text) : `"${text}"`;
+  if (length > 48) return !ESCAPED.test(text);
   for (let i = 0; i < length; i++) {
     const code = text.charCodeAt(i);
-    if (code < 32 || code === 34 || code === 92 || (code >= 0xd800 && code <= 0xdfff)) return JSON.stringify(text);
+    if (code < 32 || code === 34 || code === 92 || (code >= 0xd800 && code <= 0xdfff)) return false;
   }
-  return `"${text}"`;
+  return true;
 }
 
 type WriteValue = (value: never) => string;
@@ -62,11 +68,12 @@ class CodeGenerator {
     const constants = this.#constants.map((_, i) => `L${i}`).join(',');
     const make = new Function(
       'quoteString',
+      'escapeString',
       'stopWriting',
       'L',
       `'use strict';const [${constants}]=L;${this.#functions.join('')}return ${name};`,
     );
-    return make(quoteString, stopWriting, this.#constants) as (object: DataObject) => string;
+    return make(quoteString, escapeString, stopWriting, this.#constants) as (object: DataObject) => string;
   }
 
   /** The name of a value in the generated code. */
@@ -92,11 +99,28 @@ class CodeGenerator {
         body = 'stopWriting();';
         break;
       }
-      body += `r+=${JSON.stringify(constantText)};v=o[${JSON.stringify(field.dataKey)}];${this.#valueCode('v', field.value)}`;
-      constantText = '';
+      const read = `v=o[${JSON.stringify(field.dataKey)}];`;
+      const textCode = this.#textCode('v', field.value);
+      // The quotes around a text belong to the constant text before and after it, which saves two concatenations.
+      if (textCode) constantText += '"';
+      body += `r+=${JSON.stringify(constantText)};${read}${textCode ?? this.#valueCode('v', field.value)}`;
+      constantText = textCode ? '"' : '';
     }
     this.#functions.push(`function ${name}(o){let r='',v;${body}return r+${JSON.stringify(`${constantText}}`)};}\n`);
     return name;
+  }
+
+  /** Code that appends the JSON of a value without its quotes; null if the value may be null or may be no JSON string. */
+  #textCode(value: string, shape: ValueShape): string | null {
+    if (shape.kind !== 'leaf' || !shape.nonNull) return null;
+    const { type, serialize } = shape;
+    const isEnum = isEnumType(type);
+    if (!isEnum && type.name !== 'String' && type.name !== 'ID') return null;
+    const write = this.#constant(leafWriter(serialize));
+    const other = `{if(${value}===null||${value}===undefined)stopWriting();r+=${write}(${value}).slice(1,-1);}`;
+    if (!isEnum) return `if(typeof ${value}==='string')r+=escapeString(${value});else ${other}`;
+    const names = this.#constant(new Set(type.getValues().map(({ name }) => name)));
+    return `if(${names}.has(${value}))r+=${value};else ${other}`;
   }
 
   /** Code that appends the value's JSON to `r`. */
