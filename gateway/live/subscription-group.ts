@@ -48,6 +48,8 @@ export class SubscriptionGroup {
   readonly #served = new Set<Subscriber>();
   /** Counts joins, to detect those during a read. */
   #joined = 0;
+  /** All followers, while all are at one position and none has joined or left: nothing is counted for each of them at each event. */
+  #together: FollowersTogether | null = null;
   #stop = new AbortController();
   /** Null while nobody follows. */
   #position: bigint | null = null;
@@ -143,6 +145,7 @@ export class SubscriptionGroup {
       const leave = (reason: LeaveReason, error?: unknown) => {
         signal.removeEventListener('abort', onAbort);
         this.#subscribers.delete(subscriber);
+        this.#together = null;
         subscriber.leave = null;
         if (this.#subscribers.size === 0) this.#stop.abort();
         if (error === undefined) resolve(reason);
@@ -150,6 +153,7 @@ export class SubscriptionGroup {
       };
       signal.addEventListener('abort', onAbort, { once: true });
       this.#subscribers.add(subscriber);
+      this.#together = null;
       subscriber.leave = leave;
       this.#joined += 1;
       if (this.#position === null) {
@@ -190,7 +194,9 @@ export class SubscriptionGroup {
         if (this.#joined !== joined) await this.#readForLatecomers(position, range.upTo);
         this.#position = range.upTo;
         // Last, since a subscriber that leaves compares its position with the group's at once.
-        for (const subscriber of this.#subscribers) if (subscriber.position < range.upTo) subscriber.leave?.('behind');
+        if (this.#together?.position !== range.upTo)
+          for (const subscriber of this.#subscribers)
+            if (subscriber.position < range.upTo) subscriber.leave?.('behind');
       }
       if (this.#tail.closed) for (const { leave } of [...this.#subscribers]) leave?.('closed');
     } catch (error) {
@@ -213,7 +219,7 @@ export class SubscriptionGroup {
   async #readForGroup(
     position: bigint,
     upTo: bigint,
-  ): Promise<{ range: LogRange; to: Subscriber[]; joined: number } | null> {
+  ): Promise<{ range: LogRange; to: readonly Subscriber[]; joined: number } | null> {
     const { request } = this.#quota.leastLoaded(this.#subscribersAt(position).present) ?? {};
     if (!request) return null;
     return this.#quota.run(request, async () => {
@@ -225,7 +231,7 @@ export class SubscriptionGroup {
         return null;
       }
       const joined = this.#joined;
-      const readers = to.map((subscriber) => subscriber.reader);
+      const readers = this.#together?.present === to ? this.#together.readers : readersOf(to);
       const sameSubject = readers.every((reader) => reader.subject === this.#principal?.subject);
       const principal = sameSubject ? this.#principal : this.#sharedPrincipal;
       return { range: await this.#reader.read(position, upTo, { principal, readers }), to, joined };
@@ -233,7 +239,8 @@ export class SubscriptionGroup {
   }
 
   /** The members at this position, and the next position at which there is one. */
-  #subscribersAt(position: bigint): { present: Subscriber[]; next: bigint | null } {
+  #subscribersAt(position: bigint): { present: readonly Subscriber[]; next: bigint | null } {
+    if (this.#together?.position === position) return { present: this.#together.present, next: null };
     const present: Subscriber[] = [];
     let next: bigint | null = null;
     for (const subscriber of this.#subscribers) {
@@ -241,22 +248,25 @@ export class SubscriptionGroup {
       if (reached === position) present.push(subscriber);
       else if (reached > position && (next === null || reached < next)) next = reached;
     }
+    if (present.length === this.#subscribers.size && present.length > 0)
+      this.#together = { position, present, readers: readersOf(present), callers: principalsByCaller(present) };
     return { present, next };
   }
 
   /** Delivers to all, and charges each caller once, however many subscriptions it has here. */
   #deliverToAll(subscribers: readonly Subscriber[], range: LogRange): void {
-    const callers = new Map<string, Principal | null>();
-    for (const { caller, request } of subscribers) callers.set(caller, request.principal);
-    for (const [caller, principal] of callers) {
+    const together = this.#together?.present === subscribers ? this.#together : null;
+    const overBudget = new Set<string>();
+    for (const [caller, principal] of together?.callers ?? principalsByCaller(subscribers)) {
       this.#operations.budget.debit(principal, range.cost);
-      if (this.#operations.budget.retryAfterMs(principal) === 0) callers.delete(caller);
+      if (this.#operations.budget.retryAfterMs(principal) > 0) overBudget.add(caller);
     }
-    for (const subscriber of subscribers) this.#deliver(subscriber, range, callers);
+    for (const subscriber of subscribers) this.#deliver(subscriber, range, overBudget);
+    if (together && this.#together === together) together.position = range.upTo;
   }
 
   /** `overBudget`: the callers whose points are used up. */
-  #deliver(subscriber: Subscriber, range: LogRange, overBudget?: ReadonlyMap<string, unknown>): void {
+  #deliver(subscriber: Subscriber, range: LogRange, overBudget?: ReadonlySet<string>): void {
     const { leave } = subscriber;
     // The expiry timer may be late when the wall clock was set.
     if (this.#operations.tokenExpiry.isExpired(subscriber.request.principal))
@@ -265,6 +275,20 @@ export class SubscriptionGroup {
     else if (leave && overBudget?.has(subscriber.caller)) leave('over-budget');
   }
 }
+
+/** What is equal at each event while all followers are at one position. */
+interface FollowersTogether {
+  position: bigint;
+  readonly present: readonly Subscriber[];
+  readonly readers: readonly Subscriber['reader'][];
+  readonly callers: ReadonlyMap<string, Principal | null>;
+}
+
+const principalsByCaller = (subscribers: readonly Subscriber[]): Map<string, Principal | null> =>
+  new Map(subscribers.map(({ caller, request }) => [caller, request.principal]));
+
+const readersOf = (subscribers: readonly Subscriber[]): Subscriber['reader'][] =>
+  subscribers.map(({ reader }) => reader);
 
 /** Returns false when the subscriber has no room for another delivery. */
 function offer(subscriber: Subscriber, range: LogRange): boolean {

@@ -46,6 +46,21 @@ export class AccessRecorder {
   }
 }
 
+type Reader = NonNullable<OperationAccess['readers']>[number];
+
+/** By list: a subscription group passes the same one with each event while nobody joins or leaves. */
+const distinctByList = new WeakMap<readonly Reader[], readonly Reader[]>();
+
+/** The readers, each once. The list must not be changed afterwards. */
+function distinctReaders(readers: readonly Reader[]): readonly Reader[] {
+  let distinct = distinctByList.get(readers);
+  if (!distinct) {
+    distinct = [...new Map(readers.map((reader) => [`${reader.subject}\0${reader.client}`, reader])).values()];
+    distinctByList.set(readers, distinct);
+  }
+  return distinct;
+}
+
 /** The records of an operation: one for each outcome. */
 export function toAccessRecords(
   { outcomes, principal, readers, query }: OperationAccess,
@@ -53,9 +68,7 @@ export function toAccessRecords(
 ): AccessRecord[] {
   const operation = createHash('sha256').update(query).digest('hex');
   const { subject, client } = principal;
-  const readersByKey = new Map(
-    (readers ?? [{ subject, client }]).map((reader) => [`${reader.subject}\0${reader.client}`, reader]),
-  );
+  const who = readers ? distinctReaders(readers) : [{ subject, client }];
   const byOutcome: [Outcome, AccessedFields | null][] = [
     ['ALLOWED', outcomes.visible],
     ['MASKED', outcomes.masked],
@@ -69,7 +82,7 @@ export function toAccessRecords(
     const ownCompanies = principal.companies?.filter((company) => companies.includes(company)) ?? [];
     return [
       {
-        who: [...readersByKey.values()],
+        who,
         onBehalfOf: ownCompanies,
         purpose: principal.purpose ?? (purposes.join(' ') || null),
         basis: legalBasis(
