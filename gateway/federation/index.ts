@@ -149,8 +149,8 @@ export function createFederation(options: FederationOptions): Federation {
     schema: supergraph.publicSchema,
     id: supergraph.id,
     compile: (request, { checkAccess, accessKey = '', internal = false, provenance = false } = {}) => {
-      const variantKey = `${internal ? 'i' : 'o'}${provenance ? 'p' : ''}\0${accessKey}\0${request.operationName ?? ''}`;
-      const cached = cache.get(request.query, variantKey);
+      const variant = { operationName: request.operationName, accessKey, internal, provenance };
+      const cached = cache.get(request.query, variant);
       if (cached) return cached;
       try {
         const compiled = compileOperation({ supergraph, planner, getSubgraph, reportErrors, inputRules }, request, {
@@ -159,23 +159,13 @@ export function createFederation(options: FederationOptions): Federation {
           protectedFields: options.protectedFields ?? null,
           createProvenance: provenance ? createProvenance : null,
         });
-        if (!('errors' in compiled)) cache.set(request.query, variantKey, compiled);
+        if (!('errors' in compiled)) cache.set(request.query, variant, compiled);
         return compiled;
       } catch (error) {
         return { errors: [planningError(error, request.operationName ?? null)] };
       }
     },
-    compiledOperations: () =>
-      cache.entries().map(([query, variantKey]) => {
-        const [kind = '', accessKey = '', operationName] = variantKey.split('\0');
-        return {
-          query,
-          operationName: operationName || undefined,
-          accessKey,
-          internal: kind[0] === 'i',
-          provenance: kind[1] === 'p',
-        };
-      }),
+    compiledOperations: () => cache.entries().map(([query, variant]) => ({ query, ...variant })),
     validate: (query, document) => validateDocument(supergraph.publicSchema, document, query, inputRules).errors,
     validateVariables: (operation, variables) => {
       const definitions = operation.variableDefinitions ?? [];

@@ -189,13 +189,17 @@ export function compileOperation(
     };
   };
   const variants = new LRUCache<string, Variant>({ max: MAX_VARIANTS });
+  const only = variableNames.length === 0 ? createVariant({}) : null;
   const variantFor = (variables: Readonly<Record<string, unknown>>): Variant => {
+    if (only) return only;
     const key = variableNames.map((name) => (variables[name] === true ? '1' : '0')).join('');
-    const variant = variants.get(key) ?? createVariant(variables);
-    variants.set(key, variant);
+    let variant = variants.get(key);
+    if (!variant) {
+      variant = createVariant(variables);
+      variants.set(key, variant);
+    }
     return variant;
   };
-  if (variableNames.length === 0) variantFor({});
   return {
     kind: operation.operation,
     name: operation.name?.value ?? null,
