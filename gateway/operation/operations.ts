@@ -13,7 +13,7 @@ import { Scheduler } from '../trust/limits/scheduler.ts';
 import type { Consents } from '../trust/rights/consents.ts';
 import { ClientDocuments, type IntrospectionPolicy } from './client-documents.ts';
 import { CostBudget } from './cost-budget.ts';
-import { CurrentGraph, type OperationGraph } from './current-graph.ts';
+import { CurrentGraph, type GraphGeneration, type OperationGraph } from './current-graph.ts';
 import { DocumentCache } from './document-cache.ts';
 import { callerRights } from './per-caller-plans.ts';
 import { type OperationRequest, type OperationResponse, rejectedResponse, type SignResponse } from './request.ts';
@@ -100,83 +100,87 @@ export class Operations {
    * Executes one query or mutation and resolves with its response; expected errors are in the response. With `extensions.sign` the
    * response is signed and includes its provenance.
    */
-  async run(request: OperationRequest): Promise<OperationResponse> {
-    const isSigned = request.extensions?.['sign'] === true && this.#sign !== undefined && !request.internal;
+  run(request: OperationRequest): Promise<OperationResponse> {
     const generation = this.graph.start();
-    try {
-      return await (isSigned ? this.#runSigned(request, generation.graph) : this.#run(request, generation.graph));
-    } finally {
-      this.graph.end(generation);
-    }
+    const isSigned = request.extensions?.['sign'] === true && this.#sign !== undefined && !request.internal;
+    return isSigned ? this.#runSigned(request, generation) : this.#run(request, generation);
   }
 
-  async #runSigned(request: OperationRequest, graph: OperationGraph): Promise<OperationResponse> {
+  async #runSigned(request: OperationRequest, generation: GraphGeneration): Promise<OperationResponse> {
     const withProvenance = { ...request, extensions: { ...request.extensions, provenance: true } };
-    const response = await this.#run(withProvenance, graph);
+    const response = await this.#run(withProvenance, generation);
     return response.data === undefined || !this.#sign ? response : this.#sign(request, response);
   }
 
-  async #run(request: OperationRequest, { federation, policy }: OperationGraph): Promise<OperationResponse> {
-    if (this.tokenExpiry.isExpired(request.principal)) {
-      return rejectedResponse(new HubError('UNAUTHENTICATED', 'The token has expired.'));
-    }
-    // Consents are read for every operation, so also for every delivery of a subscription.
-    const caller = request.principal && (await this.#withConsents(request.principal));
-    let { document } = request;
-    if (!request.internal) {
-      try {
-        document = this.documents.admitValid(request.query, caller) ?? document;
-      } catch (error) {
-        if (error instanceof HubError) return rejectedResponse(error);
-        throw error;
-      }
-    }
-    const rights = callerRights(policy, caller, request.internal ?? false);
-    this.graph.rememberCaller(rights.accessKey, caller);
-    const compiled = federation.compile(
-      { query: request.query, operationName: request.operationName, document },
-      { ...rights, provenance: request.extensions?.['provenance'] === true },
-    );
-    if ('errors' in compiled) {
-      this.budget.penalize(request.principal);
-      return { errors: this.documents.publicErrors(compiled.errors, caller) };
-    }
-    const cost = request.internal ? null : this.#costBudget.estimate(compiled, request.variables);
+  /** Runs the operation and ends it in its generation. */
+  async #run(request: OperationRequest, generation: GraphGeneration): Promise<OperationResponse> {
+    const { federation, policy } = generation.graph;
     try {
-      if (cost) this.#costBudget.charge(cost, request.principal);
-    } catch (error) {
-      if (!(error instanceof HubError)) throw error;
-      if (error.code !== 'LIMIT_RATE') this.budget.penalize(request.principal);
-      return rejectedResponse(error);
-    }
-    const callCounts = cost && request.extensions?.['cost'] === true ? new Map<string, number>() : null;
-    const call = new ClientCall(request.signal, caller ?? ANONYMOUS, systemClock.monotonic() + this.#timeout);
-    if (callCounts) call.callCounts = callCounts;
-    const executed = federation.execute(compiled, { variables: request.variables, call });
-    const response = executed instanceof Promise ? await executed : executed;
-    if (!response.json) return { errors: this.documents.publicErrors(response.errors, caller) };
-    if (compiled.kind === 'mutation') this.#consents?.clear();
-    const { audit } = this.graph;
-    // A caller who is not signed in sees nothing protected; many such requests must not fill the log.
-    if (response.accessedFields && audit && caller) {
-      const { readers } = request;
-      const query = request.clientQuery ?? request.query;
-      const failure = await audit.record({ outcomes: response.accessedFields, principal: caller, readers, query }).then(
-        () => null,
-        (error: unknown) => error,
+      if (this.tokenExpiry.isExpired(request.principal)) {
+        return rejectedResponse(new HubError('UNAUTHENTICATED', 'The token has expired.'));
+      }
+      // Consents are read for every operation, so also for every delivery of a subscription.
+      const caller = request.principal && (await this.#withConsents(request.principal));
+      let { document } = request;
+      if (!request.internal) {
+        try {
+          document = this.documents.admitValid(request.query, caller) ?? document;
+        } catch (error) {
+          if (error instanceof HubError) return rejectedResponse(error);
+          throw error;
+        }
+      }
+      const rights = callerRights(policy, caller, request.internal ?? false);
+      this.graph.rememberCaller(rights.accessKey, caller);
+      const compiled = federation.compile(
+        { query: request.query, operationName: request.operationName, document },
+        { ...rights, provenance: request.extensions?.['provenance'] === true },
       );
-      if (failure instanceof HubError) return { data: null, ...rejectedResponse(failure) };
-      if (failure) throw failure;
+      if ('errors' in compiled) {
+        this.budget.penalize(request.principal);
+        return { errors: this.documents.publicErrors(compiled.errors, caller) };
+      }
+      const cost = request.internal ? null : this.#costBudget.estimate(compiled, request.variables);
+      try {
+        if (cost) this.#costBudget.charge(cost, request.principal);
+      } catch (error) {
+        if (!(error instanceof HubError)) throw error;
+        if (error.code !== 'LIMIT_RATE') this.budget.penalize(request.principal);
+        return rejectedResponse(error);
+      }
+      const callCounts = cost && request.extensions?.['cost'] === true ? new Map<string, number>() : null;
+      const call = new ClientCall(request.signal, caller ?? ANONYMOUS, systemClock.monotonic() + this.#timeout);
+      if (callCounts) call.callCounts = callCounts;
+      const executed = federation.execute(compiled, { variables: request.variables, call });
+      const response = executed instanceof Promise ? await executed : executed;
+      if (!response.json) return { errors: this.documents.publicErrors(response.errors, caller) };
+      if (compiled.kind === 'mutation') this.#consents?.clear();
+      const { audit } = this.graph;
+      // A caller who is not signed in sees nothing protected; many such requests must not fill the log.
+      if (response.accessedFields && audit && caller) {
+        const { readers } = request;
+        const query = request.clientQuery ?? request.query;
+        const failure = await audit
+          .record({ outcomes: response.accessedFields, principal: caller, readers, query })
+          .then(
+            () => null,
+            (error: unknown) => error,
+          );
+        if (failure instanceof HubError) return { data: null, ...rejectedResponse(failure) };
+        if (failure) throw failure;
+      }
+      const { provenance } = response;
+      if (call.sourceConditions.size === 0 && !callCounts && !provenance) return response;
+      const sources = [...call.sourceConditions].map(([source, state]) => ({ source, state }));
+      const extensions = {
+        ...(sources.length > 0 ? { sources } : {}),
+        ...(provenance ? { provenance } : {}),
+        ...(cost && callCounts ? { cost: costReport(cost, callCounts) } : {}),
+      };
+      return Object.assign(response, { extensions: { ...(response as OperationResponse).extensions, ...extensions } });
+    } finally {
+      this.graph.end(generation);
     }
-    const { provenance } = response;
-    if (call.sourceConditions.size === 0 && !callCounts && !provenance) return response;
-    const sources = [...call.sourceConditions].map(([source, state]) => ({ source, state }));
-    const extensions = {
-      ...(sources.length > 0 ? { sources } : {}),
-      ...(provenance ? { provenance } : {}),
-      ...(cost && callCounts ? { cost: costReport(cost, callCounts) } : {}),
-    };
-    return Object.assign(response, { extensions: { ...(response as OperationResponse).extensions, ...extensions } });
   }
 
   /** The caller with the consents in force now. */
