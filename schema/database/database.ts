@@ -2,10 +2,13 @@
 import type { Client as PgClient } from 'pg';
 import pg from 'pg';
 import { DataSource } from 'typeorm';
+import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 import { PostgresNaming } from './column-names.ts';
-import { createPoolControl } from './connection-pool.ts';
 import { DatabaseError } from './database-error.ts';
 import { entities } from './entities/index.ts';
+import { createPoolControl } from './pool/connection-pool.ts';
+import { PreparedStatements } from './pool/prepared-statements.ts';
+import { singleStatements } from './pool/single-statements.ts';
 import type { Tx } from './transaction.ts';
 
 export { DatabaseError, type Tx };
@@ -19,6 +22,8 @@ export interface Database {
   transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
   /** Runs statements outside of a transaction, each on any connection. */
   readonly plain: Tx;
+  /** The same with less CPU time, for the statements of requests. */
+  readonly requests: Tx;
   /** Calls `onNotify` for each NOTIFY on the channel, and with null after each (re)connection, since notifications may have been lost. */
   listen(channel: string, onNotify: (payload: string | null) => void): Promise<{ close(): Promise<void> }>;
   /** Ends the startup phase: from now on a wait for a connection fails after 30 s. */
@@ -39,12 +44,15 @@ export interface OpenOptions {
   readonly signal?: AbortSignal | undefined;
   /** Gets messages about long waits until `endStartup`. */
   readonly onWaiting?: (text: string) => void;
+  /** Gets a message when the server turns out not to keep prepared statements. */
+  readonly onUnprepared?: (text: string) => void;
 }
 
 /** Opens the pool. Rejects with `DatabaseError` if the database cannot be used. */
 export async function openDatabase(url: string, options: OpenOptions = {}): Promise<Database> {
   const { signal } = options;
-  const pool = createPoolControl(options.onWaiting ?? (() => undefined));
+  const statements = new PreparedStatements({ isEnabled: mayPrepare(url) }, options.onUnprepared);
+  const pool = createPoolControl(options.onWaiting ?? (() => undefined), undefined, statements);
   const source = new DataSource({
     type: 'postgres',
     ...connectionOptions(url),
@@ -83,6 +91,7 @@ export async function openDatabase(url: string, options: OpenOptions = {}): Prom
     url,
     source,
     plain: source.manager,
+    requests: singleStatements(source.manager, (source.driver as PostgresDriver).master as pg.Pool),
     transaction: (work) => source.transaction(work),
     listen: (channel, onNotify) => listen(url, channel, onNotify),
     endStartup: pool.endStartup,
@@ -135,6 +144,15 @@ export function withoutPassword(url: string): string {
   } catch {
     return 'DATABASE_URL';
   }
+}
+
+/** Reads the parameter `prepared` of the URL. Throws `DatabaseError` unless it is on, off or absent. */
+function mayPrepare(url: string): boolean {
+  const given = /[?&]prepared=([^&]*)/.exec(url)?.[1] ?? 'on';
+  if (given === 'on' || given === 'off') return given === 'on';
+  throw new DatabaseError(
+    `Invalid DATABASE_URL: prepared must be on or off, found ${given}; example: postgres://isthmus:password@127.0.0.1:5432/isthmus?prepared=off`,
+  );
 }
 
 /** TypeORM's options for a URL. It does not support `postgres://user@localhost/name?host=/socket/folder`. */

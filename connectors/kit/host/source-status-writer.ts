@@ -1,5 +1,5 @@
 /** Writes the status row of one source, and an event when its state has changed. */
-import { withoutPoolTimeout } from '../../../schema/database/connection-pool.ts';
+import { withoutPoolTimeout } from '../../../schema/database/pool/connection-pool.ts';
 import type { Database } from '../../../schema/database/database.ts';
 import type { SourceRow } from '../../../schema/database/entities/sources.ts';
 import { saveSource } from '../../../schema/database/hub/source-status.ts';

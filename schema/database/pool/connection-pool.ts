@@ -1,6 +1,7 @@
 /** The connection pool of the hub's database: bounded, with a limited wait for a free connection. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import pg from 'pg';
+import { PreparedStatements, PreparingClient } from './prepared-statements.ts';
 
 /** Milliseconds. */
 export interface PoolTimeouts {
@@ -38,7 +39,11 @@ export interface PoolControl {
 }
 
 /** @param onWaiting gets a message about each long wait */
-export function createPoolControl(onWaiting: (text: string) => void, timeouts: PoolTimeouts = TIMEOUTS): PoolControl {
+export function createPoolControl(
+  onWaiting: (text: string) => void,
+  timeouts: PoolTimeouts = TIMEOUTS,
+  statements = new PreparedStatements({ isEnabled: true }),
+): PoolControl {
   const clients = new Set<pg.Client>();
   let starting = true;
   /** Whether the server has accepted a connection before; if not, a timeout is final. */
@@ -51,14 +56,17 @@ export function createPoolControl(onWaiting: (text: string) => void, timeouts: P
     onWaiting(text);
   };
 
-  class Client extends pg.Client {
+  class Client extends PreparingClient {
     constructor(options: pg.ClientConfig = {}) {
-      super({
-        ...options,
-        // pg makes the password non-enumerable, so the spread does not copy it.
-        password: options.password,
-        connectionTimeoutMillis: starting ? timeouts.connect * 2 : timeouts.connect,
-      } as pg.ClientConfig);
+      super(
+        {
+          ...options,
+          // pg makes the password non-enumerable, so the spread does not copy it.
+          password: options.password,
+          connectionTimeoutMillis: starting ? timeouts.connect * 2 : timeouts.connect,
+        } as pg.ClientConfig,
+        statements,
+      );
       clients.add(this as pg.Client);
       this.once('end', () => clients.delete(this as pg.Client));
     }
