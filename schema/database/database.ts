@@ -22,7 +22,7 @@ export interface Database {
   transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
   /** Runs statements outside of a transaction, each on any connection. */
   readonly plain: Tx;
-  /** The same with less CPU time, for the statements of requests. */
+  /** The same with less CPU time, for the statements of requests; those marked by `genericPlan` have connections of their own. */
   readonly requests: Tx;
   /** Calls `onNotify` for each NOTIFY on the channel, and with null after each (re)connection, since notifications may have been lost. */
   listen(channel: string, onNotify: (payload: string | null) => void): Promise<{ close(): Promise<void> }>;
@@ -31,12 +31,14 @@ export interface Database {
   close(): Promise<void>;
 }
 
+/** Share of the connections that plan statements once. Their statements are short; transactions hold the others for longer. */
+const GENERIC_SHARE = 3 / 8;
 /** Milliseconds that a startup step may go on after an abort. */
 const STARTUP_STEP_LIMIT = 4_000;
 
 /** Options of `openDatabase`. */
 export interface OpenOptions {
-  /** Maximum number of connections, besides one per listener; default 10. */
+  /** Maximum number of connections, besides one per listener; default 10. `GENERIC_SHARE` of them execute only statements with a generic plan. */
   readonly poolSize?: number;
   /** `application_name` of the connections; default isthmus. */
   readonly name?: string;
@@ -53,18 +55,22 @@ export async function openDatabase(url: string, options: OpenOptions = {}): Prom
   const { signal } = options;
   const statements = new PreparedStatements({ isEnabled: mayPrepare(url) }, options.onUnprepared);
   const pool = createPoolControl(options.onWaiting ?? (() => undefined), undefined, statements);
+  const size = options.poolSize ?? 10;
+  const genericSize = statements.isEnabled && size > 1 ? Math.ceil(size * GENERIC_SHARE) : 0;
+  const extra = { idle_in_transaction_session_timeout: 60_000 };
+  const application = options.name ?? 'isthmus';
   const source = new DataSource({
     type: 'postgres',
     ...connectionOptions(url),
-    applicationName: options.name ?? 'isthmus',
+    applicationName: application,
     entities,
     namingStrategy: new PostgresNaming(),
     synchronize: false,
     migrationsRun: false,
     installExtensions: false,
     logging: false,
-    poolSize: options.poolSize ?? 10,
-    extra: { idle_in_transaction_session_timeout: 60_000 },
+    poolSize: size - genericSize,
+    extra,
     driver: pool.driver,
     // The pool replaces a lost idle connection; without a handler its error would end the process.
     poolErrorHandler: () => undefined,
@@ -87,16 +93,34 @@ export async function openDatabase(url: string, options: OpenOptions = {}): Prom
     );
   }
   signal?.addEventListener('abort', () => setTimeout(pool.interruptStartup, STARTUP_STEP_LIMIT).unref());
+  const main = (source.driver as PostgresDriver).master as pg.Pool;
+  const generic =
+    genericSize === 0
+      ? null
+      : new pool.GenericPlanPool({
+          ...extra,
+          connectionString: url,
+          application_name: application,
+          max: genericSize,
+          // Idle ones are kept: a new connection plans its statements again.
+          idleTimeoutMillis: 0,
+          keepAlive: true,
+        });
+  generic?.on('error', () => undefined);
   return {
     url,
     source,
     plain: source.manager,
-    requests: singleStatements(source.manager, (source.driver as PostgresDriver).master as pg.Pool),
+    requests: singleStatements(source.manager, {
+      other: main,
+      generic: () => (generic !== null && statements.isEnabled ? generic : main),
+    }),
     transaction: (work) => source.transaction(work),
     listen: (channel, onNotify) => listen(url, channel, onNotify),
     endStartup: pool.endStartup,
     close: async () => {
-      if (source.isInitialized) await source.destroy();
+      if (!source.isInitialized) return;
+      await Promise.all([source.destroy(), generic?.end()]);
     },
   };
 }

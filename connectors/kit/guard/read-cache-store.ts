@@ -19,7 +19,7 @@ function databaseStore(database: Database, installation: string, clock: Clock): 
   let batches = 0;
   return {
     find: async (key) => {
-      const row = await findCachedReading(database.plain, installation, digest(key));
+      const row = await findCachedReading(database.requests, installation, digest(key));
       return row && { value: decodeJson(row.value), fetchedAt: row.fetchedAt, recordedAt: row.recordedAt };
     },
     save: async (readings) => {

@@ -100,7 +100,9 @@ test('vehicles: a read of a new vehicle fails while the database does, one of a 
   await expect(vehicles.save([record('B')])).rejects.toThrow('no database');
   now += 61_000;
   await vehicles.save([record('A', 'C1')]);
-  await expect.poll(() => vehicles.save([record('A', 'C1')]).catch((error: Error) => error.message)).toBe('no database');
+  await expect
+    .poll(() => vehicles.save([record('A', 'C1')]).catch((error: Error) => error.message))
+    .toBe('no database');
   failure = null;
   await vehicles.save([record('A', 'C1'), record('B')]);
   expect(await stored()).toEqual([

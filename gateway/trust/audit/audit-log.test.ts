@@ -134,7 +134,7 @@ describe('audit log', () => {
     let release: () => void = () => undefined;
     const failing: Database = {
       ...database,
-      plain: new Proxy(database.plain, {
+      requests: new Proxy(database.requests, {
         get: (target, name) =>
           name === 'query' && (broken || hanging)
             ? () =>

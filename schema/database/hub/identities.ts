@@ -1,6 +1,7 @@
 /** Identities: the ids by which source systems know companies, vehicles, persons and meters; and copies of the companies' names. */
 import { selectList } from '../column-names.ts';
 import { IdentityRow } from '../entities/companies.ts';
+import { genericPlan } from '../pool/prepared-statements.ts';
 import type { Tx } from '../transaction.ts';
 import { type FactRow, saveFacts } from './company-facts.ts';
 
@@ -83,7 +84,9 @@ export async function identifiersOf(
   keys: readonly string[],
 ): Promise<Map<string, IdentityRow[]>> {
   const rows: IdentityRow[] = await tx.query(
-    `SELECT ${IDENTITY} FROM identity WHERE entity = $1 AND key = ANY($2) ORDER BY key, system, value, installation`,
+    genericPlan(
+      `SELECT ${IDENTITY} FROM identity WHERE entity = $1 AND key = ANY($2) ORDER BY key, system, value, installation`,
+    ),
     [entity, keys],
   );
   const found = new Map<string, IdentityRow[]>(keys.map((key) => [key, []]));
@@ -94,8 +97,8 @@ export async function identifiersOf(
 /** The parks of the installations that know each company; an unknown company is not in the map. */
 export async function parksOfCompanies(tx: Tx, codes: readonly string[]): Promise<Map<string, string[]>> {
   const rows: { key: string; parks: string[] }[] = await tx.query(
-    `SELECT key, array_agg(DISTINCT park ORDER BY park) AS parks FROM identity
-     WHERE entity = 'COMPANY' AND key = ANY($1) GROUP BY key`,
+    genericPlan(`SELECT key, array_agg(DISTINCT park ORDER BY park) AS parks FROM identity
+     WHERE entity = 'COMPANY' AND key = ANY($1) GROUP BY key`),
     [codes],
   );
   return new Map(rows.map((row) => [row.key, row.parks]));

@@ -2,6 +2,7 @@
 import { LessThan } from 'typeorm';
 import { selectList } from '../column-names.ts';
 import { CachedReadingRow } from '../entities/sources.ts';
+import { genericPlan } from '../pool/prepared-statements.ts';
 import type { Tx } from '../transaction.ts';
 
 /** A cached reading. */
@@ -11,10 +12,10 @@ const READING = selectList(CachedReadingRow, ['installation', 'key', 'until']);
 
 /** The reading of that key (a digest); null if there is none. */
 export async function findCachedReading(tx: Tx, installation: string, key: Buffer): Promise<CachedReading | null> {
-  const rows: CachedReading[] = await tx.query(`SELECT ${READING} FROM kept WHERE installation = $1 AND key = $2`, [
-    installation,
-    key,
-  ]);
+  const rows: CachedReading[] = await tx.query(
+    genericPlan(`SELECT ${READING} FROM kept WHERE installation = $1 AND key = $2`),
+    [installation, key],
+  );
   return rows[0] ?? null;
 }
 

@@ -30,6 +30,10 @@ type Done = (error: Error | undefined, client: pg.PoolClient | undefined, releas
 export interface PoolControl {
   /** TypeORM uses it in place of the package `pg`. */
   readonly driver: { readonly Pool: new (options: pg.PoolConfig) => pg.Pool };
+  /** A pool whose connections plan each statement once, see `genericPlan`. */
+  readonly GenericPlanPool: new (
+    options: pg.PoolConfig,
+  ) => pg.Pool;
   /** From now on `PoolTimeouts.acquire` applies; during startup a wait has no limit. */
   endStartup(): void;
   /** Closes all connections at once; running queries fail. */
@@ -57,7 +61,7 @@ export function createPoolControl(
   };
 
   class Client extends PreparingClient {
-    constructor(options: pg.ClientConfig = {}) {
+    constructor(options: pg.ClientConfig = {}, genericPlans = false) {
       super(
         {
           ...options,
@@ -66,16 +70,23 @@ export function createPoolControl(
           connectionTimeoutMillis: starting ? timeouts.connect * 2 : timeouts.connect,
         } as pg.ClientConfig,
         statements,
+        genericPlans,
       );
       clients.add(this as pg.Client);
       this.once('end', () => clients.delete(this as pg.Client));
     }
   }
 
+  class GenericPlanClient extends Client {
+    constructor(options: pg.ClientConfig = {}) {
+      super(options, true);
+    }
+  }
+
   /** Has separate timeouts for a free place and for connecting, which pg counts together. */
   class Pool extends pg.Pool {
-    constructor(options: pg.PoolConfig) {
-      super({ ...options, connectionTimeoutMillis: 0, Client } as pg.PoolConfig);
+    constructor(options: pg.PoolConfig, ClientClass: typeof Client = Client) {
+      super({ ...options, connectionTimeoutMillis: 0, Client: ClientClass } as pg.PoolConfig);
     }
 
     override connect(): Promise<pg.PoolClient>;
@@ -134,12 +145,19 @@ export function createPoolControl(
     }
   }
 
+  class GenericPlanPool extends Pool {
+    constructor(options: pg.PoolConfig) {
+      super(options, GenericPlanClient);
+    }
+  }
+
   const closeAll = (): void => {
     isClosed = true;
     for (const client of clients) void client.end().catch(() => undefined);
   };
   return {
     driver: { Pool },
+    GenericPlanPool,
     endStartup: () => {
       starting = false;
     },

@@ -18,10 +18,11 @@ afterEach(async () => {
 afterAll(() => database.drop());
 
 /** One connection of a pool, so that all statements use the same. */
-async function connect(options: { isEnabled?: boolean; maxPerConnection?: number } = {}) {
+async function connect({ generic = false, ...options }: { generic?: boolean; maxPerConnection?: number } = {}) {
   const messages: string[] = [];
   const statements = new PreparedStatements({ isEnabled: true, ...options }, (text) => void messages.push(text));
-  const pool = new (createPoolControl(() => undefined, undefined, statements).driver.Pool)({
+  const control = createPoolControl(() => undefined, undefined, statements);
+  const pool = new (generic ? control.GenericPlanPool : control.driver.Pool)({
     connectionString: database.url,
     max: 1,
   });
@@ -56,39 +57,39 @@ test('prepared statements: a text is parsed once per connection from its second 
   release();
 });
 
-test('prepared statements: a generic plan is made once, and other statements are planned with their values', async () => {
-  const { rows, kept, release } = await connect();
+test('prepared statements: a generic plan is made once per connection, and no second statement is sent for it', async () => {
+  const { rows, kept, release } = await connect({ generic: true });
   const generic = genericPlan(BY_ID);
   expect(genericPlan(generic)).toBe(generic);
   for (const id of [1, 2, 3]) expect(await rows(generic, [id])).toEqual([{ text: `text ${id}` }]);
-  const range = 'SELECT count(*)::int AS n FROM item WHERE id > $1';
-  for (const id of [97, 98, 99]) expect(await rows(range, [id])).toEqual([{ n: 100 - id }]);
-  await rows(generic, [4]);
-  expect(await kept()).toEqual([
-    [generic, 0, 4],
-    [range, 2, 0],
-  ]);
+  expect(await kept()).toEqual([[generic, 0, 3]]);
   release();
 });
 
-test('prepared statements: a transaction plans with values, also after a rollback', async () => {
-  const { rows, kept, release } = await connect();
-  const range = 'SELECT count(*)::int AS n FROM item WHERE id > $1';
-  const mode = async () => (await rows('SHOW plan_cache_mode'))[0].plan_cache_mode;
-  await rows(range, [1]);
-  await rows(genericPlan(BY_ID), [1]);
-  expect(await mode()).toBe('force_generic_plan');
-  await rows('START TRANSACTION');
-  await rows(range, [1]);
-  await rows(genericPlan(BY_ID), [1]);
-  await rows('ROLLBACK');
-  expect(await mode()).toBe('auto');
-  await rows(genericPlan(BY_ID), [1]);
-  expect(await kept()).toEqual([
-    [genericPlan(BY_ID), 1, 2],
-    [range, 1, 0],
+test('prepared statements: statements of requests with a generic plan have connections of their own', async () => {
+  const opened = await openDatabase(database.url, { poolSize: 2 });
+  const mode = "SELECT current_setting('plan_cache_mode') AS mode, pg_backend_pid() AS pid, $1::int";
+  const modes = new Map<string, string>();
+  for (const [name, tx, text] of [
+    ['request, generic', opened.requests, genericPlan(mode)],
+    ['request', opened.requests, mode],
+    ['other, generic', opened.plain, genericPlan(mode)],
+  ] as const) {
+    const [row] = await tx.query(text, [1]);
+    modes.set(name, row.mode);
+  }
+  await opened.transaction(async (tx) => modes.set('transaction', (await tx.query(genericPlan(mode), [1]))[0].mode));
+  expect([...modes]).toEqual([
+    ['request, generic', 'force_generic_plan'],
+    ['request', 'auto'],
+    ['other, generic', 'auto'],
+    ['transaction', 'auto'],
   ]);
-  release();
+  const connections = await database.plain.query(
+    "SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'isthmus'",
+  );
+  expect(connections).toEqual([{ n: 2 }]);
+  await opened.close();
 });
 
 test('prepared statements: a connection keeps only the last used ones', async () => {
@@ -131,7 +132,7 @@ test('prepared statements: an error of a statement leaves the connection usable'
 });
 
 test('prepared statements: behind a pooler that changes connections they are turned off, with one message', async () => {
-  const { rows, kept, messages, release } = await connect();
+  const { rows, kept, messages, release } = await connect({ generic: true });
   expect(await rows(genericPlan(BY_ID), [1])).toEqual([{ text: 'text 1' }]);
   // The next statement is executed on a connection that does not have the prepared ones.
   await rows('DEALLOCATE ALL');
@@ -140,7 +141,6 @@ test('prepared statements: behind a pooler that changes connections they are tur
   expect(messages).toHaveLength(1);
   expect(messages[0]).toMatch(/prepared=off to DATABASE_URL/);
   expect(await kept()).toEqual([]);
-  expect(await rows('SHOW plan_cache_mode')).toEqual([{ plan_cache_mode: 'auto' }]);
   release();
 });
 
@@ -151,7 +151,7 @@ test('prepared statements: `prepared=off` in the URL of the database turns them 
     ['on', [1, 1]],
     ['off', [0, 0]],
   ] as const) {
-    const opened = await openDatabase(`${url}${value}`, { poolSize: 1 });
+    const opened = await openDatabase(`${url}${value}`, { poolSize: 2 });
     const counts = [];
     for (let i = 0; i < 2; i++) counts.push((await opened.requests.query(counted, [true]))[0].n);
     expect(counts).toEqual(expected);
@@ -172,10 +172,10 @@ test('prepared statements: single statements of requests return what the query r
 });
 
 test('prepared statements: after a lost connection the next statement is prepared on a new one', async () => {
-  const opened = await openDatabase(database.url, { poolSize: 1 });
+  const opened = await openDatabase(database.url, { poolSize: 2 });
   const pid = genericPlan('SELECT pg_backend_pid() AS pid, $1::int');
   const [{ pid: first }] = await opened.requests.query(pid, [1]);
-  const hanging = opened.requests.query('SELECT pg_sleep($1)', [60]);
+  const hanging = opened.requests.query(genericPlan('SELECT pg_sleep($1)'), [60]);
   hanging.catch(() => undefined);
   const sleeping = 'SELECT 1 FROM pg_stat_activity WHERE pid = $1 AND wait_event = $2';
   await expect.poll(() => database.plain.query(sleeping, [first, 'PgSleep'])).toHaveLength(1);

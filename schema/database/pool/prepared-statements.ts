@@ -15,10 +15,13 @@ const MAX_TEXTS = 2_000;
 const GENERIC_PLAN = '/* generic plan */ ';
 
 /**
- * Marks a statement whose best plan is the same for all values: PostgreSQL plans it once per connection. Not for optional filters
- * (`$1 IS NULL OR …`), comparisons of ranges without another condition, or `LIMIT $1` over a large table: write the limit into the text.
+ * Marks a statement whose best plan is the same for all values: with `Database.requests`, PostgreSQL plans it once per connection. Not for
+ * optional filters (`$1 IS NULL OR …`), ranges without another condition, or `LIMIT $1` over a large table: write the limit into the text.
  */
-export const genericPlan = (sql: string): string => (sql.startsWith(GENERIC_PLAN) ? sql : GENERIC_PLAN + sql);
+export const genericPlan = (sql: string): string => (isGenericPlan(sql) ? sql : GENERIC_PLAN + sql);
+
+/** Whether the statement was marked by `genericPlan`. */
+export const isGenericPlan = (sql: string): boolean => sql.startsWith(GENERIC_PLAN);
 
 /** The names of the statements of one pool. */
 export class PreparedStatements {
@@ -51,7 +54,7 @@ export class PreparedStatements {
       this.#texts.set(text, known);
     }
     known.uses++;
-    return known.uses > 1 || text.startsWith(GENERIC_PLAN) ? known.name : null;
+    return known.uses > 1 || isGenericPlan(text) ? known.name : null;
   }
 
   /** Stops naming statements: a pooler executes them on other connections than those that prepared them. */
@@ -64,7 +67,6 @@ export class PreparedStatements {
   }
 }
 
-type PlanMode = 'auto' | 'force_generic_plan';
 /** The part of pg's client that knows the prepared statements. */
 interface ParsedStatements {
   readonly connection: { readonly parsedStatements: Record<string, string> };
@@ -77,32 +79,38 @@ export class PreparingClient extends pg.Client {
   readonly #kept = new Set<string>();
   /** Names whose statements no longer match their tables. */
   readonly #outdated = new Set<string>();
-  #planMode: PlanMode = 'auto';
+  /** Whether the plan mode of the connection is still to be set. */
+  #setsPlanMode: boolean;
 
-  constructor(options: pg.ClientConfig, statements: PreparedStatements) {
+  /** @param genericPlans the connection executes only statements marked by `genericPlan`, and plans each once */
+  constructor(options: pg.ClientConfig, statements: PreparedStatements, genericPlans = false) {
     super(options);
     this.#statements = statements;
+    this.#setsPlanMode = genericPlans;
     const plain = this.query;
     // As a property, because the overloads of pg's method cannot be declared again.
     this.query = ((...given: [unknown, unknown?, ...unknown[]]) => {
       const [text, values] = given;
       if (typeof text !== 'string' || given.length > 2) return Reflect.apply(plain, this, given);
       const hasValues = Array.isArray(values) && values.length > 0;
-      if (hasValues || text.startsWith(GENERIC_PLAN)) return this.#run(text, hasValues ? values : []);
-      // Before the transaction, as a rollback would revert it.
-      return this.#planMode !== 'auto' && /^(START TRANSACTION|BEGIN)/.test(text)
-        ? this.#plan('auto').then(() => super.query(text))
-        : Reflect.apply(plain, this, given);
+      if (hasValues || isGenericPlan(text)) return this.#run(text, hasValues ? values : []);
+      return Reflect.apply(plain, this, given);
     }) as typeof this.query;
   }
 
   async #run(text: string, values: unknown[]): Promise<pg.QueryResult> {
     const isInTransaction = this.getTransactionStatus() !== 'I';
     const name = this.#statements.nameOf(text);
-    if (!isInTransaction) await this.#prepareFor(name !== null && text.startsWith(GENERIC_PLAN));
-    if (name === null || this.#outdated.has(name)) return super.query(text, values);
+    if (name === null || (isInTransaction && this.#outdated.has(name))) return super.query(text, values);
+    if (this.#setsPlanMode) {
+      // By a statement: poolers reject it as a parameter of the connection.
+      this.#setsPlanMode = false;
+      await super.query('SET plan_cache_mode = force_generic_plan');
+    }
     this.#kept.delete(name);
     this.#kept.add(name);
+    // Not in a transaction, which may have failed.
+    if (!isInTransaction) await this.#dropUnused();
     try {
       return await super.query({ name, text, values });
     } catch (error) {
@@ -116,18 +124,11 @@ export class PreparingClient extends pg.Client {
     }
   }
 
-  /** Sets how the next statement is planned, and drops statements that are outdated or too many. Not in a transaction, which may have failed. */
-  async #prepareFor(generic: boolean): Promise<void> {
-    const mode = generic ? 'force_generic_plan' : 'auto';
-    if (mode !== this.#planMode) await this.#plan(mode);
+  /** Drops statements that are outdated or too many. */
+  async #dropUnused(): Promise<void> {
     for (const name of this.#outdated) await this.#drop(name);
     while (this.#kept.size > this.#statements.maxPerConnection)
       await this.#drop(this.#kept.values().next().value ?? '');
-  }
-
-  async #plan(mode: PlanMode): Promise<void> {
-    await super.query(`SET plan_cache_mode = ${mode}`);
-    this.#planMode = mode;
   }
 
   async #drop(name: string): Promise<void> {
