@@ -28,5 +28,5 @@ export function singleStatements(manager: Tx, pools: { readonly generic: () => p
       client.release(!isUsable);
     }
   };
-  return Object.create(manager, { query: { value: query } }) as Tx;
+  return Object.assign(Object.create(manager), { query }) as Tx;
 }
