@@ -27,6 +27,7 @@ interface KnownVehicle {
 
 export class Vehicles {
   readonly #services: Services;
+  readonly #ids = new LRUCache<string, string>({ max: MAX_KNOWN });
   readonly #known = new LRUCache<string, KnownVehicle>({ max: MAX_KNOWN });
   readonly #writes = new GroupCommit<readonly IdentifiedVehicle[]>((batch) => this.#write(batch.flat()), MAX_BATCH);
 
@@ -36,7 +37,13 @@ export class Vehicles {
 
   /** Opaque id of a vehicle: a keyed hash of plate and colour. */
   id(vehicle: VehicleKey): string {
-    return this.#services.hash('vehicle', vehicleKey(vehicle));
+    const key = vehicleKey(vehicle);
+    let id = this.#ids.get(key);
+    if (id === undefined) {
+      id = this.#services.hash('vehicle', key);
+      this.#ids.set(key, id);
+    }
+    return id;
   }
 
   /** The vehicles named by the records, with their ids. */

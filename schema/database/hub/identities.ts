@@ -54,7 +54,8 @@ export async function saveClaims(
        FROM unnest($9::text[], $10::text[]) AS claimed (uscc, name)
        ON CONFLICT (uscc) DO UPDATE SET name = excluded.name, name_source = excluded.name_source,
          name_fetched_at = excluded.name_fetched_at, sort_name = excluded.sort_name
-       WHERE excluded.name IS NOT NULL)
+       WHERE excluded.name IS NOT NULL AND (company.name IS DISTINCT FROM excluded.name OR company.name_source IS DISTINCT FROM excluded.name_source
+         OR company.name_fetched_at < excluded.name_fetched_at - interval '1 minute'))
      INSERT INTO identity (entity, key, system, value, installation, connector, park, first_seen, last_seen)
      SELECT entity, key, system, value, $5, $6, $7, $8, $8
      FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS claimed (entity, key, system, value)
