@@ -20,8 +20,7 @@ export async function findCachedReading(tx: Tx, installation: string, key: Buffe
 }
 
 /**
- * Saves readings and deletes those past `until`. A newer reading replaces an older one; one with a time after `now` (the wall clock was
- * set back) is always replaced.
+ * Saves readings. A newer reading replaces an older one; one with a time after `now` (the wall clock was set back) is always replaced.
  */
 export async function saveCachedReadings(
   tx: Tx,
@@ -30,11 +29,11 @@ export async function saveCachedReadings(
   now: Date,
 ): Promise<void> {
   await tx.query(
-    `INSERT INTO kept (installation, key, value, fetched_at, recorded_at, until)
+    genericPlan(`INSERT INTO kept (installation, key, value, fetched_at, recorded_at, until)
      SELECT $1, * FROM unnest($2::bytea[], $3::jsonb[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[])
      ON CONFLICT (installation, key) DO UPDATE SET value = excluded.value, fetched_at = excluded.fetched_at,
        recorded_at = excluded.recorded_at, until = excluded.until
-       WHERE kept.fetched_at < excluded.fetched_at OR kept.fetched_at > $7`,
+       WHERE kept.fetched_at < excluded.fetched_at OR kept.fetched_at > $7`),
     [
       installation,
       rows.map((row) => row.key),
@@ -45,6 +44,10 @@ export async function saveCachedReadings(
       now,
     ],
   );
+}
+
+/** Deletes the installation's readings that are past `until`. */
+export async function deleteExpiredReadings(tx: Tx, installation: string, now: Date): Promise<void> {
   await tx.delete(CachedReadingRow, { installation, until: LessThan(now) });
 }
 
