@@ -58,6 +58,7 @@ export async function serveConnector(options: ServeOptions): Promise<{ url: stri
     name: `isthmus ${options.name}`,
     signal,
     onWaiting: (text) => log.warn(text),
+    onUnprepared: (text) => log.warn(text),
   });
   let registration: ProcessRegistration | undefined;
   let host: Host | null = null;

@@ -57,7 +57,12 @@ export async function openHubDatabase(
     progress(text);
     if (!options.progress) log.warn(text);
   };
-  const database = await openDatabase(url, { poolSize: options.pool ?? POOL, signal, onWaiting: waiting });
+  const database = await openDatabase(url, {
+    poolSize: options.pool ?? POOL,
+    signal,
+    onWaiting: waiting,
+    onUnprepared: (text) => log.warn(text),
+  });
   shutdown.add('database connections', () => database.close());
   return { database, folder };
 }

@@ -85,6 +85,14 @@ export class HubSource {
       mapped(await read((tx) => hub.companiesByCodes(tx, codes)), mapping.company),
     );
     const identifiers = loader<Identifier[]>((codes) => read((tx) => hub.identifiersOf(tx, 'COMPANY', codes)));
+    const withIdentifiers = loader<Company>(async (codes) => {
+      const found = await read((tx) => hub.companiesWithIdentifiers(tx, codes));
+      for (const [uscc, row] of found) {
+        companies.prime(uscc, mapping.company(row));
+        identifiers.prime(uscc, row.identifiers);
+      }
+      return mapped(found, mapping.company);
+    });
     const conflicts = loader<Conflict[]>(async (codes) =>
       mapped(await read((tx) => hub.factsOf(tx, codes)), (facts, uscc) =>
         mapping.conflicts(facts.filter((fact) => mayReadFact(principal, uscc, fact))),
@@ -100,13 +108,18 @@ export class HubSource {
       building: (id: string) => buildings.load(id),
       buildingsOf: async (park: string): Promise<Building[]> => (await buildingsOf.load(park)) ?? [],
       company: (uscc: string) => companies.load(uscc),
+      /** The same for the start of a query: its identifiers are read by the same statement. */
+      rootCompany: (uscc: string) => withIdentifiers.load(uscc),
       /** The company's ids in the installations of the caller's parks. */
       identifiers: async (uscc: string): Promise<Identifier[]> =>
         ((await identifiers.load(uscc)) ?? []).filter(({ park }) => mayAccessPark(principal, park)),
       /** Facts that installations report differently. */
       conflicts: async (uscc: string): Promise<Conflict[]> => (await conflicts.load(uscc)) ?? [],
-      companies: (query: CompanyQuery, page: PageRequest): Promise<Company[]> =>
-        read((tx) => hub.companyPage(tx, visibleCompanies(query), pageOf(page))),
+      companies: async (query: CompanyQuery, page: PageRequest): Promise<Company[]> => {
+        const rows = await read((tx) => hub.companyPage(tx, visibleCompanies(query), pageOf(page)));
+        for (const row of rows) companies.prime(row.uscc, mapping.company(row));
+        return rows;
+      },
       companyCount: (query: CompanyQuery) => read((tx) => hub.companyCount(tx, visibleCompanies(query))),
       /** All sources, read once per request: they are few. */
       sources: (): Promise<Source[]> => {

@@ -10,7 +10,12 @@ import { PartialCacheError } from './guard/guard-types.ts';
 export function loader<V>(
   fetch: (keys: readonly string[]) => Promise<ReadonlyMap<string, V>>,
   options: { maxBatch?: number } = {},
-): { load(key: string): Promise<V | null>; loadMany(keys: readonly string[]): Promise<(V | null)[]> } {
+): {
+  load(key: string): Promise<V | null>;
+  loadMany(keys: readonly string[]): Promise<(V | null)[]>;
+  /** Sets the value of a key that was read elsewhere; a key that was loaded before keeps its value. */
+  prime(key: string, value: V): void;
+} {
   const inner = new DataLoader<string, V | null>(
     async (keys) => {
       try {
@@ -26,6 +31,7 @@ export function loader<V>(
   return {
     load: (key) => inner.load(key),
     loadMany: (keys) => Promise.all(keys.map((key) => inner.load(key))),
+    prime: (key, value) => void inner.prime(key, value),
   };
 }
 

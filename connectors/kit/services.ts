@@ -54,7 +54,7 @@ export interface Services {
   ): Promise<T>;
   /** The hub's tables for connectors. Use only those of your own connector. */
   readonly store: Stores;
-  /** Runs `work` without a transaction, for reads of the store. */
+  /** Runs `work` without a transaction: for reads of the store, and for writes of one statement that no lease protects. */
   read<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
   /** Aborts when the installation is closed. */
   readonly signal: AbortSignal;

@@ -172,6 +172,10 @@ export interface Mirrored {
 /** `standing` is null if the company is known from returns or invoices only. */
 export interface MirroredAccount extends Mirrored {
   readonly standing: Standing | null;
+  /** When the installation's folder was last listed, as ISO text; null: never. */
+  readonly listedAt: string | null;
+  /** The company's return of the latest period, from any installation; null if there is none. */
+  readonly lastFiling: MirroredFiling | null;
 }
 
 export interface MirroredFiling extends Mirrored, Filing {

@@ -2,10 +2,13 @@
 import type { Client as PgClient } from 'pg';
 import pg from 'pg';
 import { DataSource } from 'typeorm';
+import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 import { PostgresNaming } from './column-names.ts';
-import { createPoolControl } from './connection-pool.ts';
 import { DatabaseError } from './database-error.ts';
 import { entities } from './entities/index.ts';
+import { createPoolControl } from './pool/connection-pool.ts';
+import { PreparedStatements } from './pool/prepared-statements.ts';
+import { singleStatements } from './pool/single-statements.ts';
 import type { Tx } from './transaction.ts';
 
 export { DatabaseError, type Tx };
@@ -19,6 +22,8 @@ export interface Database {
   transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
   /** Runs statements outside of a transaction, each on any connection. */
   readonly plain: Tx;
+  /** The same with less CPU time, for the statements of requests; those marked by `genericPlan` have connections of their own. */
+  readonly requests: Tx;
   /** Calls `onNotify` for each NOTIFY on the channel, and with null after each (re)connection, since notifications may have been lost. */
   listen(channel: string, onNotify: (payload: string | null) => void): Promise<{ close(): Promise<void> }>;
   /** Ends the startup phase: from now on a wait for a connection fails after 30 s. */
@@ -26,12 +31,14 @@ export interface Database {
   close(): Promise<void>;
 }
 
+/** Share of the connections that plan statements once. Their statements are short; transactions hold the others for longer. */
+const GENERIC_SHARE = 3 / 8;
 /** Milliseconds that a startup step may go on after an abort. */
 const STARTUP_STEP_LIMIT = 4_000;
 
 /** Options of `openDatabase`. */
 export interface OpenOptions {
-  /** Maximum number of connections, besides one per listener; default 10. */
+  /** Maximum number of connections, besides one per listener; default 10. `GENERIC_SHARE` of them execute only statements with a generic plan. */
   readonly poolSize?: number;
   /** `application_name` of the connections; default isthmus. */
   readonly name?: string;
@@ -39,24 +46,31 @@ export interface OpenOptions {
   readonly signal?: AbortSignal | undefined;
   /** Gets messages about long waits until `endStartup`. */
   readonly onWaiting?: (text: string) => void;
+  /** Gets a message when the server turns out not to keep prepared statements. */
+  readonly onUnprepared?: (text: string) => void;
 }
 
 /** Opens the pool. Rejects with `DatabaseError` if the database cannot be used. */
 export async function openDatabase(url: string, options: OpenOptions = {}): Promise<Database> {
   const { signal } = options;
-  const pool = createPoolControl(options.onWaiting ?? (() => undefined));
+  const statements = new PreparedStatements({ isEnabled: mayPrepare(url) }, options.onUnprepared);
+  const pool = createPoolControl(options.onWaiting ?? (() => undefined), undefined, statements);
+  const size = options.poolSize ?? 10;
+  const genericSize = statements.isEnabled && size > 1 ? Math.ceil(size * GENERIC_SHARE) : 0;
+  const extra = { idle_in_transaction_session_timeout: 60_000 };
+  const application = options.name ?? 'isthmus';
   const source = new DataSource({
     type: 'postgres',
     ...connectionOptions(url),
-    applicationName: options.name ?? 'isthmus',
+    applicationName: application,
     entities,
     namingStrategy: new PostgresNaming(),
     synchronize: false,
     migrationsRun: false,
     installExtensions: false,
     logging: false,
-    poolSize: options.poolSize ?? 10,
-    extra: { idle_in_transaction_session_timeout: 60_000 },
+    poolSize: size - genericSize,
+    extra,
     driver: pool.driver,
     // The pool replaces a lost idle connection; without a handler its error would end the process.
     poolErrorHandler: () => undefined,
@@ -79,15 +93,34 @@ export async function openDatabase(url: string, options: OpenOptions = {}): Prom
     );
   }
   signal?.addEventListener('abort', () => setTimeout(pool.interruptStartup, STARTUP_STEP_LIMIT).unref());
+  const main = (source.driver as PostgresDriver).master as pg.Pool;
+  const generic =
+    genericSize === 0
+      ? null
+      : new pool.GenericPlanPool({
+          ...extra,
+          connectionString: url,
+          application_name: application,
+          max: genericSize,
+          // Idle ones are kept: a new connection plans its statements again.
+          idleTimeoutMillis: 0,
+          keepAlive: true,
+        });
+  generic?.on('error', () => undefined);
   return {
     url,
     source,
     plain: source.manager,
+    requests: singleStatements(source.manager, {
+      other: main,
+      generic: () => (generic !== null && statements.isEnabled ? generic : main),
+    }),
     transaction: (work) => source.transaction(work),
     listen: (channel, onNotify) => listen(url, channel, onNotify),
     endStartup: pool.endStartup,
     close: async () => {
-      if (source.isInitialized) await source.destroy();
+      if (!source.isInitialized) return;
+      await Promise.all([source.destroy(), generic?.end()]);
     },
   };
 }
@@ -135,6 +168,15 @@ export function withoutPassword(url: string): string {
   } catch {
     return 'DATABASE_URL';
   }
+}
+
+/** Reads the parameter `prepared` of the URL. Throws `DatabaseError` unless it is on, off or absent. */
+function mayPrepare(url: string): boolean {
+  const given = /[?&]prepared=([^&]*)/.exec(url)?.[1] ?? 'on';
+  if (given === 'on' || given === 'off') return given === 'on';
+  throw new DatabaseError(
+    `Invalid DATABASE_URL: prepared must be on or off, found ${given}; example: postgres://isthmus:password@127.0.0.1:5432/isthmus?prepared=off`,
+  );
 }
 
 /** TypeORM's options for a URL. It does not support `postgres://user@localhost/name?host=/socket/folder`. */

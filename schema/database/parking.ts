@@ -1,6 +1,7 @@
 /** Tables of the parking connector: vehicles by opaque id, and occupancy observations with implausible ones flagged. */
 import { selectList } from './column-names.ts';
 import { VehicleRow } from './entities/parking.ts';
+import { genericPlan } from './pool/prepared-statements.ts';
 import { droppedBeforeSql } from './retention/dropped-before.ts';
 import { timeBuckets } from './time-buckets.ts';
 import type { Tx } from './transaction.ts';
@@ -31,9 +32,9 @@ async function saveVehicles(
   const rows = [...distinct.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   if (rows.length === 0) return;
   await tx.query(
-    `INSERT INTO vehicle (id, installation, plate, colour, company)
+    genericPlan(`INSERT INTO vehicle (id, installation, plate, colour, company)
      SELECT id, $1, plate, colour, company FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]) AS given (id, plate, colour, company)
-     ON CONFLICT (id, installation) DO UPDATE SET company = ${company} WHERE vehicle.company IS DISTINCT FROM ${company}`,
+     ON CONFLICT (id, installation) DO UPDATE SET company = ${company} WHERE vehicle.company IS DISTINCT FROM ${company}`),
     [
       installation,
       rows.map((row) => row.id),
@@ -53,7 +54,7 @@ export async function vehiclesByIds(
   ids: readonly string[],
 ): Promise<Map<string, KnownVehicle>> {
   const rows: KnownVehicle[] = await tx.query(
-    `SELECT ${VEHICLE} FROM vehicle WHERE installation = $1 AND id = ANY($2)`,
+    genericPlan(`SELECT ${VEHICLE} FROM vehicle WHERE installation = $1 AND id = ANY($2)`),
     [installation, ids],
   );
   return new Map(rows.map((row) => [row.id, row]));
@@ -61,7 +62,7 @@ export async function vehiclesByIds(
 
 /** The installation's vehicles with this plate, one per plate colour. */
 export const vehiclesByPlate = (tx: Tx, installation: string, plate: string): Promise<KnownVehicle[]> =>
-  tx.query(`SELECT ${VEHICLE} FROM vehicle WHERE installation = $1 AND plate = $2`, [installation, plate]);
+  tx.query(genericPlan(`SELECT ${VEHICLE} FROM vehicle WHERE installation = $1 AND plate = $2`), [installation, plate]);
 
 /** An occupancy observation. */
 export interface ObservationInput {

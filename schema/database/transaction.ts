@@ -5,7 +5,7 @@
  */
 import type { EntityManager } from 'typeorm';
 
-/** A transaction, or `Database.plain` for single statements outside of one. */
+/** A transaction, or `Database.plain` or `Database.requests` for single statements outside of one. */
 export type Tx = EntityManager;
 
 /** Notifies the listeners of a channel when the transaction commits. */

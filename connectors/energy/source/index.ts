@@ -56,6 +56,14 @@ export interface MeterSourcesQuery {
   readonly medium: string | null;
 }
 
+type KindsQuery = Pick<MeterSourcesQuery, 'by' | 'installations'>;
+
+/** An installation and a medium of some meters. */
+interface MeterKind {
+  readonly installation: string;
+  readonly medium: string | null;
+}
+
 export interface LatestReading {
   readonly time: Date;
   readonly value: string;
@@ -120,11 +128,22 @@ export class EnergySource {
     const { store, read } = this.#services;
     const meters = loader<StoredMeter>((ids) => read((tx) => store.energy.metersByIds(tx, ids)));
     const latest = loader<LatestReading>((ids) => read((tx) => store.energy.latestReadings(tx, ids)));
+    /** The kinds of meters that pages in progress return as well, by key: they are not read again. */
+    const kindsOfPages = memoizeByArguments((_: KindsQuery) => new Map<string, Promise<readonly MeterKind[]>>());
     const pages = memoizeByArguments(
       (args: { query: MeterQuery; page: { forward: boolean; limit: number; place: string | null } }) =>
-        loader<StoredMeter[]>((keys) =>
-          read((tx) => store.energy.meterPages(tx, args.query.by, keys, args.query, args.page)),
-        ),
+        loader<readonly StoredMeter[]>(async (keys) => {
+          const reading = read((tx) => store.energy.meterPages(tx, args.query.by, keys, args.query, args.page));
+          const { by, installations } = args.query;
+          const known = kindsOfPages({ by, installations });
+          for (const key of keys)
+            known.set(
+              key,
+              reading.then((found) => found.get(key)?.kinds ?? []),
+            );
+          for (const kinds of known.values()) kinds.catch(() => undefined);
+          return new Map([...(await reading)].map(([key, { meters: page }]) => [key, page]));
+        }),
     );
     const energy = memoizeByArguments((query: EnergyQuery) =>
       loader<ConsumptionBucket[]>(async (keys) => {
@@ -134,8 +153,19 @@ export class EnergySource {
         return found;
       }),
     );
-    const sources = memoizeByArguments((query: MeterSourcesQuery) =>
-      loader<string[]>((keys) => read((tx) => store.energy.meterSources(tx, query.by, keys, query))),
+    const kinds = memoizeByArguments((query: KindsQuery) =>
+      loader<readonly MeterKind[]>(async (keys) => {
+        const known = kindsOfPages(query);
+        const missing = keys.filter((key) => !known.has(key));
+        const { by, installations } = query;
+        const found: Map<string, readonly MeterKind[]> =
+          missing.length > 0 ? await read((tx) => store.energy.meterKinds(tx, by, missing, installations)) : new Map();
+        for (const key of keys) {
+          const ofPage = await known.get(key);
+          if (ofPage) found.set(key, ofPage);
+        }
+        return found;
+      }),
     );
     const companiesByBuilding = memoizeByArguments((query: Pick<MeterSourcesQuery, 'installations' | 'medium'>) =>
       read((tx) => store.energy.companiesByBuilding(tx, query)),
@@ -143,7 +173,7 @@ export class EnergySource {
     return {
       meter: (id: string) => meters.load(id),
       latest: (id: string) => latest.load(id),
-      meters: async (key: string, query: MeterQuery, page: PageRequest): Promise<StoredMeter[]> => {
+      meters: async (key: string, query: MeterQuery, page: PageRequest): Promise<readonly StoredMeter[]> => {
         const place = page.position === null ? null : String(page.position[0]);
         return (await pages({ query, page: { forward: page.forward, limit: page.size + 1, place } }).load(key)) ?? [];
       },
@@ -153,8 +183,11 @@ export class EnergySource {
       energy: async (key: string, query: EnergyQuery): Promise<ConsumptionBucket[]> =>
         (await energy(query).load(key)) ?? [],
       /** Installations that have such meters. */
-      sources: async (key: string, { by, installations, medium }: MeterSourcesQuery): Promise<string[]> =>
-        (await sources({ by, installations, medium }).load(key)) ?? [],
+      sources: async (key: string, { by, installations, medium }: MeterSourcesQuery): Promise<string[]> => {
+        const found = (await kinds({ by, installations }).load(key)) ?? [];
+        const wanted = found.filter((kind) => medium === null || kind.medium === medium);
+        return [...new Set(wanted.map(({ installation }) => installation))];
+      },
       /** Companies with meters, by building (null: no building). */
       companiesByBuilding,
       facts: (recordedAt: Date | null = null): Promise<ProvenanceFacts> => this.#ingest.facts(call, recordedAt),

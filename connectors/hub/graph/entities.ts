@@ -95,7 +95,7 @@ export class CompanyResolver {
     description: 'A company by credit code; null if no source has reported the code. Does not call any source.',
   })
   async company(@Arg('uscc', () => USCC, { description: 'Credit code.' }) uscc: string, @Ctx() context: Context) {
-    const found = await hub(context).company(uscc);
+    const found = await hub(context).rootCompany(uscc);
     return found && { uscc: found.uscc };
   }
 

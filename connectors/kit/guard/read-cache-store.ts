@@ -1,7 +1,12 @@
 /** The read cache of an installation, with its durable readings in the hub's database. */
 import { createHash } from 'node:crypto';
 import type { Database } from '../../../schema/database/database.ts';
-import { findCachedReading, saveCachedReadings, trimCachedReadings } from '../../../schema/database/hub/read-cache.ts';
+import {
+  deleteExpiredReadings,
+  findCachedReading,
+  saveCachedReadings,
+  trimCachedReadings,
+} from '../../../schema/database/hub/read-cache.ts';
 import { decodeJson, encodeJson } from '../../../schema/database/json-codec.ts';
 import type { Clock } from '../clock.ts';
 import type { CacheAges } from '../config/sections/guard.ts';
@@ -10,6 +15,8 @@ import { ReadCache, type ReadCacheStore } from './read-cache.ts';
 
 /** Readings of one installation in the database. */
 const MAX_STORED = 50_000;
+/** Milliseconds between two deletions of readings that are too old to be used. */
+const EXPIRY_INTERVAL = 60_000;
 /** The table is trimmed to MAX_STORED once in so many batches. */
 const TRIM_INTERVAL = 100;
 
@@ -17,9 +24,10 @@ const digest = (key: string): Buffer => createHash('sha256').update(key).digest(
 
 function databaseStore(database: Database, installation: string, clock: Clock): ReadCacheStore {
   let batches = 0;
+  let expiredAt = Number.NEGATIVE_INFINITY;
   return {
     find: async (key) => {
-      const row = await findCachedReading(database.plain, installation, digest(key));
+      const row = await findCachedReading(database.requests, installation, digest(key));
       return row && { value: decodeJson(row.value), fetchedAt: row.fetchedAt, recordedAt: row.recordedAt };
     },
     save: async (readings) => {
@@ -30,7 +38,11 @@ function databaseStore(database: Database, installation: string, clock: Clock): 
         recordedAt,
         until,
       }));
-      await saveCachedReadings(database.plain, installation, rows, clock.now());
+      await saveCachedReadings(database.requests, installation, rows, clock.now());
+      if (clock.monotonic() - expiredAt >= EXPIRY_INTERVAL) {
+        expiredAt = clock.monotonic();
+        await deleteExpiredReadings(database.plain, installation, clock.now());
+      }
       if (++batches % TRIM_INTERVAL === 0) await trimCachedReadings(database.plain, installation, MAX_STORED);
     },
   };

@@ -2,8 +2,9 @@
  * Runs the scheduled jobs of one installation. One process at a time runs them: the holder of a lease in the database, which every
  * transaction of a job verifies.
  */
-import { withoutPoolTimeout } from '../../../schema/database/connection-pool.ts';
+
 import type { Database } from '../../../schema/database/database.ts';
+import { withoutPoolTimeout } from '../../../schema/database/pool/connection-pool.ts';
 import { acquireLease, type Lease, leaseHolder, releaseLease } from '../../../schema/database/processes/leases.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { Job } from '../connector.ts';

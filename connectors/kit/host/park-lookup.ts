@@ -32,7 +32,7 @@ export class HostParkLookup {
 
   /** The lookup of one request; companies that it looks up together are read by one query. */
   forRequest(): ParkLookup {
-    const parksByCompany = loader<readonly string[]>((codes) => parksOfCompanies(this.#database.plain, codes));
+    const parksByCompany = loader<readonly string[]>((codes) => parksOfCompanies(this.#database.requests, codes));
     return {
       parkOfBuilding: (id) => this.#parkOfBuilding.get(id) ?? null,
       parkOfRecord: (id) => this.#parkOfInstallation.get(id.slice(0, Math.max(id.indexOf(':'), 0))) ?? null,

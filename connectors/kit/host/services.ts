@@ -101,7 +101,7 @@ export function createServices(options: ServicesOptions): Services {
       reportInvalidEvents(log, (own && rejectedIn.get(own)) ?? []);
       return result;
     },
-    read: (work) => work(database.plain),
+    read: (work) => work(database.requests),
     async emit(tx, events: readonly NewEvent[], { strict = false } = {}) {
       const { valid, rejected } = splitEvents(info.id, events);
       const [first] = rejected;

@@ -1,8 +1,9 @@
 /** Writes the status row of one source, and an event when its state has changed. */
-import { withoutPoolTimeout } from '../../../schema/database/connection-pool.ts';
+
 import type { Database } from '../../../schema/database/database.ts';
 import type { SourceRow } from '../../../schema/database/entities/sources.ts';
 import { saveSource } from '../../../schema/database/hub/source-status.ts';
+import { withoutPoolTimeout } from '../../../schema/database/pool/connection-pool.ts';
 import type { Clock } from '../clock.ts';
 import type { InstallationConfig } from '../config/config.ts';
 import type { HealthSnapshot } from '../monitoring/health.ts';

@@ -2,15 +2,15 @@
 import type { Tx } from '../../kit/connector.ts';
 import type { Claim, Services } from '../../kit/services.ts';
 import * as mapping from '../mapping/index.ts';
-import type { VehicleKey } from '../model.ts';
 import type { ParkingApi } from './parking-api.ts';
 import { currentHolders } from './vehicle-holders.ts';
+import type { Vehicles } from './vehicles.ts';
 
 /** Reads all assigned rights and stores holders and contracts. `onStored` runs in the same transaction. */
 export async function storeContracts(
   services: Services,
   api: ParkingApi,
-  vehicleId: (vehicle: VehicleKey) => string,
+  known: Pick<Vehicles, 'id' | 'recordStored'>,
   onStored: (tx: Tx) => Promise<void>,
 ): Promise<void> {
   const { guard, transaction, identify, store, installation, clock } = services;
@@ -19,7 +19,7 @@ export async function storeContracts(
   );
   const vehicles = currentHolders(all.value, clock.now()).map(({ vehicle, company }) => ({
     ...vehicle,
-    id: vehicleId(vehicle),
+    id: known.id(vehicle),
     company,
   }));
   await transaction(async (tx) => {
@@ -30,6 +30,7 @@ export async function storeContracts(
     ]);
     await onStored(tx);
   });
+  known.recordStored(vehicles);
 }
 
 /**

@@ -26,7 +26,7 @@ export class ParkingSource {
   constructor(settings: ParkingSettings, services: Services) {
     const api = new ParkingApi(settings.url, settings.token);
     const vehicles = new Vehicles(services);
-    const inflow = new Ingestion(settings, services, api, (vehicle) => vehicles.id(vehicle));
+    const inflow = new Ingestion(settings, services, api, vehicles);
     const permits = new Permits(services, api, (granted) => vehicles.save(granted));
     const sessions = new HolderSessions({ guard: services.guard, api, vehicles });
     this.#services = services;

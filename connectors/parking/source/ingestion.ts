@@ -6,10 +6,11 @@ import type { ProvenanceFacts } from '../../kit/provenance.ts';
 import type { NewEvent, Services } from '../../kit/services.ts';
 import { GroupCommit } from '../../kit/tasks/group-commit.ts';
 import * as mapping from '../mapping/index.ts';
-import type { GateEvent, Observation, VehicleKey } from '../model.ts';
+import type { GateEvent, Observation } from '../model.ts';
 import type { ParkingSettings } from '../settings.ts';
 import { identityClaims, storeContracts } from './contracts.ts';
 import type { ParkingApi, Query } from './parking-api.ts';
+import type { Vehicles } from './vehicles.ts';
 import { ensureWebhookRegistered } from './webhook-registration.ts';
 import { verifySignature } from './webhook-signature.ts';
 
@@ -34,7 +35,7 @@ export class Ingestion {
   readonly #settings: ParkingSettings;
   readonly #services: Services;
   readonly #api: ParkingApi;
-  readonly #vehicleId: (vehicle: VehicleKey) => string;
+  readonly #vehicles: Vehicles;
   /** Webhooks received while a transaction commits are written together in the next one. */
   readonly #webhookCommits = new GroupCommit<readonly GateEvent[]>(
     (batch) => this.#services.transaction((tx) => this.#saveEvents(tx, batch.flat())),
@@ -43,16 +44,11 @@ export class Ingestion {
   readonly #readAt = new Map<ReadTimeName, Date>();
   #newestObservation: Date | null = null;
 
-  constructor(
-    settings: ParkingSettings,
-    services: Services,
-    api: ParkingApi,
-    vehicleId: (vehicle: VehicleKey) => string,
-  ) {
+  constructor(settings: ParkingSettings, services: Services, api: ParkingApi, vehicles: Vehicles) {
     this.#settings = settings;
     this.#services = services;
     this.#api = api;
-    this.#vehicleId = vehicleId;
+    this.#vehicles = vehicles;
   }
 
   get jobs(): readonly Job[] {
@@ -137,7 +133,7 @@ export class Ingestion {
     const { store, installation, identify, emit, globalId } = this.#services;
     const movements = events.flatMap((event) => (event.kind === 'entered' || event.kind === 'exited' ? [event] : []));
     const vehicles = movements.flatMap(({ session: { vehicle, company } }) =>
-      vehicle ? [{ ...vehicle, id: this.#vehicleId(vehicle), company }] : [],
+      vehicle ? [{ ...vehicle, id: this.#vehicles.id(vehicle), company }] : [],
     );
     await store.parking.addVehicles(tx, installation.id, vehicles);
     await identify(tx, [
@@ -153,7 +149,7 @@ export class Ingestion {
           foreignId: `session ${session.id} ${kind}`,
           kind: kind === 'entered' ? 'VEHICLE_ENTERED' : 'VEHICLE_EXITED',
           time,
-          vehicle: session.vehicle && this.#vehicleId(session.vehicle),
+          vehicle: session.vehicle && this.#vehicles.id(session.vehicle),
           lot: session.lot && globalId(session.lot),
           company: session.company,
         }),
@@ -282,6 +278,6 @@ export class Ingestion {
   }
 
   #pollContracts(): Promise<void> {
-    return storeContracts(this.#services, this.#api, this.#vehicleId, (tx) => this.#markRead(tx, 'contracts read'));
+    return storeContracts(this.#services, this.#api, this.#vehicles, (tx) => this.#markRead(tx, 'contracts read'));
   }
 }

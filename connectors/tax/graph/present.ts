@@ -26,8 +26,8 @@ function mirror(context: Context): TaxSource {
   return installation.source;
 }
 
-async function factsOf(row: model.Mirrored, context: Context) {
-  const known = await context.installations.byId(row.installation)?.source.facts(row.recordedAt);
+async function factsOf(row: model.Mirrored & { readonly listedAt?: string | null }, context: Context) {
+  const known = await context.installations.byId(row.installation)?.source.facts(row.recordedAt, row.listedAt);
   if (!known) throw new Error(`The tax mirror has rows of installation ${row.installation}, which is not open.`);
   return known;
 }
@@ -47,6 +47,7 @@ export async function presentAccount(uscc: string, context: Context): Promise<Ta
   return {
     uscc,
     installations: rows.map((row) => row.installation),
+    latestFiling: rows[0]?.lastFiling ?? null,
     standing: TaxStanding[newest?.standing ?? 'UNKNOWN'],
     provenance: joinedProvenance(facts, context.clock),
   };
@@ -97,10 +98,8 @@ export function filingsPage(
 }
 
 /** The return of the latest period; null if there is none. */
-export async function lastFiling({ uscc, installations }: TaxAccount, context: Context): Promise<TaxFiling | null> {
-  const newest = { forward: true, limit: 1, after: null };
-  const rows = await mirror(context).filings({ installations, page: newest }).load(uscc);
-  return rows?.[0] ? presentFiling(rows[0], context) : null;
+export async function lastFiling({ latestFiling }: TaxAccount, context: Context): Promise<TaxFiling | null> {
+  return latestFiling && presentFiling(latestFiling, context);
 }
 
 export function invoicesPage(

@@ -88,6 +88,7 @@ export class TaxAccount {
   uscc!: string;
   /** Ids of the installations with data about the company. */
   installations!: readonly string[];
+  latestFiling!: model.MirroredFiling | null;
 }
 
 export const TaxFilingEdge = edgeType('TaxFilingEdge', 'A return with its cursor.', () => TaxFiling);

@@ -24,9 +24,13 @@ export class TaxSource {
   }
 
   #listed: Promise<string | null> | undefined;
-  /** Provenance of a row from this installation's files; `recordedAt` is the date in the file. */
-  async facts(recordedAt: Date | null): Promise<ProvenanceFacts> {
+  /**
+   * Provenance of a row from this installation's files; `recordedAt` is the date in the file. `listedAt` is `MirroredAccount.listedAt` of
+   * this installation, if it was read.
+   */
+  async facts(recordedAt: Date | null, listedAt?: string | null): Promise<ProvenanceFacts> {
     const { services, settings } = this.#installation;
+    if (listedAt !== undefined) this.#listed ??= Promise.resolve(listedAt);
     this.#listed ??= services.read((tx) => services.state.get<string>(tx, LISTED));
     const listed = await this.#listed;
     return services.guard.mirrorFacts(
@@ -41,8 +45,9 @@ export class TaxSource {
   readonly accounts = memoizeByArguments((installations: readonly string[]) =>
     loader<readonly MirroredAccount[]>(async (companies) => {
       const { services } = this.#installation;
-      const rows = await services.read((tx) => services.store.tax.taxAccounts(tx, installations, companies));
-      return grouped(companies, rows as MirroredAccount[], { includeEmpty: false });
+      const rows = await services.read((tx) => services.store.tax.taxAccounts(tx, installations, companies, LISTED));
+      const accounts = rows.map(({ state, ...row }) => ({ ...row, listedAt: state }));
+      return grouped(companies, accounts as MirroredAccount[], { includeEmpty: false });
     }),
   );
 

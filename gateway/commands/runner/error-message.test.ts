@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { DatabaseBusyError } from '../../../schema/database/connection-pool.ts';
+import { DatabaseBusyError } from '../../../schema/database/pool/connection-pool.ts';
 import { IssuerKeyError } from '../../trust/tokens/demo-issuer.ts';
 import { errorText, OPERATOR_ERRORS } from './error-message.ts';
 

@@ -128,13 +128,42 @@ describe('audit log', () => {
     await auditLog.close();
   });
 
+  test('writes the records of one turn by one statement, and those that arrive meanwhile by the next', async () => {
+    const statements: string[] = [];
+    const counting: Database = {
+      ...database,
+      requests: new Proxy(database.requests, {
+        get: (target, name) =>
+          name === 'query'
+            ? (...given: Parameters<typeof target.query>) => {
+                statements.push(given[0]);
+                return target.query(...given);
+              }
+            : Reflect.get(target, name, target),
+      }),
+    };
+    const auditLog = await open({ database: counting });
+    // Creates the salts.
+    await auditLog.record(access());
+    statements.length = 0;
+    const first = Array.from({ length: 50 }, () => auditLog.record(access()));
+    await new Promise((resolve) => setImmediate(resolve));
+    const second = Array.from({ length: 50 }, () => auditLog.record(access()));
+    await Promise.all([...first, ...second]);
+    expect(statements.map((text) => /INSERT INTO \w+/.exec(text)?.[0])).toEqual(
+      Array(2).fill('INSERT INTO audit_entry'),
+    );
+    await auditLog.close();
+    expect((await verified()).entries).toBe(101);
+  });
+
   test('rejects records it cannot write, and continues the chain without a gap', async () => {
     let broken = false;
     let hanging = false;
     let release: () => void = () => undefined;
     const failing: Database = {
       ...database,
-      plain: new Proxy(database.plain, {
+      requests: new Proxy(database.requests, {
         get: (target, name) =>
           name === 'query' && (broken || hanging)
             ? () =>

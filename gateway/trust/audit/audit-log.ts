@@ -176,7 +176,7 @@ export class AuditLog {
     const { database, clock } = this.#options;
     if (this.#isUncertain) await this.#reconcile();
     const salted = await this.#salts.lookUp(
-      database.plain,
+      database.requests,
       batch.flatMap((access) => [{ Company: access.onBehalfOf }, access.entities]),
     );
     const at = clock.now();

@@ -104,7 +104,7 @@ export class ChainWriter {
       hash: hex,
     });
     this.#unconfirmed.set(number, (this.#unconfirmed.get(number) ?? new Set()).add(hex));
-    await appendEntries(this.#options.database.plain, this.chain, rows);
+    await appendEntries(this.#options.database.requests, this.chain, rows);
     await this.#confirm(number, hash);
   }
 

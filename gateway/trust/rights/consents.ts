@@ -65,7 +65,7 @@ export class Consents {
   }
 
   #read(client: string): Promise<ClientGrants> {
-    const reading = grantsTo(this.#database.plain, client, this.#clock.now()).then((rows): ClientGrants => {
+    const reading = grantsTo(this.#database.requests, client, this.#clock.now()).then((rows): ClientGrants => {
       const ends = rows.flatMap((row) => (row.expiresAt ? [row.expiresAt.getTime()] : []));
       return {
         names: [...new Set(rows.map((row) => `${row.purpose}@${row.company}`))].sort(),

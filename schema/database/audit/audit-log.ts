@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { takeLock } from '../advisory-locks.ts';
 import { selectList } from '../column-names.ts';
 import * as entities from '../entities/audit.ts';
+import { genericPlan } from '../pool/prepared-statements.ts';
 import { notify, type Tx } from '../transaction.ts';
 
 /** An entry; `companies`: salted ids of the companies that may read it. */
@@ -84,13 +85,13 @@ export async function allChains(tx: Tx): Promise<AuditChainRow[]> {
 export async function appendEntries(tx: Tx, chain: string, rows: readonly AuditEntryRow[]): Promise<void> {
   const subjects = rows.flatMap((row) => row.companies.map((company) => ({ company, row })));
   await tx.query(
-    `WITH written AS (
+    genericPlan(`WITH written AS (
        INSERT INTO audit_entry (chain, number, time, body, hash)
        SELECT $1, number, time, body, hash FROM unnest($2::bigint[], $3::timestamptz[], $4::text[], $5::bytea[])
          AS given (number, time, body, hash) RETURNING 1
      )
      INSERT INTO audit_subject (subject, time, chain, number)
-     SELECT subject, time, $1, number FROM unnest($6::text[], $7::timestamptz[], $8::bigint[]) AS given (subject, time, number)`,
+     SELECT subject, time, $1, number FROM unnest($6::text[], $7::timestamptz[], $8::bigint[]) AS given (subject, time, number)`),
     [
       chain,
       rows.map((row) => row.number),
@@ -169,7 +170,7 @@ export async function saltedIds(
 ): Promise<Map<string, string>> {
   const known = async (): Promise<Map<string, string>> => {
     const rows: { id: string; salted: string }[] = await tx.query(
-      'SELECT id, salted FROM audit_salt WHERE type = $1 AND id = ANY($2)',
+      genericPlan('SELECT id, salted FROM audit_salt WHERE type = $1 AND id = ANY($2)'),
       [type, ids],
     );
     return new Map(rows.map((row) => [row.id, row.salted]));

@@ -1,6 +1,7 @@
 /** Meter readings, partitioned by month. One value per meter and time is valid; replaced values are in `meter_reading_history`. */
 import { takeLock } from '../advisory-locks.ts';
 import type { MeterReadingRow } from '../entities/energy.ts';
+import { genericPlan } from '../pool/prepared-statements.ts';
 import { droppedBeforeSql } from '../retention/dropped-before.ts';
 import { hasTable, type Tx } from '../transaction.ts';
 import { type ReadingVersion, resolveCorrections, type StoredReading } from './reading-corrections.ts';
@@ -159,8 +160,9 @@ async function createMonthPartitions(tx: Tx, rows: readonly ReadingRow[]): Promi
 /** The newest reading of each meter. */
 export async function latestReadings(tx: Tx, ids: readonly string[]): Promise<Map<string, LatestReading>> {
   const rows: LatestReading[] = await tx.query(
-    `SELECT r.meter, r.time, trim_scale(r.value)::text AS value, r.quality, r.corrected_at AS corrected FROM unnest($1::text[]) AS k (id)
-     CROSS JOIN LATERAL (SELECT * FROM meter_reading WHERE meter = k.id ORDER BY time DESC LIMIT 1) r`,
+    genericPlan(`SELECT r.* FROM unnest($1::text[]) AS k (id) CROSS JOIN LATERAL (
+       SELECT meter, time, trim_scale(value)::text AS value, quality, corrected_at AS corrected FROM meter_reading
+       WHERE meter = k.id ORDER BY time DESC LIMIT 1) r`),
     [ids],
   );
   return new Map(rows.map((row) => [row.meter, row]));

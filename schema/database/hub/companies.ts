@@ -1,14 +1,39 @@
 /** Companies: by credit code, and pages of a filtered list. */
 import { selectList } from '../column-names.ts';
-import { CompanyRow } from '../entities/companies.ts';
+import { CompanyRow, IdentityRow } from '../entities/companies.ts';
+import { genericPlan } from '../pool/prepared-statements.ts';
 import type { Tx } from '../transaction.ts';
 
 const COMPANY = selectList(CompanyRow, [], 'c');
 
 /** Companies by credit code. */
 export async function companiesByCodes(tx: Tx, codes: readonly string[]): Promise<Map<string, CompanyRow>> {
-  const rows: CompanyRow[] = await tx.query(`SELECT ${COMPANY} FROM company c WHERE uscc = ANY($1)`, [codes]);
+  const rows: CompanyRow[] = await tx.query(genericPlan(`SELECT ${COMPANY} FROM company c WHERE c.uscc = ANY($1)`), [
+    codes,
+  ]);
   return new Map(rows.map((row) => [row.uscc, row]));
+}
+
+const IDENTITY = selectList(IdentityRow, [], 'i');
+
+/** Companies by credit code, each with its ids in the order of `identifiersOf`. */
+export async function companiesWithIdentifiers(
+  tx: Tx,
+  codes: readonly string[],
+): Promise<Map<string, CompanyRow & { identifiers: IdentityRow[] }>> {
+  const rows: (CompanyRow & IdentityRow)[] = await tx.query(
+    genericPlan(`SELECT ${COMPANY}, ${IDENTITY} FROM company c LEFT JOIN identity i ON i.entity = 'COMPANY' AND i.key = c.uscc
+     WHERE c.uscc = ANY($1) ORDER BY c.uscc, i.system, i.value, i.installation`),
+    [codes],
+  );
+  const found = new Map<string, CompanyRow & { identifiers: IdentityRow[] }>();
+  for (const row of rows) {
+    const company = found.get(row.uscc) ?? { ...row, identifiers: [] };
+    // Without an id, the columns of `identity` are null.
+    if (row.key !== null) company.identifiers.push(row);
+    found.set(row.uscc, company);
+  }
+  return found;
 }
 
 /** Filter of a list of companies; all given conditions must hold. */
@@ -50,11 +75,9 @@ export async function companyPage(
     values.push(page.place[0], page.place[1]);
     test += ` AND (c.sort_name, c.uscc) ${compare} ($${values.length - 1}, $${values.length})`;
   }
-  values.push(page.limit);
-  return tx.query(
-    `SELECT ${COMPANY} FROM company c WHERE ${test} ORDER BY c.sort_name ${order}, c.uscc ${order} LIMIT $${values.length}`,
-    values,
-  );
+  // The limit is in the text: it decides between the index of the order and a sort.
+  const sql = `SELECT ${COMPANY} FROM company c WHERE ${test} ORDER BY c.sort_name ${order}, c.uscc ${order} LIMIT ${page.limit}`;
+  return tx.query(query.nameContains ? sql : genericPlan(sql), values);
 }
 
 /** Number of companies that match. */

@@ -1,6 +1,7 @@
 /** Facts about companies from several installations, saved as they are received, so that conflicts are found without calls to sources. */
 import { selectList } from '../column-names.ts';
 import { CompanyFactRow } from '../entities/companies.ts';
+import { genericPlan } from '../pool/prepared-statements.ts';
 import type { Tx } from '../transaction.ts';
 
 /** A fact from one installation. */
@@ -40,7 +41,7 @@ const FACT = selectList(CompanyFactRow);
 /** All facts of each company, by field, in a stable order. */
 export async function factsOf(tx: Tx, codes: readonly string[]): Promise<Map<string, CompanyFactRow[]>> {
   const rows: CompanyFactRow[] = await tx.query(
-    `SELECT ${FACT} FROM company_fact WHERE uscc = ANY($1) ORDER BY uscc, field, connector, installation`,
+    genericPlan(`SELECT ${FACT} FROM company_fact WHERE uscc = ANY($1) ORDER BY uscc, field, connector, installation`),
     [codes],
   );
   const found = new Map<string, CompanyFactRow[]>(codes.map((code) => [code, []]));

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { selectList } from '../column-names.ts';
 import { ConsentRow } from '../entities/companies.ts';
+import { genericPlan } from '../pool/prepared-statements.ts';
 import { notify, type Tx } from '../transaction.ts';
 
 /** A consent without the subjects that granted and revoked it. */
@@ -50,7 +51,7 @@ export const grantsTo = (
   at: Date,
 ): Promise<{ company: string; purpose: string; expiresAt: Date | null }[]> =>
   tx.query(
-    `SELECT DISTINCT company, purpose, expires_at AS "expiresAt" FROM consent
-     WHERE client = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)`,
+    genericPlan(`SELECT DISTINCT company, purpose, expires_at AS "expiresAt" FROM consent
+     WHERE client = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)`),
     [client, at],
   );

@@ -1,6 +1,7 @@
 /** Identities: the ids by which source systems know companies, vehicles, persons and meters; and copies of the companies' names. */
 import { selectList } from '../column-names.ts';
 import { IdentityRow } from '../entities/companies.ts';
+import { genericPlan } from '../pool/prepared-statements.ts';
 import type { Tx } from '../transaction.ts';
 import { type FactRow, saveFacts } from './company-facts.ts';
 
@@ -53,7 +54,8 @@ export async function saveClaims(
        FROM unnest($9::text[], $10::text[]) AS claimed (uscc, name)
        ON CONFLICT (uscc) DO UPDATE SET name = excluded.name, name_source = excluded.name_source,
          name_fetched_at = excluded.name_fetched_at, sort_name = excluded.sort_name
-       WHERE excluded.name IS NOT NULL)
+       WHERE excluded.name IS NOT NULL AND (company.name IS DISTINCT FROM excluded.name OR company.name_source IS DISTINCT FROM excluded.name_source
+         OR company.name_fetched_at < excluded.name_fetched_at - interval '1 minute'))
      INSERT INTO identity (entity, key, system, value, installation, connector, park, first_seen, last_seen)
      SELECT entity, key, system, value, $5, $6, $7, $8, $8
      FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS claimed (entity, key, system, value)
@@ -83,7 +85,9 @@ export async function identifiersOf(
   keys: readonly string[],
 ): Promise<Map<string, IdentityRow[]>> {
   const rows: IdentityRow[] = await tx.query(
-    `SELECT ${IDENTITY} FROM identity WHERE entity = $1 AND key = ANY($2) ORDER BY key, system, value, installation`,
+    genericPlan(
+      `SELECT ${IDENTITY} FROM identity WHERE entity = $1 AND key = ANY($2) ORDER BY key, system, value, installation`,
+    ),
     [entity, keys],
   );
   const found = new Map<string, IdentityRow[]>(keys.map((key) => [key, []]));
@@ -94,8 +98,8 @@ export async function identifiersOf(
 /** The parks of the installations that know each company; an unknown company is not in the map. */
 export async function parksOfCompanies(tx: Tx, codes: readonly string[]): Promise<Map<string, string[]>> {
   const rows: { key: string; parks: string[] }[] = await tx.query(
-    `SELECT key, array_agg(DISTINCT park ORDER BY park) AS parks FROM identity
-     WHERE entity = 'COMPANY' AND key = ANY($1) GROUP BY key`,
+    genericPlan(`SELECT key, array_agg(DISTINCT park ORDER BY park) AS parks FROM identity
+     WHERE entity = 'COMPANY' AND key = ANY($1) GROUP BY key`),
     [codes],
   );
   return new Map(rows.map((row) => [row.key, row.parks]));

@@ -1,11 +1,14 @@
 /** Small values that a connector keeps for one of its installations, such as the last cursor read. */
-import { StateRow } from '../entities/sources.ts';
+import { genericPlan } from '../pool/prepared-statements.ts';
 import type { Tx } from '../transaction.ts';
 
 /** The value of that name; null if there is none. */
 export async function getState<T>(tx: Tx, installation: string, name: string): Promise<T | null> {
-  const row = await tx.findOneBy(StateRow, { installation, name });
-  return (row?.value as T | undefined) ?? null;
+  const rows: { value: T | null }[] = await tx.query(
+    genericPlan('SELECT value FROM state WHERE installation = $1 AND name = $2'),
+    [installation, name],
+  );
+  return rows[0]?.value ?? null;
 }
 
 /** Saves a JSON value under that name. In SQL, because TypeORM would write JSON's null as NULL. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestDatabase } from '../../../connectors/kit/testing/test-database.ts';
-import { findCachedReading, saveCachedReadings } from './read-cache.ts';
+import { deleteExpiredReadings, findCachedReading, saveCachedReadings } from './read-cache.ts';
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
 beforeAll(async () => {
@@ -22,4 +22,19 @@ test('stored read cache: keeps the newer reading, unless its time is in the futu
   expect(await value()).toBe('after');
   await save('an older one, written late', -5);
   expect(await value()).toBe('after');
+});
+
+test('stored read cache: deletes readings that are too old to be used, and no others', async () => {
+  const now = new Date('2026-03-01T12:00:00Z');
+  const row = (key: string, minutes: number) => ({
+    ...{ key: Buffer.from(key), value: key, fetchedAt: now, recordedAt: null },
+    until: new Date(now.getTime() + minutes * 60_000),
+  });
+  await saveCachedReadings(database.plain, 'gate', [row('expired', -1), row('usable', 1)], now);
+  await saveCachedReadings(database.plain, 'other', [row('expired', -1)], now);
+  await deleteExpiredReadings(database.plain, 'gate', now);
+  const value = async (installation: string, key: string) =>
+    (await findCachedReading(database.plain, installation, Buffer.from(key)))?.value;
+  expect(await value('gate', 'expired')).toBeUndefined();
+  expect([await value('gate', 'usable'), await value('other', 'expired')]).toEqual(['usable', 'expired']);
 });

@@ -2,6 +2,7 @@
 import { LessThan } from 'typeorm';
 import { selectList } from '../column-names.ts';
 import { CachedReadingRow } from '../entities/sources.ts';
+import { genericPlan } from '../pool/prepared-statements.ts';
 import type { Tx } from '../transaction.ts';
 
 /** A cached reading. */
@@ -11,16 +12,15 @@ const READING = selectList(CachedReadingRow, ['installation', 'key', 'until']);
 
 /** The reading of that key (a digest); null if there is none. */
 export async function findCachedReading(tx: Tx, installation: string, key: Buffer): Promise<CachedReading | null> {
-  const rows: CachedReading[] = await tx.query(`SELECT ${READING} FROM kept WHERE installation = $1 AND key = $2`, [
-    installation,
-    key,
-  ]);
+  const rows: CachedReading[] = await tx.query(
+    genericPlan(`SELECT ${READING} FROM kept WHERE installation = $1 AND key = $2`),
+    [installation, key],
+  );
   return rows[0] ?? null;
 }
 
 /**
- * Saves readings and deletes those past `until`. A newer reading replaces an older one; one with a time after `now` (the wall clock was
- * set back) is always replaced.
+ * Saves readings. A newer reading replaces an older one; one with a time after `now` (the wall clock was set back) is always replaced.
  */
 export async function saveCachedReadings(
   tx: Tx,
@@ -29,11 +29,11 @@ export async function saveCachedReadings(
   now: Date,
 ): Promise<void> {
   await tx.query(
-    `INSERT INTO kept (installation, key, value, fetched_at, recorded_at, until)
+    genericPlan(`INSERT INTO kept (installation, key, value, fetched_at, recorded_at, until)
      SELECT $1, * FROM unnest($2::bytea[], $3::jsonb[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[])
      ON CONFLICT (installation, key) DO UPDATE SET value = excluded.value, fetched_at = excluded.fetched_at,
        recorded_at = excluded.recorded_at, until = excluded.until
-       WHERE kept.fetched_at < excluded.fetched_at OR kept.fetched_at > $7`,
+       WHERE kept.fetched_at < excluded.fetched_at OR kept.fetched_at > $7`),
     [
       installation,
       rows.map((row) => row.key),
@@ -44,6 +44,10 @@ export async function saveCachedReadings(
       now,
     ],
   );
+}
+
+/** Deletes the installation's readings that are past `until`. */
+export async function deleteExpiredReadings(tx: Tx, installation: string, now: Date): Promise<void> {
   await tx.delete(CachedReadingRow, { installation, until: LessThan(now) });
 }
 

@@ -2,6 +2,7 @@
 import { Any, Not } from 'typeorm';
 import { selectList } from '../column-names.ts';
 import { SourceRow } from '../entities/sources.ts';
+import { genericPlan } from '../pool/prepared-statements.ts';
 import { OUTAGE_TTL_SECONDS } from '../processes/connector-outages.ts';
 import type { Tx } from '../transaction.ts';
 
@@ -42,12 +43,12 @@ export interface SourceStatusRow extends SourceRow {
 export async function allSources(tx: Tx): Promise<SourceStatusRow[]> {
   const rows: (Omit<SourceStatusRow, 'outage'> & { outage: string | null; outageSince: Date | null })[] =
     await tx.query(
-      `SELECT ${SOURCE}, extract(epoch FROM now() - updated_at)::float8 * 1000 AS age,
+      genericPlan(`SELECT ${SOURCE}, extract(epoch FROM now() - updated_at)::float8 * 1000 AS age,
        outage.reason AS outage, outage.since AS "outageSince"
      FROM source LEFT JOIN LATERAL (SELECT reason, since FROM connector_outage WHERE connector = system
          AND seen_at BETWEEN now() - $1 * interval '1 second' AND now() + $1 * interval '1 second'
        ORDER BY since LIMIT 1) AS outage ON true
-     ORDER BY id`,
+     ORDER BY id`),
       [OUTAGE_TTL_SECONDS],
     );
   return rows.map(({ outage, outageSince, ...row }) => ({

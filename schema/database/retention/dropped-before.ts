@@ -1,5 +1,6 @@
 /** The time before which retention has dropped measurements, so that series can report missing data. */
 import type { DroppedBeforeRow } from '../entities/energy.ts';
+import { genericPlan } from '../pool/prepared-statements.ts';
 import type { Tx } from '../transaction.ts';
 
 type DroppedKind = DroppedBeforeRow['what'];
@@ -19,6 +20,6 @@ export async function recordDropped(tx: Tx, kind: DroppedKind, before: Date): Pr
 
 /** The time before which measurements were dropped; null: none were. */
 export async function droppedBefore(tx: Tx, kind: DroppedKind): Promise<Date | null> {
-  const rows: { before: Date | null }[] = await tx.query(`SELECT ${droppedBeforeSql(kind)} AS before`);
+  const rows: { before: Date | null }[] = await tx.query(genericPlan(`SELECT ${droppedBeforeSql(kind)} AS before`));
   return rows[0]?.before ?? null;
 }

@@ -1,6 +1,7 @@
 /** Reads the tax mirror, for several companies and installations at once. */
 import { selectList } from '../column-names.ts';
 import * as entities from '../entities/tax.ts';
+import { genericPlan } from '../pool/prepared-statements.ts';
 import type { Tx } from '../transaction.ts';
 
 /** A tax account. */
@@ -8,16 +9,24 @@ export interface TaxAccountRow
   extends Readonly<Pick<entities.TaxAccountRow, 'installation' | 'company' | 'recordedAt'>> {
   /** Null if the files contain only returns or invoices of the company. */
   readonly standing: string | null;
+  /** The installation's state of that name. */
+  readonly state: unknown;
+  /** The company's return of the latest period, from any of the installations; null if there is none. */
+  readonly lastFiling: TaxFilingRow | null;
 }
 
-/** Accounts by company; a company without data has no row. */
+const FILING = selectList(entities.TaxFilingRow, ['digest']);
+
+/** Accounts by company, with a state of their installations; a company without data has no row. */
 export async function taxAccounts(
   tx: Tx,
   installations: readonly string[],
   companies: readonly string[],
+  state: string,
 ): Promise<TaxAccountRow[]> {
-  return tx.query(
-    `SELECT i.installation, c.company, a.standing, coalesce(a.recorded_at, d.recorded_at) AS "recordedAt"
+  const rows: TaxAccountRow[] = await tx.query(
+    genericPlan(`SELECT i.installation, c.company, a.standing, coalesce(a.recorded_at, d.recorded_at) AS "recordedAt", s.value AS state,
+       to_jsonb(f) || jsonb_build_object('amount', f.amount::text) AS "lastFiling"
      FROM unnest($1::text[]) AS i (installation) CROSS JOIN unnest($2::text[]) AS c (company)
        LEFT JOIN tax_account a ON a.installation = i.installation AND a.company = c.company
        LEFT JOIN LATERAL (
@@ -26,9 +35,18 @@ export async function taxAccounts(
            UNION ALL SELECT recorded_at FROM tax_invoice v WHERE v.installation = i.installation AND v.company = c.company
          ) AS dates
        ) d ON a.company IS NULL
-     WHERE coalesce(a.recorded_at, d.recorded_at) IS NOT NULL ORDER BY c.company, i.installation`,
-    [installations, companies],
+       LEFT JOIN state s ON s.installation = i.installation AND s.name = $3
+       LEFT JOIN LATERAL (
+         SELECT ${FILING} FROM tax_filing WHERE installation = ANY($1) AND company = c.company
+         ORDER BY tax_filing.ends DESC, number DESC, installation DESC LIMIT 1
+       ) f ON true
+     WHERE coalesce(a.recorded_at, d.recorded_at) IS NOT NULL ORDER BY c.company, i.installation`),
+    [installations, companies, state],
   );
+  return rows.map(({ lastFiling, ...row }) => ({
+    ...row,
+    lastFiling: lastFiling && { ...lastFiling, recordedAt: new Date(lastFiling.recordedAt) },
+  }));
 }
 
 export type TaxFilingRow = Readonly<Omit<entities.TaxFilingRow, 'digest'>>;
@@ -40,8 +58,6 @@ export interface TaxPage {
   /** Day (of returns: last month), number and installation of the previous row; null: from the start. */
   readonly after: readonly [string, string, string] | null;
 }
-
-const FILING = selectList(entities.TaxFilingRow, ['digest']);
 
 /** One page per company from a table. */
 function pages<T>(
@@ -64,10 +80,10 @@ function pages<T>(
   }
   const limit = values.push(page.limit);
   return tx.query(
-    `SELECT t.* FROM unnest($2::text[]) AS c (wanted) CROSS JOIN LATERAL (
+    genericPlan(`SELECT t.* FROM unnest($2::text[]) AS c (wanted) CROSS JOIN LATERAL (
        SELECT ${list.columns} FROM ${list.table} WHERE ${test}
        ORDER BY ${list.table}.${list.day} ${order}, number ${order}, installation ${order} LIMIT $${limit}
-     ) t`,
+     ) t`),
     values,
   );
 }

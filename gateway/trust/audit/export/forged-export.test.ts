@@ -192,7 +192,7 @@ describe('a forged audit log', () => {
     const chain = await writeAndDie(2);
     const failing: Database = {
       ...database,
-      plain: new Proxy(database.plain, {
+      requests: new Proxy(database.requests, {
         get: (target, name) =>
           name === 'query' ? () => Promise.reject(new Error('lost')) : Reflect.get(target, name, target),
       }),
@@ -212,7 +212,7 @@ describe('a forged audit log', () => {
     let broken = false;
     const late: Database = {
       ...database,
-      plain: new Proxy(database.plain, {
+      requests: new Proxy(database.requests, {
         get: (target, name) =>
           name === 'query' && broken
             ? async (...args: Parameters<typeof target.query>) => {

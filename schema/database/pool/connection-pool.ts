@@ -1,6 +1,7 @@
 /** The connection pool of the hub's database: bounded, with a limited wait for a free connection. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import pg from 'pg';
+import { PreparedStatements, PreparingClient } from './prepared-statements.ts';
 
 /** Milliseconds. */
 export interface PoolTimeouts {
@@ -29,6 +30,10 @@ type Done = (error: Error | undefined, client: pg.PoolClient | undefined, releas
 export interface PoolControl {
   /** TypeORM uses it in place of the package `pg`. */
   readonly driver: { readonly Pool: new (options: pg.PoolConfig) => pg.Pool };
+  /** A pool whose connections plan each statement once, see `genericPlan`. */
+  readonly GenericPlanPool: new (
+    options: pg.PoolConfig,
+  ) => pg.Pool;
   /** From now on `PoolTimeouts.acquire` applies; during startup a wait has no limit. */
   endStartup(): void;
   /** Closes all connections at once; running queries fail. */
@@ -38,7 +43,11 @@ export interface PoolControl {
 }
 
 /** @param onWaiting gets a message about each long wait */
-export function createPoolControl(onWaiting: (text: string) => void, timeouts: PoolTimeouts = TIMEOUTS): PoolControl {
+export function createPoolControl(
+  onWaiting: (text: string) => void,
+  timeouts: PoolTimeouts = TIMEOUTS,
+  statements = new PreparedStatements({ isEnabled: true }),
+): PoolControl {
   const clients = new Set<pg.Client>();
   let starting = true;
   /** Whether the server has accepted a connection before; if not, a timeout is final. */
@@ -51,23 +60,33 @@ export function createPoolControl(onWaiting: (text: string) => void, timeouts: P
     onWaiting(text);
   };
 
-  class Client extends pg.Client {
-    constructor(options: pg.ClientConfig = {}) {
-      super({
-        ...options,
-        // pg makes the password non-enumerable, so the spread does not copy it.
-        password: options.password,
-        connectionTimeoutMillis: starting ? timeouts.connect * 2 : timeouts.connect,
-      } as pg.ClientConfig);
+  class Client extends PreparingClient {
+    constructor(options: pg.ClientConfig = {}, genericPlans = false) {
+      super(
+        {
+          ...options,
+          // pg makes the password non-enumerable, so the spread does not copy it.
+          password: options.password,
+          connectionTimeoutMillis: starting ? timeouts.connect * 2 : timeouts.connect,
+        } as pg.ClientConfig,
+        statements,
+        genericPlans,
+      );
       clients.add(this as pg.Client);
       this.once('end', () => clients.delete(this as pg.Client));
     }
   }
 
+  class GenericPlanClient extends Client {
+    constructor(options: pg.ClientConfig = {}) {
+      super(options, true);
+    }
+  }
+
   /** Has separate timeouts for a free place and for connecting, which pg counts together. */
   class Pool extends pg.Pool {
-    constructor(options: pg.PoolConfig) {
-      super({ ...options, connectionTimeoutMillis: 0, Client } as pg.PoolConfig);
+    constructor(options: pg.PoolConfig, ClientClass: typeof Client = Client) {
+      super({ ...options, connectionTimeoutMillis: 0, Client: ClientClass } as pg.PoolConfig);
     }
 
     override connect(): Promise<pg.PoolClient>;
@@ -126,12 +145,19 @@ export function createPoolControl(onWaiting: (text: string) => void, timeouts: P
     }
   }
 
+  class GenericPlanPool extends Pool {
+    constructor(options: pg.PoolConfig) {
+      super(options, GenericPlanClient);
+    }
+  }
+
   const closeAll = (): void => {
     isClosed = true;
     for (const client of clients) void client.end().catch(() => undefined);
   };
   return {
     driver: { Pool },
+    GenericPlanPool,
     endStartup: () => {
       starting = false;
     },

@@ -1,9 +1,9 @@
 import { createServer } from 'node:net';
 import type pg from 'pg';
 import { afterEach, expect, test } from 'vitest';
-import { clusterUrl } from '../../connectors/kit/testing/test-database.ts';
+import { clusterUrl } from '../../../connectors/kit/testing/test-database.ts';
+import { openDatabase } from '../database.ts';
 import { createPoolControl, withoutPoolTimeout } from './connection-pool.ts';
-import { openDatabase } from './database.ts';
 
 const pools: pg.Pool[] = [];
 afterEach(async () => {
