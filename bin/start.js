@@ -8,7 +8,7 @@ import { endOnSignals } from './run.js';
 
 checkNode();
 endOnSignals();
-const hasPackages = isInstalled();
+const hasPackages = isInstalled({ withDevelopment: false });
 if (!hasPackages || needsBuild()) {
   const port = Number(process.env.PORT || DEFAULT_PORT);
   try {
@@ -19,11 +19,8 @@ if (!hasPackages || needsBuild()) {
     console.error(error instanceof PortError ? error.message : error);
     process.exit(1);
   }
-  if (!hasPackages) await install();
-  if (needsBuild()) {
-    printStep('build', 'compiling the sources into dist, up to a minute');
-    await build();
-  }
+  if (!hasPackages) await install({ withDevelopment: false });
+  if (needsBuild()) await build();
 }
 process.argv.splice(2, 0, 'start');
 await import('./isthmus.js');
