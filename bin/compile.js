@@ -1,25 +1,10 @@
 // Transpiles the sources into `dist` with esbuild: `node bin/compile.js`. Types are not checked here; `npm run check` does that.
-import { readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { programSources } from './program-sources.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const FOLDERS = ['gateway', 'connectors', 'schema', 'migrations'];
-/** Not part of the program: tests, what only tests import, the template of new connectors, and the explorer's page, which has its own build. */
-const LEFT_OUT = [
-  /\.test\.ts$/,
-  /\.d\.ts$/,
-  /^connectors\/kit\/testing\/(conformance\/|test-database\.ts$)/,
-  /^connectors\/template\//,
-  /^gateway\/explorer\/(page|testing)\//,
-  /^gateway\/federation\/testing\//,
-];
-
-const entryPoints = FOLDERS.flatMap((folder) =>
-  readdirSync(join(root, folder), { recursive: true }).map((name) => join(folder, name).replaceAll('\\', '/')),
-).filter((path) => path.endsWith('.ts') && !LEFT_OUT.some((pattern) => pattern.test(path)));
-
 /** Every import stays an import, so each source becomes a file of its own. Relative paths end in `.js` in `dist`. */
 const keepImports = {
   name: 'keep-imports',
@@ -34,7 +19,7 @@ const keepImports = {
 
 await build({
   absWorkingDir: root,
-  entryPoints,
+  entryPoints: programSources(root),
   outdir: 'dist',
   outbase: '.',
   format: 'esm',

@@ -49,6 +49,8 @@ const { outputFiles } = await build({
   write: false,
   format: 'esm',
   target: ['es2022'],
+  // Its own, since tsconfig.json extends a development package.
+  tsconfigRaw: { compilerOptions: { target: 'ES2022', verbatimModuleSyntax: true } },
   // Among them is the reference to the libraries' licences, which are copied below.
   legalComments: 'eof',
   plugins: [

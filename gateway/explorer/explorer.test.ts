@@ -40,7 +40,9 @@ test('the committed libraries of the page are what their build makes of the inst
   execFileSync(process.execPath, [join(folder, 'build.js'), built], { stdio: 'pipe' });
   const committed = readdirSync(folder).filter((name) => name.includes('.min.'));
   expect(readdirSync(built).sort()).toEqual(committed.sort());
-  const differing = committed.filter((name) => !readFileSync(join(folder, name)).equals(readFileSync(join(built, name))));
+  const differing = committed.filter(
+    (name) => !readFileSync(join(folder, name)).equals(readFileSync(join(built, name))),
+  );
   expect(differing, 'Run: node gateway/explorer/libraries/build.js').toEqual([]);
 }, 60_000);
 
