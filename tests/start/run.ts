@@ -16,8 +16,6 @@ import { demoYaml, withInstallations } from './installations.ts';
 const ROOT = join(import.meta.dirname, '..', '..');
 /** The hub's pool, its three LISTEN connections, and this program's own connection. */
 const MOST_CONNECTIONS = 16 + 3 + 1;
-/** As in `npm start`. */
-const HEAP = '--max-semi-space-size=4';
 /** Seconds to keep watching after the hub is up. */
 const AFTER = 20;
 
@@ -39,7 +37,7 @@ const failures: string[] = [];
 /** Starts, watches and stops the hub once. */
 async function start(): Promise<void> {
   const port = await freePort();
-  const child = spawn(process.execPath, [HEAP, 'bin/isthmus.js', 'start', '--demo', '--config', file], {
+  const child = spawn(process.execPath, ['bin/isthmus.js', 'start', '--demo', '--config', file], {
     cwd: ROOT,
     env: { ...process.env, PORT: String(port), ISTHMUS_DATA: data },
     stdio: ['ignore', 'pipe', 'pipe'],
