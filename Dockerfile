@@ -3,9 +3,9 @@ FROM node:24-bookworm-slim AS build
 WORKDIR /isthmus
 COPY package.json package-lock.json ./
 # Install scripts are disabled, as everywhere in this project.
-RUN npm ci --ignore-scripts --no-audit --no-fund
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
 COPY . .
-RUN node bin/build.js && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
+RUN node bin/build.js
 
 FROM node:24-bookworm-slim
 ENV NODE_ENV=production ISTHMUS_DATA=/data

@@ -1,4 +1,4 @@
-// Builds `dist` with tsc and bundles the explorer's page, if a source file is newer than the last build.
+// Builds `dist` with esbuild (compile.js) and bundles the explorer's page, if a source file is newer than the last build. Types are not checked.
 import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -25,20 +25,19 @@ function newestFile(folder) {
   return newest;
 }
 
-/** Whether the sources and the compiler are here. A container image contains only `dist`. */
-const canBuild = () =>
-  ['tsconfig.json', join('node_modules', 'typescript'), ...SOURCE_FOLDERS].every((path) =>
-    existsSync(join(root, path)),
-  );
+const exists = (path) => existsSync(join(root, path));
+/** Whether the sources are here. A container image contains only `dist`. */
+const hasSources = () => SOURCE_FOLDERS.every(exists);
+const hasCompiler = () => exists(join('node_modules', 'esbuild'));
+/** Whether the sources and the compiler are here. */
+const canBuild = () => hasSources() && hasCompiler();
 
 /** Path of the newest source file below the program's folder, if it is newer than the complete build; otherwise null. */
 export function sourceNewerThanBuild() {
   if (!canBuild() || !existsSync(stamp)) return null;
-  const config = join(root, 'tsconfig.json');
-  const newest = [
-    { path: config, time: statSync(config).mtimeMs },
-    ...SOURCE_FOLDERS.map((folder) => newestFile(join(root, folder))),
-  ].reduce((one, other) => (other.time > one.time ? other : one));
+  const newest = SOURCE_FOLDERS.map((folder) => newestFile(join(root, folder))).reduce((one, other) =>
+    other.time > one.time ? other : one,
+  );
   return statSync(stamp).mtimeMs < newest.time ? relative(root, newest.path) : null;
 }
 
@@ -52,16 +51,22 @@ export async function build() {
   const startedAt = Date.now();
   rmSync(stamp, { force: true });
   rmSync(dist, { recursive: true, force: true });
-  await node('node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json');
+  printStep('build', 'compiling the sources into dist');
+  const page = join('gateway', 'explorer', 'build.js');
+  await Promise.all([node(join('bin', 'compile.js')), ...(exists(page) ? [node(page)] : [])]);
   mkdirSync(join(dist, 'bin'), { recursive: true });
   for (const file of JAVASCRIPT_FILES) copyFileSync(join(root, 'bin', file), join(dist, 'bin', file));
-  if (existsSync(join(root, 'gateway', 'explorer', 'build.js'))) await node('gateway/explorer/build.js');
   writeFileSync(stamp, '');
-  printStep('build', `done in ${Math.round((Date.now() - startedAt) / 1000)} s`);
+  printStep('build', `done in ${((Date.now() - startedAt) / 1000).toFixed(1)} s`);
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url) && needsBuild()) {
-  endOnSignals();
-  printStep('build', 'compiling the sources into dist, up to a minute');
-  await build();
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  if (hasSources() && !hasCompiler()) {
+    console.error('Cannot build dist: the package esbuild is not installed. Run: npm ci');
+    process.exit(1);
+  }
+  if (needsBuild()) {
+    endOnSignals();
+    await build();
+  }
 }

@@ -19,6 +19,11 @@ if (existsSync(join(root, 'dist', '.built'))) {
     process.stderr.write(`dist is older than ${source}: running the old build. To update it: npm run build\n`);
   await import(built);
 } else {
+  // tsx is a development package.
+  if (!existsSync(join(root, 'node_modules', 'tsx'))) {
+    process.stderr.write('dist is missing or incomplete. Build it: npm run build\n');
+    process.exit(1);
+  }
   // By default tsx reads tsconfig.json from the current folder. Inherited by child processes.
   process.env.TSX_TSCONFIG_PATH ??= join(root, 'tsconfig.json');
   const { register } = await import('tsx/esm/api');

@@ -9,7 +9,7 @@ import type { SourceStatus } from '../connectors/kit/host/installation.ts';
 import { ProcessRegistration } from '../connectors/kit/host/process-registry.ts';
 import type { Log } from '../connectors/kit/log.ts';
 import { type Database, openDatabase, withoutPassword } from '../schema/database/database.ts';
-import { startEmbeddedPostgres } from '../schema/database/embedded/embedded-postgres.ts';
+import { type EmbeddedCluster, startEmbeddedPostgres } from '../schema/database/embedded/embedded-postgres.ts';
 import { replaceParks } from '../schema/database/hub/parks.ts';
 import { removeOtherSources } from '../schema/database/hub/source-status.ts';
 import { hasProcessTables } from '../schema/database/processes/processes.ts';
@@ -29,6 +29,7 @@ export async function openHubDatabase(
     readonly data: string;
     readonly log: Log;
     readonly pool?: number | undefined;
+    readonly cluster?: Promise<EmbeddedCluster> | undefined;
     readonly signal?: AbortSignal | undefined;
     readonly progress?: ((what: string, text: string) => void) | undefined;
   },
@@ -39,11 +40,8 @@ export async function openHubDatabase(
   let url = options.databaseUrl;
   let folder: string | null = null;
   if (url === null) {
-    const embedded = await startEmbeddedPostgres({
-      directory: join(options.data, 'database'),
-      signal,
-      onProgress: progress,
-    });
+    const embedded = await (options.cluster ??
+      startEmbeddedPostgres({ directory: join(options.data, 'database'), signal, onProgress: progress }));
     shutdown.add('embedded database', () => embedded.stop());
     url = embedded.url;
     folder = embedded.directory;

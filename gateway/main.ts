@@ -16,6 +16,7 @@ import type { Log } from '../connectors/kit/log.ts';
 import { WebhookIntake } from '../connectors/kit/webhooks/webhook-intake.ts';
 import { migrate } from '../migrations/migrate.ts';
 import type { Database } from '../schema/database/database.ts';
+import type { EmbeddedCluster } from '../schema/database/embedded/embedded-postgres.ts';
 import { joinHubProcesses, openAuditLog, openHubDatabase, readiness, saveConfiguration } from './database.ts';
 import { pageFolder } from './explorer/index.ts';
 import { startApolloHandler } from './http/apollo-server.ts';
@@ -27,7 +28,6 @@ import { webhookRouter } from './http/webhook-routing.ts';
 import { createHttpStreams } from './live/http-stream/http-stream.ts';
 import { startLogMaintenance } from './live/log-maintenance.ts';
 import { LogTail } from './live/log-tail.ts';
-import { NatsBus } from './live/nats/nats-bus.ts';
 import { SubscriptionRegistry } from './live/subscription-registry.ts';
 import { openWebSockets } from './live/websocket/websocket-server.ts';
 import { Operations } from './operation/operations.ts';
@@ -54,6 +54,8 @@ export interface HubOptions {
   readonly data: string;
   /** Null: the embedded PostgreSQL. */
   readonly databaseUrl: string | null;
+  /** The embedded PostgreSQL, if its start has begun already. The hub stops it. */
+  readonly cluster?: Promise<EmbeddedCluster>;
   /** NATS_URL; null or absent: every replica listens to the database. */
   readonly natsUrl?: string | null;
   readonly log: Log;
@@ -175,6 +177,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     await tail.open();
     shutdown.add('event log', () => tail.close());
     if (options.natsUrl) {
+      const { NatsBus } = await import('./live/nats/nats-bus.ts');
       const bus = new NatsBus({ url: options.natsUrl, tail, database, key: keys.principal, log });
       bus.open();
       shutdown.add('NATS', () => bus.close());

@@ -35,14 +35,17 @@ afterEach(() => {
 
 /** Installs a fake compiler that never exits and writes its process id to compiler.pid. */
 function slowBuild(): void {
-  for (const directory of ['gateway', 'connectors', 'schema', 'migrations', 'node_modules/typescript/bin'])
+  for (const directory of ['gateway', 'connectors', 'schema', 'migrations', 'node_modules/esbuild'])
     mkdirSync(join(folder, directory), { recursive: true });
   writeFileSync(join(folder, 'node_modules', '.package-lock.json'), '{"packages":{}}');
-  writeFileSync(join(folder, 'tsconfig.json'), '{}');
   writeFileSync(join(folder, 'package-lock.json'), '{"packages":{}}');
   writeFileSync(
-    join(folder, 'node_modules/typescript/bin/tsc'),
-    "require('node:fs').writeFileSync('compiler.pid', String(process.pid)); setInterval(() => {}, 1000);",
+    join(folder, 'node_modules/esbuild/index.js'),
+    `exports.build = () => {
+      require('node:fs').writeFileSync('compiler.pid', String(process.pid));
+      setInterval(() => {}, 1000);
+      return new Promise(() => {});
+    };`,
   );
 }
 
@@ -108,7 +111,7 @@ test('npm start: holds the port during the build and prints each step with its t
     { errors: [{ message: 'Server is starting. Retry in 2 s.' }] },
   ]);
   expect(output()).toMatch(
-    /^\[ +\d+\.\d s\] port: listening on \d+; .*\n\[ +\d+\.\d s\] build: compiling the sources into dist, .*\n$/,
+    /^\[ +\d+\.\d s\] port: listening on \d+; .*\n\[ +\d+\.\d s\] build: compiling the sources into dist\n$/,
   );
   child.kill('SIGTERM');
   expect(await ended).toBe('SIGTERM');

@@ -32,8 +32,7 @@ beforeEach(() => {
   write('package.json', now, '{ "type": "module" }');
   write('dist/gateway/cli.js', now, "console.log('the build');");
   write('dist/.built', now);
-  write('tsconfig.json', now - 10);
-  mkdirSync(join(folder, 'node_modules', 'typescript'), { recursive: true });
+  mkdirSync(join(folder, 'node_modules', 'esbuild'), { recursive: true });
   for (const source of ['gateway', 'connectors', 'schema', 'migrations']) write(`${source}/a/b.ts`, now - 10);
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
@@ -54,5 +53,25 @@ test('isthmus reports nothing about a build that is newer than the sources; test
 test('isthmus reports nothing about the build of an installed package, which has no compiler', () => {
   write('connectors/a/c.ts', Date.now() / 1000 + 10);
   rmSync(join(folder, 'node_modules'), { recursive: true });
+  expect(run()).toEqual({ ...BUILT, stderr: '' });
+});
+
+test('isthmus without a complete build and without tsx says how to build', () => {
+  rmSync(join(folder, 'dist', '.built'));
+  expect(run()).toEqual({
+    status: 1,
+    stdout: '',
+    stderr: 'dist is missing or incomplete. Build it: npm run build\n',
+  });
+});
+
+test('the build says which command installs its compiler, and keeps the old build', () => {
+  write('connectors/a/c.ts', Date.now() / 1000 + 10);
+  rmSync(join(folder, 'node_modules'), { recursive: true });
+  const { status, stderr } = spawnSync(process.execPath, [join(folder, 'bin', 'build.js')], { encoding: 'utf8' });
+  expect({ status, stderr }).toEqual({
+    status: 1,
+    stderr: 'Cannot build dist: the package esbuild is not installed. Run: npm ci\n',
+  });
   expect(run()).toEqual({ ...BUILT, stderr: '' });
 });

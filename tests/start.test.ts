@@ -77,6 +77,18 @@ describe('isthmus start', () => {
     expect(locks()).toEqual([]);
   }, 120_000);
 
+  test('--demo: if a simulator fails to start, its message is printed and the database and the other simulators are stopped', async () => {
+    mkdirSync(join(folder, 'data', 'simulators'), { recursive: true, mode: 0o755 });
+    // Its state folder is a file.
+    writeFileSync(join(folder, 'data', 'simulators', 'work-orders'), '');
+    const { output, ended } = isthmus(['start', '--demo']);
+    expect(await ended).toBe(1);
+    expect(output()).toContain('database: creating');
+    expect(output()).toContain('Failed to start simulator work-orders: ');
+    expect(processesOf('-', join(folder, 'data'))).toEqual([]);
+    expect(locks()).toEqual([]);
+  }, 120_000);
+
   test('reports a port in use before starting anything', async () => {
     const other = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1');
     await new Promise((resolve) => other.once('listening', resolve));

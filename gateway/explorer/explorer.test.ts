@@ -34,6 +34,18 @@ const served = (): { name: string; text: string }[] =>
     .filter((name) => !name.endsWith('.txt'))
     .map((name) => ({ name, text: readFileSync(join(page, name), 'latin1') }));
 
+test('the committed libraries of the page are what their build makes of the installed packages', () => {
+  const folder = join(import.meta.dirname, 'libraries');
+  const built = join(target, 'libraries');
+  execFileSync(process.execPath, [join(folder, 'build.js'), built], { stdio: 'pipe' });
+  const committed = readdirSync(folder).filter((name) => name.includes('.min.'));
+  expect(readdirSync(built).sort()).toEqual(committed.sort());
+  const differing = committed.filter(
+    (name) => !readFileSync(join(folder, name)).equals(readFileSync(join(built, name))),
+  );
+  expect(differing, 'Run: node gateway/explorer/libraries/build.js').toEqual([]);
+}, 60_000);
+
 describe('the built page', () => {
   test('contains HTML, script and style, and refers to existing files only', () => {
     const html = readFileSync(join(page, 'index.html'), 'utf8');

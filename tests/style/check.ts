@@ -22,8 +22,9 @@ import {
 /** Path from the repository's root to the file's text. */
 export type Sources = ReadonlyMap<string, string>;
 
+/** Bundled packages (`*.min.js`) are not written here. */
 const isProduct = (path: string): boolean =>
-  PRODUCT.includes(path.split('/')[0] as string) && /\.(ts|js)$/.test(path) && !/\.(test|d)\.ts$/.test(path);
+  PRODUCT.includes(path.split('/')[0] as string) && /\.(ts|js)$/.test(path) && !/\.(test|d)\.ts$|\.min\.js$/.test(path);
 /** Documents, and the configuration and container files, whose comments people read. */
 const isDocument = (path: string): boolean => /\.(md|ya?ml)$|(^|\/)Dockerfile$/.test(path);
 const words = (name: string): string[] =>

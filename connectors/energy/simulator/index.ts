@@ -5,6 +5,7 @@
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { Aedes } from 'aedes';
+import { writeToStream } from 'mqtt-packet';
 import { replaceFile } from '../../kit/testing/atomic-file.ts';
 import { type Meter, meterRegister, type World } from '../../kit/testing/park/index.ts';
 import {
@@ -15,6 +16,9 @@ import {
   type SimulatorOptions,
 } from '../../kit/testing/simulator.ts';
 import { createModbusServer, float32, int64, type Registers, uint32 } from './modbus-server.ts';
+
+// Otherwise the broker keeps 65,536 buffers, 10 MB, to encode packet ids.
+writeToStream.cacheNumbers = false;
 
 const USER = 'isthmus';
 const PASSWORD = 'lakeside-telemetry-demo';

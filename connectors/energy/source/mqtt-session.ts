@@ -10,12 +10,16 @@ import {
   type ISubackPacket,
   type Packet,
   parser,
+  writeToStream,
 } from 'mqtt-packet';
 import { systemClock } from '../../kit/clock.ts';
 import { malformed, rejected, SourceError, timeout, unavailable } from '../../kit/errors.ts';
 import { ChunkStream } from './chunk-stream.ts';
 import { MAX_QUEUED_MESSAGES, MessageQueue, type MqttMessage } from './message-queue.ts';
 import { type LargeMessageHeader, MqttFrames } from './mqtt-frames.ts';
+
+// Otherwise the package keeps 65,536 buffers, 10 MB, to encode packet ids.
+writeToStream.cacheNumbers = false;
 
 export interface MqttOptions {
   readonly host: string;

@@ -20,7 +20,8 @@ export class HostParkLookup {
   readonly #database: Database;
   readonly #parkOfBuilding: ReadonlyMap<string, string>;
   readonly #parkOfInstallation: ReadonlyMap<string, string>;
-  readonly #known = new LRUCache<string, true>({ max: MAX_CACHED });
+  // `max` would allocate 1 MB for each host in advance.
+  readonly #known = new LRUCache<string, true>({ maxSize: MAX_CACHED, sizeCalculation: () => 1 });
 
   constructor({ parks, installations, database }: ParkLookupOptions) {
     this.#database = database;

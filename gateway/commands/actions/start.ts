@@ -1,4 +1,4 @@
-/** `isthmus start`: takes the port, starts the simulators of a demo, then the hub, and follows the configuration file. */
+/** `isthmus start`: takes the port, starts the processes of a demo, then the hub, and follows the configuration file. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { printStep } from '../../../bin/progress.js';
 import { createLog } from '../../../connectors/kit/log.ts';
@@ -8,6 +8,7 @@ import type { Hub } from '../../main.ts';
 import type { Lifetime } from '../../ops/command-lifetime.ts';
 import { writeLine } from '../runner/command-runner.ts';
 import { loadConfig, takeOwnPort } from './load-config.ts';
+import type { StartupProcesses } from './startup-processes.ts';
 
 export interface StartOptions {
   readonly demo?: boolean;
@@ -24,22 +25,23 @@ export async function startCommand(options: StartOptions, lifetime: Lifetime): P
   const settings = readEnvironment(process.env);
   // First, so that a port in use ends the command before anything is started.
   const held = await takeOwnPort(commandLine(options));
-  let simulators: { stop(): Promise<void> } | null = null;
+  const failure = new AbortController();
+  let processes: StartupProcesses | null = null;
   let started: Hub | null = null;
   let undo = (): void => undefined;
   try {
     undo = prepareDataFolder(settings.data);
-    printStep('hub', 'loading modules');
-    const { startHub } = await import('../../main.ts');
-    signal.throwIfAborted();
     if (options.demo) {
-      const { startSimulators } = await import('../../../connectors/simulators.ts');
-      const progress = (text: string) => printStep('simulators', text);
-      simulators = await startSimulators({ data: settings.data, withParent: true, signal, progress });
+      const { StartupProcesses } = await import('./startup-processes.ts');
+      processes = await StartupProcesses.start(settings, AbortSignal.any([signal, failure.signal]));
     }
+    printStep('hub', 'loading modules');
+    const [{ startHub }] = await Promise.all([import('../../main.ts'), processes?.simulators]);
+    signal.throwIfAborted();
     const { config } = await loadConfig(options.config, { withHubPort: true });
     started = await startHub({
       config,
+      ...(processes?.cluster ? { cluster: processes.cluster } : {}),
       host: settings.host,
       port: settings.port,
       data: settings.data,
@@ -66,13 +68,14 @@ export async function startCommand(options: StartOptions, lifetime: Lifetime): P
     return async () => {
       following.close();
       await hub.stop();
-      await simulators?.stop();
+      await processes?.stop();
     };
   } catch (error) {
+    failure.abort(error);
     // Has no effect when the HTTP server has taken the port over.
     held.close();
     await started?.stop();
-    await simulators?.stop();
+    await processes?.stop();
     undo();
     throw error;
   }

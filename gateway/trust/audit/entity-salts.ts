@@ -9,7 +9,8 @@ type IdsByType = Readonly<Record<string, readonly string[]>>;
 
 /** The salted ids that this process has used. */
 export class EntitySalts {
-  readonly #salted = new LRUCache<string, string>({ max: 50_000 });
+  // `max` would allocate 1 MB in advance.
+  readonly #salted = new LRUCache<string, string>({ maxSize: 50_000, sizeCalculation: () => 1 });
 
   /** Removes one entity, or all, from the cache. Called when a salt was erased. */
   forget(type?: string, id?: string): void {
