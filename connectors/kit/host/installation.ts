@@ -15,9 +15,9 @@ import { Health, type HealthSnapshot } from '../monitoring/health.ts';
 import type { Services } from '../services.ts';
 import { HealthMonitor } from './health-monitor.ts';
 import { JobRunner } from './job-runner.ts';
-import { createLeaseOwner } from './lease-owner.ts';
+import { processLeasesOf } from './process-leases.ts';
 import { createServices, type Keys } from './services.ts';
-import { SourceStatusWriter } from './source-status-writer.ts';
+import { type StatusReport, sourceStatusWriterOf } from './source-status-writer.ts';
 
 /** Shared by all installations of a host. */
 export interface InstallationOptions {
@@ -55,9 +55,9 @@ export class Installation {
   readonly #abortController = new AbortController();
   readonly #cache: ReadCache;
   readonly #monitor: HealthMonitor;
-  readonly #statusWriter: SourceStatusWriter;
+  /** Null: closed, not opened, or not a source in the graph. */
+  #statusRow: ReturnType<ReturnType<typeof sourceStatusWriterOf>['add']> | null = null;
   #jobRunner: JobRunner | null = null;
-  #heartbeat: NodeJS.Timeout | undefined;
   readonly #intervals: CheckIntervals;
 
   constructor(config: InstallationConfig, options: InstallationOptions, clock: Clock) {
@@ -94,6 +94,7 @@ export class Installation {
           publishCall(event, log);
         },
         publishRead: (event) => sourceReadChannel.publish(event),
+        onDemand: () => this.#monitor.checkOnDemand(),
         cache: this.#cache,
         signal,
       },
@@ -101,21 +102,20 @@ export class Installation {
     );
     const buildings = buildingIdsByCode(parks, config.park);
     this.services = createServices({ info, database, keys, guard, log, clock, signal, buildings, suspectDrift });
-    const { services } = this;
-    this.#statusWriter = new SourceStatusWriter({ config, database, clock, services, heartbeat: intervals.heartbeat });
     this.#monitor = new HealthMonitor({
-      services,
+      services: this.services,
       health,
       intervals: intervals,
       signal,
       source: () => this.opened,
-      onCheck: () => this.#saveStatus(),
+      onCheck: () => this.#statusRow?.changed(),
     });
     health.onChange = (from, to, reason) => {
       sourceStateChannel.publish({ source: config.id, system: config.connector, from, to, reason });
       if (to === 'UP') log.info(`Source ${config.id} is UP.`);
       else log.warn(`Source ${config.id} is ${to}: ${reason}.`);
-      this.#saveStatus();
+      if (from === 'DOWN') this.#jobRunner?.resume();
+      this.#statusRow?.changed();
     };
     health.onRetryableFailure = () => this.#monitor.checkSoon();
   }
@@ -137,19 +137,27 @@ export class Installation {
       this.#jobRunner = new JobRunner({
         name: config.id,
         jobs,
-        database,
+        leases: processLeasesOf(database, this.#options.log),
         log: this.#log,
-        owner: createLeaseOwner(),
-        clock: this.services.clock,
         signal: this.#abortController.signal,
+        isDown: () => health.state === 'DOWN',
+        responses: () => health.responseCount,
+        onLease: () => this.#statusRow?.changed(),
         onOutcome: (job, error) =>
           error === null ? health.recordSuccess(`job ${job}`) : health.recordFailure(`job ${job}`, error),
       });
       this.#jobRunner.start();
     }
+    // The hub's own installation has no park and is not a source in the graph.
+    if (config.park !== '') {
+      this.#statusRow = sourceStatusWriterOf(database, this.#options.log).add({
+        config,
+        services: this.services,
+        interval: this.#intervals.heartbeat,
+        report: () => this.#report(),
+      });
+    }
     this.#monitor.start();
-    // The row also shows that this process is alive, however rarely the source is checked.
-    this.#heartbeat = setInterval(() => this.#saveStatus(), this.#intervals.heartbeat);
   }
 
   status(): SourceStatus {
@@ -177,7 +185,6 @@ export class Installation {
 
   /** Aborts calls, jobs and checks, and completes writes in progress. Call once. */
   async close(): Promise<void> {
-    clearInterval(this.#heartbeat);
     this.#monitor.stop();
     this.#abortController.abort();
     await this.#jobRunner?.stop();
@@ -185,16 +192,18 @@ export class Installation {
     await this.opened?.close();
     await this.#cache.flush();
     this.#cache.close();
-    await this.#statusWriter.settled();
+    await this.#statusRow?.close();
   }
 
-  #saveStatus(): void {
-    // The hub's own installation has no park and is not a source in the graph.
-    if (this.config.park === '') return;
-    if (!this.#monitor.hasChecked || this.#abortController.signal.aborted) return;
-    // The lease holder writes the row; another process writes it once, so that the row exists.
-    if (this.#jobRunner && !this.#jobRunner.holdsLease && this.#statusWriter.hasWritten) return;
-    this.#statusWriter.save(this.#health.snapshot(), () => this.opened?.lag?.() ?? null);
+  /** The status to write; null before the first check and after the end. */
+  #report(): StatusReport | null {
+    if (!this.#monitor.hasChecked || this.#abortController.signal.aborted) return null;
+    return {
+      snapshot: this.#health.snapshot(),
+      lag: this.opened?.lag?.() ?? null,
+      // Of several processes with this installation, the lease holder writes the row.
+      isReporter: this.#jobRunner?.holdsLease ?? true,
+    };
   }
 }
 
