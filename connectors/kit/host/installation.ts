@@ -1,4 +1,5 @@
 /** Runs one installation: opens its source with guard, read cache and health, then its jobs, checks and status row. */
+import { LRUCache } from 'lru-cache';
 import type { Database } from '../../../schema/database/database.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { InstallationConfig, ParkConfig } from '../config/config.ts';
@@ -228,7 +229,8 @@ function buildingIdsByCode(parks: readonly ParkConfig[], park: string): Readonly
   return buildings;
 }
 
-const loggedAt = new Map<string, number>();
+/** When an invalid response was last logged, by source, operation and code; of sources that were removed, too. */
+const loggedAt = new LRUCache<string, number>({ max: 10_000 });
 
 /** Publishes the event. Logs an invalid response once a minute per operation, because it need not change the health. */
 function publishCall(event: SourceCallEvent, log: Log): void {

@@ -182,6 +182,7 @@ export class ProcessLeases {
     const free = found.filter((lease) => this.#isFree(lease));
     if (free.length === 0) return;
     for (const lease of await takeLeases(plain, this.owner, free)) {
+      this.#others.delete(lease.name);
       const entry = wanted.get(lease.name);
       if (!entry || this.#entries.get(lease.name)?.[0] !== entry) void this.#release(lease);
       else {

@@ -109,10 +109,15 @@ export class SourceStatusWriter {
         this.#members.delete(member);
         this.#changed.delete(member);
         this.#schedule();
-        await this.#writing;
+        await this.settled();
         await endHeartbeat();
       },
     };
+  }
+
+  /** Resolves when no write is in progress. */
+  settled(): Promise<void> {
+    return this.#writing;
   }
 
   #schedule(): void {
