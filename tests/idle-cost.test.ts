@@ -76,6 +76,9 @@ test('idle cost: 240 sources that are down cost at most five transactions a seco
   expect(measured.at(-1)).toBeLessThanOrEqual(SECONDS * MOST_TRANSACTIONS);
   // The heartbeat and the event log: the measurement sees what the hub does.
   expect(measured.at(-1)).toBeGreaterThan(2);
+  const planned = hub.sources().flatMap(({ nextCheck }) => (nextCheck ? [nextCheck.getTime() - Date.now()] : []));
+  expect(planned.length).toBeGreaterThan(INSTALLATIONS / 2);
+  expect(Math.max(...planned)).toBeLessThanOrEqual(60_000);
   const [row] = await database.plain.query('SELECT count(*)::int AS leases FROM lease WHERE until > now()');
   expect(row.leases).toBeGreaterThan(INSTALLATIONS / 2);
 }, 300_000);

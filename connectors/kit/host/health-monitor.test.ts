@@ -116,31 +116,31 @@ test('health monitor: checks of a source that is down are up to a minute apart, 
     ...{ source: () => opened, onCheck: () => undefined },
   });
   monitor.start();
-  await vi.advanceTimersByTimeAsync(200_000);
-  expect(times).toEqual([0, 2, 6, 14, 30, 62, 122, 182]);
-  expect(monitor.nextCheck).toBe(42_000);
+  await vi.advanceTimersByTimeAsync(210_000);
+  expect(times).toEqual([0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 24, 32, 48, 80, 140, 200]);
+  expect(monitor.nextCheck).toBe(50_000);
   const { since } = health.snapshot();
   // Used: checked now, then as often as while it is used.
   monitor.checkOnDemand();
   await vi.advanceTimersByTimeAsync(0);
-  expect(times.at(-1)).toBe(200);
-  for (let i = 0; i < 10; i++) {
+  expect(times.at(-1)).toBe(210);
+  for (let i = 0; i < 60; i++) {
     monitor.checkOnDemand();
     await vi.advanceTimersByTimeAsync(1_000);
   }
-  expect(times.slice(-6)).toEqual([200, 202, 204, 206, 208, 210]);
+  expect(times.slice(-31)).toEqual(Array.from({ length: 31 }, (_, i) => 210 + 2 * i));
   expect(health.snapshot().since).toEqual(since);
   // No longer used: further and further apart again.
-  await vi.advanceTimersByTimeAsync(29_000);
-  expect(times.slice(-4)).toEqual([210, 212, 216, 224]);
+  await vi.advanceTimersByTimeAsync(59_000);
+  expect(times.slice(-4)).toEqual([290, 294, 302, 318]);
   source.up = true;
   monitor.checkOnDemand();
   await vi.advanceTimersByTimeAsync(0);
-  expect([times.at(-1), health.state]).toEqual([239, 'UP']);
+  expect([times.at(-1), health.state]).toEqual([329, 'UP']);
   // A source that is up is checked at its interval, used or not.
   monitor.checkOnDemand();
   await vi.advanceTimersByTimeAsync(10_000);
-  expect(times.slice(-3)).toEqual([239, 244, 249]);
+  expect(times.slice(-3)).toEqual([329, 334, 339]);
   monitor.stop();
 });
 

@@ -9,6 +9,8 @@ import { hubCall } from './services.ts';
 
 /** Milliseconds between drift checks while drift is found or suspected. */
 const DRIFT_RECHECK = 10_000;
+/** So many checks of a source that is down and not used keep the first delay, so that the end of a short outage is noticed at once. */
+const FULL_RATE_CHECKS = 10;
 
 export interface HealthMonitorOptions {
   readonly services: Services;
@@ -59,7 +61,7 @@ export class HealthMonitor {
 
   /**
    * Brings the next check of a source that is down forward, because somebody uses it: to now, or to `checkDown` after the last one. While
-   * nobody does, checks are up to a minute apart.
+   * nobody does, checks become up to a minute apart.
    */
   checkOnDemand(): void {
     const { health, intervals } = this.#options;
@@ -94,7 +96,7 @@ export class HealthMonitor {
   /** Milliseconds until the next check. */
   #pause(): number {
     const { health, intervals } = this.#options;
-    if (health.state === 'DOWN') return growingDelay(intervals.checkDown, ++this.#failures);
+    if (health.state === 'DOWN') return growingDelay(intervals.checkDown, ++this.#failures - FULL_RATE_CHECKS + 1);
     this.#failures = 0;
     return health.state === 'UP' ? intervals.checkUp : intervals.checkDown;
   }

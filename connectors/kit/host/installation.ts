@@ -43,6 +43,8 @@ export interface SourceStatus extends HealthSnapshot {
   readonly park: string;
   /** Calls in the guard's queue. */
   readonly waiting: number;
+  /** When the source is checked next unless somebody uses it before; null if it is not down, is being checked, or it is not known. */
+  readonly nextCheck: Date | null;
 }
 
 export class Installation {
@@ -168,8 +170,14 @@ export class Installation {
       protocol: this.config.protocol,
       park: this.config.park,
       waiting: this.services.guard.load().queued,
+      nextCheck: this.#nextCheck(),
       ...this.#health.snapshot(),
     };
+  }
+
+  #nextCheck(): Date | null {
+    const left = this.#health.state === 'DOWN' ? this.#monitor.nextCheck : null;
+    return left === null ? null : new Date(this.services.clock.now().getTime() + left);
   }
 
   /** Checks the source now. Resolves when the outcome is recorded. */

@@ -176,7 +176,8 @@ export class NatsBus {
     } finally {
       this.#isPublisher = false;
       const current = lease;
-      if (current) await this.#options.database.transaction((tx) => releaseLeases(tx, [current])).catch(() => undefined);
+      if (current)
+        await this.#options.database.transaction((tx) => releaseLeases(tx, [current])).catch(() => undefined);
     }
   }
 
