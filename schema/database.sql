@@ -365,6 +365,13 @@ CREATE TABLE park (
   PRIMARY KEY (id)
 );
 
+CREATE TABLE process_heartbeat (
+  owner text NOT NULL,
+  renewed_at timestamp with time zone NOT NULL,
+  until timestamp with time zone NOT NULL,
+  PRIMARY KEY (owner)
+);
+
 CREATE TABLE register_application (
   installation text NOT NULL,
   number text NOT NULL,
@@ -407,6 +414,7 @@ CREATE TABLE source (
   errors integer NOT NULL,
   breaker text NOT NULL,
   updated_at timestamp with time zone NOT NULL,
+  reporter text,
   PRIMARY KEY (id)
 );
 

@@ -38,10 +38,10 @@ test('waits and logs while a start gets no database connection for longer than a
   const other = new pg.Client({ connectionString: testHub.databaseUrl });
   await other.connect();
   testHub.log.length = 0;
-  // Jobs that acquire a lease hold their connection until this lock is released.
+  // The statements that acquire the leases and that write the states of the sources hold both connections until these locks are released.
   await testHub.restart(async () => {
-    await other.query('BEGIN; LOCK TABLE lease IN ACCESS EXCLUSIVE MODE');
-    setTimeout(() => void other.query('COMMIT').then(() => other.end()), 7_000);
+    await other.query('BEGIN; LOCK TABLE lease IN ACCESS EXCLUSIVE MODE; SELECT FROM source FOR UPDATE');
+    setTimeout(() => void other.query('COMMIT').then(() => other.end()), 12_000);
   });
   await allUp();
   expect(testHub.log.filter((line) => line.includes('Waiting for a free database connection for'))).not.toEqual([]);

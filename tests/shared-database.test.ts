@@ -109,7 +109,9 @@ test('shared database: migrate --down is rejected while a hub runs, and without 
   let preview = await previewDown(database.source);
   for (; preview?.losses.length === 0; preview = await previewDown(database.source)) await migrateDown(database.source);
   const newest = preview?.step;
-  const losses = preview?.losses.map((loss) => `${loss.table} (${loss.rows} rows)`);
+  const losses = preview?.losses.map(({ table, column, rows }) =>
+    column === null ? `${table} (${rows} rows)` : `column ${column} of ${table} (${rows} values)`,
+  );
   const unconfirmed = await runMigrate('--down');
   expect(unconfirmed).toMatchObject({ code: 1, output: expect.stringContaining('isthmus migrate --down --yes') });
   expect(unconfirmed.output).toContain(`Reverting migration ${newest}. This deletes: `);

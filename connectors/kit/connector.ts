@@ -103,7 +103,7 @@ export interface OpenedSource<R extends object = object> {
   request(call: Call): R;
   /**
    * Health check: makes one cheap call. Rejects with `SourceError` if the source does not respond. The host calls it at start and at the
-   * intervals `guard.checkUp` and `guard.checkDown`. Make the call through `services.guard.read`: without a recorded response, the source
+   * intervals `guard.checkUp` and `guard.checkDown`, less often while the source is down and nobody uses it. Make the call through `services.guard.read`: without a recorded response, the source
    * is not UP.
    */
   check(call: Call): Promise<void>;
@@ -148,7 +148,7 @@ export interface Job {
   readonly every: number;
   /**
    * Runs the job. A run may last as long as the process, such as a subscription to a broker, but must end soon after `call.signal` aborts.
-   * A rejection is logged, recorded as a failure of the source and retried. `services.transaction` verifies the lease in the same
+   * A rejection is logged, recorded as a failure of the source and retried; while the source is down, when it responds again. `services.transaction` verifies the lease in the same
    * transaction. A long run calls `reportSuccess` once it works, which ends an earlier failure as the end of a short run does.
    */
   run(call: Call, reportSuccess: () => void): Promise<void>;

@@ -23,10 +23,14 @@ export interface RemoteSourcesOptions {
   readonly clock?: Clock | undefined;
 }
 
+/** Calls in the queue of an installation, and when its source is checked next. */
+type LocalStatus = Pick<SourceStatus, 'waiting' | 'nextCheck'>;
+const UNKNOWN: LocalStatus = { waiting: 0, nextCheck: null };
+
 /** The latest check of a connector's process. */
 interface ConnectorProcess {
-  /** Calls in the queue, by installation. */
-  readonly queued: ReadonlyMap<string, number>;
+  /** What only the process itself knows of its installations. */
+  readonly local: ReadonlyMap<string, LocalStatus>;
   /** Why its sources are DOWN, for `reason`; null: it responds. */
   readonly error: string | null;
   readonly since: Date;
@@ -76,7 +80,7 @@ export class RemoteSources {
       const { id, connector: system, protocol, park } = installation;
       const row = this.#rows.get(id);
       const known: SourceStatus = {
-        ...{ id, system, protocol, park, waiting: process?.queued.get(id) ?? 0 },
+        ...{ id, system, protocol, park, ...(process?.local.get(id) ?? UNKNOWN) },
         ...{ state: row?.state ?? 'DOWN', since: row?.since ?? process?.since ?? this.#startedAt },
         reason: row ? row.reason : NOT_CHECKED,
         ...{ lastSuccess: row?.lastSuccess ?? null, errors: row?.errors ?? 0, breaker: row?.breaker ?? 'CLOSED' },
@@ -149,11 +153,11 @@ export class RemoteSources {
   async #checkProcess(name: string, url: string): Promise<void> {
     const previous = this.#processes.get(name);
     const error = previous?.error ?? null;
-    let status: { error: string | null; queued: ReadonlyMap<string, number> };
+    let status: { error: string | null; local: ReadonlyMap<string, LocalStatus> };
     try {
       status = await this.#readyz(name, url);
     } catch {
-      status = { error: NOT_RESPONDING, queued: new Map() };
+      status = { error: NOT_RESPONDING, local: new Map() };
     }
     if (this.#end.signal.aborted) return;
     const since = previous && error === status.error ? previous.since : this.#clock.now();
@@ -168,9 +172,16 @@ export class RemoteSources {
   async #readyz(name: string, url: string) {
     const signal = AbortSignal.any([this.#end.signal, AbortSignal.timeout(this.#intervals.checkTime)]);
     const response = await fetch(new URL('/readyz', url), { signal, redirect: 'error' });
-    const body = (await response.json()) as { connector?: unknown; sources?: { id: string; waiting?: number }[] };
+    const body = (await response.json()) as {
+      connector?: unknown;
+      sources?: { id: string; waiting?: number; nextCheck?: string | null }[];
+    };
     if (!Array.isArray(body.sources) || body.connector !== name)
-      return { error: WRONG_CONNECTOR, queued: new Map<string, number>() };
-    return { error: null, queued: new Map(body.sources.map(({ id, waiting = 0 }) => [id, waiting])) };
+      return { error: WRONG_CONNECTOR, local: new Map<string, LocalStatus>() };
+    const local = body.sources.map(({ id, waiting = 0, nextCheck }): [string, LocalStatus] => [
+      id,
+      { waiting, nextCheck: nextCheck ? new Date(nextCheck) : null },
+    ]);
+    return { error: null, local: new Map(local) };
   }
 }

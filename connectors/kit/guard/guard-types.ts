@@ -112,6 +112,8 @@ export interface GuardContext {
   readonly health: Health;
   readonly publishCall: (event: SourceCallEvent) => void;
   readonly publishRead?: (event: SourceReadEvent) => void;
+  /** Called when a caller uses the source, or the source sends something, while it is down. */
+  readonly onDemand?: () => void;
   /** Absent: nothing is cached. */
   readonly cache?: ReadCache;
   /** Aborts when the installation is closed. */

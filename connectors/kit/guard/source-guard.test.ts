@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { ANONYMOUS } from '../auth/principal.ts';
 import { systemClock } from '../clock.ts';
 import { type CacheAges, DEFAULT_GUARD_POLICY, type GuardPolicy } from '../config/sections/guard.ts';
 import { rejected, SourceError, unavailable } from '../errors.ts';
@@ -43,6 +44,30 @@ describe('source guard', () => {
       value: 7,
       facts: { source: 'test', system: 'parking', stale: false, recordedAt: new Date(5) },
     });
+  });
+
+  test('reports the use of a source that is down by callers and by the source itself, not by the hub', async () => {
+    const health = new Health(clock);
+    let uses = 0;
+    const guard = createSourceGuard({
+      installation: { id: 'test', connector: 'parking', park: 'lakeside' },
+      ...{ clock, health, publishCall: () => undefined, onDemand: () => uses++ },
+    });
+    const caller = { ...call(), principal: ANONYMOUS };
+    expect(health.state).toBe('DOWN');
+    await guard.read(call(), { operation: 'check' }, async () => 1);
+    guard.mirrorFacts(call(), null, null, 1_000);
+    expect(uses).toBe(0);
+    await guard.read(caller, { operation: 'lots' }, async () => 1);
+    await guard.readMany(caller, { operation: 'lots' }, ['a'], async () => new Map());
+    await guard.write(caller, 'grant', async () => 1);
+    guard.mirrorFacts(caller, null, null, 1_000);
+    guard.recordPush('webhook');
+    expect(uses).toBe(5);
+    health.recordCheck(null);
+    await guard.read(caller, { operation: 'lots' }, async () => 1);
+    guard.recordPush('webhook');
+    expect(uses).toBe(5);
   });
 
   test('rejects with SOURCE_TIMEOUT within the deadline, even if the request ignores its signal', async () => {

@@ -2,6 +2,7 @@
  * Reads and writes of one installation. A fresh reading is returned from the cache; equal reads in progress share one call; a read that
  * fails, or takes too long, is answered with the last usable reading, marked stale.
  */
+import { HUB_PRINCIPAL } from '../auth/principal.ts';
 import type { Call } from '../call.ts';
 import { DEFAULT_GUARD_POLICY, type GuardPolicy } from '../config/sections/guard.ts';
 import { SourceError } from '../errors.ts';
@@ -82,8 +83,14 @@ export function createSourceGuard(context: GuardContext, policy: GuardPolicy = D
 
   const isDown = (operation: string): boolean => health.state === 'DOWN' || breakers.isOpen(operation);
 
+  /** The hub's own checks and jobs do not bring the next check forward. */
+  const noteUse = (call: Call): void => {
+    if (health.state === 'DOWN' && call.principal !== HUB_PRINCIPAL) context.onDemand?.();
+  };
+
   const guard: Guard = {
     async read(call, request, send, recordedAt) {
+      noteUse(call);
       type T = Awaited<ReturnType<typeof send>>;
       const { type, operation, key } = request;
       const cacheKey = `${operation}\0${key ?? ''}`;
@@ -120,6 +127,7 @@ export function createSourceGuard(context: GuardContext, policy: GuardPolicy = D
       }
     },
     async readMany(call, request, keys, send, recordedAt) {
+      noteUse(call);
       type V = typeof send extends (
         keys: readonly string[],
         signal: AbortSignal,
@@ -191,6 +199,7 @@ export function createSourceGuard(context: GuardContext, policy: GuardPolicy = D
       }
     },
     async write(call, operation, send) {
+      noteUse(call);
       try {
         const value = await retry.run(call, { operation, retry: false }, send);
         return readNow(value, null);
@@ -203,12 +212,14 @@ export function createSourceGuard(context: GuardContext, policy: GuardPolicy = D
       }
     },
     mirrorFacts(call, fetchedAt, recordedAt, fresh) {
+      noteUse(call);
       const stale = fetchedAt === null || storedAges.ageOf(fetchedAt) > fresh || health.state === 'DOWN';
       if (stale) recordCondition(call, installation.id, 'stale');
       return factsOf({ fetchedAt: fetchedAt ?? new Date(0), recordedAt }, stale);
     },
     recordPush(operation) {
       health.recordSuccess(operation);
+      if (health.state === 'DOWN') context.onDemand?.();
     },
     invalidate(events) {
       // Calls in progress may have read before the events.

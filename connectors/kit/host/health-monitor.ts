@@ -4,10 +4,13 @@ import type { Drift, OpenedSource } from '../connector.ts';
 import { describeDrift } from '../monitoring/drift.ts';
 import type { Health } from '../monitoring/health.ts';
 import type { Services } from '../services.ts';
+import { growingDelay } from './retry-delay.ts';
 import { hubCall } from './services.ts';
 
 /** Milliseconds between drift checks while drift is found or suspected. */
 const DRIFT_RECHECK = 10_000;
+/** So many checks of a source that is down and not used keep the first delay, so that the end of a short outage is noticed at once. */
+const FULL_RATE_CHECKS = 10;
 
 export interface HealthMonitorOptions {
   readonly services: Services;
@@ -26,6 +29,11 @@ export class HealthMonitor {
   #timer: NodeJS.Timeout | undefined;
   #checking: Promise<void> | null = null;
   #hasChecked = false;
+  /** Failed checks in a row since the source was last used. */
+  #failures = 0;
+  /** When the last check ended and when the next one is due, by the clock's `monotonic()`. */
+  #endedAt = Number.NEGATIVE_INFINITY;
+  #dueAt = Number.POSITIVE_INFINITY;
   /** Time of the last drift check, by the clock's `monotonic()`. */
   #comparedAt: number | null = null;
   /** Whether the next drift check is due after `DRIFT_RECHECK`. */
@@ -51,6 +59,25 @@ export class HealthMonitor {
     if (this.#checking === null && this.#options.health.state !== 'DOWN') this.#schedule(0);
   }
 
+  /**
+   * Brings the next check of a source that is down forward, because somebody uses it: to now, or to `checkDown` after the last one. While
+   * nobody does, checks become up to a minute apart.
+   */
+  checkOnDemand(): void {
+    const { health, intervals } = this.#options;
+    if (health.state !== 'DOWN') return;
+    this.#failures = 0;
+    const now = this.#now();
+    const due = Math.max(this.#endedAt + intervals.checkDown, now);
+    if (this.#checking === null && due < this.#dueAt) this.#schedule(due - now);
+  }
+
+  /** Milliseconds until the next check; null while one is running, or none is planned. */
+  get nextCheck(): number | null {
+    const left = this.#dueAt - this.#now();
+    return this.#checking !== null || !Number.isFinite(left) ? null : Math.max(left, 0);
+  }
+
   /** Brings the next drift check forward, after a response that did not match the expected format. */
   compareSoon(): void {
     this.#suspected = true;
@@ -58,12 +85,20 @@ export class HealthMonitor {
 
   /** Checks now, or joins the running check. Resolves when the outcome is recorded; never rejects. */
   check(): Promise<void> {
-    const { health, intervals } = this.#options;
     this.#checking ??= this.#runCheck().finally(() => {
       this.#checking = null;
-      this.#schedule(health.state === 'UP' ? intervals.checkUp : intervals.checkDown);
+      this.#endedAt = this.#now();
+      this.#schedule(this.#pause());
     });
     return this.#checking;
+  }
+
+  /** Milliseconds until the next check. */
+  #pause(): number {
+    const { health, intervals } = this.#options;
+    if (health.state === 'DOWN') return growingDelay(intervals.checkDown, ++this.#failures - FULL_RATE_CHECKS + 1);
+    this.#failures = 0;
+    return health.state === 'UP' ? intervals.checkUp : intervals.checkDown;
   }
 
   /** Schedules no further check. A running one continues; see `settled`. */
@@ -76,9 +111,15 @@ export class HealthMonitor {
     await this.#checking?.catch(() => undefined);
   }
 
+  #now(): number {
+    return this.#options.services.clock.monotonic();
+  }
+
   #schedule(delay: number): void {
     clearTimeout(this.#timer);
+    this.#dueAt = Number.POSITIVE_INFINITY;
     if (this.#options.signal.aborted) return;
+    this.#dueAt = this.#now() + delay;
     this.#timer = setTimeout(() => void this.check(), delay);
   }
 

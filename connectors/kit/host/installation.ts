@@ -1,4 +1,5 @@
 /** Runs one installation: opens its source with guard, read cache and health, then its jobs, checks and status row. */
+import { LRUCache } from 'lru-cache';
 import type { Database } from '../../../schema/database/database.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { InstallationConfig, ParkConfig } from '../config/config.ts';
@@ -15,9 +16,9 @@ import { Health, type HealthSnapshot } from '../monitoring/health.ts';
 import type { Services } from '../services.ts';
 import { HealthMonitor } from './health-monitor.ts';
 import { JobRunner } from './job-runner.ts';
-import { createLeaseOwner } from './lease-owner.ts';
+import { processLeasesOf } from './process-leases.ts';
 import { createServices, type Keys } from './services.ts';
-import { SourceStatusWriter } from './source-status-writer.ts';
+import { type StatusReport, sourceStatusWriterOf } from './source-status-writer.ts';
 
 /** Shared by all installations of a host. */
 export interface InstallationOptions {
@@ -42,6 +43,8 @@ export interface SourceStatus extends HealthSnapshot {
   readonly park: string;
   /** Calls in the guard's queue. */
   readonly waiting: number;
+  /** When the source is checked next unless somebody uses it before; null if it is not down, is being checked, or it is not known. */
+  readonly nextCheck: Date | null;
 }
 
 export class Installation {
@@ -55,9 +58,9 @@ export class Installation {
   readonly #abortController = new AbortController();
   readonly #cache: ReadCache;
   readonly #monitor: HealthMonitor;
-  readonly #statusWriter: SourceStatusWriter;
+  /** Null: closed, not opened, or not a source in the graph. */
+  #statusRow: ReturnType<ReturnType<typeof sourceStatusWriterOf>['add']> | null = null;
   #jobRunner: JobRunner | null = null;
-  #heartbeat: NodeJS.Timeout | undefined;
   readonly #intervals: CheckIntervals;
 
   constructor(config: InstallationConfig, options: InstallationOptions, clock: Clock) {
@@ -94,6 +97,7 @@ export class Installation {
           publishCall(event, log);
         },
         publishRead: (event) => sourceReadChannel.publish(event),
+        onDemand: () => this.#monitor.checkOnDemand(),
         cache: this.#cache,
         signal,
       },
@@ -101,21 +105,20 @@ export class Installation {
     );
     const buildings = buildingIdsByCode(parks, config.park);
     this.services = createServices({ info, database, keys, guard, log, clock, signal, buildings, suspectDrift });
-    const { services } = this;
-    this.#statusWriter = new SourceStatusWriter({ config, database, clock, services, heartbeat: intervals.heartbeat });
     this.#monitor = new HealthMonitor({
-      services,
+      services: this.services,
       health,
       intervals: intervals,
       signal,
       source: () => this.opened,
-      onCheck: () => this.#saveStatus(),
+      onCheck: () => this.#statusRow?.changed(),
     });
     health.onChange = (from, to, reason) => {
       sourceStateChannel.publish({ source: config.id, system: config.connector, from, to, reason });
       if (to === 'UP') log.info(`Source ${config.id} is UP.`);
       else log.warn(`Source ${config.id} is ${to}: ${reason}.`);
-      this.#saveStatus();
+      if (from === 'DOWN') this.#jobRunner?.resume();
+      this.#statusRow?.changed();
     };
     health.onRetryableFailure = () => this.#monitor.checkSoon();
   }
@@ -137,19 +140,27 @@ export class Installation {
       this.#jobRunner = new JobRunner({
         name: config.id,
         jobs,
-        database,
+        leases: processLeasesOf(database, this.#options.log),
         log: this.#log,
-        owner: createLeaseOwner(),
-        clock: this.services.clock,
         signal: this.#abortController.signal,
+        isDown: () => health.state === 'DOWN',
+        responses: () => health.responseCount,
+        onLease: () => this.#statusRow?.changed(),
         onOutcome: (job, error) =>
           error === null ? health.recordSuccess(`job ${job}`) : health.recordFailure(`job ${job}`, error),
       });
       this.#jobRunner.start();
     }
+    // The hub's own installation has no park and is not a source in the graph.
+    if (config.park !== '') {
+      this.#statusRow = sourceStatusWriterOf(database, this.#options.log).add({
+        config,
+        services: this.services,
+        interval: this.#intervals.heartbeat,
+        report: () => this.#report(),
+      });
+    }
     this.#monitor.start();
-    // The row also shows that this process is alive, however rarely the source is checked.
-    this.#heartbeat = setInterval(() => this.#saveStatus(), this.#intervals.heartbeat);
   }
 
   status(): SourceStatus {
@@ -159,8 +170,14 @@ export class Installation {
       protocol: this.config.protocol,
       park: this.config.park,
       waiting: this.services.guard.load().queued,
+      nextCheck: this.#nextCheck(),
       ...this.#health.snapshot(),
     };
+  }
+
+  #nextCheck(): Date | null {
+    const left = this.#health.state === 'DOWN' ? this.#monitor.nextCheck : null;
+    return left === null ? null : new Date(this.services.clock.now().getTime() + left);
   }
 
   /** Checks the source now. Resolves when the outcome is recorded. */
@@ -177,7 +194,6 @@ export class Installation {
 
   /** Aborts calls, jobs and checks, and completes writes in progress. Call once. */
   async close(): Promise<void> {
-    clearInterval(this.#heartbeat);
     this.#monitor.stop();
     this.#abortController.abort();
     await this.#jobRunner?.stop();
@@ -185,16 +201,18 @@ export class Installation {
     await this.opened?.close();
     await this.#cache.flush();
     this.#cache.close();
-    await this.#statusWriter.settled();
+    await this.#statusRow?.close();
   }
 
-  #saveStatus(): void {
-    // The hub's own installation has no park and is not a source in the graph.
-    if (this.config.park === '') return;
-    if (!this.#monitor.hasChecked || this.#abortController.signal.aborted) return;
-    // The lease holder writes the row; another process writes it once, so that the row exists.
-    if (this.#jobRunner && !this.#jobRunner.holdsLease && this.#statusWriter.hasWritten) return;
-    this.#statusWriter.save(this.#health.snapshot(), () => this.opened?.lag?.() ?? null);
+  /** The status to write; null before the first check and after the end. */
+  #report(): StatusReport | null {
+    if (!this.#monitor.hasChecked || this.#abortController.signal.aborted) return null;
+    return {
+      snapshot: this.#health.snapshot(),
+      lag: this.opened?.lag?.() ?? null,
+      // Of several processes with this installation, the lease holder writes the row.
+      isReporter: this.#jobRunner?.holdsLease ?? true,
+    };
   }
 }
 
@@ -219,7 +237,8 @@ function buildingIdsByCode(parks: readonly ParkConfig[], park: string): Readonly
   return buildings;
 }
 
-const loggedAt = new Map<string, number>();
+/** When an invalid response was last logged, by source, operation and code; of sources that were removed, too. */
+const loggedAt = new LRUCache<string, number>({ max: 10_000 });
 
 /** Publishes the event. Logs an invalid response once a minute per operation, because it need not change the health. */
 function publishCall(event: SourceCallEvent, log: Log): void {

@@ -1,11 +1,12 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { acquireLease } from '../../../schema/database/processes/leases.ts';
 import { type Clock, systemClock } from '../clock.ts';
-import { silentLog } from '../log.ts';
+import { createLog, silentLog } from '../log.ts';
 import type { Services } from '../services.ts';
 import { manualClock } from '../testing/test-clock.ts';
 import { createTestDatabase } from '../testing/test-database.ts';
 import { JobRunner } from './job-runner.ts';
+import { type LeaseHolder, ProcessLeases } from './process-leases.ts';
 import { createServices, LeaseLost, loadKeys, type ServicesOptions } from './services.ts';
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
@@ -31,8 +32,8 @@ async function runner(owner: string, value: () => Promise<string>, clock: Clock 
     await services.transaction((tx) => services.state.set(tx, 'log', read));
   };
   return new JobRunner({
-    ...{ name: 'doors', jobs: [{ name: 'log', every: 3_600_000, run }], database, owner, log: silentLog },
-    ...{ clock, signal: closed.signal, onOutcome: () => undefined },
+    ...{ name: 'doors', jobs: [{ name: 'log', every: 3_600_000, run }], log: silentLog, signal: closed.signal },
+    ...{ leases: new ProcessLeases({ database, owner, clock }), onOutcome: () => undefined },
   });
 }
 const state = async () =>
@@ -80,9 +81,16 @@ test('job runner: a job commits nothing after its lease was lost and acquired ag
 test('job runner: acquires a lease that was not renewed for its duration, although the database clock was set back', async () => {
   const clock = manualClock(new Date());
   const heir = await runner('heir', async () => 'read by the heir', clock);
-  // The row after the database's clock was set back ten minutes and its holder died on another machine.
+  const heartbeat = (minutes: number) =>
+    database.plain.query(
+      `INSERT INTO process_heartbeat (owner, renewed_at, until) VALUES ('elsewhere', now(), now() + $1 * interval '1 minute')
+       ON CONFLICT (owner) DO UPDATE SET until = excluded.until`,
+      [minutes],
+    );
+  // The rows after the database's clock was set back ten minutes and the holder died on another machine.
+  await heartbeat(10);
   await database.plain.query(
-    "UPDATE lease SET owner = 'elsewhere', until = now() + interval '10 minutes', fence = fence + 1 WHERE name = 'doors'",
+    "UPDATE lease SET owner = 'elsewhere', until = 'infinity', fence = fence + 1 WHERE name = 'doors'",
   );
   try {
     await expect(heir.runNow('log')).rejects.toThrow('Another process holds the lease');
@@ -90,7 +98,7 @@ test('job runner: acquires a lease that was not renewed for its duration, althou
     clock.adjustWallClock(600_000);
     await expect(heir.runNow('log')).rejects.toThrow('Another process holds the lease');
     // A renewal restarts the wait.
-    await database.plain.query("UPDATE lease SET until = until + interval '3 seconds' WHERE name = 'doors'");
+    await heartbeat(11);
     clock.advance(1);
     await expect(heir.runNow('log')).rejects.toThrow('Another process holds the lease');
     clock.advance(13_001);
@@ -98,5 +106,51 @@ test('job runner: acquires a lease that was not renewed for its duration, althou
     expect(await state()).toEqual(['read by the heir']);
   } finally {
     await heir.stop();
+  }
+});
+
+test('job runner: while the source is down and sends nothing a job waits for its recovery', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  const source = { down: true };
+  const outcomes: unknown[] = [];
+  const lines: string[] = [];
+  const lease = { name: 'lot', owner: 'here', fence: '1' };
+  const fake = {
+    request: (_name: string, holder: LeaseHolder) => {
+      holder.onAcquired(lease);
+      return { acquire: async () => true, drop: () => undefined, release: async () => undefined };
+    },
+  } as unknown as ProcessLeases;
+  const own = new JobRunner({
+    name: 'lot',
+    jobs: [
+      {
+        ...{ name: 'poll', every: 1_000 },
+        run: async () => {
+          if (source.down) throw new Error('refused');
+        },
+      },
+    ],
+    ...{ leases: fake, log: createLog((line) => lines.push(line)), signal: closed.signal },
+    isDown: () => source.down,
+    onOutcome: (_job, error) => outcomes.push(error),
+  });
+  try {
+    own.start();
+    await vi.advanceTimersByTimeAsync(600_000);
+    expect(outcomes).toHaveLength(1);
+    expect(lines.join('\n')).toContain('Job poll failed. Retrying when the source responds.');
+    // A source may work for the job and not for the checks.
+    await vi.advanceTimersByTimeAsync(300_000);
+    expect(outcomes).toHaveLength(2);
+    source.down = false;
+    own.resume();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(outcomes.map((error) => error === null)).toEqual([false, false, true]);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(outcomes).toHaveLength(4);
+  } finally {
+    vi.useRealTimers();
+    await own.stop();
   }
 });

@@ -6,6 +6,7 @@ import { createLog } from '../log.ts';
 import { createTestDatabase } from '../testing/test-database.ts';
 import { JobRunner } from './job-runner.ts';
 import { createLeaseOwner, isDeadOwner } from './lease-owner.ts';
+import { ProcessLeases } from './process-leases.ts';
 
 /** The owner name of a process with that PID on this machine. */
 const ownerOf = (pid: number | undefined) => createLeaseOwner().replace(/:\d+:\d+$/, `:${pid}:1`);
@@ -23,9 +24,8 @@ test.runIf(existsSync('/proc/self/ns/pid'))(
     const runner = new JobRunner({
       name: 'island',
       jobs: [{ name: 'poll', every: 60_000, run: async () => undefined }],
-      database,
+      leases: new ProcessLeases({ database }),
       log: createLog(() => undefined),
-      owner: createLeaseOwner(),
       signal: runs.signal,
       onOutcome: () => undefined,
     });

@@ -170,9 +170,11 @@ export class ProcessRegistration {
     return setConfiguration(tx, { digest: this.#digest, outline: this.#hashes, setBy: describeProcess(this.#self) });
   }
 
-  async #renew(tx: Tx): Promise<void> {
-    await renewProcess(tx, { ...this.#self, configuration: this.#digest }, this.#timing.lifetime);
+  /** Resolves with the newest configuration. */
+  async #renew(tx: Tx): Promise<HubConfiguration | null> {
+    const newest = await renewProcess(tx, { ...this.#self, configuration: this.#digest }, this.#timing.lifetime);
     ownOwners.add(this.#self.owner);
+    return newest;
   }
 
   #scheduleRenewal(): void {
@@ -185,8 +187,7 @@ export class ProcessRegistration {
 
   async #renewAndCompare(): Promise<void> {
     try {
-      await this.#renew(this.#database.plain);
-      this.#compareWith((await configurations(this.#database.plain))[0] ?? null);
+      this.#compareWith(await this.#renew(this.#database.plain));
     } catch {
       // Retried at the next renewal; /readyz reports an unavailable database.
     }

@@ -9,6 +9,8 @@ import type { XRoadClient } from './x-road-client.ts';
 
 /** Applications read from the hub's table at once. */
 const PAGE_SIZE = 200;
+/** Milliseconds. After no application was open, the table is read again this late, unless this process submits one. */
+const RECHECK_INTERVAL = 30_000;
 /** Characters that XML does not allow: control characters and unpaired surrogates. */
 const INVALID_XML = /[^\t\n\r\x20-\u{d7ff}\u{e000}-\u{fffd}\u{10000}-\u{10ffff}]/u;
 const FINAL_STATES: readonly Application['state'][] = ['REJECTED', 'WITHDRAWN', 'COMPLETED'];
@@ -16,6 +18,8 @@ const FINAL_STATES: readonly Application['state'][] = ['REJECTED', 'WITHDRAWN', 
 export class Filings {
   readonly #client: XRoadClient;
   readonly #services: Services;
+  /** Until when no application is open, by the clock's `monotonic()`, as far as this process knows. */
+  #noneOpenUntil = Number.NEGATIVE_INFINITY;
 
   constructor(bus: XRoadClient, services: Services) {
     this.#client = bus;
@@ -103,10 +107,19 @@ export class Filings {
 
   /** Reads the state of every open application. Continues after an error and rejects with the last one at the end. */
   async pollApplications(call: Call): Promise<void> {
-    const { guard, installation, read, store } = this.#services;
+    const { clock, guard, installation, read, store } = this.#services;
+    if (clock.monotonic() < this.#noneOpenUntil) return;
+    // Set before the read: what is submitted meanwhile resets it.
+    this.#noneOpenUntil = clock.monotonic() + RECHECK_INTERVAL;
     let lastError: unknown;
     for (let after = ''; !call.signal.aborted; ) {
-      const page = await read((tx) => store.registration.openApplications(tx, installation.id, after, PAGE_SIZE));
+      const page = await read((tx) => store.registration.openApplications(tx, installation.id, after, PAGE_SIZE)).catch(
+        (error: unknown) => {
+          this.#noneOpenUntil = Number.NEGATIVE_INFINITY;
+          throw error;
+        },
+      );
+      if (page.length > 0) this.#noneOpenUntil = Number.NEGATIVE_INFINITY;
       for (const one of page) {
         if (call.signal.aborted) return;
         try {
@@ -149,6 +162,7 @@ export class Filings {
         ),
       );
     });
+    this.#noneOpenUntil = Number.NEGATIVE_INFINITY;
   }
 }
 

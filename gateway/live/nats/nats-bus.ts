@@ -8,7 +8,7 @@ import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { sleep } from '../../../connectors/kit/guard/timeouts.ts';
 import type { Log } from '../../../connectors/kit/log.ts';
 import type { Database } from '../../../schema/database/database.ts';
-import { acquireLease, type Lease, releaseLease } from '../../../schema/database/processes/leases.ts';
+import { acquireLease, type Lease, releaseLeases } from '../../../schema/database/processes/leases.ts';
 import type { LogTail } from '../log-tail.ts';
 import { type NatsAddress, parseNatsAddress } from './nats-address.ts';
 import { busId, signPosition, verifyPosition } from './position-message.ts';
@@ -176,7 +176,8 @@ export class NatsBus {
     } finally {
       this.#isPublisher = false;
       const current = lease;
-      if (current) await this.#options.database.transaction((tx) => releaseLease(tx, current)).catch(() => undefined);
+      if (current)
+        await this.#options.database.transaction((tx) => releaseLeases(tx, [current])).catch(() => undefined);
     }
   }
 

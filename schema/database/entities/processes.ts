@@ -1,4 +1,4 @@
-/** What the processes of a hub share: their list, configurations, leases, keys and mutations; and the former table of migrations. */
+/** What the processes of a hub share: their list, configurations, heartbeats, leases, keys and mutations; and the former table of migrations. */
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
 /** The right of one process to run an installation's jobs. */
@@ -6,10 +6,19 @@ import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 export class LeaseRow {
   @PrimaryColumn('text') name!: string;
   @Column('text') owner!: string;
-  /** By the database's clock. */
+  /** By the database's clock; `infinity`: as long as the heartbeat of its owner is renewed. */
   @Column('timestamptz') until!: Date;
   /** Increases with each new holder. */
   @Column('bigint') fence!: string;
+}
+
+/** A process renews its row for all its leases, and for the status rows that it has written. By the database's clock. */
+@Entity('process_heartbeat')
+export class ProcessHeartbeatRow {
+  @PrimaryColumn('text') owner!: string;
+  @Column('timestamptz') renewedAt!: Date;
+  /** When it expires without renewal. */
+  @Column('timestamptz') until!: Date;
 }
 
 /** A process that uses this database; it renews its row. */

@@ -24,6 +24,8 @@ export class SourceRow {
   @Column('text') breaker!: 'CLOSED' | 'HALF_OPEN' | 'OPEN';
   /** By the database's clock. */
   @Column('timestamptz') updatedAt!: Date;
+  /** The process that wrote it; the row is current while that process renews its heartbeat. Null: as of `updatedAt` only. */
+  @Column('text', { nullable: true }) reporter!: string | null;
 }
 
 /** A connector process that a gateway cannot reach. Times are those of the database. */

@@ -32,18 +32,22 @@ export async function forgetProcesses(tx: Tx, dead: readonly string[]): Promise<
   await tx.query('DELETE FROM hub_process WHERE until <= now() OR owner = ANY($1)', [dead]);
 }
 
-/** Writes or renews the row of a process for this many milliseconds. */
+/** Writes or renews the row of a process for this many milliseconds. Resolves with the newest configuration; null: there is none. */
 export async function renewProcess(
   tx: Tx,
   hubProcess: Omit<HubProcess, 'until'> & { readonly configuration: string },
   milliseconds: number,
-): Promise<void> {
-  await tx.query(
-    `INSERT INTO hub_process (owner, role, host, pid, configuration, until)
-     VALUES ($1, $2, $3, $4, $5, now() + $6 * interval '1 millisecond')
-     ON CONFLICT (owner) DO UPDATE SET until = excluded.until, configuration = excluded.configuration`,
+): Promise<HubConfiguration | null> {
+  const rows: HubConfiguration[] = await tx.query(
+    `WITH renewed AS (
+       INSERT INTO hub_process (owner, role, host, pid, configuration, until)
+       VALUES ($1, $2, $3, $4, $5, now() + $6 * interval '1 millisecond')
+       ON CONFLICT (owner) DO UPDATE SET until = excluded.until, configuration = excluded.configuration
+     )
+     SELECT digest, outline, set_by AS "setBy" FROM hub_configuration ORDER BY number DESC LIMIT 1`,
     [hubProcess.owner, hubProcess.role, hubProcess.host, hubProcess.pid, hubProcess.configuration, milliseconds],
   );
+  return rows[0] ?? null;
 }
 
 /** Deletes the row of a process. */

@@ -6,13 +6,13 @@ import { type GuardSettings, guardSettings, MAX_RECOVERY_PAUSE } from './guard.t
 export interface CheckIntervals {
   /** Between health checks while a source is up. */
   readonly checkUp: number;
-  /** Between health checks while it is not up; at most 5 s. */
+  /** Between health checks while it is not up; at most 5 s. While it is down and nobody uses it, the time grows to a minute. */
   readonly checkDown: number;
   /** Timeout of a health check. */
   readonly checkTime: number;
   /** Between drift checks. */
   readonly drift: number;
-  /** Between writes of a source's unchanged status row. */
+  /** Between looks at the status rows of this process's sources: what has changed is written, except a change of state, which is written at once. */
   readonly heartbeat: number;
   /** Between the hub's requests to connectors that run in their own process. */
   readonly remote: number;

@@ -76,7 +76,10 @@ export const guardSettings = settings('guard', {
     milliseconds('How long a circuit breaker stays open before a trial call; at most 5s', '2s'),
   ),
   checkUp: milliseconds('Time between health checks while the source is up', '5s'),
-  checkDown: milliseconds('Time between health checks while the source is not up; at most 5s', '2s'),
+  checkDown: milliseconds(
+    'Time between health checks while the source is not up; at most 5s. While it is down and nobody uses it, twice as long after each check, up to 1m',
+    '2s',
+  ),
   checkTime: milliseconds('Timeout of a health check', '2s'),
   drift: milliseconds(
     'Time between drift checks, which compare what the source offers with what the connector expects',
@@ -107,7 +110,7 @@ function readAgeOverrides(raw: unknown): AgeOverrides {
   );
 }
 
-/** Milliseconds. Recovery of a source is noticed within this time, whatever isthmus.yaml sets. */
+/** Milliseconds. Recovery of a source that is used is noticed within this time, whatever isthmus.yaml sets. */
 export const MAX_RECOVERY_PAUSE = 5_000;
 
 /** The part of the policy that isthmus.yaml sets. */
