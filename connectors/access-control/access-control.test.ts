@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -170,6 +172,8 @@ describe('with the simulated door system', () => {
   const demo = createWorld();
   const lines: string[] = [];
   const directory = mkdtempSync(join(tmpdir(), 'isthmus-doors-'));
+  /** Uses the port that the simulator had before. */
+  let other: Server;
   let running: RunningSimulator;
   let owner: Client;
   let reader: Client;
@@ -223,7 +227,10 @@ describe('with the simulated door system', () => {
 
   beforeAll(async () => {
     now = new Date();
-    const options = { directory, world: demo, now: () => now, history: 2 * 86_400_000, live: false };
+    other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const ports = { sql: (other.address() as AddressInfo).port };
+    const options = { directory, world: demo, now: () => now, history: 2 * 86_400_000, live: false, ports };
     running = await simulator.start(options);
     const reading = running.env['LAKESIDE_ACCESS_URL'] ?? '';
     owner = await openClient(ownerUrl(reading, directory));
@@ -237,6 +244,7 @@ describe('with the simulated door system', () => {
     await owner?.end();
     await reader?.end();
     await running?.close();
+    other?.close();
     await database?.drop();
     rmSync(directory, { recursive: true, force: true });
   }, 60_000);
@@ -247,6 +255,11 @@ describe('with the simulated door system', () => {
         `SELECT count(*)::int AS n FROM event WHERE kind = 'ACCESS_GRANTED' AND installation = 'doors'`,
       )
     )[0].n as number;
+
+  test('the simulator takes another port when its previous one is in use by another program', () => {
+    expect(running.ports['sql']).toBeGreaterThan(0);
+    expect(running.ports['sql']).not.toBe((other.address() as AddressInfo).port);
+  });
 
   test('reports a column that the vendor renames with the fields affected, until it is restored', async () => {
     const rename = (from: string, to: string) =>

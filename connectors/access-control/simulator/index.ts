@@ -4,11 +4,18 @@
  */
 import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, readFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createFile } from '../../kit/testing/atomic-file.ts';
 import { type Client, openClient, startEmbeddedPostgres } from '../../kit/testing/embedded-postgres.ts';
 import type { World } from '../../kit/testing/park/index.ts';
-import { Journal, type RunningSimulator, type Simulator, type SimulatorOptions } from '../../kit/testing/simulator.ts';
+import {
+  Journal,
+  listen,
+  type RunningSimulator,
+  type Simulator,
+  type SimulatorOptions,
+} from '../../kit/testing/simulator.ts';
 import { controllerTime, type LogLine, logLines, serialOf } from './controller-log.ts';
 import { INDEXES, LOG_COLUMNS, TABLES } from './vendor-schema.ts';
 
@@ -28,7 +35,7 @@ export const simulator: Simulator = {
       directory: join(options.directory, 'database'),
       user: 'zk',
       database: 'zkaccess',
-      listen: { host: '127.0.0.1', port: options.ports?.['sql'] ?? 0 },
+      listen: { host: '127.0.0.1', port: await choosePort(options.ports?.['sql']) },
       auth: { password: credentials.owner },
       // Simulated data: it is generated again after a crash of the machine.
       durable: false,
@@ -65,6 +72,14 @@ export const simulator: Simulator = {
     }
   },
 };
+
+/** The port of the previous run, or a free one if another program uses it now. */
+async function choosePort(previous?: number): Promise<number> {
+  const server = createServer();
+  const port = await listen(server, previous);
+  await new Promise((closed) => server.close(closed));
+  return port;
+}
 
 /** The passwords in the simulator's folder; created at the first start. */
 async function loadPasswords(directory: string): Promise<{ owner: string; reader: string }> {
