@@ -54,8 +54,11 @@ export interface Services {
   ): Promise<T>;
   /** The hub's tables for connectors. Use only those of your own connector. */
   readonly store: Stores;
-  /** Runs `work` without a transaction, for reads of the store. */
-  read<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  /**
+   * Runs `work` without a transaction, for reads of the store. With `call`, the read is limited by the call's deadline: then the
+   * statement is cancelled in the database, and the result rejects with SOURCE_TIMEOUT.
+   */
+  read<T>(work: (tx: Tx) => Promise<T>, call?: Call): Promise<T>;
   /** Aborts when the installation is closed. */
   readonly signal: AbortSignal;
   /** A call for the hub's own work that ends after `milliseconds` or with the installation. */

@@ -6,6 +6,7 @@ import { PostgresNaming } from './column-names.ts';
 import { createPoolControl } from './connection-pool.ts';
 import { DatabaseError } from './database-error.ts';
 import { entities } from './entities/index.ts';
+import { readWithin } from './reads/read-deadline.ts';
 import type { Tx } from './transaction.ts';
 
 export { DatabaseError, type Tx };
@@ -19,6 +20,11 @@ export interface Database {
   transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
   /** Runs statements outside of a transaction, each on any connection. */
   readonly plain: Tx;
+  /**
+   * Runs reads on one connection, outside of a transaction. After `milliseconds` the running statement is cancelled in PostgreSQL, and
+   * the result rejects with `ReadDeadlineError`.
+   */
+  readWithin<T>(milliseconds: number, work: (tx: Tx) => Promise<T>): Promise<T>;
   /** Calls `onNotify` for each NOTIFY on the channel, and with null after each (re)connection, since notifications may have been lost. */
   listen(channel: string, onNotify: (payload: string | null) => void): Promise<{ close(): Promise<void> }>;
   /** Ends the startup phase: from now on a wait for a connection fails after 30 s. */
@@ -83,6 +89,7 @@ export async function openDatabase(url: string, options: OpenOptions = {}): Prom
     url,
     source,
     plain: source.manager,
+    readWithin: (milliseconds, work) => readWithin(source, milliseconds, work),
     transaction: (work) => source.transaction(work),
     listen: (channel, onNotify) => listen(url, channel, onNotify),
     endStartup: pool.endStartup,

@@ -10,12 +10,14 @@ import { saveClaims } from '../../../schema/database/hub/identities.ts';
 import { getState, setState } from '../../../schema/database/hub/installation-state.ts';
 import { secretKey } from '../../../schema/database/hub/secret-keys.ts';
 import { type Lease, proveLease } from '../../../schema/database/processes/leases.ts';
+import { ReadDeadlineError } from '../../../schema/database/reads/read-deadline.ts';
 import { HUB_PRINCIPAL } from '../auth/principal.ts';
 import type { Call, InstallationInfo } from '../call.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import { Cursors } from '../cursor.ts';
 import { InvalidEventError, reportInvalidEvents, splitEvents } from '../events/event-quarantine.ts';
 import type { Guard } from '../guard/guard-types.ts';
+import { deadlineExceeded } from '../guard/timeouts.ts';
 import type { Log } from '../log.ts';
 import { eventsWrittenChannel } from '../monitoring/diagnostics-channels.ts';
 import type { NewEvent, Services } from '../services.ts';
@@ -101,7 +103,7 @@ export function createServices(options: ServicesOptions): Services {
       reportInvalidEvents(log, (own && rejectedIn.get(own)) ?? []);
       return result;
     },
-    read: (work) => work(database.plain),
+    read: (work, call) => (call ? readForCall(database, info, call, work) : work(database.plain)),
     async emit(tx, events: readonly NewEvent[], { strict = false } = {}) {
       const { valid, rejected } = splitEvents(info.id, events);
       const [first] = rejected;
@@ -143,6 +145,23 @@ export function createServices(options: ServicesOptions): Services {
     runOnce: createRunOnce(database),
     call: (milliseconds) => hubCall(milliseconds, signal),
   };
+}
+
+/** A read that ends with the call's deadline. Another error of the database stays an internal one. */
+async function readForCall<T>(
+  database: Database,
+  { id }: InstallationInfo,
+  call: Call,
+  work: (tx: Tx) => Promise<T>,
+): Promise<T> {
+  try {
+    return await database.readWithin(call.deadline - systemClock.monotonic(), work);
+  } catch (error) {
+    if (!(error instanceof ReadDeadlineError)) throw error;
+    const late = deadlineExceeded(error.message);
+    late.source = id;
+    throw late;
+  }
 }
 
 /** A call for the hub's own work, with a deadline in `milliseconds` from now. */

@@ -1,6 +1,7 @@
 /** Resolvers of the parking subgraph: they call a loader and present the result. */
 import { Arg, Args, Ctx, Directive, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
-import { LIST_SIZE, requiresScopes } from '../../../schema/graph/directives.ts';
+import { bucketCount } from '../../../schema/graph/bucket-sizes.ts';
+import { BUCKET_SERIES, LIST_SIZE, requiresScopes } from '../../../schema/graph/directives.ts';
 import { DateTime, Plate } from '../../../schema/graph/scalars.ts';
 import { BucketSize, PageArgs, TimeRange } from '../../../schema/graph/shared.ts';
 import { mayUnmask } from '../../kit/auth/principal.ts';
@@ -16,13 +17,6 @@ import { readFromAll, vendorPage } from './vendor-pages.ts';
 
 /** Maximum buckets of one series: more than a year of quarter-hours. */
 const MAX_BUCKETS = 40_000;
-const BUCKET_MINUTES: Readonly<Record<BucketSize, number>> = {
-  QUARTER_HOUR: 15,
-  HOUR: 60,
-  DAY: 1_440,
-  MONTH: 43_200,
-  YEAR: 525_600,
-};
 
 type PresentedVehicle = ReturnType<typeof present.vehicle>;
 
@@ -64,6 +58,7 @@ class LotResolver {
     return lotOf(id, context);
   }
 
+  @Directive(BUCKET_SERIES)
   @FieldResolver(() => types.OccupancySeries, {
     nullable: true,
     description: 'Occupancy history, from the mirrored observations.',
@@ -78,9 +73,8 @@ class LotResolver {
   ) {
     const owner = context.installations.byGlobalId(parkingLot.id);
     if (!owner) return null;
-    const minutes = (to.getTime() - from.getTime()) / 60_000;
-    if (minutes <= 0) throw badInput('to must be later than from.');
-    if (minutes / BUCKET_MINUTES[bucket] > MAX_BUCKETS)
+    if (to <= from) throw badInput('to must be later than from.');
+    if (bucketCount(from, to, bucket) > MAX_BUCKETS)
       throw badInput(
         `Too many buckets: at most ${MAX_BUCKETS} per series. Request wider buckets or a shorter time range.`,
       );

@@ -1,5 +1,6 @@
 /** Reads the mirror of the tax office's files for requests; it never calls the SFTP server. */
 import type { Call } from '../../kit/call.ts';
+import type { Tx } from '../../kit/connector.ts';
 import { loader, memoizeByArguments } from '../../kit/loader.ts';
 import type { ProvenanceFacts, Sourced } from '../../kit/provenance.ts';
 import type {
@@ -23,6 +24,10 @@ export class TaxSource {
     this.#call = call;
   }
 
+  #read<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.#installation.services.read(work, this.#call);
+  }
+
   #listed: Promise<string | null> | undefined;
   /** Provenance of a row from this installation's files; `recordedAt` is the date in the file. */
   async facts(recordedAt: Date | null): Promise<ProvenanceFacts> {
@@ -41,7 +46,7 @@ export class TaxSource {
   readonly accounts = memoizeByArguments((installations: readonly string[]) =>
     loader<readonly MirroredAccount[]>(async (companies) => {
       const { services } = this.#installation;
-      const rows = await services.read((tx) => services.store.tax.taxAccounts(tx, installations, companies));
+      const rows = await this.#read((tx) => services.store.tax.taxAccounts(tx, installations, companies));
       return grouped(companies, rows as MirroredAccount[], { includeEmpty: false });
     }),
   );
@@ -50,7 +55,7 @@ export class TaxSource {
   readonly filings = memoizeByArguments((list: { installations: readonly string[]; page: ListPage }) =>
     loader<readonly MirroredFiling[]>(async (companies) => {
       const { services } = this.#installation;
-      const rows = await services.read((tx) =>
+      const rows = await this.#read((tx) =>
         services.store.tax.taxFilings(tx, list.installations, companies, list.page),
       );
       return grouped(companies, rows, { includeEmpty: true });
@@ -60,7 +65,7 @@ export class TaxSource {
   readonly filingCount = memoizeByArguments((installations: readonly string[]) =>
     loader<number>((companies) => {
       const { services } = this.#installation;
-      return services.read((tx) => services.store.tax.taxFilingCounts(tx, installations, companies));
+      return this.#read((tx) => services.store.tax.taxFilingCounts(tx, installations, companies));
     }),
   );
 
@@ -69,7 +74,7 @@ export class TaxSource {
     (list: { installations: readonly string[]; filter: InvoiceFilter; page: ListPage }) =>
       loader<readonly MirroredInvoice[]>(async (companies) => {
         const { services } = this.#installation;
-        const rows = await services.read((tx) =>
+        const rows = await this.#read((tx) =>
           services.store.tax.taxInvoices(tx, list.installations, companies, list.filter, list.page),
         );
         return grouped(companies, rows, { includeEmpty: true });
@@ -79,7 +84,7 @@ export class TaxSource {
   readonly invoiceCount = memoizeByArguments((list: { installations: readonly string[]; filter: InvoiceFilter }) =>
     loader<number>((companies) => {
       const { services } = this.#installation;
-      return services.read((tx) => services.store.tax.taxInvoiceCounts(tx, list.installations, companies, list.filter));
+      return this.#read((tx) => services.store.tax.taxInvoiceCounts(tx, list.installations, companies, list.filter));
     }),
   );
 
@@ -87,7 +92,7 @@ export class TaxSource {
   readonly totals = memoizeByArguments((totals: { installations: readonly string[]; range: TotalsRange }) =>
     loader<readonly Totals[]>(async (companies) => {
       const { services } = this.#installation;
-      const rows = await services.read((tx) =>
+      const rows = await this.#read((tx) =>
         services.store.tax.taxTotals(tx, totals.installations, companies, totals.range),
       );
       return grouped(companies, rows, { includeEmpty: true });
