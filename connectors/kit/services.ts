@@ -36,6 +36,12 @@ export interface Services {
   suspectDrift(): void;
   /** Records under which ids this installation knows companies, vehicles, persons and meters. Idempotent. */
   identify(tx: Tx, claims: readonly Claim[]): Promise<void>;
+  /**
+   * Records that all entities for which the connector declares `after-sync` claims have been claimed. Call it in the transaction of the
+   * last claims of a complete read. `validFor`: milliseconds until the next complete read is overdue; after that the installation is
+   * asked again about entities without a claim.
+   */
+  completeClaims(tx: Tx, validFor: number): Promise<void>;
   /** Small state of this installation, such as a poll cursor; committed with the transaction. */
   readonly state: {
     get<T>(tx: Tx, name: string): Promise<T | null>;

@@ -152,6 +152,11 @@ export class Installation {
     this.#heartbeat = setInterval(() => this.#saveStatus(), this.#intervals.heartbeat);
   }
 
+  /** Whether the source is known to be down. */
+  get isDown(): boolean {
+    return this.#health.state === 'DOWN';
+  }
+
   status(): SourceStatus {
     return {
       id: this.config.id,

@@ -21,6 +21,7 @@ import { deadlineExceeded } from '../guard/timeouts.ts';
 import type { Log } from '../log.ts';
 import { eventsWrittenChannel } from '../monitoring/diagnostics-channels.ts';
 import type { NewEvent, Services } from '../services.ts';
+import { CLAIMS_COMPLETE, type CompleteClaims } from '../subgraph/known-installations.ts';
 import { createRunOnce } from './idempotent-mutation.ts';
 
 /** Secret keys, stored in the database and shared by all processes of the hub. */
@@ -138,6 +139,8 @@ export function createServices(options: ServicesOptions): Services {
       return count;
     },
     identify: (tx, claims) => saveClaims(tx, origin(), claims),
+    completeClaims: (tx, validFor) =>
+      setState(tx, info.id, CLAIMS_COMPLETE, { at: clock.now().toISOString(), validFor } satisfies CompleteClaims),
     state: {
       get: (tx, name) => getState(tx, info.id, name),
       set: (tx, name, value) => setState(tx, info.id, name, value),

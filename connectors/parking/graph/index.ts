@@ -36,6 +36,12 @@ async function vehicleOf(id: string, context: Context): Promise<PresentedVehicle
   return best ? present.vehicle(best.vehicle, best.at, best.facts, context) : null;
 }
 
+/** The installations that know the vehicle. The one that returned it knows it, even if it has not claimed it yet. */
+async function installationsOf(vehicle: PresentedVehicle, context: Context): Promise<readonly ParkingInstallation[]> {
+  const { asked } = await context.installations.knowing('VEHICLE', vehicle.id);
+  return asked.some(({ id }) => id === vehicle.at.id) ? asked : [...asked, vehicle.at];
+}
+
 const byPlate = (): HubError =>
   new HubError('FORBIDDEN', 'Looking up a vehicle by plate requires the scope parking:plates. Query by id instead.');
 
@@ -97,6 +103,7 @@ class CompanyResolver {
   vehicles(@Root() company: { uscc: string }, @Args(() => PageArgs) args: PageArgs, @Ctx() context: Context) {
     return vendorPage(
       context,
+      company.uscc,
       args,
       cursorScope('vehicles', company.uscc),
       (at, slice) => at.source.vehiclesOfHolder(company.uscc, slice),
@@ -117,6 +124,7 @@ class CompanyResolver {
     const range = { from: time?.from ?? null, to: time?.to ?? null };
     return vendorPage(
       context,
+      company.uscc,
       args,
       cursorScope('sessions', [company.uscc, range]),
       (at, slice) => at.source.sessionsOfHolder(company.uscc, { ...slice, ...range }),
@@ -159,7 +167,7 @@ class VehicleResolver {
     description: 'The newest open session; null if the vehicle is not parked.',
   })
   async session(@Root() vehicle: PresentedVehicle, @Ctx() context: Context) {
-    const found = await readFromAll(context.installations.all(), (at) => at.source.session(vehicle.key));
+    const found = await readFromAll(await installationsOf(vehicle, context), (at) => at.source.session(vehicle.key));
     const open = found.flatMap(({ at, value }) =>
       value?.value ? [{ at, session: value.value, facts: value.facts }] : [],
     );
@@ -172,7 +180,7 @@ class VehicleResolver {
     description: 'All its parking permits, including expired and revoked ones.',
   })
   async permits(@Root() vehicle: PresentedVehicle, @Ctx() context: Context) {
-    const found = await readFromAll(context.installations.all(), (at) => at.source.permits(vehicle.key));
+    const found = await readFromAll(await installationsOf(vehicle, context), (at) => at.source.permits(vehicle.key));
     return found.flatMap(({ at, value }) =>
       value === null ? [] : value.value.map((row) => present.permit(row, at, value.facts, context)),
     );

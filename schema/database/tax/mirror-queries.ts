@@ -10,7 +10,7 @@ export interface TaxAccountRow
   readonly standing: string | null;
 }
 
-/** Accounts by company; a company without data has no row. */
+/** Accounts by company; a company without data has no row. Looks only at installations that have claimed the company, as each file does. */
 export async function taxAccounts(
   tx: Tx,
   installations: readonly string[],
@@ -18,7 +18,11 @@ export async function taxAccounts(
 ): Promise<TaxAccountRow[]> {
   return tx.query(
     `SELECT i.installation, c.company, a.standing, coalesce(a.recorded_at, d.recorded_at) AS "recordedAt"
-     FROM unnest($1::text[]) AS i (installation) CROSS JOIN unnest($2::text[]) AS c (company)
+     FROM unnest($2::text[]) AS c (company)
+       CROSS JOIN LATERAL (
+         SELECT DISTINCT installation FROM identity
+         WHERE entity = 'COMPANY' AND key = c.company AND installation = ANY($1::text[])
+       ) i
        LEFT JOIN tax_account a ON a.installation = i.installation AND a.company = c.company
        LEFT JOIN LATERAL (
          SELECT max(recorded_at) AS recorded_at FROM (
