@@ -164,7 +164,7 @@ conformance({
       },
     })),
   },
-  jobsWithoutEvents: ['poll contracts'],
+  jobsWithoutEvents: ['poll contracts', 'poll past sessions'],
   idempotentJob: { job: 'poll observations', state: 'SELECT vendor_id, occupied FROM occupancy ORDER BY 1' },
   fixture: (name, bytes) => {
     const raw = JSON.parse(bytes.toString('utf8'));

@@ -2,8 +2,9 @@
  * The leases of this process: one statement per interval renews all of them, however many installations it has. The same heartbeat shows
  * that the status rows which this process has written are current.
  */
-import { withoutPoolTimeout } from '../../../schema/database/pool/connection-pool.ts';
+
 import type { Database } from '../../../schema/database/database.ts';
+import { withoutPoolTimeout } from '../../../schema/database/pool/connection-pool.ts';
 import {
   endHeartbeat,
   findLeases,
