@@ -78,7 +78,7 @@ export async function claimSessionHistory(
   const { guard, read, transaction, state, identify } = services;
   const page = async (query: Query) =>
     (
-      await guard.read(services.call(30_000), { operation: 'poll past sessions' }, async (signal) =>
+      await guard.read(services.call(30_000), { operation: 'poll sessions' }, async (signal) =>
         mapping.pageSkippingInvalid(
           await api.get('/sessions', { ...query, expand: ['credentials'] }, signal),
           mapping.session,

@@ -25,7 +25,6 @@ const FRESH_POLLS = 4;
 /** Contracts change rarely: they are read once per this many polls. */
 const CONTRACT_POLLS = 10;
 const SESSION_EXPAND = ['credentials', 'segments'];
-
 /** Names in the installation's state under which the time of the last complete read is stored. */
 type ReadTimeName = 'observations read' | 'contracts read';
 
