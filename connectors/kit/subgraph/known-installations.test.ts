@@ -104,7 +104,7 @@ test('known installations: a claim of another process applies to the next operat
 
 test('known installations: the keys of one operation are one query, over all connectors', async () => {
   const statements: string[] = [];
-  const plain = {
+  const requests = {
     query: (sql: string, values: unknown[]) => {
       statements.push(sql);
       return database.plain.query(sql, values);
@@ -113,7 +113,7 @@ test('known installations: the keys of one operation are one query, over all con
   const clock = manualClock(NOW);
   for (const id of ['a', 'b', 'c']) await complete(id);
   const hosts = [1, 2].map(
-    () => new KnownInstallations({ claims: { COMPANY: 'after-sync' } }, { plain } as never, clock),
+    () => new KnownInstallations({ claims: { COMPANY: 'after-sync' } }, { requests } as never, clock),
   );
   const ask = (keys: readonly string[]) => {
     const call = newCall();
