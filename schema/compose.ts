@@ -58,7 +58,10 @@ function printPublicGraph(supergraph: string): string {
       directives: [...(node.directives ?? []), ...(rights.get(node.name.value) ?? [])],
       fields: (node.fields ?? []).map((field) => ({
         ...field,
-        directives: [...(field.directives ?? []), ...(rights.get(`${node.name.value}.${field.name.value}`) ?? [])],
+        directives: [
+          ...(field.directives ?? []).filter(isPublicDirective),
+          ...(rights.get(`${node.name.value}.${field.name.value}`) ?? []),
+        ],
       })),
     }),
   });
@@ -66,6 +69,9 @@ function printPublicGraph(supergraph: string): string {
   const definitions = [...types].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1)).map((node) => print(node));
   return `${[DIRECTIVES, ...definitions].join('\n\n')}\n`;
 }
+
+/** Costs are for the gateway; composition removes the standard ones itself. */
+const isPublicDirective = ({ name }: ConstDirectiveNode): boolean => name.value !== 'seriesCost';
 
 const DIRECTIVES = `"The caller must be authenticated. Otherwise the field is null with the error UNAUTHENTICATED."
 directive @authenticated on FIELD_DEFINITION | OBJECT | INTERFACE | SCALAR | ENUM

@@ -20,6 +20,8 @@ const accessControl: Connector<AccessSettings, AccessSource> = {
   settings: accessSettings,
   graph: accessGraph,
   protocol: () => 'sql',
+  // The directory job claims all tenants.
+  claims: { COMPANY: 'after-sync' },
   cacheAges: () => ({
     Door: { fresh: 30_000, usable: 30 * DAY, durable: true },
     Badge: { fresh: 5_000, usable: DAY, durable: true },

@@ -8,6 +8,8 @@ const energy: Connector<EnergySettings, EnergyRequest> = {
   name: 'energy',
   settings: energySettings,
   graph,
+  // Claimed with the meters; requests read the hub's tables, in which the meters name their companies.
+  claims: { COMPANY: 'always' },
   protocol: (settings) => (settings.url.startsWith('modbus:') ? 'modbus' : 'mqtt'),
   open: async (settings, services) => {
     const source = new EnergySource(settings, services);

@@ -2,6 +2,7 @@
 import { LRUCache } from 'lru-cache';
 import { hasConsent, hasScope, mayAccessPark, type Principal } from '../kit/auth/principal.ts';
 import type { Call } from '../kit/call.ts';
+import type { Tx } from '../kit/connector.ts';
 import type { EventProblem } from '../kit/events/event-check.ts';
 import { reportInvalidEvents, toQuarantinedEvent } from '../kit/events/event-quarantine.ts';
 import { EVENT_KINDS } from '../kit/events/event-types.ts';
@@ -68,7 +69,8 @@ export class HubSource {
 
   /** Creates the loaders of one request. Lists and events contain only rows that the principal may see. */
   request(call: Call) {
-    const { store, read, clock } = this.#services;
+    const { store, clock } = this.#services;
+    const read = <T>(work: (tx: Tx) => Promise<T>) => this.#services.read(work, call);
     const { principal } = call;
     const visibleCompanies = (query: CompanyQuery): CompanyQuery => companiesOf(principal, query);
     const visibleEvents = (filter: mapping.EventFilter | null | undefined) =>

@@ -12,7 +12,8 @@ import type { Clock } from './clock.ts';
 import type { CacheAges } from './config/sections/guard.ts';
 import type { Settings } from './config/settings.ts';
 import type { Cursors } from './cursor.ts';
-import type { Services } from './services.ts';
+import type { ProvenanceFacts } from './provenance.ts';
+import type { Claim, Services } from './services.ts';
 
 export type { Stores } from '../../schema/database/connector-stores.ts';
 export type { Tx } from '../../schema/database/database.ts';
@@ -36,11 +37,26 @@ export interface Connector<S = unknown, R extends object = object> {
    */
   cacheAges?(settings: S): Readonly<Record<string, CacheAges>>;
   /**
+   * What the claims of an installation (`Services.identify`) tell of the entities that its system knows, by kind of entity. Decides which
+   * installations `Installations.knowing` returns. Absent: nothing; every visible installation is asked.
+   */
+  readonly claims?: Readonly<Partial<Record<Claim['entity'], ClaimCoverage>>>;
+  /**
    * Opens one installation without waiting for the source; mirrored data is available at once. `close` must close every connection.
    * Rejects only for errors of the hub, such as an unreadable certificate file; other installations are not affected.
    */
   open(settings: S, services: Services): Promise<OpenedSource<R>>;
 }
+
+/**
+ * What it means that an installation has no claim for an entity:
+ *
+ * - `always`: it does not know the entity. Data and claims are written in the same transaction, and requests read that data only.
+ * - `after-sync`: it does not know the entity, once a sync has claimed all that it knows (`Services.completeClaims`) and while that is
+ *   not overdue. Before that, it is asked.
+ * - `partial`: it may know the entity nevertheless, as a register that answers for any code, but one that has the claim is as good.
+ */
+export type ClaimCoverage = 'always' | 'after-sync' | 'partial';
 
 /**
  * Creates connectors from configuration. isthmus.yaml names the family (`connector: NAME`) and, for each installation, a system; each
@@ -198,10 +214,25 @@ export interface GraphContext<R extends object> {
 export interface Installations<R extends object> {
   /** All, or those of one park. */
   all(park?: string): readonly InstallationHandle<R>[];
+  /**
+   * The installations to ask about a company or another entity: those that know it, and those of which that is not certain (see
+   * `Connector.claims`). Lookups of one tick are one query.
+   */
+  knowing(entity: Claim['entity'], key: string): Promise<KnowingInstallations<R>>;
   /** By installation id. */
   byId(id: string): InstallationHandle<R> | undefined;
   /** By the global id of a record (`installation:local`), with its local part; undefined if there is no such installation. */
   byGlobalId(globalId: string): (InstallationHandle<R> & { readonly local: string }) | undefined;
+}
+
+/** The installations to ask about an entity. */
+export interface KnowingInstallations<R extends object> {
+  /** To be asked, in the order of `Installations.all`. Empty: all are certain that they do not know the entity. */
+  readonly asked: readonly InstallationHandle<R>[];
+  /** With `partial` claims: to be asked if none of `asked` has the entity. */
+  readonly others: readonly InstallationHandle<R>[];
+  /** If `asked` is empty: when each installation was last read completely, as provenance of an empty result. */
+  readonly absentIn: readonly ProvenanceFacts[];
 }
 
 /** One installation in a request. `source` throws `SourceError` if the installation is not open. */

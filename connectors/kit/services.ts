@@ -36,6 +36,12 @@ export interface Services {
   suspectDrift(): void;
   /** Records under which ids this installation knows companies, vehicles, persons and meters. Idempotent. */
   identify(tx: Tx, claims: readonly Claim[]): Promise<void>;
+  /**
+   * Records that all entities for which the connector declares `after-sync` claims have been claimed. Call it in the transaction of the
+   * last claims of a complete read. `validFor`: milliseconds until the next complete read is overdue; after that the installation is
+   * asked again about entities without a claim.
+   */
+  completeClaims(tx: Tx, validFor: number): Promise<void>;
   /** Small state of this installation, such as a poll cursor; committed with the transaction. */
   readonly state: {
     get<T>(tx: Tx, name: string): Promise<T | null>;
@@ -54,8 +60,12 @@ export interface Services {
   ): Promise<T>;
   /** The hub's tables for connectors. Use only those of your own connector. */
   readonly store: Stores;
-  /** Runs `work` without a transaction: for reads of the store, and for writes of one statement that no lease protects. */
-  read<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  /**
+   * Runs `work` without a transaction: for reads of the store, and for writes of one statement that no lease protects. Each statement runs
+   * on any connection. With `call`, the read is limited by the call's deadline: then its statements are cancelled in the database, and the
+   * result rejects with SOURCE_TIMEOUT.
+   */
+  read<T>(work: (tx: Tx) => Promise<T>, call?: Call): Promise<T>;
   /** Aborts when the installation is closed. */
   readonly signal: AbortSignal;
   /** A call for the hub's own work that ends after `milliseconds` or with the installation. */

@@ -12,6 +12,8 @@ const parking: Connector<ParkingSettings, ParkingRequest> = {
   name: 'parking',
   settings: parkingSettings,
   graph,
+  // Claimed from all contracts, all past sessions, and each new session.
+  claims: { COMPANY: 'after-sync', VEHICLE: 'after-sync' },
   protocol: () => 'apds',
   cacheAges: () => ({
     ParkingLot: { fresh: 2_000, usable: HOUR, durable: true, changedBy: [...GATES, 'OCCUPANCY_CHANGED'] },

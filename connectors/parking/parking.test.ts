@@ -9,6 +9,7 @@ import type { SubgraphResponse } from '../kit/call.ts';
 import { DEFAULT_LIMITS } from '../kit/config/sections/limits.ts';
 import type { Host } from '../kit/host/host.ts';
 import { hubCall } from '../kit/host/services.ts';
+import type { Services } from '../kit/services.ts';
 import { setCommitLimits } from '../kit/tasks/commit-queue.ts';
 import { conformance } from '../kit/testing/conformance/conformance.ts';
 import { NO_PERIODIC_CHECKS } from '../kit/testing/conformance/conformance-faults.ts';
@@ -16,7 +17,7 @@ import type { CreateIngestPath } from '../kit/testing/conformance/conformance-in
 import { createWorld, type World } from '../kit/testing/park/index.ts';
 import { listen, type RunningSimulator, readJournal } from '../kit/testing/simulator.ts';
 import { createTestDatabase } from '../kit/testing/test-database.ts';
-import { startInstallation } from '../kit/testing/test-installation.ts';
+import { installationConfig, startInstallation } from '../kit/testing/test-installation.ts';
 import parking from './index.ts';
 import * as mapping from './mapping/index.ts';
 import { simulator } from './simulator/index.ts';
@@ -164,7 +165,7 @@ conformance({
       },
     })),
   },
-  jobsWithoutEvents: ['poll contracts'],
+  jobsWithoutEvents: ['poll contracts', 'poll past sessions'],
   idempotentJob: { job: 'poll observations', state: 'SELECT vendor_id, occupied FROM occupancy ORDER BY 1' },
   fixture: (name, bytes) => {
     const raw = JSON.parse(bytes.toString('utf8'));
@@ -216,6 +217,38 @@ describe('parking', () => {
     await running?.close();
     await database?.drop();
     rmSync(directory, { recursive: true, force: true });
+  });
+
+  test('claims: complete once the contracts and all past sessions were read, each of which claims its vehicles', async () => {
+    const services = host.services('p') as Services;
+    const opened = await parking.open(installationConfig(parking, 'p', settings(running)).settings as never, services);
+    const run = (job: string) =>
+      opened.jobs
+        ?.find(({ name }) => name === job)
+        ?.run(hubCall(60_000, new AbortController().signal), () => undefined);
+    const isComplete = async (): Promise<boolean> =>
+      (await database.plain.query("SELECT 1 FROM state WHERE name = 'claims complete'")).length > 0;
+    const claimed = async (): Promise<number> =>
+      (await database.plain.query("SELECT DISTINCT key FROM identity WHERE entity = 'VEHICLE'")).length;
+    await host.runJob('p', 'poll sessions');
+    const forget = (names: readonly string[]) =>
+      database.transaction(async (tx) => {
+        await tx.query('DELETE FROM state WHERE name = ANY($1)', [['claims complete', ...names]]);
+        await tx.query("DELETE FROM identity WHERE entity = 'VEHICLE'");
+      });
+    try {
+      await forget(['session history', 'contracts read']);
+      await run('poll contracts');
+      expect([await isComplete(), (await claimed()) > 0]).toEqual([false, true]);
+      await forget([]);
+      await run('poll past sessions');
+      expect([await isComplete(), (await claimed()) > 0]).toEqual([true, true]);
+      await forget([]);
+      await run('poll contracts');
+      expect(await isComplete()).toBe(true);
+    } finally {
+      await opened.close();
+    }
   });
 
   test('pages vehicles forward only, and masks plates without the scope parking:plates', async () => {

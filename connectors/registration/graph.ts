@@ -124,9 +124,29 @@ class WithdrawRegistrationPayload {
   @Field(() => Provenance, { description: 'Source and age of the confirmation.' }) provenance!: Provenance;
 }
 
-/** Queries every register and returns the most recently read entry. Throws an error of a register only when none has an entry. */
+type Register = InstallationHandle<RegistrationRequest>;
+
+/**
+ * Queries the registers that have listed the company, the others only if none of these returns an entry. Returns the most recently read
+ * one. Throws an error of a register only when none has an entry.
+ */
 async function newestEntry(uscc: string, context: Context): Promise<Sourced<Entry> | null> {
-  const results = await Promise.allSettled(context.installations.all().map(({ source }) => source.entry(uscc)));
+  const { asked, others } = await context.installations.knowing('COMPANY', uscc);
+  let failure: unknown;
+  for (const registers of [asked, others]) {
+    try {
+      const found = await entryOf(uscc, registers);
+      if (found) return found;
+    } catch (error) {
+      failure ??= error;
+    }
+  }
+  if (failure !== undefined) throw failure;
+  return null;
+}
+
+async function entryOf(uscc: string, registers: readonly Register[]): Promise<Sourced<Entry> | null> {
+  const results = await Promise.allSettled(registers.map(({ source }) => source.entry(uscc)));
   const entries = results.flatMap((result) =>
     result.status === 'fulfilled' && result.value.value ? [{ ...result.value, value: result.value.value }] : [],
   );

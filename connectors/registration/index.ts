@@ -8,6 +8,8 @@ const registration: Connector<RegistrationSettings, RegistrationRequest> = {
   name: 'registration',
   settings: registrationSettings,
   graph,
+  // The register lists the companies of its district, and answers for any other code, too.
+  claims: { COMPANY: 'partial' },
   protocol: () => 'x-road',
   cacheAges: () => ({
     Registration: {

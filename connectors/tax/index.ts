@@ -11,6 +11,8 @@ const tax: Connector<TaxSettings, TaxSource> = {
   name: 'tax',
   settings: taxSettings,
   graph: taxGraph,
+  // Claimed with the rows of each file, which is all that requests read.
+  claims: { COMPANY: 'always' },
   protocol: () => 'sftp',
   async open(settings, services) {
     if (settings.password === null && settings.privateKey === null) {

@@ -33,9 +33,10 @@ class Company {
 class CompanyResolver {
   @FieldResolver(() => TemplateBoard, { nullable: true, description: 'template: notices to the company.' })
   async templateNotices(@Root() company: { uscc: string }, @Ctx() context: Context): Promise<TemplateBoard | null> {
-    // A company is not bound to one installation, so all are queried, in parallel, each with its own guard.
+    // Without `claims` in the contract these are all installations; they are queried in parallel, each with its own guard.
+    const { asked } = await context.installations.knowing('COMPANY', company.uscc);
     const boards = await Promise.all(
-      context.installations.all().map(async ({ id, source }) => ({ id, board: await source.notices(company.uscc) })),
+      asked.map(async ({ id, source }) => ({ id, board: await source.notices(company.uscc) })),
     );
     const facts = boards.flatMap(({ board }) => (board ? [board.facts] : []));
     if (facts.length === 0) return null;

@@ -1,12 +1,12 @@
 /** Estimates the maximum cost of an operation in points, and charges the caller's budget of points per minute. */
-import { type GraphQLSchema, getOperationAST } from 'graphql';
+import { type DocumentNode, type GraphQLSchema, getOperationAST } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import type { Principal } from '../../connectors/kit/auth/principal.ts';
 import type { Clock } from '../../connectors/kit/clock.ts';
 import type { Limits } from '../../connectors/kit/config/sections/limits.ts';
 import { HubError } from '../../connectors/kit/errors.ts';
 import type { CompiledOperation } from '../federation/index.ts';
-import { type CostModel, type OperationCost, operationCost } from '../trust/limits/operation-cost.ts';
+import { type CostModel, costVariables, type OperationCost, operationCost } from '../trust/limits/operation-cost.ts';
 import { RateLimiter } from '../trust/limits/rate-limit.ts';
 import type { DocumentCache } from './document-cache.ts';
 import type { OperationRequest } from './request.ts';
@@ -18,8 +18,10 @@ export class CostBudget {
   readonly #limits: Limits;
   readonly #documents: DocumentCache;
   readonly #rates: RateLimiter;
-  /** By operation and by its numeric variables. */
+  /** By operation and by its variables that can change the cost. */
   readonly #estimates = new WeakMap<CompiledOperation, Map<string, OperationCost>>();
+  /** Names of these variables, by document. */
+  #variables = new WeakMap<DocumentNode, readonly string[]>();
   /** Points of one event, by subscription request. */
   readonly #eventCosts = new LRUCache<string, number>({ max: 500 });
 
@@ -34,6 +36,7 @@ export class CostBudget {
   /** Uses the costs of another graph from now on. */
   setCosts(costs: CostModel | undefined): void {
     this.#costs = costs;
+    this.#variables = new WeakMap();
     this.#eventCosts.clear();
   }
 
@@ -41,7 +44,7 @@ export class CostBudget {
   estimate(compiled: CompiledOperation, variables: Variables): OperationCost | null {
     if (!this.#costs) return null;
     const { document, operation, schema } = compiled;
-    const key = numericVariables(variables);
+    const key = this.#costKey(document, variables);
     let known = this.#estimates.get(compiled);
     if (!known || known.size > 50) {
       known = new Map();
@@ -50,6 +53,17 @@ export class CostBudget {
     const cost = known.get(key) ?? operationCost(this.#costs, schema, document, operation, variables);
     known.set(key, cost);
     return cost;
+  }
+
+  /** The variables that can change the cost, as a key: page sizes and ranges of series. */
+  #costKey(document: DocumentNode, variables: Variables): string {
+    if (!this.#costs || !variables) return '';
+    let names = this.#variables.get(document);
+    if (!names) {
+      names = costVariables(this.#costs, document);
+      this.#variables.set(document, names);
+    }
+    return names.length === 0 ? '' : JSON.stringify(names.map((name) => variables[name]));
   }
 
   /** Charges an operation before it runs. Throws `LIMIT_COST` when it exceeds the limit of one operation, `LIMIT_RATE` when the caller lacks the points. */
@@ -61,11 +75,15 @@ export class CostBudget {
   /** The maximum points of one event of a subscription; 0 where operations cost nothing. Throws `LIMIT_COST` when it exceeds the limit of one operation. */
   eventCost(request: Pick<OperationRequest, 'query' | 'operationName' | 'variables'>, schema: GraphQLSchema): number {
     if (!this.#costs) return 0;
-    const key = JSON.stringify([request.operationName ?? null, numericVariables(request.variables), request.query]);
-    const known = this.#eventCosts.get(key);
-    if (known !== undefined) return known;
     // The caller's rights are checked when the subscription starts.
     const document = this.#documents.parse(request.query, true);
+    const key = JSON.stringify([
+      request.operationName ?? null,
+      this.#costKey(document, request.variables),
+      request.query,
+    ]);
+    const known = this.#eventCosts.get(key);
+    if (known !== undefined) return known;
     const operation = getOperationAST(document, request.operationName);
     if (!operation) return 0;
     // The cost of a batch with one event.
@@ -108,30 +126,25 @@ export class CostBudget {
   }
 }
 
-/** The variables that can change the cost, as a key: page sizes are numbers. */
-function numericVariables(variables: Variables): string {
-  const numbers = Object.entries(variables ?? {}).filter(([, value]) => typeof value === 'number');
-  return numbers.length === 0 ? '' : JSON.stringify(numbers);
-}
-
 /** Throws `LIMIT_COST`. */
-function assertWithinLimits({ points, calls }: OperationCost, { cost: maxPoints, calls: maxCalls }: Limits): void {
-  if (points > maxPoints) {
+function assertWithinLimits({ points, calls, buckets }: OperationCost, limits: Limits): void {
+  const figure = (value: number) => value.toLocaleString('en');
+  if (points > limits.cost) {
+    const advice = buckets
+      ? `It computes up to ${figure(buckets)} time buckets: request wider buckets, a shorter time range, smaller pages or fewer fields.`
+      : 'Request fewer fields or smaller pages.';
     throw new HubError(
       'LIMIT_COST',
-      `Operation is too expensive: up to ${points.toLocaleString('en')} points, ${maxPoints.toLocaleString('en')} allowed. Request fewer fields or smaller pages.`,
-      {
-        limit: maxPoints,
-        found: points,
-      },
+      `Operation is too expensive: up to ${figure(points)} points, ${figure(limits.cost)} allowed. ${advice}`,
+      { limit: limits.cost, found: points, ...(buckets ? { buckets } : {}) },
     );
   }
   for (const [system, count] of Object.entries(calls)) {
-    if (count > maxCalls) {
+    if (count > limits.calls) {
       throw new HubError(
         'LIMIT_COST',
-        `Operation is too expensive: up to ${count.toLocaleString('en')} calls to ${system}, ${maxCalls.toLocaleString('en')} allowed. Request smaller pages.`,
-        { limit: maxCalls, found: count, system },
+        `Operation is too expensive: up to ${figure(count)} calls to ${system}, ${figure(limits.calls)} allowed. Request smaller pages.`,
+        { limit: limits.calls, found: count, system },
       );
     }
   }

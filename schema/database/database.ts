@@ -8,7 +8,8 @@ import { DatabaseError } from './database-error.ts';
 import { entities } from './entities/index.ts';
 import { createPoolControl } from './pool/connection-pool.ts';
 import { PreparedStatements } from './pool/prepared-statements.ts';
-import { singleStatements } from './pool/single-statements.ts';
+import { type StatementPools, singleStatements } from './pool/single-statements.ts';
+import { readWithin } from './reads/read-deadline.ts';
 import type { Tx } from './transaction.ts';
 
 export { DatabaseError, type Tx };
@@ -24,6 +25,11 @@ export interface Database {
   readonly plain: Tx;
   /** The same with less CPU time, for the statements of requests; those marked by `genericPlan` have connections of their own. */
   readonly requests: Tx;
+  /**
+   * Runs reads like `requests`. After `milliseconds` the running statements are cancelled in PostgreSQL, no further one begins, and the
+   * result rejects with `ReadDeadlineError`.
+   */
+  readWithin<T>(milliseconds: number, work: (tx: Tx) => Promise<T>): Promise<T>;
   /** Calls `onNotify` for each NOTIFY on the channel, and with null after each (re)connection, since notifications may have been lost. */
   listen(channel: string, onNotify: (payload: string | null) => void): Promise<{ close(): Promise<void> }>;
   /** Ends the startup phase: from now on a wait for a connection fails after 30 s. */
@@ -107,14 +113,16 @@ export async function openDatabase(url: string, options: OpenOptions = {}): Prom
           keepAlive: true,
         });
   generic?.on('error', () => undefined);
+  const pools: StatementPools = {
+    other: main,
+    generic: () => (generic !== null && statements.isEnabled ? generic : main),
+  };
   return {
     url,
     source,
     plain: source.manager,
-    requests: singleStatements(source.manager, {
-      other: main,
-      generic: () => (generic !== null && statements.isEnabled ? generic : main),
-    }),
+    requests: singleStatements(source.manager, pools),
+    readWithin: (milliseconds, work) => readWithin({ source, pools }, milliseconds, work),
     transaction: (work) => source.transaction(work),
     listen: (channel, onNotify) => listen(url, channel, onNotify),
     endStartup: pool.endStartup,

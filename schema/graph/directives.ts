@@ -25,6 +25,24 @@ export const AUTHENTICATED = '@authenticated';
 export const LIST_SIZE =
   '@listSize(slicingArguments: ["first", "last"], sizedFields: ["nodes", "edges"], assumedSize: 20, requireOneSlicingArgument: false)';
 
+/**
+ * Our own cost directive, for what `@listSize` cannot express: a field that computes one value for each step of a range. `from`, `to` and
+ * `bucket` name its arguments; without `bucket`, `from` and `to` are periods such as 2026-10, 2026-Q4 or 2026, both inclusive. The field
+ * costs `weight` points for each step, selected or not; its `sizedFields` have that many items, which cost nothing further.
+ */
+export const SERIES_COST = {
+  name: '@seriesCost',
+  url: 'https://isthmus.example/specs/seriesCost/v0.1',
+  definition:
+    'directive @seriesCost(from: String!, to: String!, bucket: String, weight: String!, sizedFields: [String!]) on FIELD_DEFINITION',
+} as const;
+
+/** For a field with the arguments `from`, `to` and `bucket` that returns a series with `buckets`. */
+export const BUCKET_SERIES =
+  '@seriesCost(from: "from", to: "to", bucket: "bucket", weight: "0.25", sizedFields: ["buckets"])';
+/** For a field with the arguments `from` and `to` that returns a list with a row for each period. */
+export const PERIOD_SERIES = '@seriesCost(from: "from", to: "to", weight: "1")';
+
 /** The key of an entity. `resolvable: false`: a stub that the subgraph only references. */
 export const key = (fields: string, resolvable = true): string =>
   `@key(fields: "${fields}"${resolvable ? '' : ', resolvable: false'})`;

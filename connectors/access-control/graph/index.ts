@@ -13,6 +13,7 @@ import {
   type AccessContext,
   badgeById,
   doorById,
+  installationsOfBuilding,
   presentAccessEvent,
   presentDoor,
   presentPerson,
@@ -57,7 +58,9 @@ class BuildingResolver {
     description: 'Doors of the building; null if no door system covers it.',
   })
   async doors(@Root() { id }: Building, @Ctx() context: AccessContext): Promise<Door[] | null> {
-    const { results } = await queryInstallations(context, (source) => source.doorsByBuilding.load(id));
+    const { results } = await queryInstallations(installationsOfBuilding(id, context), (source) =>
+      source.doorsByBuilding.load(id),
+    );
     const doors = results.flatMap(({ installation, value }) =>
       value.value.map((door) => presentDoor(sourced(door, value.facts), installation.source, context)),
     );
@@ -71,9 +74,12 @@ class BuildingResolver {
 
   @FieldResolver(() => Presence, { nullable: true, description: 'People inside; null if no door system covers it.' })
   async presence(@Root() { id }: Building, @Ctx() context: AccessContext): Promise<Presence | null> {
-    const { results, incomplete } = await queryInstallations(context, (source) => source.occupantsByBuilding.load(id));
+    const installations = installationsOfBuilding(id, context);
+    const { results, incomplete } = await queryInstallations(installations, (source) =>
+      source.occupantsByBuilding.load(id),
+    );
     const occupants = results.map(({ value }) => value);
-    const of = { by: 'building', key: id, cursorScope: cursorScope('people in building', id) } as const;
+    const of = { by: 'building', key: id, cursorScope: cursorScope('people in building', id), installations } as const;
     return presentPresence(of, { occupants, incomplete }, context);
   }
 }
@@ -99,9 +105,11 @@ class CompanyResolver {
   @Directive(READ)
   @FieldResolver(() => Presence, { nullable: true, description: 'People of the company inside any building.' })
   async presence(@Root() { uscc }: Company, @Ctx() context: AccessContext): Promise<Presence | null> {
-    const { results, incomplete } = await queryInstallations(context, (source) => source.occupantsByCompany.load(uscc));
-    const occupants = results.map(({ value }) => value);
-    const of = { by: 'company', key: uscc, cursorScope: cursorScope('people of company', uscc) } as const;
+    const { asked, absentIn } = await context.installations.knowing('COMPANY', uscc);
+    const { results, incomplete } = await queryInstallations(asked, (source) => source.occupantsByCompany.load(uscc));
+    const occupants = [...results.map(({ value }) => value), ...absentIn.map((facts) => sourced([], facts))];
+    const scope = cursorScope('people of company', uscc);
+    const of = { by: 'company', key: uscc, cursorScope: scope, installations: asked } as const;
     return presentPresence(of, { occupants, incomplete }, context);
   }
 }

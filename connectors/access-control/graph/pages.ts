@@ -15,7 +15,7 @@ import type { Badge, Person, Presence } from './types.ts';
 
 /**
  * Badges of a company, ordered by installation, then number. Null when no installation is visible to the caller. While an
- * installation is down the page contains the badges of the others and has no total.
+ * installation that knows the company is down, the page contains the badges of the others and has no total.
  */
 export async function badgesPage(
   uscc: string,
@@ -31,12 +31,11 @@ export async function badgesPage(
   const sideOfCursor = (id: string) =>
     fromSource === null || id === fromSource ? 0 : (id < fromSource ? -1 : 1) * sign;
   const window = { forward: request.forward, limit: request.size + 1, active };
-  const ids = new Map(context.installations.all().map(({ source, id }) => [source, id]));
-  const { results, incomplete } = await queryInstallations(context, (source) => {
-    const id = ids.get(source) ?? '';
-    return source.badgesByCompany({ ...window, after: id === fromSource ? fromNumber : null }).load(uscc);
-  });
-  if (results.length === 0) return null;
+  const { asked, absentIn } = await context.installations.knowing('COMPANY', uscc);
+  const { results, incomplete } = await queryInstallations(asked, (source, id) =>
+    source.badgesByCompany({ ...window, after: id === fromSource ? fromNumber : null }).load(uscc),
+  );
+  if (results.length === 0 && absentIn.length === 0) return null;
   const ordered = [...results].sort((a, b) => (a.installation.id < b.installation.id ? -sign : sign));
   const rows = ordered
     .filter(({ installation }) => sideOfCursor(installation.id) >= 0)
@@ -48,11 +47,14 @@ export async function badgesPage(
     );
   const total = async () => {
     if (incomplete) return null;
-    const counts = await queryInstallations(context, (source) => source.badgeCountByCompany(active).load(uscc));
+    const counts = await queryInstallations(asked, (source) => source.badgeCountByCompany(active).load(uscc));
     return counts.incomplete ? null : counts.results.reduce((sum, { value }) => sum + value, 0);
   };
   const page = toPage(request, rows, (row) => row.position, total);
-  const facts = results.map(({ value }) => ({ ...value.facts, stale: value.facts.stale || incomplete }));
+  const facts = [
+    ...results.map(({ value }) => ({ ...value.facts, stale: value.facts.stale || incomplete })),
+    ...absentIn,
+  ];
   return toConnection(page, context.cursors, scope, (row) => row.badge, joinedProvenance(facts, context.clock));
 }
 

@@ -12,18 +12,25 @@ import { AccessOutcome } from './types.ts';
 
 export type AccessContext = GraphContext<AccessSource>;
 
+type AccessInstallation = InstallationHandle<AccessSource>;
+
+/** The installations that may have doors in the building. */
+export const installationsOfBuilding = (building: string, context: AccessContext): readonly AccessInstallation[] =>
+  context.installations.all(context.rows.parks.parkOfBuilding(building) ?? undefined);
+
 /**
- * Queries every visible installation and returns the non-null results. `incomplete`: some installation failed; the guard records
- * it. Rejects when no installation returned a result and one failed.
+ * Queries these installations and returns the non-null results. `incomplete`: some installation failed; the guard records it. Rejects
+ * when no installation returned a result and one failed.
  */
 export async function queryInstallations<T>(
-  context: AccessContext,
-  query: (source: AccessSource) => Promise<T | null>,
-): Promise<{ results: { installation: InstallationHandle<AccessSource>; value: T }[]; incomplete: boolean }> {
+  installations: readonly AccessInstallation[],
+  query: (source: AccessSource, id: string) => Promise<T | null>,
+): Promise<{ results: { installation: AccessInstallation; value: T }[]; incomplete: boolean }> {
   const settled = await Promise.allSettled(
-    context.installations
-      .all()
-      .map(async (installation) => ({ installation, value: await query(installation.source) })),
+    installations.map(async (installation) => ({
+      installation,
+      value: await query(installation.source, installation.id),
+    })),
   );
   const results = settled.flatMap((outcome) => {
     if (outcome.status === 'rejected' || outcome.value.value === null) return [];
@@ -114,27 +121,28 @@ export function presentPerson(person: model.Person, facts: ProvenanceFacts, cont
 
 /**
  * Whether the number of people in a building or of a company is withheld from a caller who may not see single persons: because it
- * is small, or because it would reveal another withheld number (see kit/disclosure-control.ts).
+ * is small, or because it would reveal another withheld number (see kit/disclosure-control.ts). The number of a company is the sum over
+ * its installations; it is withheld if its part in one of them would be, so that no other installation needs to be known.
  */
-async function isWithheld(
-  by: 'building' | 'company',
-  key: string,
-  count: number,
-  context: AccessContext,
-): Promise<boolean> {
+async function isWithheld(of: PresenceKey, count: number, context: AccessContext): Promise<boolean> {
   const { principal } = context;
   const maySeePersons = hasScope(principal, 'access:persons');
   if (maySeePersons && principal.companies === null) return false;
   if (!maySeePersons && count < MIN_PERSON_COUNT) return true;
-  const park = by === 'building' ? context.rows.parks.parkOfBuilding(key) : null;
-  const all = context.installations.all(park ?? undefined);
-  const results = await Promise.allSettled(all.map(({ source }) => source.allOccupants()));
+  const results = await Promise.allSettled(of.installations.map(({ source }) => source.allOccupants()));
   // Groups of an installation that failed are unknown, so nothing can be shown safely.
   if (results.some(({ status }) => status === 'rejected')) return true;
+  const lists = results.map((result) => (result.status === 'fulfilled' ? result.value.value : []));
+  const related = of.by === 'building' ? [lists.flat()] : lists;
+  return related.some((occupants) => isGroupWithheld(of, occupants, context));
+}
+
+/** Whether the group of the building or company is withheld among these people. */
+function isGroupWithheld({ by, key }: PresenceKey, occupants: readonly model.Occupant[], context: AccessContext) {
+  const { principal } = context;
+  const maySeePersons = hasScope(principal, 'access:persons');
   const groups = new Map<string | null, string[]>();
-  for (const { building, person } of results.flatMap((result) =>
-    result.status === 'fulfilled' ? result.value.value : [],
-  )) {
+  for (const { building, person } of occupants) {
     const group = by === 'building' ? building : person.company;
     const members = groups.get(group) ?? [];
     if (!(maySeePersons && mayAccessCompany(principal, person.company))) members.push(person.id);
@@ -147,15 +155,23 @@ async function isWithheld(
   return withheld.groups.has(key);
 }
 
+/** The building or company whose people are counted, and the installations that were asked. */
+interface PresenceKey {
+  readonly by: 'building' | 'company';
+  readonly key: string;
+  readonly cursorScope: string;
+  readonly installations: readonly AccessInstallation[];
+}
+
 /** Null when no installation knows the building or company. `incomplete`: some installation failed. */
 export async function presentPresence(
-  of: { readonly by: 'building' | 'company'; readonly key: string; readonly cursorScope: string },
+  of: PresenceKey,
   { occupants, incomplete }: { occupants: readonly Sourced<readonly model.Occupant[]>[]; incomplete: boolean },
   context: AccessContext,
 ): Promise<Presence | null> {
   if (occupants.length === 0) return null;
   const count = occupants.reduce((sum, { value }) => sum + value.length, 0);
-  const withheld = await isWithheld(of.by, of.key, count, context);
+  const withheld = await isWithheld(of, count, context);
   const newest = (list: readonly model.Occupant[]) =>
     list.reduce<Date | null>((last, { time }) => (last === null || time > last ? time : last), null);
   const facts = occupants.map((part) => ({

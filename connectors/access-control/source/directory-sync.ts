@@ -8,6 +8,8 @@ import * as statements from './statements.ts';
 
 /** Milliseconds between two runs. */
 const PAUSE = 600_000;
+/** Milliseconds until a run is overdue. */
+const OVERDUE = 3 * PAUSE;
 /** Persons per query, as in `statements.people`. */
 const PAGE_SIZE = 1_000;
 
@@ -27,7 +29,10 @@ async function syncDirectory(installation: AccessInstallation, call: Call): Prom
       claims.push({ entity: 'COMPANY', key: tenant.uscc, system: 'tenant-no', value: tenant.tenantNumber });
     }
   }
-  await services.transaction((tx) => services.identify(tx, claims));
+  await services.transaction(async (tx) => {
+    await services.identify(tx, claims);
+    await services.completeClaims(tx, OVERDUE);
+  });
   for (let after = 0; !call.signal.aborted; ) {
     const rows = await query(installation, call, 'poll people', statements.people(after));
     const persons: Claim[] = rows

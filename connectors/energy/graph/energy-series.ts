@@ -1,5 +1,5 @@
 /** Consumption over time of a company, building, park or meter, from the stored readings. */
-import type { BucketSize } from '../../../schema/graph/shared.ts';
+import { bucketCount } from '../../../schema/graph/bucket-sizes.ts';
 import { hasScope, MIN_COMPANY_COUNT, mayAccessCompany } from '../../kit/auth/principal.ts';
 import type { GraphContext } from '../../kit/connector.ts';
 import { withheldGroups } from '../../kit/disclosure-control.ts';
@@ -12,13 +12,6 @@ export type EnergyContext = GraphContext<EnergyRequest>;
 
 /** Maximum number of buckets of one series. */
 const MAX_BUCKETS = 40_000;
-const BUCKET_MINUTES: Readonly<Record<BucketSize, number>> = {
-  QUARTER_HOUR: 15,
-  HOUR: 60,
-  DAY: 1_440,
-  MONTH: 43_200,
-  YEAR: 525_600,
-};
 
 const noInstallation = () => new HubError('SOURCE_UNAVAILABLE', 'No energy installation is configured for your parks.');
 
@@ -46,9 +39,8 @@ export async function seriesProvenance(context: EnergyContext, key: string, quer
 /** Null when no installation is queried. Throws BAD_USER_INPUT for an empty range or too many buckets. */
 export async function energySeries(context: EnergyContext, key: string, query: EnergyQuery) {
   if (query.installations.length === 0) return null;
-  const minutes = (query.to.getTime() - query.from.getTime()) / 60_000;
-  if (minutes <= 0) throw badInput('Invalid range: to must be later than from.');
-  if (minutes / BUCKET_MINUTES[query.bucket as BucketSize] > MAX_BUCKETS) {
+  if (query.to <= query.from) throw badInput('Invalid range: to must be later than from.');
+  if (bucketCount(query.from, query.to, query.bucket) > MAX_BUCKETS) {
     throw badInput(`The series would have more than ${MAX_BUCKETS} buckets. Use larger buckets or a shorter range.`);
   }
   if (await isWithheld(context, key, query)) {

@@ -1,6 +1,6 @@
 /** Resolvers of the energy part of the graph. They read stored readings, with one query for all keys of a tick. */
 import { Arg, Args, Ctx, Directive, FieldResolver, ID, Query, Resolver, Root } from 'type-graphql';
-import { LIST_SIZE } from '../../../schema/graph/directives.ts';
+import { BUCKET_SERIES, LIST_SIZE } from '../../../schema/graph/directives.ts';
 import { Decimal } from '../../../schema/graph/scalars.ts';
 import { PageArgs, Provenance } from '../../../schema/graph/shared.ts';
 import { PART } from '../../kit/auth/row-rights.ts';
@@ -68,6 +68,7 @@ async function meterById(id: string, context: EnergyContext) {
 
 @Resolver(() => types.Park)
 class ParkResolver {
+  @Directive(BUCKET_SERIES)
   @FieldResolver(() => types.EnergySeries, {
     nullable: true,
     description: "energy: consumption of one medium, summed over the park's meters.",
@@ -96,6 +97,7 @@ class BuildingResolver {
     return meterPage(context, 'building', building.id, args, filter);
   }
 
+  @Directive(BUCKET_SERIES)
   @FieldResolver(() => types.EnergySeries, {
     nullable: true,
     description: "energy: consumption of one medium, summed over the building's meters.",
@@ -125,6 +127,7 @@ class CompanyResolver {
   }
 
   @Directive(types.READ_ENERGY)
+  @Directive(BUCKET_SERIES)
   @FieldResolver(() => types.EnergySeries, {
     nullable: true,
     description: "energy: consumption of one medium, summed over the company's meters.",
@@ -163,6 +166,7 @@ class MeterResolver {
     };
   }
 
+  @Directive(BUCKET_SERIES)
   @FieldResolver(() => types.EnergySeries, { nullable: true, description: 'Consumption measured by this meter.' })
   series(
     @Root() meter: { id: string },

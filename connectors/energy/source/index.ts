@@ -1,6 +1,6 @@
 /** Reads meters by Modbus or MQTT and stores their readings. Every request is answered from the stored readings. */
 import type { Call } from '../../kit/call.ts';
-import type { Drift, Job } from '../../kit/connector.ts';
+import type { Drift, Job, Tx } from '../../kit/connector.ts';
 import { loader, memoizeByArguments } from '../../kit/loader.ts';
 import type { PageRequest } from '../../kit/pagination.ts';
 import type { ProvenanceFacts } from '../../kit/provenance.ts';
@@ -125,7 +125,8 @@ export class EnergySource {
 
   /** Queries of one request. They read the database only; none reaches a meter. */
   request(call: Call) {
-    const { store, read } = this.#services;
+    const { store } = this.#services;
+    const read = <T>(work: (tx: Tx) => Promise<T>) => this.#services.read(work, call);
     const meters = loader<StoredMeter>((ids) => read((tx) => store.energy.metersByIds(tx, ids)));
     const latest = loader<LatestReading>((ids) => read((tx) => store.energy.latestReadings(tx, ids)));
     /** The kinds of meters that pages in progress return as well, by key: they are not read again. */

@@ -8,6 +8,7 @@ import type { GraphContext, WebhookRequest, WebhookResponse } from '../connector
 import { OverloadedError } from '../errors.ts';
 import type { HealthSnapshot } from '../monitoring/health.ts';
 import type { Services } from '../services.ts';
+import { KnownInstallations } from '../subgraph/known-installations.ts';
 import { toPublicError } from '../subgraph/public-error.ts';
 import { type BuiltGraph, buildGraph, createExecutor } from '../subgraph/subgraph-schema.ts';
 import { visibleInstallations } from '../subgraph/visible-installations.ts';
@@ -37,6 +38,7 @@ export class Host {
   readonly #options: HostOptions;
   readonly #clock: Clock;
   readonly #parks: HostParkLookup;
+  readonly #known: KnownInstallations;
   readonly #installations = new Map<string, Installation>();
   #closed = false;
 
@@ -44,6 +46,7 @@ export class Host {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#parks = new HostParkLookup(options);
+    this.#known = new KnownInstallations(options.connector, options.database, this.#clock);
     this.name = options.connector.name;
     const { name, sdl, schema } = graph;
     const run = createExecutor(graph, (request) => this.#context(request.call), options.log);
@@ -146,7 +149,7 @@ export class Host {
       call,
       principal: call.principal,
       rows: new RowRights(call.principal, this.#parks.forRequest()),
-      installations: visibleInstallations(this.#installations, call),
+      installations: visibleInstallations(this.#installations, call, this.#known),
       now: () => this.#clock.now(),
       clock: this.#clock,
       cursors: this.#options.keys.cursors,

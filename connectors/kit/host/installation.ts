@@ -163,6 +163,11 @@ export class Installation {
     this.#monitor.start();
   }
 
+  /** Whether the source is known to be down. */
+  get isDown(): boolean {
+    return this.#health.state === 'DOWN';
+  }
+
   status(): SourceStatus {
     return {
       id: this.config.id,

@@ -10,15 +10,18 @@ import { saveClaims } from '../../../schema/database/hub/identities.ts';
 import { getState, setState } from '../../../schema/database/hub/installation-state.ts';
 import { secretKey } from '../../../schema/database/hub/secret-keys.ts';
 import { type Lease, proveLease } from '../../../schema/database/processes/leases.ts';
+import { ReadDeadlineError } from '../../../schema/database/reads/read-deadline.ts';
 import { HUB_PRINCIPAL } from '../auth/principal.ts';
 import type { Call, InstallationInfo } from '../call.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import { Cursors } from '../cursor.ts';
 import { InvalidEventError, reportInvalidEvents, splitEvents } from '../events/event-quarantine.ts';
 import type { Guard } from '../guard/guard-types.ts';
+import { deadlineExceeded } from '../guard/timeouts.ts';
 import type { Log } from '../log.ts';
 import { eventsWrittenChannel } from '../monitoring/diagnostics-channels.ts';
 import type { NewEvent, Services } from '../services.ts';
+import { CLAIMS_COMPLETE, type CompleteClaims } from '../subgraph/known-installations.ts';
 import { createRunOnce } from './idempotent-mutation.ts';
 
 /** Secret keys, stored in the database and shared by all processes of the hub. */
@@ -101,7 +104,7 @@ export function createServices(options: ServicesOptions): Services {
       reportInvalidEvents(log, (own && rejectedIn.get(own)) ?? []);
       return result;
     },
-    read: (work) => work(database.requests),
+    read: (work, call) => (call ? readForCall(database, info, call, work) : work(database.requests)),
     async emit(tx, events: readonly NewEvent[], { strict = false } = {}) {
       const { valid, rejected } = splitEvents(info.id, events);
       const [first] = rejected;
@@ -136,6 +139,8 @@ export function createServices(options: ServicesOptions): Services {
       return count;
     },
     identify: (tx, claims) => saveClaims(tx, origin(), claims),
+    completeClaims: (tx, validFor) =>
+      setState(tx, info.id, CLAIMS_COMPLETE, { at: clock.now().toISOString(), validFor } satisfies CompleteClaims),
     state: {
       get: (tx, name) => getState(tx, info.id, name),
       set: (tx, name, value) => setState(tx, info.id, name, value),
@@ -143,6 +148,23 @@ export function createServices(options: ServicesOptions): Services {
     runOnce: createRunOnce(database),
     call: (milliseconds) => hubCall(milliseconds, signal),
   };
+}
+
+/** A read that ends with the call's deadline. Another error of the database stays an internal one. */
+async function readForCall<T>(
+  database: Database,
+  { id }: InstallationInfo,
+  call: Call,
+  work: (tx: Tx) => Promise<T>,
+): Promise<T> {
+  try {
+    return await database.readWithin(call.deadline - systemClock.monotonic(), work);
+  } catch (error) {
+    if (!(error instanceof ReadDeadlineError)) throw error;
+    const late = deadlineExceeded(error.message);
+    late.source = id;
+    throw late;
+  }
 }
 
 /** A call for the hub's own work, with a deadline in `milliseconds` from now. */

@@ -23,7 +23,7 @@ import {
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { buildSchema, Resolver } from 'type-graphql';
-import { FEDERATION, FEDERATION_DIRECTIVES } from '../../../schema/graph/directives.ts';
+import { FEDERATION, FEDERATION_DIRECTIVES, SERIES_COST } from '../../../schema/graph/directives.ts';
 import { SCALARS } from '../../../schema/graph/scalars.ts';
 import { Money, PageInfo, Provenance, Quantity } from '../../../schema/graph/shared.ts';
 import type { SubgraphRequest, SubgraphResponse } from '../call.ts';
@@ -76,7 +76,14 @@ function assemble(
   graph: Pick<Graph, 'references' | 'rows'>,
 ): BuiltGraph {
   const used = FEDERATION_DIRECTIVES.filter((directive) => new RegExp(`${directive}\\b`).test(body));
-  const sdl = `extend schema @link(url: "${FEDERATION}", import: [${used.map((directive) => `"${directive}"`).join(', ')}])\n\n${body.trim()}\n`;
+  const link = (url: string, names: readonly string[]) =>
+    `@link(url: "${url}", import: [${names.map((directive) => `"${directive}"`).join(', ')}])`;
+  // Composition drops directives that it does not know, unless the subgraph says that they be composed.
+  const { name: own, url, definition } = SERIES_COST;
+  const head = new RegExp(`${own}\\b`).test(body)
+    ? `extend schema ${link(FEDERATION, [...used, '@composeDirective'])} ${link(url, [own])} @composeDirective(name: "${own}")\n\n${definition}`
+    : `extend schema ${link(FEDERATION, used)}`;
+  const sdl = `${head}\n\n${body.trim()}\n`;
   const entities = [...body.matchAll(ENTITY_SDL)]
     .filter((match) => isResolvable(body, match.index))
     .map((match) => match[2] ?? '');

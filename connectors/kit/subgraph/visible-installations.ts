@@ -4,9 +4,10 @@ import type { Call } from '../call.ts';
 import type { InstallationConfig } from '../config/config.ts';
 import type { InstallationHandle, Installations, OpenedSource } from '../connector.ts';
 import { unavailable } from '../errors.ts';
+import type { CandidateInstallation, KnownInstallations } from './known-installations.ts';
 
 /** The part of an installation of this process that requests use. */
-export interface HostedInstallation {
+export interface HostedInstallation extends CandidateInstallation {
   readonly config: InstallationConfig;
   /** Null: not open. */
   readonly opened: OpenedSource | null;
@@ -16,6 +17,7 @@ export interface HostedInstallation {
 export function visibleInstallations(
   hosted: ReadonlyMap<string, HostedInstallation>,
   call: Call,
+  known: KnownInstallations,
 ): Installations<object> {
   const handles = new Map<string, InstallationHandle<object>>();
   const handleOf = ({ config: { id, park }, opened }: HostedInstallation): InstallationHandle<object> => {
@@ -44,11 +46,18 @@ export function visibleInstallations(
     installation && (installation.config.connector === 'hub' || mayAccessPark(call.principal, installation.config.park))
       ? installation
       : undefined;
+  const visible = (park?: string): HostedInstallation[] =>
+    [...hosted.values()].filter(
+      (installation) => ifVisible(installation) && (park === undefined || installation.config.park === park),
+    );
   return {
-    all: (park) =>
-      [...hosted.values()]
-        .filter((installation) => ifVisible(installation) && (park === undefined || installation.config.park === park))
-        .map(handleOf),
+    all: (park) => visible(park).map(handleOf),
+    knowing: async (entity, key) => {
+      const candidates = visible();
+      const { asked, others, absentIn } = await known.choose(call, entity, key, candidates);
+      const handles = (ids: ReadonlySet<string>) => candidates.filter(({ config }) => ids.has(config.id)).map(handleOf);
+      return { asked: handles(asked), others: handles(others), absentIn };
+    },
     byId: (id) => {
       const installation = ifVisible(hosted.get(id));
       return installation && handleOf(installation);

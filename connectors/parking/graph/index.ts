@@ -1,6 +1,7 @@
 /** Resolvers of the parking subgraph: they call a loader and present the result. */
 import { Arg, Args, Ctx, Directive, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
-import { LIST_SIZE, requiresScopes } from '../../../schema/graph/directives.ts';
+import { bucketCount } from '../../../schema/graph/bucket-sizes.ts';
+import { BUCKET_SERIES, LIST_SIZE, requiresScopes } from '../../../schema/graph/directives.ts';
 import { DateTime, Plate } from '../../../schema/graph/scalars.ts';
 import { BucketSize, PageArgs, TimeRange } from '../../../schema/graph/shared.ts';
 import { mayUnmask } from '../../kit/auth/principal.ts';
@@ -16,13 +17,6 @@ import { readFromAll, vendorPage } from './vendor-pages.ts';
 
 /** Maximum buckets of one series: more than a year of quarter-hours. */
 const MAX_BUCKETS = 40_000;
-const BUCKET_MINUTES: Readonly<Record<BucketSize, number>> = {
-  QUARTER_HOUR: 15,
-  HOUR: 60,
-  DAY: 1_440,
-  MONTH: 43_200,
-  YEAR: 525_600,
-};
 
 type PresentedVehicle = ReturnType<typeof present.vehicle>;
 
@@ -40,6 +34,12 @@ async function vehicleOf(id: string, context: Context): Promise<PresentedVehicle
   const matches = found.flatMap(({ at, value }) => (value === null ? [] : [{ at, ...value }]));
   const best = matches.find(({ vehicle }) => vehicle.company !== null) ?? matches[0];
   return best ? present.vehicle(best.vehicle, best.at, best.facts, context) : null;
+}
+
+/** The installations that know the vehicle. The one that returned it knows it, even if it has not claimed it yet. */
+async function installationsOf(vehicle: PresentedVehicle, context: Context): Promise<readonly ParkingInstallation[]> {
+  const { asked } = await context.installations.knowing('VEHICLE', vehicle.id);
+  return asked.some(({ id }) => id === vehicle.at.id) ? asked : [...asked, vehicle.at];
 }
 
 const byPlate = (): HubError =>
@@ -64,6 +64,7 @@ class LotResolver {
     return lotOf(id, context);
   }
 
+  @Directive(BUCKET_SERIES)
   @FieldResolver(() => types.OccupancySeries, {
     nullable: true,
     description: 'Occupancy history, from the mirrored observations.',
@@ -78,9 +79,8 @@ class LotResolver {
   ) {
     const owner = context.installations.byGlobalId(parkingLot.id);
     if (!owner) return null;
-    const minutes = (to.getTime() - from.getTime()) / 60_000;
-    if (minutes <= 0) throw badInput('to must be later than from.');
-    if (minutes / BUCKET_MINUTES[bucket] > MAX_BUCKETS)
+    if (to <= from) throw badInput('to must be later than from.');
+    if (bucketCount(from, to, bucket) > MAX_BUCKETS)
       throw badInput(
         `Too many buckets: at most ${MAX_BUCKETS} per series. Request wider buckets or a shorter time range.`,
       );
@@ -103,6 +103,7 @@ class CompanyResolver {
   vehicles(@Root() company: { uscc: string }, @Args(() => PageArgs) args: PageArgs, @Ctx() context: Context) {
     return vendorPage(
       context,
+      company.uscc,
       args,
       cursorScope('vehicles', company.uscc),
       (at, slice) => at.source.vehiclesOfHolder(company.uscc, slice),
@@ -123,6 +124,7 @@ class CompanyResolver {
     const range = { from: time?.from ?? null, to: time?.to ?? null };
     return vendorPage(
       context,
+      company.uscc,
       args,
       cursorScope('sessions', [company.uscc, range]),
       (at, slice) => at.source.sessionsOfHolder(company.uscc, { ...slice, ...range }),
@@ -165,7 +167,7 @@ class VehicleResolver {
     description: 'The newest open session; null if the vehicle is not parked.',
   })
   async session(@Root() vehicle: PresentedVehicle, @Ctx() context: Context) {
-    const found = await readFromAll(context.installations.all(), (at) => at.source.session(vehicle.key));
+    const found = await readFromAll(await installationsOf(vehicle, context), (at) => at.source.session(vehicle.key));
     const open = found.flatMap(({ at, value }) =>
       value?.value ? [{ at, session: value.value, facts: value.facts }] : [],
     );
@@ -178,7 +180,7 @@ class VehicleResolver {
     description: 'All its parking permits, including expired and revoked ones.',
   })
   async permits(@Root() vehicle: PresentedVehicle, @Ctx() context: Context) {
-    const found = await readFromAll(context.installations.all(), (at) => at.source.permits(vehicle.key));
+    const found = await readFromAll(await installationsOf(vehicle, context), (at) => at.source.permits(vehicle.key));
     return found.flatMap(({ at, value }) =>
       value === null ? [] : value.value.map((row) => present.permit(row, at, value.facts, context)),
     );

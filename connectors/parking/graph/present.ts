@@ -26,6 +26,7 @@ export function vehicle(
     company: key.company ? { uscc: key.company } : null,
     provenance: provenance(facts, context.clock, { masked: readable ? [] : ['plate'] }),
     key,
+    at,
     owner: { park: at.park, company: key.company ?? null },
   };
 }

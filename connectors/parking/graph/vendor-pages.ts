@@ -1,4 +1,4 @@
-/** Connections over the vendors' own paging, across all installations; forward only. */
+/** Connections over the vendors' own paging, across the installations that know the company; forward only. */
 import type { Sourced } from '../../kit/connector.ts';
 import { HubError, SourceError } from '../../kit/errors.ts';
 import { type PageArguments, parsePageArguments, toConnection } from '../../kit/pagination.ts';
@@ -7,20 +7,21 @@ import type { Slice, SliceResult } from '../source/result-types.ts';
 import type { Context, ParkingInstallation } from './present.ts';
 
 /**
- * One page of a list that spans all installations: the rows of the first, then of the second, and so on. A cursor holds the
- * installation, the offset there, and the vendor's reference instant of the first page (0 if there is none). All installations are
- * called at once. If some fail, the page has the rows of the others, `totalCount` is null and the provenance is stale; if all
+ * One page of a list that spans the installations that know the company: the rows of the first, then of the second, and so on. A cursor
+ * holds the installation, the offset there, and the vendor's reference instant of the first page (0 if there is none). All are called at
+ * once. If some fail, the page has the rows of the others, `totalCount` is null and the provenance is stale; if all
  * fail, the first error is thrown.
  */
 export async function vendorPage<T, N>(
   context: Context,
+  company: string,
   args: PageArguments,
   scope: string,
   read: (at: ParkingInstallation, slice: Slice) => Promise<Sourced<SliceResult<T>> | null>,
   present: (row: T, at: ParkingInstallation, facts: ProvenanceFacts) => N,
 ) {
   const page = parsePageArguments(args, context.cursors, scope, { forwardOnly: true });
-  const all = context.installations.all();
+  const { asked: all, absentIn } = await context.installations.knowing('COMPANY', company);
   const [from, offset, instant] = page.position ?? [all[0]?.id ?? '', 0, 0];
   const start = all.findIndex(({ id }) => id === from);
   if (page.position !== null && start < 0)
@@ -38,7 +39,7 @@ export async function vendorPage<T, N>(
   );
   const outcomes = await Promise.allSettled(installations.map((at, i) => read(at, slices[i] as Slice)));
   const rows: { node: N; position: [string, number, number] }[] = [];
-  const facts: ProvenanceFacts[] = [];
+  const facts: ProvenanceFacts[] = [...absentIn];
   const errors: unknown[] = [];
   // Installations before the cursor are not called, so their rows cannot be counted.
   let total: number | null = start <= 0 ? 0 : null;

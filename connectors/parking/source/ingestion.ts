@@ -8,7 +8,7 @@ import { GroupCommit } from '../../kit/tasks/group-commit.ts';
 import * as mapping from '../mapping/index.ts';
 import type { GateEvent, Observation } from '../model.ts';
 import type { ParkingSettings } from '../settings.ts';
-import { identityClaims, storeContracts } from './contracts.ts';
+import { claimSessionHistory, claimsOf, completeClaimsIfRead, identityClaims, storeContracts } from './contracts.ts';
 import type { ParkingApi, Query } from './parking-api.ts';
 import type { Vehicles } from './vehicles.ts';
 import { ensureWebhookRegistered } from './webhook-registration.ts';
@@ -24,10 +24,7 @@ const OVERLAP = 600;
 const FRESH_POLLS = 4;
 /** Contracts change rarely: they are read once per this many polls. */
 const CONTRACT_POLLS = 10;
-
-/** `expand` parameter of session requests. */
 const SESSION_EXPAND = ['credentials', 'segments'];
-
 /** Names in the installation's state under which the time of the last complete read is stored. */
 type ReadTimeName = 'observations read' | 'contracts read';
 
@@ -42,6 +39,7 @@ export class Ingestion {
     WEBHOOK_BATCH,
   );
   readonly #readAt = new Map<ReadTimeName, Date>();
+  #isHistoryRead = false;
   #newestObservation: Date | null = null;
 
   constructor(settings: ParkingSettings, services: Services, api: ParkingApi, vehicles: Vehicles) {
@@ -57,6 +55,7 @@ export class Ingestion {
       { name: 'poll contracts', every: CONTRACT_POLLS * poll, run: () => this.#pollContracts() },
       { name: 'poll observations', every: poll, run: (call) => this.#pollObservations(call) },
       { name: 'poll sessions', every: poll, run: (call) => this.#pollSessions(call) },
+      { name: 'poll past sessions', every: poll, run: (call) => this.#pollPastSessions(call) },
     ];
     if (callback === null) return jobs;
     return [
@@ -71,9 +70,8 @@ export class Ingestion {
 
   /** Age of the newest observation in milliseconds; null before this process has stored one. */
   lag(): number | null {
-    return (
-      this.#newestObservation && Math.max(this.#services.clock.now().getTime() - this.#newestObservation.getTime(), 0)
-    );
+    const newest = this.#newestObservation;
+    return newest && Math.max(this.#services.clock.now().getTime() - newest.getTime(), 0);
   }
 
   /** Provenance of the mirrored observations. */
@@ -268,6 +266,8 @@ export class Ingestion {
       const events = value.items.flatMap((session) => mapping.sessionEvents(session, true));
       await transaction(async (tx) => {
         if (last) await state.set(tx, 'sessions', { began: cursor.began, instant });
+        // Also of those that started before the first poll, which produce no events.
+        await this.#services.identify(tx, claimsOf(value.items, this.#vehicles));
         await this.#saveEvents(
           tx,
           events.filter((event) => 'time' in event && event.time.getTime() >= began),
@@ -278,6 +278,18 @@ export class Ingestion {
   }
 
   #pollContracts(): Promise<void> {
-    return storeContracts(this.#services, this.#api, this.#vehicles, (tx) => this.#markRead(tx, 'contracts read'));
+    return storeContracts(this.#services, this.#api, this.#vehicles, (tx) =>
+      this.#markRead(tx, 'contracts read').then(() => this.#completeClaims(tx)),
+    );
   }
+
+  async #pollPastSessions(call: Call): Promise<void> {
+    this.#isHistoryRead ||= await claimSessionHistory(
+      { services: this.#services, api: this.#api, vehicles: this.#vehicles, onRead: this.#completeClaims },
+      call,
+    );
+  }
+
+  #completeClaims = (tx: Tx): Promise<void> =>
+    completeClaimsIfRead(this.#services, tx, FRESH_POLLS * CONTRACT_POLLS * this.#settings.poll + 5_000);
 }

@@ -1,6 +1,6 @@
 /** The loaders of one request to one installation. Keys loaded in the same tick are one call to the vendor. */
 import type { Call } from '../../kit/call.ts';
-import type { Sourced } from '../../kit/connector.ts';
+import type { Sourced, Tx } from '../../kit/connector.ts';
 import { SourceError } from '../../kit/errors.ts';
 import { loader, memoizeByArguments } from '../../kit/loader.ts';
 import { sourced } from '../../kit/provenance.ts';
@@ -34,7 +34,8 @@ export type ParkingRequest = ReturnType<typeof createRequest>;
 /** Creates the loaders of one request. Loaders resolve with null for keys that the vendor does not know. */
 export function createRequest(parts: RequestDependencies, call: Call) {
   const { services, api, vehicles, ingestion: inflow, permits: rights } = parts;
-  const { guard, store, read, installation } = services;
+  const { guard, store, installation } = services;
+  const read = <T>(work: (tx: Tx) => Promise<T>) => services.read(work, call);
   let allLots: Promise<Sourced<readonly Lot[]>> | undefined;
   const lots = () => {
     allLots ??= guard.read(call, { operation: 'places', key: '', type: 'ParkingLot' }, async (signal) =>

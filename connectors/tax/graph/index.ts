@@ -1,6 +1,6 @@
 /** Resolvers of the tax subgraph: they read the mirror and present the result. */
 import { Arg, Args, Ctx, Directive, FieldResolver, Mutation, Resolver, Root } from 'type-graphql';
-import { LIST_SIZE, policy, requiresScopes } from '../../../schema/graph/directives.ts';
+import { LIST_SIZE, PERIOD_SERIES, policy, requiresScopes } from '../../../schema/graph/directives.ts';
 import { PageArgs } from '../../../schema/graph/shared.ts';
 import { hasConsent } from '../../kit/auth/principal.ts';
 import { PART } from '../../kit/auth/row-rights.ts';
@@ -93,6 +93,7 @@ class TaxAccountResolver {
     return invoicesPage(account, args, invoiceFilter(args.issued, args.gross), context);
   }
 
+  @Directive(PERIOD_SERIES)
   @FieldResolver(() => [TaxTotal], {
     nullable: true,
     description: 'Sums by period, one row per period and currency, both ends inclusive.',

@@ -1,5 +1,6 @@
 /** Reads the mirror of the tax office's files for requests; it never calls the SFTP server. */
 import type { Call } from '../../kit/call.ts';
+import type { Tx } from '../../kit/connector.ts';
 import { loader, memoizeByArguments } from '../../kit/loader.ts';
 import type { ProvenanceFacts, Sourced } from '../../kit/provenance.ts';
 import type {
@@ -21,6 +22,10 @@ export class TaxSource {
   constructor(at: Installation, call: Call) {
     this.#installation = at;
     this.#call = call;
+  }
+
+  #read<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.#installation.services.read(work, this.#call);
   }
 
   #listed: Promise<string | null> | undefined;
@@ -45,7 +50,7 @@ export class TaxSource {
   readonly accounts = memoizeByArguments((installations: readonly string[]) =>
     loader<readonly MirroredAccount[]>(async (companies) => {
       const { services } = this.#installation;
-      const rows = await services.read((tx) => services.store.tax.taxAccounts(tx, installations, companies, LISTED));
+      const rows = await this.#read((tx) => services.store.tax.taxAccounts(tx, installations, companies, LISTED));
       const accounts = rows.map(({ state, ...row }) => ({ ...row, listedAt: state }));
       return grouped(companies, accounts as MirroredAccount[], { includeEmpty: false });
     }),
@@ -55,7 +60,7 @@ export class TaxSource {
   readonly filings = memoizeByArguments((list: { installations: readonly string[]; page: ListPage }) =>
     loader<readonly MirroredFiling[]>(async (companies) => {
       const { services } = this.#installation;
-      const rows = await services.read((tx) =>
+      const rows = await this.#read((tx) =>
         services.store.tax.taxFilings(tx, list.installations, companies, list.page),
       );
       return grouped(companies, rows, { includeEmpty: true });
@@ -65,7 +70,7 @@ export class TaxSource {
   readonly filingCount = memoizeByArguments((installations: readonly string[]) =>
     loader<number>((companies) => {
       const { services } = this.#installation;
-      return services.read((tx) => services.store.tax.taxFilingCounts(tx, installations, companies));
+      return this.#read((tx) => services.store.tax.taxFilingCounts(tx, installations, companies));
     }),
   );
 
@@ -74,7 +79,7 @@ export class TaxSource {
     (list: { installations: readonly string[]; filter: InvoiceFilter; page: ListPage }) =>
       loader<readonly MirroredInvoice[]>(async (companies) => {
         const { services } = this.#installation;
-        const rows = await services.read((tx) =>
+        const rows = await this.#read((tx) =>
           services.store.tax.taxInvoices(tx, list.installations, companies, list.filter, list.page),
         );
         return grouped(companies, rows, { includeEmpty: true });
@@ -84,7 +89,7 @@ export class TaxSource {
   readonly invoiceCount = memoizeByArguments((list: { installations: readonly string[]; filter: InvoiceFilter }) =>
     loader<number>((companies) => {
       const { services } = this.#installation;
-      return services.read((tx) => services.store.tax.taxInvoiceCounts(tx, list.installations, companies, list.filter));
+      return this.#read((tx) => services.store.tax.taxInvoiceCounts(tx, list.installations, companies, list.filter));
     }),
   );
 
@@ -92,7 +97,7 @@ export class TaxSource {
   readonly totals = memoizeByArguments((totals: { installations: readonly string[]; range: TotalsRange }) =>
     loader<readonly Totals[]>(async (companies) => {
       const { services } = this.#installation;
-      const rows = await services.read((tx) =>
+      const rows = await this.#read((tx) =>
         services.store.tax.taxTotals(tx, totals.installations, companies, totals.range),
       );
       return grouped(companies, rows, { includeEmpty: true });

@@ -95,6 +95,20 @@ export async function identifiersOf(
   return found;
 }
 
+/** The installations that have claimed each entity; an unknown one is not in the map. */
+export async function installationsKnowing(
+  tx: Tx,
+  entity: string,
+  keys: readonly string[],
+): Promise<Map<string, string[]>> {
+  const rows: { key: string; installations: string[] }[] = await tx.query(
+    genericPlan(`SELECT key, array_agg(DISTINCT installation) AS installations FROM identity
+     WHERE entity = $1 AND key = ANY($2) GROUP BY key`),
+    [entity, keys],
+  );
+  return new Map(rows.map((row) => [row.key, row.installations]));
+}
+
 /** The parks of the installations that know each company; an unknown company is not in the map. */
 export async function parksOfCompanies(tx: Tx, codes: readonly string[]): Promise<Map<string, string[]>> {
   const rows: { key: string; parks: string[] }[] = await tx.query(

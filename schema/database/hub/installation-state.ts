@@ -11,6 +11,15 @@ export async function getState<T>(tx: Tx, installation: string, name: string): P
   return rows[0]?.value ?? null;
 }
 
+/** The values of that name, by installation. */
+export async function statesNamed<T>(tx: Tx, name: string): Promise<Map<string, T>> {
+  const rows: { installation: string; value: T }[] = await tx.query(
+    'SELECT installation, value FROM state WHERE name = $1',
+    [name],
+  );
+  return new Map(rows.map((row) => [row.installation, row.value]));
+}
+
 /** Saves a JSON value under that name. In SQL, because TypeORM would write JSON's null as NULL. */
 export async function setState(tx: Tx, installation: string, name: string, value: unknown): Promise<void> {
   await tx.query(

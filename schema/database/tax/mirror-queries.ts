@@ -17,7 +17,10 @@ export interface TaxAccountRow
 
 const FILING = selectList(entities.TaxFilingRow, ['digest']);
 
-/** Accounts by company, with a state of their installations; a company without data has no row. */
+/**
+ * Accounts by company, with a state of their installations; a company without data has no row. Looks only at installations that have
+ * claimed the company, as each file does.
+ */
 export async function taxAccounts(
   tx: Tx,
   installations: readonly string[],
@@ -27,7 +30,11 @@ export async function taxAccounts(
   const rows: TaxAccountRow[] = await tx.query(
     genericPlan(`SELECT i.installation, c.company, a.standing, coalesce(a.recorded_at, d.recorded_at) AS "recordedAt", s.value AS state,
        to_jsonb(f) || jsonb_build_object('amount', f.amount::text) AS "lastFiling"
-     FROM unnest($1::text[]) AS i (installation) CROSS JOIN unnest($2::text[]) AS c (company)
+     FROM unnest($2::text[]) AS c (company)
+       CROSS JOIN LATERAL (
+         SELECT DISTINCT installation FROM identity
+         WHERE entity = 'COMPANY' AND key = c.company AND installation = ANY($1::text[])
+       ) i
        LEFT JOIN tax_account a ON a.installation = i.installation AND a.company = c.company
        LEFT JOIN LATERAL (
          SELECT max(recorded_at) AS recorded_at FROM (
