@@ -222,6 +222,9 @@ class PermitResolver {
       validFrom: input.validFrom,
       validTo: input.validTo ?? null,
     });
+    // A company that is not known in the caller's parks does not become visible there by a permit that the caller creates.
+    const isVisible = await context.rows.maySee({ company: input.uscc ?? null });
+    await owner.source.claim(granted.value.vehicle, isVisible ? granted.value.company : null);
     const permit = present.permit(granted.value, owner, granted.facts, context);
     return {
       clientMutationId: input.clientMutationId,

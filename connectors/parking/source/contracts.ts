@@ -45,7 +45,7 @@ interface SessionHistory {
 /** Name of that state. */
 const SESSION_HISTORY = 'session history';
 /** Seconds of sessions that are read and committed at once. */
-const HISTORY_WINDOW = 7 * 86_400;
+const HISTORY_WINDOW = 86_400;
 /** Seconds after the first poll that are read, too. */
 const HISTORY_OVERLAP = 600;
 /** Sessions per request. */
@@ -109,8 +109,9 @@ export async function claimSessionHistory(
       offset += rows;
       if (rows === 0 || offset >= total) break;
     }
-    const older = await page({ start_before: start, page_size: 1 });
-    const next: SessionHistory = { before: older.total > 0 ? start : null };
+    // While a window has sessions, older ones are expected.
+    const isLast = claims.length === 0 && (await page({ start_before: start, page_size: 1 })).total === 0;
+    const next: SessionHistory = { before: isLast ? null : start };
     await transaction(async (tx) => {
       await identify(tx, claims);
       await state.set(tx, SESSION_HISTORY, next);

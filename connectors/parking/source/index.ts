@@ -4,7 +4,6 @@ import type { Drift, Job, WebhookRequest, WebhookRequirements, WebhookResponse }
 import type { Services } from '../../kit/services.ts';
 import * as mapping from '../mapping/index.ts';
 import type { ParkingSettings } from '../settings.ts';
-import { claimsOf } from './contracts.ts';
 import { HolderSessions } from './holder-sessions.ts';
 import { Ingestion } from './ingestion.ts';
 import { ParkingApi, type Query } from './parking-api.ts';
@@ -28,11 +27,7 @@ export class ParkingSource {
     const api = new ParkingApi(settings.url, settings.token);
     const vehicles = new Vehicles(services);
     const inflow = new Ingestion(settings, services, api, vehicles);
-    const permits = new Permits(services, api, async (granted) => {
-      await vehicles.save(granted);
-      // The next poll of contracts may be minutes away.
-      await services.transaction((tx) => services.identify(tx, claimsOf(granted, vehicles)));
-    });
+    const permits = new Permits(services, api, (granted) => vehicles.save(granted));
     const sessions = new HolderSessions({ guard: services.guard, api, vehicles });
     this.#services = services;
     this.#api = api;

@@ -7,6 +7,7 @@ import { sourced } from '../../kit/provenance.ts';
 import type { Services } from '../../kit/services.ts';
 import * as mapping from '../mapping/index.ts';
 import type { Grant, Lot, Permit, Session, VehicleKey } from '../model.ts';
+import { claimsOf } from './contracts.ts';
 import type { HolderSessions } from './holder-sessions.ts';
 import type { Ingestion } from './ingestion.ts';
 import type { ParkingApi, Query } from './parking-api.ts';
@@ -174,6 +175,14 @@ export function createRequest(parts: RequestDependencies, call: Call) {
     vehicleId: (vehicle: VehicleKey) => vehicles.id(vehicle),
     grant: (clientMutationId: string, grant: Grant): Promise<Sourced<Permit>> =>
       rights.grant(call, clientMutationId, grant, async () => (await lots()).value),
+    /** Claims the vehicle of a permit, and the company if it is given: the next poll of contracts may be minutes away. */
+    claim: (vehicle: VehicleKey | null, company: string | null): Promise<void> =>
+      services.transaction((tx) =>
+        services.identify(
+          tx,
+          claimsOf([{ vehicle, company }], vehicles),
+        ),
+      ),
     revoke: (clientMutationId: string, permit: string, reason: string | null): Promise<Sourced<Permit>> =>
       rights.revoke(call, clientMutationId, permit, reason),
   };
