@@ -18,7 +18,7 @@ function createGuard(policy: Partial<GuardPolicy> = {}) {
   const events: SourceCallEvent[] = [];
   const guard = createSourceGuard(
     {
-      installation: { id: 'test', connector: 'parking', park: 'lakeside' },
+      installation: { id: 'test', connector: 'parking', park: 'lakeside', zone: 'UTC' },
       clock,
       health,
       publishCall: (event) => events.push(event),
@@ -165,7 +165,7 @@ describe('reads with a cache', () => {
     });
     const guard = createSourceGuard(
       {
-        installation: { id: 'test', connector: 'parking', park: 'lakeside' },
+        installation: { id: 'test', connector: 'parking', park: 'lakeside', zone: 'UTC' },
         clock: clockAtNow,
         health,
         publishCall: () => undefined,

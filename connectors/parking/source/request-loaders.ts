@@ -15,8 +15,6 @@ import type { IdentifiedVehicle, OccupancyBuckets, SessionSlice, Slice, SliceRes
 import { currentHolders, isCurrentOrFuture, vehicleKey } from './vehicle-holders.ts';
 import type { Vehicles } from './vehicles.ts';
 
-/** Time zone in which days, months and years of a history begin. */
-const TIME_ZONE = 'Asia/Shanghai';
 /** Keys are sent in the URL, which vendors limit to 8 kB. */
 const KEY_BATCH = { maxBatch: 200 };
 
@@ -99,7 +97,7 @@ export function createRequest(parts: RequestDependencies, call: Call) {
   const buckets = memoizeByArguments((range: { from: Date; to: Date; bucket: string }) =>
     loader<OccupancyBuckets>(async (lotIds) => {
       const rows = await read((tx) =>
-        store.parking.occupancyBuckets(tx, installation.id, lotIds, { ...range, zone: TIME_ZONE }),
+        store.parking.occupancyBuckets(tx, installation.id, lotIds, { ...range, zone: installation.zone }),
       );
       return new Map(lotIds.map((lot) => [lot, rows.filter((row) => row.lot === lot)]));
     }),
