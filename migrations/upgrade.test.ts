@@ -107,11 +107,10 @@ test('upgrade of a database of 0.1: a database with a migration unknown to this 
 
 test('upgrade of a database of 0.1: a failing migration leaves nothing behind, and the ones before it stay', async () => {
   const { plain, source } = database;
-  await migrateDown(source);
-  await migrateDown(source);
+  while ((await migrateDown(source)) !== 'ConnectorOutage0017');
   await plain.query('CREATE TABLE connector_outage (taken boolean)');
   await expect(migrate(source)).rejects.toThrow('relation "connector_outage" already exists');
   await plain.query('DROP TABLE connector_outage');
-  expect(await migrate(source)).toEqual(['ConnectorOutage0017', 'MigrationTable0018']);
+  expect(await migrate(source)).toEqual(ADDED.slice(ADDED.indexOf('ConnectorOutage0017')));
   expect(await plain.query("SELECT to_regclass('typeorm_metadata') AS found")).toEqual([{ found: null }]);
 });

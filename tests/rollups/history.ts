@@ -45,6 +45,8 @@ export interface HistoryCounts {
   questions: number;
   buckets: number;
   readings: number;
+  /** Questions with at least one row of sums in their range. */
+  fromSums: number;
   /** Number of each kind of step. */
   readonly steps: Record<string, number>;
 }
@@ -145,7 +147,7 @@ async function playHistory(database: Database, seed: number, counts: HistoryCoun
     moveZone: async () => {
       zone = random.pick(ZONES);
     },
-    sum: () => updateSumsOnce({ database, config }),
+    sum: () => updateSumsOnce({ database, config, paced: false }),
     claim: async () => {
       const open = await unsummedMeters(database.plain, zones());
       if (open.length > 0) await database.transaction((tx) => claimSums(tx, open));
@@ -192,6 +194,13 @@ async function playHistory(database: Database, seed: number, counts: HistoryCoun
     const expected = referenceBuckets(wanted, question, rows.dropped);
     compare(found, expected, wanted.length, () => `seed ${seed}: ${bucket} in ${zone} from ${iso(from)} to ${iso(to)}`);
     counts.questions++;
+    const [sums]: { used: boolean }[] = await database.plain.query(
+      `SELECT EXISTS (SELECT FROM energy_hour h JOIN energy_rollup r ON r.meter = h.meter AND h.start < r.until
+         JOIN meter m ON m.id = r.meter AND m.unit = r.unit AND m.modulus IS NOT DISTINCT FROM r.modulus
+         WHERE h.start >= $1 AND h.start < $2 AND h.start < (SELECT coalesce(min(since), 'infinity') FROM energy_dirty WHERE meter = h.meter)) AS used`,
+      [new Date(from), new Date(to)],
+    );
+    if (sums?.used && bucket !== 'QUARTER_HOUR') counts.fromSums++;
     counts.buckets += found.length;
   };
 
@@ -282,7 +291,7 @@ export async function playHistories(
   count: number,
   onPlayed: (played: number) => void = () => undefined,
 ): Promise<HistoryCounts> {
-  const counts: HistoryCounts = { questions: 0, buckets: 0, readings: 0, steps: {} };
+  const counts: HistoryCounts = { questions: 0, buckets: 0, readings: 0, fromSums: 0, steps: {} };
   let database = await create();
   try {
     for (let n = 0; n < count; n++) {

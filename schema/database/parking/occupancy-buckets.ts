@@ -54,9 +54,9 @@ export async function occupancyBuckets(
        SELECT array_agg(start ORDER BY start) AS starts, bool_and(start = ${hourOf('start')} AND stop = ${hourOf('stop')}) AS aligned,
          ${nextHourOf(FROM)} AS lo, ${hourOf(TO)} AS hi, ${droppedBeforeSql('occupancy')} AS dropped_before FROM buckets
      ), wanted AS MATERIALIZED (
-       SELECT g.lot, e.lo, greatest(e.lo, least(e.hi, CASE WHEN e.aligned THEN least(r.until, d.start) END)) AS hi
+       SELECT g.lot, e.lo, greatest(e.lo, least(e.hi, d.start, CASE WHEN e.aligned AND r.lot IS NOT NULL THEN r.until ELSE '-infinity' END)) AS hi
        FROM unnest($2::text[]) AS g (lot) CROSS JOIN edges e
-       LEFT JOIN (SELECT lot, until FROM occupancy_rollup WHERE installation = $1) r ON r.lot = g.lot AND e.aligned
+       LEFT JOIN occupancy_rollup r ON r.installation = $1 AND r.lot = g.lot
        LEFT JOIN (SELECT lot, min(start) AS start FROM occupancy_dirty WHERE installation = $1 GROUP BY 1) d ON d.lot = g.lot
      ), pieces AS (
        SELECT l.lot, p.* FROM wanted l CROSS JOIN LATERAL (
@@ -80,6 +80,7 @@ export async function occupancyBuckets(
      FROM wanted l CROSS JOIN buckets b
        CROSS JOIN LATERAL (SELECT coalesce(b.start < (SELECT dropped_before FROM edges), false) AS dropped) d
        LEFT JOIN sums s ON s.lot = l.lot AND s.bucket = b.start AND NOT d.dropped
+     WHERE ${ZONE} IS NOT NULL
      ORDER BY l.lot, b.start`,
     [installation, lots, range.from, range.to, range.zone],
   );

@@ -87,7 +87,7 @@ export async function buildOccupancySums(tx: Tx, lots: readonly UnsummedLot[]): 
     values,
   );
   const steps: { installation: string; lot: string; since: Date; until: Date; complete: boolean }[] = await tx.query(
-    `SELECT r.installation, r.lot, s.since, least(r.claimed, s.since + interval '31 days') AS until, s.since + interval '31 days' >= r.claimed AS complete
+    `SELECT r.installation, r.lot, s.since, least(r.claimed, s.since + interval '31 days') AS until, s.since = '-infinity' OR s.since + interval '31 days' >= r.claimed AS complete
      FROM ${LOTS} JOIN occupancy_rollup r ON r.installation = g.installation AND r.lot = g.lot
      CROSS JOIN LATERAL (SELECT least(r.claimed, greatest(r.until, (SELECT ${hourOf('min(time)')} FROM occupancy
        WHERE installation = r.installation AND lot = r.lot AND time >= r.until))) AS since) s`,
