@@ -1,4 +1,4 @@
-/** Keeps the sums of measurements (schema/database/entities/rollups.ts) up to date, by one replica at a time. */
+/** Keeps the sums of measurements (docs/decisions/0035-rollups.md) up to date, by one replica at a time. */
 import type { Config } from '../../connectors/kit/config/config.ts';
 import { DEFAULT_ZONE } from '../../connectors/kit/config/time-zone.ts';
 import type { Log } from '../../connectors/kit/log.ts';

@@ -1,4 +1,4 @@
-/** Records which sums of a meter (entities/rollups.ts) are outdated by readings that were added late, corrected or deleted. */
+/** Records which sums of a meter (entities/energy.ts) are outdated by readings that were added late, corrected or deleted. */
 import { lockKey } from '../advisory-locks.ts';
 import { hourOf } from '../time-buckets.ts';
 import type { Tx } from '../transaction.ts';

@@ -1,4 +1,4 @@
-/** Statements that replace the sums of meters (entities/rollups.ts) in ranges of hours. */
+/** Statements that replace the sums of meters (entities/energy.ts) in ranges of hours. */
 import { hourOf, nextStartOfUnit, startOfUnit } from '../time-buckets.ts';
 import type { Tx } from '../transaction.ts';
 import { firstCountedFrom, INTERVALS, UNIT_FACTORS } from './reading-intervals.ts';

@@ -1,4 +1,4 @@
-/** Builds the sums of meters (entities/rollups.ts) from their readings, in steps of bounded size. docs/decisions/0035-rollups.md explains it. */
+/** Builds the sums of meters (entities/energy.ts) from their readings, in steps of bounded size. docs/decisions/0035-rollups.md explains it. */
 import { lockKey, tryLock } from '../advisory-locks.ts';
 import { hourOf } from '../time-buckets.ts';
 import type { Tx } from '../transaction.ts';

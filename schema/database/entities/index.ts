@@ -10,7 +10,6 @@ import * as parking from './parking.ts';
 import * as parks from './parks.ts';
 import * as processes from './processes.ts';
 import * as registration from './registration.ts';
-import * as rollups from './rollups.ts';
 import * as sources from './sources.ts';
 import * as tax from './tax.ts';
 
@@ -25,6 +24,5 @@ const areas = {
   ...energy,
   ...parking,
   ...registration,
-  ...rollups,
 };
 export const entities: (new () => object)[] = Object.values(areas);

@@ -1,4 +1,4 @@
-/** Sums of occupancy by hour (entities/rollups.ts): which are outdated, and how they are built. docs/decisions/0035-rollups.md explains it. */
+/** Sums of occupancy by hour (entities/parking.ts): which are outdated, and how they are built. docs/decisions/0035-rollups.md explains it. */
 import { lockKey, tryLock } from '../advisory-locks.ts';
 import { hourOf } from '../time-buckets.ts';
 import type { Tx } from '../transaction.ts';
