@@ -28,6 +28,7 @@ import { webhookRouter } from './http/webhook-routing.ts';
 import { createHttpStreams } from './live/http-stream/http-stream.ts';
 import { startLogMaintenance } from './live/log-maintenance.ts';
 import { LogTail } from './live/log-tail.ts';
+import { startRollupMaintenance } from './live/rollup-maintenance.ts';
 import { SubscriptionRegistry } from './live/subscription-registry.ts';
 import { openWebSockets } from './live/websocket/websocket-server.ts';
 import { Operations } from './operation/operations.ts';
@@ -154,6 +155,8 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     const { auditLog, signingKey } = await openAuditLog({ ...options, database, clock }, shutdown);
     const maintenance = startLogMaintenance({ database, clock, log, retention: config.retention });
     shutdown.add('event log maintenance', () => maintenance.close());
+    const rollups = startRollupMaintenance({ database, log, config: () => registry.config });
+    shutdown.add('sums of measurements', () => rollups.close());
     throwIfInterrupted();
     const consents = new Consents(database, clock);
     await consents.open();

@@ -16,6 +16,7 @@ import { EventQuarantine0015 } from './0015-event-quarantine.ts';
 import { HubProcess0016 } from './0016-hub-process.ts';
 import { ConnectorOutage0017 } from './0017-connector-outage.ts';
 import { MigrationTable0018 } from './0018-migration-table.ts';
+import { Rollups0019 } from './0019-rollups.ts';
 import { ProcessHeartbeat0021 } from './0021-process-heartbeat.ts';
 
 export const migrations = [
@@ -36,5 +37,6 @@ export const migrations = [
   HubProcess0016,
   ConnectorOutage0017,
   MigrationTable0018,
+  Rollups0019,
   ProcessHeartbeat0021,
 ];

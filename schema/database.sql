@@ -118,6 +118,73 @@ CREATE TABLE dropped_before (
   PRIMARY KEY (what)
 );
 
+CREATE TABLE energy_day (
+  meter text NOT NULL,
+  start timestamp with time zone NOT NULL,
+  amount numeric,
+  measured interval NOT NULL,
+  estimated boolean NOT NULL,
+  suspect boolean NOT NULL,
+  corrected timestamp with time zone,
+  PRIMARY KEY (meter, start)
+);
+
+CREATE TABLE energy_dirty (
+  id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+  meter text NOT NULL,
+  since timestamp with time zone NOT NULL,
+  until timestamp with time zone NOT NULL,
+  read_from timestamp with time zone NOT NULL,
+  PRIMARY KEY (id)
+);
+CREATE INDEX energy_dirty_meter ON energy_dirty USING btree (meter);
+
+CREATE TABLE energy_gap (
+  meter text NOT NULL,
+  level smallint NOT NULL,
+  since timestamp with time zone NOT NULL,
+  time timestamp with time zone NOT NULL,
+  amount numeric,
+  estimated boolean NOT NULL,
+  suspect boolean NOT NULL,
+  corrected timestamp with time zone,
+  PRIMARY KEY (meter, level, since)
+);
+
+CREATE TABLE energy_hour (
+  meter text NOT NULL,
+  start timestamp with time zone NOT NULL,
+  amount numeric,
+  measured interval NOT NULL,
+  estimated boolean NOT NULL,
+  suspect boolean NOT NULL,
+  corrected timestamp with time zone,
+  PRIMARY KEY (meter, start)
+);
+
+CREATE TABLE energy_month (
+  meter text NOT NULL,
+  start timestamp with time zone NOT NULL,
+  amount numeric,
+  measured interval NOT NULL,
+  estimated boolean NOT NULL,
+  suspect boolean NOT NULL,
+  corrected timestamp with time zone,
+  PRIMARY KEY (meter, start)
+);
+
+CREATE TABLE energy_rollup (
+  meter text NOT NULL,
+  claimed timestamp with time zone NOT NULL,
+  until timestamp with time zone NOT NULL,
+  read_from timestamp with time zone NOT NULL,
+  complete boolean NOT NULL,
+  zone text NOT NULL,
+  unit text,
+  modulus numeric,
+  PRIMARY KEY (meter)
+);
+
 CREATE TABLE event (
   position bigint NOT NULL,
   id uuid NOT NULL,
@@ -352,6 +419,36 @@ CREATE TABLE occupancy (
 );
 CREATE INDEX occupancy_age ON occupancy USING btree ("time");
 CREATE INDEX occupancy_lot ON occupancy USING btree (installation, lot, "time");
+
+CREATE TABLE occupancy_dirty (
+  id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+  installation text NOT NULL,
+  lot text NOT NULL,
+  start timestamp with time zone NOT NULL,
+  PRIMARY KEY (id)
+);
+CREATE INDEX occupancy_dirty_lot ON occupancy_dirty USING btree (installation, lot);
+
+CREATE TABLE occupancy_hour (
+  installation text NOT NULL,
+  lot text NOT NULL,
+  start timestamp with time zone NOT NULL,
+  measured integer NOT NULL,
+  total bigint NOT NULL,
+  min integer,
+  max integer,
+  flagged integer NOT NULL,
+  PRIMARY KEY (installation, lot, start)
+);
+CREATE INDEX occupancy_hour_age ON occupancy_hour USING btree (start);
+
+CREATE TABLE occupancy_rollup (
+  installation text NOT NULL,
+  lot text NOT NULL,
+  claimed timestamp with time zone NOT NULL,
+  until timestamp with time zone NOT NULL,
+  PRIMARY KEY (installation, lot)
+);
 
 CREATE TABLE park (
   id text NOT NULL,

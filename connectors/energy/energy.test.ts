@@ -199,7 +199,7 @@ describe('energy', () => {
     ]);
     expect(await hourlyBuckets('gap', 7)).toEqual([
       ['1', 'GOOD'],
-      ...[1, 2, 3, 4].map(() => [null, 'GOOD']),
+      ...[1, 2, 3, 4].map(() => [null, 'MISSING']),
       ['10', 'ESTIMATED'],
       ['1', 'GOOD'],
     ]);
@@ -220,7 +220,7 @@ describe('energy', () => {
       expect(await hourlyBuckets(serial, 4)).toEqual([
         ['1', 'GOOD'],
         ['2', 'SUSPECT'],
-        [null, 'GOOD'],
+        [null, 'MISSING'],
         ['1', 'GOOD'],
       ]);
       // The range ends at the outlier.

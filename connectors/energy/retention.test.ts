@@ -59,7 +59,7 @@ describe('retention of readings', () => {
     const across = await series(day(30), day(36), 'DAY');
     expect(across).toMatchObject({ total: null, droppedBefore: cut });
     // Days are in Shanghai time: the one from 16:00 UTC on the 31st lost its first readings, too.
-    expect(across.buckets).toEqual([...Array(3).fill('null SUSPECT'), ...Array(3).fill('1 GOOD'), 'null GOOD']);
+    expect(across.buckets).toEqual([...Array(3).fill('null SUSPECT'), ...Array(3).fill('1 GOOD'), 'null MISSING']);
     // A partly deleted month has no value.
     expect((await series(day(1), day(41), 'MONTH')).buckets[0]).toBe('null SUSPECT');
     // After the cut nothing is deleted, but the first interval lost its start.
@@ -67,7 +67,7 @@ describe('retention of readings', () => {
     expect(after.droppedBefore).toBeNull();
     expect(after.buckets[11]).toBe('null SUSPECT');
     expect(after.buckets[35]).toBe('1 ESTIMATED');
-    expect(after.buckets.filter((one) => one === 'null GOOD')).toHaveLength(46);
+    expect(after.buckets.filter((one) => one === 'null MISSING')).toHaveLength(46);
     expect(await series(day(33), day(36), 'DAY')).toMatchObject({ droppedBefore: null });
   });
 });

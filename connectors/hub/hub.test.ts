@@ -20,6 +20,7 @@ const PARK: ParkConfig = {
   function: null,
   ledBy: null,
   level: null,
+  zone: 'Asia/Shanghai',
   buildings: [{ id: 'lakeside-b01', name: 'One', floorArea: '1200.5', known: ['B01'] }],
 };
 const USCC = '91350100M000100Y43';

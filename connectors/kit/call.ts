@@ -25,6 +25,8 @@ export interface InstallationInfo {
   readonly id: string;
   readonly connector: string;
   readonly park: string;
+  /** IANA time zone of the park. */
+  readonly zone: string;
 }
 
 /** One subgraph, in this process or behind a port. */

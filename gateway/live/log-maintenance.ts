@@ -16,6 +16,7 @@ import { dropEventsBefore } from '../../schema/database/events/event-retention.t
 import {
   dropReadingMonth,
   pruneOccupancy,
+  pruneOccupancyHours,
   pruneReadingHistory,
 } from '../../schema/database/retention/measurement-retention.ts';
 
@@ -90,6 +91,7 @@ export async function dropMeasurementsOnce({
       if (count < BATCH_ROWS) return sum;
     }
   };
+  if (occupancy !== null) await pruneBatches((tx) => pruneOccupancyHours(tx, BATCH_ROWS));
   return {
     readings: months,
     superseded: readings === null ? 0 : await pruneBatches((tx) => pruneReadingHistory(tx, BATCH_ROWS)),

@@ -1,6 +1,6 @@
 import * as energy from './energy/index.ts';
 import * as hub from './hub/index.ts';
-import * as parking from './parking.ts';
+import * as parking from './parking/index.ts';
 import * as registration from './registration.ts';
 import * as tax from './tax/index.ts';
 

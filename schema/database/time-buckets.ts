@@ -7,35 +7,51 @@ const WIDTHS: Readonly<Record<string, string>> = {
   MONTH: '1 month',
   YEAR: '1 year',
 };
-const CALENDAR_UNITS: Readonly<Record<string, string>> = { DAY: 'day', MONTH: 'month', YEAR: 'year' };
+const CALENDAR_UNITS: Readonly<Record<string, 'day' | 'month' | 'year'>> = { DAY: 'day', MONTH: 'month', YEAR: 'year' };
 
-/** The expressions for a bucket. */
-export interface TimeBuckets {
-  /** Length, such as `15 minutes`. */
-  readonly width: string;
-  /** The start of the bucket that contains a time. */
-  startOf(time: string): string;
-  /** A relation `g` with a row for each bucket from `from` to `to`. */
-  series(from: string, to: string): string;
-  /** The start of a bucket of `series`. */
-  readonly seriesStart: string;
-}
+/** SQL: the start of the whole hour (UTC) that contains a time. */
+export const hourOf = (time: string): string => `date_bin('1 hour', ${time}, timestamptz '2000-01-01 00:00:00+00')`;
 
-/** @param zone the parameter with the time zone, such as `$5` */
-export function timeBuckets(bucket: string, zone: string): TimeBuckets {
-  const width = WIDTHS[bucket] ?? '1 hour';
+/** SQL: the start of the first whole hour at or after a time. */
+export const nextHourOf = (time: string): string => hourOf(`${time} + interval '1 hour' - interval '1 microsecond'`);
+
+/**
+ * SQL: the first instant at which the clocks of a zone show this local time or a later one. PostgreSQL takes the second instant of an hour that
+ * is repeated when daylight saving ends, which in some zones is the hour after midnight.
+ */
+const instantOf = (local: string, zone: string): string =>
+  `(SELECT CASE WHEN (c.at - interval '1 hour') AT TIME ZONE ${zone} = c.local THEN c.at - interval '1 hour' ELSE c.at END
+    FROM (SELECT ${local} AS local, (${local}) AT TIME ZONE ${zone} AS at) c)`;
+
+/** SQL: the start of the calendar unit of a zone that contains a time. */
+export const startOfUnit = (unit: 'day' | 'month' | 'year', time: string, zone: string): string =>
+  instantOf(`date_trunc('${unit}', ${time} AT TIME ZONE ${zone})`, zone);
+
+/** SQL: the first start of such a unit at or after a time. */
+export const nextStartOfUnit = (unit: 'day' | 'month' | 'year', time: string, zone: string): string =>
+  instantOf(
+    `date_trunc('${unit}', (${time} - interval '1 microsecond') AT TIME ZONE ${zone}) + interval '1 ${unit}'`,
+    zone,
+  );
+
+/**
+ * SQL: the buckets that overlap a range, as a relation with their `start` and the `stop` after them. A day on which the clocks change has 23 or 25
+ * hours.
+ *
+ * @param from parameter such as `$3`; also `to` and `zone`
+ */
+export function bucketsSql(bucket: string, from: string, to: string, zone: string): string {
+  const width = `interval '${WIDTHS[bucket] ?? '1 hour'}'`;
   const unit = CALENDAR_UNITS[bucket];
-  const startOf = (time: string) =>
-    unit
-      ? `date_trunc('${unit}', ${time}, ${zone})`
-      : `date_bin('${width}', ${time}, timestamptz '2000-01-01 00:00:00+00')`;
-  // Calendar buckets are generated in local time, in which days have equal length.
-  const local = (time: string) => (unit ? `(${time} AT TIME ZONE ${zone})` : time);
-  return {
-    width,
-    startOf,
-    series: (from, to) =>
-      `generate_series(${local(startOf(from))}, ${local(to)} - interval '1 microsecond', interval '${width}') AS g (at)`,
-    seriesStart: local('g.at'),
-  };
+  if (!unit) {
+    const first = `date_bin(${width}, ${from}::timestamptz, timestamptz '2000-01-01 00:00:00+00')`;
+    return `SELECT at AS start, at + ${width} AS stop FROM generate_series(${first}, ${to}::timestamptz - interval '1 microsecond', ${width}) AS g (at)`;
+  }
+  const local = (time: string) => `(${time}::timestamptz AT TIME ZONE ${zone})`;
+  // A day that a zone has skipped begins when the next one does, and is none.
+  return `SELECT start, stop FROM (
+      SELECT start, lead(start) OVER (ORDER BY start) AS stop FROM (
+        SELECT DISTINCT ${instantOf('g.at', zone)} AS start
+        FROM generate_series(date_trunc('${unit}', ${local(from)}), ${local(to)} + 2 * ${width}, ${width}) AS g (at)) d
+    ) b WHERE start < ${to} AND stop > ${from}`;
 }

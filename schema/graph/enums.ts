@@ -1,4 +1,4 @@
-/** Enums of the graph that the data of events uses too. */
+/** Enums of the graph that several subgraphs or the data of events use. */
 
 export enum DoorState {
   CLOSED = 'CLOSED',
@@ -8,6 +8,13 @@ export enum DoorState {
   LOCKED = 'LOCKED',
   FAULT = 'FAULT',
   UNKNOWN = 'UNKNOWN',
+}
+
+export enum ReadingQuality {
+  GOOD = 'GOOD',
+  ESTIMATED = 'ESTIMATED',
+  SUSPECT = 'SUSPECT',
+  MISSING = 'MISSING',
 }
 
 export enum SourceState {

@@ -1,7 +1,7 @@
 /** Types that all subgraphs share. Their definitions must be equal in all subgraphs (see compose.ts). */
 import { ArgsType, Directive, Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
 import { SHAREABLE } from './directives.ts';
-import { DoorState } from './enums.ts';
+import { DoorState, ReadingQuality } from './enums.ts';
 import { CalendarDate, Cursor, DateTime, Decimal, Duration, USCC } from './scalars.ts';
 
 @Directive(SHAREABLE)
@@ -79,7 +79,29 @@ registerEnumType(BucketSize, {
   },
 });
 
-export { DoorState };
+@Directive(SHAREABLE)
+@ObjectType({ simpleResolvers: true, description: 'How much of what should be there is there.' })
+export class Coverage {
+  @Field(() => Int, { description: 'Meters that contribute.' }) reported!: number;
+  @Field(() => Int, { description: 'Meters that should contribute: all of this medium that the hub knows of.' })
+  known!: number;
+}
+
+export { DoorState, ReadingQuality };
+
+registerEnumType(ReadingQuality, {
+  name: 'ReadingQuality',
+  description: 'Quality of a reading or bucket.',
+  valuesConfig: {
+    GOOD: { description: 'Measured.' },
+    ESTIMATED: { description: 'Estimated by the meter, or measured over a gap between readings.' },
+    SUSPECT: {
+      description:
+        'The register decreased or jumped, so the consumption is unknown or uncertain; or retention has deleted measurements of the bucket; or all of them are impossible.',
+    },
+    MISSING: { description: 'Nothing was measured in the bucket: its values are null, not 0.' },
+  },
+});
 
 registerEnumType(DoorState, {
   name: 'DoorState',

@@ -37,8 +37,9 @@ export async function seriesProvenance(context: EnergyContext, key: string, quer
 }
 
 /** Null when no installation is queried. Throws BAD_USER_INPUT for an empty range or too many buckets. */
-export async function energySeries(context: EnergyContext, key: string, query: EnergyQuery) {
-  if (query.installations.length === 0) return null;
+export async function energySeries(context: EnergyContext, key: string, request: Omit<EnergyQuery, 'zone'>) {
+  if (request.installations.length === 0) return null;
+  const query = { ...request, zone: await zoneOf(context, key, request) };
   if (query.to <= query.from) throw badInput('Invalid range: to must be later than from.');
   if (bucketCount(query.from, query.to, query.bucket) > MAX_BUCKETS) {
     throw badInput(`The series would have more than ${MAX_BUCKETS} buckets. Use larger buckets or a shorter range.`);
@@ -59,7 +60,27 @@ export async function energySeries(context: EnergyContext, key: string, query: E
   const unit = buckets.find((bucket) => bucket.unit !== null)?.unit;
   // After a deletion, the sum of the remaining buckets is not the total of the range.
   const total = values.length > 0 && unit && dropped === null ? { value: sumDecimals(values), unit } : null;
-  return { total, buckets, droppedBefore: dropped, provenance };
+  return {
+    total,
+    buckets: buckets.map(({ reported, known, ...bucket }) => ({ ...bucket, coverage: { reported, known } })),
+    ...{ droppedBefore: dropped, provenance },
+  };
+}
+
+/**
+ * Time zone in which days, months and years begin: that of the park. For meters in parks of several zones, that of the first installation
+ * that has such meters.
+ */
+async function zoneOf(context: EnergyContext, key: string, query: MeterSourcesQuery): Promise<string> {
+  const queried = context.installations.all().filter(({ id }) => query.installations.includes(id));
+  const zones = new Set(queried.map(({ source }) => source.zone));
+  if (zones.size > 1) {
+    const withMeters = await anySource(context).sources(key, query);
+    for (const { id, source } of queried) if (withMeters.includes(id)) return source.zone;
+  }
+  const [zone] = zones;
+  if (zone === undefined) throw noInstallation();
+  return zone;
 }
 
 /** Time before which readings were deleted by retention, if the range starts earlier; else null. */

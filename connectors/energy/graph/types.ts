@@ -1,8 +1,17 @@
 /** Types of the energy part of the graph. */
 import { ArgsType, Directive, Field, ID, InputType, ObjectType, registerEnumType } from 'type-graphql';
 import { key, requiresScopes } from '../../../schema/graph/directives.ts';
-import { DateTime, Decimal, USCC } from '../../../schema/graph/scalars.ts';
-import { BucketSize, connectionType, edgeType, IDFilter, Provenance, Quantity } from '../../../schema/graph/shared.ts';
+import { DateTime, Decimal, Duration, USCC } from '../../../schema/graph/scalars.ts';
+import {
+  BucketSize,
+  Coverage,
+  connectionType,
+  edgeType,
+  IDFilter,
+  Provenance,
+  Quantity,
+  ReadingQuality,
+} from '../../../schema/graph/shared.ts';
 
 export const READ_ENERGY = requiresScopes('energy:read');
 
@@ -22,21 +31,6 @@ registerEnumType(Medium, {
     HEAT: { description: 'Thermal energy for heating, in kWh.' },
     COOLING: { description: 'Thermal energy for cooling, in kWh.' },
     GAS: { description: 'Gas, in m3.' },
-  },
-});
-
-export enum ReadingQuality {
-  GOOD = 'GOOD',
-  ESTIMATED = 'ESTIMATED',
-  SUSPECT = 'SUSPECT',
-}
-registerEnumType(ReadingQuality, {
-  name: 'ReadingQuality',
-  description: 'Quality of a reading or bucket.',
-  valuesConfig: {
-    GOOD: { description: 'Measured.' },
-    ESTIMATED: { description: 'Estimated by the meter, or measured over a gap between readings.' },
-    SUSPECT: { description: 'The register decreased or jumped, so the consumption is unknown or uncertain.' },
   },
 });
 
@@ -77,10 +71,18 @@ export class MeterReading {
 
 @ObjectType({ description: 'Consumption in one time bucket.', simpleResolvers: true })
 export class EnergyBucket {
-  @Field(() => DateTime, { description: 'Start of the bucket.' }) start!: Date;
+  @Field(() => DateTime, { description: "Start of the bucket; of days, months and years by the park's clock." })
+  start!: Date;
   @Field(() => Decimal, { nullable: true, description: 'Null if nothing was measured; a gap is never 0.' })
   value!: string | null;
   @Field(() => ReadingQuality, { description: 'Worst quality of its readings.' }) quality!: string;
+  @Field(() => Coverage, { description: 'Meters whose consumption in the bucket is known, of all that are added up.' })
+  coverage!: Coverage;
+  @Field(() => Duration, {
+    description:
+      'Time of the bucket for which no consumption is known; of several meters, the mean. A reading after a gap within the limits of `quality` covers the gap.',
+  })
+  missing!: number;
   @Field(() => DateTime, {
     nullable: true,
     description: 'When one of its readings was last corrected; null if none was.',

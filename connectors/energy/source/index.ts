@@ -27,6 +27,11 @@ export interface ConsumptionBucket {
   readonly quality: string;
   readonly unit: string | null;
   readonly corrected: Date | null;
+  /** Meters whose consumption is known in the bucket, of all meters of the key. */
+  readonly reported: number;
+  readonly known: number;
+  /** Milliseconds of the bucket for which no consumption is known. */
+  readonly missing: number;
 }
 
 /** Consumption of a company, building, park or meter in [from, to), over these installations. */
@@ -37,6 +42,8 @@ export interface EnergyQuery {
   readonly from: Date;
   readonly to: Date;
   readonly bucket: string;
+  /** Time zone of days, months and years. */
+  readonly zone: string;
 }
 
 /** Meters of a company or building. */
@@ -70,9 +77,6 @@ export interface LatestReading {
   readonly quality: string;
   readonly corrected: Date | null;
 }
-
-/** Time zone of days, months and years. */
-const ZONE = 'Asia/Shanghai';
 
 export type EnergyRequest = ReturnType<EnergySource['request']>;
 
@@ -148,7 +152,7 @@ export class EnergySource {
     );
     const energy = memoizeByArguments((query: EnergyQuery) =>
       loader<ConsumptionBucket[]>(async (keys) => {
-        const rows = await read((tx) => store.energy.consumption(tx, query.by, keys, query, { ...query, zone: ZONE }));
+        const rows = await read((tx) => store.energy.consumption(tx, query.by, keys, query, query));
         const found = new Map<string, ConsumptionBucket[]>(keys.map((key) => [key, []]));
         for (const row of rows) found.get(row.key)?.push(row);
         return found;
@@ -172,6 +176,8 @@ export class EnergySource {
       read((tx) => store.energy.companiesByBuilding(tx, query)),
     );
     return {
+      /** Time zone of the installation's park. */
+      zone: this.#services.installation.zone,
       meter: (id: string) => meters.load(id),
       latest: (id: string) => latest.load(id),
       meters: async (key: string, query: MeterQuery, page: PageRequest): Promise<readonly StoredMeter[]> => {

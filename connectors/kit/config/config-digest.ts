@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import type { Config, InstallationConfig } from './config.ts';
 import { guardSettings } from './sections/guard.ts';
 import type { Setting, Settings } from './settings.ts';
+import { DEFAULT_ZONE } from './time-zone.ts';
 
 /** A short hash of each value, by part, such as `installation lakeside-parking`, and by setting. Stored in the database. */
 export type ConfigHashes = Readonly<Record<string, Readonly<Record<string, string>>>>;
@@ -18,7 +19,11 @@ interface Declared {
 /** Hashes a configuration. `declared`: connectors and families, whose declarations name the secrets. */
 export function hashConfig(config: Config, declared: readonly Declared[]): ConfigHashes {
   const parts: [string, Readonly<Record<string, unknown>>][] = [
-    ...config.parks.map(({ id, ...park }) => [`park ${id}`, { ...park }] as [string, Record<string, unknown>]),
+    // The zone only if it is set: replicas of the previous version do not know the setting.
+    ...config.parks.map(
+      ({ id, zone, ...park }) =>
+        [`park ${id}`, { ...park, ...(zone === DEFAULT_ZONE ? {} : { zone }) }] as [string, Record<string, unknown>],
+    ),
     ...config.installations.map(
       (installation) =>
         [`installation ${installation.id}`, sharedSettings(installation, declared)] as [

@@ -14,6 +14,8 @@ export interface ParkConfig {
   readonly function: string | null;
   readonly ledBy: string | null;
   readonly level: string | null;
+  /** IANA time zone of its days, months and years. */
+  readonly zone: string;
   readonly buildings: readonly BuildingConfig[];
 }
 

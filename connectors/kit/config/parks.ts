@@ -2,6 +2,7 @@
 import { isMap, isSeq, type Node, type YAMLMap } from 'yaml';
 import { isRegionCode } from '../../../schema/graph/identifiers.ts';
 import type { BuildingConfig, ParkConfig } from './config.ts';
+import { DEFAULT_ZONE, isTimeZone } from './time-zone.ts';
 import type { ConfigText } from './yaml-text.ts';
 
 const PARK_ENUMS = {
@@ -10,7 +11,7 @@ const PARK_ENUMS = {
   ledBy: 'GOVERNMENT REAL_ESTATE LARGE_ENTERPRISE SMALL_MICRO'.split(' '),
   level: 'NATIONAL_ECONOMIC NATIONAL_HIGH_TECH PROVINCIAL OTHER'.split(' '),
 } as const;
-const SETTINGS = ['id', 'name', 'region', 'buildings', ...Object.keys(PARK_ENUMS)];
+const SETTINGS = ['id', 'name', 'region', 'zone', 'buildings', ...Object.keys(PARK_ENUMS)];
 
 /** Checks an id and returns it. `kind`: park, building or installation; ids are unique within their kind. */
 export type CheckId = (node: Node, kind: string, id: unknown) => string;
@@ -78,6 +79,13 @@ function readPark(text: ConfigText, node: Node, takeId: CheckId): ParkConfig | n
     }
     return String(value);
   };
+  const zone = raw['zone'] ?? DEFAULT_ZONE;
+  if (!isTimeZone(zone)) {
+    text.addError(
+      node,
+      `park ${id}: zone must be the name of an IANA time zone, found ${JSON.stringify(zone)}; example: zone: ${DEFAULT_ZONE}`,
+    );
+  }
   const buildings = readBuildings(text, node, id, takeId);
   return {
     id,
@@ -87,6 +95,7 @@ function readPark(text: ConfigText, node: Node, takeId: CheckId): ParkConfig | n
     function: enumValue('function'),
     ledBy: enumValue('ledBy'),
     level: enumValue('level'),
+    zone: String(zone),
     buildings,
   };
 }

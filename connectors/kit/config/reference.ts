@@ -8,6 +8,7 @@ import { guardSettings } from './sections/guard.ts';
 import { DEFAULT_LIMITS, LIMIT_NAMES, limitDescription } from './sections/limits.ts';
 import { RETENTION_NAMES } from './sections/retention.ts';
 import type { Setting, Settings } from './settings.ts';
+import { DEFAULT_ZONE } from './time-zone.ts';
 
 const OPEN = '<!-- settings -->';
 const CLOSE = '<!-- /settings -->';
@@ -41,6 +42,7 @@ parks:
   - id: lakeside
     name: Lakeside Software Park
     region: "500112" # GB/T 2260
+    # zone: ${DEFAULT_ZONE} # IANA time zone of the park's days, months and years
     kind: SOFTWARE
     buildings:
       - { id: lakeside-b01, name: Tower 1, floorArea: "12000", known: [B01] } # known: its codes in the legacy systems

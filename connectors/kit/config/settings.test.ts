@@ -107,6 +107,28 @@ anonymous: developer
     expect(config.parks[0]?.buildings[0]?.known).toEqual(['B01']);
   });
 
+  test('the time zone of a park is an IANA name, Asia/Shanghai by default', () => {
+    const read = (zone: string) =>
+      readConfig(good.replace('region: "500112"', `region: "500112"${zone}`), 'isthmus.yaml', [parking], {
+        TOKEN: 'abcdefgh',
+      }).parks[0]?.zone;
+    expect(read('')).toBe('Asia/Shanghai');
+    expect(read(', zone: Europe/Berlin')).toBe('Europe/Berlin');
+    for (const wrong of ['Europe/Belin', '+08:00', '8', '""'])
+      expect(() => read(`, zone: ${wrong}`)).toThrow(
+        /line 3: park lakeside: zone must be the name of an IANA time zone, found .*; example: zone: Asia\/Shanghai/,
+      );
+  });
+
+  test('a replica of the previous version, which knows no time zone, has the same hash of a park without one', () => {
+    const hashes = (text: string) =>
+      hashConfig(readConfig(text, 'isthmus.yaml', [parking], { TOKEN: 'abcdefgh' }), [parking]);
+    expect(Object.keys(hashes(good)['park lakeside'] ?? {})).not.toContain('zone');
+    expect(Object.keys(hashes(good.replace('name: Lakeside', 'name: L, zone: UTC'))['park lakeside'] ?? {})).toContain(
+      'zone',
+    );
+  });
+
   test('reports every error with its line', () => {
     const bad = `
 parks:

@@ -46,7 +46,7 @@ test('abort listeners: many calls with one signal cause no leak warning and leav
   const clock = systemClock;
   const guard = createSourceGuard(
     {
-      installation: { id: 'test', connector: 'parking', park: 'lakeside' },
+      installation: { id: 'test', connector: 'parking', park: 'lakeside', zone: 'UTC' },
       clock,
       health: new Health(clock),
       publishCall: () => undefined,

@@ -19,7 +19,7 @@ function createGuard(policy: Partial<GuardPolicy> = {}) {
   const events: SourceCallEvent[] = [];
   const guard = createSourceGuard(
     {
-      installation: { id: 'test', connector: 'parking', park: 'lakeside' },
+      installation: { id: 'test', connector: 'parking', park: 'lakeside', zone: 'UTC' },
       clock,
       health,
       publishCall: (event) => events.push(event),
@@ -50,7 +50,7 @@ describe('source guard', () => {
     const health = new Health(clock);
     let uses = 0;
     const guard = createSourceGuard({
-      installation: { id: 'test', connector: 'parking', park: 'lakeside' },
+      installation: { id: 'test', connector: 'parking', zone: 'Asia/Shanghai', park: 'lakeside' },
       ...{ clock, health, publishCall: () => undefined, onDemand: () => uses++ },
     });
     const caller = { ...call(), principal: ANONYMOUS };
@@ -190,7 +190,7 @@ describe('reads with a cache', () => {
     });
     const guard = createSourceGuard(
       {
-        installation: { id: 'test', connector: 'parking', park: 'lakeside' },
+        installation: { id: 'test', connector: 'parking', park: 'lakeside', zone: 'UTC' },
         clock: clockAtNow,
         health,
         publishCall: () => undefined,

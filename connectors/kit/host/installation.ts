@@ -5,6 +5,7 @@ import { type Clock, systemClock } from '../clock.ts';
 import type { InstallationConfig, ParkConfig } from '../config/config.ts';
 import { type CheckIntervals, checkIntervalsOf, DEFAULT_CHECK_INTERVALS } from '../config/sections/check-intervals.ts';
 import { cacheAgesOf, DEFAULT_GUARD_POLICY, type GuardPolicy, guardPolicyOf } from '../config/sections/guard.ts';
+import { DEFAULT_ZONE } from '../config/time-zone.ts';
 import type { AnyConnector, OpenedSource } from '../connector.ts';
 import type { SourceCallEvent } from '../guard/guard-types.ts';
 import type { ReadCache } from '../guard/read-cache.ts';
@@ -66,7 +67,8 @@ export class Installation {
   constructor(config: InstallationConfig, options: InstallationOptions, clock: Clock) {
     const { connector, database, keys, parks } = options;
     const { signal } = this.#abortController;
-    const info = { id: config.id, connector: config.connector, park: config.park };
+    const zone = parks.find(({ id }) => id === config.park)?.zone ?? DEFAULT_ZONE;
+    const info = { id: config.id, connector: config.connector, park: config.park, zone };
     const log = options.log.child({ source: config.id });
     const health = new Health(clock);
     const intervals = {

@@ -21,7 +21,7 @@ type OwnerRule = Exclude<RowRule, typeof PART>;
 type RowFilter = (value: unknown, rows: RowRights) => unknown;
 
 /** Rules of the shared types. */
-const SHARED: RowRules = { PageInfo: PART, Provenance: PART, Money: PART, Quantity: PART };
+const SHARED: RowRules = { PageInfo: PART, Provenance: PART, Money: PART, Quantity: PART, Coverage: PART };
 
 /** Adds the check to each field that returns rows. Throws if a type has no rule. */
 export function addRowChecks(connector: string, schema: GraphQLSchema, declared: RowRules): void {

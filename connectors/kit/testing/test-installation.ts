@@ -19,6 +19,7 @@ export function demoParkConfig(demo: World): ParkConfig {
     function: null,
     ledBy: null,
     level: null,
+    zone: 'Asia/Shanghai',
     buildings: demo.buildings.map((one) => ({
       id: one.id,
       name: one.name,

@@ -1,8 +1,8 @@
 /** Parking's types in the graph. */
 import { Directive, Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
 import { key, requiresScopes } from '../../../schema/graph/directives.ts';
-import { DateTime, Decimal, Plate, USCC } from '../../../schema/graph/scalars.ts';
-import { connectionType, edgeType, Money, Provenance } from '../../../schema/graph/shared.ts';
+import { DateTime, Decimal, Duration, Plate, USCC } from '../../../schema/graph/scalars.ts';
+import { connectionType, edgeType, Money, Provenance, ReadingQuality } from '../../../schema/graph/shared.ts';
 
 /** Scopes for everything that shows when a single vehicle came and went, on every path to it. */
 export const MOVEMENTS = requiresScopes('parking:read', 'parking:movements');
@@ -95,11 +95,20 @@ export class ParkingLot {
   simpleResolvers: true,
 })
 export class OccupancyBucket {
-  @Field(() => DateTime, { description: 'Start of the bucket.' }) start!: Date;
+  @Field(() => DateTime, { description: "Start of the bucket; of days, months and years by the park's clock." })
+  start!: Date;
   @Field(() => Decimal, { nullable: true, description: 'Mean of the measurements.' }) mean!: string | null;
   @Field(() => Int, { nullable: true, description: 'Smallest measurement.' }) min!: number | null;
   @Field(() => Int, { nullable: true, description: 'Largest measurement.' }) max!: number | null;
   @Field(() => Int, { description: 'Number of impossible measurements, which are left out.' }) flagged!: number;
+  @Field(() => ReadingQuality, {
+    description: 'GOOD; SUSPECT if all measurements are impossible or some were deleted; MISSING if there is none.',
+  })
+  quality!: string;
+  @Field(() => Duration, {
+    description: 'Time of the bucket without a measurement, in whole hours (a quarter hour of QUARTER_HOUR).',
+  })
+  missing!: number;
 }
 
 @ObjectType({ description: 'Occupancy over time.', simpleResolvers: true })

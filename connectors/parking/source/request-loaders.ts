@@ -16,8 +16,6 @@ import type { IdentifiedVehicle, OccupancyBuckets, SessionSlice, Slice, SliceRes
 import { currentHolders, isCurrentOrFuture, vehicleKey } from './vehicle-holders.ts';
 import type { Vehicles } from './vehicles.ts';
 
-/** Time zone in which days, months and years of a history begin. */
-const TIME_ZONE = 'Asia/Shanghai';
 /** Keys are sent in the URL, which vendors limit to 8 kB. */
 const KEY_BATCH = { maxBatch: 200 };
 
@@ -101,7 +99,7 @@ export function createRequest(parts: RequestDependencies, call: Call) {
   const buckets = memoizeByArguments((range: { from: Date; to: Date; bucket: string }) =>
     loader<OccupancyBuckets>(async (lotIds) => {
       const rows = await read((tx) =>
-        store.parking.occupancyBuckets(tx, installation.id, lotIds, { ...range, zone: TIME_ZONE }),
+        store.parking.occupancyBuckets(tx, installation.id, lotIds, { ...range, zone: installation.zone }),
       );
       return new Map(lotIds.map((lot) => [lot, rows.filter((row) => row.lot === lot)]));
     }),
@@ -177,12 +175,7 @@ export function createRequest(parts: RequestDependencies, call: Call) {
       rights.grant(call, clientMutationId, grant, async () => (await lots()).value),
     /** Claims the vehicle of a permit, and the company if it is given: the next poll of contracts may be minutes away. */
     claim: (vehicle: VehicleKey | null, company: string | null): Promise<void> =>
-      services.transaction((tx) =>
-        services.identify(
-          tx,
-          claimsOf([{ vehicle, company }], vehicles),
-        ),
-      ),
+      services.transaction((tx) => services.identify(tx, claimsOf([{ vehicle, company }], vehicles))),
     revoke: (clientMutationId: string, permit: string, reason: string | null): Promise<Sourced<Permit>> =>
       rights.revoke(call, clientMutationId, permit, reason),
   };

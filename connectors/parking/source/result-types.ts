@@ -35,4 +35,7 @@ export type OccupancyBuckets = readonly {
   readonly min: number | null;
   readonly max: number | null;
   readonly flagged: number;
+  readonly quality: string;
+  /** Milliseconds of the bucket without a measurement. */
+  readonly missing: number;
 }[];

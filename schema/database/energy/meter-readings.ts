@@ -4,6 +4,7 @@ import type { MeterReadingRow } from '../entities/energy.ts';
 import { genericPlan } from '../pool/prepared-statements.ts';
 import { droppedBeforeSql } from '../retention/dropped-before.ts';
 import { hasTable, type Tx } from '../transaction.ts';
+import { type ChangedReadings, changedInSums, recordOutdated, WRITER_LOCK } from './outdated-sums.ts';
 import { type ReadingVersion, resolveCorrections, type StoredReading } from './reading-corrections.ts';
 
 /** A reading. */
@@ -46,7 +47,7 @@ export async function saveReadings(
   at: Date,
 ): Promise<{ added: number; corrected: readonly CorrectedReading[] }> {
   if (rows.length === 0) return { added: 0, corrected: [] };
-  await createMonthPartitions(tx, rows);
+  await prepareWrite(tx, rows);
   const column = (pick: (row: NewReading) => unknown) => rows.map(pick);
   const columns = [
     column((row) => row.meter),
@@ -56,12 +57,17 @@ export async function saveReadings(
     column((row) => row.revision ?? 0),
   ];
   const given = `unnest(${READING_ARRAYS}) WITH ORDINALITY AS g (${READING}, n)`;
-  const inserted: unknown[] = await tx.query(
-    `INSERT INTO meter_reading (${READING}, received_at, origin)
-     SELECT ${READING}, $6, ($7::text[])[n] FROM ${given} ORDER BY n ON CONFLICT DO NOTHING RETURNING 1`,
+  const [inserted]: { added: number; late: ChangedReadings[] | null }[] = await tx.query(
+    `WITH inserted AS (
+       INSERT INTO meter_reading (${READING}, received_at, origin)
+       SELECT ${READING}, $6, ($7::text[])[n] FROM ${given} ORDER BY n ON CONFLICT DO NOTHING RETURNING meter, time
+     )
+     SELECT (SELECT count(*)::int FROM inserted) AS added, (SELECT json_agg(l) FROM (${changedInSums('inserted c')}) l) AS late`,
     [...columns, at, column((row) => row.origin ?? null)],
   );
-  if (inserted.length === rows.length) return { added: inserted.length, corrected: [] };
+  const { added = 0, late = null } = inserted ?? {};
+  if (late !== null) await recordOutdated(tx, late);
+  if (added === rows.length) return { added, corrected: [] };
   // Repetitions of valid values need no lock and no write.
   const other: { n: string }[] = await tx.query(
     `SELECT n FROM ${given} JOIN meter_reading r ON r.meter = g.meter AND r.time = g.time
@@ -69,7 +75,7 @@ export async function saveReadings(
     columns,
   );
   const differing = other.map(({ n: index }) => rows[Number(index) - 1] as NewReading);
-  return { added: inserted.length, corrected: differing.length === 0 ? [] : await applyCorrections(tx, differing, at) };
+  return { added, corrected: differing.length === 0 ? [] : await applyCorrections(tx, differing, at) };
 }
 
 /** Resolves conflicting values under the lock of their rows. */
@@ -108,13 +114,19 @@ async function applyCorrections(tx: Tx, rows: readonly NewReading[], at: Date): 
        SELECT ${READING}, received_at, origin, $8 FROM ${given} ON CONFLICT DO NOTHING`,
       [...columns(superseded), at],
     );
-  if (replaced.length > 0)
+  if (replaced.length > 0) {
     await tx.query(
       `UPDATE meter_reading r SET value = g.value, quality = g.quality, revision = g.revision, received_at = g.received_at, origin = g.origin,
          corrected_at = CASE WHEN (r.value, r.quality) IS DISTINCT FROM (g.value, g.quality) THEN $8 ELSE r.corrected_at END
        FROM ${given} WHERE r.meter = g.meter AND r.time = g.time`,
       [...columns(replaced.map((change) => change.now)), at],
     );
+    const outdated: ChangedReadings[] = await tx.query(
+      changedInSums('unnest($1::text[], $2::timestamptz[]) AS c (meter, time)'),
+      columns(replaced.map((change) => change.now)).slice(0, 2),
+    );
+    await recordOutdated(tx, outdated);
+  }
   return replaced.flatMap(({ before, now }) =>
     before.value === now.value && before.quality === now.quality
       ? []
@@ -131,9 +143,10 @@ async function applyCorrections(tx: Tx, rows: readonly NewReading[], at: Date): 
   );
 }
 
-async function createMonthPartitions(tx: Tx, rows: readonly ReadingRow[]): Promise<void> {
+/** Takes the lock of writers, and creates partitions of new months. */
+async function prepareWrite(tx: Tx, rows: readonly ReadingRow[]): Promise<void> {
   const [at]: { name: string; dropped: string }[] = await tx.query(
-    `SELECT current_database() AS name, coalesce(${droppedBeforeSql('readings')}::text, '') AS dropped`,
+    `SELECT current_database() AS name, coalesce(${droppedBeforeSql('readings')}::text, '') AS dropped, ${WRITER_LOCK}`,
   );
   const { name: database = '', dropped = '' } = at ?? {};
   let known = knownMonths.get(database);

@@ -1,4 +1,4 @@
-import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
+import { Column, Entity, Index, PrimaryColumn, PrimaryGeneratedColumn } from 'typeorm';
 
 /** A vehicle of an installation, by opaque id. */
 @Entity('vehicle')
@@ -33,4 +33,42 @@ export class OccupancyRow {
   @Column('boolean') negative!: boolean;
   /** Another row has the same lot and time. */
   @Column('boolean') duplicate!: boolean;
+}
+
+/** Observations of a lot in one hour. */
+@Entity('occupancy_hour')
+@Index('occupancy_hour_age', ['start'])
+export class OccupancyHourRow {
+  @PrimaryColumn('text') installation!: string;
+  @PrimaryColumn('text') lot!: string;
+  @PrimaryColumn('timestamptz') start!: Date;
+  /** Number of observations, without flagged ones. */
+  @Column('integer') measured!: number;
+  /** Sum of their vehicles. */
+  @Column('bigint') total!: string;
+  @Column('integer', { nullable: true }) min!: number | null;
+  @Column('integer', { nullable: true }) max!: number | null;
+  /** Number of flagged observations. */
+  @Column('integer') flagged!: number;
+}
+
+/** How far the sums of a lot reach. */
+@Entity('occupancy_rollup')
+export class OccupancyRollupRow {
+  @PrimaryColumn('text') installation!: string;
+  @PrimaryColumn('text') lot!: string;
+  /** An observation before this whole hour makes its hour outdated, and is recorded in `occupancy_dirty`. */
+  @Column('timestamptz') claimed!: Date;
+  /** The sums contain the observations before this whole hour. */
+  @Column('timestamptz') until!: Date;
+}
+
+/** An hour whose sums are outdated. */
+@Entity('occupancy_dirty')
+@Index('occupancy_dirty_lot', ['installation', 'lot'])
+export class OccupancyDirtyRow {
+  @PrimaryGeneratedColumn('identity', { type: 'bigint', generatedIdentity: 'ALWAYS' }) id!: string;
+  @Column('text') installation!: string;
+  @Column('text') lot!: string;
+  @Column('timestamptz') start!: Date;
 }

@@ -1,4 +1,5 @@
 /** Retention of measurements: readings by whole months with their partitions, occupancy in batches. Dropped ranges are recorded. */
+import { recordDeleted } from '../energy/outdated-sums.ts';
 import type { Tx } from '../transaction.ts';
 import { deleteBatch } from './delete-batch.ts';
 import { droppedBeforeSql, recordDropped } from './dropped-before.ts';
@@ -14,12 +15,17 @@ export async function dropReadingMonth(tx: Tx, before: Date): Promise<string | n
   // An empty month loses no data.
   if (readings.length > 0) await recordDropped(tx, 'readings', new Date(Date.UTC(year, number, 1)));
   await tx.query(`DROP TABLE "${name}"`);
+  if (readings.length > 0) await recordDeleted(tx, new Date(Date.UTC(year, number, 1)));
   return `${name.slice(-6, -2)}-${name.slice(-2)}`;
 }
 
 /** Deletes at most `limit` superseded readings of dropped months; resolves with their number. */
 export const pruneReadingHistory = (tx: Tx, limit: number): Promise<number> =>
   deleteBatch(tx, 'meter_reading_history', `time < ${droppedBeforeSql('readings')}`, [], limit);
+
+/** Deletes at most `limit` hours of occupancy of dropped days; resolves with their number. */
+export const pruneOccupancyHours = (tx: Tx, limit: number): Promise<number> =>
+  deleteBatch(tx, 'occupancy_hour', `start < ${droppedBeforeSql('occupancy')}`, [], limit);
 
 /** Deletes at most `limit` occupancy observations from before that time; resolves with their number. */
 export async function pruneOccupancy(tx: Tx, before: Date, limit: number): Promise<number> {
