@@ -1,0 +1,68 @@
+/** The last part of the bench: the same query in a hub with many parks, and what that hub does while their installations are down. */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { DemoTokenRequest } from '../../../trust/tokens/demo-issuer.ts';
+import { hubCandidate } from '../candidates.ts';
+import { type DemoEnvironment, startHubProcess } from '../demo-hub.ts';
+import { measureIdle, measureLoad, median, waitUntilSettled, warmUp } from '../measurement.ts';
+import type { GraphqlRequest, OperationName } from '../operations.ts';
+import { transactionCount } from '../statement-counter.ts';
+import { INSTALLATIONS_PER_PARK, startParks, withParks } from './parks.ts';
+
+export interface ManyParks {
+  /** CPU milliseconds of hub and PostgreSQL for one Company360 of a company in the demo's park. */
+  readonly cpu: number;
+  readonly startMilliseconds: number;
+  /** Installations that were down during the idle time. */
+  readonly installations: number;
+  /** Transactions per second while they were down. */
+  readonly idleTransactions: number;
+}
+
+interface ManyParksOptions {
+  readonly parks: number;
+  readonly rounds: number;
+  readonly milliseconds: number;
+  /** Requests per second. */
+  readonly rate: number;
+  readonly requests: Readonly<Record<OperationName, readonly GraphqlRequest[]>>;
+  readonly caller: DemoTokenRequest;
+  print(text: string): void;
+}
+
+/** Milliseconds in which the hub notices that installations are down. */
+const NOTICE = 15_000;
+/** Milliseconds over which transactions are counted; PostgreSQL publishes its counters once a second. */
+const IDLE = 10_000;
+
+/** Starts the hub with `parks` parks in all over the same database, and stops it. */
+export async function measureManyParks(environment: DemoEnvironment, options: ManyParksOptions): Promise<ManyParks> {
+  const { parks, rounds, milliseconds, rate, requests, caller, print } = options;
+  const { cluster, database, data } = environment;
+  const added = Math.max(parks - 1, 0);
+  print(`Starting the hub with ${parks} parks.`);
+  const simulators = await startParks(added, data);
+  environment.onClose(() => simulators.stop());
+  const hub = await startHubProcess(environment, withParks(simulators.parks, { demo: true }));
+  await waitUntilSettled(cluster.pid, { quiet: 2_000, limit: 60_000 });
+  const candidate = hubCandidate(hub, await hub.token(caller), requests);
+  const idle = await measureIdle(hub.pid, cluster.pid, Math.max(1_000, milliseconds * 2));
+  const run = { postmaster: cluster.pid, milliseconds, idle };
+  await warmUp(candidate, 'Company360', run);
+  const measured: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const { process: own, cluster: shared } = await measureLoad(candidate, 'Company360', { ...run, rate });
+    measured.push(own + shared);
+  }
+  await simulators.stop();
+  await pause(NOTICE);
+  const before = await transactionCount(database);
+  await pause(IDLE);
+  const idleTransactions = ((await transactionCount(database)) - before) / (IDLE / 1_000);
+  await hub.stop();
+  return {
+    cpu: median(measured),
+    startMilliseconds: hub.startMilliseconds,
+    installations: added * INSTALLATIONS_PER_PARK,
+    idleTransactions,
+  };
+}
