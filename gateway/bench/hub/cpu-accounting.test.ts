@@ -30,7 +30,7 @@ test('process tree: contains the children of children', async () => {
   child.kill('SIGKILL');
 });
 
-test('CPU per request: idle use is subtracted, and less than it is nothing', () => {
+test('CPU per request: idle use is subtracted, and less than it is not taken for nothing', () => {
   expect(perRequest(1_000, 100, 2, 400)).toBe(2);
-  expect(perRequest(100, 100, 2, 400)).toBe(0);
+  expect(perRequest(100, 100, 2, 400)).toBe(-0.25);
 });

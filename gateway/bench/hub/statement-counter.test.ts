@@ -44,8 +44,8 @@ test('targets: each result is compared with its limit; PostGraphile is left out 
       ],
     },
     companies: { hub: 1, handwritten: 2 },
-    parkYearMs: 50,
-    parks: { count: 48, many: 3.31, one: 3 },
+    parkYear: { milliseconds: 50, hasFailed: false },
+    parks: { count: 48, many: 3.31, one: 3, hasFailed: false },
     idle: { installations: 235, transactions: 5 },
   } as const;
   const targets = evaluateHubTargets(results);
@@ -58,6 +58,14 @@ test('targets: each result is compared with its limit; PostGraphile is left out 
     [1.1, 1.1, false],
     [5, 5, true],
   ]);
+  const failed = evaluateHubTargets({ ...results, parkYear: { milliseconds: 3, hasFailed: true } });
+  expect(failed[4]).toMatchObject({
+    name: 'energy of a park over a year by month: ms warm; requests failed',
+    value: 3,
+    ok: false,
+  });
+  const drowned = evaluateHubTargets({ ...results, parks: { count: 48, many: -2, one: 3, hasFailed: false } });
+  expect(drowned[5]).toMatchObject({ name: expect.stringContaining('not measurable'), ok: false });
   const withPeer = evaluateHubTargets({ ...results, company360: { ...results.company360, postgraphile: 2 } });
   expect(withPeer.find(({ name }) => name.includes('PostGraphile'))).toMatchObject({ value: 1.5, limit: 1, ok: false });
 });

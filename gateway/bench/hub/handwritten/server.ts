@@ -2,6 +2,13 @@
  * The program that the hub is measured against: Company360 and Companies written by hand for exactly these operations, over the same
  * database and the same simulators, with the same rights checks, audit entry and provenance. Plain node:http, one prepared statement per
  * source, readings as old as those of the hub. Runs as a process of its own: `server CONFIGURATION`, with the JSON of `Configuration`.
+ *
+ * Attempts to make Company360 faster; CPU of process and PostgreSQL relative to the program before, median of nine alternating rounds at
+ * 120 requests per second on two busy cores (2026-12-01):
+ * - `plan_cache_mode = force_generic_plan`, so that PostgreSQL plans each statement once per connection: 0.87 (3.7 → 2.9 ms). Kept.
+ * - All three reads on one connection, which wakes one backend instead of three: 0.93, within the spread of the rounds, and the reads then
+ *   wait for each other. Not kept.
+ * - The response as a template of strings instead of `JSON.stringify` of an object: 1.02. Not kept.
  */
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -33,6 +40,7 @@ async function openSources(configuration: Configuration): Promise<Sources> {
     connectionString: configuration.databaseUrl,
     max: POOL,
     application_name: 'isthmus bench handwritten',
+    options: '-c plan_cache_mode=force_generic_plan',
   });
   const { rows } = await pool.query<{ name: string; value: Buffer }>('SELECT name, value FROM secret');
   const key = (name: string) => rows.find((row) => row.name === name)?.value as Buffer;
