@@ -37,7 +37,7 @@ test('supergraph reload: reloads under load without failed requests, and answers
     const typeQuery = '{ __type(name: "Later") { name } }';
     expect(await send(typeQuery)).toEqual({ data: { __type: null } });
     const mixed = [...BODIES.Q1.slice(0, 20), ...BODIES.Q2.slice(0, 20)];
-    const under = generateLoad(Number(new URL(gateway.url).port), mixed, 1_500, 8);
+    const under = generateLoad(Number(new URL(gateway.url).port), mixed, 1_500, { connections: 8 });
     for (const more of [
       'extend type Query { later: Later } type Later { id: ID }',
       '',

@@ -14,18 +14,32 @@ export interface LoadResult {
 
 const HEADER_END = Buffer.from('\r\n\r\n');
 
+export interface LoadOptions {
+  /** Default 16. */
+  readonly connections?: number;
+  /** Headers in addition to those of a GraphQL request. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Requests per second of all connections together, as long as the server keeps up; default: as many as possible. */
+  readonly rate?: number | undefined;
+}
+
 /** Sends the bodies in turn to `port` for `milliseconds`; each connection has one request in progress. */
 export async function generateLoad(
   port: number,
   bodies: readonly string[],
   milliseconds: number,
-  connections = 16,
+  { connections = 16, headers = {}, rate }: LoadOptions = {},
 ): Promise<LoadResult> {
+  const extra = Object.entries(headers)
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('');
   const requests = bodies.map((body) =>
     Buffer.from(
-      `POST /graphql HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\ncontent-type: application/json\r\naccept: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+      `POST /graphql HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\ncontent-type: application/json\r\naccept: application/json\r\n${extra}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
     ),
   );
+  /** Milliseconds between two requests of all connections. */
+  const interval = rate === undefined ? 0 : 1_000 / rate;
   const times: number[] = [];
   let failures = 0;
   let next = 0;
@@ -40,12 +54,18 @@ export async function generateLoad(
           socket.setNoDelay(true);
           let sentAt = 0;
           const sendNext = (): void => {
-            if (performance.now() >= endsAt) {
+            const now = performance.now();
+            if (now >= endsAt) {
               socket.destroy();
               resolve();
               return;
             }
-            sentAt = performance.now();
+            const due = startedAt + next * interval;
+            if (due > now) {
+              setTimeout(sendNext, due - now);
+              return;
+            }
+            sentAt = now;
             socket.write(requests[next++ % requests.length] as Buffer);
           };
           onResponse(socket, (status, hasData) => {

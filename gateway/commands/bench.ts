@@ -4,6 +4,17 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { CommandError, run, wholeNumber, writeLine } from './runner/command-runner.ts';
 
+interface BenchCommandOptions {
+  readonly peers?: string;
+  readonly against?: string;
+  readonly hub?: boolean;
+  readonly scale: string;
+  readonly parks: string;
+  readonly json?: boolean;
+  readonly rounds: string;
+  readonly milliseconds: string;
+}
+
 export function addBench(program: Command): void {
   program
     .command('bench')
@@ -13,10 +24,17 @@ export function addBench(program: Command): void {
       '--against <folder>',
       'compare with another checkout of Isthmus, installed and built; see docs/performance.md',
     )
+    .option('--hub', 'measure the whole hub with its database, beside a hand-written program; see docs/performance.md')
+    .option(
+      '--scale <n>',
+      'with --hub: 2,000 companies, 400 meters and 1,000,000 readings for each (at most 10 million)',
+      '1',
+    )
+    .option('--parks <n>', 'with --hub: number of parks in the last part, with five installations each', '48')
     .option('--json', 'print only the results, as JSON')
     .option('--rounds <n>', 'number of rounds; the median is reported', '5')
     .option('--milliseconds <n>', 'duration of one load run', '1500')
-    .action((options: { peers?: string; against?: string; json?: boolean; rounds: string; milliseconds: string }) =>
+    .action((options: BenchCommandOptions) =>
       run(async () => {
         const rounds = wholeNumber(options.rounds, {
           option: '--rounds',
@@ -37,6 +55,29 @@ export function addBench(program: Command): void {
           );
         }
         const json = options.json ?? false;
+        if (options.hub) {
+          if (options.against !== undefined)
+            throw new CommandError('--against and --hub cannot be combined; run the bench once with each');
+          const scale = wholeNumber(options.scale, {
+            option: '--scale',
+            min: 1,
+            max: 100,
+            example: 'isthmus bench --hub --scale 10',
+          });
+          const parks = wholeNumber(options.parks, {
+            option: '--parks',
+            min: 2,
+            max: 99,
+            example: 'isthmus bench --hub --parks 48',
+          });
+          const { benchHub, HubBenchError } = await import('../bench/hub/index.ts');
+          const met = await benchHub({ peers, json, rounds, milliseconds, scale, parks, say: writeLine }).catch(
+            (error: unknown) => {
+              throw error instanceof HubBenchError ? new CommandError(error.message) : error;
+            },
+          );
+          process.exit(met ? 0 : 1);
+        }
         if (options.against !== undefined) {
           if (peers) throw new CommandError('--against and --peers cannot be combined; run the bench once with each');
           const { CheckoutError, compareCheckouts } = await import('../bench/checkout-comparison.ts');
