@@ -8,7 +8,7 @@ const company360 = explorerOperation('Company360');
 const DAY = { from: '2026-03-01T00:00:00Z', to: '2026-03-02T00:00:00Z' };
 /** Statements that the hub runs for itself, whatever clients do: writes, and reads of what jobs, leases and the event log need. */
 const BACKGROUND =
-  /\b(INSERT|UPDATE|DELETE|lease|source|hub_process|connector_outage|audit\w*|kept|event_head|event|state|mutation|current_database)\b|SELECT DISTINCT company FROM tax_invoice|^(START|COMMIT|ROLLBACK|LISTEN|SET|SELECT 1$)/i;
+  /\b(INSERT|UPDATE|DELETE|lease|source|hub_process|connector_outage|audit\w*|kept|event_head|event|state|mutation|register_entry|current_database)\b|SELECT DISTINCT company FROM tax_invoice|^(START|COMMIT|ROLLBACK|LISTEN|SET|SELECT 1$)/i;
 
 interface Yaml {
   readonly parks: readonly { readonly id: string; readonly name: string }[];
@@ -110,8 +110,16 @@ const start = async (parks: number): Promise<TestHub> => {
     ...(parks > 1 ? { secondPark: 'riverside', settings: (text: string) => withParks(text, parks) } : {}),
   });
   await allClaimed(testHub);
-  const { world, query } = testHub;
+  const { hub, world, query } = testHub;
+  const runJob = (connector: string, installation: string, job: string) =>
+    hub.registry
+      .hosts()
+      .find(({ name }) => name === connector)
+      ?.runJob(installation, job);
   await waitFor('tax files and readings of the company', 120, async () => {
+    // A quiet hub polls only once by itself.
+    await runJob('tax', 'lakeside-tax', 'drop');
+    await runJob('energy', 'lakeside-meters', 'poll meters');
     const { data } = await query(
       'query ($uscc: USCC!) { company(uscc: $uscc) { tax { lastFiling { period } provenance { stale } } meters { nodes { latest { time } } } } }',
       { uscc: world.companies[0]?.uscc },
