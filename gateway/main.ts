@@ -16,7 +16,14 @@ import type { Log } from '../connectors/kit/log.ts';
 import { WebhookIntake } from '../connectors/kit/webhooks/webhook-intake.ts';
 import { migrate } from '../migrations/migrate.ts';
 import type { Database } from '../schema/database/database.ts';
-import { joinHubProcesses, openAuditLog, openHubDatabase, readiness, saveConfiguration } from './database.ts';
+import {
+  joinHubProcesses,
+  openAuditLog,
+  openHubDatabase,
+  readiness,
+  saveConfiguration,
+  startMaintenance,
+} from './database.ts';
 import { pageFolder } from './explorer/index.ts';
 import { startApolloHandler } from './http/apollo-server.ts';
 import { createExplorerRoutes } from './http/pages/explorer-routes.ts';
@@ -25,10 +32,8 @@ import { isLoopbackRequest } from './http/security/origin-check.ts';
 import { listen } from './http/server.ts';
 import { webhookRouter } from './http/webhook-routing.ts';
 import { createHttpStreams } from './live/http-stream/http-stream.ts';
-import { startLogMaintenance } from './live/log-maintenance.ts';
 import { LogTail } from './live/log-tail.ts';
 import { NatsBus } from './live/nats/nats-bus.ts';
-import { startRollupMaintenance } from './live/rollup-maintenance.ts';
 import { SubscriptionRegistry } from './live/subscription-registry.ts';
 import { openWebSockets } from './live/websocket/websocket-server.ts';
 import { Operations } from './operation/operations.ts';
@@ -151,10 +156,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     progress('hub', 'opening the audit log and the event log');
     const clock = options.clock ?? systemClock;
     const { auditLog, signingKey } = await openAuditLog({ ...options, database, clock }, shutdown);
-    const maintenance = startLogMaintenance({ database, clock, log, retention: config.retention });
-    shutdown.add('event log maintenance', () => maintenance.close());
-    const rollups = startRollupMaintenance({ database, log, config: () => registry.config });
-    shutdown.add('sums of measurements', () => rollups.close());
+    startMaintenance({ database, clock, log, config: () => registry.config }, shutdown);
     throwIfInterrupted();
     const consents = new Consents(database, clock);
     await consents.open();
