@@ -5,6 +5,7 @@ import { configurable } from '../connectors/index.ts';
 import type { Clock } from '../connectors/kit/clock.ts';
 import type { Config } from '../connectors/kit/config/config.ts';
 import { hashConfig } from '../connectors/kit/config/config-digest.ts';
+import { DEFAULT_ZONE } from '../connectors/kit/config/time-zone.ts';
 import type { SourceStatus } from '../connectors/kit/host/installation.ts';
 import { ProcessRegistration } from '../connectors/kit/host/process-registry.ts';
 import type { Log } from '../connectors/kit/log.ts';
@@ -14,6 +15,8 @@ import { replaceParks } from '../schema/database/hub/parks.ts';
 import { removeOtherSources } from '../schema/database/hub/source-status.ts';
 import { hasProcessTables } from '../schema/database/processes/processes.ts';
 import { addressFile, auditHeadsFolder, signingKeyFile } from './data-folder.ts';
+import { startLogMaintenance } from './live/log-maintenance.ts';
+import { startRollupMaintenance } from './live/rollup-maintenance.ts';
 import type { Shutdown } from './ops/shutdown.ts';
 import { AuditLog } from './trust/audit/audit-log.ts';
 import { startAuditMaintenance } from './trust/audit/audit-maintenance.ts';
@@ -109,6 +112,27 @@ export async function joinHubProcesses(
   // From now on no process can revert a migration; one may have done so in between.
   await migrate(true);
   return registered;
+}
+
+/** Starts the maintenance of the event log, of measurements and of their sums; it is stopped by `shutdown`. */
+export function startMaintenance(
+  {
+    database,
+    clock,
+    log,
+    config,
+  }: { readonly database: Database; readonly clock: Clock; readonly log: Log; readonly config: () => Config },
+  shutdown: Shutdown,
+): void {
+  const maintenance = startLogMaintenance({ database, clock, log, retention: config().retention });
+  shutdown.add('event log maintenance', () => maintenance.close());
+  const zones = () => {
+    const { parks, installations } = config();
+    const zoneOf = new Map(parks.map(({ id, zone }) => [id, zone]));
+    return new Map(installations.map(({ id, park }) => [id, zoneOf.get(park) ?? DEFAULT_ZONE]));
+  };
+  const rollups = startRollupMaintenance({ database, log, zones });
+  shutdown.add('sums of measurements', () => rollups.close());
 }
 
 /** Opens the audit log and starts its maintenance; both are closed by `shutdown`. Creates the signing key on first use. */

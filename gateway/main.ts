@@ -17,7 +17,14 @@ import { WebhookIntake } from '../connectors/kit/webhooks/webhook-intake.ts';
 import { migrate } from '../migrations/migrate.ts';
 import type { Database } from '../schema/database/database.ts';
 import type { EmbeddedCluster } from '../schema/database/embedded/embedded-postgres.ts';
-import { joinHubProcesses, openAuditLog, openHubDatabase, readiness, saveConfiguration } from './database.ts';
+import {
+  joinHubProcesses,
+  openAuditLog,
+  openHubDatabase,
+  readiness,
+  saveConfiguration,
+  startMaintenance,
+} from './database.ts';
 import { pageFolder } from './explorer/index.ts';
 import { startApolloHandler } from './http/apollo-server.ts';
 import { createExplorerRoutes } from './http/pages/explorer-routes.ts';
@@ -26,9 +33,7 @@ import { isLoopbackRequest } from './http/security/origin-check.ts';
 import { listen } from './http/server.ts';
 import { webhookRouter } from './http/webhook-routing.ts';
 import { createHttpStreams } from './live/http-stream/http-stream.ts';
-import { startLogMaintenance } from './live/log-maintenance.ts';
 import { LogTail } from './live/log-tail.ts';
-import { startRollupMaintenance } from './live/rollup-maintenance.ts';
 import { SubscriptionRegistry } from './live/subscription-registry.ts';
 import { openWebSockets } from './live/websocket/websocket-server.ts';
 import { Operations } from './operation/operations.ts';
@@ -153,10 +158,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     progress('hub', 'opening the audit log and the event log');
     const clock = options.clock ?? systemClock;
     const { auditLog, signingKey } = await openAuditLog({ ...options, database, clock }, shutdown);
-    const maintenance = startLogMaintenance({ database, clock, log, retention: config.retention });
-    shutdown.add('event log maintenance', () => maintenance.close());
-    const rollups = startRollupMaintenance({ database, log, config: () => registry.config });
-    shutdown.add('sums of measurements', () => rollups.close());
+    startMaintenance({ database, clock, log, config: () => registry.config }, shutdown);
     throwIfInterrupted();
     const consents = new Consents(database, clock);
     await consents.open();

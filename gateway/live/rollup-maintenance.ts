@@ -1,6 +1,4 @@
 /** Keeps the sums of measurements (docs/decisions/0035-rollups.md) up to date, by one replica at a time. */
-import type { Config } from '../../connectors/kit/config/config.ts';
-import { DEFAULT_ZONE } from '../../connectors/kit/config/time-zone.ts';
 import type { Log } from '../../connectors/kit/log.ts';
 import { startPeriodicTask } from '../../connectors/kit/tasks/periodic-task.ts';
 import type { Database, Tx } from '../../schema/database/database.ts';
@@ -18,8 +16,8 @@ const BATCH = 20;
 
 interface RollupOptions {
   readonly database: Database;
-  /** The current configuration. */
-  readonly config: () => Pick<Config, 'parks' | 'installations'>;
+  /** Time zone of each installation's park, as configured now. */
+  readonly zones: () => ReadonlyMap<string, string>;
   /** False: no waiting between two steps; for tests and measurements. */
   readonly paced?: boolean;
   /** Stops between two steps. */
@@ -30,10 +28,8 @@ interface RollupOptions {
  * Adds all new measurements to the sums and builds outdated ones anew, in steps; between two steps it waits as long as the last one took, so
  * that a first build leaves time to queries. Resolves with the number of steps. Rejects with the database's error.
  */
-export async function updateSumsOnce({ database, config, paced = true, signal }: RollupOptions): Promise<number> {
-  const { parks, installations } = config();
-  const zoneOf = new Map(parks.map(({ id, zone }) => [id, zone]));
-  const zones = new Map(installations.map(({ id, park }) => [id, zoneOf.get(park) ?? DEFAULT_ZONE]));
+export async function updateSumsOnce({ database, zones, paced = true, signal }: RollupOptions): Promise<number> {
+  const zoneOf = zones();
   let steps = 0;
   const runAll = async <T>(
     all: readonly T[],
@@ -54,8 +50,8 @@ export async function updateSumsOnce({ database, config, paced = true, signal }:
       }
     }
   };
-  await runAll(await unsummedMeters(database.plain, zones), claimSums, buildSums);
-  await runAll(await unsummedLots(database.plain, [...zones.keys()]), claimOccupancySums, buildOccupancySums);
+  await runAll(await unsummedMeters(database.plain, zoneOf), claimSums, buildSums);
+  await runAll(await unsummedLots(database.plain, [...zoneOf.keys()]), claimOccupancySums, buildOccupancySums);
   return steps;
 }
 

@@ -95,12 +95,8 @@ try {
     before.set(title, await median(title, () => year(by, key, bucket), by === 'park' ? 1 : 3));
 
   let steps = 0;
-  const config = () => ({
-    parks: [],
-    installations: [{ id: 'm', park: 'works', connector: 'energy', settings: {}, protocol: 'mqtt' }],
-  });
   const built = await seconds(async () => {
-    steps = await updateSumsOnce({ database, config, paced: false });
+    steps = await updateSumsOnce({ database, zones: () => new Map([['m', ZONE]]), paced: false });
   });
   const [size]: { size: string; hours: string }[] = await database.plain.query(
     "SELECT pg_size_pretty(pg_total_relation_size('energy_hour') + pg_total_relation_size('energy_day') + pg_total_relation_size('energy_month')) AS size, (SELECT count(*) FROM energy_hour) AS hours",
