@@ -17,14 +17,7 @@ import { WebhookIntake } from '../connectors/kit/webhooks/webhook-intake.ts';
 import { migrate } from '../migrations/migrate.ts';
 import type { Database } from '../schema/database/database.ts';
 import type { EmbeddedCluster } from '../schema/database/embedded/embedded-postgres.ts';
-import {
-  joinHubProcesses,
-  openAuditLog,
-  openHubDatabase,
-  readiness,
-  saveConfiguration,
-  startMaintenance,
-} from './database.ts';
+import * as hubDatabase from './database.ts';
 import { pageFolder } from './explorer/index.ts';
 import { startApolloHandler } from './http/apollo-server.ts';
 import { createExplorerRoutes } from './http/pages/explorer-routes.ts';
@@ -126,9 +119,9 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     // Reads the descriptions while the database starts.
     const compositionPlan = planComposition(config, log);
     compositionPlan.catch(() => undefined);
-    const { database, folder: databaseFolder } = await openHubDatabase(options, shutdown);
+    const { database, folder: databaseFolder } = await hubDatabase.openHubDatabase(options, shutdown);
     throwIfInterrupted();
-    const registration = await joinHubProcesses({ database, config, log }, (isRepeated) =>
+    const registration = await hubDatabase.joinHubProcesses({ database, config, log }, (isRepeated) =>
       migrate(database.source, {
         signal,
         ...(isRepeated ? {} : { progress: (text) => progress('migrations', text) }),
@@ -137,7 +130,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     shutdown.add('process registration', () => registration.unregister());
     throwIfInterrupted();
     // A replica with an older file must not overwrite the parks and sources of a newer one.
-    if (!registration.isOutdated) await saveConfiguration(database, config);
+    if (!registration.isOutdated) await hubDatabase.saveConfiguration(database, config);
     const keys = await loadKeys(database);
 
     const plan = await compositionPlan;
@@ -157,8 +150,8 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     throwIfInterrupted();
     progress('hub', 'opening the audit log and the event log');
     const clock = options.clock ?? systemClock;
-    const { auditLog, signingKey } = await openAuditLog({ ...options, database, clock }, shutdown);
-    startMaintenance({ database, clock, log, config: () => registry.config }, shutdown);
+    const { auditLog, signingKey } = await hubDatabase.openAuditLog({ ...options, database, clock }, shutdown);
+    hubDatabase.startMaintenance({ database, clock, log, config: () => registry.config }, shutdown);
     throwIfInterrupted();
     const consents = new Consents(database, clock);
     await consents.open();
@@ -251,7 +244,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
       intake,
       unread,
       ...(explorer ? { explorer } : {}),
-      ready: () => readiness(database, sources(), registration.outdatedMessage),
+      ready: () => hubDatabase.readiness(database, sources(), registration.outdatedMessage),
       metrics: () => metrics.text(),
       stream: streams.open,
       ...(demoIssuer ? { keys: demoIssuer.jwks } : {}),
@@ -267,7 +260,8 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     const swapHooks: SwapHooks = {
       // A retry of the same file must not overwrite the configuration of a newer one.
       prepare: async (wanted) => {
-        if (wanted !== registry.config || !registration.isOutdated) await saveConfiguration(database, wanted);
+        if (wanted !== registry.config || !registration.isOutdated)
+          await hubDatabase.saveConfiguration(database, wanted);
       },
       replace: async ({ protectedFields, ...next }) => {
         await operations.graph.replace({ ...next, audit: new AccessRecorder(protectedFields, auditLog) });
@@ -286,7 +280,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
         const change = await registry.apply(next, swapHooks);
         await registration.setConfiguration(hashConfig(next, configurable));
         // A host may have written its row before it closed.
-        await saveConfiguration(database, next);
+        await hubDatabase.saveConfiguration(database, next);
         return cors.replace(next.origins) ? { ...change, changed: [...change.changed, 'origins'] } : change;
       },
       stop: () => shutdown.run(),

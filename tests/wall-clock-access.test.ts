@@ -15,7 +15,7 @@ const ALLOWED: readonly (readonly [pattern: RegExp, reason: string])[] = [
   ],
   [/^connectors\/demo-world\.ts$/, 'the time of the first start of the simulators'],
   [/^gateway\/bench\//, 'benchmark, not part of the hub'],
-  [/^gateway\/explorer\/page\//, 'runs in the browser'],
+  [/^gateway\/explorer\/(page|libraries)\//, 'runs in the browser'],
 ];
 
 const WALL_CLOCK = /\bDate\.now\b|\bnew Date\(\s*\)|\bnew Date(?![\w(])|(?<!new )\bDate\(\s*\)/;

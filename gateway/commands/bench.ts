@@ -55,21 +55,21 @@ export function addBench(program: Command): void {
           );
         }
         const json = options.json ?? false;
+        const scale = wholeNumber(options.scale, {
+          option: '--scale',
+          min: 1,
+          max: 100,
+          example: 'isthmus bench --hub --scale 10',
+        });
+        const parks = wholeNumber(options.parks, {
+          option: '--parks',
+          min: 2,
+          max: 99,
+          example: 'isthmus bench --hub --parks 48',
+        });
         if (options.hub) {
           if (options.against !== undefined)
             throw new CommandError('--against and --hub cannot be combined; run the bench once with each');
-          const scale = wholeNumber(options.scale, {
-            option: '--scale',
-            min: 1,
-            max: 100,
-            example: 'isthmus bench --hub --scale 10',
-          });
-          const parks = wholeNumber(options.parks, {
-            option: '--parks',
-            min: 2,
-            max: 99,
-            example: 'isthmus bench --hub --parks 48',
-          });
           const { benchHub, HubBenchError } = await import('../bench/hub/index.ts');
           const met = await benchHub({ peers, json, rounds, milliseconds, scale, parks, say: writeLine }).catch(
             (error: unknown) => {

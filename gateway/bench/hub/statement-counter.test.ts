@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { kindOf, statementsPerRequest } from './statement-counter.ts';
 import { evaluateHubTargets } from './targets.ts';
 
-test('statements: kinds are told apart by their texts', () => {
+test('statements: kinds are recognized by their texts', () => {
   expect(kindOf('START TRANSACTION')).toBe('transaction');
   expect(kindOf('SELECT $4 FROM lease WHERE name = $1 FOR UPDATE')).toBe('read');
   expect(
