@@ -8,7 +8,6 @@ import { hasProcessAccounting } from './cpu-accounting.ts';
 import { type DemoEnvironment, demoConfiguration, startDemoEnvironment, startHubProcess } from './demo-hub.ts';
 import { grow, growthOf } from './growth.ts';
 import {
-  type HubMeasurement,
   type IdleUse,
   measureIdle,
   measureLatency,
