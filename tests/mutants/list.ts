@@ -205,8 +205,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     fault: 'a decreasing register counts as rolled over at any previous value',
-    file: 'schema/database/energy/consumption.ts',
-    from: 'AND before > 0.9 * modulus ',
+    file: 'schema/database/energy/reading-intervals.ts',
+    from: 'before > 0.9 * modulus AND ',
     to: '',
     caught: {
       file: 'schema/database/energy/consumption.test.ts',
@@ -215,7 +215,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     fault: 'a decreasing register counts as rolled over at any new value',
-    file: 'schema/database/energy/consumption.ts',
+    file: 'schema/database/energy/reading-intervals.ts',
     from: ' AND value < 0.1 * modulus',
     to: '',
     caught: {
