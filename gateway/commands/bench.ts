@@ -48,6 +48,18 @@ export function addBench(program: Command): void {
           max: 3_600_000,
           example: 'isthmus bench --milliseconds 1500',
         });
+        const scale = wholeNumber(options.scale, {
+          option: '--scale',
+          min: 1,
+          max: 100,
+          example: 'isthmus bench --hub --scale 10',
+        });
+        const parks = wholeNumber(options.parks, {
+          option: '--parks',
+          min: 2,
+          max: 99,
+          example: 'isthmus bench --hub --parks 48',
+        });
         const peers = options.peers === undefined ? undefined : resolve(options.peers);
         if (options.peers === '' || (peers && !statSync(peers, { throwIfNoEntry: false })?.isDirectory())) {
           throw new CommandError(
@@ -58,18 +70,6 @@ export function addBench(program: Command): void {
         if (options.hub) {
           if (options.against !== undefined)
             throw new CommandError('--against and --hub cannot be combined; run the bench once with each');
-          const scale = wholeNumber(options.scale, {
-            option: '--scale',
-            min: 1,
-            max: 100,
-            example: 'isthmus bench --hub --scale 10',
-          });
-          const parks = wholeNumber(options.parks, {
-            option: '--parks',
-            min: 2,
-            max: 99,
-            example: 'isthmus bench --hub --parks 48',
-          });
           const { benchHub, HubBenchError } = await import('../bench/hub/index.ts');
           const met = await benchHub({ peers, json, rounds, milliseconds, scale, parks, say: writeLine }).catch(
             (error: unknown) => {

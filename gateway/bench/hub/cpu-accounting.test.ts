@@ -11,7 +11,7 @@ test('process times: the name of a process may contain spaces and parentheses', 
 
 test('process times: this process uses CPU and memory, and an ended process is an error', () => {
   const before = cpuOfProcess(process.pid);
-  for (let sum = 0; cpuOfProcess(process.pid) - before < 20; ) sum++;
+  while (cpuOfProcess(process.pid) - before < 20);
   expect(memoryOfProcess(process.pid)).toBeGreaterThan(1_000_000);
   expect(() => cpuOfProcess(2 ** 30)).toThrow('Process 1073741824 has ended during the measurement.');
   expect(memoryOfProcess(2 ** 30)).toBe(0);

@@ -60,6 +60,8 @@ export async function startDemoEnvironment(
     const simulators = demo ? await startSimulators({ data, withParent: true }) : null;
     if (simulators) undo.push(() => simulators.stop());
     const database = new pg.Client({ connectionString: cluster.url, application_name: 'isthmus bench' });
+    // A lost connection is reported by the next query.
+    database.on('error', () => undefined);
     await database.connect();
     undo.push(() => database.end());
     await database.query('CREATE EXTENSION pg_stat_statements');

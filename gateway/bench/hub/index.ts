@@ -8,7 +8,6 @@ import { hasProcessAccounting } from './cpu-accounting.ts';
 import { type DemoEnvironment, demoConfiguration, startDemoEnvironment, startHubProcess } from './demo-hub.ts';
 import { grow, growthOf } from './growth.ts';
 import {
-  type HubMeasurement,
   type IdleUse,
   measureIdle,
   measureLatency,
@@ -20,7 +19,7 @@ import {
 import { ask, OPERATION_NAMES, type OperationName, requestsOf, yearByMonth } from './operations.ts';
 import { measureManyParks } from './parks/many-parks.ts';
 import { placesOf } from './parks/parks.ts';
-import { hubTable, statementLines } from './report.ts';
+import { type HubBenchResults, hubTable, statementLines } from './report.ts';
 import { compareResponses } from './response-comparison.ts';
 import { type CountedStatement, countStatements } from './statement-counter.ts';
 import { evaluateHubTargets } from './targets.ts';
@@ -52,8 +51,6 @@ const DEMO_COMPANIES = 40;
 const LOAD_SHARE = 0.6;
 /** Milliseconds. Older readings of the car parks and the door system are read again. */
 const COLD = 2_500;
-
-export type HubBenchResults = Map<string, Map<OperationName, HubMeasurement[]>>;
 
 /** Runs the bench and prints its results. Resolves with true if every target is met. */
 export async function benchHub(options: HubBenchOptions): Promise<boolean> {

@@ -29,7 +29,7 @@ export async function measureIdle(pid: number, postmaster: number, milliseconds:
 }
 
 /**
- * CPU per request, less the idle use of that time. Not positive if the requests used too little to be told apart from the idle use: then it
+ * CPU per request, less the idle use of that time. Not positive if the requests used too little to be distinguished from the idle use: then it
  * is no measurement.
  */
 export function perRequest(used: number, idle: number, seconds: number, requests: number): number {

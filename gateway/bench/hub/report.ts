@@ -1,10 +1,12 @@
 /** The tables that `isthmus bench --hub` prints. */
 import type { HubCandidate } from './candidates.ts';
-import type { HubBenchResults } from './index.ts';
 import { type HubMeasurement, median } from './measurement.ts';
-import { OPERATION_NAMES } from './operations.ts';
+import { OPERATION_NAMES, type OperationName } from './operations.ts';
 import type { CountedStatement } from './statement-counter.ts';
 import { statementCount, writeCount } from './targets.ts';
+
+/** The measurements of all rounds, by candidate and operation. */
+export type HubBenchResults = Map<string, Map<OperationName, HubMeasurement[]>>;
 
 /** Characters of a statement in the report. */
 const TEXT = 110;
