@@ -6,7 +6,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { memoryOfProcess, processTree } from '../../gateway/bench/hub/cpu-accounting.ts';
-import { startDemoEnvironment, startHubProcess } from '../../gateway/bench/hub/demo-hub.ts';
+import { closeOnSignal, startDemoEnvironment, startHubProcess } from '../../gateway/bench/hub/demo-hub.ts';
 import { grow } from '../../gateway/bench/hub/growth.ts';
 import { waitUntilSettled } from '../../gateway/bench/hub/measurement.ts';
 import { requestsOf } from '../../gateway/bench/hub/operations.ts';
@@ -39,6 +39,7 @@ const megabytes = (pids: readonly number[]): string =>
 async function show(): Promise<string[]> {
   const failures: string[] = [];
   const environment = await startDemoEnvironment(print, { demo: false });
+  closeOnSignal(environment);
   try {
     const { cluster, database, data } = environment;
     print(`Starting the simulators of ${count} parks.`);

@@ -73,6 +73,17 @@ export async function measureLoad(
   };
 }
 
+/** Requests of one run at least: CPU time is counted in hundredths of a second. */
+const MIN_REQUESTS = 150;
+/** A run is extended to so many times its length at most. */
+const MAX_EXTENSION = 8;
+
+/** Milliseconds of a run at this rate, longer than asked for if it would have too few requests. */
+export const runLength = (milliseconds: number, rate: number | undefined): number =>
+  rate === undefined
+    ? milliseconds
+    : Math.max(milliseconds, Math.min((MIN_REQUESTS / rate) * 1_000, milliseconds * MAX_EXTENSION));
+
 /** Requests before anything is counted: compiling is CPU of the process too. */
 const WARM_UP_REQUESTS = 1_000;
 /** A warm-up ends after this many load runs at the latest. */
