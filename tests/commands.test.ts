@@ -239,6 +239,8 @@ test('isthmus commands: rejects inputs that once printed a stack or nothing (reg
     [['onboard', '--undo', 'x', '--config', file('folder')], /is not a file/],
     [['gateway'], /SUPERGRAPH is not a valid supergraph/, { SUPERGRAPH: join(ROOT, 'README.md') }],
     [['bench', '--rounds', '0'], /--rounds must be a whole number from 1/],
+    [['bench', '--hub', '--parks', '1'], /--parks must be a whole number from 2 to 99/],
+    [['bench', '--hub', '--against', file('folder')], /--against and --hub cannot be combined/],
     [['token', '--role', 'company', '--company', '123'], /--company must be a unified social credit code, found "123"/],
     [
       ['token', '--role', 'operator', '--park', 'lakeside', '--minutes', '0'],

@@ -6,7 +6,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { memoryOfProcess, processTree } from '../../gateway/bench/hub/cpu-accounting.ts';
-import { startDemoEnvironment, startHubProcess } from '../../gateway/bench/hub/demo-hub.ts';
+import { closeOnSignal, startDemoEnvironment, startHubProcess } from '../../gateway/bench/hub/demo-hub.ts';
 import { grow } from '../../gateway/bench/hub/growth.ts';
 import { waitUntilSettled } from '../../gateway/bench/hub/measurement.ts';
 import { requestsOf } from '../../gateway/bench/hub/operations.ts';
@@ -39,6 +39,7 @@ const megabytes = (pids: readonly number[]): string =>
 async function show(): Promise<string[]> {
   const failures: string[] = [];
   const environment = await startDemoEnvironment(print, { demo: false });
+  closeOnSignal(environment);
   try {
     const { cluster, database, data } = environment;
     print(`Starting the simulators of ${count} parks.`);
@@ -91,16 +92,21 @@ async function show(): Promise<string[]> {
     await pause(11_000);
     const states = await readStates(hub.port);
     print(`-- ${down} is down: ${states.filter(({ state }) => state === 'DOWN').length} sources DOWN`);
-    const stale = { own: [] as string[], others: [] as string[] };
-    for (const [park, codes] of own)
-      for (const uscc of codes.slice(0, ASKED))
-        if (await askOrigin(hub.port, uscc, headers)) stale[park === down ? 'own' : 'others'].push(uscc);
-    const asked = Math.min(ASKED, own.get(down)?.length ?? 0);
-    print(
-      `-- Stale: ${stale.own.length} of ${asked} companies of ${down}, ${stale.others.length} of ${companies.length - asked} companies of other parks`,
+    const asked = [...own].flatMap(([park, codes]) =>
+      codes.slice(0, ASKED).map((uscc) => ({ isOwn: park === down, uscc })),
     );
-    if (stale.own.length < asked) failures.push(`companies of ${down}, whose sources are down, are not marked stale`);
-    if (stale.others.length > 0) failures.push('companies of other parks are marked stale');
+    const found: { isOwn: boolean; isStale: boolean | null }[] = [];
+    for (const { isOwn, uscc } of asked) found.push({ isOwn, isStale: await askOrigin(hub.port, uscc, headers) });
+    const of = (isOwn: boolean) => found.filter((one) => one.isOwn === isOwn);
+    const staleOf = (isOwn: boolean) => of(isOwn).filter(({ isStale }) => isStale).length;
+    const unanswered = found.filter(({ isStale }) => isStale === null).length;
+    print(
+      `-- Stale: ${staleOf(true)} of ${of(true).length} companies of ${down}, ${staleOf(false)} of ${of(false).length} companies of other parks; ${unanswered} not answered`,
+    );
+    if (staleOf(true) < of(true).length)
+      failures.push(`companies of ${down}, whose sources are down, are not marked stale`);
+    if (staleOf(false) > 0) failures.push('companies of other parks are marked stale');
+    if (unanswered > 0) failures.push(`${unanswered} companies were not answered`);
     if (load.failures > 0) failures.push(`${load.failures} requests failed`);
   } finally {
     await environment.close();

@@ -48,12 +48,22 @@ interface Origin {
   };
 }
 
-/** Whether the register entry or the cars of the company are marked stale. */
+/** Attempts to get a response from a hub that has just been under load, and milliseconds between them. */
+const ATTEMPTS = 3;
+const PAUSE = 2_000;
+
+/** Whether the register entry or the cars of the company are marked stale; null if the hub does not answer. */
 export async function askOrigin(
   port: number,
   uscc: string,
   headers: Readonly<Record<string, string>>,
-): Promise<boolean> {
-  const { data } = (await ask(port, { query: ORIGIN, variables: { uscc } }, headers)) as Origin;
-  return [data.company?.registration, data.company?.vehicles].some((part) => part?.provenance.stale === true);
+): Promise<boolean | null> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    if (attempt > 0) await pause(PAUSE);
+    const response = await ask(port, { query: ORIGIN, variables: { uscc } }, headers).catch(() => null);
+    if (response === null) continue;
+    const { company } = (response as Origin).data;
+    return [company?.registration, company?.vehicles].some((part) => part?.provenance.stale === true);
+  }
+  return null;
 }

@@ -8,10 +8,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
+import { handleSignals } from '../../../connectors/kit/signals.ts';
 import { startSimulators } from '../../../connectors/simulators.ts';
 import { type EmbeddedCluster, startEmbeddedPostgres } from '../../../schema/database/embedded/embedded-postgres.ts';
 import { freePort } from '../../../schema/database/embedded/free-port.ts';
 import { killOnExit } from '../../../schema/database/embedded/on-exit.ts';
+import { endBySignal } from '../../ops/signals.ts';
 import { packageFolder } from '../../sources/schema-snapshots.ts';
 import { type DemoTokenRequest, readDemoIssuer } from '../../trust/tokens/demo-issuer.ts';
 
@@ -46,8 +48,12 @@ export async function startDemoEnvironment(
   const data = join(folder, 'data');
   mkdirSync(data);
   const undo: (() => unknown)[] = [() => rmSync(folder, { recursive: true, force: true })];
-  const close = async (): Promise<void> => {
-    for (const step of undo.splice(0).reverse()) await step();
+  let closing: Promise<void> | undefined;
+  const close = (): Promise<void> => {
+    closing ??= (async () => {
+      for (const step of undo.reverse()) await step();
+    })();
+    return closing;
   };
   try {
     say(`Starting PostgreSQL${demo ? ' and the simulators of the demo' : ''}.`);
@@ -60,6 +66,8 @@ export async function startDemoEnvironment(
     const simulators = demo ? await startSimulators({ data, withParent: true }) : null;
     if (simulators) undo.push(() => simulators.stop());
     const database = new pg.Client({ connectionString: cluster.url, application_name: 'isthmus bench' });
+    // A lost connection is reported by the next query.
+    database.on('error', () => undefined);
     await database.connect();
     undo.push(() => database.end());
     await database.query('CREATE EXTENSION pg_stat_statements');
@@ -75,6 +83,16 @@ export async function startDemoEnvironment(
     await close();
     throw error;
   }
+}
+
+/** Closes the environment when a signal asks this process to end, then ends by that signal. A second one ends it at once. */
+export function closeOnSignal(environment: DemoEnvironment): void {
+  let isClosing = false;
+  handleSignals((signal) => {
+    if (isClosing) return endBySignal(signal);
+    isClosing = true;
+    void environment.close().finally(() => endBySignal(signal));
+  });
 }
 
 /** Larger than the embedded defaults: all candidates and their data are in one cluster. */

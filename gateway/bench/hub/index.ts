@@ -5,7 +5,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { type HubCandidate, hubCandidate, startHandwritten, startPostgraphile } from './candidates.ts';
 import { hasProcessAccounting } from './cpu-accounting.ts';
-import { type DemoEnvironment, demoConfiguration, startDemoEnvironment, startHubProcess } from './demo-hub.ts';
+import {
+  closeOnSignal,
+  type DemoEnvironment,
+  demoConfiguration,
+  startDemoEnvironment,
+  startHubProcess,
+} from './demo-hub.ts';
 import { grow, growthOf } from './growth.ts';
 import {
   type IdleUse,
@@ -13,6 +19,7 @@ import {
   measureLatency,
   measureLoad,
   median,
+  runLength,
   waitUntilSettled,
   warmUp,
 } from './measurement.ts';
@@ -58,6 +65,7 @@ export async function benchHub(options: HubBenchOptions): Promise<boolean> {
     throw new HubBenchError('The bench reads CPU time from /proc, which this system does not have. Run it on Linux.');
   const print = (text: string): void => (options.json ? void process.stderr.write(`${text}\n`) : options.say(text));
   const environment = await startDemoEnvironment(print);
+  closeOnSignal(environment);
   try {
     return await run(environment, options, print);
   } finally {
@@ -102,7 +110,10 @@ async function run(
     idle.set(name, await measureIdle(pid, postmaster, Math.max(1_000, milliseconds * 2)));
   const idleOf = ({ name }: HubCandidate): IdleUse => idle.get(name) as IdleUse;
   const load = (candidate: HubCandidate, operation: OperationName, rate: number | undefined) =>
-    measureLoad(candidate, operation, { postmaster, milliseconds, rate, idle: idleOf(candidate) });
+    measureLoad(candidate, operation, {
+      ...{ postmaster, rate, idle: idleOf(candidate) },
+      milliseconds: runLength(milliseconds, rate),
+    });
   print('Warming up.');
   const most = new Map<string, number>();
   const rates = new Map<OperationName, number>();

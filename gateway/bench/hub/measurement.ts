@@ -29,7 +29,7 @@ export async function measureIdle(pid: number, postmaster: number, milliseconds:
 }
 
 /**
- * CPU per request, less the idle use of that time. Not positive if the requests used too little to differ from the idle use: then it
+ * CPU per request, less the idle use of that time. Not positive if the requests used too little to be distinguished from the idle use: then it
  * is no measurement.
  */
 export function perRequest(used: number, idle: number, seconds: number, requests: number): number {
@@ -72,6 +72,17 @@ export async function measureLoad(
     cluster: perRequest(used[1], run.idle.cluster, seconds, result.requests),
   };
 }
+
+/** Requests of one run at least: CPU time is counted in hundredths of a second. */
+const MIN_REQUESTS = 150;
+/** A run is extended to so many times its length at most. */
+const MAX_EXTENSION = 8;
+
+/** Milliseconds of a run at this rate, longer than asked for if it would have too few requests. */
+export const runLength = (milliseconds: number, rate: number | undefined): number =>
+  rate === undefined
+    ? milliseconds
+    : Math.max(milliseconds, Math.min((MIN_REQUESTS / rate) * 1_000, milliseconds * MAX_EXTENSION));
 
 /** Requests before anything is counted: compiling is CPU of the process too. */
 const WARM_UP_REQUESTS = 1_000;

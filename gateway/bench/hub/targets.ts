@@ -29,7 +29,7 @@ const sum = (statements: readonly CountedStatement[]): number =>
   statements.reduce((total, { calls }) => total + calls, 0);
 
 /**
- * Compares the results with the limits. A target is missed, whatever its value, if its requests failed, or if their CPU does not differ
+ * Compares the results with the limits. A target is missed, whatever its value, if its requests failed, or if their CPU cannot be distinguished
  * from what is used without requests.
  */
 export function evaluateHubTargets({ company360, companies, parkYear, parks, idle }: HubResults): Target[] {

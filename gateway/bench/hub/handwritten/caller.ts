@@ -19,7 +19,7 @@ export interface Caller {
 }
 
 /** Verifies tokens of the demo issuer, and keeps those that are valid. */
-export class TokenVerifier {
+export class CallerVerifier {
   readonly #known = new Map<string, Caller>();
   readonly #keys: ReturnType<typeof createLocalJWKSet>;
 

@@ -15,7 +15,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import pg from 'pg';
 import { AuditChain } from './audit-chain.ts';
-import { TokenVerifier } from './caller.ts';
+import { CallerVerifier } from './caller.ts';
 import { CarParks } from './car-parks.ts';
 import { companies, company360, type Installed, type Sources } from './operations.ts';
 import { Doors, Register } from './register-and-doors.ts';
@@ -61,7 +61,7 @@ async function openSources(configuration: Configuration): Promise<Sources> {
 
 const configuration = JSON.parse(process.argv[2] ?? '') as Configuration;
 const sources = await openSources(configuration);
-const callers = new TokenVerifier(configuration.issuerFile);
+const callers = new CallerVerifier(configuration.issuerFile);
 /** Name and hash of each operation text. */
 const operations = new Map<string, { name: string; hash: string }>();
 

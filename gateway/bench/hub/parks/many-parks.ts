@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { DemoTokenRequest } from '../../../trust/tokens/demo-issuer.ts';
 import { hubCandidate } from '../candidates.ts';
 import { type DemoEnvironment, startHubProcess } from '../demo-hub.ts';
-import { measureIdle, measureLoad, median, waitUntilSettled, warmUp } from '../measurement.ts';
+import { measureIdle, measureLoad, median, runLength, waitUntilSettled, warmUp } from '../measurement.ts';
 import type { GraphqlRequest, OperationName } from '../operations.ts';
 import { transactionCount } from '../statement-counter.ts';
 import { INSTALLATIONS_PER_PARK, startParks, withParks } from './parks.ts';
@@ -55,6 +55,7 @@ export async function measureManyParks(environment: DemoEnvironment, options: Ma
   const candidate = hubCandidate(hub, await hub.token(caller), requests);
   const run = { postmaster: cluster.pid, milliseconds, mayFail: true, connections: CONNECTIONS };
   const most = await warmUp(candidate, 'Company360', { ...run, idle: { process: 0, cluster: 0 } });
+  const limit = Math.min(rate, most * UNSATURATED);
   const measured: number[] = [];
   let [failures, answered] = [0, 0];
   for (let round = 0; round < rounds; round++) {
@@ -63,7 +64,8 @@ export async function measureManyParks(environment: DemoEnvironment, options: Ma
     const result = await measureLoad(candidate, 'Company360', {
       ...run,
       idle,
-      rate: Math.min(rate, most * UNSATURATED),
+      rate: limit,
+      milliseconds: runLength(milliseconds, limit),
     });
     measured.push(result.process + result.cluster);
     failures += result.failures;
