@@ -38,8 +38,6 @@ async function vehicleOf(id: string, context: Context): Promise<PresentedVehicle
 
 /** The installations that know the vehicle. The one that returned it knows it, even if it has not claimed it yet. */
 async function installationsOf(vehicle: PresentedVehicle, context: Context): Promise<readonly ParkingInstallation[]> {
-  // Without others there is nothing to look up.
-  if (context.installations.all().every(({ id }) => id === vehicle.at.id)) return [vehicle.at];
   const { asked } = await context.installations.knowing('VEHICLE', vehicle.id);
   return asked.some(({ id }) => id === vehicle.at.id) ? asked : [...asked, vehicle.at];
 }
